@@ -1,0 +1,63 @@
+import type { FencingToken } from '../src/ids.ts';
+import type { Holding } from '../src/lease/holding.ts';
+
+/** A lease key as it was last seen; a hint, unless a transaction says so. */
+export interface LeaseRecord {
+  instanceId: string;
+  replicaId: string;
+  /** The key's mod revision: the token of that term. */
+  token: FencingToken;
+}
+
+/** A live replica, as it registered itself. */
+export interface ReplicaRecord {
+  replicaId: string;
+  name: string;
+  pid: number;
+  httpUrl: string;
+}
+
+/** What came of trying to get a lease. */
+export type AcquireOutcome =
+  | { kind: 'acquired'; holding: Holding }
+  | { kind: 'held'; by: LeaseRecord }
+  /** No session, or etcd did not answer in time; nothing is held that this process would act on. */
+  | { kind: 'unavailable'; why: string };
+
+/** What the advancer needs of the coordinator: who holds what. */
+export interface Leases {
+  /** This process; never used twice. */
+  readonly replicaId: string;
+
+  /** The holding of an instance, if this process has a trusted one. */
+  holding(instanceId: string): Holding | undefined;
+  /** Gets the lease if nobody has it; answers the present holding when there is one. */
+  acquire(instanceId: string): Promise<AcquireOutcome>;
+  /** Replaces exactly the term that was seen; the caller has made sure that its owner is unreachable. */
+  takeOver(seen: LeaseRecord): Promise<AcquireOutcome>;
+  /** Deletes the key if it still has this term's token, and ends the holding. */
+  release(holding: Holding, why: string): Promise<void>;
+  /** A higher token was seen: ends the holding at once, without touching etcd's key. */
+  supersede(holding: Holding): void;
+  /** Keeps a holding from being released as idle until the returned function is called. */
+  pin(holding: Holding): () => void;
+
+  /** Live replicas as last seen: a hint. Includes this one while it is registered. */
+  replicas(): readonly ReplicaRecord[];
+  /** The lease of an instance as last seen: a hint. */
+  hint(instanceId: string): LeaseRecord | undefined;
+  /** The lease of an instance, read from etcd now. */
+  look(instanceId: string): Promise<LeaseRecord | 'none' | 'unavailable'>;
+  /** Calls back with an instance whose lease key went away. Returns the way to stop. */
+  onVanished(listener: (instanceId: string) => void): () => void;
+  /**
+   * Whether a process is gone from etcd, authorised by a transaction that went through etcd's log (a bare read may
+   * be stale after a pause): `gone` is a fact, and stays one, since no replica id is used twice.
+   */
+  confirmGone(replicaId: string): Promise<'gone' | 'registered' | 'unknown'>;
+
+  /** Ends the session so that others may take over; a new one is opened once the gate allows. */
+  stepDown(why: string): Promise<void>;
+  /** Why this process does not lead at the moment; undefined when it does. */
+  notLeading(): string | undefined;
+}

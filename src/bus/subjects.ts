@@ -1,0 +1,42 @@
+import { isId } from '../ids.ts';
+
+/** The queue group of requests that any one replica may answer. */
+export const QUEUE_GROUP = 'leasehold';
+
+/**
+ * The subjects of one namespace.
+ *
+ * @throws RangeError for an id outside the alphabet: a space or a line break would inject protocol, `*` and `>`
+ *   would address others' subjects, so none may ever reach a subject.
+ */
+export function subjects(namespace: string) {
+  const root = `leasehold.${token(namespace)}`;
+  return {
+    start: `${root}.start`,
+    status: (instanceId: string) => `${root}.status.${token(instanceId)}`,
+    claim: (claimId: string) => `${root}.claim.${token(claimId)}`,
+    advance: (instanceId: string) => `${root}.advance.${token(instanceId)}`,
+    decide: (instanceId: string) => `${root}.decide.${token(instanceId)}`,
+    event: (instanceId: string) => `${root}.event.${token(instanceId)}`,
+    replica: (replicaId: string) => `${root}.replica.${token(replicaId)}`,
+    /** Between replicas: a request was answered without a record, so nobody need remember it. */
+    answered: `${root}.answered`,
+    /** Between replicas: this instance has something to settle (a late outcome arrived). */
+    settle: (instanceId: string) => `${root}.settle.${token(instanceId)}`,
+    /** Everything of one verb, whatever follows it: for subscribing. */
+    all: (verb: 'status' | 'claim' | 'advance' | 'decide' | 'event' | 'settle') => `${root}.${verb}.>`,
+  } as const;
+}
+
+/** The subjects of one namespace. */
+export type Subjects = ReturnType<typeof subjects>;
+
+/** What follows the verb in a subject of `leasehold.<namespace>.<verb>.<rest>`; not to be trusted. */
+export function subjectRest(subject: string): string {
+  return subject.split('.').slice(3).join('.');
+}
+
+function token(id: string): string {
+  if (!isId(id)) throw new RangeError(`${JSON.stringify(id)} is not an id and cannot be part of a subject`);
+  return id;
+}

@@ -1,0 +1,52 @@
+/** Something that was scheduled and can be called off. Cancelling twice, or after it fired, is harmless. */
+export interface Timer {
+  cancel(): void;
+}
+
+/**
+ * Time as the product sees it; the simulation puts a virtual one in its place.
+ *
+ * Safety rests on {@link Clock.monotonicMs} alone. Wall time serves expiry and what people read.
+ */
+export interface Clock {
+  /** Milliseconds from an arbitrary start; never goes back, and goes on while the process is stopped. */
+  monotonicMs(): number;
+  /** Milliseconds since 1970 by the wall clock; may jump. */
+  wallMs(): number;
+  /** Calls `fire` once, after `delayMs`. */
+  after(delayMs: number, fire: () => void): Timer;
+  /** Resolves after `delayMs`, or as soon as `signal` aborts (it never rejects). */
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** `sleep` in terms of `after`, for whoever implements a {@link Clock}. */
+export function sleepBy(
+  after: Clock['after'],
+  delayMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) {
+      resolve();
+      return;
+    }
+    const done = (): void => {
+      timer.cancel();
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = after(delayMs, done);
+    signal?.addEventListener('abort', done, { once: true });
+  });
+}
+
+/** The machine's own clocks. Monotonic time is CLOCK_MONOTONIC, which SIGSTOP does not stop. */
+export const systemClock: Clock = {
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  after(delayMs, fire) {
+    const handle = setTimeout(fire, delayMs);
+    return { cancel: () => clearTimeout(handle) };
+  },
+  sleep: (delayMs, signal) => sleepBy(systemClock.after, delayMs, signal),
+};

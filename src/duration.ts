@@ -1,0 +1,24 @@
+import { z } from 'zod';
+
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
+const PATTERN = /^(\d{1,9})(ms|s|m|h)$/;
+
+/** The largest delay that a Node timer takes; a longer one would fire at once. */
+const MAX_MS = 2_147_483_647;
+
+/**
+ * Reads `200ms`, `10s`, `5m` or `1h` as milliseconds.
+ *
+ * @returns undefined when the text is not a duration, or is too long for a timer (about 24 days).
+ */
+export function parseDurationMs(text: string): number | undefined {
+  const match = PATTERN.exec(text);
+  if (match === null) return undefined;
+  const ms = Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS];
+  return ms <= MAX_MS ? ms : undefined;
+}
+
+/** Schema of a duration as it is written in files and flags; it stays text, see {@link parseDurationMs}. */
+export const Duration = z
+  .string()
+  .refine((text) => parseDurationMs(text) !== undefined, 'must be a duration such as 200ms, 10s, 5m or 1h');

@@ -1,0 +1,93 @@
+import type { NewRow } from './row.ts';
+
+/** Why the log refuses a row; the SQLSTATE that the guard in the database raises for it. */
+export type ChainBreach =
+  /** LH001: the row at `seq - 1` does not exist. */
+  | { code: 'LH001'; rule: 'gap'; detail: string }
+  /** LH002: the token is below the predecessor's. */
+  | { code: 'LH002'; rule: 'stale_token'; detail: string }
+  /** LH003: this row may not follow its predecessor. */
+  | { code: 'LH003'; rule: 'order'; detail: string };
+
+/** What the chain rule reads of a row. */
+export type ChainRow = Pick<NewRow, 'seq' | 'fencingToken' | 'kind' | 'cellId' | 'attempt' | 'body'>;
+
+/**
+ * The chain rule: whether `row` may stand at its seq, given the row before it.
+ *
+ * A predecessor never changes, so the answer holds whoever else is writing at that moment: fencing needs no
+ * lock. The database enforces the same rule by trigger (`advancer/log/migrations`); a property test holds the
+ * two against each other.
+ *
+ * @param predecessor the row at `row.seq - 1`, or undefined when there is none
+ * @returns undefined when the row is allowed
+ */
+export function chainBreach(predecessor: ChainRow | undefined, row: ChainRow): ChainBreach | undefined {
+  if (row.seq === 1) {
+    return opens(row) && row.attempt === 1 ? undefined : order(`${describe(row)} cannot be the first row`);
+  }
+  if (predecessor === undefined) {
+    return { code: 'LH001', rule: 'gap', detail: `there is no row at seq ${row.seq - 1}` };
+  }
+  if (row.fencingToken < predecessor.fencingToken) {
+    return {
+      code: 'LH002',
+      rule: 'stale_token',
+      detail: `token ${row.fencingToken} is below ${predecessor.fencingToken}, the token at seq ${predecessor.seq}`,
+    };
+  }
+  return follows(predecessor, row) ? undefined : order(`${describe(row)} may not follow ${describe(predecessor)}`);
+}
+
+/** Which rows may come right after `before`, tokens apart (but an outcome belongs to its attempt's own term). */
+function follows(before: ChainRow, row: ChainRow): boolean {
+  const sameAttempt = row.cellId === before.cellId && row.attempt === before.attempt;
+  const nextAttempt = row.kind === 'started' && row.cellId === before.cellId && row.attempt === before.attempt + 1;
+  const nextCell = opens(row) && row.cellId !== before.cellId && row.attempt === 1;
+  switch (before.kind) {
+    case 'started':
+      if (row.kind === 'completed' || row.kind === 'failed') {
+        return sameAttempt && row.fencingToken === before.fencingToken;
+      }
+      return row.kind === 'interrupted' && sameAttempt && isInterruptReason(row.body['reason']);
+    case 'interrupted':
+      if (row.kind !== 'decided' || !sameAttempt) return false;
+      if (before.body['reason'] === 'not_started') return row.body['as'] === 'rerun';
+      return isVerdict(row.body['as']);
+    case 'decided':
+      switch (before.body['as']) {
+        case 'rerun':
+        case 'failed':
+          return nextAttempt;
+        default:
+          return nextCell;
+      }
+    case 'failed':
+      return nextAttempt;
+    case 'completed':
+    case 'satisfied':
+      return nextCell;
+    case 'refuted':
+      return false;
+  }
+}
+
+function opens(row: ChainRow): boolean {
+  return row.kind === 'started' || row.kind === 'satisfied' || row.kind === 'refuted';
+}
+
+function isInterruptReason(value: unknown): boolean {
+  return value === 'crash' || value === 'timeout' || value === 'aborted' || value === 'not_started';
+}
+
+function isVerdict(value: unknown): boolean {
+  return value === 'succeeded' || value === 'failed' || value === 'rerun' || value === 'skipped';
+}
+
+function describe(row: ChainRow): string {
+  return `${row.kind} (cell ${row.cellId}, attempt ${row.attempt}, token ${row.fencingToken})`;
+}
+
+function order(detail: string): ChainBreach {
+  return { code: 'LH003', rule: 'order', detail };
+}

@@ -1,0 +1,110 @@
+import type { JsonObject } from '../json.ts';
+import type { FencingToken } from '../ids.ts';
+
+/** The kinds of rows in an instance's log. */
+export const ROW_KINDS = [
+  'started',
+  'completed',
+  'failed',
+  'interrupted',
+  'decided',
+  'satisfied',
+  'refuted',
+] as const;
+
+/** What one row says. See the table in `docs/protocol.md`. */
+export type RowKind = (typeof ROW_KINDS)[number];
+
+/** Why an attempt's outcome is not known; `not_started`: its own process says that the effect never began. */
+export type InterruptReason = 'crash' | 'timeout' | 'aborted' | 'not_started';
+
+/** How a doubt was settled. */
+export const VERDICTS = ['succeeded', 'failed', 'rerun', 'skipped'] as const;
+/** See {@link VERDICTS}. */
+export type Verdict = (typeof VERDICTS)[number];
+
+/** A row before the database has stamped it. */
+export interface NewRow {
+  instanceId: string;
+  /** Position in the instance's log, from 1. */
+  seq: number;
+  fencingToken: FencingToken;
+  replicaId: string;
+  kind: RowKind;
+  cellId: string;
+  /** From 1. Cells that have no attempts (await, assert) say 1. */
+  attempt: number;
+  /** The request that the row was written for; none for what recovery or a decision wrote on its own. */
+  requestId: string | null;
+  agentId: string | null;
+  body: JsonObject;
+}
+
+/** One execution: an append-only row of an instance's log. */
+export interface Row extends NewRow {
+  /** ISO 8601, by the database's clock. */
+  recordedAt: string;
+}
+
+/** A row as it goes over the wire: the columns of `leasehold.executions`. */
+export interface WireRow {
+  instance_id: string;
+  seq: number;
+  fencing_token: number;
+  replica_id: string;
+  kind: RowKind;
+  cell_id: string;
+  attempt: number;
+  request_id: string | null;
+  agent_id: string | null;
+  body: JsonObject;
+  recorded_at: string;
+}
+
+/** The wire form of a row. */
+export function toWireRow(row: Row): WireRow {
+  return {
+    instance_id: row.instanceId,
+    seq: row.seq,
+    fencing_token: row.fencingToken,
+    replica_id: row.replicaId,
+    kind: row.kind,
+    cell_id: row.cellId,
+    attempt: row.attempt,
+    request_id: row.requestId,
+    agent_id: row.agentId,
+    body: row.body,
+    recorded_at: row.recordedAt,
+  };
+}
+
+/** The row of a wire form. */
+export function fromWireRow(wire: WireRow): Row {
+  return {
+    instanceId: wire.instance_id,
+    seq: wire.seq,
+    fencingToken: wire.fencing_token,
+    replicaId: wire.replica_id,
+    kind: wire.kind,
+    cellId: wire.cell_id,
+    attempt: wire.attempt,
+    requestId: wire.request_id,
+    agentId: wire.agent_id,
+    body: wire.body,
+    recordedAt: wire.recorded_at,
+  };
+}
+
+/** Whether two rows are the same append, sent twice: a process never sends two different ones that agree here. */
+export function sameAppend(a: NewRow, b: NewRow): boolean {
+  return (
+    a.instanceId === b.instanceId &&
+    a.seq === b.seq &&
+    a.fencingToken === b.fencingToken &&
+    a.replicaId === b.replicaId &&
+    a.kind === b.kind &&
+    a.cellId === b.cellId &&
+    a.attempt === b.attempt &&
+    a.requestId === b.requestId
+  );
+}

@@ -1,0 +1,107 @@
+import { z } from 'zod';
+
+import { Id } from '../ids.ts';
+import { VERDICTS } from '../execution/row.ts';
+import type { Json } from '../json.ts';
+
+const JsonValue: z.ZodType<Json> = z.json();
+const IsoTime = z.iso.datetime({ offset: true, message: 'must be an ISO 8601 time such as 2030-01-31T12:00:00Z' });
+
+/** Body of `start`. */
+export const StartMessage = z.strictObject({
+  instanceId: Id,
+  runbookId: Id,
+  version: z.int().min(1).optional(),
+  inputs: z.record(z.string(), JsonValue),
+  agentId: Id,
+});
+/** See the schema. */
+export type StartMessage = z.infer<typeof StartMessage>;
+
+/** Body of `status.<instanceId>`. */
+export const StatusMessage = z.strictObject({ log: z.boolean().optional(), requestId: Id.optional() });
+/** See the schema. */
+export type StatusMessage = z.infer<typeof StatusMessage>;
+
+/** Body of `claim.<claimId>`. */
+export const ClaimMessage = z.strictObject({
+  status: z.string().min(1).max(256),
+  agentId: Id,
+  evidence: JsonValue.optional(),
+});
+/** See the schema. */
+export type ClaimMessage = z.infer<typeof ClaimMessage>;
+
+/** Body of `advance.<instanceId>`. */
+export const AdvanceMessage = z.strictObject({
+  requestId: Id,
+  agentId: Id,
+  cellId: Id.optional(),
+  maxCells: z.int().min(1).optional(),
+  wait: z.boolean().optional(),
+  expiresAt: IsoTime.optional(),
+});
+/** See the schema. */
+export type AdvanceMessage = z.infer<typeof AdvanceMessage>;
+
+/** Body of `decide.<instanceId>`. */
+export const DecideMessage = z
+  .strictObject({
+    agentId: Id,
+    cellId: Id,
+    attempt: z.int().min(1),
+    as: z.enum(VERDICTS),
+    reason: z.string().min(1).max(4096),
+    output: JsonValue.optional(),
+  })
+  .superRefine((message, context) => {
+    if (message.output !== undefined && message.as !== 'succeeded') {
+      context.addIssue({ code: 'custom', path: ['output'], message: 'is only used with as: succeeded' });
+    }
+  });
+/** See the schema. */
+export type DecideMessage = z.infer<typeof DecideMessage>;
+
+/** The codes of an error reply. */
+export type ErrorCode = 'invalid' | 'not_found' | 'conflict' | 'unavailable' | 'expired';
+
+/** An error reply's content. */
+export interface ReplyError {
+  code: ErrorCode;
+  message: string;
+  field?: string;
+}
+
+/** What reading a message's body gives. */
+export type Read<T> = { ok: true; value: T } | { ok: false; error: ReplyError };
+
+/** Bodies above this are refused unread; nothing in the protocol comes near it. */
+export const MAX_BODY_BYTES = 512 * 1024;
+
+/** Reads a body that anybody may have sent: bounded, UTF-8, JSON, and of the right shape. */
+export function readMessage<T>(schema: z.ZodType<T>, data: Uint8Array): Read<T> {
+  if (data.byteLength > MAX_BODY_BYTES) {
+    return invalid(`the body has ${data.byteLength} bytes; at most ${MAX_BODY_BYTES} are read`);
+  }
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data));
+  } catch (cause) {
+    return invalid(`the body is not JSON in UTF-8 (${cause instanceof Error ? cause.message : 'unreadable'})`);
+  }
+  const result = schema.safeParse(parsed);
+  if (result.success) return { ok: true, value: result.data };
+  const issue = result.error.issues[0];
+  if (issue === undefined) return invalid('the body has the wrong shape');
+  // An unknown field is named itself, so that the sender sees which one to drop.
+  const path = issue.code === 'unrecognized_keys' ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path;
+  const field = path.map(String).join('.').slice(0, 128);
+  const message = issue.code === 'unrecognized_keys' ? 'is not a field of this message' : issue.message;
+  return field === ''
+    ? invalid(message)
+    : { ok: false, error: { code: 'invalid', message: `${field}: ${message}`, field } };
+}
+
+function invalid(message: string): { ok: false; error: ReplyError } {
+  return { ok: false, error: { code: 'invalid', message } };
+}

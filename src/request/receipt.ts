@@ -1,0 +1,89 @@
+import type { RowKind } from '../execution/row.ts';
+
+/** Outcomes of requests that were admitted: recorded once, under the request id. */
+export const RECORDED_OUTCOMES = ['completed', 'advanced', 'parked', 'halted', 'in_doubt'] as const;
+/** Outcomes of requests that were refused: nothing ran, nothing is recorded, the same id may ask again. */
+export const REFUSED_OUTCOMES = [
+  'in_flight',
+  'out_of_order',
+  'not_found',
+  'expired',
+  'invalid',
+  'unavailable',
+] as const;
+
+/** See {@link RECORDED_OUTCOMES}. */
+export type RecordedOutcome = (typeof RECORDED_OUTCOMES)[number];
+/** See {@link REFUSED_OUTCOMES}. */
+export type RefusedOutcome = (typeof REFUSED_OUTCOMES)[number];
+/** How a request ended. */
+export type Outcome = RecordedOutcome | RefusedOutcome;
+
+/** One row that a request wrote. */
+export interface Step {
+  seq: number;
+  cellId: string;
+  kind: RowKind;
+  attempt: number;
+}
+
+/** An open attempt. */
+export interface InFlight {
+  cellId: string;
+  attempt: number;
+  requestId: string | null;
+  /** ISO 8601, when the attempt was opened. */
+  since: string;
+}
+
+/** An interrupted attempt that nobody has decided yet. */
+export interface InDoubt {
+  cellId: string;
+  attempt: number;
+  reason: string;
+  /** ISO 8601, when it was found interrupted. */
+  since: string;
+}
+
+/** The claim that an await cell waits for. */
+export interface Awaiting {
+  cellId: string;
+  claimId: string;
+  statuses: string[];
+  /** null when the claim was never made. */
+  currentStatus: string | null;
+}
+
+/** Who holds an instance. */
+export interface Holder {
+  replicaId: string;
+  fencingToken: number;
+}
+
+/** What went wrong; `field` names the input to mend. */
+export interface ReceiptError {
+  code: string;
+  message: string;
+  field?: string;
+}
+
+/** The typed answer to one advance request. */
+export interface Receipt {
+  requestId: string | null;
+  instanceId: string;
+  outcome: Outcome;
+  /** Every row written under this request id, by whichever replicas. */
+  steps: Step[];
+  /** The first cell that is neither satisfied nor prose; null when there is none. */
+  nextCellId: string | null;
+  holder: Holder | null;
+  awaiting?: Awaiting;
+  inFlight?: InFlight;
+  inDoubt?: InDoubt;
+  error?: ReceiptError;
+}
+
+/** Whether this receipt is one that the log keeps. */
+export function isRecorded(outcome: Outcome): outcome is RecordedOutcome {
+  return (RECORDED_OUTCOMES as readonly string[]).includes(outcome);
+}
