@@ -37,6 +37,8 @@ export interface Leases {
   takeOver(seen: LeaseRecord): Promise<AcquireOutcome>;
   /** Deletes the key if it still has this term's token, and ends the holding. */
   release(holding: Holding, why: string): Promise<void>;
+  /** Releases, in batches, every holding that the predicate picks by its instance; pinned ones too. */
+  releaseAll(which: (instanceId: string) => boolean, why: string): Promise<void>;
   /** A higher token was seen: ends the holding at once, without touching etcd's key. */
   supersede(holding: Holding): void;
   /** Keeps a holding from being released as idle until the returned function is called. */
@@ -52,7 +54,8 @@ export interface Leases {
   onVanished(listener: (instanceId: string) => void): () => void;
   /**
    * Whether a process is gone from etcd, authorised by a transaction that went through etcd's log (a bare read may
-   * be stale after a pause): `gone` is a fact, and stays one, since no replica id is used twice.
+   * be stale after a pause). `gone` is a fact about every term that the process got before this answer: it may come
+   * back with a new session, but never revives an old term.
    */
   confirmGone(replicaId: string): Promise<'gone' | 'registered' | 'unknown'>;
 

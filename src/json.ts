@@ -28,3 +28,38 @@ export function canonicalJson(value: Json): string {
 export function sameJson(a: Json, b: Json): boolean {
   return canonicalJson(a) === canonicalJson(b);
 }
+
+/**
+ * The value with what Postgres' jsonb cannot hold replaced by U+FFFD: NUL characters and lone surrogates, which an
+ * effect's output may well contain.
+ */
+export function storableJson<T extends Json>(value: T): T;
+export function storableJson(value: Json): Json {
+  if (typeof value === 'string') return storableText(value);
+  if (Array.isArray(value)) return value.map((item) => storableJson(item));
+  if (!isJsonObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [storableText(key), storableJson(item)]),
+  );
+}
+
+/** Whether {@link storableJson} would leave the value as it is. */
+export function isStorable(value: Json): boolean {
+  if (typeof value === 'string') return storableText(value) === value;
+  if (Array.isArray(value)) return value.every(isStorable);
+  if (!isJsonObject(value)) return true;
+  return Object.entries(value).every(([key, item]) => isStorable(key) && isStorable(item));
+}
+
+/** The text with U+FFFD in the place of what Postgres cannot keep. */
+export function storableText(text: string): string {
+  // A lone surrogate, which the u flag matches on its own, or NUL.
+  return text.replace(/\p{Surrogate}|\0/gu, '\ufffd');
+}
+
+/** What Postgres could not keep of a text; undefined when it can keep all of it. */
+export function storableFault(text: string): string | undefined {
+  return storableText(text) === text
+    ? undefined
+    : 'holds a NUL character or half of a surrogate pair, which the log cannot keep';
+}

@@ -1,18 +1,8 @@
 import type { Json, JsonObject } from '../../src/json.ts';
+import type { EffectContext } from '../../src/runbook/handler.ts';
 import type { Effect, ExecCell } from '../../src/runbook/runbook.ts';
 
-/** What every effect is given. */
-export interface EffectContext {
-  instanceId: string;
-  cellId: string;
-  attempt: number;
-  fencingToken: number;
-  /** `instance/cell/run`: the same across interrupted attempts, new after a definite failure. */
-  idempotencyKey: string;
-  inputs: JsonObject;
-  /** Outputs of earlier cells, by cell id. */
-  outputs: JsonObject;
-}
+export type { EffectContext, Handler, HandlerCall } from '../../src/runbook/handler.ts';
 
 /** Why an effect is to end early. */
 export type AbortCause = 'timeout' | 'aborted';
@@ -36,6 +26,14 @@ export type ProbeAnswer =
   /** The probe said so, or failed: the doubt stays. */
   | { answer: 'unknown'; why: string };
 
+/** What reaches an effect from outside while it runs. */
+export interface EffectSignals {
+  /** The lease is lost. */
+  lost: AbortSignal;
+  /** The process must stop. */
+  abort: AbortSignal;
+}
+
 /** Runs cells' effects. The simulation puts its own in the place of the real one. */
 export interface EffectRunner {
   /**
@@ -45,16 +43,7 @@ export interface EffectRunner {
    * `signals.lost` fires when the lease is lost: a `hold` cell may go on to its end, others are ended at once.
    * `signals.abort` fires when the process must stop: every attempt is ended.
    */
-  run(cell: ExecCell, context: EffectContext, signals: { lost: AbortSignal; abort: AbortSignal }): Promise<CellOutcome>;
+  run(cell: ExecCell, context: EffectContext, signals: EffectSignals): Promise<CellOutcome>;
   /** Runs a cell's probe about an interrupted attempt. Never rejects. */
   probe(effect: Effect, context: EffectContext, signal: AbortSignal): Promise<ProbeAnswer>;
-}
-
-/** A TypeScript function that a deployment registers for `exec: {handler: name}`. */
-export type Handler = (call: HandlerCall) => Promise<Json | void> | Json | void;
-
-/** What a handler is called with. */
-export interface HandlerCall extends EffectContext {
-  /** Fires when the lease is lost, on time-out and on shutdown; a handler should then end soon. */
-  signal: AbortSignal;
 }

@@ -118,10 +118,14 @@ export interface Log {
   runbooks(): Promise<{ runbookId: string; version: number; digest: string; recordedAt: string }[]>;
   /** Pins the instance; answers the one that is stored, and whether this call stored it. */
   startInstance(instance: Instance): Promise<{ instance: Instance; created: boolean }>;
+  /** The instance; undefined when there is none. */
+  instance(instanceId: string): Promise<Instance | undefined>;
   /** The instance, its runbook and its whole log; undefined when there is no such instance. */
   snapshot(instanceId: string): Promise<Snapshot | undefined>;
   /** Rows after `afterSeq`, in order. */
   rowsAfter(instanceId: string, afterSeq: number): Promise<Row[]>;
+  /** The newest row; undefined for an empty log. */
+  newestRow(instanceId: string): Promise<Row | undefined>;
   receipt(requestId: string): Promise<Receipt | undefined>;
   append(entry: AppendEntry): Promise<AppendOutcome>;
   /** Records the next revision of a claim. */
@@ -136,7 +140,12 @@ export interface Log {
   highestToken(): Promise<FencingToken>;
   /** Instances whose projection says `running` or `in_doubt` and has not moved for `quietMs`, oldest first. */
   unsettled(limit: number, quietMs: number): Promise<string[]>;
-  list(filter: { status?: string; runbookId?: string; after?: string; limit: number }): Promise<ListedInstance[]>;
+  list(filter: {
+    status?: string;
+    runbookId?: string;
+    after?: string;
+    limit: number;
+  }): Promise<ListedInstance[]>;
   /** Resolves when Postgres answers and the schema and namespace are the right ones. */
   check(): Promise<void>;
   close(): Promise<void>;

@@ -36,13 +36,16 @@ export function chainBreach(predecessor: ChainRow | undefined, row: ChainRow): C
       detail: `token ${row.fencingToken} is below ${predecessor.fencingToken}, the token at seq ${predecessor.seq}`,
     };
   }
-  return follows(predecessor, row) ? undefined : order(`${describe(row)} may not follow ${describe(predecessor)}`);
+  return follows(predecessor, row)
+    ? undefined
+    : order(`${describe(row)} may not follow ${describe(predecessor)}`);
 }
 
 /** Which rows may come right after `before`, tokens apart (but an outcome belongs to its attempt's own term). */
 function follows(before: ChainRow, row: ChainRow): boolean {
   const sameAttempt = row.cellId === before.cellId && row.attempt === before.attempt;
-  const nextAttempt = row.kind === 'started' && row.cellId === before.cellId && row.attempt === before.attempt + 1;
+  const nextAttempt =
+    row.kind === 'started' && row.cellId === before.cellId && row.attempt === before.attempt + 1;
   const nextCell = opens(row) && row.cellId !== before.cellId && row.attempt === 1;
   switch (before.kind) {
     case 'started':

@@ -1,4 +1,97 @@
+import type { Json } from '../json.ts';
+import type { InDoubt, InFlight } from '../request/receipt.ts';
+import { cellType, type Cell, type CellType } from '../runbook/runbook.ts';
+import type { Doubt, InstanceState, OpenAttempt } from './state.ts';
+import { nextCell, nextStep, type Course } from './plan.ts';
+
 /** What an instance is doing, derived from its log (and, for an await, from the claim). */
 export const INSTANCE_STATUSES = ['ready', 'running', 'parked', 'in_doubt', 'halted', 'completed'] as const;
 /** See {@link INSTANCE_STATUSES}. */
 export type InstanceStatus = (typeof INSTANCE_STATUSES)[number];
+
+/** What a cell is doing; `text` is a prose cell, which never does anything. */
+export const CELL_STATES = [
+  'pending',
+  'running',
+  'awaiting',
+  'satisfied',
+  'skipped',
+  'failed',
+  'refuted',
+  'in_doubt',
+  'text',
+] as const;
+/** See {@link CELL_STATES}. */
+export type CellState = (typeof CELL_STATES)[number];
+
+/** One cell of an instance, as `status` shows it. */
+export interface CellView {
+  cellId: string;
+  type: CellType;
+  state: CellState;
+  /** The newest attempt; absent when there was none. */
+  attempt?: number;
+  /** What a satisfied cell gave. */
+  output?: Json;
+}
+
+/**
+ * The status of an instance.
+ *
+ * @param parked whether the next cell is an await whose claim is not in a wanted status (the log alone cannot tell)
+ */
+export function statusOf(course: Course, parked: boolean): InstanceStatus {
+  const step = nextStep(course);
+  switch (step.do) {
+    case 'close':
+      return 'running';
+    case 'settle':
+      return 'in_doubt';
+    case 'halt':
+      return 'halted';
+    case 'complete':
+      return 'completed';
+    case 'await':
+      return parked ? 'parked' : 'ready';
+    case 'start':
+    case 'satisfy':
+    case 'refute':
+      return 'ready';
+  }
+}
+
+/** Every cell of the instance. */
+export function cellViews(course: Course, parked: boolean): CellView[] {
+  const { runbook, state } = course;
+  const next = nextCell(runbook, state);
+  return runbook.cells.map((cell) => {
+    const record = state.cells.get(cell.id);
+    const view: CellView = { cellId: cell.id, type: cellType(cell), state: 'pending' };
+    view.state = cellState(cell, state, parked && cell.id === next?.id);
+    if (record !== undefined) view.attempt = record.attempts;
+    if (record?.output !== undefined) view.output = record.output;
+    return view;
+  });
+}
+
+function cellState(cell: Cell, state: InstanceState, parked: boolean): CellState {
+  if ('prose' in cell) return 'text';
+  if (state.open?.cellId === cell.id) return 'running';
+  if (state.doubt?.cellId === cell.id) return 'in_doubt';
+  const record = state.cells.get(cell.id);
+  if (record?.result !== undefined) return record.result;
+  if (record?.failure !== undefined) return 'failed';
+  return parked ? 'awaiting' : 'pending';
+}
+
+/** The open attempt as receipts and `status` show it. */
+export function inFlightOf(open: OpenAttempt): InFlight {
+  const { cellId, attempt, requestId, since } = open;
+  return { cellId, attempt, requestId, since };
+}
+
+/** The doubt as receipts and `status` show it. */
+export function inDoubtOf(doubt: Doubt): InDoubt {
+  const { cellId, attempt, reason, since } = doubt;
+  return { cellId, attempt, reason, since };
+}

@@ -2,10 +2,13 @@ import { z } from 'zod';
 
 import { Id } from '../ids.ts';
 import { VERDICTS } from '../execution/row.ts';
-import type { Json } from '../json.ts';
+import { isStorable, type Json } from '../json.ts';
 
 const JsonValue: z.ZodType<Json> = z.json();
-const IsoTime = z.iso.datetime({ offset: true, message: 'must be an ISO 8601 time such as 2030-01-31T12:00:00Z' });
+const IsoTime = z.iso.datetime({
+  offset: true,
+  message: 'must be an ISO 8601 time such as 2030-01-31T12:00:00Z',
+});
 
 /** Body of `start`. */
 export const StartMessage = z.strictObject({
@@ -87,7 +90,12 @@ export function readMessage<T>(schema: z.ZodType<T>, data: Uint8Array): Read<T> 
   try {
     parsed = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data));
   } catch (cause) {
-    return invalid(`the body is not JSON in UTF-8 (${cause instanceof Error ? cause.message : 'unreadable'})`);
+    return invalid(
+      `the body is not JSON in UTF-8 (${cause instanceof Error ? cause.message : 'unreadable'})`,
+    );
+  }
+  if (!isStorable(parsed as Json)) {
+    return invalid('the body holds a NUL character or half a surrogate pair, which cannot be stored');
   }
   const result = schema.safeParse(parsed);
   if (result.success) return { ok: true, value: result.data };

@@ -3,8 +3,17 @@ import { z } from 'zod';
 import { Duration } from '../duration.ts';
 import { Id } from '../ids.ts';
 import type { Json } from '../json.ts';
+import { pointerFault } from './pointer.ts';
 
 const JsonValue: z.ZodType<Json> = z.json();
+
+/** A name that becomes a key of inputs or outputs: an id, but not the one key that is no plain key in JavaScript. */
+const Name = Id.refine((text) => text !== '__proto__', 'must not be __proto__');
+
+const Pointer = z.string().superRefine((text, context) => {
+  const fault = pointerFault(text);
+  if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
+});
 
 /** What runs when an exec cell runs; exactly one of the three. */
 export const Effect = z.union([
@@ -27,8 +36,8 @@ export type Effect = z.infer<typeof Effect>;
 export const Expectation = z.union([
   z.strictObject({ exitCode: z.int().min(0).max(255) }),
   z.strictObject({ status: z.int().min(100).max(599) }),
-  z.strictObject({ pointer: z.string(), equals: JsonValue }),
-  z.strictObject({ pointer: z.string(), exists: z.boolean() }),
+  z.strictObject({ pointer: Pointer, equals: JsonValue }),
+  z.strictObject({ pointer: Pointer, exists: z.boolean() }),
   /** The handler's, the command's or the call's error message contains this text (a predicted failure). */
   z.strictObject({ errorIncludes: z.string().min(1) }),
 ]);
@@ -38,8 +47,8 @@ export type Expectation = z.infer<typeof Expectation>;
 
 /** A condition over an earlier cell's output. */
 export const Check = z.union([
-  z.strictObject({ cell: Id, pointer: z.string(), equals: JsonValue }),
-  z.strictObject({ cell: Id, pointer: z.string(), exists: z.boolean() }),
+  z.strictObject({ cell: Name, pointer: Pointer, equals: JsonValue }),
+  z.strictObject({ cell: Name, pointer: Pointer, exists: z.boolean() }),
 ]);
 
 /** One condition of an assert cell. */
@@ -51,7 +60,7 @@ export const OnInterrupt = z.enum(['hold', 'rerun', 'probe']);
 export type OnInterrupt = z.infer<typeof OnInterrupt>;
 
 const ExecCellShape = z.strictObject({
-  id: Id,
+  id: Name,
   exec: Effect,
   /** Default: exit code 0, a 2xx answer, or a handler that returned. */
   expect: z.array(Expectation).min(1).optional(),
@@ -78,19 +87,19 @@ export type ExecCell = z.infer<typeof ExecCell>;
 
 /** A cell that waits until a claim has one of the statuses. The claim's id may hold placeholders. */
 export const AwaitCell = z.strictObject({
-  id: Id,
+  id: Name,
   await: z.strictObject({ claim: z.string().min(1), statuses: z.array(z.string().min(1)).min(1) }),
 });
 /** See the schema. */
 export type AwaitCell = z.infer<typeof AwaitCell>;
 
 /** A cell that checks earlier outputs; a false check halts the instance. */
-export const AssertCell = z.strictObject({ id: Id, assert: z.array(Check).min(1) });
+export const AssertCell = z.strictObject({ id: Name, assert: z.array(Check).min(1) });
 /** See the schema. */
 export type AssertCell = z.infer<typeof AssertCell>;
 
 /** A cell of text; it never runs. */
-export const ProseCell = z.strictObject({ id: Id, prose: z.string() });
+export const ProseCell = z.strictObject({ id: Name, prose: z.string() });
 /** See the schema. */
 export type ProseCell = z.infer<typeof ProseCell>;
 
@@ -99,6 +108,20 @@ export type Cell = ExecCell | AwaitCell | AssertCell | ProseCell;
 
 /** The four types of cells, by the key that makes a cell one. */
 export type CellType = 'exec' | 'await' | 'assert' | 'prose';
+
+/** A runbook's own fields; its cells are looked at one by one, so that each error can name its cell. */
+export const RunbookHead = z.strictObject({
+  runbook: Name,
+  version: z.int().min(1).max(2_147_483_647),
+  inputs: z.array(Name).default([]),
+  cells: z.array(z.unknown()).min(1),
+});
+
+/** The keys that make a cell one of the four types. */
+export const CELL_TYPES = ['prose', 'exec', 'await', 'assert'] as const;
+
+/** The schema of each type of cell. */
+export const CELL_SCHEMAS = { prose: ProseCell, exec: ExecCell, await: AwaitCell, assert: AssertCell };
 
 /** A versioned, immutable, ordered list of cells. */
 export interface Runbook {

@@ -1,0 +1,125 @@
+import { existsSync, mkdtempSync } from 'node:fs';
+import { lstat, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { JsonObject } from '../../src/json.ts';
+import type { EffectContext } from './cells.ts';
+import { commandEnv } from './command-env.ts';
+import { codeOf, messageOf, refused, type Invocation, type Surroundings } from './invocation.ts';
+import { jsonOf, readOutput, type ReadOutput } from './output.ts';
+import { startGroup, type GroupEnd } from './process-group.ts';
+
+/** Where commands run and what of the environment they may see. */
+export interface CommandPlace {
+  cwd: string;
+  env: NodeJS.ProcessEnv;
+}
+
+/**
+ * Runs a command in a process group of its own. An exit code is a definite outcome; ended by a signal, whoever sent
+ * it, is unknown, and so is any exit after we asked for it: a command may well exit with 0 when it is told to stop.
+ */
+export async function runCommand(
+  argv: string[],
+  context: EffectContext,
+  place: CommandPlace,
+  { clock, limits, ending, begun }: Surroundings,
+): Promise<Invocation> {
+  let folder: string | undefined;
+  try {
+    // Synchronous, as everything up to the spawn is: the trust that was checked a moment ago must not age here.
+    folder = mkdtempSync(join(tmpdir(), 'leasehold-'));
+    const outputFile = join(folder, 'output.json');
+    let group: ReturnType<typeof startGroup>;
+    try {
+      group = startGroup({
+        argv,
+        env: commandEnv(place.env, context, outputFile),
+        cwd: place.cwd,
+        stdin: JSON.stringify({ inputs: context.inputs, outputs: context.outputs }),
+        clock,
+        graceMs: limits.graceMs,
+        stdoutBytes: limits.outputBytes,
+        stderrBytes: limits.stderrBytes,
+        end: ending.forced,
+      });
+      group.ended.catch(() => undefined);
+      await group.started;
+    } catch (error) {
+      return notSpawned(argv, place.cwd, error);
+    }
+    begun();
+    return await outcomeOf(await group.ended, outputFile, limits.outputBytes, ending.cause);
+  } catch (error) {
+    // Before the spawn: the temporary directory could not be made.
+    if (folder === undefined) return refused('not_spawned', messageOf(error), codeOf(error));
+    throw error;
+  } finally {
+    // Left to the system's own cleaning if it fails: what the command did stands.
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+function notSpawned(argv: string[], cwd: string, error: unknown): Invocation {
+  const why = existsSync(cwd) ? messageOf(error) : `its working directory ${cwd} does not exist`;
+  const message = `the command ${argv[0] ?? ''} could not be started: ${why}`;
+  return { kind: 'ended', observed: { error: message }, code: 'not_spawned', detail: codeOf(error) };
+}
+
+async function outcomeOf(
+  end: GroupEnd,
+  outputFile: string,
+  limitBytes: number,
+  cause: 'timeout' | 'aborted',
+): Promise<Invocation> {
+  const stderr = end.stderr.toString('utf8');
+  const detail: JsonObject = {
+    ...(end.exitCode === null ? {} : { exitCode: end.exitCode }),
+    ...(end.signal === null ? {} : { signal: end.signal }),
+    ...(stderr === '' ? {} : { stderr }),
+  };
+  if (end.ended === 'too_much_output') {
+    const message = `the command wrote more than ${limitBytes} bytes to stdout, and was ended`;
+    return refused('output_too_large', message, detail);
+  }
+  if (end.ended === 'asked') return { kind: 'unknown', reason: cause, detail };
+  if (end.exitCode === null) return { kind: 'unknown', reason: 'crash', detail };
+  const read = await outputOf(end.stdout, outputFile, limitBytes);
+  const exited = `exit code ${end.exitCode}`;
+  if (!read.ok) return refused(read.code, `${exited}, and ${read.message}`, detail);
+  const error = stderr.trim() === '' ? exited : `${exited}: ${stderr.trim()}`;
+  return {
+    kind: 'ended',
+    observed: {
+      exitCode: end.exitCode,
+      output: read.output,
+      ...(end.exitCode === 0 ? {} : { error }),
+    },
+    code: 'exit_code',
+    detail,
+  };
+}
+
+async function outputOf(stdout: Buffer, outputFile: string, limitBytes: number): Promise<ReadOutput> {
+  const bad = (code: 'bad_output' | 'output_too_large', message: string): ReadOutput => ({
+    ok: false,
+    code,
+    message: `what the command wrote to LEASEHOLD_OUTPUT_FILE ${message}`,
+  });
+  const file = await lstat(outputFile).catch(() => undefined);
+  if (file === undefined) {
+    const text = stdout.toString('utf8');
+    const json = jsonOf(text);
+    const read = readOutput(json === undefined ? { stdout: text } : json.value, limitBytes);
+    // JSON that cannot be kept (1e999, or nested too deeply) is still text; text that escapes to too much is not.
+    return read.ok || read.code === 'output_too_large' ? read : readOutput({ stdout: text }, limitBytes);
+  }
+  if (!file.isFile()) return bad('bad_output', 'is not a regular file');
+  if (file.size > limitBytes) {
+    return bad('output_too_large', `has ${file.size} bytes, and ${limitBytes} are allowed`);
+  }
+  const json = jsonOf(await readFile(outputFile, 'utf8'));
+  if (json === undefined) return bad('bad_output', file.size === 0 ? 'is empty' : 'is not JSON');
+  return readOutput(json.value, limitBytes);
+}

@@ -1,0 +1,84 @@
+import { type Json, type JsonObject, storableText } from '../../src/json.ts';
+
+/** An output as the log can keep it, or why it cannot. */
+export type ReadOutput =
+  { ok: true; output: Json } | { ok: false; code: 'bad_output' | 'output_too_large'; message: string };
+
+const MAX_DEPTH = 100;
+
+/**
+ * Turns whatever an effect gave into JSON: undefined becomes null (and is left out of objects, as JSON does), what
+ * has a `toJSON` (a Date) is asked for it, and what Postgres' jsonb cannot keep of a text becomes U+FFFD.
+ */
+export function readOutput(value: unknown, limitBytes: number): ReadOutput {
+  let output: Json;
+  try {
+    output = toJson(value, []) ?? null;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : 'its output cannot be read';
+    return { ok: false, code: 'bad_output', message };
+  }
+  const bytes = Buffer.byteLength(JSON.stringify(output));
+  if (bytes <= limitBytes) return { ok: true, output };
+  return {
+    ok: false,
+    code: 'output_too_large',
+    message: `the output has ${bytes} bytes of JSON, and ${limitBytes} are allowed; keep large results elsewhere`,
+  };
+}
+
+/** A text's JSON, if it is JSON that can be kept; for answers that may as well be plain text. */
+export function jsonOf(text: string): { value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(text) as unknown };
+  } catch {
+    return undefined;
+  }
+}
+
+/** A piece of detail in which every text can be kept by the log. */
+export function storable(detail: JsonObject): JsonObject {
+  return (toJson(detail, []) ?? {}) as JsonObject;
+}
+
+function toJson(value: unknown, path: string[]): Json | undefined {
+  if (path.length > MAX_DEPTH) {
+    throw new Error(`the output is nested more than ${MAX_DEPTH} levels deep, or inside itself`);
+  }
+  switch (typeof value) {
+    case 'undefined':
+      return undefined;
+    case 'boolean':
+      return value;
+    case 'string':
+      return storableText(value);
+    case 'number':
+      if (Number.isFinite(value)) return value;
+      throw notJson(path, String(value));
+    case 'object':
+      break;
+    default:
+      throw notJson(path, `a ${typeof value}`);
+  }
+  if (value === null) return null;
+  if ('toJSON' in value && typeof value.toJSON === 'function') {
+    return toJson((value.toJSON as () => unknown)(), [...path, 'toJSON()']);
+  }
+  if (Array.isArray(value)) {
+    return value.map((element: unknown, i) => toJson(element, [...path, String(i)]) ?? null);
+  }
+  if (value instanceof Map || value instanceof Set || value instanceof Promise || ArrayBuffer.isView(value)) {
+    throw notJson(path, `a ${value.constructor.name}`);
+  }
+  const members: [string, Json][] = [];
+  for (const [key, member] of Object.entries(value)) {
+    const json = toJson(member, [...path, key]);
+    if (json !== undefined) members.push([storableText(key), json]);
+  }
+  return Object.fromEntries(members);
+}
+
+function notJson(path: string[], what: string): Error {
+  const where = path.length === 0 ? 'the output' : `the output's ${path.slice(0, 8).join('.')}`;
+  return new Error(`${where} is ${what}, which is not JSON`);
+}

@@ -1,0 +1,186 @@
+import type { Clock } from '../../src/clock.ts';
+import { parseDurationMs } from '../../src/duration.ts';
+import { type JsonObject, storableText } from '../../src/json.ts';
+import { fillExpectations, judge } from '../../src/runbook/expect.ts';
+import { onInterrupt, type Effect, type Expectation } from '../../src/runbook/runbook.ts';
+import type { Failpoint } from '../failpoints.ts';
+import type { CellOutcome, EffectContext, EffectRunner, Handler } from './cells.ts';
+import { runCommand } from './command.ts';
+import { Ending } from './ending.ts';
+import { fillEffect } from './fill-effect.ts';
+import { runHandler } from './handler.ts';
+import { runHttp } from './http.ts';
+import { messageOf, refused, type Invocation, type Limits, type Surroundings } from './invocation.ts';
+import { storable } from './output.ts';
+import { probeAnswer } from './probe.ts';
+
+/** What an effect runner is made of. */
+export interface EffectRunnerOptions {
+  clock: Clock;
+  /** What `exec: {handler: name}` may name. */
+  handlers: Record<string, Handler>;
+  /** Where commands run; default: the replica's own working directory. */
+  cwd?: string | undefined;
+  /** What commands may see of the environment, without what is private to the replica; default: `process.env`. */
+  env?: NodeJS.ProcessEnv | undefined;
+  limits?: Partial<Limits> | undefined;
+  logger?: { warn(fields: Record<string, unknown>, message: string): void } | undefined;
+  /** Met as `in_effect` once an effect has begun. */
+  failpoint?: Failpoint | undefined;
+}
+
+const LIMITS: Limits = {
+  outputBytes: 262_144,
+  stderrBytes: 4_096,
+  graceMs: 2_000,
+  timeoutMs: 300_000,
+  probeTimeoutMs: 30_000,
+};
+
+const MAX_MESSAGE = 1_000;
+
+/** The runner of real effects: handlers, commands and http calls. */
+export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
+  const { clock, logger, failpoint } = options;
+  const limits: Limits = { ...LIMITS, ...options.limits };
+  const handlers = new Map(Object.entries(options.handlers));
+  const place = { cwd: options.cwd ?? process.cwd(), env: options.env ?? process.env };
+
+  // Synchronous up to the spawn, the call, or the first packet: whoever checked its trust just now relies on it.
+  async function invoke(effect: Effect, context: EffectContext, around: Surroundings): Promise<Invocation> {
+    const filled = fillEffect(effect, context);
+    if (!filled.ok) return refused('placeholder', filled.message, { notBegun: true });
+    switch (filled.effect.kind) {
+      case 'handler': {
+        const handler = handlers.get(filled.effect.name);
+        if (handler !== undefined) return runHandler(handler, context, around);
+        const known = handlers.size === 0 ? 'there are none' : `there are ${[...handlers.keys()].join(', ')}`;
+        const message = `no handler ${JSON.stringify(filled.effect.name)} is registered (LEASEHOLD_HANDLERS): ${known}`;
+        return refused('unknown_handler', message, { notBegun: true });
+      }
+      case 'command':
+        return runCommand(filled.effect.argv, context, place, around);
+      case 'http':
+        return runHttp(filled.effect.call, context, around);
+    }
+  }
+
+  return {
+    async run(cell, context, signals) {
+      if (signals.abort.aborted || signals.lost.aborted) {
+        return { kind: 'unknown', reason: 'aborted', detail: { notBegun: true } };
+      }
+      const expected = fillExpectations(cell.expect ?? [], context);
+      if (!expected.ok)
+        return judged(undefined, refused('placeholder', expected.message, { notBegun: true }));
+      const ending = new Ending();
+      const startMs = clock.monotonicMs();
+      const onAbort = (): void => ending.force('aborted', 'the replica is stopping');
+      const onLost = (): void => {
+        if (onInterrupt(cell) === 'hold') ending.tell('aborted', 'the lease was lost');
+        else ending.force('aborted', 'the lease was lost');
+      };
+      const timeoutMs =
+        (cell.timeout === undefined ? undefined : parseDurationMs(cell.timeout)) ?? limits.timeoutMs;
+      const timer = clock.after(timeoutMs, () => ending.force('timeout', `not done within ${timeoutMs} ms`));
+      signals.abort.addEventListener('abort', onAbort, { once: true });
+      signals.lost.addEventListener('abort', onLost, { once: true });
+
+      let reached: Promise<void> | undefined;
+      let injected: unknown;
+      const begun = (): void => {
+        if (failpoint === undefined) return;
+        const { instanceId, cellId, attempt, requestId } = context;
+        reached = failpoint('in_effect', { instanceId, cellId, attempt, requestId }).catch(
+          (error: unknown) => {
+            injected = error ?? new Error('failpoint');
+            ending.force('aborted', 'a failpoint failed');
+          },
+        );
+      };
+      let invocation: Invocation;
+      try {
+        invocation = await invoke(cell.exec, context, { clock, limits, ending, begun });
+        await reached;
+      } catch (error) {
+        // Broken machinery of our own, after which nothing is known of the effect.
+        logger?.warn(
+          { err: error, instanceId: context.instanceId, cellId: context.cellId },
+          'an effect was lost sight of',
+        );
+        invocation = { kind: 'unknown', reason: 'crash', detail: { message: messageOf(error) } };
+      } finally {
+        ending.over();
+        timer.cancel();
+        signals.abort.removeEventListener('abort', onAbort);
+        signals.lost.removeEventListener('abort', onLost);
+      }
+      if (injected !== undefined) {
+        const detail = { ...invocation.detail, message: messageOf(injected) };
+        invocation = { kind: 'unknown', reason: 'crash', detail };
+      }
+      if (invocation.detail['stillRunning'] === true) {
+        const { instanceId, cellId, attempt } = context;
+        logger?.warn({ instanceId, cellId, attempt }, 'a handler ignores its signal and is still running');
+      }
+      const durationMs = Math.round(clock.monotonicMs() - startMs);
+      const timed: Invocation = { ...invocation, detail: { ...invocation.detail, durationMs } };
+      return judged(cell.expect === undefined ? undefined : expected.expectations, timed);
+    },
+
+    async probe(effect, context, signal) {
+      if (signal.aborted)
+        return { answer: 'unknown', why: 'the probe was not begun: the replica is stopping' };
+      const ending = new Ending();
+      const onAbort = (): void => ending.force('aborted', 'the probe is not wanted any more');
+      const timer = clock.after(limits.probeTimeoutMs, () => {
+        ending.force('timeout', `not done within ${limits.probeTimeoutMs} ms`);
+      });
+      signal.addEventListener('abort', onAbort, { once: true });
+      try {
+        return probeAnswer(await invoke(effect, context, { clock, limits, ending, begun: () => undefined }));
+      } catch (error) {
+        return { answer: 'unknown', why: `the probe was lost sight of: ${messageOf(error)}` };
+      } finally {
+        ending.over();
+        timer.cancel();
+        signal.removeEventListener('abort', onAbort);
+      }
+    },
+  };
+}
+
+function judged(expectations: Expectation[] | undefined, invocation: Invocation): CellOutcome {
+  const detail: JsonObject = storable(invocation.detail);
+  switch (invocation.kind) {
+    case 'unknown':
+      return { kind: 'unknown', reason: invocation.reason, detail };
+    case 'refused':
+      return { kind: 'failed', error: readable(invocation.error.message, invocation.error.code), detail };
+    case 'ended':
+  }
+  const { observed, toldToEnd } = invocation;
+  const judgement = judge(expectations, observed);
+  if (judgement.ok) {
+    // A predicted failure without an output: its message is what later cells may look at.
+    const output =
+      observed.output === undefined ? { error: storableText(observed.error ?? '') } : observed.output;
+    return {
+      kind: 'completed',
+      output,
+      detail,
+    };
+  }
+  if (toldToEnd !== undefined) return { kind: 'unknown', reason: toldToEnd, detail };
+  return {
+    kind: 'failed',
+    error: readable(judgement.failed.join('; '), expectations === undefined ? invocation.code : 'unexpected'),
+    ...(observed.output === undefined ? {} : { output: observed.output }),
+    detail,
+  };
+}
+
+function readable(message: string, code: string): { message: string; code: string } {
+  const text = storableText(message);
+  return { message: text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text, code };
+}

@@ -1,0 +1,82 @@
+import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
+
+import type { Counted } from '../run/context.ts';
+
+/** What is read off the replica whenever somebody asks for the metrics. */
+export interface Readings {
+  held: () => number;
+  attempts: () => number;
+  remembered: () => number;
+  ready: () => boolean;
+}
+
+/** The replica's metrics, in Prometheus' text format. */
+export interface Metrics {
+  count: (event: Counted) => void;
+  /** Says where the gauges read; until then they are left out. */
+  observe(readings: Readings): void;
+  text(): Promise<string>;
+  readonly contentType: string;
+}
+
+/** Makes the metrics of one replica; each has a registry of its own. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry, prefix: 'leasehold_' });
+  const counter = <Label extends string>(name: string, help: string, labelNames: Label[] = []) =>
+    new Counter({ name: `leasehold_${name}_total`, help, labelNames, registers: [registry] });
+  const receipts = counter('receipts', 'Advance requests that this replica answered, by outcome', [
+    'outcome',
+  ]);
+  const malformed = counter('malformed_messages', 'Messages that could not be read, by verb', ['verb']);
+  const rows = counter('rows', 'Rows that this replica appended, by kind', ['kind']);
+  const fenced = counter('fenced_appends', 'Appends that were refused because a later term had written');
+  const late = counter('late_outcomes', 'Outcomes that were kept as evidence, by kind', ['kind']);
+  const takeOvers = counter('take_overs', 'Leases taken over from an unreachable holder');
+  const unknown = counter('unknown_appends', 'Appends whose answer was lost');
+  return {
+    contentType: registry.contentType,
+    count(event) {
+      switch (event.what) {
+        case 'receipt':
+          receipts.inc({ outcome: event.outcome });
+          return;
+        case 'malformed':
+          malformed.inc({ verb: event.verb });
+          return;
+        case 'row':
+          rows.inc({ kind: event.kind });
+          return;
+        case 'late_outcome':
+          late.inc({ kind: event.kind });
+          return;
+        case 'fenced':
+          fenced.inc();
+          return;
+        case 'take_over':
+          takeOvers.inc();
+          return;
+        case 'unknown_append':
+          unknown.inc();
+      }
+    },
+    observe(readings) {
+      gauge('held_instances', 'Instances that this replica holds with state in memory', readings.held);
+      gauge('attempts_in_hand', 'Attempts whose closing row is not definite yet', readings.attempts);
+      gauge('remembered_requests', 'Requests that this replica would step in for', readings.remembered);
+      gauge('ready', '1 while the replica can serve', () => (readings.ready() ? 1 : 0));
+    },
+    text: () => registry.metrics(),
+  };
+
+  function gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name: `leasehold_${name}`,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+}

@@ -1,0 +1,50 @@
+import { fastify, type FastifyInstance } from 'fastify';
+
+import type { Metrics } from './metrics.ts';
+
+/** The replica's HTTP side: for the platform that runs it, and for whoever looks after it. */
+export interface ConsoleServer {
+  /** Where it answers. */
+  readonly url: string;
+  /** Stops answering. Tolerates being called twice. */
+  close(): Promise<void>;
+}
+
+/** What the HTTP side shows. */
+export interface ConsoleParts {
+  host: string;
+  /** 0: a free one. */
+  port: number;
+  replicaId: string;
+  metrics: Metrics;
+  /** Why the replica cannot serve; empty when it can. */
+  notReady: () => string[];
+}
+
+/**
+ * Serves `/livez` (the process turns over), `/readyz` (it can serve requests; 503 with the reasons when not) and
+ * `/metrics`.
+ *
+ * @throws Error naming LEASEHOLD_HTTP_PORT when the address is taken
+ */
+export async function serveConsole(parts: ConsoleParts): Promise<ConsoleServer> {
+  const { host, port, replicaId, metrics, notReady } = parts;
+  const app: FastifyInstance = fastify({ forceCloseConnections: true });
+  app.get('/livez', () => ({ alive: true, replicaId }));
+  app.get('/readyz', (_request, reply) => {
+    const reasons = notReady();
+    return reply
+      .code(reasons.length === 0 ? 200 : 503)
+      .send({ ready: reasons.length === 0, replicaId, reasons });
+  });
+  app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
+  try {
+    const url = await app.listen({ host, port });
+    return { url, close: () => app.close() };
+  } catch (cause) {
+    throw new Error(
+      `cannot listen on ${host}:${port}; set LEASEHOLD_HTTP_PORT to another port, or to 0 for a free one`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,166 @@
+/** Named points along the walk of a request, in the order in which a request meets them. */
+export const FAILPOINTS = [
+  /** A request was taken up by a replica that holds, or now acquired, its instance. */
+  'on_admission',
+  /** The next attempt is chosen; nothing is written. */
+  'before_intent',
+  /** `started` is committed; the effect has not begun. */
+  'after_intent',
+  /** The effect has begun. */
+  'in_effect',
+  /** The effect has ended; its outcome is in hand and not written. */
+  'after_effect',
+  /** The outcome is committed (with the receipt, if it was the request's last row); nobody was told. */
+  'after_outcome',
+  /** A doubt is about to be settled. */
+  'before_decision',
+] as const;
+
+/** See {@link FAILPOINTS}. */
+export type FailpointName = (typeof FAILPOINTS)[number];
+
+/** Where a failpoint was met; conditions are checked against it. */
+export interface FailpointPlace {
+  instanceId: string;
+  requestId?: string | null | undefined;
+  cellId?: string | undefined;
+  attempt?: number | undefined;
+}
+
+/**
+ * Called at each point when failpoints are set, and undefined when they are not, so that an unset failpoint costs
+ * one comparison.
+ *
+ * @throws InjectedError for the action `error`
+ */
+export type Failpoint = (name: FailpointName, place: FailpointPlace) => Promise<void>;
+
+/** What the action `error` throws. */
+export class InjectedError extends Error {
+  override readonly name = 'InjectedError';
+}
+
+/** What a fired failpoint does to its process. */
+type Action = { do: 'kill' | 'exit' | 'freeze' | 'error' } | { do: 'delay'; ms: number };
+
+interface Rule {
+  text: string;
+  name: FailpointName;
+  action: Action;
+  conditions: { instance?: string; request?: string; cell?: string; replica?: string; nth?: number };
+  hits: number;
+}
+
+/** The acts that need the process; replaced in tests. */
+export interface FailpointActs {
+  /** Tells the outside, synchronously, since the process may be gone a moment later. */
+  report(line: string): void;
+  kill(): void;
+  freeze(): void;
+  exit(): void;
+  sleep(ms: number): Promise<void>;
+}
+
+/**
+ * Reads `LEASEHOLD_FAILPOINTS`: `point=action@condition:value,…`, several joined by `;`. Actions: `kill`, `exit`,
+ * `freeze`, `delay:<ms>`, `error`. Conditions: `cell`, `instance`, `request`, `replica` (the configured name),
+ * `nth` (only the nth time that the other conditions hold).
+ *
+ * @throws Error naming the part that cannot be read, and what is allowed there
+ */
+export function parseFailpoints(
+  text: string,
+  replicaName: string,
+  acts: FailpointActs,
+): Failpoint | undefined {
+  const rules = text
+    .split(';')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+    .map(parseRule);
+  if (rules.length === 0) return undefined;
+  return async (name, place) => {
+    for (const rule of rules) {
+      if (rule.name !== name || !holds(rule, place, replicaName)) continue;
+      rule.hits += 1;
+      if (rule.conditions.nth !== undefined && rule.hits !== rule.conditions.nth) continue;
+      acts.report(
+        JSON.stringify({ failpoint: name, action: rule.action.do, replica: replicaName, ...place }),
+      );
+      await act(rule, acts);
+    }
+  };
+}
+
+async function act(rule: Rule, acts: FailpointActs): Promise<void> {
+  switch (rule.action.do) {
+    case 'kill':
+      acts.kill();
+      // The signal is on its way; nothing after this point may run.
+      return new Promise(() => undefined);
+    case 'exit':
+      acts.exit();
+      return new Promise(() => undefined);
+    case 'freeze':
+      acts.freeze();
+      return;
+    case 'delay':
+      await acts.sleep(rule.action.ms);
+      return;
+    case 'error':
+      throw new InjectedError(`failpoint ${rule.text}`);
+  }
+}
+
+function holds(rule: Rule, place: FailpointPlace, replicaName: string): boolean {
+  const { instance, request, cell, replica } = rule.conditions;
+  return (
+    (instance === undefined || instance === place.instanceId) &&
+    (request === undefined || request === place.requestId) &&
+    (cell === undefined || cell === place.cellId) &&
+    (replica === undefined || replica === replicaName)
+  );
+}
+
+function parseRule(text: string): Rule {
+  const match = /^([a-z_]+)=([a-z]+)(?::(\d+))?(?:@(.+))?$/.exec(text);
+  if (match === null) throw bad(text, 'is not point=action@condition:value');
+  const [, name = '', action = '', argument, conditionText = ''] = match;
+  const known = FAILPOINTS.find((point) => point === name);
+  if (known === undefined) throw bad(text, `names no point; there are ${FAILPOINTS.join(', ')}`);
+  const conditions: Rule['conditions'] = {};
+  for (const condition of conditionText.split(',').filter((part) => part !== '')) {
+    const [key = '', value = ''] = condition.split(':', 2);
+    if (value === '') throw bad(text, `has a condition without a value: ${condition}`);
+    switch (key) {
+      case 'cell':
+      case 'instance':
+      case 'request':
+      case 'replica':
+        conditions[key] = value;
+        break;
+      case 'nth':
+        if (!/^[1-9]\d{0,6}$/.test(value)) throw bad(text, 'needs nth to be a whole number from 1');
+        conditions.nth = Number(value);
+        break;
+      default:
+        throw bad(text, `has the unknown condition ${key}; there are cell, instance, request, replica, nth`);
+    }
+  }
+  return { text, name: known, action: parseAction(text, action, argument), conditions, hits: 0 };
+}
+
+function parseAction(text: string, action: string, argument: string | undefined): Action {
+  if (action === 'delay') {
+    if (argument === undefined) throw bad(text, 'needs milliseconds: delay:<ms>');
+    return { do: 'delay', ms: Number(argument) };
+  }
+  if (argument !== undefined) throw bad(text, `gives ${action} an argument; only delay takes one`);
+  if (action === 'kill' || action === 'exit' || action === 'freeze' || action === 'error')
+    return { do: action };
+  throw bad(text, `has the unknown action ${action}; there are kill, exit, freeze, delay:<ms>, error`);
+}
+
+function bad(text: string, what: string): Error {
+  return new Error(`LEASEHOLD_FAILPOINTS: "${text}" ${what}`);
+}

@@ -1,0 +1,77 @@
+import type { Json } from '../../src/json.ts';
+import type { HeldInstance } from '../run/held-instance.ts';
+
+/** What came of serving a broadcast request on a held instance. */
+export type Served = { kind: 'answered'; reply: Json } | { kind: 'handed_on' };
+
+/** What a broadcast request wants, whatever its verb. */
+export interface Errand {
+  /** Tells it from all other requests, on every replica alike. */
+  key: string;
+  instanceId: string;
+  /** By the wall clock, in milliseconds since 1970; nobody acts on it afterwards. */
+  expiresAtMs: number;
+  /** Does the work under a holding. */
+  serve(held: HeldInstance): Promise<Served>;
+  /** What to say when nobody can serve it for now, or it has expired. */
+  refusal(outcome: 'unavailable' | 'expired', why: string): Json;
+}
+
+/**
+ * A broadcast request as this replica remembers it, until it is answered by whoever, or expires. Every replica
+ * remembers every request, so that one survives the death of the replica that was serving it.
+ */
+export class Ask {
+  readonly errand: Errand;
+  /** When its turn order was last laid down, on the monotonic clock. */
+  turnsFromMs: number;
+  readonly #replies: ((body: Json) => void)[];
+  #settled = false;
+  #wake: () => void = () => undefined;
+  #woken = false;
+
+  constructor(errand: Errand, turnsFromMs: number, reply: (body: Json) => void) {
+    this.errand = errand;
+    this.turnsFromMs = turnsFromMs;
+    this.#replies = [reply];
+  }
+
+  /** Whether it needs nobody any more. */
+  get settled(): boolean {
+    return this.#settled;
+  }
+
+  /** The same request was sent again: whoever sent it gets the same answer. */
+  alsoReplyTo(reply: (body: Json) => void): void {
+    this.#replies.push(reply);
+  }
+
+  /** Answers everybody who sent it. */
+  answer(body: Json): void {
+    for (const reply of this.#replies) reply(body);
+    this.settle();
+  }
+
+  /** It is answered, or given up: forget it. */
+  settle(): void {
+    this.#settled = true;
+    this.wake();
+  }
+
+  /** Something has changed: look at it now. */
+  wake(): void {
+    this.#woken = true;
+    this.#wake();
+  }
+
+  /** Resolves at the next {@link Ask.wake} (or at once, if there was one since the last pause), or when `pause` does. */
+  async pauseUntilWoken(pause: Promise<void>): Promise<void> {
+    if (!this.#woken) {
+      const woken = new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      await Promise.race([pause, woken]);
+    }
+    this.#woken = false;
+  }
+}

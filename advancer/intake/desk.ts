@@ -1,0 +1,136 @@
+import type { Leases } from '../../coordinator/leases.ts';
+import { toWireRow } from '../../src/execution/row.ts';
+import { foldRows } from '../../src/execution/state.ts';
+import { cellViews, inDoubtOf, inFlightOf, statusOf } from '../../src/execution/status.ts';
+import { judgeAwait, nextCell, nextStep, type Course } from '../../src/execution/plan.ts';
+import { isJsonObject, sameJson, type Json } from '../../src/json.ts';
+import type { ClaimMessage, ReplyError, StartMessage, StatusMessage } from '../../src/request/messages.ts';
+import type { Awaiting } from '../../src/request/receipt.ts';
+import type { Log } from '../log/log.ts';
+import { asJson, errorReply } from './errands.ts';
+
+/** NATS refuses a message above 1 MiB; a log beyond this is shortened to its newest rows, and says so. */
+const MAX_LOG_BYTES = 600 * 1024;
+
+/**
+ * Answers the requests that any one replica may answer: `start`, `status` and `claim`. They need no lease: what they
+ * write is immutable or append-only and keyed, what they read is committed.
+ */
+export class Desk {
+  readonly #log: Log;
+  readonly #leases: Pick<Leases, 'hint'>;
+
+  constructor(log: Log, leases: Pick<Leases, 'hint'>) {
+    this.#log = log;
+    this.#leases = leases;
+  }
+
+  /** Pins an instance to a runbook version. */
+  async start(message: StartMessage): Promise<Json> {
+    const { instanceId, runbookId, inputs, agentId } = message;
+    const runbook = await this.#log.runbook(runbookId, message.version);
+    if (runbook === undefined) {
+      const which = message.version === undefined ? '' : ` version ${message.version}`;
+      return refuse({
+        code: 'not_found',
+        message: `runbookId: there is no runbook ${runbookId}${which}; push it first`,
+        field: 'runbookId',
+      });
+    }
+    const existing = await this.#log.instance(instanceId);
+    const problem = existing === undefined ? inputProblem(runbook.inputs, inputs) : undefined;
+    if (problem !== undefined) return refuse({ code: 'invalid', message: problem, field: 'inputs' });
+    const version = message.version ?? existing?.version ?? runbook.version;
+    const { instance, created } = await this.#log.startInstance({
+      instanceId,
+      runbookId,
+      version,
+      inputs,
+      agentId,
+    });
+    const same =
+      instance.runbookId === runbookId && instance.version === version && sameJson(instance.inputs, inputs);
+    if (!same) {
+      return refuse({
+        code: 'conflict',
+        message: `instance ${instanceId} exists with other content: ${instance.runbookId} version ${instance.version}`,
+        field: 'instanceId',
+      });
+    }
+    return { instanceId, runbookId, version: instance.version, created };
+  }
+
+  /** Everything that the log says of an instance. */
+  async status(instanceId: string, message: StatusMessage): Promise<Json> {
+    const snapshot = await this.#log.snapshot(instanceId);
+    if (snapshot === undefined) {
+      return refuse({
+        code: 'not_found',
+        message: `there is no instance ${instanceId}`,
+        field: 'instanceId',
+      });
+    }
+    // The log was read before the receipt: a receipt is committed with the last row of its request.
+    const receipt = message.requestId === undefined ? undefined : await this.#log.receipt(message.requestId);
+    const { instance, runbook, rows } = snapshot;
+    const course: Course = { runbook, inputs: instance.inputs, state: foldRows(rows) };
+    const awaiting = await this.#awaiting(course);
+    const parked = awaiting !== undefined;
+    const hint = this.#leases.hint(instanceId);
+    const { open, doubt, lastSeq } = course.state;
+    return asJson({
+      instanceId,
+      runbookId: instance.runbookId,
+      version: instance.version,
+      status: statusOf(course, parked),
+      nextCellId: nextCell(runbook, course.state)?.id ?? null,
+      holder: hint === undefined ? null : { replicaId: hint.replicaId, fencingToken: hint.token },
+      lastSeq,
+      cells: cellViews(course, parked),
+      awaiting,
+      inFlight: open === undefined ? undefined : inFlightOf(open),
+      inDoubt: doubt === undefined ? undefined : inDoubtOf(doubt),
+      ...(message.log === true ? shortened(rows.map(toWireRow)) : {}),
+      receipt: receipt?.instanceId === instanceId ? receipt : undefined,
+    });
+  }
+
+  /** Records the newest status of a claim. */
+  async claim(claimId: string, message: ClaimMessage): Promise<Json> {
+    const { status, agentId, evidence } = message;
+    const claim = await this.#log.claim({ claimId, status, agentId, evidence: evidence ?? null });
+    return { claimId, revision: claim.revision, status: claim.status };
+  }
+
+  async #awaiting(course: Course): Promise<Awaiting | undefined> {
+    const step = nextStep(course);
+    if (step.do !== 'await') return undefined;
+    const judged = judgeAwait(step, await this.#log.claimStatus(step.claimId));
+    return judged.do === 'park' ? judged.awaiting : undefined;
+  }
+}
+
+function inputProblem(declared: readonly string[], inputs: { [name: string]: Json }): string | undefined {
+  if (!isJsonObject(inputs)) return 'inputs: must be an object';
+  const missing = declared.filter((name) => !Object.hasOwn(inputs, name));
+  if (missing.length > 0) return `inputs: ${missing.join(', ')} must be given`;
+  const unknown = Object.keys(inputs).filter((name) => !declared.includes(name));
+  if (unknown.length > 0)
+    return `inputs: the runbook declares no ${unknown.join(', ')}; it has ${declared.join(', ')}`;
+  return undefined;
+}
+
+function shortened<T extends object>(rows: T[]): { log: T[]; logTruncated?: true } {
+  let bytes = 0;
+  let from = rows.length;
+  while (from > 0) {
+    bytes += Buffer.byteLength(JSON.stringify(rows[from - 1])) + 1;
+    if (bytes > MAX_LOG_BYTES) return { log: rows.slice(from), logTruncated: true };
+    from -= 1;
+  }
+  return { log: rows };
+}
+
+function refuse(error: ReplyError): Json {
+  return errorReply(error);
+}

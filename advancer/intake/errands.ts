@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+
+import type { Json } from '../../src/json.ts';
+import type { AdvanceMessage, DecideMessage, ReplyError } from '../../src/request/messages.ts';
+import type { Counted } from '../run/context.ts';
+import type { AdvanceRequest } from '../run/advance.ts';
+import { refusedOutright } from '../run/held-instance.ts';
+import type { Errand } from './ask.ts';
+
+/** How long after its arrival an advance that names no expiry may be admitted. */
+export const DEFAULT_EXPIRY_MS = 30_000;
+/** How long a decision, or a note that something can be settled, is remembered. */
+const SHORT_EXPIRY_MS = 10_000;
+
+/** An advance as an errand; its receipt is the reply. */
+export function advanceErrand(
+  instanceId: string,
+  message: AdvanceMessage,
+  arrivedAtMs: number,
+  count: (event: Counted) => void,
+): Errand {
+  const expiresAtMs =
+    message.expiresAt === undefined ? arrivedAtMs + DEFAULT_EXPIRY_MS : Date.parse(message.expiresAt);
+  const request: AdvanceRequest = {
+    instanceId,
+    requestId: message.requestId,
+    agentId: message.agentId,
+    cellId: message.cellId,
+    maxCells: message.maxCells,
+    wait: message.wait ?? false,
+    expiresAtMs,
+  };
+  return {
+    key: `advance/${instanceId}/${message.requestId}`,
+    instanceId,
+    expiresAtMs,
+    async serve(held) {
+      const handled = await held.advance(request);
+      if (handled.kind === 'handed_on') return handled;
+      count({ what: 'receipt', outcome: handled.receipt.outcome });
+      return { kind: 'answered', reply: asJson(handled.receipt) };
+    },
+    refusal(outcome, why) {
+      count({ what: 'receipt', outcome });
+      return asJson(refusedOutright(request, outcome, why));
+    },
+  };
+}
+
+/** A decision as an errand. Sent twice, it is refused the second time: the doubt is settled. */
+export function decideErrand(
+  instanceId: string,
+  message: DecideMessage,
+  body: Uint8Array,
+  arrivedAtMs: number,
+): Errand {
+  const digest = createHash('sha256').update(body).digest('base64url').slice(0, 22);
+  return {
+    key: `decide/${instanceId}/${digest}`,
+    instanceId,
+    expiresAtMs: arrivedAtMs + SHORT_EXPIRY_MS,
+    async serve(held) {
+      const decided = await held.decide(message);
+      switch (decided.kind) {
+        case 'handed_on':
+          return decided;
+        case 'refused':
+          return { kind: 'answered', reply: errorReply(decided.error) };
+        case 'decided': {
+          const { seq, as } = decided;
+          return { kind: 'answered', reply: { instanceId, seq, as } };
+        }
+      }
+    },
+    refusal: (outcome, why) => errorReply({ code: outcome, message: why }),
+  };
+}
+
+/** A note that an instance has something to settle; nobody waits for an answer. */
+export function settleErrand(instanceId: string, arrivedAtMs: number): Errand {
+  return {
+    key: `settle/${instanceId}`,
+    instanceId,
+    expiresAtMs: arrivedAtMs + SHORT_EXPIRY_MS,
+    async serve(held) {
+      await held.settle();
+      return { kind: 'answered', reply: null };
+    },
+    refusal: () => null,
+  };
+}
+
+/** An error as every verb but `advance` answers it. */
+export function errorReply(error: ReplyError): Json {
+  return { error: asJson(error) };
+}
+
+/** A plain value as JSON: what is undefined is left out. */
+export function asJson(value: object): Json {
+  return JSON.parse(JSON.stringify(value)) as Json;
+}

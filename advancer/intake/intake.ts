@@ -1,0 +1,181 @@
+import { z } from 'zod';
+
+import type { Bus, BusMessage, BusSubscription } from '../../src/bus/bus.ts';
+import { QUEUE_GROUP, subjectRest, type Subjects } from '../../src/bus/subjects.ts';
+import type { Clock } from '../../src/clock.ts';
+import { Id, isId } from '../../src/ids.ts';
+import type { Json } from '../../src/json.ts';
+import {
+  AdvanceMessage,
+  ClaimMessage,
+  DecideMessage,
+  readMessage,
+  StartMessage,
+  StatusMessage,
+  type Read,
+  type ReplyError,
+} from '../../src/request/messages.ts';
+import { LogUnavailable } from '../log/log.ts';
+import type { Counted, Logger } from '../run/context.ts';
+import type { Desk } from './desk.ts';
+import { advanceErrand, asJson, decideErrand, errorReply, settleErrand } from './errands.ts';
+import type { Pulse } from './pulse.ts';
+import type { Router } from './router.ts';
+
+const AnsweredNote = z.object({ key: z.string() });
+const LeavingNote = z.object({ leaving: Id });
+
+/** What the intake needs of the rest of the replica. */
+export interface IntakeParts {
+  bus: Bus;
+  subjects: Subjects;
+  router: Router;
+  desk: Desk;
+  pulse: Pulse;
+  clock: Clock;
+  logger: Logger;
+  count: (event: Counted) => void;
+  logTrouble: (cause: unknown) => void;
+}
+
+/**
+ * Takes messages from the bus, checks them, and hands them on. Anybody may publish anything: a malformed message gets
+ * a clear error, is counted, and disturbs nothing else.
+ */
+export class Intake {
+  readonly #parts: IntakeParts;
+  #subscriptions: BusSubscription[] = [];
+
+  constructor(parts: IntakeParts) {
+    this.#parts = parts;
+  }
+
+  /** Starts listening. */
+  open(): void {
+    const { bus, subjects, desk, router } = this.#parts;
+    const queue = { queue: QUEUE_GROUP };
+    this.#subscriptions = [
+      bus.subscribe(
+        subjects.start,
+        (m) => this.#any(m, 'start', 'start', StartMessage, (body) => desk.start(body)),
+        queue,
+      ),
+      bus.subscribe(
+        subjects.all('status'),
+        (m) =>
+          this.#any(m, 'status', subjectRest(m.subject), StatusMessage, (body, id) => desk.status(id, body)),
+        queue,
+      ),
+      bus.subscribe(
+        subjects.all('claim'),
+        (m) =>
+          this.#any(m, 'claim', subjectRest(m.subject), ClaimMessage, (body, id) => desk.claim(id, body)),
+        queue,
+      ),
+      bus.subscribe(subjects.all('advance'), (m) => this.#advance(m)),
+      bus.subscribe(subjects.all('decide'), (m) => this.#decide(m)),
+      bus.subscribe(subjects.all('settle'), (m) => this.#settle(m)),
+      bus.subscribe(subjects.answered, (m) => {
+        const answered = readMessage(AnsweredNote, m.data);
+        if (answered.ok) router.answered(answered.value.key);
+        const leaving = readMessage(LeavingNote, m.data);
+        if (leaving.ok) router.leaving(leaving.value.leaving);
+      }),
+    ];
+  }
+
+  /** Stops listening; what was taken in goes on. */
+  close(): void {
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    this.#subscriptions = [];
+  }
+
+  /** A request that any one replica answers. */
+  async #any<T>(
+    message: BusMessage,
+    verb: string,
+    id: string,
+    schema: z.ZodType<T>,
+    answer: (body: T, id: string) => Promise<Json>,
+  ): Promise<void> {
+    const read = readRequest(id, schema, message.data);
+    if (!read.ok) {
+      this.#parts.count({ what: 'malformed', verb });
+      message.reply(errorReply(read.error));
+      return;
+    }
+    try {
+      message.reply(await answer(read.value, id));
+    } catch (cause) {
+      if (cause instanceof LogUnavailable) this.#parts.logTrouble(cause);
+      else this.#parts.logger.error({ verb, id, err: cause }, 'a request broke off');
+      const why = cause instanceof LogUnavailable ? 'Postgres does not answer' : 'the replica failed inside';
+      message.reply(errorReply({ code: 'unavailable', message: `${why}; ask again` }));
+    }
+  }
+
+  #advance(message: BusMessage): void {
+    const { router, count } = this.#parts;
+    const instanceId = subjectRest(message.subject);
+    const read = readRequest(instanceId, AdvanceMessage, message.data);
+    if (!read.ok) {
+      this.#malformed(message, 'advance', instanceId, invalidReceipt(instanceId, message.data, read.error));
+      return;
+    }
+    router.take(advanceErrand(instanceId, read.value, this.#arrivedAtMs(), count), replyTo(message));
+  }
+
+  #decide(message: BusMessage): void {
+    const instanceId = subjectRest(message.subject);
+    const read = readRequest(instanceId, DecideMessage, message.data);
+    if (!read.ok) {
+      this.#malformed(message, 'decide', instanceId, errorReply(read.error));
+      return;
+    }
+    const errand = decideErrand(instanceId, read.value, message.data, this.#arrivedAtMs());
+    this.#parts.router.take(errand, replyTo(message));
+  }
+
+  #settle(message: BusMessage): void {
+    const instanceId = subjectRest(message.subject);
+    if (!isId(instanceId)) return;
+    this.#parts.router.take(settleErrand(instanceId, this.#arrivedAtMs()), () => undefined);
+  }
+
+  /** Every replica sees a malformed broadcast; the first in rank answers it. */
+  #malformed(message: BusMessage, verb: string, rest: string, reply: Json): void {
+    this.#parts.count({ what: 'malformed', verb });
+    if (this.#parts.router.first(rest)) message.reply(reply);
+  }
+
+  /** When the message arrived, at the earliest: it may have waited while this process stood still. */
+  #arrivedAtMs(): number {
+    return this.#parts.clock.wallMs() - this.#parts.pulse.maxAgeMs();
+  }
+}
+
+function replyTo(message: BusMessage): (body: Json) => void {
+  return (body) => message.reply(body);
+}
+
+function readRequest<T>(id: string, schema: z.ZodType<T>, data: Uint8Array): Read<T> {
+  if (!isId(id)) {
+    const message = `the id in the subject must be 1 to 128 characters of A-Z a-z 0-9 _ -`;
+    return { ok: false, error: { code: 'invalid', message, field: 'subject' } };
+  }
+  return readMessage(schema, data);
+}
+
+/** `advance` answers a receipt always; the request id is given back if one can be made out. */
+function invalidReceipt(instanceId: string, data: Uint8Array, error: ReplyError): Json {
+  const id = readMessage(z.looseObject({ requestId: Id }), data);
+  return asJson({
+    requestId: id.ok ? id.value.requestId : null,
+    instanceId,
+    outcome: 'invalid',
+    steps: [],
+    nextCellId: null,
+    holder: null,
+    error,
+  });
+}

@@ -1,0 +1,112 @@
+import { z } from 'zod';
+
+import type { Bus, BusMessage, BusSubscription } from '../../src/bus/bus.ts';
+import type { Subjects } from '../../src/bus/subjects.ts';
+import type { Clock } from '../../src/clock.ts';
+import { Id } from '../../src/ids.ts';
+import { readMessage } from '../../src/request/messages.ts';
+import type { Attempts } from '../run/attempts.ts';
+import type { PeerAnswer } from '../run/context.ts';
+
+const PeerMessage = z.union([
+  z.strictObject({ ask: z.literal('ping') }),
+  z.strictObject({ ask: z.literal('runs'), instanceId: Id, cellId: Id, attempt: z.int().min(1) }),
+]);
+
+const RunsReply = z.object({ runs: z.boolean() });
+
+const PINGS = 3;
+const PING_TIMEOUT_MS = 100;
+const RUNS_TIMEOUT_MS = 500;
+/** How long an answer about a peer serves others who ask the same. */
+const FRESH_MS = 100;
+
+/**
+ * What replicas ask each other directly, each on its own subject: are you there, and do you run this attempt.
+ *
+ * Nothing here proves that a process is dead. "Unreachable" is a reason to look at etcd, no more.
+ */
+export class Peers {
+  readonly #bus: Bus;
+  readonly #subjects: Subjects;
+  readonly #clock: Clock;
+  readonly #attempts: Attempts;
+  readonly #reached = new Map<string, { atMs: number; answer: Promise<boolean> }>();
+
+  constructor(parts: { bus: Bus; subjects: Subjects; clock: Clock; attempts: Attempts }) {
+    this.#bus = parts.bus;
+    this.#subjects = parts.subjects;
+    this.#clock = parts.clock;
+    this.#attempts = parts.attempts;
+  }
+
+  /** Answers others' questions to this process. */
+  serve(replicaId: string): BusSubscription {
+    return this.#bus.subscribe(this.#subjects.replica(replicaId), (message) =>
+      this.#answer(replicaId, message),
+    );
+  }
+
+  /** Whether another replica runs an attempt; its "no" is a promise. */
+  async runs(replicaId: string, instanceId: string, cellId: string, attempt: number): Promise<PeerAnswer> {
+    const body = { ask: 'runs', instanceId, cellId, attempt };
+    const reply = await this.#bus.request(this.#subjects.replica(replicaId), body, RUNS_TIMEOUT_MS);
+    if (reply.kind !== 'reply') return 'silent';
+    const read = RunsReply.safeParse(reply.body);
+    if (!read.success) return 'silent';
+    return read.data.runs ? 'runs' : 'does_not_run';
+  }
+
+  /**
+   * Whether a replica answers: `false` when nobody listens on its subject, or three pings stay without an answer.
+   * While this process itself is cut off it can tell nothing, and says `true`.
+   */
+  async reachable(replicaId: string): Promise<boolean> {
+    const nowMs = this.#clock.monotonicMs();
+    const known = this.#reached.get(replicaId);
+    if (known !== undefined && nowMs - known.atMs < FRESH_MS) return known.answer;
+    const answer = this.#ping(replicaId);
+    this.#reached.set(replicaId, { atMs: nowMs, answer });
+    const reachable = await answer;
+    const entry = this.#reached.get(replicaId);
+    if (entry?.answer === answer) entry.atMs = this.#clock.monotonicMs();
+    return reachable;
+  }
+
+  async #ping(replicaId: string): Promise<boolean> {
+    for (let ping = 0; ping < PINGS; ping += 1) {
+      const reply = await this.#bus.request(
+        this.#subjects.replica(replicaId),
+        { ask: 'ping' },
+        PING_TIMEOUT_MS,
+      );
+      switch (reply.kind) {
+        case 'reply':
+        case 'malformed':
+        case 'disconnected':
+          return true;
+        case 'no_responders':
+          return false;
+        case 'timeout':
+      }
+    }
+    return false;
+  }
+
+  #answer(replicaId: string, message: BusMessage): void {
+    const read = readMessage(PeerMessage, message.data);
+    if (!read.ok) {
+      message.reply({ error: { ...read.error } });
+      return;
+    }
+    switch (read.value.ask) {
+      case 'ping':
+        message.reply({ replicaId });
+        return;
+      case 'runs': {
+        const { instanceId, cellId, attempt } = read.value;
+        message.reply({ runs: this.#attempts.runsOrRenounces(instanceId, cellId, attempt) });
+      }
+    }
+  }
+}

@@ -1,0 +1,253 @@
+import type { Leases } from '../../coordinator/leases.ts';
+import type { Clock } from '../../src/clock.ts';
+import type { Json } from '../../src/json.ts';
+import type { Holding } from '../../src/lease/holding.ts';
+import { rankOf } from '../../src/lease/rank.ts';
+import { LogUnavailable, type Log } from '../log/log.ts';
+import type { Counted, Logger } from '../run/context.ts';
+import type { HeldInstance } from '../run/held-instance.ts';
+import { Ask, type Errand } from './ask.ts';
+import type { Peers } from './peers.ts';
+
+/** How long each rank waits for the one before it. */
+const TURN_MS = 100;
+/** How long a holder that looks alive has before somebody asks whether it is. */
+const GRACE_MS = 60;
+/** How often a request that somebody else serves is looked at again. */
+const LOOK_AGAIN_MS = 500;
+/** How long after a change of mind (an acquisition lost, etcd silent) to try again. */
+const RETRY_MS = 50;
+
+/** What the router needs of the rest of the replica. */
+export interface RouterParts {
+  leases: Leases;
+  log: Pick<Log, 'newestRow'>;
+  peers: Pick<Peers, 'reachable'>;
+  clock: Clock;
+  logger: Logger;
+  count: (event: Counted) => void;
+  ttlMs: number;
+  /** The one runner of an instance under a holding. */
+  held: (holding: Holding) => HeldInstance;
+  /** Tells the others that a request is answered. */
+  tellAnswered: (key: string) => void;
+  logTrouble: (cause: unknown) => void;
+}
+
+/**
+ * Decides who acts on a broadcast: the holder; if nobody holds the instance, the live replica that ranks first for it;
+ * the others remember the request and step in, in rank order, when no lease appears or the holder's lease vanishes.
+ *
+ * Routing decides nothing about safety: two replicas that both act are told apart by the lease, and two terms that
+ * both write by the log.
+ */
+export class Router {
+  readonly #parts: RouterParts;
+  readonly #asks = new Map<string, Ask>();
+  readonly #byInstance = new Map<string, Set<Ask>>();
+  readonly #leaving = new Set<string>();
+  #notLeadingFromMs: number | undefined;
+  #closed = false;
+
+  constructor(parts: RouterParts) {
+    this.#parts = parts;
+    parts.leases.onVanished((instanceId) => this.#newTurns(instanceId));
+  }
+
+  /** Takes up a request, or joins it to the same one that is remembered already. */
+  take(errand: Errand, reply: (body: Json) => void): void {
+    if (this.#closed) return;
+    const known = this.#asks.get(errand.key);
+    if (known !== undefined && !known.settled) {
+      known.alsoReplyTo(reply);
+      return;
+    }
+    const ask = new Ask(errand, this.#parts.clock.monotonicMs(), reply);
+    this.#asks.set(errand.key, ask);
+    const ofInstance = this.#byInstance.get(errand.instanceId) ?? new Set();
+    this.#byInstance.set(errand.instanceId, ofInstance.add(ask));
+    void this.#drive(ask)
+      .catch((cause: unknown) => this.#broke(ask, cause))
+      .finally(() => this.#forget(ask));
+  }
+
+  /** Another replica has answered the request. */
+  answered(key: string): void {
+    this.#asks.get(key)?.settle();
+  }
+
+  /** A replica said that it is draining: it takes up nothing any more. */
+  leaving(replicaId: string): void {
+    this.#leaving.add(replicaId);
+    for (const ask of this.#asks.values()) ask.wake();
+  }
+
+  /** Whether this replica stands first for an id among those that can act. */
+  first(id: string): boolean {
+    return this.#rank(id) === 0;
+  }
+
+  /** How many requests are remembered. */
+  get remembered(): number {
+    return this.#asks.size;
+  }
+
+  /** Takes up nothing more, and forgets what others will serve; what is being served goes on. */
+  close(): void {
+    this.#closed = true;
+    for (const ask of this.#asks.values()) ask.wake();
+  }
+
+  async #drive(ask: Ask): Promise<void> {
+    const { leases, clock } = this.#parts;
+    const { instanceId, expiresAtMs } = ask.errand;
+    if (clock.wallMs() > expiresAtMs) {
+      if (this.first(instanceId)) this.#refuse(ask, 'expired', 'the request had expired when it arrived');
+      return;
+    }
+    while (!ask.settled) {
+      const holding = leases.holding(instanceId);
+      if (holding !== undefined && !this.#closed) {
+        if (await this.#serve(ask, holding)) return;
+        ask.turnsFromMs = clock.monotonicMs();
+        continue;
+      }
+      if (this.#closed || clock.wallMs() > expiresAtMs) return;
+      const pauseMs = await this.#consider(ask);
+      if (ask.settled || pauseMs === 0) continue;
+      const untilExpiryMs = expiresAtMs - clock.wallMs() + 1;
+      const over = new AbortController();
+      await ask.pauseUntilWoken(clock.sleep(Math.max(1, Math.min(pauseMs, untilExpiryMs)), over.signal));
+      over.abort();
+    }
+  }
+
+  /** Serves it under the holding; false when the holding was lost on the way. */
+  async #serve(ask: Ask, holding: Holding): Promise<boolean> {
+    try {
+      const served = await ask.errand.serve(this.#parts.held(holding));
+      if (served.kind === 'handed_on') {
+        // A holding that was handed on and is still trusted belongs to a replica that is draining.
+        if (holding.trusted() && !this.#closed) await this.#parts.clock.sleep(RETRY_MS);
+        return this.#closed;
+      }
+      this.#parts.tellAnswered(ask.errand.key);
+      ask.answer(served.reply);
+      return true;
+    } catch (cause) {
+      if (!(cause instanceof LogUnavailable)) throw cause;
+      this.#parts.logTrouble(cause);
+      this.#refuse(ask, 'unavailable', 'Postgres does not answer. Ask again with the same request id.');
+      return true;
+    }
+  }
+
+  /** Does what is this replica's to do for a request on an instance that it does not hold; answers when to look again. */
+  async #consider(ask: Ask): Promise<number> {
+    const { leases, clock } = this.#parts;
+    const { instanceId } = ask.errand;
+    const why = leases.notLeading();
+    if (why !== undefined) return this.#considerIdle(ask, why);
+    this.#notLeadingFromMs = undefined;
+    const waitedMs = clock.monotonicMs() - ask.turnsFromMs;
+    const hint = leases.hint(instanceId);
+    const holder = hint === undefined || hint.replicaId === leases.replicaId ? undefined : hint;
+    const turnMs =
+      this.#rank(instanceId, holder?.replicaId) * TURN_MS + (holder === undefined ? 0 : GRACE_MS);
+    // Others rank before this one: they have their turn first.
+    if (waitedMs < turnMs && !(holder !== undefined && this.#leaving.has(holder.replicaId)))
+      return turnMs - waitedMs;
+    if (holder !== undefined) {
+      if (await this.#parts.peers.reachable(holder.replicaId)) return LOOK_AGAIN_MS;
+      return this.#takeOver(instanceId);
+    }
+    const outcome = await leases.acquire(instanceId);
+    switch (outcome.kind) {
+      case 'acquired':
+        return 0;
+      case 'held':
+        return outcome.by.replicaId === leases.replicaId ? this.#takeOver(instanceId) : RETRY_MS;
+      case 'unavailable':
+        return RETRY_MS;
+    }
+  }
+
+  /** The holder does not answer: take its place if etcd still has it there and the log has no open attempt. */
+  async #takeOver(instanceId: string): Promise<number> {
+    const { leases, log, logger, count } = this.#parts;
+    const seen = await leases.look(instanceId);
+    // Another request may have got it meanwhile.
+    if (leases.holding(instanceId) !== undefined) return 0;
+    if (seen === 'none') return 0;
+    if (seen === 'unavailable') return RETRY_MS;
+    const mine = seen.replicaId === leases.replicaId;
+    if (!mine && (await this.#parts.peers.reachable(seen.replicaId))) return RETRY_MS;
+    try {
+      const newest = await log.newestRow(instanceId);
+      // An open attempt is its process's own, for as long as that is in etcd.
+      if (!mine && newest?.kind === 'started') return LOOK_AGAIN_MS;
+    } catch (cause) {
+      this.#parts.logTrouble(cause);
+      return RETRY_MS;
+    }
+    if (leases.holding(instanceId) !== undefined) return 0;
+    const outcome = await leases.takeOver(seen);
+    if (outcome.kind !== 'acquired') return RETRY_MS;
+    count({ what: 'take_over' });
+    logger.info(
+      { instanceId, from: seen.replicaId, token: outcome.holding.token },
+      'took over from an unreachable holder',
+    );
+    return 0;
+  }
+
+  /** This replica leads nothing at the moment; when the others had the time to, it says that nobody does. */
+  #considerIdle(ask: Ask, why: string): number {
+    const { clock, ttlMs } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    this.#notLeadingFromMs ??= nowMs;
+    const turnMs = 1_000 + this.#rank(ask.errand.instanceId) * TURN_MS;
+    const dueMs = Math.max(ask.turnsFromMs + turnMs, this.#notLeadingFromMs + ttlMs + 1_000);
+    if (nowMs < dueMs) return Math.min(dueMs - nowMs, LOOK_AGAIN_MS);
+    this.#refuse(ask, 'unavailable', `no replica can lead: ${why}. Ask again with the same request id.`);
+    return 0;
+  }
+
+  #refuse(ask: Ask, outcome: 'unavailable' | 'expired', why: string): void {
+    this.#parts.tellAnswered(ask.errand.key);
+    ask.answer(ask.errand.refusal(outcome, why));
+  }
+
+  #rank(id: string, without?: string): number {
+    const able = this.#parts.leases
+      .replicas()
+      .map(({ replicaId }) => replicaId)
+      .filter((replicaId) => replicaId !== without && !this.#leaving.has(replicaId));
+    return rankOf(id, able, this.#parts.leases.replicaId);
+  }
+
+  #newTurns(instanceId: string): void {
+    for (const ask of this.#byInstance.get(instanceId) ?? []) {
+      ask.turnsFromMs = this.#parts.clock.monotonicMs();
+      ask.wake();
+    }
+  }
+
+  #broke(ask: Ask, cause: unknown): void {
+    this.#parts.logger.error({ instanceId: ask.errand.instanceId, err: cause }, 'a request broke off');
+    this.#refuse(
+      ask,
+      'unavailable',
+      'the replica failed inside; its log says more. Ask again with the same request id.',
+    );
+  }
+
+  #forget(ask: Ask): void {
+    const { key, instanceId } = ask.errand;
+    ask.settle();
+    if (this.#asks.get(key) === ask) this.#asks.delete(key);
+    const ofInstance = this.#byInstance.get(instanceId);
+    ofInstance?.delete(ask);
+    if (ofInstance?.size === 0) this.#byInstance.delete(instanceId);
+  }
+}

@@ -1,0 +1,87 @@
+import type { Leases } from '../coordinator/leases.ts';
+import type { Clock } from '../src/clock.ts';
+import type { Log } from './log/log.ts';
+import type { Logger } from './run/context.ts';
+
+const LOOK_AGAIN_MS = 500;
+
+/** What the keeper needs of the rest of the replica. */
+export interface LogKeeperParts {
+  log: Pick<Log, 'check' | 'highestToken'>;
+  leases: () => Leases;
+  clock: Clock;
+  logger: Logger;
+  /** Hands back every holding that has no attempt in hand; answers how many attempts there are. */
+  handBackIdle: () => Promise<number>;
+}
+
+/**
+ * Looks after the replica's right to lead as far as the log is concerned: a replica that cannot reach Postgres, or
+ * whose etcd counts below the log's tokens, holds nothing that others could serve.
+ */
+export class LogKeeper {
+  readonly #parts: LogKeeperParts;
+  #trouble: string | undefined;
+  #looking = false;
+
+  constructor(parts: LogKeeperParts) {
+    this.#parts = parts;
+  }
+
+  /** Why the log cannot be used at the moment, as far as is known. */
+  get trouble(): string | undefined {
+    return this.#trouble;
+  }
+
+  /**
+   * Why this process must not open a session now; undefined when it may.
+   *
+   * An etcd that was restored from a backup hands out revisions anew. Tokens below those in the log would be fenced by
+   * the log row for row, so nothing would ever advance; refusing to lead says so once.
+   */
+  async gate(etcdRevision: number): Promise<string | undefined> {
+    try {
+      await this.#parts.log.check();
+      const highest = await this.#parts.log.highestToken();
+      if (highest <= etcdRevision) return undefined;
+      return (
+        `etcd is at revision ${etcdRevision}, below token ${highest} in the log: it was restored from a backup or ` +
+        `replaced. Restore it with "etcdutl snapshot restore --bump-revision ${highest} --mark-compacted" (etcd 3.5 ` +
+        `and newer), or write to it until its revision is above ${highest}`
+      );
+    } catch (cause) {
+      return `Postgres cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`;
+    }
+  }
+
+  /** Somebody could not reach Postgres: find out, and hand back what others could serve. */
+  notice(cause: unknown): void {
+    if (this.#looking) return;
+    this.#looking = true;
+    void this.#look(cause).finally(() => {
+      this.#looking = false;
+    });
+  }
+
+  async #look(cause: unknown): Promise<void> {
+    const { log, clock, logger, handBackIdle, leases } = this.#parts;
+    for (;;) {
+      try {
+        await log.check();
+        if (this.#trouble !== undefined) logger.info({}, 'Postgres answers again');
+        this.#trouble = undefined;
+        return;
+      } catch (failure) {
+        const text = failure instanceof Error ? failure.message : String(failure);
+        if (this.#trouble === undefined)
+          logger.warn({ err: failure, cause }, 'Postgres does not answer, handing back leases');
+        this.#trouble = text;
+        const attempts = await handBackIdle();
+        if (attempts === 0 && leases().notLeading() === undefined) {
+          await leases().stepDown(`Postgres cannot be used: ${text}`);
+        }
+        await clock.sleep(LOOK_AGAIN_MS);
+      }
+    }
+  }
+}

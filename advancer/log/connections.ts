@@ -1,0 +1,124 @@
+import { DatabaseError, Pool } from 'pg';
+import type { PoolClient } from 'pg';
+
+import { LogUnavailable } from './log.ts';
+
+/** Asks Postgres one statement at a time; each answer is the statement's rows. */
+export interface Queryable {
+  /**
+   * @throws LogUnavailable when Postgres could not be asked or did not answer; whether the statement was applied
+   * is then not known
+   * @throws DatabaseError when Postgres refused the statement; it was not applied
+   */
+  query<R extends object>(text: string, values?: readonly unknown[]): Promise<R[]>;
+}
+
+/** How to reach Postgres. */
+export interface ConnectionOptions {
+  /** `postgres://…`; TLS and credentials as in its query (`sslmode`, `sslrootcert`, …). */
+  url: string;
+  applicationName: string;
+  /** How many connections may be open at once. */
+  max: number;
+  /** After this long the server gives a statement up. */
+  statementTimeoutMs: number;
+  /** After this long the client stops waiting and drops the connection; longer than the server's. */
+  queryTimeoutMs: number;
+  /** How long to wait for a connection. */
+  connectTimeoutMs: number;
+}
+
+/**
+ * What every session asks for. The guard's locks need READ COMMITTED, and a row that is answered as committed
+ * must survive a power cut, whatever the database's own defaults are.
+ */
+const SESSION_OPTIONS = '-c default_transaction_isolation=read\\ committed -c synchronous_commit=on';
+
+/**
+ * SQLSTATE classes of a server that cannot do its work now: connection, transaction rolled back, resources,
+ * operator intervention, system error, internal error; and a server that became read-only, an object in use, a
+ * lock not to be had.
+ */
+const UNAVAILABLE = /^(?:08|40|53|57|58|XX|25006|55006|55P03)/;
+
+/** A pool of connections that tells a refused statement from one whose fate is not known. */
+export class Connections implements Queryable {
+  readonly #pool: Pool;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: ConnectionOptions) {
+    this.#pool = new Pool({
+      ...sessionUrl(options.url),
+      application_name: options.applicationName,
+      max: options.max,
+      statement_timeout: options.statementTimeoutMs,
+      query_timeout: options.queryTimeoutMs,
+      connectionTimeoutMillis: options.connectTimeoutMs,
+      keepAlive: true,
+    });
+    // A connection that breaks while idle is replaced by the next query; without a listener it would end the process.
+    this.#pool.on('error', ignore);
+  }
+
+  async query<R extends object>(text: string, values: readonly unknown[] = []): Promise<R[]> {
+    let client: PoolClient;
+    try {
+      client = await this.#pool.connect();
+    } catch (cause) {
+      throw unavailable(cause);
+    }
+    client.on('error', ignore);
+    let broken: Error | undefined;
+    try {
+      const result = await client.query<R>(text, [...values]);
+      return result.rows;
+    } catch (cause) {
+      if (isRefusal(cause)) throw cause;
+      // Its answer may still be on the way: this connection must not serve another query.
+      broken = unavailable(cause);
+      throw broken;
+    } finally {
+      // A broken one keeps its listener: it may complain again while it is being closed.
+      if (broken === undefined) client.off('error', ignore);
+      client.release(broken ?? false);
+    }
+  }
+
+  /** Ends every connection; calling it again is harmless. */
+  close(): Promise<void> {
+    this.#closed ??= this.#pool.end();
+    return this.#closed;
+  }
+}
+
+/** Whether Postgres itself said no: the statement is definitely not applied, and the error is not about outages. */
+export function isRefusal(error: unknown): error is DatabaseError & { code: string } {
+  return error instanceof DatabaseError && error.code !== undefined && !UNAVAILABLE.test(error.code);
+}
+
+function unavailable(cause: unknown): LogUnavailable {
+  const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
+  return new LogUnavailable(`Postgres does not answer: ${reason}`, { cause });
+}
+
+/** The URL without what is ours to say (pg lets the URL override other settings), and the session's options. */
+function sessionUrl(url: string): { connectionString: string; options: string } {
+  let parsed: URL;
+  try {
+    parsed = new URL(url);
+  } catch (cause) {
+    throw new TypeError('the database URL is not a URL; write postgres://user@host:5432/database', { cause });
+  }
+  const own = parsed.searchParams.get('options');
+  for (const name of ['options', 'application_name', 'statement_timeout', 'query_timeout']) {
+    parsed.searchParams.delete(name);
+  }
+  return {
+    connectionString: parsed.toString(),
+    options: own === null ? SESSION_OPTIONS : `${own} ${SESSION_OPTIONS}`,
+  };
+}
+
+function ignore(): void {
+  // The query under way reports the error.
+}

@@ -1,0 +1,157 @@
+import { Client } from 'pg';
+
+import { shippedMigrations } from './migration-files.ts';
+import type { Migration } from './migration-files.ts';
+import { APP_ROLE, OWNER_ROLE, ensureRolesOn } from './roles.ts';
+import type { RolePasswords } from './roles.ts';
+
+/** What to migrate. */
+export interface MigrateOptions {
+  /** Of `leasehold_owner`, of a member of it, or of a role that may create roles; the last creates both roles too. */
+  url: string;
+  /** Recorded at the first time; another one is refused from then on. */
+  namespace: string;
+  /** Set when the roles are created or exist already; needs a role that may create roles. */
+  passwords?: RolePasswords | undefined;
+  /** Default: those that the program was shipped with. */
+  migrations?: readonly Migration[] | undefined;
+}
+
+/** What a migration run did. */
+export interface MigrateReport {
+  /** Names of the migrations that this run applied; empty when there was nothing to do. */
+  applied: string[];
+  version: number;
+  namespace: string;
+}
+
+/** The database is another namespace's, was migrated by other files, or this role may not migrate it. */
+export class MigrationRefused extends Error {
+  override readonly name = 'MigrationRefused';
+}
+
+/** Serialises runs in one database. */
+const MIGRATION_LOCK = 5_498_620_917_342;
+
+/**
+ * Brings a database's schema up to date: all pending migrations in one transaction, or none. Doing it twice, or
+ * from several places at once, is harmless.
+ *
+ * @throws MigrationRefused with what to do about it; errors of `pg` otherwise
+ */
+export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
+  const client = new Client({ connectionString: options.url, application_name: 'leasehold-migrate' });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    await becomeOwner(client, options.passwords ?? {});
+    await client.query('begin isolation level read committed');
+    await client.query('select pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
+    const report = await bringUpToDate(client, options);
+    await client.query('commit');
+    return report;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Acts as the owner from here on, having created the roles if this role may. */
+async function becomeOwner(client: Client, passwords: RolePasswords): Promise<void> {
+  const { rows } = await client.query<{ role: string; creator: boolean; missing: string[] }>(
+    `select current_user as role, rolsuper or rolcreaterole as creator,
+       array(select r from unnest(array['${OWNER_ROLE}', '${APP_ROLE}']) r
+               where r not in (select rolname from pg_roles)) as missing
+       from pg_roles where rolname = current_user`,
+  );
+  const { role, creator, missing } = rows[0]!;
+  if (creator && role !== OWNER_ROLE) {
+    await ensureRolesOn(client, passwords);
+  } else if (missing.length > 0) {
+    throw new MigrationRefused(
+      `role ${missing.join(' and ')} is missing and ${role} may not create roles: run \`leasehold migrate\` once ` +
+        'with LEASEHOLD_OWNER_DATABASE_URL naming a role that may (a superuser, say), or create it yourself (CREATE ROLE … LOGIN)',
+    );
+  }
+  const member = await client.query<{ member: boolean }>(
+    `select pg_has_role(current_user, '${OWNER_ROLE}', 'MEMBER') as member`,
+  );
+  if (!member.rows[0]!.member) {
+    throw new MigrationRefused(
+      `${role} may not migrate: set LEASEHOLD_OWNER_DATABASE_URL to a URL of ${OWNER_ROLE}, or of a superuser`,
+    );
+  }
+  await client.query(`set role ${OWNER_ROLE}`);
+}
+
+async function bringUpToDate(client: Client, options: MigrateOptions): Promise<MigrateReport> {
+  await bootstrap(client);
+  await claimNamespace(client, options.namespace);
+  const { rows } = await client.query<{ version: number; name: string; checksum: string }>(
+    'select version, name, checksum from leasehold.migrations order by version',
+  );
+  const known = new Map(rows.map((row) => [row.version, row]));
+  const applied: string[] = [];
+  let version = rows.at(-1)?.version ?? 0;
+  for (const one of options.migrations ?? shippedMigrations()) {
+    const label = `${String(one.version).padStart(4, '0')}_${one.name}`;
+    const before = known.get(one.version);
+    if (before !== undefined) {
+      if (before.checksum === one.checksum) continue;
+      throw new MigrationRefused(
+        `migration ${label} was applied to this database with another text (checksum ${before.checksum.slice(0, 12)}, ` +
+          `now ${one.checksum.slice(0, 12)}): an applied migration never changes; restore its file and add a new one`,
+      );
+    }
+    if (one.version < version) {
+      throw new MigrationRefused(
+        `migration ${label} is older than version ${version}, which this database has: number it anew`,
+      );
+    }
+    await client.query(one.sql);
+    await client.query('insert into leasehold.migrations (version, name, checksum) values ($1, $2, $3)', [
+      one.version,
+      one.name,
+      one.checksum,
+    ]);
+    applied.push(label);
+    version = one.version;
+  }
+  return { applied, version, namespace: options.namespace };
+}
+
+/** What must stand before the first migration: where they and the namespace are recorded. */
+async function bootstrap(client: Client): Promise<void> {
+  const { rows } = await client.query<{ there: boolean }>(
+    `select to_regclass('leasehold.migrations') is not null as there`,
+  );
+  if (rows[0]!.there) return;
+  await client.query(
+    `create schema leasehold;
+     create table leasehold.meta (
+       one boolean primary key default true check (one),
+       namespace text not null,
+       recorded_at timestamptz not null default clock_timestamp());
+     create table leasehold.migrations (
+       version int primary key,
+       name text not null,
+       checksum text not null,
+       recorded_at timestamptz not null default clock_timestamp());`,
+  );
+}
+
+async function claimNamespace(client: Client, namespace: string): Promise<void> {
+  await client.query('insert into leasehold.meta (namespace) values ($1) on conflict do nothing', [
+    namespace,
+  ]);
+  const { rows } = await client.query<{ namespace: string }>('select namespace from leasehold.meta');
+  const recorded = rows[0]!.namespace;
+  if (recorded !== namespace) throw new MigrationRefused(otherNamespace(recorded, namespace));
+}
+
+/** The message for a database that belongs to another namespace. */
+export function otherNamespace(recorded: string, asked: string): string {
+  return (
+    `this database belongs to namespace "${recorded}", not "${asked}"; each namespace has a database of its own: ` +
+    `set LEASEHOLD_NAMESPACE=${recorded}, or name another database`
+  );
+}

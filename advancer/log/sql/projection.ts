@@ -1,0 +1,96 @@
+import type { InstanceStatus } from '../../../src/execution/status.ts';
+import { exactInteger } from '../../../src/ids.ts';
+import type { Queryable } from '../connections.ts';
+import type { ListedInstance, Projection } from '../log.ts';
+
+interface ListedLine {
+  instance_id: string;
+  runbook_id: string;
+  version: number;
+  status: InstanceStatus;
+  next_cell_id: string | null;
+  last_seq: string;
+  updated_at: string;
+}
+
+/** Which instances to list. */
+export interface ListFilter {
+  status?: string;
+  runbookId?: string;
+  /** Only ids after this one. */
+  after?: string;
+  limit: number;
+}
+
+/** Instances in the order of their ids. The runbook is looked up where an index of it costs no append anything. */
+export async function listInstances(db: Queryable, filter: ListFilter): Promise<ListedInstance[]> {
+  const values: unknown[] = [filter.after ?? '', filter.limit];
+  const conditions = ['p.instance_id > $1'];
+  let from = 'leasehold_projection.instances p';
+  if (filter.status !== undefined) {
+    values.push(filter.status);
+    conditions.push(`p.status = $${values.length}`);
+  }
+  if (filter.runbookId !== undefined) {
+    values.push(filter.runbookId);
+    from += ' join leasehold.instances i using (instance_id)';
+    conditions.push(`i.runbook_id = $${values.length}`, 'i.instance_id > $1');
+  }
+  const lines = await db.query<ListedLine>(
+    `select p.instance_id, p.runbook_id, p.version, p.status, p.next_cell_id, p.last_seq,
+         leasehold.iso8601(p.updated_at) as updated_at
+       from ${from} where ${conditions.join(' and ')} order by p.instance_id limit $2`,
+    values,
+  );
+  return lines.map((line) => ({
+    instanceId: line.instance_id,
+    runbookId: line.runbook_id,
+    version: line.version,
+    status: line.status,
+    nextCellId: line.next_cell_id,
+    lastSeq: exactInteger(line.last_seq),
+    updatedAt: line.updated_at,
+  }));
+}
+
+/** Instances that were `running` or `in_doubt` when they last moved, `quietMs` ago or longer; oldest first. */
+export async function unsettledInstances(db: Queryable, limit: number, quietMs: number): Promise<string[]> {
+  const lines = await db.query<{ instance_id: string }>(
+    `select instance_id from leasehold_projection.instances
+       where status in ('running', 'in_doubt')
+         and updated_at <= clock_timestamp() - $2 * interval '1 millisecond'
+       order by updated_at limit $1`,
+    [limit, quietMs],
+  );
+  return lines.map((line) => line.instance_id);
+}
+
+/**
+ * Puts what was derived at `lastSeq` into the projection, unless the log has moved on since. A line that claims to be
+ * ahead of the log is mended too, if it stood so in this statement's snapshot: one that is ahead only because an
+ * append has committed meanwhile is the better one.
+ */
+export async function putProjection(
+  db: Queryable,
+  instanceId: string,
+  lastSeq: number,
+  projection: Projection,
+): Promise<void> {
+  await db.query(
+    `with newest as (
+       select coalesce(max(seq), 0) as seq, max(recorded_at) as moved_at
+         from leasehold.executions where instance_id = $1)
+     insert into leasehold_projection.instances as p
+         (instance_id, runbook_id, version, status, next_cell_id, last_seq, updated_at)
+       select i.instance_id, i.runbook_id, i.version, $3, $4, $2, coalesce(newest.moved_at, i.recorded_at)
+         from leasehold.instances i, newest where i.instance_id = $1 and newest.seq = $2
+       on conflict (instance_id) do update
+         set runbook_id = excluded.runbook_id, version = excluded.version, status = excluded.status,
+             next_cell_id = excluded.next_cell_id, last_seq = excluded.last_seq,
+             updated_at = excluded.updated_at
+         where excluded.last_seq >= p.last_seq
+            or p.last_seq = (select l.last_seq from leasehold_projection.instances l, newest
+                               where l.instance_id = $1 and l.last_seq > newest.seq)`,
+    [instanceId, lastSeq, projection.status, projection.nextCellId],
+  );
+}

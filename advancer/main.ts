@@ -1,0 +1,183 @@
+import { randomBytes } from 'node:crypto';
+import { writeSync } from 'node:fs';
+
+import { destination, pino, type Logger as PinoLogger } from 'pino';
+
+import { Coordinator } from '../coordinator/coordinator.ts';
+import { etcdStore } from '../coordinator/etcd-store.ts';
+import { connectBus } from '../src/bus/nats.ts';
+import { subjects } from '../src/bus/subjects.ts';
+import { systemClock } from '../src/clock.ts';
+import { ConfigError, etcdConnection, readConfig, type Config } from '../src/config.ts';
+import { createEffectRunner } from './cells/runner.ts';
+import { loadHandlers } from './cells/handlers.ts';
+import { createMetrics } from './console/metrics.ts';
+import { serveConsole } from './console/server.ts';
+import { parseFailpoints, type Failpoint } from './failpoints.ts';
+import { openLog } from './log/postgres-log.ts';
+import { Replica } from './replica.ts';
+
+/** How `leasehold advancer` was called. */
+export interface AdvancerOptions {
+  /** Print one line of JSON on stdout once ready. */
+  json: boolean;
+}
+
+/**
+ * Runs one advancer replica until SIGTERM or SIGINT: the one place where a replica's environment is read, its parts are
+ * wired, and started and stopped in order. Logs go to stderr as JSON lines.
+ *
+ * @returns the exit code: 0 after a drain, 2 when the environment is not usable
+ */
+export async function runAdvancer(env: NodeJS.ProcessEnv, options: AdvancerOptions): Promise<number> {
+  let config: Config;
+  let failpoint: Failpoint | undefined;
+  try {
+    config = readConfig(env);
+    failpoint = failpointsOf(config);
+  } catch (cause) {
+    const known =
+      cause instanceof ConfigError || (cause instanceof Error && cause.message.startsWith('LEASEHOLD_'));
+    if (!known) throw cause;
+    process.stderr.write(`${cause.message}\n`);
+    return 2;
+  }
+  const replicaId = `${config.replicaName}-${randomBytes(4).toString('hex')}`;
+  const logger = pino({ level: config.logLevel, base: { replicaId } }, destination({ dest: 2, sync: true }));
+  for (const warning of config.warnings) logger.warn(warning);
+  if (failpoint !== undefined)
+    logger.warn({ failpoints: config.failpoints }, 'failpoints are set: this replica will break on purpose');
+
+  const stop = new AbortController();
+  const onSignal = (signal: NodeJS.Signals): void => {
+    logger.info({ signal }, 'stopping');
+    stop.abort(signal);
+  };
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  try {
+    await serve(config, { replicaId, logger, failpoint, json: options.json, stop: stop.signal });
+    return 0;
+  } finally {
+    process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
+  }
+}
+
+interface Run {
+  replicaId: string;
+  logger: PinoLogger;
+  failpoint: Failpoint | undefined;
+  json: boolean;
+  stop: AbortSignal;
+}
+
+async function serve(config: Config, run: Run): Promise<void> {
+  const { replicaId, logger, failpoint, stop } = run;
+  const { namespace } = config;
+  const handlers = config.handlers === undefined ? {} : await loadHandlers(config.handlers);
+  const metrics = createMetrics();
+  const log = openLog({ url: config.databaseUrl, replicaId, namespace });
+  const store = etcdStore({
+    ...etcdConnection(config.etcd),
+    callTimeoutMs: Math.min(1_000, config.leaseTtlS * 300),
+  });
+  const bus = await connectBus({
+    ...config.nats,
+    name: `leasehold ${replicaId}`,
+    waitOnFirstConnect: true,
+    signal: stop,
+    onWarning: (message, cause) => logger.warn({ err: cause }, message),
+  });
+  let httpUrl = '';
+  const replica = new Replica({
+    log,
+    bus,
+    subjects: subjects(namespace),
+    effects: createEffectRunner({ clock: systemClock, handlers, logger, failpoint }),
+    clock: systemClock,
+    logger,
+    count: metrics.count,
+    failpoint,
+    ttlMs: config.leaseTtlS * 1_000,
+    coordinator: (gate) =>
+      new Coordinator({
+        store,
+        clock: systemClock,
+        namespace,
+        replicaId,
+        name: config.replicaName,
+        pid: process.pid,
+        httpUrl: () => httpUrl,
+        ttlS: config.leaseTtlS,
+        gate,
+        idleReleaseMs: config.idleReleaseMs,
+        maxHoldings: config.maxHoldings,
+        log: logger,
+        random: Math.random,
+      }),
+    crash(cause) {
+      logger.fatal(
+        { err: cause },
+        'an invariant is broken; this process ends so that others recover its instances',
+      );
+      process.exit(70);
+    },
+  });
+  metrics.observe({
+    held: () => replica.heldCount,
+    attempts: () => replica.attempts.all().length,
+    remembered: () => replica.router.remembered,
+    ready: () => replica.notReady().length === 0,
+  });
+  const console = await serveConsole({
+    host: config.httpHost,
+    port: config.httpPort,
+    replicaId,
+    metrics,
+    notReady: () => replica.notReady(),
+  });
+  httpUrl = console.url;
+  try {
+    await replica.start();
+    await untilReady(replica, stop, logger);
+    if (!stop.aborted) {
+      logger.info({ httpUrl }, 'ready');
+      if (run.json) {
+        process.stdout.write(`${JSON.stringify({ ready: true, replicaId, pid: process.pid, httpUrl })}\n`);
+      }
+    }
+    await aborted(stop);
+    const { aborted: attempts } = await replica.drain();
+    logger.info({ aborted: attempts }, 'drained');
+  } finally {
+    await Promise.allSettled([bus.close(), log.close(), console.close()]);
+    await store.close();
+  }
+}
+
+/** Waits until the replica can serve, and says now and then what it is waiting for. */
+async function untilReady(replica: Replica, stop: AbortSignal, logger: PinoLogger): Promise<void> {
+  for (let waits = 0; ; waits += 1) {
+    const reasons = replica.notReady();
+    if (reasons.length === 0 || stop.aborted) return;
+    if (waits % 50 === 20) logger.warn({ reasons }, 'not ready yet');
+    await systemClock.sleep(100, stop);
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+function failpointsOf(config: Config): Failpoint | undefined {
+  if (config.failpoints === undefined) return undefined;
+  return parseFailpoints(config.failpoints, config.replicaName, {
+    report: (line) => void writeSync(2, `${line}\n`),
+    kill: () => process.kill(process.pid, 'SIGKILL'),
+    freeze: () => process.kill(process.pid, 'SIGSTOP'),
+    exit: () => process.exit(1),
+    sleep: (ms) => systemClock.sleep(ms),
+  });
+}

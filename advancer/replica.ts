@@ -1,0 +1,232 @@
+import { setMaxListeners } from 'node:events';
+
+import type { Leases } from '../coordinator/leases.ts';
+import type { Bus } from '../src/bus/bus.ts';
+import type { Subjects } from '../src/bus/subjects.ts';
+import type { Clock } from '../src/clock.ts';
+import { toWireRow } from '../src/execution/row.ts';
+import type { Holding } from '../src/lease/holding.ts';
+import type { EffectRunner } from './cells/cells.ts';
+import type { Failpoint } from './failpoints.ts';
+import { Desk } from './intake/desk.ts';
+import { asJson } from './intake/errands.ts';
+import { Intake } from './intake/intake.ts';
+import { Peers } from './intake/peers.ts';
+import { Pulse } from './intake/pulse.ts';
+import { Router } from './intake/router.ts';
+import type { Log } from './log/log.ts';
+import { LogKeeper } from './log-keeper.ts';
+import { Attempts } from './run/attempts.ts';
+import type { Committed, Counted, Logger, RunContext } from './run/context.ts';
+import { HeldInstance } from './run/held-instance.ts';
+import { Sweeper } from './sweep/sweeper.ts';
+
+/** How long attempts may go on once the replica drains, before they are aborted, in milliseconds. */
+export const DRAIN_MS = 8_000;
+/** How long aborted attempts have to write down what became of them. */
+const LAST_WORDS_MS = 1_500;
+
+/** The coordinator as the replica drives it. */
+export interface LeasesLifecycle extends Leases {
+  start(): Promise<void>;
+  /** Hands back everything and leaves. */
+  stop(): Promise<void>;
+}
+
+/** What a replica is made of; the simulation makes one of its own parts. */
+export interface ReplicaParts {
+  log: Log;
+  bus: Bus;
+  subjects: Subjects;
+  effects: EffectRunner;
+  clock: Clock;
+  logger: Logger;
+  count: (event: Counted) => void;
+  failpoint: Failpoint | undefined;
+  ttlMs: number;
+  /** Makes the coordinator, which must ask the gate before it leads. */
+  coordinator: (gate: (etcdRevision: number) => Promise<string | undefined>) => LeasesLifecycle;
+  crash: (cause: unknown) => never;
+}
+
+/** One advancer replica: intake, holdings, runs, sweep, and the order in which they start and stop. */
+export class Replica {
+  readonly leases: LeasesLifecycle;
+  readonly router: Router;
+  readonly attempts = new Attempts();
+  readonly #parts: ReplicaParts;
+  readonly #context: RunContext;
+  readonly #intake: Intake;
+  readonly #peers: Peers;
+  readonly #pulse: Pulse;
+  readonly #sweeper: Sweeper;
+  readonly #keeper: LogKeeper;
+  readonly #held = new Map<string, HeldInstance>();
+  readonly #draining = new AbortController();
+  readonly #abort = new AbortController();
+  #drained: Promise<{ aborted: number }> | undefined;
+
+  constructor(parts: ReplicaParts) {
+    const { bus, clock, log, logger, subjects, count } = parts;
+    this.#parts = parts;
+    // Every wait of every instance listens to these two; Node would take that for a leak.
+    setMaxListeners(0, this.#draining.signal, this.#abort.signal);
+    this.#keeper = new LogKeeper({
+      log,
+      clock,
+      logger,
+      leases: () => this.leases,
+      handBackIdle: () => this.#handBackIdle('Postgres does not answer'),
+    });
+    this.leases = parts.coordinator((etcdRevision) => this.#keeper.gate(etcdRevision));
+    const logTrouble = (cause: unknown): void => this.#keeper.notice(cause);
+    this.#peers = new Peers({ bus, subjects, clock, attempts: this.attempts });
+    this.#context = {
+      log,
+      leases: this.leases,
+      effects: parts.effects,
+      clock,
+      attempts: this.attempts,
+      failpoint: parts.failpoint,
+      logger,
+      count,
+      askPeer: (replicaId, instanceId, cellId, attempt) =>
+        this.#peers.runs(replicaId, instanceId, cellId, attempt),
+      announce: (committed) => this.#announce(committed),
+      askToSettle: (instanceId) => bus.publish(subjects.settle(instanceId), {}),
+      logTrouble,
+      crash: parts.crash,
+      draining: this.#draining.signal,
+      abort: this.#abort.signal,
+      appendPatienceMs: 2_000,
+      stepDownAfterMs: parts.ttlMs,
+    };
+    const held = (holding: Holding): HeldInstance => this.#heldInstance(holding);
+    this.router = new Router({
+      leases: this.leases,
+      log,
+      peers: this.#peers,
+      clock,
+      logger,
+      count,
+      ttlMs: parts.ttlMs,
+      held,
+      tellAnswered: (key) => bus.publish(subjects.answered, { key }),
+      logTrouble,
+    });
+    this.#pulse = new Pulse(clock);
+    const desk = new Desk(log, this.leases);
+    this.#intake = new Intake({
+      bus,
+      subjects,
+      router: this.router,
+      desk,
+      pulse: this.#pulse,
+      clock,
+      logger,
+      count,
+      logTrouble,
+    });
+    this.#sweeper = new Sweeper({ leases: this.leases, log, clock, logger, held, logTrouble });
+  }
+
+  /** Starts in order: others' questions can be answered before anything can be held. */
+  async start(): Promise<void> {
+    this.#pulse.start();
+    this.#peers.serve(this.leases.replicaId);
+    await this.leases.start();
+    this.#intake.open();
+    await this.#parts.bus.flush();
+    this.#sweeper.start();
+  }
+
+  /** Why this replica cannot serve at the moment; empty when it can. */
+  notReady(): string[] {
+    const reasons = [
+      this.#draining.signal.aborted ? 'draining' : undefined,
+      this.#parts.bus.connected() ? undefined : 'NATS is not connected',
+      this.#keeper.trouble === undefined ? undefined : `Postgres: ${this.#keeper.trouble}`,
+      this.leases.notLeading(),
+    ];
+    return reasons.filter((reason) => reason !== undefined);
+  }
+
+  /** How many instances are held with work or state in memory. */
+  get heldCount(): number {
+    return this.#held.size;
+  }
+
+  /**
+   * Stops intake, hands back every instance without an attempt at once, lets attempts end for {@link DRAIN_MS}, aborts
+   * what is left, hands back the rest, and leaves. Tolerates being called twice. Answers how many attempts it aborted.
+   */
+  drain(): Promise<{ aborted: number }> {
+    this.#drained ??= this.#drain();
+    return this.#drained;
+  }
+
+  async #drain(): Promise<{ aborted: number }> {
+    const { bus, clock, logger, subjects } = this.#parts;
+    this.#draining.abort('draining');
+    this.#sweeper.stop();
+    this.#intake.close();
+    bus.publish(subjects.answered, { leaving: this.leases.replicaId });
+    this.router.close();
+    // What is between two cells hands on at its next step; nothing new is begun.
+    const attempts = await this.#handBackIdle('draining');
+    logger.info({ attempts }, 'draining: handed back what has no attempt');
+    await this.#untilNoAttempts(DRAIN_MS);
+    const aborted = this.attempts.all().length;
+    if (aborted > 0) {
+      logger.warn({ aborted }, 'draining: aborting the attempts that are still open');
+      this.#abort.abort('aborted');
+      await this.#untilNoAttempts(LAST_WORDS_MS);
+    }
+    await this.leases.stop();
+    this.#pulse.stop();
+    await Promise.race([bus.flush().catch(() => undefined), clock.sleep(200)]);
+    return { aborted };
+  }
+
+  async #untilNoAttempts(withinMs: number): Promise<void> {
+    const over = new AbortController();
+    const deadline = this.#parts.clock.sleep(withinMs, over.signal).then(() => 'deadline' as const);
+    for (;;) {
+      const attempts = this.attempts.all();
+      if (attempts.length === 0) break;
+      const ended = Promise.race(attempts.map(({ done }) => done));
+      if ((await Promise.race([ended, deadline])) === 'deadline') break;
+    }
+    over.abort();
+  }
+
+  /** Hands back every holding that has no attempt in hand; answers how many attempts are in hand. */
+  async #handBackIdle(why: string): Promise<number> {
+    const attempts = this.attempts.all();
+    const busy = new Set(attempts.map(({ instanceId }) => instanceId));
+    await this.leases.releaseAll((instanceId) => !busy.has(instanceId), why);
+    return attempts.length;
+  }
+
+  #heldInstance(holding: Holding): HeldInstance {
+    const known = this.#held.get(holding.instanceId);
+    if (known?.holding === holding) return known;
+    const held = new HeldInstance(this.#context, holding);
+    this.#held.set(holding.instanceId, held);
+    const forget = (): void => {
+      if (this.#held.get(holding.instanceId) === held) this.#held.delete(holding.instanceId);
+    };
+    if (holding.signal.aborted) forget();
+    else holding.signal.addEventListener('abort', forget, { once: true });
+    return held;
+  }
+
+  #announce(committed: Committed): void {
+    const { bus, subjects } = this.#parts;
+    const { instanceId, rows, status, receipt } = committed;
+    bus.publish(
+      subjects.event(instanceId),
+      asJson({ instanceId, rows: rows.map(toWireRow), status, receipt }),
+    );
+  }
+}

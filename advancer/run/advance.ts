@@ -1,0 +1,190 @@
+import { judgeAwait, nextStep } from '../../src/execution/plan.ts';
+import { inDoubtOf, inFlightOf } from '../../src/execution/status.ts';
+import type { Outcome, Receipt, ReceiptError } from '../../src/request/receipt.ts';
+import { runAttempt } from './attempt.ts';
+import type { RunContext } from './context.ts';
+import { closeAttempt, settleDoubt } from './settle.ts';
+import type { Commit, OnBehalfOf, Term } from './term.ts';
+
+/** An advance request that was read and checked. */
+export interface AdvanceRequest {
+  instanceId: string;
+  requestId: string;
+  agentId: string;
+  cellId?: string | undefined;
+  maxCells?: number | undefined;
+  wait: boolean;
+  /** Wall-clock time after which it may no longer be admitted, in milliseconds since 1970. */
+  expiresAtMs: number;
+}
+
+/** How handling a request ended. */
+export type Handled =
+  | { kind: 'receipt'; receipt: Receipt }
+  /** This replica does not lead the instance any more; the request is for whoever does. */
+  | { kind: 'handed_on' };
+
+/** How one walk over the log ended. */
+export type Walked = Handled | { kind: 'stale' };
+
+/** How often an attempt that another process runs is looked at again. */
+const LOOK_AGAIN_MS = 200;
+
+/**
+ * Moves an instance forward for one request, until it completes, parks, halts, is in doubt, or the request's cells are
+ * used up. What the log already holds under this request id counts: a request that another replica had begun goes on
+ * where it stood.
+ *
+ * @param early answers the request before the walk ends; the walk then goes on without running anything new
+ */
+export async function advance(
+  context: RunContext,
+  term: Term,
+  request: AdvanceRequest,
+  early: (receipt: Receipt) => void,
+): Promise<Walked> {
+  const whom: OnBehalfOf = { requestId: request.requestId, agentId: request.agentId };
+  const refusal = outOfOrder(context, term, request);
+  if (refusal !== undefined) return { kind: 'receipt', receipt: refusal };
+  for (;;) {
+    const step = nextStep(term.course);
+    switch (step.do) {
+      case 'close': {
+        const closing = await closeAttempt(context, term, step, whom);
+        if (closing === 'closed') break;
+        const mine = step.open.requestId === request.requestId;
+        const expired = context.clock.wallMs() > request.expiresAtMs;
+        if (!(mine || request.wait) || expired) {
+          const inFlight = inFlightOf(step.open);
+          return { kind: 'receipt', receipt: receiptOf(context, term, request, 'in_flight', { inFlight }) };
+        }
+        // The same id joins the run under way, wherever it is.
+        const own = context.attempts.get(request.instanceId, step.open.cellId, step.open.attempt);
+        const aWhile = context.clock.sleep(LOOK_AGAIN_MS, context.draining);
+        await (own === undefined ? aWhile : Promise.race([aWhile, own.done]));
+        if (context.draining.aborted || !term.holding.trusted()) return { kind: 'handed_on' };
+        return { kind: 'stale' };
+      }
+      case 'settle':
+        if ((await settleDoubt(context, term, step, whom)) === 'decided') break;
+        return finish(context, term, request, 'in_doubt', { inDoubt: inDoubtOf(step.doubt) });
+      case 'complete':
+        return finish(context, term, request, 'completed', {});
+      case 'halt': {
+        const { message, failure } = step.failure;
+        const text = `cell ${step.cell.id} ${String(message)}${failure === undefined ? '' : `: ${JSON.stringify(failure)}`}`;
+        return finish(context, term, request, 'halted', { error: { code: 'halted', message: text } });
+      }
+      case 'await': {
+        const judged = judgeAwait(step, await context.log.claimStatus(step.claimId));
+        if (judged.do === 'park')
+          return finish(context, term, request, 'parked', { awaiting: judged.awaiting });
+        term.propose('satisfied', step.cell.id, 1, judged.body, whom);
+        break;
+      }
+      case 'satisfy':
+        term.propose('satisfied', step.cell.id, 1, step.body, whom);
+        break;
+      case 'refute':
+        term.propose('refuted', step.cell.id, 1, step.body, whom);
+        break;
+      case 'start': {
+        if (spent(term, request)) return finish(context, term, request, 'advanced', {});
+        if (step.backoffMs > 0) {
+          // What is known is written before the wait, not after it.
+          const commit = await term.commit();
+          if (commit.kind !== 'committed') return walkedBy(commit);
+          await context.clock.sleep(step.backoffMs, AbortSignal.any([context.draining, term.holding.signal]));
+        }
+        const result = await runAttempt(context, term, step, whom, () =>
+          early(receiptOf(context, term, request, 'unavailable', { error: postgresAway })),
+        );
+        if (result.kind === 'closed') break;
+        if (result.kind === 'handed_on') await term.commit();
+        return walkedBy(result);
+      }
+    }
+  }
+}
+
+/** What a receipt says beside its outcome. */
+export type ReceiptDetail = Pick<Receipt, 'awaiting' | 'inFlight' | 'inDoubt' | 'error'>;
+
+/** The receipt of a request as the term's log stands now. */
+export function receiptOf(
+  context: RunContext,
+  term: Term,
+  request: Pick<AdvanceRequest, 'requestId' | 'instanceId'>,
+  outcome: Outcome,
+  detail: ReceiptDetail,
+): Receipt {
+  return {
+    requestId: request.requestId,
+    instanceId: request.instanceId,
+    outcome,
+    steps: [...(term.course.state.stepsByRequest.get(request.requestId) ?? [])],
+    nextCellId: term.nextCellId,
+    holder: { replicaId: context.leases.replicaId, fencingToken: term.holding.token },
+    ...detail,
+  };
+}
+
+const postgresAway: ReceiptError = {
+  code: 'unavailable',
+  message: 'Postgres does not answer; nothing was run. Ask again with the same request id.',
+};
+
+/** Records the receipt together with the request's last row. */
+async function finish(
+  context: RunContext,
+  term: Term,
+  request: AdvanceRequest,
+  outcome: 'completed' | 'advanced' | 'parked' | 'halted' | 'in_doubt',
+  detail: ReceiptDetail,
+): Promise<Walked> {
+  const receipt = receiptOf(context, term, request, outcome, detail);
+  const commit = await term.commit(receipt, detail.awaiting !== undefined);
+  return commit.kind === 'committed' ? { kind: 'receipt', receipt } : walkedBy(commit);
+}
+
+function walkedBy(commit: Exclude<Commit, { kind: 'committed' }> | { kind: 'handed_on' }): Walked {
+  switch (commit.kind) {
+    case 'stale':
+      return { kind: 'stale' };
+    case 'fenced':
+    case 'handed_on':
+      return { kind: 'handed_on' };
+    case 'receipted':
+      return { kind: 'receipt', receipt: commit.receipt };
+  }
+}
+
+/** Whether the request's `maxCells` exec cells are through, whichever replicas ran them. */
+function spent(term: Term, request: AdvanceRequest): boolean {
+  if (request.maxCells === undefined) return false;
+  const { state } = term.course;
+  const steps = state.stepsByRequest.get(request.requestId) ?? [];
+  const through = new Set(
+    steps
+      .filter(({ kind, cellId }) => (kind === 'completed' || kind === 'decided') && isThrough(term, cellId))
+      .map(({ cellId }) => cellId),
+  );
+  return through.size >= request.maxCells;
+}
+
+function isThrough(term: Term, cellId: string): boolean {
+  return term.course.state.cells.get(cellId)?.result !== undefined;
+}
+
+function outOfOrder(context: RunContext, term: Term, request: AdvanceRequest): Receipt | undefined {
+  const { cellId } = request;
+  if (cellId === undefined || cellId === term.nextCellId) return undefined;
+  // A cell that this very request has touched was next when it began.
+  const steps = term.course.state.stepsByRequest.get(request.requestId) ?? [];
+  if (steps.some((step) => step.cellId === cellId)) return undefined;
+  const expected = term.nextCellId === null ? 'no cell is left' : `the next cell is ${term.nextCellId}`;
+  const message = `cellId: ${cellId} is not next, ${expected}`;
+  return receiptOf(context, term, request, 'out_of_order', {
+    error: { code: 'out_of_order', message, field: 'cellId' },
+  });
+}

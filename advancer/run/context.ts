@@ -1,0 +1,73 @@
+import type { Leases } from '../../coordinator/leases.ts';
+import type { Clock } from '../../src/clock.ts';
+import type { InstanceStatus } from '../../src/execution/status.ts';
+import type { Row } from '../../src/execution/row.ts';
+import type { Receipt } from '../../src/request/receipt.ts';
+import type { EffectRunner } from '../cells/cells.ts';
+import type { Failpoint } from '../failpoints.ts';
+import type { Log } from '../log/log.ts';
+import type { Attempts } from './attempts.ts';
+
+/** What was committed, as it is announced to whoever listens. */
+export interface Committed {
+  instanceId: string;
+  rows: Row[];
+  status: InstanceStatus;
+  receipt?: Receipt | undefined;
+}
+
+/** What another replica says of an attempt; silence is neither yes nor no. */
+export type PeerAnswer = 'runs' | 'does_not_run' | 'silent';
+
+/** Structured logging, as pino does it. */
+export interface Logger {
+  debug(fields: object, text: string): void;
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+  error(fields: object, text: string): void;
+}
+
+/** Things that are counted; the console shows them as metrics. */
+export type Counted =
+  | { what: 'receipt'; outcome: string }
+  | { what: 'malformed'; verb: string }
+  | { what: 'row'; kind: string }
+  | { what: 'fenced' }
+  | { what: 'late_outcome'; kind: string }
+  | { what: 'take_over' }
+  | { what: 'unknown_append' };
+
+/** Everything that running an instance needs from outside; the simulation replaces each part. */
+export interface RunContext {
+  readonly log: Log;
+  readonly leases: Leases;
+  readonly effects: EffectRunner;
+  readonly clock: Clock;
+  readonly attempts: Attempts;
+  readonly failpoint: Failpoint | undefined;
+  readonly logger: Logger;
+  readonly count: (event: Counted) => void;
+  /** Asks another replica whether it runs an attempt; its "no" is binding. */
+  readonly askPeer: (
+    replicaId: string,
+    instanceId: string,
+    cellId: string,
+    attempt: number,
+  ) => Promise<PeerAnswer>;
+  /** Tells the world what was committed; best effort. */
+  readonly announce: (committed: Committed) => void;
+  /** Asks whoever holds the instance to settle it; best effort. */
+  readonly askToSettle: (instanceId: string) => void;
+  /** Postgres did not answer; the replica looks after its leases. */
+  readonly logTrouble: (cause: unknown) => void;
+  /** Ends the process: an invariant is broken, and going on could do harm. */
+  readonly crash: (cause: unknown) => never;
+  /** Fires when the replica drains: attempts under way end, none is begun. */
+  readonly draining: AbortSignal;
+  /** Fires when the drain's time is up: attempts under way are aborted. */
+  readonly abort: AbortSignal;
+  /** How long an intent may stay unknown before its request is answered `unavailable`, in milliseconds. */
+  readonly appendPatienceMs: number;
+  /** How long Postgres may stay away with an attempt in hand before the session is ended, in milliseconds. */
+  readonly stepDownAfterMs: number;
+}

@@ -1,0 +1,286 @@
+import { nextStep } from '../../src/execution/plan.ts';
+import type { Holding } from '../../src/lease/holding.ts';
+import type { DecideMessage, ReplyError } from '../../src/request/messages.ts';
+import type { InFlight, Receipt } from '../../src/request/receipt.ts';
+import type { Verdict } from '../../src/execution/row.ts';
+import { advance, receiptOf, type AdvanceRequest, type Handled } from './advance.ts';
+import type { RunContext } from './context.ts';
+import { closeAttempt, proposeDecision, settleByEvidence, settleDoubt } from './settle.ts';
+import { Term } from './term.ts';
+
+/** How a decision ended. */
+export type Decided =
+  | { kind: 'decided'; instanceId: string; seq: number; as: Verdict }
+  | { kind: 'refused'; error: ReplyError }
+  | { kind: 'handed_on' };
+
+/** A request that is being worked on. */
+interface Active {
+  requestId: string;
+  sinceMs: number;
+}
+
+/**
+ * One instance under one holding: its work is done one thing at a time, in the order in which it came. Different
+ * instances do not wait for each other.
+ */
+export class HeldInstance {
+  readonly holding: Holding;
+  readonly #context: RunContext;
+  readonly #requests = new Map<string, Promise<Handled>>();
+  #term: Term | undefined;
+  #active: Active | undefined;
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(context: RunContext, holding: Holding) {
+    this.#context = context;
+    this.holding = holding;
+  }
+
+  /** Handles an advance. The same request id joins the run under way and gets its receipt. */
+  advance(request: AdvanceRequest): Promise<Handled> {
+    const underWay = this.#requests.get(request.requestId);
+    if (underWay !== undefined) return underWay;
+    const handled = this.#pinned(() => this.#advance(request));
+    this.#requests.set(request.requestId, handled);
+    const forget = (): void => void this.#requests.delete(request.requestId);
+    handled.then(forget, forget);
+    return handled;
+  }
+
+  /** Answers a doubt; exactly one answer counts, whoever comes second gets `conflict`. */
+  decide(message: DecideMessage): Promise<Decided> {
+    return this.#pinned(() => this.#exclusively(() => this.#decide(message)));
+  }
+
+  /** Whether a request is being worked on. */
+  get busy(): boolean {
+    return this.#active !== undefined;
+  }
+
+  /** Closes and settles what can be settled without a person; says whether anything is left open or in doubt. */
+  settle(): Promise<'settled' | 'unsettled'> {
+    return this.#pinned(() => this.#exclusively(() => this.#settle()));
+  }
+
+  async #pinned<T>(work: () => Promise<T>): Promise<T> {
+    const unpin = this.#context.leases.pin(this.holding);
+    try {
+      return await work();
+    } finally {
+      unpin();
+    }
+  }
+
+  async #advance(request: AdvanceRequest): Promise<Handled> {
+    const recorded = await this.#context.log.receipt(request.requestId);
+    if (recorded !== undefined) return { kind: 'receipt', receipt: recordedFor(request, recorded) };
+    if (this.#active !== undefined && !request.wait) {
+      return { kind: 'receipt', receipt: this.#busy(request, this.#active) };
+    }
+    const answered = new Promise<Handled>((resolve, reject) => {
+      const early = (receipt: Receipt): void => resolve({ kind: 'receipt', receipt });
+      this.#exclusively(async () => {
+        this.#active = { requestId: request.requestId, sinceMs: this.#context.clock.wallMs() };
+        try {
+          return await this.#walk(request, early);
+        } finally {
+          this.#active = undefined;
+        }
+      }).then(resolve, reject);
+      // Taken at once, so that two requests that arrive together cannot both find nobody at work.
+      this.#active ??= { requestId: request.requestId, sinceMs: this.#context.clock.wallMs() };
+    });
+    return answered;
+  }
+
+  async #walk(request: AdvanceRequest, early: (receipt: Receipt) => void): Promise<Handled> {
+    const { clock, failpoint } = this.#context;
+    const { instanceId, requestId } = request;
+    if (clock.wallMs() > request.expiresAtMs) {
+      return {
+        kind: 'receipt',
+        receipt: refusedOutright(request, 'expired', 'the request has expired; nothing was run'),
+      };
+    }
+    if (failpoint !== undefined) await failpoint('on_admission', { instanceId, requestId });
+    for (;;) {
+      if (!this.holding.trusted()) return { kind: 'handed_on' };
+      const term = await this.#load();
+      if (term === 'none') {
+        const why = `there is no instance ${instanceId}; start it first`;
+        return { kind: 'receipt', receipt: refusedOutright(request, 'not_found', why) };
+      }
+      if (term === 'superseded') return { kind: 'handed_on' };
+      const walked = await this.#orForget(() => advance(this.#context, term, request, early));
+      if (walked.kind !== 'stale') return walked;
+      this.#term = undefined;
+    }
+  }
+
+  async #decide(message: DecideMessage): Promise<Decided> {
+    const { instanceId } = this.holding;
+    const whom = { requestId: null, agentId: message.agentId };
+    for (;;) {
+      if (!this.holding.trusted()) return { kind: 'handed_on' };
+      const term = await this.#load();
+      if (term === 'none') return refused('not_found', `there is no instance ${instanceId}`);
+      if (term === 'superseded') return { kind: 'handed_on' };
+      const decided = await this.#orForget(async (): Promise<Decided | 'stale'> => {
+        let step = nextStep(term.course);
+        if (step.do === 'close') {
+          const closing = await closeAttempt(this.#context, term, step, whom);
+          if (closing !== 'closed') {
+            return refused(
+              'conflict',
+              `attempt ${step.open.attempt} of cell ${step.open.cellId} is still running`,
+            );
+          }
+          step = nextStep(term.course);
+        }
+        let refusal: Decided | undefined;
+        if (step.do !== 'settle') {
+          refusal = refused('conflict', `instance ${instanceId} is not in doubt`);
+        } else if (await settleByEvidence(this.#context, term, step, whom)) {
+          refusal = refused('conflict', 'the doubt was settled by the outcome that its holder brought late');
+        } else if (step.doubt.cellId !== message.cellId || step.doubt.attempt !== message.attempt) {
+          const { cellId, attempt } = step.doubt;
+          refusal = refused(
+            'conflict',
+            `in doubt is attempt ${attempt} of cell ${cellId}, not the one named`,
+          );
+        } else if (step.doubt.reason === 'not_started' && message.as !== 'rerun') {
+          refusal = refused('conflict', 'the effect never began, so it can only be run again: as rerun');
+        } else {
+          const { as, reason, output } = message;
+          proposeDecision(term, step, { as, by: message.agentId, reason, output }, whom);
+        }
+        const seq = term.course.state.lastSeq;
+        const commit = await term.commit();
+        if (commit.kind === 'stale') return 'stale';
+        if (commit.kind !== 'committed') return { kind: 'handed_on' };
+        return refusal ?? { kind: 'decided', instanceId, seq, as: message.as };
+      });
+      if (decided !== 'stale') return decided;
+      this.#term = undefined;
+    }
+  }
+
+  async #settle(): Promise<'settled' | 'unsettled'> {
+    const nobody = { requestId: null, agentId: null };
+    while (this.holding.trusted()) {
+      const term = await this.#load();
+      if (typeof term === 'string') return 'settled';
+      const result = await this.#orForget(async () => {
+        let step = nextStep(term.course);
+        if (step.do === 'close') {
+          if ((await closeAttempt(this.#context, term, step, nobody)) !== 'closed') return 'unsettled';
+          step = nextStep(term.course);
+        }
+        const settled =
+          step.do !== 'settle' || (await settleDoubt(this.#context, term, step, nobody)) === 'decided';
+        const commit = await term.commit();
+        if (commit.kind !== 'committed') return 'stale';
+        return settled ? 'settled' : 'unsettled';
+      });
+      if (result !== 'stale') return result;
+      this.#term = undefined;
+    }
+    return 'unsettled';
+  }
+
+  /** One at a time, in order of arrival. */
+  #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(work);
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+
+  async #load(): Promise<Term | 'none' | 'superseded'> {
+    // What was refused, or proposed and never committed, is not in the log: it is read again.
+    if (this.#term?.spent === false && !this.#term.dirty) return this.#term;
+    this.#term = undefined;
+    const snapshot = await this.#context.log.snapshot(this.holding.instanceId);
+    if (snapshot === undefined) return 'none';
+    const term = new Term(this.#context, this.holding, snapshot);
+    if (term.superseded) {
+      await this.#lostTo(term.course.state.lastToken);
+      return 'superseded';
+    }
+    this.#term = term;
+    return term;
+  }
+
+  /** A higher token in the log: a later term, or an etcd that was restored from a backup and counts anew. */
+  async #lostTo(token: number): Promise<void> {
+    const { leases, logger } = this.#context;
+    const { instanceId } = this.holding;
+    const seen = await leases.look(instanceId);
+    leases.supersede(this.holding);
+    if (typeof seen === 'string' || seen.token !== this.holding.token) return;
+    logger.error(
+      { instanceId, mine: this.holding.token, inLog: token },
+      'etcd hands out tokens below the log',
+    );
+    await leases.stepDown(`the log has token ${token} for ${instanceId}, above etcd's newest ${seen.token}`);
+  }
+
+  /** A walk that broke off in the middle leaves a state that the log does not have: it is read again. */
+  async #orForget<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      const term = this.#term;
+      this.#term = undefined;
+      // An outcome in hand is written even if what should follow it could not be found out.
+      if (term?.dirty === true) await term.commit();
+      throw cause;
+    }
+  }
+
+  #busy(request: AdvanceRequest, active: Active): Receipt {
+    const term = this.#term;
+    const since = new Date(active.sinceMs).toISOString();
+    const open = term?.course.state.open;
+    const inFlight: InFlight = {
+      cellId: open?.cellId ?? term?.nextCellId ?? '',
+      attempt: open?.attempt ?? 1,
+      requestId: active.requestId,
+      since: open?.since ?? since,
+    };
+    if (term !== undefined) {
+      return { ...receiptOf(this.#context, term, request, 'in_flight', { inFlight }), steps: [] };
+    }
+    const holder = { replicaId: this.#context.leases.replicaId, fencingToken: this.holding.token };
+    return { ...bareReceipt(request, 'in_flight'), holder, inFlight };
+  }
+}
+
+/** A receipt for a request that was refused before the log was looked at. */
+export function refusedOutright(
+  request: Pick<AdvanceRequest, 'requestId' | 'instanceId'>,
+  outcome: 'expired' | 'not_found' | 'unavailable' | 'invalid',
+  message: string,
+): Receipt {
+  return { ...bareReceipt(request, outcome), error: { code: outcome, message } };
+}
+
+function bareReceipt(
+  request: Pick<AdvanceRequest, 'requestId' | 'instanceId'>,
+  outcome: Receipt['outcome'],
+): Receipt {
+  const { requestId, instanceId } = request;
+  return { requestId, instanceId, outcome, steps: [], nextCellId: null, holder: null };
+}
+
+/** A request id belongs to one instance for ever. */
+function recordedFor(request: AdvanceRequest, recorded: Receipt): Receipt {
+  if (recorded.instanceId === request.instanceId) return recorded;
+  const message = `requestId: ${request.requestId} was used for instance ${recorded.instanceId}; choose a fresh one`;
+  const refusal = refusedOutright(request, 'invalid', message);
+  return { ...refusal, error: { code: 'invalid', message, field: 'requestId' } };
+}
+
+function refused(code: ReplyError['code'], message: string): Decided {
+  return { kind: 'refused', error: { code, message } };
+}

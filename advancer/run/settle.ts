@@ -1,0 +1,162 @@
+import type { Json, JsonObject } from '../../src/json.ts';
+import { policyFor, type NextStep } from '../../src/execution/plan.ts';
+import type { Verdict } from '../../src/execution/row.ts';
+import { outputsOf, type AutomaticDecider } from '../../src/execution/state.ts';
+import type { EffectContext } from '../cells/cells.ts';
+import type { LateOutcome } from '../log/log.ts';
+import type { RunContext } from './context.ts';
+import type { OnBehalfOf, Term } from './term.ts';
+
+/** What came of looking at an open attempt that this term did not open. */
+export type Closing =
+  /** `interrupted` is proposed: nobody runs the attempt any more. */
+  | 'closed'
+  /** Its process runs it, or may run it: it is left alone. */
+  | 'running'
+  /** etcd did not answer. */
+  | 'unknown';
+
+/**
+ * Closes an open attempt once the process that opened it is gone from etcd, or itself answers that it no longer runs
+ * it. Until then nobody else may say anything of the attempt.
+ */
+export async function closeAttempt(
+  context: RunContext,
+  term: Term,
+  step: Extract<NextStep, { do: 'close' }>,
+  whom: OnBehalfOf,
+): Promise<Closing> {
+  const { cellId, attempt, replicaId } = step.open;
+  const { instanceId } = term.holding;
+  let how: string;
+  if (replicaId === context.leases.replicaId) {
+    if (context.attempts.runsOrRenounces(instanceId, cellId, attempt)) return 'running';
+    how = 'its own process does not run it';
+  } else {
+    const gone = await context.leases.confirmGone(replicaId);
+    if (gone === 'unknown') return 'unknown';
+    if (gone === 'registered') {
+      const answer = await context.askPeer(replicaId, instanceId, cellId, attempt);
+      if (answer !== 'does_not_run') return 'running';
+      how = `${replicaId} does not run it any more`;
+    } else {
+      how = `${replicaId} is gone`;
+    }
+  }
+  term.propose('interrupted', cellId, attempt, { reason: 'crash', detail: how }, whom);
+  context.logger.info({ instanceId, cellId, attempt, how }, 'closed an attempt as interrupted');
+  return 'closed';
+}
+
+/**
+ * Settles a doubt without a person where that is allowed: by what a fenced holder still brought, else by the cell's
+ * policy. Proposes `decided`, or answers `in_doubt` where a person must decide.
+ */
+export async function settleDoubt(
+  context: RunContext,
+  term: Term,
+  step: Extract<NextStep, { do: 'settle' }>,
+  whom: OnBehalfOf,
+): Promise<'decided' | 'in_doubt'> {
+  const { doubt, cell } = step;
+  const { instanceId } = term.holding;
+  await context.failpoint?.('before_decision', {
+    instanceId,
+    cellId: doubt.cellId,
+    attempt: doubt.attempt,
+    requestId: whom.requestId,
+  });
+  if (await settleByEvidence(context, term, step, whom)) return 'decided';
+  const decide = (as: Verdict, by: AutomaticDecider, reason: string, output?: Json): 'decided' => {
+    proposeDecision(term, step, { as, by, reason, output }, whom);
+    return 'decided';
+  };
+  switch (policyFor(cell, doubt, term.course.state.cells.get(doubt.cellId))) {
+    case 'hold':
+      return 'in_doubt';
+    case 'rerun':
+      return doubt.reason === 'not_started'
+        ? decide('rerun', '@policy', 'the effect never began')
+        : decide('rerun', '@policy', 'onInterrupt: rerun');
+    case 'probe': {
+      if (cell.probe === undefined) return 'in_doubt';
+      const about: EffectContext = {
+        ...effectContext(term, doubt.cellId, doubt.attempt),
+        fencingToken: doubt.fencingToken,
+        idempotencyKey: doubt.idempotencyKey,
+      };
+      const probed = await context.effects.probe(cell.probe, about, term.holding.signal);
+      switch (probed.answer) {
+        case 'happened':
+          return decide('succeeded', '@probe', 'the probe found that the effect happened', probed.output);
+        case 'did_not_happen':
+          return decide('rerun', '@probe', 'the probe found that the effect did not happen');
+        case 'unknown':
+          context.logger.warn(
+            { instanceId, cellId: doubt.cellId, why: probed.why },
+            'the probe could not tell',
+          );
+          return 'in_doubt';
+      }
+    }
+  }
+}
+
+/** Settles a doubt by what a fenced holder still brought. Read before policy or a person decides. */
+export async function settleByEvidence(
+  context: RunContext,
+  term: Term,
+  step: Extract<NextStep, { do: 'settle' }>,
+  whom: OnBehalfOf,
+): Promise<boolean> {
+  const { doubt } = step;
+  if (doubt.reason === 'not_started') return false;
+  const evidence = await context.log.lateOutcomes(term.holding.instanceId, doubt.cellId, doubt.attempt);
+  const late = evidence.find(({ kind }) => kind !== 'not_started') ?? evidence[0];
+  if (late === undefined) return false;
+  proposeDecision(term, step, verdictOf(late), whom);
+  return true;
+}
+
+/** Proposes the answer to a doubt. */
+export function proposeDecision(
+  term: Term,
+  step: Extract<NextStep, { do: 'settle' }>,
+  decision: { as: Verdict; by: string; reason: string; output?: Json | undefined },
+  whom: OnBehalfOf,
+): void {
+  const { as, by, reason, output } = decision;
+  const body: JsonObject = output === undefined ? { as, by, reason } : { as, by, reason, output };
+  term.propose('decided', step.doubt.cellId, step.doubt.attempt, body, whom);
+}
+
+/** What the effect of a cell's attempt is given. */
+export function effectContext(term: Term, cellId: string, attempt: number): EffectContext {
+  const { inputs, state } = term.course;
+  return {
+    instanceId: term.holding.instanceId,
+    cellId,
+    attempt,
+    fencingToken: term.holding.token,
+    idempotencyKey: state.open?.idempotencyKey ?? '',
+    inputs,
+    outputs: outputsOf(state),
+  };
+}
+
+function verdictOf(late: LateOutcome): { as: Verdict; by: AutomaticDecider; reason: string; output?: Json } {
+  const by: AutomaticDecider = '@late-outcome';
+  switch (late.kind) {
+    case 'completed':
+      return {
+        as: 'succeeded',
+        by,
+        reason: `${late.replicaId} brought the outcome late`,
+        output: late.body['output'] ?? null,
+      };
+    case 'failed':
+      return { as: 'failed', by, reason: `${late.replicaId} brought the failure late` };
+    case 'not_started':
+      return { as: 'rerun', by, reason: `${late.replicaId} says that the effect never began` };
+  }
+}

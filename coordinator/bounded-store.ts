@@ -1,0 +1,79 @@
+import type { Clock } from '../src/clock.ts';
+import { StoreUnavailable } from './store.ts';
+import type { LeaseStore } from './store.ts';
+
+/** A listing may take several round trips; it gets this many times the bound of a single call. */
+const LIST_CALLS = 10;
+
+/** A store whose calls are bounded in time. */
+export interface BoundedStore extends LeaseStore {
+  /** Fails every call under way, and leaves no timer behind. */
+  abandon(): void;
+}
+
+/**
+ * Puts a bound on every call of a store, by the given clock: a call that takes longer throws
+ * {@link StoreUnavailable}, whatever the client library does. What comes later is dropped.
+ */
+export function boundedStore(store: LeaseStore, clock: Clock, callMs: number): BoundedStore {
+  const underWay = new Set<() => void>();
+  const within = <T>(call: string, ms: number, run: () => Promise<T>): Promise<T> =>
+    answeredWithin(clock, ms, `etcd did not answer (${call}, ${ms} ms)`, run, underWay);
+
+  return {
+    grant: (ttlS) => within('grant', callMs, () => store.grant(ttlS)),
+    renew: (leaseId) => within('renew', callMs, () => store.renew(leaseId)),
+    revoke: (leaseId) => within('revoke', callMs, () => store.revoke(leaseId)),
+    acquire: (leaseId, wants) => within('acquire', callMs, () => store.acquire(leaseId, wants)),
+    release: (terms) => within('release', callMs, () => store.release(terms)),
+    put: (leaseId, key, value) => within('put', callMs, () => store.put(leaseId, key, value)),
+    confirmAbsent: (key, own) => within('confirmAbsent', callMs, () => store.confirmAbsent(key, own)),
+    read: (keys) => within('read', callMs, () => store.read(keys)),
+    list: (prefix) => within('list', callMs * LIST_CALLS, () => store.list(prefix)),
+    watch: (prefix, fromRevision, onEvents, onBroken) =>
+      store.watch(prefix, fromRevision, onEvents, onBroken),
+    close: () => store.close(),
+    abandon() {
+      for (const fail of underWay) fail();
+    },
+  };
+}
+
+/**
+ * Runs something that may never answer; after `ms` it throws {@link StoreUnavailable} with `otherwise` as message.
+ * While it runs, `underWay` holds the way to make it fail at once.
+ */
+export function answeredWithin<T>(
+  clock: Clock,
+  ms: number,
+  otherwise: string,
+  run: () => Promise<T>,
+  underWay = new Set<() => void>(),
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const over = (): void => {
+      timer.cancel();
+      underWay.delete(abandon);
+    };
+    const late = (): void => {
+      over();
+      reject(new StoreUnavailable(otherwise));
+    };
+    const abandon = (): void => {
+      over();
+      reject(new StoreUnavailable('given up'));
+    };
+    const timer = clock.after(ms, late);
+    underWay.add(abandon);
+    run().then(
+      (answer) => {
+        over();
+        resolve(answer);
+      },
+      (cause: unknown) => {
+        over();
+        reject(cause instanceof Error ? cause : new StoreUnavailable(String(cause)));
+      },
+    );
+  });
+}

@@ -1,0 +1,315 @@
+import type { Clock } from '../src/clock.ts';
+import type { Holding } from '../src/lease/holding.ts';
+import { answeredWithin, boundedStore } from './bounded-store.ts';
+import type { BoundedStore } from './bounded-store.ts';
+import type { CoordinatorLog } from './coordinator-log.ts';
+import { Directory } from './directory.ts';
+import { leaseKey, leaseRecord } from './keys.ts';
+import type { AcquireOutcome, LeaseRecord, Leases, ReplicaRecord } from './leases.ts';
+import { Registry } from './registry.ts';
+import { Session } from './session.ts';
+import { LeaseGone, reasonOf } from './store.ts';
+import type { LeaseStore } from './store.ts';
+import { Tenure } from './tenure.ts';
+
+/** How often a process that does not lead tries again, in milliseconds. */
+const RETRY_MS = 1_000;
+/** How long the gate may take to answer, in milliseconds. */
+const GATE_MS = 3_000;
+
+/** What a {@link Coordinator} is made from. */
+export interface CoordinatorOptions {
+  /** etcd. Stays the caller's: `stop` does not close it. */
+  store: LeaseStore;
+  clock: Clock;
+  namespace: string;
+  /** The configured name and a fresh suffix; never used twice. */
+  replicaId: string;
+  name: string;
+  pid: number;
+  /** Where this process answers over HTTP; a function if that is known only later. */
+  httpUrl: string | (() => string);
+  /** The TTL of sessions to ask for, in whole seconds, at least 2. */
+  ttlS: number;
+  /**
+   * Asked before every session with the revision that etcd is at: answers why this process must not lead now, e.g.
+   * Postgres cannot be reached, or holds a token above etcd's revision. Asked again every second until it allows.
+   */
+  gate: (etcdRevision: number) => Promise<string | undefined>;
+  /** A holding that was neither got nor pinned for so long is released, in milliseconds. */
+  idleReleaseMs: number;
+  /** Beyond so many holdings the least recently used ones that nothing pins are released. */
+  maxHoldings: number;
+  log?: CoordinatorLog | undefined;
+  /** From 0 up to 1; spreads the retries of many replicas. Left out, there is no spread. */
+  random?: (() => number) | undefined;
+}
+
+/**
+ * Who holds what, for one process, on etcd.
+ *
+ * It opens a session once the gate allows, registers the process, and keeps both alive; when the session is lost, all
+ * of its holdings end and it begins again. Infrastructure that fails never makes a method throw or hang: the answer
+ * is `unavailable` or `unknown`, within about two call time-outs.
+ */
+export class Coordinator implements Leases {
+  readonly replicaId: string;
+  readonly #options: CoordinatorOptions;
+  readonly #store: BoundedStore;
+  readonly #registry: Registry;
+  readonly #directory: Directory;
+  readonly #stopSignal = new AbortController();
+  readonly #leadingListeners = new Set<() => void>();
+  #tenure: Tenure | undefined;
+  /** Why there is no tenure. */
+  #reason = 'not started';
+  /** Why there will be none any more. */
+  #leaving: string | undefined;
+  #running: { firstTry: Promise<void>; done: Promise<void> } | undefined;
+  #stopped: Promise<void> | undefined;
+
+  /** @throws RangeError naming the option, when a number makes no sense. */
+  constructor(options: CoordinatorOptions) {
+    const { replicaId, name, pid, httpUrl, namespace, clock, ttlS, idleReleaseMs, maxHoldings } = options;
+    if (!Number.isInteger(ttlS) || ttlS < 2) {
+      throw new RangeError(`ttlS is ${ttlS}: give whole seconds, at least 2 (etcd's own minimum)`);
+    }
+    if (!(idleReleaseMs > 0)) throw new RangeError(`idleReleaseMs is ${idleReleaseMs}: give more than 0`);
+    if (!(maxHoldings >= 1)) throw new RangeError(`maxHoldings is ${maxHoldings}: give at least 1`);
+    this.replicaId = replicaId;
+    this.#options = options;
+    // Below half the TTL, so that a call which times out leaves time for another before trust ends.
+    this.#store = boundedStore(options.store, clock, Math.min(1_000, ttlS * 400));
+    this.#registry = new Registry(this.#store, namespace, () => ({
+      replicaId,
+      name,
+      pid,
+      httpUrl: typeof httpUrl === 'string' ? httpUrl : httpUrl(),
+    }));
+    this.#directory = new Directory({
+      store: this.#store,
+      clock,
+      namespace,
+      onLease: (lease, leaseId) => {
+        if (lease.replicaId === replicaId) this.#tenure?.sawOwnKey(lease, leaseId);
+      },
+      onBroken: (why) => options.log?.warn({ why }, 'lost sight of the leases; listing them again'),
+    });
+  }
+
+  /** Begins. Resolves after the first try to lead, whatever came of it; the tries go on until `stop`. */
+  start(): Promise<void> {
+    if (this.#running === undefined) {
+      this.#directory.start();
+      let tried: () => void = () => undefined;
+      const firstTry = new Promise<void>((resolve) => (tried = resolve));
+      this.#running = { firstTry, done: this.#lead(tried) };
+    }
+    return this.#running.firstTry;
+  }
+
+  /** Resolves when this process leads, or when `signal` aborts. */
+  whenLeading(signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#leadingListeners.delete(done);
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      if (this.notLeading() === undefined || signal?.aborted === true) {
+        resolve();
+        return;
+      }
+      this.#leadingListeners.add(done);
+      signal?.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  holding(instanceId: string): Holding | undefined {
+    return this.#tenure?.holding(instanceId);
+  }
+
+  /** How many instances this process holds. */
+  get held(): number {
+    return this.#tenure?.held ?? 0;
+  }
+
+  async acquire(instanceId: string): Promise<AcquireOutcome> {
+    const present = this.holding(instanceId);
+    const why = this.notLeading();
+    if (why !== undefined && present === undefined) return { kind: 'unavailable', why };
+    return this.#tenure?.acquire(instanceId) ?? { kind: 'unavailable', why: this.#reason };
+  }
+
+  async takeOver(seen: LeaseRecord): Promise<AcquireOutcome> {
+    const why = this.notLeading();
+    if (why !== undefined) return { kind: 'unavailable', why };
+    return this.#tenure?.takeOver(seen) ?? { kind: 'unavailable', why: this.#reason };
+  }
+
+  async release(holding: Holding, why: string): Promise<void> {
+    await this.#tenure?.release(holding, why);
+  }
+
+  async releaseAll(which: (instanceId: string) => boolean, why: string): Promise<void> {
+    await this.#tenure?.releaseAll(which, why);
+  }
+
+  supersede(holding: Holding): void {
+    this.#tenure?.supersede(holding);
+  }
+
+  pin(holding: Holding): () => void {
+    return this.#tenure?.pin(holding) ?? (() => undefined);
+  }
+
+  /** Draining replicas, this one included, are left out: they take up nothing new. */
+  replicas(): readonly ReplicaRecord[] {
+    const seen = this.#directory.candidates();
+    const listed = seen.some(({ replicaId }) => replicaId === this.replicaId);
+    if (this.notLeading() !== undefined) {
+      return listed ? seen.filter(({ replicaId }) => replicaId !== this.replicaId) : seen;
+    }
+    return listed ? seen : [...seen, this.#registry.self()];
+  }
+
+  /** Never names this process unless it has a trusted holding. */
+  hint(instanceId: string): LeaseRecord | undefined {
+    const mine = this.holding(instanceId);
+    if (mine !== undefined) return { instanceId, replicaId: this.replicaId, token: mine.token };
+    const seen = this.#directory.lease(instanceId);
+    return seen?.replicaId === this.replicaId ? undefined : seen;
+  }
+
+  async look(instanceId: string): Promise<LeaseRecord | 'none' | 'unavailable'> {
+    try {
+      const { entries } = await this.#store.read([leaseKey(this.#options.namespace, instanceId)]);
+      return entries[0] === undefined ? 'none' : leaseRecord(instanceId, entries[0]);
+    } catch {
+      return 'unavailable';
+    }
+  }
+
+  onVanished(listener: (instanceId: string) => void): () => void {
+    return this.#directory.onVanished(listener);
+  }
+
+  /** `gone` is a fact about every term that the process had got until then: their sessions are over. */
+  async confirmGone(replicaId: string): Promise<'gone' | 'registered' | 'unknown'> {
+    const session = this.#tenure?.session;
+    if (session?.trusted() !== true) return 'unknown';
+    try {
+      return (await this.#registry.isGone(session, replicaId)) ? 'gone' : 'registered';
+    } catch (error) {
+      if (error instanceof LeaseGone) session.lose('etcd says that the session is gone');
+      return 'unknown';
+    }
+  }
+
+  async stepDown(why: string): Promise<void> {
+    await this.#tenure?.session.end(why);
+  }
+
+  notLeading(): string | undefined {
+    if (this.#leaving !== undefined) return this.#leaving;
+    return this.#tenure?.session.trusted() === true ? undefined : this.#reason;
+  }
+
+  /**
+   * Takes up nothing more, gives back at once what nothing pins, and the rest as it is unpinned. Resolves when the
+   * former is done. The process stays registered, as draining, since attempts of its may still be open.
+   */
+  async drain(): Promise<void> {
+    this.#leaving ??= 'draining';
+    const tenure = this.#tenure;
+    if (tenure === undefined) return;
+    const said = this.#registry.registerDraining(tenure.session).catch(() => undefined);
+    await tenure.drain('draining');
+    await said;
+  }
+
+  /** Gives back everything, ends the session, and stops every timer. May be called twice. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    this.#leaving = 'stopped';
+    this.#stopSignal.abort();
+    await this.#tenure?.releaseAll(() => true, 'stopped');
+    // Revoking takes the key in the registry with it.
+    await this.#tenure?.session.end('stopped');
+    const ended = this.#directory.stop();
+    this.#store.abandon();
+    await Promise.all([ended, this.#running?.done]);
+  }
+
+  async #lead(tried: () => void): Promise<void> {
+    const { clock, log, random, replicaId } = this.#options;
+    while (this.#leaving === undefined) {
+      const opened = await this.#open();
+      if (opened instanceof Tenure) {
+        log?.info({ replicaId, leaseId: opened.session.leaseId }, 'session opened');
+        for (const listener of this.#leadingListeners) listener();
+        tried();
+        await new Promise<string>((resolve) => opened.session.onEnd(resolve));
+        log?.warn({ replicaId, why: opened.session.ended }, 'session ended');
+        continue;
+      }
+      if (opened !== this.#reason) log?.warn({ replicaId, why: opened }, 'not leading');
+      this.#reason = opened;
+      tried();
+      await clock.sleep(RETRY_MS * (random === undefined ? 1 : 0.75 + random() / 2), this.#stopSignal.signal);
+    }
+    tried();
+  }
+
+  /** One try to lead; answers why it failed. */
+  async #open(): Promise<Tenure | string> {
+    const { clock, log, namespace, replicaId, ttlS, idleReleaseMs, maxHoldings } = this.#options;
+    let session: Session | undefined;
+    try {
+      const { revision } = await this.#store.read([this.#registry.key]);
+      const refusal = await this.#askGate(revision);
+      if (refusal !== undefined) return refusal;
+      if (this.#leaving !== undefined) return this.#leaving;
+      session = await Session.open({ store: this.#store, clock, ttlS });
+      await this.#registry.register(session);
+    } catch (error) {
+      await session?.end('it could not be registered');
+      return reasonOf(error);
+    }
+    if (this.#leaving !== undefined || !session.trusted()) {
+      await session.end('left before it was used');
+      return this.#leaving ?? 'the session ended before it was used';
+    }
+    const tenure = new Tenure({
+      store: this.#store,
+      clock,
+      session,
+      namespace,
+      replicaId,
+      limits: { idleReleaseMs, maxHoldings },
+      log,
+    });
+    this.#tenure = tenure;
+    session.onEnd((why) => {
+      this.#tenure = undefined;
+      this.#reason = `the session ended: ${why}`;
+      // What was seen of the leases is as doubtful as the session was.
+      this.#directory.refresh();
+    });
+    return tenure;
+  }
+
+  async #askGate(revision: number): Promise<string | undefined> {
+    const { clock, gate } = this.#options;
+    const late = `the check before leading did not answer within ${GATE_MS} ms`;
+    try {
+      return await answeredWithin(clock, GATE_MS, late, () => gate(revision));
+    } catch (error) {
+      return `the check before leading failed: ${reasonOf(error)}`;
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import { isId } from '../src/ids.ts';
+import type { LeaseRecord, ReplicaRecord } from './leases.ts';
+import type { Entry } from './store.ts';
+
+/** Stands for the holder when a lease key's value cannot be read, e.g. one that a person put by hand. */
+export const UNREADABLE_HOLDER = 'unreadable';
+
+/** Everything that a namespace has in etcd. */
+export function namespacePrefix(namespace: string): string {
+  return `/leasehold/${namespace}/`;
+}
+
+/** The key that says who holds an instance. */
+export function leaseKey(namespace: string, instanceId: string): string {
+  return `${namespacePrefix(namespace)}leases/${instanceId}`;
+}
+
+/** The key by which a replica says that it lives. */
+export function replicaKey(namespace: string, replicaId: string): string {
+  return `${namespacePrefix(namespace)}replicas/${replicaId}`;
+}
+
+/** What a key is about; undefined for one that does not belong to the layout. */
+export function parseKey(
+  namespace: string,
+  key: string,
+): { kind: 'lease' | 'replica'; id: string } | undefined {
+  const prefix = namespacePrefix(namespace);
+  if (!key.startsWith(prefix)) return undefined;
+  const [room, id, ...rest] = key.slice(prefix.length).split('/');
+  if (!isId(id) || rest.length > 0) return undefined;
+  if (room === 'leases') return { kind: 'lease', id };
+  if (room === 'replicas') return { kind: 'replica', id };
+  return undefined;
+}
+
+/** The value of a lease key. */
+export function leaseValue(replicaId: string): string {
+  return JSON.stringify({ replicaId });
+}
+
+/** Reads a lease key. A value that is not ours counts as held by {@link UNREADABLE_HOLDER}, never as free. */
+export function leaseRecord(instanceId: string, entry: Entry): LeaseRecord {
+  const { replicaId } = fields(entry.value);
+  return {
+    instanceId,
+    replicaId: isId(replicaId) ? replicaId : UNREADABLE_HOLDER,
+    token: entry.modRevision,
+  };
+}
+
+/**
+ * The value of a replica's key. A draining replica is alive, so it stays registered, but says that it wants no more:
+ * others then leave it out when they rank replicas for an instance.
+ */
+export function replicaValue(replica: ReplicaRecord, draining: boolean): string {
+  const { replicaId, name, pid, httpUrl } = replica;
+  return JSON.stringify({ replicaId, name, pid, httpUrl, ...(draining ? { draining: true } : {}) });
+}
+
+/** Reads a replica's key; missing fields are left empty, since the key alone says that the process lives. */
+export function replicaRecord(
+  replicaId: string,
+  entry: Entry,
+): { replica: ReplicaRecord; draining: boolean } {
+  const { name, pid, httpUrl, draining } = fields(entry.value);
+  return {
+    replica: {
+      replicaId,
+      name: typeof name === 'string' ? name : '',
+      pid: typeof pid === 'number' ? pid : 0,
+      httpUrl: typeof httpUrl === 'string' ? httpUrl : '',
+    },
+    draining: draining === true,
+  };
+}
+
+function fields(value: string): Record<string, unknown> {
+  try {
+    const parsed: unknown = JSON.parse(value);
+    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}

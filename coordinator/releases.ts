@@ -1,0 +1,75 @@
+import type { FencingToken } from '../src/ids.ts';
+import { Batches } from './batches.ts';
+import { leaseKey } from './keys.ts';
+import type { LeaseStore } from './store.ts';
+
+/** What became of a lease key that was to be deleted: `unknown` may still happen. */
+export type ReleaseOutcome = 'released' | 'unknown';
+
+interface Ended {
+  instanceId: string;
+  token: FencingToken;
+}
+
+/**
+ * Gives ended terms back to etcd, by revision, so that a successor's key is never touched, and remembers which are
+ * not definitely given back: a key that may be deleted any moment must not be counted as a lease again.
+ */
+export class Releases {
+  readonly #store: LeaseStore;
+  readonly #namespace: string;
+  readonly #batches: Batches<Ended, ReleaseOutcome>;
+  readonly #ended = new Map<string, FencingToken>();
+  readonly #underWay = new Map<string, Promise<ReleaseOutcome>>();
+
+  constructor(store: LeaseStore, namespace: string, maxItems: number) {
+    this.#store = store;
+    this.#namespace = namespace;
+    this.#batches = new Batches({ maxItems, maxInFlight: 2 }, (items) => this.#send(items));
+  }
+
+  /** Deletes the key if it still has this token. Never rejects. */
+  async release(instanceId: string, token: FencingToken): Promise<ReleaseOutcome> {
+    this.markEnded(instanceId, token);
+    // No key twice in one transaction.
+    while (this.#underWay.has(instanceId)) await this.#underWay.get(instanceId);
+    const running = this.#batches.add({ instanceId, token });
+    this.#underWay.set(instanceId, running);
+    const outcome = await running;
+    this.#underWay.delete(instanceId);
+    if (outcome === 'released' && this.#ended.get(instanceId) === token) this.#ended.delete(instanceId);
+    return outcome;
+  }
+
+  /** Notes that a term has ended although its key may still be there. */
+  markEnded(instanceId: string, token: FencingToken): void {
+    this.#ended.set(instanceId, Math.max(token, this.#ended.get(instanceId) ?? 0));
+  }
+
+  /** Whether the key with this token belongs to a term that has ended. */
+  hasEnded(instanceId: string, token: FencingToken): boolean {
+    return token <= (this.#ended.get(instanceId) ?? 0);
+  }
+
+  /** Resolves when no release of the instance is under way. */
+  async settled(instanceId: string): Promise<void> {
+    await this.#underWay.get(instanceId);
+  }
+
+  async #send(items: Ended[]): Promise<ReleaseOutcome[]> {
+    try {
+      await this.#store.release(
+        items.map(({ instanceId, token }) => ({
+          key: leaseKey(this.#namespace, instanceId),
+          modRevision: token,
+        })),
+      );
+      // Deleted, or no longer that term's: both are definite.
+      return items.map(() => 'released');
+    } catch {
+      // A queue would wait out one time-out after another.
+      this.#batches.failQueued(() => 'unknown');
+      return items.map(() => 'unknown');
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import type { Clock, Timer } from '../src/clock.ts';
+import { renewalMs } from '../src/lease/trust.ts';
+import type { LeaseStore } from './store.ts';
+import { TrustWindow } from './trust-window.ts';
+
+/** What a session needs from outside. */
+export interface SessionOptions {
+  store: LeaseStore;
+  clock: Clock;
+  /** Whole seconds to ask for; etcd may grant more. */
+  ttlS: number;
+}
+
+/**
+ * One etcd lease of this process, from its grant to its end, kept alive by itself.
+ *
+ * It is trusted for a window that is anchored at when each keep-alive was sent. Once the window has passed, or etcd
+ * has said that the lease is gone, the session has ended for good; nothing revives it.
+ */
+export class Session {
+  readonly leaseId: string;
+  /** The TTL that etcd granted, in milliseconds. */
+  readonly ttlMs: number;
+  readonly #store: LeaseStore;
+  readonly #clock: Clock;
+  readonly #window: TrustWindow;
+  readonly #listeners: ((why: string) => void)[] = [];
+  #ended: string | undefined;
+  #expiry: Timer | undefined;
+  #renewal: Timer | undefined;
+  #lastSentAtMs: number;
+
+  private constructor(
+    options: SessionOptions,
+    granted: { leaseId: string; ttlMs: number },
+    sentAtMs: number,
+  ) {
+    this.#store = options.store;
+    this.#clock = options.clock;
+    this.leaseId = granted.leaseId;
+    this.ttlMs = granted.ttlMs;
+    this.#window = new TrustWindow(sentAtMs, granted.ttlMs);
+    this.#lastSentAtMs = sentAtMs;
+    this.#watchExpiry();
+    this.#renewIn(renewalMs(this.ttlMs) - (this.#clock.monotonicMs() - sentAtMs));
+  }
+
+  /** Gets a lease from etcd. Rejects when etcd does not grant one. */
+  static async open(options: SessionOptions): Promise<Session> {
+    const sentAtMs = options.clock.monotonicMs();
+    return new Session(options, await options.store.grant(options.ttlS), sentAtMs);
+  }
+
+  /** Whether terms got under this session may be acted on at this very moment. Notices the end by itself. */
+  trusted(): boolean {
+    if (this.#ended !== undefined) return false;
+    if (this.#window.open(this.#clock.monotonicMs())) return true;
+    this.lose('no keep-alive was answered within the trust window');
+    return false;
+  }
+
+  /** Until when it is trusted unless a keep-alive is answered, on the monotonic clock. */
+  get trustedUntilMs(): number {
+    return this.#window.untilMs;
+  }
+
+  /** Why it ended; undefined while it lives. */
+  get ended(): string | undefined {
+    return this.#ended;
+  }
+
+  /** Calls back once, when the session ends; at once if it has ended. */
+  onEnd(listener: (why: string) => void): void {
+    if (this.#ended === undefined) this.#listeners.push(listener);
+    else listener(this.#ended);
+  }
+
+  /**
+   * Ends it without a word to etcd, for a loss: until its keys expire nobody can mistake this process's last words for
+   * those of a process that was free to act.
+   */
+  lose(why: string): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = why;
+    this.#window.close();
+    this.#expiry?.cancel();
+    this.#renewal?.cancel();
+    for (const listener of this.#listeners.splice(0)) listener(why);
+  }
+
+  /** Ends it on purpose and revokes the lease, so that others need not wait. False: etcd did not confirm it. */
+  async end(why: string): Promise<boolean> {
+    this.lose(why);
+    try {
+      await this.#store.revoke(this.leaseId);
+      return true;
+    } catch {
+      // Nothing renews it any more: it expires by itself.
+      return false;
+    }
+  }
+
+  #watchExpiry(): void {
+    this.#expiry?.cancel();
+    const leftMs = Math.max(1, this.#window.untilMs - this.#clock.monotonicMs());
+    this.#expiry = this.#clock.after(leftMs, () => {
+      // A timer may fire a fraction early.
+      if (this.trusted()) this.#watchExpiry();
+    });
+  }
+
+  #renewIn(delayMs: number): void {
+    this.#renewal?.cancel();
+    this.#renewal = this.#clock.after(Math.max(1, delayMs), () => this.#renew());
+  }
+
+  #renew(): void {
+    if (!this.trusted()) return;
+    const sentAtMs = this.#clock.monotonicMs();
+    this.#lastSentAtMs = sentAtMs;
+    // The next one goes out whether or not this one is answered: one lost answer costs a third of the TTL.
+    this.#renewIn(renewalMs(this.ttlMs));
+    this.#store.renew(this.leaseId).then(
+      ({ ttlMs }) => {
+        if (!this.trusted()) return;
+        if (ttlMs <= 0) this.lose('etcd says that the session is gone');
+        else if (this.#window.extend(sentAtMs, ttlMs, this.#clock.monotonicMs())) this.#watchExpiry();
+      },
+      () => {
+        if (this.#ended !== undefined || sentAtMs !== this.#lastSentAtMs) return;
+        this.#renewIn(renewalMs(this.ttlMs) / 4);
+      },
+    );
+  }
+}

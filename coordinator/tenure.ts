@@ -1,0 +1,150 @@
+import type { Clock } from '../src/clock.ts';
+import type { Holding } from '../src/lease/holding.ts';
+import { Acquisition } from './acquisition.ts';
+import { Holdings } from './holdings.ts';
+import type { HoldingLimits } from './holdings.ts';
+import type { CoordinatorLog } from './coordinator-log.ts';
+import type { AcquireOutcome, LeaseRecord } from './leases.ts';
+import { Orphans } from './orphans.ts';
+import { Releases } from './releases.ts';
+import type { Session } from './session.ts';
+import type { LeaseStore } from './store.ts';
+import type { Term } from './term.ts';
+
+/** A transaction names this many instances at most; more gain nothing and make each caller wait for longer. */
+const MAX_ITEMS = 40;
+/** How long a key may hang on the session with no holding: longer than a call and its reading back. */
+const ORPHAN_GRACE_MS = 1_000;
+
+/** What one tenure is made of. */
+export interface TenureOptions {
+  store: LeaseStore;
+  clock: Clock;
+  session: Session;
+  namespace: string;
+  replicaId: string;
+  limits: HoldingLimits;
+  log?: CoordinatorLog | undefined;
+}
+
+/**
+ * Everything that lives and dies with one session: its holdings, and what acquires and releases them. A new session
+ * starts a new tenure with nothing held, so that no old holding can be revived by mistake.
+ */
+export class Tenure {
+  readonly session: Session;
+  readonly #log: CoordinatorLog | undefined;
+  readonly #holdings: Holdings;
+  readonly #releases: Releases;
+  readonly #acquisition: Acquisition;
+  readonly #orphans: Orphans;
+  readonly #releasing = new Set<Promise<void>>();
+
+  constructor(options: TenureOptions) {
+    const { store, clock, session, namespace, replicaId, limits } = options;
+    this.session = session;
+    this.#log = options.log;
+    this.#holdings = new Holdings(clock, limits, (term, why) => void this.release(term, why));
+    this.#releases = new Releases(store, namespace, MAX_ITEMS);
+    this.#acquisition = new Acquisition({
+      store,
+      clock,
+      session,
+      holdings: this.#holdings,
+      releases: this.#releases,
+      namespace,
+      replicaId,
+      maxItems: MAX_ITEMS,
+    });
+    this.#orphans = new Orphans({
+      clock,
+      graceMs: ORPHAN_GRACE_MS,
+      state: (instanceId, token) => {
+        if (this.#holdings.get(instanceId)?.token === token) return 'held';
+        return this.#acquisition.pending(instanceId) ? 'undecided' : 'orphan';
+      },
+      release: (instanceId, token) => this.#releases.release(instanceId, token),
+    });
+    session.onEnd(() => {
+      this.#orphans.stop();
+      this.#holdings.endAll('session_lost');
+    });
+  }
+
+  /** How many instances it holds. */
+  get held(): number {
+    return this.#holdings.size;
+  }
+
+  holding(instanceId: string): Holding | undefined {
+    const term = this.#holdings.get(instanceId);
+    return term?.trusted() === true ? term : undefined;
+  }
+
+  acquire(instanceId: string): Promise<AcquireOutcome> {
+    return Promise.resolve(this.#present(instanceId) ?? this.#acquisition.acquire(instanceId));
+  }
+
+  takeOver(seen: LeaseRecord): Promise<AcquireOutcome> {
+    return Promise.resolve(this.#present(seen.instanceId) ?? this.#acquisition.takeOver(seen));
+  }
+
+  /** Ends the holding at once, then gives the key back. Does nothing for one that has ended. Never rejects. */
+  release(holding: Holding, why: string): Promise<void> {
+    const term = this.#own(holding);
+    if (term === undefined || !this.#holdings.end(term, 'released')) return Promise.resolve();
+    this.#log?.debug({ instanceId: term.instanceId, token: term.token, why }, 'lease given back');
+    const releasing = this.#giveBack(term).finally(() => this.#releasing.delete(releasing));
+    this.#releasing.add(releasing);
+    return releasing;
+  }
+
+  supersede(holding: Holding): void {
+    const term = this.#own(holding);
+    if (term === undefined || !this.#holdings.end(term, 'superseded')) return;
+    this.#releases.markEnded(term.instanceId, term.token);
+    // Should the key be this term's after all, e.g. since etcd was turned back, nobody else could ever get it.
+    this.#orphans.suspect(term.instanceId, term.token);
+  }
+
+  pin(holding: Holding): () => void {
+    const term = this.#own(holding);
+    return term === undefined ? () => undefined : this.#holdings.pin(term);
+  }
+
+  /** Tells it of a lease key of this process, as the directory saw it. */
+  sawOwnKey(seen: LeaseRecord, leaseId: string | undefined): void {
+    // Keys of an earlier session go with that one's lease.
+    if (leaseId === this.session.leaseId) this.#orphans.suspect(seen.instanceId, seen.token);
+  }
+
+  /** Gives back what nothing pins, and from then on the rest as it is unpinned. Resolves once the former is done. */
+  async drain(why: string): Promise<void> {
+    this.#holdings.drain(why);
+    await Promise.all(this.#releasing);
+  }
+
+  /** Gives back, pinned or not, every holding whose instance is picked. */
+  async releaseAll(which: (instanceId: string) => boolean, why: string): Promise<void> {
+    const picked = this.#holdings.all().filter(({ instanceId }) => which(instanceId));
+    await Promise.all(picked.map((term) => this.release(term, why)));
+  }
+
+  #present(instanceId: string): AcquireOutcome | undefined {
+    const term = this.#holdings.get(instanceId);
+    if (term?.trusted() !== true) return undefined;
+    this.#holdings.touch(term);
+    return { kind: 'acquired', holding: term };
+  }
+
+  #own(holding: Holding): Term | undefined {
+    const term = this.#holdings.get(holding.instanceId);
+    return term === holding ? term : undefined;
+  }
+
+  async #giveBack(term: Term): Promise<void> {
+    if ((await this.#releases.release(term.instanceId, term.token)) === 'unknown') {
+      this.#orphans.suspect(term.instanceId, term.token);
+    }
+  }
+}

@@ -1,0 +1,36 @@
+import type { FencingToken } from '../src/ids.ts';
+import type { Holding, HoldingEnd } from '../src/lease/holding.ts';
+import type { Session } from './session.ts';
+
+/** A {@link Holding} as the coordinator keeps it: one term, bound for good to the session it was got under. */
+export class Term implements Holding {
+  readonly instanceId: string;
+  readonly token: FencingToken;
+  readonly #session: Session;
+  readonly #controller = new AbortController();
+  /** How many pins hold it back from being released. */
+  pins = 0;
+  /** When it was last got, pinned or unpinned, on the monotonic clock. */
+  usedAtMs: number;
+
+  constructor(instanceId: string, token: FencingToken, session: Session, nowMs: number) {
+    this.instanceId = instanceId;
+    this.token = token;
+    this.#session = session;
+    this.usedAtMs = nowMs;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  trusted(): boolean {
+    // The session first: asking it is what notices that its window has passed, and that ends this term.
+    return this.#session.trusted() && !this.signal.aborted;
+  }
+
+  /** Ends the term; only the first reason counts. */
+  end(reason: HoldingEnd): void {
+    this.#controller.abort(reason);
+  }
+}

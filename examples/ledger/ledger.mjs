@@ -1,0 +1,82 @@
+// The system that receives the examples' effects. It records every effect that it is sent and
+// counts them by idempotency key. It refuses nothing and merges nothing, so that an effect which
+// was done twice is seen here, whatever anybody's log says.
+//
+//   node examples/ledger/ledger.mjs [PORT]     prints {"ready": true, "pid", "url"}
+//
+//   POST /effects           records the effect        201 {key, count}
+//   GET  /effects?key=KEY   the effects of one key    {count, effects}
+//   GET  /effects           all of them               {count, effects}
+//
+//   PUT  /delay {"ms": N, "where": "before" | "after"}
+//
+// makes it slow, which leaves time to kill somebody in the middle of an effect. "after" (unless
+// said otherwise): an effect is recorded at once, and its answer comes N ms later. "before": an
+// effect is recorded after N ms, and not at all if its sender has gone by then.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fastify } from 'fastify';
+
+const MAX_DELAY_MS = 600_000;
+
+/** In memory: a ledger that is started anew is empty. */
+const effects = [];
+let delay = { ms: 0, where: 'after' };
+
+const app = fastify({ forceCloseConnections: true });
+
+// Whatever is sent is recorded, be it JSON or not.
+app.removeAllContentTypeParsers();
+app.addContentTypeParser('*', { parseAs: 'string' }, (_request, text, done) => {
+  try {
+    done(null, text === '' ? null : JSON.parse(text));
+  } catch {
+    done(null, text);
+  }
+});
+
+const withKey = (key) => effects.filter((effect) => effect.key === key);
+
+/** Waits, and says whether the sender was there all the time. */
+async function staysFor(socket, ms) {
+  const gone = new AbortController();
+  socket.once('close', () => gone.abort());
+  if (socket.destroyed) return false;
+  return sleep(ms, true, { signal: gone.signal }).catch(() => false);
+}
+
+app.post('/effects', async (request, reply) => {
+  const key = request.headers['idempotency-key'] ?? null;
+  const { ms, where } = delay;
+  if (ms > 0 && where === 'before' && !(await staysFor(request.raw.socket, ms))) return reply.hijack();
+  const time = new Date().toISOString();
+  effects.push({ key, time, headers: request.headers, body: request.body ?? null });
+  const { length: count } = withKey(key);
+  if (ms > 0 && where === 'after') await sleep(ms);
+  return reply.code(201).send({ key, count });
+});
+
+app.get('/effects', (request) => {
+  const { key } = request.query;
+  const found = key === undefined ? effects : withKey(key);
+  return { count: found.length, effects: found };
+});
+
+app.put('/delay', (request, reply) => {
+  const { ms, where = 'after' } = request.body ?? {};
+  if (!Number.isInteger(ms) || ms < 0 || ms > MAX_DELAY_MS) {
+    const message = `ms: must be a whole number of milliseconds from 0 to ${MAX_DELAY_MS}`;
+    return reply.code(400).send({ error: { code: 'invalid', message, field: 'ms' } });
+  }
+  if (where !== 'before' && where !== 'after') {
+    const message = 'where: must be before or after';
+    return reply.code(400).send({ error: { code: 'invalid', message, field: 'where' } });
+  }
+  delay = { ms, where };
+  return reply.send(delay);
+});
+
+// Answers that are still withheld are not waited for.
+for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exit(0));
+
+const url = await app.listen({ host: '127.0.0.1', port: Number(process.argv[2] ?? 0) });
+console.log(JSON.stringify({ ready: true, pid: process.pid, url }));

@@ -1,0 +1,20 @@
+// The last cell of refund.yaml: tells the customer, for which the ledger stands in here.
+//
+// The cell says `onInterrupt: rerun`: after a crash this script runs again, under the same
+// idempotency key. So it asks first whether the message went out already. (A receiver that
+// merges equal keys by itself is better still, since an interrupted run may yet be on its way.)
+import { readFileSync, writeFileSync } from 'node:fs';
+import { countEffects, sendEffect } from './ledger/client.mjs';
+
+const { inputs, outputs } = JSON.parse(readFileSync(0, 'utf8'));
+const key = process.env.LEASEHOLD_IDEMPOTENCY_KEY;
+const fencingToken = process.env.LEASEHOLD_FENCING_TOKEN;
+
+let count = await countEffects(inputs.ledger, key);
+if (count === 0) {
+  const body = { message: `order ${inputs.order} is refunded`, charge: outputs.charge.key };
+  ({ count } = await sendEffect(inputs.ledger, { key, fencingToken, body }));
+}
+
+console.error(`told the customer about order ${inputs.order}`);
+writeFileSync(process.env.LEASEHOLD_OUTPUT_FILE, JSON.stringify({ key, count }));

@@ -1,0 +1,13 @@
+// The probe of refund.yaml. It runs when an attempt to charge was interrupted and nobody knows
+// whether the effect happened: the ledger does. It is given the interrupted attempt's own
+// idempotency key, and says what it found on stdout.
+import { readFileSync } from 'node:fs';
+import { countEffects } from './ledger/client.mjs';
+
+const { inputs } = JSON.parse(readFileSync(0, 'utf8'));
+const key = process.env.LEASEHOLD_IDEMPOTENCY_KEY;
+const count = await countEffects(inputs.ledger, key);
+
+console.log(
+  JSON.stringify(count > 0 ? { answer: 'happened', output: { key, count } } : { answer: 'did_not_happen' }),
+);

@@ -1,0 +1,75 @@
+// Compiles src, coordinator and advancer to dist. Does nothing when no source has changed.
+// Plain Node, because it runs before anything is built.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+} from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const dist = join(root, 'dist');
+const rooms = ['src', 'coordinator', 'advancer'];
+const settings = [
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'scripts/build.mjs',
+];
+
+function filesUnder(dir) {
+  if (!existsSync(dir)) return [];
+  return readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .sort();
+}
+
+const sources = rooms.flatMap((room) => filesUnder(join(root, room)));
+const hash = createHash('sha256');
+for (const file of [...settings.map((name) => join(root, name)), ...sources]) {
+  hash
+    .update(`${relative(root, file)}\0`)
+    .update(readFileSync(file))
+    .update('\0');
+}
+const fingerprint = hash.digest('hex');
+const stamp = join(dist, '.leasehold-build-hash');
+if (existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint) process.exit(0);
+
+process.stderr.write('leasehold: compiling\n');
+// Compiled beside dist and swapped in whole, so that nobody ever runs half a build.
+const draft = join(root, `dist.${process.pid}.tmp`);
+const old = join(root, `dist.${process.pid}.old.tmp`);
+const tidy = () => {
+  for (const dir of [draft, old]) rmSync(dir, { recursive: true, force: true });
+};
+process.on('exit', tidy);
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
+
+const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+const argv = [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', draft];
+const compiled = spawnSync(process.execPath, argv, { cwd: root, stdio: ['ignore', 2, 2] });
+if (compiled.status !== 0) {
+  process.stderr.write('leasehold: the build failed; the compiler says why above\n');
+  process.exit(1);
+}
+for (const file of sources.filter((name) => name.endsWith('.sql'))) {
+  const target = join(draft, relative(root, file));
+  mkdirSync(dirname(target), { recursive: true });
+  copyFileSync(file, target);
+}
+const main = join(draft, 'src', 'cli', 'main.js');
+if (existsSync(main)) chmodSync(main, 0o755);
+writeFileSync(join(draft, '.leasehold-build-hash'), fingerprint);
+if (existsSync(dist)) renameSync(dist, old);
+renameSync(draft, dist);

@@ -1,0 +1,137 @@
+import { z } from 'zod';
+
+import { ROW_KINDS } from '../execution/row.ts';
+import { INSTANCE_STATUSES } from '../execution/status.ts';
+import type { Json } from '../json.ts';
+import type { ReplyError } from '../request/messages.ts';
+import { RECORDED_OUTCOMES, REFUSED_OUTCOMES } from '../request/receipt.ts';
+import type { Receipt } from '../request/receipt.ts';
+import type {
+  ClaimReply,
+  DecideReply,
+  InstanceEvent,
+  StartReply,
+  StatusReply,
+} from '../request/status-reply.ts';
+
+/*
+ * What an agent relies on in replies and events. Fields that are not named here are let through untouched, so a
+ * newer replica may say more than this agent knows.
+ */
+
+const Holder = z.looseObject({ replicaId: z.string(), fencingToken: z.number() });
+const Awaiting = z.looseObject({
+  cellId: z.string(),
+  claimId: z.string(),
+  statuses: z.array(z.string()),
+  currentStatus: z.string().nullable(),
+});
+const InFlight = z.looseObject({
+  cellId: z.string(),
+  attempt: z.number(),
+  requestId: z.string().nullable(),
+  since: z.string(),
+});
+const InDoubt = z.looseObject({
+  cellId: z.string(),
+  attempt: z.number(),
+  reason: z.string(),
+  since: z.string(),
+});
+
+const ReceiptReply = z.looseObject({
+  requestId: z.string().nullable(),
+  instanceId: z.string(),
+  outcome: z.enum([...RECORDED_OUTCOMES, ...REFUSED_OUTCOMES]),
+  steps: z.array(
+    z.looseObject({ seq: z.number(), cellId: z.string(), kind: z.enum(ROW_KINDS), attempt: z.number() }),
+  ),
+  nextCellId: z.string().nullable(),
+  holder: Holder.nullable(),
+  awaiting: Awaiting.optional(),
+  inFlight: InFlight.optional(),
+  inDoubt: InDoubt.optional(),
+  error: z.looseObject({ code: z.string(), message: z.string(), field: z.string().optional() }).optional(),
+});
+
+const RowReply = z.looseObject({
+  instance_id: z.string(),
+  seq: z.number(),
+  fencing_token: z.number(),
+  replica_id: z.string(),
+  kind: z.enum(ROW_KINDS),
+  cell_id: z.string(),
+  attempt: z.number(),
+  recorded_at: z.string(),
+});
+
+const Schemas = {
+  receipt: ReceiptReply,
+  status: z.looseObject({
+    instanceId: z.string(),
+    runbookId: z.string(),
+    version: z.number(),
+    status: z.enum(INSTANCE_STATUSES),
+    nextCellId: z.string().nullable(),
+    holder: Holder.nullable(),
+    lastSeq: z.number(),
+    cells: z.array(z.looseObject({ cellId: z.string(), type: z.string(), state: z.string() })),
+    awaiting: Awaiting.optional(),
+    inFlight: InFlight.optional(),
+    inDoubt: InDoubt.optional(),
+    log: z.array(RowReply).optional(),
+    receipt: ReceiptReply.optional(),
+  }),
+  start: z.looseObject({
+    instanceId: z.string(),
+    runbookId: z.string(),
+    version: z.number(),
+    created: z.boolean(),
+  }),
+  claim: z.looseObject({ claimId: z.string(), revision: z.number(), status: z.string() }),
+  decide: z.looseObject({ instanceId: z.string(), seq: z.number(), as: z.string() }),
+  event: z.looseObject({
+    instanceId: z.string(),
+    rows: z.array(RowReply),
+    status: z.enum(INSTANCE_STATUSES),
+    receipt: ReceiptReply.optional(),
+  }),
+};
+
+/** The replies by the name of their schema. */
+export interface Replies {
+  receipt: Receipt;
+  status: StatusReply;
+  start: StartReply;
+  claim: ClaimReply;
+  decide: DecideReply;
+  event: InstanceEvent;
+}
+
+const ErrorReply = z.looseObject({
+  error: z.looseObject({
+    code: z.enum(['invalid', 'not_found', 'conflict', 'unavailable', 'expired']),
+    message: z.string(),
+    field: z.string().optional(),
+  }),
+});
+
+/** A reply after reading: what was asked for, an error, or something that is neither. */
+export type ReadReply<T> =
+  { kind: 'result'; value: T } | { kind: 'error'; error: ReplyError } | { kind: 'malformed'; why: string };
+
+/** Reads a reply that anybody may have sent. */
+export function readReply<K extends keyof Replies>(name: K, body: Json): ReadReply<Replies[K]> {
+  const failure = ErrorReply.safeParse(body);
+  if (failure.success) return { kind: 'error', error: failure.data.error as ReplyError };
+  const result = Schemas[name].safeParse(body);
+  // The body itself goes on, with whatever fields this schema does not know.
+  if (result.success) return { kind: 'result', value: body as unknown as Replies[K] };
+  const issue = result.error.issues[0];
+  const where =
+    issue === undefined || issue.path.length === 0 ? 'the body' : issue.path.map(String).join('.');
+  return {
+    kind: 'malformed',
+    why: `the answer is no ${name} (${where}: ${issue?.message ?? 'wrong shape'})`,
+  };
+}

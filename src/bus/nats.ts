@@ -1,0 +1,339 @@
+import { connect, credsAuthenticator, ErrorCode, Events, NatsError } from 'nats';
+import type { ConnectionOptions, Msg, NatsConnection } from 'nats';
+
+import type { Json } from '../json.ts';
+import type { Bus, BusMessage, BusReply, BusSubscription } from './bus.ts';
+
+/** How to reach and be known to the message bus. */
+export interface BusOptions {
+  /** Such as `nats://127.0.0.1:4222`; any one of them will do. */
+  servers: string[];
+  /** What the server's monitoring shows for this connection. */
+  name: string;
+  /** Everything that went wrong and was survived: lost connections, handlers that threw, dropped messages. */
+  onWarning?: ((message: string, cause?: unknown) => void) | undefined;
+  /** PEM texts. An empty object asks for TLS with the machine's own trust store. */
+  tls?: { ca?: string | undefined; cert?: string | undefined; key?: string | undefined } | undefined;
+  /** At most one of the three families. `credentials` is the text of a `.creds` file. */
+  auth?: { username: string; password: string } | { token: string } | { credentials: string } | undefined;
+  /** After two pings without an answer the connection counts as lost. */
+  pingIntervalMs?: number | undefined;
+  /** Goes on trying when no server can be reached at first, until `signal` aborts. */
+  waitOnFirstConnect?: boolean | undefined;
+  /** How long one attempt to connect may take. */
+  connectTimeoutMs?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+const MIN_RECONNECT_MS = 100;
+const MAX_RECONNECT_MS = 500;
+const FLUSH_TIMEOUT_MS = 5_000;
+const CLOSE_TIMEOUT_MS = 2_000;
+const WARN_AGAIN_MS = 10_000;
+
+/**
+ * Connects to NATS; the one place that knows its client package.
+ *
+ * Once connected it never gives up: a lost connection is tried again every 100 to 500 ms, and subscriptions come
+ * back with it.
+ *
+ * @throws Error when no server can be reached (with `waitOnFirstConnect`: when `signal` aborts first)
+ */
+export async function connectBus(options: BusOptions): Promise<Bus> {
+  const warn = options.onWarning ?? (() => {});
+  let warnedAt = Number.NEGATIVE_INFINITY;
+  for (;;) {
+    try {
+      return new NatsBus(await connect(connectionOptions(options)), warn);
+    } catch (cause) {
+      const where = options.servers.join(', ');
+      const failure = new Error(
+        `cannot connect to NATS at ${where} (${reason(cause)}); is nats-server running there?`,
+        {
+          cause,
+        },
+      );
+      if (options.waitOnFirstConnect !== true) throw failure;
+      if (performance.now() - warnedAt >= WARN_AGAIN_MS) {
+        warnedAt = performance.now();
+        warn(`${failure.message} Trying again.`, cause);
+      }
+      await pause(reconnectDelayMs(), options.signal);
+      if (options.signal?.aborted === true) throw failure;
+    }
+  }
+}
+
+function connectionOptions(options: BusOptions): ConnectionOptions {
+  const { tls, auth } = options;
+  return {
+    servers: options.servers,
+    name: options.name,
+    timeout: options.connectTimeoutMs ?? 5_000,
+    pingInterval: options.pingIntervalMs ?? 2_000,
+    maxPingOut: 2,
+    maxReconnectAttempts: -1,
+    // Otherwise the same refusal twice in a row ends the client for good, however passing its cause.
+    ignoreAuthErrorAbort: true,
+    reconnectDelayHandler: reconnectDelayMs,
+    noAsyncTraces: true,
+    ...(tls === undefined ? {} : { tls: defined(tls) }),
+    ...(auth === undefined
+      ? {}
+      : 'credentials' in auth
+        ? { authenticator: credsAuthenticator(new TextEncoder().encode(auth.credentials)) }
+        : 'token' in auth
+          ? { token: auth.token }
+          : { user: auth.username, pass: auth.password }),
+  };
+}
+
+class NatsBus implements Bus {
+  readonly #connection: NatsConnection;
+  readonly #warn: (message: string, cause?: unknown) => void;
+  readonly #subscriptions = new Set<BusSubscription>();
+  readonly #listeners: ((connected: boolean) => void)[] = [];
+  /** Ends whatever waits for the server, when the connection breaks. */
+  readonly #waiting = new Set<() => void>();
+  #connected = true;
+  #closing: Promise<void> | undefined;
+
+  constructor(connection: NatsConnection, warn: (message: string, cause?: unknown) => void) {
+    this.#connection = connection;
+    this.#warn = (message, cause) => guarded(() => warn(message, cause));
+    void this.#follow();
+  }
+
+  connected(): boolean {
+    return this.#connected && !this.#connection.isClosed();
+  }
+
+  onConnection(listener: (connected: boolean) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  publish(subject: string, body: Json): void {
+    // The client would keep the message only until its next attempt to connect: better dropped always than at times.
+    if (!this.connected()) return;
+    try {
+      this.#connection.publish(subject, JSON.stringify(body));
+    } catch (cause) {
+      this.#warn(`a message to ${subject} was dropped (${reason(cause)})`, cause);
+    }
+  }
+
+  async request(subject: string, body: Json, timeoutMs: number): Promise<BusReply> {
+    const data = encoded(body);
+    const limit = this.#connection.info?.max_payload;
+    if (limit !== undefined && data.byteLength > limit) {
+      throw new RangeError(
+        `a request of ${data.byteLength} bytes to ${subject} is above the server's ${limit}`,
+      );
+    }
+    if (!this.connected()) return { kind: 'disconnected' };
+    let giveUp = (): void => {};
+    const broken = new Promise<BusReply>((resolve) => {
+      giveUp = () => resolve({ kind: 'disconnected' });
+    });
+    this.#waiting.add(giveUp);
+    try {
+      return await Promise.race([this.#ask(subject, data, timeoutMs), broken]);
+    } finally {
+      this.#waiting.delete(giveUp);
+    }
+  }
+
+  async #ask(subject: string, data: Uint8Array, timeoutMs: number): Promise<BusReply> {
+    try {
+      return parseReply(await this.#connection.request(subject, data, { timeout: Math.max(1, timeoutMs) }));
+    } catch (cause) {
+      const code = cause instanceof NatsError ? cause.code : undefined;
+      if (code === ErrorCode.NoResponders) return { kind: 'no_responders' };
+      if (code === ErrorCode.Timeout) return { kind: 'timeout' };
+      this.#warn(`a request to ${subject} failed (${reason(cause)})`, cause);
+      return { kind: 'disconnected' };
+    }
+  }
+
+  subscribe(
+    subject: string,
+    handler: (message: BusMessage) => void | Promise<void>,
+    options?: { queue?: string },
+  ): BusSubscription {
+    const failed = (cause: unknown): void => {
+      this.#warn(
+        `the handler of ${subject} failed (${reason(cause)}); the message is lost, the next is served`,
+        cause,
+      );
+    };
+    const subscription = this.#connection.subscribe(subject, {
+      ...(options?.queue === undefined ? {} : { queue: options.queue }),
+      // A callback that throws would end all delivery on this connection without a word.
+      callback: (error, message) => {
+        if (error !== null) {
+          this.#warn(`the server refused the subscription to ${subject} (${reason(error)})`, error);
+          return;
+        }
+        try {
+          Promise.resolve(handler(this.#incoming(message))).catch(failed);
+        } catch (cause) {
+          failed(cause);
+        }
+      },
+    });
+    const handle: BusSubscription = {
+      unsubscribe: () => {
+        if (this.#subscriptions.delete(handle)) guarded(() => subscription.unsubscribe());
+      },
+    };
+    this.#subscriptions.add(handle);
+    return handle;
+  }
+
+  #incoming(message: Msg): BusMessage {
+    const to = message.reply;
+    return {
+      subject: message.subject,
+      data: message.data,
+      wantsReply: to !== undefined && to !== '',
+      reply: (body) => {
+        if (to !== undefined && to !== '' && this.connected()) this.#answer(to, body);
+      },
+    };
+  }
+
+  #answer(to: string, body: Json): void {
+    try {
+      const data = encoded(body);
+      const limit = this.#connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
+      if (data.byteLength <= limit) {
+        this.#connection.publish(to, data);
+        return;
+      }
+      const problem = `the answer has ${data.byteLength} bytes and the message bus carries ${limit}`;
+      this.#warn(`${problem}; an error was sent in its place`);
+      const message = `${problem}; ask for less (a status without its log), or raise the server's max_payload`;
+      this.#connection.publish(to, encoded({ error: { code: 'unavailable', message } }));
+    } catch (cause) {
+      // The subject was chosen by whoever asked.
+      this.#warn(`an answer to ${to.slice(0, 128)} was dropped (${reason(cause)})`, cause);
+    }
+  }
+
+  async flush(): Promise<void> {
+    await this.#flushed(FLUSH_TIMEOUT_MS);
+  }
+
+  async #flushed(timeoutMs: number): Promise<void> {
+    if (!this.connected()) return;
+    let stop = (): void => {};
+    const given = new Promise<void>((resolve) => {
+      stop = resolve;
+    });
+    this.#waiting.add(stop);
+    const timer = setTimeout(stop, timeoutMs);
+    try {
+      await Promise.race([this.#connection.flush().catch(() => {}), given]);
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(stop);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    // Also brings in what the server had sent before it saw that nobody listens any more.
+    await this.#flushed(CLOSE_TIMEOUT_MS);
+    this.#connected = false;
+    this.#breakOff();
+    await this.#connection.close().catch((cause: unknown) => this.#warn('closing NATS failed', cause));
+  }
+
+  /** Follows the connection's losses and returns until it is closed. */
+  async #follow(): Promise<void> {
+    try {
+      for await (const status of this.#connection.status()) {
+        if (status.type === Events.Disconnect) this.#turn(false);
+        else if (status.type === Events.Reconnect) this.#turn(true);
+        else if (status.type === Events.Error) this.#warn(`NATS reports ${JSON.stringify(status.data)}`);
+      }
+    } catch (cause) {
+      this.#warn('following the NATS connection failed', cause);
+    }
+    const cause = await this.#connection.closed();
+    if (this.#closing === undefined) {
+      this.#turn(false);
+      this.#warn('the NATS client gave up; this process must be restarted', cause);
+    }
+  }
+
+  #turn(connected: boolean): void {
+    if (this.#closing !== undefined || this.#connected === connected) return;
+    this.#connected = connected;
+    if (!connected) this.#breakOff();
+    this.#warn(connected ? 'connected to NATS again' : 'the connection to NATS was lost; connecting again');
+    for (const listener of this.#listeners) {
+      try {
+        listener(connected);
+      } catch (cause) {
+        this.#warn('a connection listener failed', cause);
+      }
+    }
+  }
+
+  #breakOff(): void {
+    for (const stop of this.#waiting) stop();
+  }
+}
+
+function encoded(body: Json): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(body));
+}
+
+function parseReply(message: Msg): BusReply {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(message.data);
+    return { kind: 'reply', body: JSON.parse(text) as Json };
+  } catch (cause) {
+    return { kind: 'malformed', why: `the answer is not JSON in UTF-8 (${reason(cause)})` };
+  }
+}
+
+function reconnectDelayMs(): number {
+  return MIN_RECONNECT_MS + Math.floor(Math.random() * (MAX_RECONNECT_MS - MIN_RECONNECT_MS));
+}
+
+function pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, delayMs);
+    signal?.addEventListener('abort', done, { once: true });
+  });
+}
+
+function guarded(action: () => void): void {
+  try {
+    action();
+  } catch {
+    // Nothing that is called here may end delivery.
+  }
+}
+
+function reason(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
+}

@@ -1,0 +1,155 @@
+import type { JsonObject } from '../json.ts';
+import { isId } from '../ids.ts';
+import { parseDurationMs } from '../duration.ts';
+import type { Awaiting } from '../request/receipt.ts';
+import { evaluateChecks } from '../runbook/expect.ts';
+import { fill } from '../runbook/placeholder.ts';
+import {
+  cellType,
+  onInterrupt,
+  type AwaitCell,
+  type Cell,
+  type ExecCell,
+  type Runbook,
+} from '../runbook/runbook.ts';
+import { outputsOf, type CellRecord, type Doubt, type InstanceState, type OpenAttempt } from './state.ts';
+
+/** What the instance's runbook, inputs and log are, together. */
+export interface Course {
+  runbook: Runbook;
+  inputs: JsonObject;
+  state: InstanceState;
+}
+
+/** The newest status of a claim, or that it was never made. */
+export type ClaimView = { revision: number; status: string; agentId: string; evidence?: unknown } | undefined;
+
+/** The one thing that may happen next to an instance. */
+export type NextStep =
+  /** Open this attempt, after the backoff. */
+  | { do: 'start'; cell: ExecCell; attempt: number; backoffMs: number }
+  /** Look up the claim and see {@link judgeAwait}. */
+  | { do: 'await'; cell: AwaitCell; claimId: string; statuses: string[] }
+  | { do: 'satisfy'; cell: Cell; body: JsonObject }
+  | { do: 'refute'; cell: Cell; body: JsonObject }
+  /** An attempt is open: it ends, or is closed once its process is gone. */
+  | { do: 'close'; open: OpenAttempt; cell: ExecCell }
+  /** An attempt is in doubt. */
+  | { do: 'settle'; doubt: Doubt; cell: ExecCell }
+  /** A cell failed for good, or an assert was false. */
+  | { do: 'halt'; cell: Cell; failure: JsonObject }
+  | { do: 'complete' };
+
+/** After that many interruptions in a row even a `rerun` cell waits for a person: it may be what kills replicas. */
+export const MAX_RERUNS = 10;
+
+/** How long to wait before a retry when the runbook does not say. */
+const DEFAULT_BACKOFF_MS = 200;
+const MAX_BACKOFF_MS = 60_000;
+
+/** Decides the next step of an instance. Pure: the same log gives the same step, on every replica. */
+export function nextStep(course: Course): NextStep {
+  const { runbook, inputs, state } = course;
+  if (state.open !== undefined) {
+    return { do: 'close', open: state.open, cell: execCell(runbook, state.open.cellId) };
+  }
+  if (state.doubt !== undefined) {
+    return { do: 'settle', doubt: state.doubt, cell: execCell(runbook, state.doubt.cellId) };
+  }
+  const cell = nextCell(runbook, state);
+  if (cell === undefined) return { do: 'complete' };
+  const record = state.cells.get(cell.id);
+  if (record?.result === 'refuted') return { do: 'halt', cell, failure: { message: 'the cell was refuted' } };
+  if ('exec' in cell) return nextAttempt(cell, record);
+  const scope = { inputs, outputs: outputsOf(state) };
+  if ('await' in cell) {
+    const filled = fill([cell.await.claim, ...cell.await.statuses], scope);
+    if (!filled.ok) return { do: 'refute', cell, body: { error: filled.message } };
+    const [claimId, ...statuses] = filled.value as unknown[];
+    if (!isId(claimId)) {
+      return { do: 'refute', cell, body: { error: `${JSON.stringify(claimId)} is not a claim id` } };
+    }
+    return { do: 'await', cell, claimId, statuses: statuses.map(String) };
+  }
+  if ('assert' in cell) {
+    const verdict = evaluateChecks(cell.assert, scope.outputs, inputs);
+    return { do: verdict.held ? 'satisfy' : 'refute', cell, body: { checks: verdict.seen } };
+  }
+  throw new Error(`cell ${cell.id} is ${cellType(cell)} and cannot be next`);
+}
+
+/** What an await's claim says: go on, or park. */
+export function judgeAwait(
+  step: Extract<NextStep, { do: 'await' }>,
+  claim: ClaimView,
+): { do: 'satisfy'; body: JsonObject } | { do: 'park'; awaiting: Awaiting } {
+  if (claim !== undefined && step.statuses.includes(claim.status)) {
+    const { revision, status, agentId } = claim;
+    const evidence = (claim.evidence ?? null) as JsonObject[string];
+    return { do: 'satisfy', body: { claimId: step.claimId, revision, status, agentId, evidence } };
+  }
+  const currentStatus = claim?.status ?? null;
+  return {
+    do: 'park',
+    awaiting: { cellId: step.cell.id, claimId: step.claimId, statuses: step.statuses, currentStatus },
+  };
+}
+
+/** The first cell that is neither through nor prose; document order is the order of work. */
+export function nextCell(runbook: Runbook, state: InstanceState): Cell | undefined {
+  return runbook.cells.find((cell) => {
+    const result = state.cells.get(cell.id)?.result;
+    return !('prose' in cell) && result !== 'satisfied' && result !== 'skipped';
+  });
+}
+
+/** How a doubt is settled when no late outcome settles it: by the cell's policy. */
+export function policyFor(
+  cell: ExecCell,
+  doubt: Doubt,
+  record: CellRecord | undefined,
+): 'hold' | 'rerun' | 'probe' {
+  if (doubt.reason === 'not_started') return 'rerun';
+  const policy = onInterrupt(cell);
+  if (policy === 'rerun' && (record?.interruptions ?? 0) >= MAX_RERUNS) return 'hold';
+  return policy;
+}
+
+function nextAttempt(cell: ExecCell, record: CellRecord | undefined): NextStep {
+  const attempt = (record?.attempts ?? 0) + 1;
+  if (record?.failure === undefined) return { do: 'start', cell, attempt, backoffMs: rerunBackoffMs(record) };
+  if (record.failures >= (cell.retry?.attempts ?? 1)) {
+    return {
+      do: 'halt',
+      cell,
+      failure: { message: `failed ${times(record.failures)}`, failure: record.failure },
+    };
+  }
+  const firstMs = parseDurationMs(cell.retry?.backoff ?? '') ?? DEFAULT_BACKOFF_MS;
+  return {
+    do: 'start',
+    cell,
+    attempt,
+    backoffMs: Math.min(MAX_BACKOFF_MS, firstMs * 2 ** (record.failures - 1)),
+  };
+}
+
+/** The first rerun is at once; a cell that keeps being interrupted waits ever longer. */
+function rerunBackoffMs(record: CellRecord | undefined): number {
+  const interruptions = record?.interruptions ?? 0;
+  return interruptions < 2 ? 0 : Math.min(5_000, DEFAULT_BACKOFF_MS * 2 ** (interruptions - 2));
+}
+
+function execCell(runbook: Runbook, cellId: string): ExecCell {
+  const cell = runbook.cells.find(({ id }) => id === cellId);
+  if (cell === undefined || !('exec' in cell)) {
+    throw new Error(
+      `the log names ${cellId}, which is no exec cell of ${runbook.runbook} version ${runbook.version}`,
+    );
+  }
+  return cell;
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
+}

@@ -1,0 +1,205 @@
+import type { Json } from '../json.ts';
+import type { Step } from '../request/receipt.ts';
+import type { Row } from './row.ts';
+
+/** An attempt that is open: its `started` row is the newest row of the log. */
+export interface OpenAttempt {
+  cellId: string;
+  attempt: number;
+  requestId: string | null;
+  replicaId: string;
+  fencingToken: number;
+  idempotencyKey: string;
+  since: string;
+}
+
+/** An interrupted attempt that is not decided yet: its `interrupted` row is the newest row of the log. */
+export interface Doubt {
+  cellId: string;
+  attempt: number;
+  reason: string;
+  requestId: string | null;
+  /** The token of the interrupted attempt itself, which an effect may have been carried out under. */
+  fencingToken: number;
+  idempotencyKey: string;
+  since: string;
+}
+
+/** What the log says of one cell. */
+export interface CellRecord {
+  /** The newest attempt's number. */
+  attempts: number;
+  /** Definite failures so far, decided ones included. */
+  failures: number;
+  /** Interruptions since the last definite outcome or person's decision, `not_started` ones left out. */
+  interruptions: number;
+  /** Absent while the cell is not through. */
+  result?: 'satisfied' | 'skipped' | 'refuted';
+  /** What a satisfied cell gave; null for a skipped one. */
+  output?: Json;
+  /** The newest definite failure, while it is the newest word on the cell. */
+  failure?: Json;
+}
+
+/** What the log of one instance adds up to. */
+export interface InstanceState {
+  lastSeq: number;
+  lastToken: number;
+  last: Row | undefined;
+  open: OpenAttempt | undefined;
+  doubt: Doubt | undefined;
+  cells: Map<string, CellRecord>;
+  /** Every row by the request that it was written for. */
+  stepsByRequest: Map<string, Step[]>;
+}
+
+/** The state of an instance whose log is empty. */
+export function emptyState(): InstanceState {
+  return {
+    lastSeq: 0,
+    lastToken: 0,
+    last: undefined,
+    open: undefined,
+    doubt: undefined,
+    cells: new Map(),
+    stepsByRequest: new Map(),
+  };
+}
+
+/** The state that a whole log adds up to. */
+export function foldRows(rows: Iterable<Row>): InstanceState {
+  const state = emptyState();
+  for (const row of rows) applyRow(state, row);
+  return state;
+}
+
+/**
+ * Takes the next row into the state, in place: a held instance's state is kept by its holder, not read anew.
+ *
+ * @throws Error when the row is not the next one; the caller has lost track of the log.
+ */
+export function applyRow(state: InstanceState, row: Row): void {
+  if (row.seq !== state.lastSeq + 1) {
+    throw new Error(`instance ${row.instanceId}: row ${row.seq} was applied after row ${state.lastSeq}`);
+  }
+  const cell = recordOf(state, row.cellId);
+  const idempotencyKey = idempotencyKeyOf(row.instanceId, row.cellId, cell);
+  const attempt = { cellId: row.cellId, attempt: row.attempt, requestId: row.requestId, idempotencyKey };
+  const interrupted = state.open;
+  state.open = undefined;
+  state.doubt = undefined;
+  cell.attempts = Math.max(cell.attempts, row.attempt);
+  switch (row.kind) {
+    case 'started':
+      delete cell.failure;
+      state.open = {
+        ...attempt,
+        replicaId: row.replicaId,
+        fencingToken: row.fencingToken,
+        since: row.recordedAt,
+      };
+      break;
+    case 'completed':
+      satisfy(cell, row.body['output'] ?? null);
+      break;
+    case 'failed':
+      fail(cell, row.body['error'] ?? null);
+      break;
+    case 'interrupted': {
+      const reason = String(row.body['reason']);
+      if (reason !== 'not_started') cell.interruptions += 1;
+      state.doubt = {
+        ...attempt,
+        reason,
+        fencingToken: interrupted?.fencingToken ?? row.fencingToken,
+        since: row.recordedAt,
+      };
+      break;
+    }
+    case 'decided':
+      decide(cell, row);
+      break;
+    case 'satisfied':
+      satisfy(cell, row.body);
+      break;
+    case 'refuted':
+      cell.result = 'refuted';
+      cell.failure = row.body;
+      break;
+  }
+  state.last = row;
+  state.lastSeq = row.seq;
+  state.lastToken = row.fencingToken;
+  if (row.requestId !== null) {
+    const steps = state.stepsByRequest.get(row.requestId) ?? [];
+    steps.push({ seq: row.seq, cellId: row.cellId, kind: row.kind, attempt: row.attempt });
+    state.stepsByRequest.set(row.requestId, steps);
+  }
+}
+
+/**
+ * `instance/cell/run`, where run is one more than the cell's definite failures: the same across interrupted
+ * attempts, so that a receiving system can tell a repeat; new after a definite failure, so that a retry counts.
+ */
+export function idempotencyKeyOf(instanceId: string, cellId: string, cell: CellRecord | undefined): string {
+  return `${instanceId}/${cellId}/${(cell?.failures ?? 0) + 1}`;
+}
+
+/** Outputs of the cells that are through, by cell id, as effects and placeholders see them. */
+export function outputsOf(state: InstanceState): { [cellId: string]: Json } {
+  const outputs: { [cellId: string]: Json } = {};
+  for (const [cellId, cell] of state.cells) {
+    if (cell.result === 'satisfied' || cell.result === 'skipped') outputs[cellId] = cell.output ?? null;
+  }
+  return outputs;
+}
+
+function decide(cell: CellRecord, row: Row): void {
+  const by = String(row.body['by']);
+  switch (row.body['as']) {
+    case 'succeeded':
+      satisfy(cell, row.body['output'] ?? null);
+      return;
+    case 'skipped':
+      satisfy(cell, null);
+      cell.result = 'skipped';
+      return;
+    case 'failed':
+      fail(cell, row.body['reason'] ?? null);
+      return;
+    default:
+      // A person who asks for another run has looked: the count of fruitless reruns starts over.
+      if (!isAutomatic(by)) cell.interruptions = 0;
+  }
+}
+
+/** Who decides without a person. The `@` keeps them out of the alphabet of agent ids. */
+export const AUTOMATIC_DECIDERS = ['@policy', '@probe', '@late-outcome'] as const;
+/** See {@link AUTOMATIC_DECIDERS}. */
+export type AutomaticDecider = (typeof AUTOMATIC_DECIDERS)[number];
+
+function isAutomatic(by: string): boolean {
+  return (AUTOMATIC_DECIDERS as readonly string[]).includes(by);
+}
+
+function satisfy(cell: CellRecord, output: Json): void {
+  cell.result = 'satisfied';
+  cell.output = output;
+  cell.interruptions = 0;
+  delete cell.failure;
+}
+
+function fail(cell: CellRecord, failure: Json): void {
+  cell.failures += 1;
+  cell.interruptions = 0;
+  cell.failure = failure;
+}
+
+function recordOf(state: InstanceState, cellId: string): CellRecord {
+  let cell = state.cells.get(cellId);
+  if (cell === undefined) {
+    cell = { attempts: 0, failures: 0, interruptions: 0 };
+    state.cells.set(cellId, cell);
+  }
+  return cell;
+}

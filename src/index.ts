@@ -1,0 +1,33 @@
+/** The public API: the agent's side, runbooks in TypeScript, and the shapes that go over the wire. */
+
+export { Agent } from './agent/agent.ts';
+export type {
+  AdvanceOptions,
+  AgentOptions,
+  ClaimOptions,
+  DecideOptions,
+  StartOptions,
+  StatusOptions,
+} from './agent/agent.ts';
+export { LeaseholdError } from './agent/error.ts';
+
+export { defineRunbook } from './runbook/define.ts';
+export type { RunbookDefinition } from './runbook/define.ts';
+export { RunbookError } from './runbook/problem.ts';
+export type { Cell, Runbook } from './runbook/runbook.ts';
+
+export type { Handler, HandlerCall } from './runbook/handler.ts';
+
+export { fromWireRow, toWireRow } from './execution/row.ts';
+export type { Row, RowKind, Verdict, WireRow } from './execution/row.ts';
+export type { CellState, CellView, InstanceStatus } from './execution/status.ts';
+export type { ErrorCode } from './request/messages.ts';
+export type { Awaiting, Holder, InDoubt, InFlight, Outcome, Receipt, Step } from './request/receipt.ts';
+export type {
+  ClaimReply,
+  DecideReply,
+  InstanceEvent,
+  StartReply,
+  StatusReply,
+} from './request/status-reply.ts';
+export type { Json, JsonObject } from './json.ts';

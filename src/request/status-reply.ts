@@ -1,0 +1,58 @@
+import type { WireRow } from '../execution/row.ts';
+import type { CellView, InstanceStatus } from '../execution/status.ts';
+import type { Awaiting, Holder, InDoubt, InFlight, Receipt } from './receipt.ts';
+
+/** The answer to `status.<instanceId>`: derived from the log at one moment. */
+export interface StatusReply {
+  instanceId: string;
+  runbookId: string;
+  version: number;
+  status: InstanceStatus;
+  /** The first cell that is neither satisfied nor prose; null when there is none. */
+  nextCellId: string | null;
+  /** As the answering replica last saw it; null when nobody holds the instance. */
+  holder: Holder | null;
+  /** 0 for an empty log. */
+  lastSeq: number;
+  cells: CellView[];
+  awaiting?: Awaiting;
+  inFlight?: InFlight;
+  inDoubt?: InDoubt;
+  /** The whole log, if it was asked for. */
+  log?: WireRow[];
+  /** The recorded receipt of the request that was asked for; absent while there is none. */
+  receipt?: Receipt;
+}
+
+/** An event: what one commit added to an instance's log. */
+export interface InstanceEvent {
+  instanceId: string;
+  rows: WireRow[];
+  status: InstanceStatus;
+  /** The receipt that was committed with the rows. */
+  receipt?: Receipt;
+}
+
+/** The answer to `start`. */
+export interface StartReply {
+  instanceId: string;
+  runbookId: string;
+  version: number;
+  /** false when the same instance had been started before. */
+  created: boolean;
+}
+
+/** The answer to `claim.<claimId>`. */
+export interface ClaimReply {
+  claimId: string;
+  revision: number;
+  status: string;
+}
+
+/** The answer to `decide.<instanceId>`. */
+export interface DecideReply {
+  instanceId: string;
+  /** Where the decision stands in the log. */
+  seq: number;
+  as: string;
+}

@@ -1,0 +1,141 @@
+import { sameJson, type Json, type JsonObject } from '../json.ts';
+import { fill, type Scope } from './placeholder.ts';
+import { pointerGet } from './pointer.ts';
+import type { Check, Expectation } from './runbook.ts';
+
+/** What was seen of an effect that had a definite outcome. */
+export interface Observed {
+  /** A command's. */
+  exitCode?: number | undefined;
+  /** An http answer's. */
+  status?: number | undefined;
+  /** The message of a handler's throw, an exit code that is not 0, a status outside 2xx, a refused connection. */
+  error?: string | undefined;
+  output?: Json | undefined;
+}
+
+/** Whether an outcome was the expected one; if not, each condition that did not hold. */
+export type Judgement = { ok: true } | { ok: false; failed: string[] };
+
+/**
+ * Judges a definite outcome.
+ *
+ * With expectations, it is as expected if and only if every one of them holds, so a predicted failure passes.
+ * Without, a command must have exited with 0, an http call been answered with 2xx, a handler have returned.
+ */
+export function judge(expectations: Expectation[] | undefined, observed: Observed): Judgement {
+  const failed =
+    expectations === undefined ? unexpected(observed) : expectations.flatMap((one) => unmet(one, observed));
+  return failed.length === 0 ? { ok: true } : { ok: false, failed };
+}
+
+/** The expectations with the placeholders in their `equals` filled. */
+export function fillExpectations(
+  expectations: Expectation[],
+  scope: Scope,
+): { ok: true; expectations: Expectation[] } | { ok: false; message: string } {
+  const filled: Expectation[] = [];
+  for (const expectation of expectations) {
+    if (!('equals' in expectation)) {
+      filled.push(expectation);
+      continue;
+    }
+    const equals = fill(expectation.equals, scope);
+    if (!equals.ok) return equals;
+    filled.push({ ...expectation, equals: equals.value });
+  }
+  return { ok: true, expectations: filled };
+}
+
+/** One condition of an assert cell with what was seen, as it is recorded in the log. */
+export interface SeenCheck extends JsonObject {
+  cell: string;
+  pointer: string;
+  held: boolean;
+}
+
+/**
+ * Evaluates an assert cell over the outputs of earlier cells. `seen` is JSON: the condition as it was written
+ * (`equals` filled), `actual` (absent where there was no such value), `held`, and `error` where it could not be
+ * evaluated at all.
+ *
+ * @param inputs of the instance, for placeholders in `equals`
+ */
+export function evaluateChecks(
+  checks: Check[],
+  outputs: JsonObject,
+  inputs: JsonObject = {},
+): { held: boolean; seen: SeenCheck[] } {
+  const seen = checks.map((check) => evaluate(check, outputs, inputs));
+  return { held: seen.every((one) => one.held), seen };
+}
+
+function evaluate(check: Check, outputs: JsonObject, inputs: JsonObject): SeenCheck {
+  const { cell, pointer } = check;
+  const target = Object.hasOwn(outputs, cell)
+    ? pointerGet(outputs[cell], pointer)
+    : { found: false as const };
+  const actual: JsonObject = target.found ? { actual: target.value } : {};
+  if ('exists' in check) {
+    return { cell, pointer, exists: check.exists, ...actual, held: target.found === check.exists };
+  }
+  const equals = fill(check.equals, { inputs, outputs });
+  if (!equals.ok)
+    return { cell, pointer, equals: check.equals, ...actual, held: false, error: equals.message };
+  const held = target.found && sameJson(target.value, equals.value);
+  return { cell, pointer, equals: equals.value, ...actual, held };
+}
+
+function unexpected(observed: Observed): string[] {
+  if (observed.error !== undefined) return [observed.error];
+  if (observed.exitCode !== undefined && observed.exitCode !== 0) return [`exit code ${observed.exitCode}`];
+  if (observed.status !== undefined && (observed.status < 200 || observed.status > 299)) {
+    return [`status ${observed.status}`];
+  }
+  return [];
+}
+
+function unmet(expectation: Expectation, observed: Observed): string[] {
+  if ('exitCode' in expectation) {
+    return met('exit code', expectation.exitCode, observed.exitCode, observed.error);
+  }
+  if ('status' in expectation) return met('status', expectation.status, observed.status, observed.error);
+  if ('errorIncludes' in expectation) {
+    const wanted = JSON.stringify(expectation.errorIncludes);
+    if (observed.error === undefined)
+      return [`an error that includes ${wanted} was expected, and there was none`];
+    if (observed.error.includes(expectation.errorIncludes)) return [];
+    return [`an error that includes ${wanted} was expected, but it was: ${observed.error}`];
+  }
+  // Without an output even `exists: false` does not hold: nothing was seen that could bear it out.
+  if (observed.output === undefined) {
+    return [
+      `${place(expectation.pointer)} could not be looked at: ${observed.error ?? 'there was no output'}`,
+    ];
+  }
+  const target = pointerGet(observed.output, expectation.pointer);
+  if ('exists' in expectation) {
+    if (target.found === expectation.exists) return [];
+    return [`${place(expectation.pointer)} was expected ${expectation.exists ? 'to exist' : 'not to exist'}`];
+  }
+  const wanted = brief(expectation.equals);
+  if (!target.found)
+    return [`${place(expectation.pointer)} was expected to be ${wanted}, but does not exist`];
+  if (sameJson(target.value, expectation.equals)) return [];
+  return [`${place(expectation.pointer)} was expected to be ${wanted}, but is ${brief(target.value)}`];
+}
+
+function met(what: string, wanted: number, seen: number | undefined, error: string | undefined): string[] {
+  if (seen === wanted) return [];
+  const instead = seen === undefined ? 'there was none' : `it was ${seen}`;
+  return [`${what} ${wanted} was expected, but ${instead}${error === undefined ? '' : ` (${error})`}`];
+}
+
+function place(pointer: string): string {
+  return pointer === '' ? 'the output' : `output ${pointer}`;
+}
+
+function brief(value: Json): string {
+  const text = JSON.stringify(value);
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}

@@ -1,0 +1,25 @@
+import type { Json, JsonObject } from '../json.ts';
+
+/** What every effect is given. */
+export interface EffectContext {
+  instanceId: string;
+  cellId: string;
+  attempt: number;
+  fencingToken: number;
+  /** `instance/cell/run`: the same across interrupted attempts, new after a definite failure. */
+  idempotencyKey: string;
+  /** The request that the attempt is made for. */
+  requestId?: string | null | undefined;
+  inputs: JsonObject;
+  /** Outputs of earlier cells, by cell id. */
+  outputs: JsonObject;
+}
+
+/** A TypeScript function that a deployment registers for `exec: {handler: name}`. */
+export type Handler = (call: HandlerCall) => Promise<Json | void> | Json | void;
+
+/** What a handler is called with. */
+export interface HandlerCall extends EffectContext {
+  /** Fires when the lease is lost, on time-out and on shutdown; a handler should then end soon. */
+  signal: AbortSignal;
+}

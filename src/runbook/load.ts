@@ -1,0 +1,72 @@
+import { readFile } from 'node:fs/promises';
+import { extname } from 'node:path';
+
+import { importModule, MODULE_ENDINGS } from './import-module.ts';
+import { parseRunbook, parseRunbookValue, type ParsedRunbook, type Problem } from './parse.ts';
+import type { Runbook } from './runbook.ts';
+
+/** The runbooks of a file, or everything that is wrong with them. */
+export type LoadedRunbooks =
+  { ok: true; runbooks: Runbook[]; warnings: Problem[] } | { ok: false; problems: Problem[] };
+
+/**
+ * Reads a runbook's file: `.yaml`, `.yml`, `.json`, or a module (`.ts`, `.mts`, `.js`, `.mjs`) that exports one by
+ * default, or several by name. Never rejects: a file that cannot be read is a problem as well.
+ */
+export async function loadRunbookFile(path: string): Promise<LoadedRunbooks> {
+  const ending = extname(path).toLowerCase();
+  if (MODULE_ENDINGS.includes(ending)) return loadModule(path);
+  if (!['.yaml', '.yml', '.json'].includes(ending)) {
+    return refuse(path, `must end in .yaml, .yml, .json, ${MODULE_ENDINGS.join(', ')}`);
+  }
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    return refuse(path, `cannot be read: ${messageOf(error)}`);
+  }
+  return joined([parseRunbook(text, { file: path, format: ending === '.json' ? 'json' : 'yaml' })]);
+}
+
+async function loadModule(path: string): Promise<LoadedRunbooks> {
+  let exported: Record<string, unknown>;
+  try {
+    exported = await importModule(path);
+  } catch (error) {
+    // The module has its own copy of RunbookError, so it is known by its shape.
+    const problems = (error as { problems?: unknown } | null)?.problems;
+    if (Array.isArray(problems)) {
+      return { ok: false, problems: (problems as Problem[]).map((problem) => ({ ...problem, file: path })) };
+    }
+    return refuse(path, `cannot be imported: ${messageOf(error)}`);
+  }
+  const byDefault = exported['default'];
+  const candidates =
+    byDefault === undefined ? Object.values(exported).filter(looksLikeRunbook) : [byDefault].flat();
+  if (candidates.length === 0) {
+    return refuse(path, 'exports no runbook: write `export default defineRunbook({…})`');
+  }
+  return joined(candidates.map((candidate) => parseRunbookValue(candidate, path)));
+}
+
+function looksLikeRunbook(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'runbook' in value && 'cells' in value;
+}
+
+function joined(parsed: ParsedRunbook[]): LoadedRunbooks {
+  const problems = parsed.flatMap((one) => (one.ok ? [] : one.problems));
+  if (problems.length > 0) return { ok: false, problems };
+  return {
+    ok: true,
+    runbooks: parsed.flatMap((one) => (one.ok ? [one.runbook] : [])),
+    warnings: parsed.flatMap((one) => (one.ok ? one.warnings : [])),
+  };
+}
+
+function refuse(file: string, message: string): LoadedRunbooks {
+  return { ok: false, problems: [{ file, line: 0, message }] };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

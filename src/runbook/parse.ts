@@ -1,0 +1,110 @@
+import { type Json, storableFault } from '../json.ts';
+import { checkCells, type ReadCell } from './check.ts';
+import { readDocument, type SourceDocument } from './document.ts';
+import { isId } from '../ids.ts';
+import type { Finding, Path, Problem } from './problem.ts';
+import { readCell, readHead } from './shape.ts';
+import type { Cell, Runbook } from './runbook.ts';
+
+export { formatProblem, type Problem } from './problem.ts';
+
+/** A runbook that may be used, or everything that is wrong with it. */
+export type ParsedRunbook =
+  { ok: true; runbook: Runbook; warnings: Problem[] } | { ok: false; problems: Problem[] };
+
+/** Reads a runbook's text. All problems are reported at once, each with its file, line and cell. Never throws. */
+export function parseRunbook(text: string, source: { file: string; format: 'yaml' | 'json' }): ParsedRunbook {
+  const read = readDocument(text, source.format);
+  if (!read.ok) return { ok: false, problems: read.faults.map((fault) => ({ file: source.file, ...fault })) };
+  return examine(read.document.value, source.file, read.document);
+}
+
+/** Reads a runbook that is a value already, such as one from a TypeScript file. Never throws. */
+export function parseRunbookValue(value: unknown, file: string): ParsedRunbook {
+  return examine(value, file, undefined);
+}
+
+function examine(value: unknown, file: string, document: SourceDocument | undefined): ParsedRunbook {
+  const fault = jsonFault(value);
+  const { runbook, findings } =
+    fault === undefined ? readRunbook(value) : { runbook: undefined, findings: [fault] };
+  const problems = findings.map((finding) => ({
+    severity: finding.severity,
+    problem: toProblem(finding, value, file, document),
+  }));
+  problems.sort((a, b) => a.problem.line - b.problem.line);
+  const of = (severity: Finding['severity']): Problem[] =>
+    problems.filter((one) => one.severity === severity).map((one) => one.problem);
+  if (runbook === undefined) return { ok: false, problems: of('error') };
+  return { ok: true, runbook, warnings: of('warning') };
+}
+
+function readRunbook(value: unknown): { runbook: Runbook | undefined; findings: Finding[] } {
+  const { head, findings } = readHead(value);
+  const given = (value as { inputs?: unknown; cells?: unknown } | null) ?? {};
+  const cells = (Array.isArray(given.cells) ? given.cells : []).map((cell: unknown, i): ReadCell => {
+    const read = readCell(cell);
+    findings.push(...read.findings.map((finding) => ({ ...finding, path: ['cells', i, ...finding.path] })));
+    return { id: idOf(cell), type: read.type, cell: read.cell };
+  });
+  const inputs = (Array.isArray(given.inputs) ? given.inputs : []).filter((name) => typeof name === 'string');
+  if (cells.length > 0) findings.push(...checkCells(inputs, cells));
+  if (head === undefined || findings.some((finding) => finding.severity === 'error')) {
+    return { runbook: undefined, findings };
+  }
+  const whole = cells.flatMap(({ cell }): Cell[] => (cell === undefined ? [] : [cell]));
+  return { runbook: { ...head, cells: whole }, findings };
+}
+
+function toProblem(
+  finding: Finding,
+  value: unknown,
+  file: string,
+  document: SourceDocument | undefined,
+): Problem {
+  const [top, index, ...inCell] = finding.path;
+  const cells = (value as { cells?: unknown } | null)?.cells;
+  const cellId =
+    top === 'cells' && typeof index === 'number' && Array.isArray(cells) ? idOf(cells[index]) : undefined;
+  const field = (cellId === undefined ? finding.path : inCell).join('.');
+  return {
+    file,
+    ...(document?.locate(finding.path, finding.atKey) ?? { line: 0 }),
+    ...(cellId === undefined ? {} : { cellId }),
+    ...(field === '' ? {} : { field }),
+    message: finding.message,
+  };
+}
+
+function idOf(cell: unknown): string | undefined {
+  if (typeof cell !== 'object' || cell === null || !('id' in cell)) return undefined;
+  return isId(cell.id) ? cell.id : undefined;
+}
+
+const MAX_DEPTH = 100;
+
+/** The first thing in a value that JSON, or the log, cannot carry. Texts of YAML and JSON have been checked before. */
+function jsonFault(value: unknown, path: Path = []): Finding | undefined {
+  const refuse = (message: string, atKey = false): Finding => ({ path, atKey, severity: 'error', message });
+  if (path.length > MAX_DEPTH)
+    return refuse(`is nested more than ${MAX_DEPTH} levels deep, or inside itself`);
+  if (typeof value === 'string') {
+    const message = storableFault(value);
+    return message === undefined ? undefined : refuse(message);
+  }
+  if (value === null || value === undefined || typeof value === 'boolean') return undefined;
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : refuse(`must not be ${value}`);
+  if (typeof value !== 'object') return refuse(`must be a JSON value, not a ${typeof value}`);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (!Array.isArray(value) && prototype !== null && Object.getPrototypeOf(prototype) !== null) {
+    return refuse(`must be a JSON value, not a ${value.constructor.name}`);
+  }
+  for (const [key, member] of Object.entries(value as Record<string, Json>)) {
+    const at = [...path, Array.isArray(value) ? Number(key) : key];
+    if (key === '__proto__')
+      return { path: at, atKey: true, severity: 'error', message: 'is not allowed as a key' };
+    const fault = jsonFault(member, at);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}

@@ -1,0 +1,155 @@
+import type { Json, JsonObject } from '../json.ts';
+import { memberOf } from './pointer.ts';
+
+/** What placeholders are filled from. */
+export interface Scope {
+  inputs: JsonObject;
+  /** Outputs of earlier cells, by cell id. */
+  outputs: JsonObject;
+}
+
+/** One `${inputs.a.b}` or `${outputs.cell.a}`. */
+export interface Placeholder {
+  root: 'inputs' | 'outputs';
+  /** At least one name. */
+  path: string[];
+}
+
+type Part = { kind: 'text'; text: string } | { kind: 'placeholder'; placeholder: Placeholder };
+
+type Parsed = { ok: true; parts: Part[] } | { ok: false; message: string };
+
+/** What filling gave. */
+export type Filled = { ok: true; value: Json } | { ok: false; message: string };
+
+/**
+ * Fills every placeholder inside the strings of `value` (its keys stay as they are).
+ *
+ * A placeholder that stands alone keeps its value's type; inside text, strings are put in as they are and other
+ * values as JSON. What was put in is not looked at again, so an input cannot bring in placeholders of its own.
+ * `$${` stands for a literal `${`. The first missing path, or fault of syntax, is the error.
+ */
+export function fill(value: Json, scope: Scope): Filled {
+  try {
+    return { ok: true, value: fillAny(value, scope) };
+  } catch (error) {
+    if (error instanceof Unfillable) return { ok: false, message: error.message };
+    throw error;
+  }
+}
+
+/** The text that {@link fill} turns back into `text`, whatever it holds. */
+export function escapePlaceholders(text: string): string {
+  return text.replaceAll('${', () => '$${');
+}
+
+/** A placeholder of a value, or a fault of syntax, with the path to the string that holds it. */
+export type PlaceholderUse = { at: (string | number)[] } & (
+  { placeholder: Placeholder } | { placeholder?: never; fault: string }
+);
+
+/** Every placeholder inside the strings of a value. */
+export function placeholdersOf(value: Json, at: (string | number)[] = []): PlaceholderUse[] {
+  if (typeof value === 'string') {
+    const parsed = parsePlaceholders(value);
+    if (!parsed.ok) return [{ at, fault: parsed.message }];
+    return parsed.parts.flatMap((part) =>
+      part.kind === 'placeholder' ? [{ at, placeholder: part.placeholder }] : [],
+    );
+  }
+  if (Array.isArray(value)) return value.flatMap((element, i) => placeholdersOf(element, [...at, i]));
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, member]) => placeholdersOf(member, [...at, key]));
+}
+
+class Unfillable extends Error {}
+
+function fillAny(value: Json, scope: Scope): Json {
+  if (typeof value === 'string') return fillText(value, scope);
+  if (Array.isArray(value)) return value.map((element) => fillAny(element, scope));
+  if (typeof value !== 'object' || value === null) return value;
+  // fromEntries defines each key, where an assignment to __proto__ would set the prototype.
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, fillAny(member, scope)]));
+}
+
+function fillText(text: string, scope: Scope): Json {
+  if (!text.includes('${')) return text;
+  const parsed = parsePlaceholders(text);
+  if (!parsed.ok) throw new Unfillable(parsed.message);
+  const [first] = parsed.parts;
+  if (first?.kind === 'placeholder' && parsed.parts.length === 1) return lookUp(first.placeholder, scope);
+  return parsed.parts
+    .map((part) => {
+      if (part.kind === 'text') return part.text;
+      const value = lookUp(part.placeholder, scope);
+      return typeof value === 'string' ? value : JSON.stringify(value);
+    })
+    .join('');
+}
+
+function lookUp(placeholder: Placeholder, scope: Scope): Json {
+  const { root, path } = placeholder;
+  let at: Json = scope[root];
+  for (const [i, name] of path.entries()) {
+    const next = memberOf(at, name);
+    if (next === undefined) {
+      const whole = [root, ...path].join('.');
+      throw new Unfillable(
+        `\${${whole}} cannot be filled: ${[root, ...path.slice(0, i)].join('.')} has no ${name}`,
+      );
+    }
+    at = next;
+  }
+  return at;
+}
+
+function parsePlaceholders(text: string): Parsed {
+  const parts: Part[] = [];
+  let literal = '';
+  let i = 0;
+  const flush = (): void => {
+    if (literal !== '') parts.push({ kind: 'text', text: literal });
+    literal = '';
+  };
+  while (i < text.length) {
+    const start = text.indexOf('$', i);
+    if (start === -1) break;
+    literal += text.slice(i, start);
+    if (text.startsWith('$${', start)) {
+      literal += '${';
+      i = start + 3;
+    } else if (text.startsWith('${', start)) {
+      const end = text.indexOf('}', start);
+      if (end === -1) return { ok: false, message: `${quote(text.slice(start))} has no closing }` };
+      const placeholder = parseOne(text.slice(start + 2, end));
+      if (placeholder === undefined) {
+        return {
+          ok: false,
+          message:
+            `${quote(text.slice(start, end + 1))} is not a placeholder: ` +
+            'write ${inputs.name} or ${outputs.cell.name}, or $${ for a literal ${',
+        };
+      }
+      flush();
+      parts.push({ kind: 'placeholder', placeholder });
+      i = end + 1;
+    } else {
+      literal += '$';
+      i = start + 1;
+    }
+  }
+  literal += text.slice(i);
+  flush();
+  return { ok: true, parts };
+}
+
+function parseOne(expression: string): Placeholder | undefined {
+  const [root, ...path] = expression.split('.');
+  if ((root !== 'inputs' && root !== 'outputs') || path.length === 0) return undefined;
+  if (path.some((name) => !/^[^\s{}$]+$/.test(name))) return undefined;
+  return { root, path };
+}
+
+function quote(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}

@@ -1,0 +1,36 @@
+import type { Json } from '../json.ts';
+
+/** What a pointer led to. */
+export type Found = { found: true; value: Json } | { found: false };
+
+/**
+ * The value that a JSON pointer (RFC 6901) names inside `value`; the empty pointer names all of it.
+ *
+ * Own properties only, so a pointer never reaches a prototype. A malformed pointer finds nothing.
+ */
+export function pointerGet(value: Json | undefined, pointer: string): Found {
+  if (value === undefined || pointerFault(pointer) !== undefined) return { found: false };
+  let at: Json = value;
+  for (const token of pointer.split('/').slice(1)) {
+    const next = memberOf(at, token.replaceAll('~1', '/').replaceAll('~0', '~'));
+    if (next === undefined) return { found: false };
+    at = next;
+  }
+  return { found: true, value: at };
+}
+
+/** What is wrong with the text of a pointer; undefined when nothing is. */
+export function pointerFault(pointer: string): string | undefined {
+  if (pointer !== '' && !pointer.startsWith('/')) {
+    return `must be empty (the whole output) or start with /, such as /${pointer.replace(/^#\/?/, '')}`;
+  }
+  if (/~(?![01])/.test(pointer)) return 'must write ~ as ~0 and / inside a key as ~1';
+  return undefined;
+}
+
+/** An own member of an object, or an element of an array by its index; undefined when there is none. */
+export function memberOf(value: Json, key: string): Json | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (Array.isArray(value)) return /^(0|[1-9]\d{0,9})$/.test(key) ? value[Number(key)] : undefined;
+  return Object.hasOwn(value, key) ? value[key] : undefined;
+}

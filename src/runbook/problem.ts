@@ -1,0 +1,43 @@
+/** Where in a runbook something is, from its top: `['cells', 2, 'expect', 0]`. */
+export type Path = (string | number)[];
+
+/** Something wrong, or doubtful, found in a runbook's content. */
+export interface Finding {
+  path: Path;
+  /** It is the key at `path` that is wrong, not its value. */
+  atKey?: boolean | undefined;
+  severity: 'error' | 'warning';
+  /** Reads on from the field's name: `must be …`. */
+  message: string;
+}
+
+/** Something wrong in a runbook's file, as its author is told. */
+export interface Problem {
+  file: string;
+  /** From 1; 0 when the runbook did not come from text. */
+  line: number;
+  column?: number;
+  cellId?: string;
+  /** The field inside the cell, or inside the runbook when no cell is named: `expect.0.pointer`. */
+  field?: string;
+  message: string;
+}
+
+/** One line for people: `refund.yaml:12 cell charge: expect.0.pointer must …`. */
+export function formatProblem(problem: Problem): string {
+  const where = problem.line > 0 ? `${problem.file}:${problem.line}` : problem.file;
+  const cell = problem.cellId === undefined ? '' : ` cell ${problem.cellId}`;
+  const field = problem.field === undefined ? '' : `${problem.field} `;
+  return `${where}${cell}: ${field}${problem.message}`;
+}
+
+/** A runbook that cannot be used; its message lists every problem. */
+export class RunbookError extends Error {
+  override readonly name = 'RunbookError';
+  readonly problems: Problem[];
+
+  constructor(problems: Problem[]) {
+    super(problems.map(formatProblem).join('\n'));
+    this.problems = problems;
+  }
+}

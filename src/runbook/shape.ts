@@ -1,0 +1,202 @@
+import { z } from 'zod';
+
+import { didYouMean } from './nearest.ts';
+import type { Finding, Path } from './problem.ts';
+import { CELL_SCHEMAS, CELL_TYPES, RunbookHead, type Cell, type CellType } from './runbook.ts';
+
+/** Reads a runbook's own fields. */
+export function readHead(value: unknown): { head?: z.infer<typeof RunbookHead>; findings: Finding[] } {
+  if (!isObject(value)) {
+    return {
+      findings: [
+        error([], `must be an object with runbook, version, inputs and cells, not ${kindOf(value)}`),
+      ],
+    };
+  }
+  const parsed = RunbookHead.safeParse(value);
+  if (parsed.success) return { head: parsed.data, findings: [] };
+  return { findings: translate(parsed.error.issues, RunbookHead, value) };
+}
+
+/** Reads one cell; the findings' paths begin at the cell. */
+export function readCell(value: unknown): { cell?: Cell; type?: CellType; findings: Finding[] } {
+  if (!isObject(value)) return { findings: [error([], `must be an object, not ${kindOf(value)}`)] };
+  const types = CELL_TYPES.filter((type) => value[type] !== undefined);
+  const [type] = types;
+  if (type === undefined || types.length > 1) {
+    const given = types.length === 0 ? `it has none of them${meant(value)}` : `it has ${types.join(' and ')}`;
+    return { findings: [error([], `needs exactly one of prose, exec, await, assert per cell; ${given}`)] };
+  }
+  const schema = CELL_SCHEMAS[type];
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return { cell: parsed.data, type, findings: [] };
+  return { type, findings: translate(parsed.error.issues, schema, value) };
+}
+
+function meant(cell: Record<string, unknown>): string {
+  for (const key of Object.keys(cell)) {
+    const near = didYouMean(key, CELL_TYPES);
+    if (key !== 'id' && near !== '') return ` (${key}${near})`;
+  }
+  return '';
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** Zod's issues as an author reads them; unions by the branch that was evidently meant. */
+function translate(issues: Issue[], schema: unknown, value: unknown): Finding[] {
+  return issues.flatMap((issue) => {
+    const path = issue.path.map((segment) => (typeof segment === 'number' ? segment : String(segment)));
+    const at = valueAt(value, path);
+    if (issue.code === 'unrecognized_keys') {
+      const known = fieldsOf(schemaAt(schema, path));
+      return issue.keys.map((key) => unknownField(path, key, known));
+    }
+    if (issue.code === 'invalid_union') {
+      const union = schemaAt(schema, path);
+      if (!(union instanceof z.ZodUnion)) return [error(path, 'must be a JSON value')];
+      return branch(union, issue.errors, at).map((finding) => ({
+        ...finding,
+        path: [...path, ...finding.path],
+      }));
+    }
+    return [error(path, say(issue, at, path))];
+  });
+}
+
+/** The findings of a union of objects, whose fields tell which of them was meant. */
+function branch(union: z.ZodUnion, errors: Issue[][], value: unknown): Finding[] {
+  const options = union.options.map((option, i) => ({
+    option,
+    fields: fieldsOf(option),
+    required: requiredOf(option),
+    errors: errors[i] ?? [],
+  }));
+  const oneOf = options.map(({ required }) => required.join(' with ')).join(', ');
+  if (!isObject(value)) return [error([], `must be an object with ${oneOf}, not ${kindOf(value)}`)];
+  const given = Object.keys(value);
+  const known = [...new Set(options.flatMap(({ fields }) => fields))];
+  const present = given.filter((key) => known.includes(key));
+  const unknown = given.filter((key) => !known.includes(key));
+  if (present.length === 0) {
+    const near = unknown.map((key) => didYouMean(key, known)).find((text) => text !== '') ?? '';
+    return [
+      error(
+        [],
+        `must have one of ${oneOf}${unknown.length > 0 ? `, not ${unknown.join(' and ')}` : ''}${near}`,
+      ),
+    ];
+  }
+  const distance = ({ fields, required }: { fields: string[]; required: string[] }): number =>
+    required.filter((key) => !given.includes(key)).length +
+    given.filter((key) => !fields.includes(key)).length;
+  const least = Math.min(...options.map(distance));
+  const best = options.filter((option) => distance(option) === least);
+  const [first] = best;
+  if (first !== undefined && best.length === 1) return translate(first.errors, first.option, value);
+  if (unknown.length > 0) return unknown.map((key) => unknownField([], key, known));
+  const missing = best.flatMap(({ required }) => required.filter((key) => !given.includes(key)));
+  if (missing.length > 0) return [error([], `needs ${missing.join(' or ')} beside ${present.join(' and ')}`)];
+  return [error([], `must have exactly one of ${oneOf}; it has ${present.join(' and ')}`)];
+}
+
+function unknownField(path: Path, key: string, known: string[]): Finding {
+  const near = didYouMean(key, known);
+  const message = `is not a field here${near === '' ? ` (there are ${known.join(', ')})` : near}`;
+  return { path: [...path, key], atKey: true, severity: 'error', message };
+}
+
+const KINDS: Record<string, string> = {
+  string: 'text',
+  int: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  record: 'an object',
+};
+
+function say(issue: Issue, value: unknown, path: Path): string {
+  switch (issue.code) {
+    case 'invalid_type': {
+      if (value === undefined) return 'is required';
+      if (path.at(-1) === 'command') {
+        return 'must be a list of the program and its arguments, such as [./notify.sh, now]: there is no shell';
+      }
+      return `must be ${KINDS[issue.expected] ?? issue.expected}, not ${kindOf(value)}`;
+    }
+    case 'invalid_value': {
+      if (value === undefined) return 'is required';
+      const allowed = issue.values.map(String);
+      const near = typeof value === 'string' ? didYouMean(value, allowed) : '';
+      return `must be one of ${allowed.join(', ')}, not ${JSON.stringify(value) ?? kindOf(value)}${near}`;
+    }
+    case 'too_small':
+      if (issue.origin === 'array' || issue.origin === 'string') return 'must not be empty';
+      return `must be at least ${issue.minimum}`;
+    case 'too_big':
+      return `must be at most ${issue.maximum}`;
+    default:
+      return issue.message;
+  }
+}
+
+function schemaAt(schema: unknown, path: Path): unknown {
+  let at = bare(schema);
+  for (const segment of path) {
+    if (at instanceof z.ZodObject) at = bare(at.shape[segment]);
+    else if (at instanceof z.ZodArray) at = bare(at.element);
+    else return undefined;
+  }
+  return at;
+}
+
+function bare(schema: unknown): unknown {
+  let at = schema;
+  while (at instanceof z.ZodOptional || at instanceof z.ZodDefault) at = at.unwrap();
+  return at;
+}
+
+function fieldsOf(schema: unknown): string[] {
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+}
+
+function requiredOf(schema: unknown): string[] {
+  if (!(schema instanceof z.ZodObject)) return [];
+  const shape: Record<string, unknown> = schema.shape;
+  return Object.keys(shape).filter((key) => bare(shape[key]) === shape[key]);
+}
+
+function valueAt(value: unknown, path: Path): unknown {
+  let at: unknown = value;
+  for (const segment of path) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, segment)) return undefined;
+    at = (at as Record<string | number, unknown>)[segment];
+  }
+  return at;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return 'empty';
+  if (Array.isArray(value)) return 'a list';
+  switch (typeof value) {
+    case 'string':
+      return 'text';
+    case 'number':
+      return `the number ${value}`;
+    case 'boolean':
+      return String(value);
+    case 'object':
+      return 'an object';
+    default:
+      return `a ${typeof value}`;
+  }
+}
+
+function error(path: Path, message: string): Finding {
+  return { path, severity: 'error', message };
+}

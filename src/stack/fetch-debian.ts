@@ -1,0 +1,129 @@
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { candidateVersion, retargetSources } from './apt-sources.ts';
+import { fetchDir, keepFetched } from './cache-dir.ts';
+import { runCommand, tailOf } from './command.ts';
+import type { ServerBinary } from './server-binary.ts';
+import { SERVER_TRAITS, compareVersions, isOfSeries, parseVersion } from './server-binary.ts';
+
+/**
+ * etcd and nats-server from Debian's packages: downloaded and unpacked, never installed, so
+ * neither root nor the system's package lists are needed. The mirror is the system's own.
+ *
+ * Suites newer than the system's are asked first: these Go programs need nothing but libc, and
+ * Debian 12's etcd 3.4 is past its end of life. A program that does not run here is passed over.
+ */
+const NEWER_SUITES = ['forky', 'trixie', 'sid'];
+const OLDER_SUITES = ['bookworm'];
+
+const PACKAGES = { etcd: 'etcd-server', nats: 'nats-server' } as const;
+
+export type FetchOutcome =
+  | { readonly kind: 'fetched'; readonly binary: ServerBinary }
+  | { readonly kind: 'unavailable'; readonly reasons: readonly string[] };
+
+export interface FetchRequest {
+  readonly cache: string;
+  readonly series: string | undefined;
+  readonly say: (text: string) => void;
+}
+
+/** Fetches the server into the cache, from the first suite that has the series and runs here. */
+export async function fetchDebianServer(name: 'etcd' | 'nats', request: FetchRequest): Promise<FetchOutcome> {
+  for (const tool of ['apt-get', 'dpkg-deb']) {
+    const probe = await runCommand(tool, ['--version']);
+    if (probe.code !== 0) return { kind: 'unavailable', reasons: [`${tool} is not on PATH`] };
+  }
+  const dir = await fetchDir(request.cache, name);
+  const reasons: string[] = [];
+  try {
+    for (const suite of suiteOrder(name, request.series)) {
+      const where = suite ?? "the system's suite";
+      request.say(`fetching ${SERVER_TRAITS[name].executable} from Debian (${where})`);
+      const outcome = await fetchFromSuite(name, suite, join(dir, suite ?? 'system'), request);
+      if (typeof outcome !== 'string') return { kind: 'fetched', binary: outcome };
+      reasons.push(`${where}: ${outcome}`);
+    }
+    return { kind: 'unavailable', reasons };
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/** The suites in the order in which they are asked; `undefined` is the system's own. */
+function suiteOrder(name: 'etcd' | 'nats', series: string | undefined): (string | undefined)[] {
+  const isOld = series !== undefined && compareVersions(series, SERVER_TRAITS[name].preferredSeries) < 0;
+  return isOld
+    ? [undefined, ...OLDER_SUITES, ...NEWER_SUITES]
+    : [...NEWER_SUITES, undefined, ...OLDER_SUITES];
+}
+
+/** The server, or in a few words why this suite could not give it. */
+async function fetchFromSuite(
+  name: 'etcd' | 'nats',
+  suite: string | undefined,
+  dir: string,
+  request: FetchRequest,
+): Promise<ServerBinary | string> {
+  await mkdir(join(dir, 'lists', 'partial'), { recursive: true });
+  await mkdir(join(dir, 'archives', 'partial'), { recursive: true });
+  const settings = [`Dir::State=${dir}`, `Dir::State::lists=${dir}/lists`, `Dir::Cache=${dir}`];
+  settings.push('Dir::State::status=/var/lib/dpkg/status', 'Acquire::Languages=none', 'Acquire::Retries=2');
+  // As root, apt would drop to its own user, who may not reach the cache folder.
+  settings.push('APT::Sandbox::User=root');
+  if (suite !== undefined) {
+    const sources = await retargetedSources(suite);
+    if (sources === '') return "the system's apt sources name no main suite";
+    await writeFile(join(dir, 'suite.sources'), sources);
+    settings.push(`Dir::Etc::sourcelist=${dir}/suite.sources`, 'Dir::Etc::sourceparts=-');
+  }
+  const options = settings.flatMap((setting) => ['-o', setting]);
+
+  const update = await runCommand('apt-get', ['-q', ...options, 'update']);
+  const policy = await runCommand('apt-cache', [...options, 'policy', PACKAGES[name]]);
+  const version = candidateVersion(policy.stdout);
+  if (version === undefined) {
+    return update.code === 0
+      ? `has no ${PACKAGES[name]}`
+      : `apt-get update failed: ${tailOf(update.stderr, 2)}`;
+  }
+  if (!isOfSeries(version, request.series)) return `has ${version}, not ${String(request.series)}`;
+
+  const download = await runCommand('apt-get', ['-q', ...options, 'download', PACKAGES[name]], { cwd: dir });
+  const archive = (await readdir(dir)).find((file) => file.endsWith('.deb'));
+  if (download.code !== 0 || archive === undefined) return `download failed: ${tailOf(download.stderr, 2)}`;
+  const unpack = await runCommand('dpkg-deb', ['-x', join(dir, archive), join(dir, 'unpacked')]);
+  if (unpack.code !== 0) return `unpacking failed: ${tailOf(unpack.stderr, 2)}`;
+
+  const executable = SERVER_TRAITS[name].executable;
+  const folder = ['usr/bin', 'usr/sbin']
+    .map((place) => join(dir, 'unpacked', place))
+    .find((place) => existsSync(join(place, executable)));
+  if (folder === undefined) return `its package has no ${executable}`;
+  const run = await runCommand(join(folder, executable), ['--version']);
+  const runs = parseVersion(run.stdout);
+  if (run.code !== 0 || runs === undefined)
+    return `its ${executable} does not run here: ${tailOf(run.stderr, 2)}`;
+
+  const installation = join(dir, 'installation');
+  await mkdir(installation);
+  await rename(folder, join(installation, 'bin'));
+  return keepFetched(request.cache, name, runs, installation, request.series === undefined);
+}
+
+/** The system's apt sources, rewritten for another suite. */
+async function retargetedSources(suite: string): Promise<string> {
+  const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  const codename = /^VERSION_CODENAME="?([a-z]+)"?/m.exec(release)?.[1] ?? 'stable';
+  const parts = (await readdir('/etc/apt/sources.list.d').catch(() => []))
+    .filter((file) => /\.(list|sources)$/.test(file))
+    .map((file) => join('/etc/apt/sources.list.d', file));
+  const rewritten: string[] = [];
+  for (const file of ['/etc/apt/sources.list', ...parts]) {
+    const text = await readFile(file, 'utf8').catch(() => '');
+    const sources = retargetSources(text, codename, suite);
+    if (sources !== '') rewritten.push(sources);
+  }
+  return rewritten.join('\n');
+}

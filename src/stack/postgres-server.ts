@@ -1,0 +1,107 @@
+import { chown, mkdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { runCommand, tailOf } from './command.ts';
+import { querySql } from './postgres-wire.ts';
+import type { ServerBinary } from './server-binary.ts';
+import { ServerProcess } from './server-process.ts';
+import type { Server } from './server-process.ts';
+import { reachableBinDir, unprivilegedUser } from './unprivileged-user.ts';
+import type { UnprivilegedUser } from './unprivileged-user.ts';
+import type { Workspace } from './workspace.ts';
+import { onFreePort } from './workspace.ts';
+
+export interface PostgresOptions {
+  /** `false` turns fsync off: faster tests, and data that a power cut may lose. Default true. */
+  readonly durable?: boolean | undefined;
+}
+
+/** The database that a fresh server is given. */
+export const DEFAULT_DATABASE = 'leasehold';
+
+/**
+ * Makes a fresh cluster and starts it on loopback only, without Unix sockets. Whoever can open a
+ * loopback connection is trusted to be who they say: right for a developer's machine
+ * and for tests, never for anything else.
+ */
+export async function startPostgres(
+  binary: ServerBinary,
+  workspace: Workspace,
+  options: PostgresOptions = {},
+): Promise<Server> {
+  const durable = options.durable ?? true;
+  const user = await unprivilegedUser();
+  const dir = join(workspace.dir, 'postgres');
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  if (user !== undefined) await chown(dir, user.uid, user.gid);
+  const installed = dirname(binary.path);
+  const binDir =
+    user === undefined
+      ? installed
+      : await reachableBinDir(installed, user, join(workspace.dir, 'postgres-program'));
+  const dataDir = join(dir, 'data');
+  await initialise(binDir, dataDir, dir, user, durable);
+
+  const server = await onFreePort((port) =>
+    ServerProcess.start({
+      name: 'postgres',
+      version: binary.version,
+      url: `postgres://postgres@127.0.0.1:${port}/${DEFAULT_DATABASE}`,
+      command: join(binDir, 'postgres'),
+      argv: postgresArgv(dataDir, port, durable),
+      user,
+      cwd: dir,
+      logFile: join(workspace.dir, 'postgres.log'),
+      probe: () => probePostgres(`postgres://postgres@127.0.0.1:${port}/postgres`),
+      watchdog: workspace.watchdog,
+    }),
+  );
+  await createDatabase(server.url, DEFAULT_DATABASE);
+  return server;
+}
+
+async function initialise(
+  binDir: string,
+  dataDir: string,
+  cwd: string,
+  user: UnprivilegedUser | undefined,
+  durable: boolean,
+): Promise<void> {
+  await rm(dataDir, { recursive: true, force: true });
+  const argv = ['-D', dataDir, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C'];
+  if (!durable) argv.push('--no-sync');
+  const env = { PATH: process.env['PATH'], HOME: '/', LC_ALL: 'C' };
+  const result = await runCommand(join(binDir, 'initdb'), argv, { cwd, env, uid: user?.uid, gid: user?.gid });
+  if (result.code !== 0) throw new Error(`initdb failed:\n${tailOf(result.stdout + result.stderr)}`);
+}
+
+function postgresArgv(dataDir: string, port: number, durable: boolean): string[] {
+  const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200'];
+  if (!durable) settings.push('fsync=off', 'full_page_writes=off');
+  return ['-D', dataDir, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])];
+}
+
+/** Resolves if Postgres answers a query. */
+export async function probePostgres(url: string): Promise<void> {
+  await querySql(url, 'SELECT 1');
+}
+
+/** Creates a database through any superuser URL of the server; one that exists is left as it is. */
+export async function createDatabase(superuserUrl: string, database: string): Promise<string> {
+  const url = new URL(superuserUrl);
+  url.pathname = '/postgres';
+  const quoted = `"${database.replaceAll('"', '""')}"`;
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await querySql(url.href, `CREATE DATABASE ${quoted}`);
+      break;
+    } catch (error) {
+      const code = (error as { code?: unknown }).code;
+      if (code === '42P04') break; // it exists
+      // 55006: somebody else is copying the template at this moment.
+      if (code !== '55006' || tries === 20) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50 * tries));
+    }
+  }
+  url.pathname = `/${encodeURIComponent(database)}`;
+  return url.href;
+}

@@ -1,0 +1,44 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from './free-port.ts';
+import { ServerStartError } from './server-process.ts';
+import { isReachable, unprivilegedUser } from './unprivileged-user.ts';
+import { Watchdog } from './watchdog.ts';
+
+/** A stack's temporary folder, and the watchdog that clears it away if we cannot. */
+export interface Workspace {
+  readonly dir: string;
+  readonly watchdog: Watchdog;
+}
+
+export async function openWorkspace(): Promise<Workspace> {
+  const dir = await mkdtemp(join(await reachableTmpDir(), 'leasehold-stack-'));
+  // Postgres' own account has to pass through to its data, which is closed to all others.
+  await chmod(dir, 0o711);
+  return { dir, watchdog: new Watchdog(dir) };
+}
+
+/** Removes the data. Every server must have been stopped before. */
+export async function closeWorkspace(workspace: Workspace): Promise<void> {
+  await rm(workspace.dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  await workspace.watchdog.close();
+}
+
+async function reachableTmpDir(): Promise<string> {
+  const user = await unprivilegedUser();
+  if (user === undefined) return tmpdir();
+  for (const dir of [tmpdir(), '/tmp', '/var/tmp']) if (await isReachable(dir, user)) return dir;
+  return tmpdir();
+}
+
+/** Starts a server on a free port, on another if somebody takes the port in between. */
+export async function onFreePort<T>(start: (port: number) => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await start(await freePort());
+    } catch (error) {
+      if (!(error instanceof ServerStartError) || !error.portIsTaken || tries === 5) throw error;
+    }
+  }
+}

@@ -1,0 +1,99 @@
+import * as fc from 'fast-check';
+
+import { chainBreach } from '../../src/execution/chain.ts';
+import type { ChainRow } from '../../src/execution/chain.ts';
+import { ROW_KINDS } from '../../src/execution/row.ts';
+import type { RowKind } from '../../src/execution/row.ts';
+import type { JsonObject } from '../../src/json.ts';
+
+/** How to make one candidate for a log: what may follow, picked by number, and then perhaps one thing spoilt. */
+export interface Recipe {
+  pick: number;
+  spoil: 'nothing' | 'token' | 'seq' | 'kind' | 'cell' | 'attempt' | 'body' | 'everything';
+  tokenStep: number;
+  seqStep: number;
+  kind: RowKind;
+  cellId: string;
+  attempt: number;
+  body: JsonObject;
+}
+
+const BODIES: JsonObject[] = [
+  {},
+  ...['crash', 'timeout', 'aborted', 'not_started', 'boredom', '', null, 7, ['crash'], { crash: true }].map(
+    (reason) => ({ reason }),
+  ),
+  ...['succeeded', 'failed', 'rerun', 'skipped', 'perhaps', null, true, ['rerun']].map((as) => ({ as })),
+  { reason: 'crash', as: 'rerun' },
+  { reason: 'not_started', as: 'succeeded' },
+];
+
+const CELLS = ['a', 'b', 'c'];
+
+/** Recipes for the candidates of one log. */
+export const recipes: fc.Arbitrary<Recipe[]> = fc.array(
+  fc.record({
+    pick: fc.nat(),
+    spoil: fc.oneof(
+      { weight: 3, arbitrary: fc.constant('nothing' as const) },
+      {
+        weight: 2,
+        arbitrary: fc.constantFrom('token', 'seq', 'kind', 'cell', 'attempt', 'body', 'everything' as const),
+      },
+    ),
+    tokenStep: fc.constantFrom(-2, -1, 0, 0, 0, 1, 3),
+    seqStep: fc.constantFrom(-3, -2, -1, 1, 2),
+    kind: fc.constantFrom(...ROW_KINDS),
+    cellId: fc.constantFrom(...CELLS),
+    attempt: fc.integer({ min: 1, max: 4 }),
+    body: fc.constantFrom(...BODIES),
+  }),
+  { minLength: 10, maxLength: 40 },
+);
+
+/** The candidate that the recipe makes for this log. */
+export function candidate(log: readonly ChainRow[], recipe: Recipe): ChainRow {
+  const newest = log.at(-1);
+  const honest: ChainRow[] = [];
+  for (const kind of ROW_KINDS) {
+    for (const cellId of CELLS) {
+      for (const attempt of [1, 2, 3, (newest?.attempt ?? 0) + 1]) {
+        for (const body of BODIES) {
+          const row = {
+            seq: log.length + 1,
+            fencingToken: newest?.fencingToken ?? 10,
+            kind,
+            cellId,
+            attempt,
+            body,
+          };
+          if (chainBreach(newest, row) === undefined) honest.push(row);
+        }
+      }
+    }
+  }
+  const made: ChainRow = {
+    ...(honest[recipe.pick % Math.max(1, honest.length)] ?? {
+      seq: log.length + 1,
+      fencingToken: newest?.fencingToken ?? 10,
+      ...recipe,
+    }),
+  };
+  const all = recipe.spoil === 'everything';
+  // Also an honest row may come from a later term.
+  if (all || recipe.spoil === 'token') made.fencingToken = Math.max(1, made.fencingToken + recipe.tokenStep);
+  else if (recipe.pick % 5 === 0) made.fencingToken += 1;
+  if (all || recipe.spoil === 'seq') made.seq += recipe.seqStep;
+  if (all || recipe.spoil === 'kind') made.kind = recipe.kind;
+  if (all || recipe.spoil === 'cell') made.cellId = recipe.cellId;
+  if (all || recipe.spoil === 'attempt') made.attempt = recipe.attempt;
+  if (all || recipe.spoil === 'body') made.body = recipe.body;
+  return {
+    seq: made.seq,
+    fencingToken: made.fencingToken,
+    kind: made.kind,
+    cellId: made.cellId,
+    attempt: made.attempt,
+    body: made.body,
+  };
+}

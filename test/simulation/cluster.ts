@@ -1,0 +1,172 @@
+import type { Failpoint } from '../../advancer/failpoints.ts';
+import type { Log } from '../../advancer/log/log.ts';
+import { Replica, type LeasesLifecycle } from '../../advancer/replica.ts';
+import { Coordinator } from '../../coordinator/coordinator.ts';
+import { LeaseGone, StoreUnavailable, type LeaseStore } from '../../coordinator/store.ts';
+import { subjects } from '../../src/bus/subjects.ts';
+import type { Row } from '../../src/execution/row.ts';
+import type { EffectRunner } from '../../advancer/cells/cells.ts';
+import { SimEtcd, simStore } from './lease-store.ts';
+import { CallLost, Network } from './network.ts';
+import { SimNats } from './sim-bus.ts';
+import { simEffects, Witness } from './sim-effects.ts';
+import { SimPostgres } from './sim-log.ts';
+import { SimProcess, World } from './world.ts';
+
+export const TTL_S = 2;
+
+/** One replica process of the simulation. */
+export interface SimReplica {
+  process: SimProcess;
+  replicaId: string;
+  replica: Replica;
+  /** The invariant that it crashed over, if it did. */
+  crashedOver?: unknown;
+}
+
+/** How a cluster differs from the shipped product; for negative controls and for tests of single rules. */
+export interface ClusterOptions {
+  longestEffectMs?: number;
+  effects?: (process: SimProcess, standard: EffectRunner) => EffectRunner;
+  failpoint?: (process: SimProcess) => Failpoint | undefined;
+  log?: (process: SimProcess, log: Log) => Log;
+  leases?: (leases: Coordinator) => LeasesLifecycle;
+}
+
+/** Replicas (the real ones, with other ports) and the servers around them, in virtual time. */
+export class Cluster {
+  readonly world: World;
+  readonly network: Network;
+  readonly etcd: SimEtcd;
+  readonly postgres: SimPostgres;
+  readonly nats: SimNats;
+  readonly witness = new Witness();
+  readonly replicas: SimReplica[] = [];
+  readonly subjects = subjects('sim');
+  /** Attempts that somebody else closed while their process was there and had them in hand. */
+  readonly closedInHand: string[] = [];
+  readonly #options: ClusterOptions;
+  #started = 0;
+
+  constructor(seed: number, options: ClusterOptions = {}) {
+    this.#options = options;
+    this.world = new World(seed);
+    this.network = new Network(this.world);
+    this.etcd = new SimEtcd(this.world.clock());
+    this.postgres = new SimPostgres(this.world);
+    this.nats = new SimNats(this.world, this.network);
+    this.postgres.onRow = (row, before) => this.#watchClosing(row, before);
+  }
+
+  #watchClosing(row: Row, before: Row | undefined): void {
+    if (row.kind !== 'interrupted' || before?.kind !== 'started' || before.replicaId === row.replicaId)
+      return;
+    const opener = this.living.find(({ replicaId }) => replicaId === before.replicaId);
+    const registered = this.etcd.get(`/leasehold/sim/replicas/${before.replicaId}`);
+    const inHand = opener?.replica.attempts.get(row.instanceId, row.cellId, row.attempt);
+    // Registered since before the closer's term began, it was never gone for the closer.
+    if (inHand === undefined || registered === undefined || registered.createRevision > row.fencingToken)
+      return;
+    this.closedInHand.push(`${row.instanceId}/${row.cellId} attempt ${row.attempt} of ${before.replicaId}`);
+  }
+
+  /** Replicas whose processes are there, frozen ones included. */
+  get living(): SimReplica[] {
+    return this.replicas.filter(({ process }) => process.state !== 'dead');
+  }
+
+  /** Starts one more replica, under a fresh id. */
+  startReplica(): SimReplica {
+    const { world, network } = this;
+    this.#started += 1;
+    const replicaId = `r${this.#started}-${this.#started.toString(16).padStart(8, '0')}`;
+    const process = new SimProcess(world, replicaId);
+    const clock = process.clock();
+    const effects = simEffects(process, world, this.witness, this.#options.longestEffectMs ?? 3_000);
+    const log = this.postgres.log(process, network);
+    const replica = new Replica({
+      log: this.#options.log?.(process, log) ?? log,
+      bus: this.nats.bus(process),
+      subjects: this.subjects,
+      effects: this.#options.effects?.(process, effects) ?? effects,
+      clock,
+      logger: this.#logger(replicaId),
+      count: () => undefined,
+      failpoint: this.#options.failpoint?.(process),
+      ttlMs: TTL_S * 1_000,
+      coordinator: (gate) => {
+        const coordinator = new Coordinator({
+          store: this.#store(process),
+          clock,
+          namespace: 'sim',
+          replicaId,
+          name: `r${this.#started}`,
+          pid: this.#started,
+          httpUrl: 'http://127.0.0.1',
+          ttlS: TTL_S,
+          gate,
+          idleReleaseMs: 60_000,
+          maxHoldings: 1_000,
+          random: () => world.random.next(),
+        });
+        return this.#options.leases?.(coordinator) ?? coordinator;
+      },
+      crash: (cause) => {
+        started.crashedOver = cause;
+        world.note(`${replicaId} crashed over ${String(cause)}`);
+        process.kill();
+        throw cause;
+      },
+    });
+    const started: SimReplica = { process, replicaId, replica };
+    this.replicas.push(started);
+    void replica.start();
+    return started;
+  }
+
+  #store(process: SimProcess): LeaseStore {
+    const { network } = this;
+    const store = simStore(this.etcd, {
+      around: async (_name, run) => {
+        try {
+          return await network.call(process, 'etcd', 600, run);
+        } catch (cause) {
+          if (cause instanceof LeaseGone) throw cause;
+          if (cause instanceof CallLost || cause instanceof StoreUnavailable) {
+            throw new StoreUnavailable('etcd does not answer', { cause });
+          }
+          throw cause;
+        }
+      },
+    });
+    return {
+      ...store,
+      watch(prefix, fromRevision, onEvents, onBroken) {
+        const watch = store.watch(
+          prefix,
+          fromRevision,
+          (events) => {
+            // A connection that is cut brings nothing more, and is noticed by its pings.
+            if (network.open(process, 'etcd')) process.deliver(1, () => onEvents(events));
+            else process.deliver(2_000, () => onBroken('cut off'));
+          },
+          (why) => void process.deliver(1, () => onBroken(why)),
+        );
+        return watch;
+      },
+    };
+  }
+
+  #logger(replicaId: string) {
+    const note =
+      (level: string) =>
+      (fields: object, text: string): void => {
+        const { instanceId, cellId, attempt, token, why } = fields as Record<string, unknown>;
+        const about = [instanceId, cellId, attempt, token, why]
+          .filter((part) => part !== undefined)
+          .join(' ');
+        this.world.note(`${replicaId} ${level}: ${text} ${about}`);
+      };
+    return { debug: () => undefined, info: note('info'), warn: note('warn'), error: note('error') };
+  }
+}

@@ -1,0 +1,100 @@
+import type { Timer } from '../../src/clock.ts';
+import type { SimProcess, World } from './world.ts';
+
+/** How badly calls and messages fare. Probabilities are per call or message. */
+export interface Weather {
+  /** A call is lost before it reaches the server. */
+  lostCall: number;
+  /** A call is applied, and its answer lost. */
+  lostAnswer: number;
+  /** A message is lost. */
+  lostMessage: number;
+  /** A message arrives twice. */
+  doubledMessage: number;
+  /** Longest latency of one way, in milliseconds. */
+  latencyMs: number;
+}
+
+/** Calm: everything arrives, once, soon. */
+export const CALM: Weather = { lostCall: 0, lostAnswer: 0, lostMessage: 0, doubledMessage: 0, latencyMs: 2 };
+
+/** What a process talks to. */
+export type ServerName = 'etcd' | 'postgres' | 'nats';
+
+/** A call that did not get through, or whose answer did not. */
+export class CallLost extends Error {
+  override readonly name = 'CallLost';
+}
+
+/** The lines between processes and servers: they can be cut, and be slow, and lose things. */
+export class Network {
+  weather: Weather = CALM;
+  readonly #world: World;
+  readonly #down = new Set<ServerName>();
+  readonly #cuts = new Set<string>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  setDown(server: ServerName, down: boolean): void {
+    if (down) this.#down.add(server);
+    else this.#down.delete(server);
+  }
+
+  setCut(process: SimProcess, server: ServerName, cut: boolean): void {
+    const line = `${process.name}/${server}`;
+    if (cut) this.#cuts.add(line);
+    else this.#cuts.delete(line);
+  }
+
+  /** Everything works again. */
+  heal(): void {
+    this.#down.clear();
+    this.#cuts.clear();
+    this.weather = CALM;
+  }
+
+  open(process: SimProcess, server: ServerName): boolean {
+    return !this.#down.has(server) && !this.#cuts.has(`${process.name}/${server}`);
+  }
+
+  latencyMs(): number {
+    return this.#world.random.between(0.1, this.weather.latencyMs);
+  }
+
+  /**
+   * One call of a process to a server. What was sent is applied even if the process dies meanwhile. When the call or
+   * its answer is lost, the process hears nothing until its own time-out, and then a {@link CallLost}.
+   *
+   * @param apply what the server does; runs in the server, at one moment
+   */
+  call<T>(
+    process: SimProcess,
+    server: ServerName,
+    timeoutMs: number,
+    apply: () => T | Promise<T>,
+  ): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      let deadline: Timer | undefined;
+      const answer = (say: () => void): void => {
+        if (!this.open(process, server) || this.#world.random.chance(this.weather.lostAnswer)) return;
+        process.deliver(this.latencyMs(), () => {
+          deadline?.cancel();
+          say();
+        });
+      };
+      deadline = process.deliver(timeoutMs, () =>
+        reject(new CallLost(`${server} did not answer ${process.name}`)),
+      );
+      if (this.#world.random.chance(this.weather.lostCall)) return;
+      this.#world.at(this.latencyMs(), () => {
+        if (!this.open(process, server)) return;
+        void (async () => apply())().then(
+          (value) => answer(() => resolve(value)),
+          (error: unknown) => answer(() => reject(error as Error)),
+        );
+      });
+    });
+  }
+}

@@ -1,0 +1,86 @@
+import type { CellOutcome, EffectContext, EffectRunner, ProbeAnswer } from '../../advancer/cells/cells.ts';
+import { onInterrupt, type ExecCell } from '../../src/runbook/runbook.ts';
+import type { SimProcess, World } from './world.ts';
+
+/** One effect as an outside witness saw it; the witness knows nothing of leases. */
+export interface Witnessed {
+  atMs: number;
+  process: string;
+  instanceId: string;
+  cellId: string;
+  attempt: number;
+  fencingToken: number;
+  idempotencyKey: string;
+  /** What the effect told the process that ran it, if it came to that. */
+  told?: 'completed' | 'failed';
+}
+
+/** Records every effect, including those of processes that were fenced long ago. */
+export class Witness {
+  readonly seen: Witnessed[] = [];
+
+  happened(idempotencyKey: string): boolean {
+    return this.seen.some((effect) => effect.idempotencyKey === idempotencyKey);
+  }
+}
+
+/** Effects of random length and outcome, run for one process. */
+export function simEffects(
+  process: SimProcess,
+  world: World,
+  witness: Witness,
+  longestMs: number,
+): EffectRunner {
+  return {
+    run(cell, context, signals) {
+      return new Promise<CellOutcome>((resolve) => {
+        const effect = begin(process, world, witness, context);
+        world.note(`${process.name} runs ${context.instanceId}/${cell.id} attempt ${context.attempt}`);
+        const end = (outcome: CellOutcome): void => {
+          timer.cancel();
+          resolve(outcome);
+        };
+        const timer = process.deliver(world.random.between(1, longestMs), () => {
+          const outcome = outcomeOf(world, cell, context);
+          if (outcome.kind !== 'unknown') effect.told = outcome.kind;
+          end(outcome);
+        });
+        const aborted = (): void => end({ kind: 'unknown', reason: 'aborted', detail: {} });
+        signals.abort.addEventListener('abort', aborted, { once: true });
+        if (onInterrupt(cell) !== 'hold') signals.lost.addEventListener('abort', aborted, { once: true });
+      });
+    },
+    probe: (_effect, context) =>
+      new Promise<ProbeAnswer>((resolve) => {
+        process.deliver(world.random.between(1, 50), () => {
+          if (world.random.chance(0.1)) resolve({ answer: 'unknown', why: 'the probe was unlucky' });
+          else if (witness.happened(context.idempotencyKey))
+            resolve({ answer: 'happened', output: 'probed' });
+          else resolve({ answer: 'did_not_happen' });
+        });
+      }),
+  };
+}
+
+function begin(process: SimProcess, world: World, witness: Witness, context: EffectContext): Witnessed {
+  const { instanceId, cellId, attempt, fencingToken, idempotencyKey } = context;
+  const effect: Witnessed = {
+    atMs: world.nowMs,
+    process: process.name,
+    instanceId,
+    cellId,
+    attempt,
+    fencingToken,
+    idempotencyKey,
+  };
+  witness.seen.push(effect);
+  return effect;
+}
+
+function outcomeOf(world: World, cell: ExecCell, context: EffectContext): CellOutcome {
+  if (cell.retry !== undefined && world.random.chance(0.3)) {
+    return { kind: 'failed', error: { message: 'unlucky' }, detail: {} };
+  }
+  if (world.random.chance(0.03)) return { kind: 'unknown', reason: 'crash', detail: {} };
+  return { kind: 'completed', output: { attempt: context.attempt }, detail: {} };
+}

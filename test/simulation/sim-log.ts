@@ -1,0 +1,209 @@
+import { judgeRefused } from '../../advancer/log/outcome.ts';
+import {
+  LogUnavailable,
+  type AppendEntry,
+  type AppendOutcome,
+  type Claim,
+  type Instance,
+  type LateOutcome,
+  type Log,
+  type Refusal,
+} from '../../advancer/log/log.ts';
+import { chainBreach } from '../../src/execution/chain.ts';
+import type { Row } from '../../src/execution/row.ts';
+import type { InstanceStatus } from '../../src/execution/status.ts';
+import type { Receipt } from '../../src/request/receipt.ts';
+import type { Runbook } from '../../src/runbook/runbook.ts';
+import type { Network } from './network.ts';
+import { EPOCH_MS, type SimProcess, type World } from './world.ts';
+
+/** Which of the log's rules are in force; a negative control switches one off. */
+export interface LogRules {
+  /** The order of kinds, cells and attempts. */
+  chain: boolean;
+  /** Tokens never go back. */
+  tokens: boolean;
+  /** One receipt for a request, and no rows after it. */
+  oneReceipt: boolean;
+}
+
+interface StoredReceipt {
+  requestId: string;
+  instanceId: string;
+  receipt: Receipt;
+}
+
+/** A Postgres in memory with the guard's rules: the chain rule is the product's own, as is the judging of refusals. */
+export class SimPostgres {
+  readonly #world: World;
+  readonly rules: LogRules = { chain: true, tokens: true, oneReceipt: true };
+  readonly runbooks = new Map<string, Runbook>();
+  readonly instances = new Map<string, Instance>();
+  readonly rows = new Map<string, Row[]>();
+  readonly receipts = new Map<string, StoredReceipt>();
+  readonly claims = new Map<string, Claim[]>();
+  readonly lateOutcomes: LateOutcome[] = [];
+  readonly refusals: Refusal[] = [];
+  /** Called with each row as it is committed. */
+  onRow: (row: Row, before: Row | undefined) => void = () => undefined;
+  readonly projection = new Map<string, { status: InstanceStatus; updatedAtMs: number }>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  rowsOf(instanceId: string): Row[] {
+    return this.rows.get(instanceId) ?? [];
+  }
+
+  /** All or nothing: the entry's rows and its receipt, or why not. */
+  append(entry: AppendEntry): AppendOutcome {
+    const log = this.rowsOf(entry.instanceId);
+    const refusal = this.#refusal(entry, log);
+    if (refusal !== undefined) {
+      const first = entry.rows[0]?.seq ?? 1;
+      const requestIds = new Set([entry.receipt?.requestId, ...entry.rows.map((row) => row.requestId)]);
+      return judgeRefused(
+        entry,
+        {
+          rows: log.filter((row) => row.seq >= first - 1 && row.seq <= (entry.rows.at(-1)?.seq ?? 0)),
+          newest: log.at(-1),
+          receipts: [...this.receipts.values()].filter(({ requestId }) => requestIds.has(requestId)),
+        },
+        refusal,
+      );
+    }
+    const recordedAt = new Date(EPOCH_MS + this.#world.nowMs).toISOString();
+    const rows = entry.rows.map((row) => structuredClone({ ...row, recordedAt }));
+    this.rows.set(entry.instanceId, [...log, ...rows]);
+    rows.forEach((row, index) => this.onRow(row, rows[index - 1] ?? log.at(-1)));
+    if (entry.receipt !== undefined) {
+      const { requestId, receipt } = entry.receipt;
+      this.receipts.set(requestId, structuredClone({ requestId, instanceId: entry.instanceId, receipt }));
+    }
+    this.projection.set(entry.instanceId, {
+      status: entry.projection.status,
+      updatedAtMs: this.#world.nowMs,
+    });
+    return { kind: 'appended', rows: structuredClone(rows) };
+  }
+
+  #refusal(entry: AppendEntry, log: readonly Row[]): string | undefined {
+    let before: Row | undefined = log.at(-1);
+    for (const row of entry.rows) {
+      if (row.seq !== (before?.seq ?? 0) + 1) return 'gap or taken';
+      const breach = chainBreach(before, row);
+      if (breach !== undefined && this.#inForce(breach.rule)) return breach.detail;
+      const opens = row.kind === 'started' || row.kind === 'satisfied' || row.kind === 'refuted';
+      if (opens && row.requestId !== null && this.rules.oneReceipt && this.receipts.has(row.requestId)) {
+        return 'the request has its receipt';
+      }
+      before = { ...row, recordedAt: '' };
+    }
+    const { receipt } = entry;
+    if (receipt === undefined) return undefined;
+    if (this.rules.oneReceipt && this.receipts.has(receipt.requestId)) return 'the request has its receipt';
+    if (receipt.lastSeq !== (before?.seq ?? 0)) return 'the log has moved on';
+    if (before !== undefined && before.fencingToken > entry.fencingToken && this.rules.tokens)
+      return 'stale token';
+    return undefined;
+  }
+
+  #inForce(rule: 'gap' | 'stale_token' | 'order'): boolean {
+    switch (rule) {
+      case 'gap':
+        return true;
+      case 'stale_token':
+        return this.rules.tokens;
+      case 'order':
+        return this.rules.chain;
+    }
+  }
+
+  /** The log as one process sees it. */
+  log(process: SimProcess, network: Network): Log {
+    const world = this.#world;
+    const call = async <T>(apply: () => T): Promise<T> => {
+      try {
+        return await network.call(process, 'postgres', 2_000, () => structuredClone(apply()));
+      } catch (cause) {
+        throw new LogUnavailable('Postgres does not answer', { cause });
+      }
+    };
+    return {
+      runbook: (runbookId) => call(() => this.runbooks.get(runbookId)),
+      pushRunbook: () => Promise.reject(new Error('not in the simulation')),
+      runbooks: () => Promise.resolve([]),
+      instance: (instanceId) => call(() => this.instances.get(instanceId)),
+      startInstance: (instance) =>
+        call(() => {
+          const existing = this.instances.get(instance.instanceId);
+          if (existing === undefined) this.instances.set(instance.instanceId, instance);
+          return { instance: existing ?? instance, created: existing === undefined };
+        }),
+      snapshot: (instanceId) =>
+        call(() => {
+          const instance = this.instances.get(instanceId);
+          const runbook = instance && this.runbooks.get(instance.runbookId);
+          return instance && runbook && { instance, runbook, rows: this.rowsOf(instanceId) };
+        }),
+      rowsAfter: (instanceId, afterSeq) => call(() => this.rowsOf(instanceId).slice(afterSeq)),
+      newestRow: (instanceId) => call(() => this.rowsOf(instanceId).at(-1)),
+      receipt: (requestId) => call(() => this.receipts.get(requestId)?.receipt),
+      append: async (entry) => {
+        const sent = structuredClone(entry);
+        let broken: unknown;
+        try {
+          return await network.call(process, 'postgres', 2_000, () => {
+            try {
+              return this.append(sent);
+            } catch (cause) {
+              broken = cause;
+              throw cause;
+            }
+          });
+        } catch (cause) {
+          // A refusal that nothing explains is a bug of the product, not an unknown answer.
+          if (broken !== undefined) throw broken;
+          return { kind: 'unknown', cause };
+        }
+      },
+      claim: ({ claimId, status, agentId, evidence }) =>
+        call(() => {
+          const revisions = this.claims.get(claimId) ?? [];
+          const claim: Claim = {
+            claimId,
+            revision: revisions.length + 1,
+            status,
+            agentId,
+            evidence,
+            recordedAt: '',
+          };
+          this.claims.set(claimId, [...revisions, claim]);
+          return claim;
+        }),
+      claimStatus: (claimId) => call(() => this.claims.get(claimId)?.at(-1)),
+      lateOutcomes: (instanceId, cellId, attempt) =>
+        call(() =>
+          this.lateOutcomes.filter(
+            (late) => late.instanceId === instanceId && late.cellId === cellId && late.attempt === attempt,
+          ),
+        ),
+      addLateOutcome: (late) => call(() => void this.lateOutcomes.push(structuredClone(late))),
+      addRefusal: (refusal) => call(() => void this.refusals.push(refusal)),
+      highestToken: () =>
+        call(() => Math.max(0, ...[...this.rows.values()].flat().map((row) => row.fencingToken))),
+      unsettled: (limit, quietMs) =>
+        call(() =>
+          [...this.projection]
+            .filter(([, { status }]) => status === 'running' || status === 'in_doubt')
+            .filter(([, { updatedAtMs }]) => updatedAtMs <= world.nowMs - quietMs)
+            .map(([instanceId]) => instanceId)
+            .slice(0, limit),
+        ),
+      list: () => Promise.resolve([]),
+      check: () => call(() => undefined),
+      close: () => Promise.resolve(),
+    };
+  }
+}

@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+
+import { run } from '../../../src/cli/program.ts';
+import type { Io } from '../../../src/cli/io.ts';
+
+interface Captured extends Io {
+  outLines: string[];
+  errLines: string[];
+}
+
+function capture(env: Record<string, string> = {}): Captured {
+  const outLines: string[] = [];
+  const errLines: string[] = [];
+  return {
+    outLines,
+    errLines,
+    env,
+    out: (line) => void outLines.push(line),
+    err: (line) => void errLines.push(line),
+    live: () => {},
+    outIsTty: false,
+    liveIsTty: false,
+    color: false,
+    columns: 80,
+    onInterrupt: () => () => {},
+  };
+}
+
+async function cli(line: string[], env: Record<string, string> = {}) {
+  const io = capture(env);
+  const code = await run(line, io);
+  return { code, out: io.outLines.join('\n'), err: io.errLines.join('\n') };
+}
+
+describe('the command line', () => {
+  it('names every verb of the contract in its help, and exits 0', async () => {
+    const { code, out } = await cli(['--help']);
+    expect(code).toBe(0);
+    const verbs = ['dev', 'migrate', 'advancer', 'runbook', 'start', 'advance', 'status', 'list', 'watch'];
+    for (const verb of [...verbs, 'claim', 'decide', 'leases', 'replicas']) {
+      expect(out).toMatch(new RegExp(`^  ${verb}\\b`, 'm'));
+    }
+  });
+
+  it('says its version', async () => {
+    const { code, out } = await cli(['--version']);
+    expect([code, out]).toEqual([0, expect.stringMatching(/^\d+\.\d+\.\d+/)]);
+  });
+
+  it.each([
+    ['no verb', []],
+    ['an unknown verb', ['advnace', 'x']],
+    ['a missing argument', ['status']],
+    ['an argument too many', ['status', 'a', 'b']],
+    ['an unknown flag', ['status', 'a', '--nope']],
+    ['an id with a star', ['advance', 'a*']],
+    ['an id with a line break', ['advance', 'a\r\nPUB x']],
+    ['no runbook', ['start', 'a']],
+    ['a version that is no number', ['start', 'a', '--runbook', 'r', '--version', '0']],
+    ['an input without a name', ['start', 'a', '--runbook', 'r', '--input', '=x']],
+    ['the same input twice', ['start', 'a', '--runbook', 'r', '--input', 'x=1', '--input', 'x=2']],
+    ['inputs that are no object', ['start', 'a', '--runbook', 'r', '--inputs', '[1]']],
+    ['a duration without a unit', ['advance', 'a', '--expires-in', '30']],
+    ['no cells at all', ['advance', 'a', '--max-cells', '0']],
+    ['evidence that is not JSON', ['claim', 'c', 'ok', '--evidence', '{x']],
+    ['an unknown verdict', ['decide', 'a', '--cell', 'c', '--attempt', '1', '--as', 'fine', '--reason', 'x']],
+    ['a decision without a reason', ['decide', 'a', '--cell', 'c', '--attempt', '1', '--as', 'rerun']],
+    ['an unknown status', ['list', '--status', 'busy', '--database', 'postgres://x']],
+    ['no database', ['list']],
+    ['no etcd', ['leases']],
+    ['a NATS URL that is none', ['status', 'a', '--nats', 'localhost']],
+    ['a runbook file that is not there', ['runbook', 'lint', '/nonexistent/x.yaml']],
+  ])('exits 2 for %s, and says so', async (_what, line) => {
+    const { code, err } = await cli(line);
+    expect(code).toBe(2);
+    expect(err).not.toBe('');
+  });
+
+  it('answers bad usage in JSON too, where JSON is asked for', async () => {
+    const { out } = await cli(['start', 'a', '--json']);
+    expect(JSON.parse(out)).toMatchObject({ error: { code: 'invalid' } });
+  });
+
+  it.each([
+    [['status', 'a', '--json', '--nats', 'nats://127.0.0.1:1']],
+    [['--nats', 'nats://127.0.0.1:1', '--json', 'status', 'a']],
+    [['claim', 'c', 'ok', '--json', '--nats', 'nats://127.0.0.1:1']],
+  ])('exits 5 with an error where NATS is not there: %j', async (line) => {
+    const { code, out, err } = await cli(line);
+    expect(code).toBe(5);
+    expect(JSON.parse(out)).toMatchObject({ error: { code: 'unavailable' } });
+    expect(err).toContain('127.0.0.1:1');
+  });
+
+  it('gives a receipt to whoever asks for an advance, also where NATS is not there', async () => {
+    const line = ['advance', 'a', '--request-id', 'q', '--json', '--nats', 'nats://127.0.0.1:1'];
+    const { code, out } = await cli(line);
+    expect(code).toBe(5);
+    expect(JSON.parse(out)).toMatchObject({
+      requestId: 'q',
+      instanceId: 'a',
+      outcome: 'unavailable',
+      steps: [],
+    });
+  });
+
+  it('takes a flag over the environment', async () => {
+    const env = { LEASEHOLD_NATS_URLS: 'nats://127.0.0.1:2' };
+    expect((await cli(['status', 'a', '--nats', 'nats://127.0.0.1:1'], env)).err).toContain('127.0.0.1:1 ');
+    expect((await cli(['status', 'a'], env)).err).toContain('127.0.0.1:2 ');
+  });
+
+  it('names the flag beside the variable', async () => {
+    expect((await cli(['list'])).err).toMatch(
+      /^LEASEHOLD_DATABASE_URL \(or --database\) is not set; set it to/,
+    );
+  });
+
+  it('warns of a variable that nothing reads', async () => {
+    const { err } = await cli(['--version'], { LEASEHOLD_NATS_URL: 'x' });
+    expect(err).toContain('LEASEHOLD_NATS_URL is not a variable of Leasehold');
+    expect(err).toContain('did you mean LEASEHOLD_NATS_URLS?');
+  });
+
+  it('needs no server to lint, and loads none of their packages', async () => {
+    const { code, err } = await cli(['runbook', 'lint', 'package.json', '--json']);
+    expect(code).toBe(2);
+    expect(err).toContain('package.json');
+  });
+});

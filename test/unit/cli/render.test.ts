@@ -1,0 +1,160 @@
+import { describe, expect, it } from 'vitest';
+
+import { receiptText } from '../../../src/cli/render/receipt.ts';
+import { rowText } from '../../../src/cli/render/row.ts';
+import { statusText } from '../../../src/cli/render/status.ts';
+import { clean, table } from '../../../src/cli/render/table.ts';
+import { ago, span } from '../../../src/cli/render/time.ts';
+import type { WireRow } from '../../../src/execution/row.ts';
+import { RECORDED_OUTCOMES, REFUSED_OUTCOMES } from '../../../src/request/receipt.ts';
+import type { Receipt } from '../../../src/request/receipt.ts';
+import type { StatusReply } from '../../../src/request/status-reply.ts';
+
+const NOW = Date.parse('2030-01-01T00:01:00Z');
+const plain = { color: false };
+
+const receipt = (more: Partial<Receipt>): Receipt => ({
+  requestId: 'q-1',
+  instanceId: 'refund-7',
+  outcome: 'completed',
+  steps: [],
+  nextCellId: null,
+  holder: { replicaId: 'r-1', fencingToken: 17 },
+  ...more,
+});
+
+const row = (more: Partial<WireRow>): WireRow => ({
+  instance_id: 'refund-7',
+  seq: 1,
+  fencing_token: 17,
+  replica_id: 'r-1',
+  kind: 'started',
+  cell_id: 'charge',
+  attempt: 1,
+  request_id: 'q-1',
+  agent_id: 'a',
+  body: {},
+  recorded_at: '2030-01-01T00:00:00Z',
+  ...more,
+});
+
+describe('a receipt on the screen', () => {
+  it('tells the command that settles a doubt', () => {
+    const inDoubt = { cellId: 'charge', attempt: 2, reason: 'crash', since: '2030-01-01T00:00:00Z' };
+    const text = receiptText(receipt({ outcome: 'in_doubt', inDoubt }), plain, NOW);
+    expect(text).toContain('leasehold decide refund-7 --cell charge --attempt 2 --as succeeded --reason');
+    expect(text).toContain('interrupted 60 s ago (crash)');
+  });
+
+  it('names the cell that was expected', () => {
+    const text = receiptText(receipt({ outcome: 'out_of_order', nextCellId: 'approved' }), plain, NOW);
+    expect(text).toContain('the next cell of refund-7 is approved');
+    expect(text).toContain('--cell approved');
+  });
+
+  it('says what to look at when there is no outcome', () => {
+    const error = { code: 'unavailable', message: 'no replica is listening' };
+    const text = receiptText(receipt({ outcome: 'unavailable', holder: null, error }), plain, NOW);
+    expect(text).toContain('no replica is listening');
+    expect(text).toContain('leasehold replicas');
+    expect(text).toContain('--request-id q-1');
+  });
+
+  it('says which claim it waits for', () => {
+    const awaiting = {
+      cellId: 'ok',
+      claimId: 'refund-A',
+      statuses: ['approved', 'waived'],
+      currentStatus: null,
+    };
+    const text = receiptText(receipt({ outcome: 'parked', awaiting }), plain, NOW);
+    expect(text).toContain('claim refund-A to be approved or waived (now: never made)');
+    expect(text).toContain('leasehold claim refund-A approved');
+  });
+
+  it('says something of every outcome, also where the details are missing', () => {
+    for (const outcome of [...RECORDED_OUTCOMES, ...REFUSED_OUTCOMES]) {
+      const text = receiptText(receipt({ outcome, holder: null, requestId: null }), plain, NOW);
+      expect(text).not.toMatch(/undefined|null/);
+      expect(text.length).toBeGreaterThan(10);
+    }
+  });
+
+  it('does not let others steer the terminal', () => {
+    const error = { code: 'invalid', message: 'a\u001b[2Jb\u0007' };
+    const text = receiptText(receipt({ outcome: 'invalid', error }), plain, NOW);
+    // oxlint-disable-next-line no-control-regex -- what is looked for
+    expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
+  });
+});
+
+describe('a status on the screen', () => {
+  it('shows the cells, who holds it, and the log when there is one', () => {
+    const reply: StatusReply = {
+      instanceId: 'refund-7',
+      runbookId: 'refund',
+      version: 1,
+      status: 'ready',
+      nextCellId: 'notify',
+      holder: { replicaId: 'r-1', fencingToken: 17 },
+      lastSeq: 2,
+      cells: [
+        { cellId: 'charge', type: 'exec', state: 'satisfied', attempt: 1, output: { count: 1 } },
+        { cellId: 'notify', type: 'exec', state: 'pending' },
+      ],
+      log: [row({}), row({ seq: 2, kind: 'completed', body: { output: { count: 1 } } })],
+    };
+    const lines = statusText(reply, plain, NOW).split('\n');
+    expect(lines.slice(0, 2)).toEqual([
+      'refund-7  refund v1  ready',
+      'held by r-1, fencing token 17; 2 rows in the log',
+    ]);
+    expect(lines.find((line) => line.includes('> notify'))).toMatch(/^> notify\s+exec\s+pending\s+-/);
+    expect(lines.find((line) => line.includes('completed'))).toContain('{"count":1}');
+  });
+});
+
+describe('rows and tables', () => {
+  it.each([
+    [row({}), 'started charge'],
+    [row({ kind: 'completed', body: { output: { a: 1 } } }), 'completed charge: {"a":1}'],
+    [
+      row({ kind: 'failed', attempt: 2, body: { error: { message: 'exit 1' } } }),
+      'failed charge (attempt 2): exit 1',
+    ],
+    [row({ kind: 'interrupted', body: { reason: 'crash' } }), 'interrupted charge (attempt 1): crash'],
+    [
+      row({ kind: 'decided', body: { as: 'rerun', by: '@policy', reason: 'onInterrupt' } }),
+      'decided charge: rerun by @policy (onInterrupt)',
+    ],
+  ])('say a row in words', (one, words) => {
+    expect(rowText(one)).toBe(words);
+  });
+
+  it('are plain where no colours are wanted', () => {
+    const drawn = table(
+      ['A', 'B'],
+      [
+        ['x', 1],
+        ['longer', null],
+      ],
+      plain,
+    );
+    expect(drawn).toBe('A       B\nx       1\nlonger  -');
+    expect(table(['A'], [['x']], { color: true })).toContain('\u001b[');
+    expect(clean('a\nb')).toBe('a b');
+  });
+
+  it('say times as people do', () => {
+    expect([850, 3_000, 119_000, 720_000, 5 * 3_600_000, 3 * 86_400_000].map(span)).toEqual([
+      '850 ms',
+      '3 s',
+      '119 s',
+      '12 min',
+      '5 h',
+      '3 days',
+    ]);
+    expect(ago('2030-01-01T00:02:00Z', NOW)).toBe('just now');
+    expect(ago('no time', NOW)).toBe('no time');
+  });
+});

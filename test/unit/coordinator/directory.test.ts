@@ -1,0 +1,166 @@
+import { describe, expect, it } from 'vitest';
+import { Directory, lookUp } from '../../../coordinator/directory.ts';
+import { leaseKey, leaseValue, replicaKey } from '../../../coordinator/keys.ts';
+import { StoreUnavailable } from '../../../coordinator/store.ts';
+import { SimEtcd, simStore } from '../../simulation/lease-store.ts';
+import { HandClock } from './hand-clock.ts';
+import { acquired, NAMESPACE, TTL_S, world } from './world.ts';
+
+async function following(): Promise<{
+  clock: HandClock;
+  etcd: SimEtcd;
+  store: ReturnType<typeof simStore>;
+  directory: Directory;
+  vanished: string[];
+  broken: string[];
+  lists: () => number;
+  cut: (yes: boolean) => void;
+}> {
+  const clock = new HandClock();
+  const etcd = new SimEtcd(clock);
+  let lists = 0;
+  let down = false;
+  const store = simStore(etcd, {
+    around: (call, run) => {
+      if (call === 'list') lists += 1;
+      return down ? Promise.reject(new StoreUnavailable('cut')) : run();
+    },
+  });
+  const broken: string[] = [];
+  const directory = new Directory({
+    store,
+    clock,
+    namespace: NAMESPACE,
+    onBroken: (why) => broken.push(why),
+  });
+  const vanished: string[] = [];
+  directory.onVanished((instanceId) => vanished.push(instanceId));
+  directory.start();
+  await clock.advance(1);
+  const cut = (yes: boolean): void => {
+    down = yes;
+    if (yes) store.breakWatches('cut');
+  };
+  return { clock, etcd, store, directory, vanished, broken, lists: () => lists, cut };
+}
+
+const lease = (i: string): string => leaseKey(NAMESPACE, i);
+
+describe('the directory', () => {
+  it('follows leases as they come, change hands and go', async () => {
+    const { clock, etcd, directory, vanished } = await following();
+    const { leaseId } = etcd.grant(600);
+    etcd.put(leaseId, lease('i'), leaseValue('a'));
+    await clock.advance(1);
+    expect(directory.lease('i')).toEqual({ instanceId: 'i', replicaId: 'a', token: etcd.revision });
+    etcd.put(leaseId, lease('i'), leaseValue('b'));
+    await clock.advance(1);
+    expect(directory.lease('i')?.replicaId).toBe('b');
+    expect(vanished).toEqual([]);
+    etcd.release([{ key: lease('i'), modRevision: etcd.revision }]);
+    await clock.advance(1);
+    expect(directory.lease('i')).toBeUndefined();
+    expect(vanished).toEqual(['i']);
+  });
+
+  it('lists again after the watch broke, and tells what vanished meanwhile', async () => {
+    const { clock, etcd, directory, vanished, broken, lists, cut } = await following();
+    const [old, lasting] = [etcd.grant(600).leaseId, etcd.grant(600).leaseId];
+    etcd.put(old, lease('lost'), leaseValue('a'));
+    etcd.put(old, replicaKey(NAMESPACE, 'a'), '{}');
+    etcd.put(lasting, lease('kept'), leaseValue('b'));
+    await clock.advance(1);
+    expect(directory.candidates().map(({ replicaId }) => replicaId)).toEqual(['a']);
+    expect(lists()).toBe(1);
+
+    cut(true);
+    etcd.revoke(old);
+    etcd.put(lasting, lease('new'), leaseValue('b'));
+    await clock.advance(2_000);
+    expect(vanished).toEqual([]);
+    expect(directory.lease('lost')).toBeDefined();
+    cut(false);
+    await clock.advance(500);
+    expect(vanished).toEqual(['lost']);
+    expect(directory.lease('lost')).toBeUndefined();
+    expect(directory.lease('kept')?.replicaId).toBe('b');
+    expect(directory.lease('new')?.replicaId).toBe('b');
+    expect(directory.candidates()).toEqual([]);
+    expect(broken.length).toBeGreaterThan(1);
+  });
+
+  it('misses nothing between listing and watching, and survives a compaction in between', async () => {
+    const { clock, etcd, store, directory } = await following();
+    const { leaseId } = etcd.grant(600);
+    // While the watch is being set up again, the world moves on and forgets.
+    store.breakWatches('test');
+    for (let i = 0; i < 20; i += 1) etcd.put(leaseId, lease(`i-${i}`), leaseValue('a'));
+    etcd.compact(etcd.revision);
+    await clock.advance(1_000);
+    for (let i = 0; i < 20; i += 1) expect(directory.lease(`i-${i}`)).toBeDefined();
+  });
+
+  it('leaves keys alone that do not belong to the layout', async () => {
+    const { clock, etcd, store, directory } = await following();
+    const { leaseId } = etcd.grant(600);
+    const foreign = [
+      `/leasehold/${NAMESPACE}/other/x`,
+      `/leasehold/${NAMESPACE}/leases/a/b`,
+      lease('bad id'),
+    ];
+    for (const odd of foreign) etcd.put(leaseId, odd, 'x');
+    etcd.put(leaseId, `/leasehold/${NAMESPACE}-2/leases/i`, leaseValue('a'));
+    etcd.put(leaseId, replicaKey(NAMESPACE, 'r'), 'not json');
+    await clock.advance(1);
+    expect(directory.lease('i')).toBeUndefined();
+    expect(directory.candidates()).toEqual([{ replicaId: 'r', name: '', pid: 0, httpUrl: '' }]);
+    expect(await lookUp(store, NAMESPACE)).toEqual({
+      leases: [],
+      replicas: [{ replicaId: 'r', name: '', pid: 0, httpUrl: '' }],
+    });
+  });
+
+  it('stops with nothing under way', async () => {
+    const { clock, directory, etcd } = await following();
+    await directory.stop();
+    await directory.stop();
+    expect(clock.timers).toBe(0);
+    etcd.put(etcd.grant(600).leaseId, lease('i'), leaseValue('a'));
+    await clock.advance(1);
+    expect(directory.lease('i')).toBeUndefined();
+  });
+});
+
+describe('the hints of a coordinator', () => {
+  it('a dead replica’s leases vanish once etcd expires its session', async () => {
+    const w = world();
+    const [a, b] = [await w.leading('a'), await w.leading('b')];
+    acquired(await a.coordinator.acquire('i'));
+    await w.clock.advance(1);
+    const vanished: string[] = [];
+    const stopListening = b.coordinator.onVanished((instanceId) => vanished.push(instanceId));
+    expect(b.coordinator.replicas().map(({ replicaId }) => replicaId)).toEqual(['a', 'b']);
+    a.disturb(() => new Promise(() => undefined));
+    await w.clock.advance(2 * TTL_S * 1_000);
+    expect(vanished).toEqual(['i']);
+    expect(b.coordinator.hint('i')).toBeUndefined();
+    expect(b.coordinator.replicas().map(({ replicaId }) => replicaId)).toEqual(['b']);
+    stopListening();
+    acquired(await b.coordinator.acquire('i'));
+    w.etcd.expireAll();
+    await w.clock.advance(1);
+    expect(vanished).toEqual(['i']);
+  });
+
+  it('never name this process without a trusted holding', async () => {
+    const w = world();
+    const a = await w.leading('a');
+    const { token } = acquired(await a.coordinator.acquire('i'));
+    expect(a.coordinator.hint('i')).toEqual({ instanceId: 'i', replicaId: 'a', token });
+    await w.clock.advance(1);
+    w.clock.jump(TTL_S * 1_000);
+    expect(w.etcd.get(lease('i'))).toBeDefined();
+    expect(a.coordinator.hint('i')).toBeUndefined();
+    expect(a.coordinator.replicas()).toEqual([]);
+  });
+});

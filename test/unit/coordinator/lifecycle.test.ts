@@ -1,0 +1,310 @@
+import { describe, expect, it } from 'vitest';
+import { leaseKey, replicaKey } from '../../../coordinator/keys.ts';
+import { StoreUnavailable } from '../../../coordinator/store.ts';
+import type { Holding } from '../../../src/lease/holding.ts';
+import { settled } from './hand-clock.ts';
+import { acquired, NAMESPACE, TTL_S, world } from './world.ts';
+
+const TTL_MS = TTL_S * 1_000;
+const key = (instanceId: string): string => leaseKey(NAMESPACE, instanceId);
+const cut = (): Promise<never> => Promise.reject(new StoreUnavailable('cut'));
+const silence = (): Promise<never> => new Promise(() => undefined);
+
+describe('leading', () => {
+  it('registers the process before it leads, in the words of the contract', async () => {
+    const w = world();
+    let url = 'not known yet';
+    const a = w.replica('a', { httpUrl: () => url });
+    url = 'http://127.0.0.1:8080';
+    void a.coordinator.start();
+    await w.clock.advance(1);
+    expect(a.coordinator.notLeading()).toBeUndefined();
+    const entry = w.etcd.get(replicaKey(NAMESPACE, 'a'));
+    const self = { replicaId: 'a', name: 'a', pid: 1, httpUrl: url };
+    expect(JSON.parse(entry?.value ?? '')).toEqual(self);
+    expect(a.coordinator.replicas()).toEqual([self]);
+  });
+
+  it('waits for the gate, is told etcd’s revision, and says why it does not lead', async () => {
+    const w = world();
+    w.etcd.revision = 41;
+    const asked: number[] = [];
+    let refusal: string | undefined = 'Postgres cannot be reached';
+    const a = w.replica('a', {
+      gate: (revision) => {
+        asked.push(revision);
+        return Promise.resolve(refusal);
+      },
+    });
+    expect(a.coordinator.notLeading()).toBe('not started');
+    void a.coordinator.start();
+    await w.clock.advance(5_500);
+    expect(a.coordinator.notLeading()).toBe('Postgres cannot be reached');
+    expect(asked.length).toBeGreaterThanOrEqual(5);
+    expect(new Set(asked)).toEqual(new Set([41]));
+    expect(await a.coordinator.acquire('i')).toEqual({
+      kind: 'unavailable',
+      why: 'Postgres cannot be reached',
+    });
+    expect(w.etcd.entries()).toEqual([]);
+
+    refusal = undefined;
+    await w.clock.advance(1_100);
+    expect(a.coordinator.notLeading()).toBeUndefined();
+    acquired(await a.coordinator.acquire('i'));
+  });
+
+  it('asks the gate at every new session: a restored etcd is not led on', async () => {
+    const w = world();
+    const highestToken = 20;
+    w.etcd.revision = 30;
+    const a = await w.leading('a', {
+      gate: (revision) =>
+        Promise.resolve(
+          revision < highestToken ? `etcd is at ${revision}, the log at ${highestToken}` : undefined,
+        ),
+    });
+    w.etcd.expireAll();
+    w.etcd.revision = 5;
+    await w.clock.advance(TTL_MS);
+    expect(a.coordinator.notLeading()).toBe('etcd is at 5, the log at 20');
+  });
+
+  it('a gate that throws or hangs refuses, and says so', async () => {
+    const w = world();
+    const throwing = w.replica('a', { gate: () => Promise.reject(new Error('no route')) });
+    const hanging = w.replica('b', { gate: silence });
+    void throwing.coordinator.start();
+    void hanging.coordinator.start();
+    await w.clock.advance(3_100);
+    expect(throwing.coordinator.notLeading()).toMatch(/check before leading failed: no route/);
+    expect(hanging.coordinator.notLeading()).toMatch(/did not answer within 3000 ms/);
+  });
+
+  it('start does not fail when etcd is down: it goes on trying', async () => {
+    const w = world();
+    const a = w.replica('a');
+    a.disturb(cut);
+    let started = false;
+    void a.coordinator.start().then(() => (started = true));
+    await w.clock.advance(60_000);
+    expect(started).toBe(true);
+    expect(a.coordinator.notLeading()).toBe('cut');
+    let leads = false;
+    void a.coordinator.whenLeading().then(() => (leads = true));
+    a.disturb(undefined);
+    await w.clock.advance(1_100);
+    expect(leads).toBe(true);
+    expect(a.coordinator.notLeading()).toBeUndefined();
+  });
+
+  it('options that make no sense are refused by name', () => {
+    const w = world();
+    expect(() => w.replica('a', { ttlS: 1 })).toThrow(/ttlS is 1: give whole seconds, at least 2/);
+    expect(() => w.replica('a', { idleReleaseMs: 0 })).toThrow(/idleReleaseMs/);
+    expect(() => w.replica('a', { maxHoldings: 0 })).toThrow(/maxHoldings/);
+  });
+});
+
+describe('losing the session', () => {
+  it('ends every holding with session_lost, synchronously with the check that notices', async () => {
+    const w = world();
+    const a = await w.leading('a');
+    const holdings: Holding[] = [];
+    for (const i of ['1', '2', '3']) holdings.push(acquired(await a.coordinator.acquire(i)));
+    w.clock.jump(TTL_MS);
+    expect(holdings[2]?.trusted()).toBe(false);
+    expect(holdings.map((h) => h.signal.reason as unknown)).toEqual(Array(3).fill('session_lost'));
+    expect(a.coordinator.holding('1')).toBeUndefined();
+    expect(a.coordinator.notLeading()).toMatch(/trust window/);
+  });
+
+  it('trust belongs to the term: a new session revives no old holding', async () => {
+    const w = world();
+    const a = await w.leading('a');
+    const old = acquired(await a.coordinator.acquire('i'));
+    a.disturb(silence);
+    await w.clock.advance(TTL_MS);
+    expect(old.trusted()).toBe(false);
+    a.disturb(undefined);
+    await w.clock.advance(2 * TTL_MS);
+    expect(a.coordinator.notLeading()).toBeUndefined();
+    expect(old.trusted()).toBe(false);
+    expect(old.signal.reason).toBe('session_lost');
+    expect(a.coordinator.holding('i')).toBeUndefined();
+
+    const fresh = acquired(await a.coordinator.acquire('i'));
+    expect(fresh.token).toBeGreaterThan(old.token);
+    expect(fresh.trusted()).toBe(true);
+    expect(old.trusted()).toBe(false);
+    // Whatever is done with the old holding does not touch the new one.
+    a.coordinator.supersede(old);
+    await a.coordinator.release(old, 'test');
+    a.coordinator.pin(old)();
+    expect(fresh.trusted()).toBe(true);
+    expect(w.etcd.get(key('i'))?.modRevision).toBe(fresh.token);
+  });
+
+  it('a lease got under a session that was lost meanwhile is not held', async () => {
+    const w = world();
+    const a = await w.leading('a');
+    a.disturb(async (call, run) => {
+      const answer = await run();
+      if (call === 'acquire') w.clock.jump(TTL_MS);
+      return answer;
+    });
+    expect(await a.coordinator.acquire('i')).toMatchObject({ kind: 'unavailable' });
+    expect(a.coordinator.holding('i')).toBeUndefined();
+  });
+
+  it('TTL 0 ends the session, and a new session re-registers', async () => {
+    const w = world();
+    const a = await w.leading('a');
+    const held = acquired(await a.coordinator.acquire('i'));
+    const before = w.etcd.get(replicaKey(NAMESPACE, 'a'));
+    w.etcd.revoke(before?.leaseId ?? '');
+    expect(w.etcd.get(replicaKey(NAMESPACE, 'a'))).toBeUndefined();
+    await w.clock.advance(TTL_MS / 2);
+    expect(held.signal.reason).toBe('session_lost');
+    const after = w.etcd.get(replicaKey(NAMESPACE, 'a'));
+    expect(after?.value).toBe(before?.value);
+    expect(after?.leaseId).not.toBe(before?.leaseId);
+    expect(a.coordinator.notLeading()).toBeUndefined();
+  });
+
+  it('an acquisition that finds the lease gone ends the session', async () => {
+    const w = world();
+    const a = await w.leading('a');
+    const held = acquired(await a.coordinator.acquire('i'));
+    w.etcd.revoke(w.etcd.get(key('i'))?.leaseId ?? '');
+    expect(await a.coordinator.acquire('j')).toMatchObject({ kind: 'unavailable' });
+    expect(held.signal.reason).toBe('session_lost');
+    await w.clock.advance(10);
+    expect(a.coordinator.notLeading()).toBeUndefined();
+  });
+
+  it('stepping down revokes the session, so that others need not wait, and leads again once the gate allows', async () => {
+    const w = world();
+    let refusal: string | undefined;
+    const a = await w.leading('a', { gate: () => Promise.resolve(refusal) });
+    const b = await w.leading('b');
+    const held = acquired(await a.coordinator.acquire('i'));
+    refusal = 'Postgres cannot be reached';
+    await a.coordinator.stepDown('Postgres cannot be reached');
+    expect(held.signal.reason).toBe('session_lost');
+    expect(w.etcd.get(key('i'))).toBeUndefined();
+    expect(await b.coordinator.confirmGone('a')).toBe('gone');
+    acquired(await b.coordinator.acquire('i'));
+    await w.clock.advance(5_000);
+    expect(a.coordinator.notLeading()).toBe('Postgres cannot be reached');
+    refusal = undefined;
+    await w.clock.advance(1_100);
+    expect(a.coordinator.notLeading()).toBeUndefined();
+    expect(await b.coordinator.confirmGone('a')).toBe('registered');
+  });
+});
+
+describe('leaving', () => {
+  it('drain releases all in batches, takes up nothing more, and stays registered as draining', async () => {
+    const w = world();
+    const [a, b] = [await w.leading('a'), await w.leading('b')];
+    const holdings = await Promise.all(
+      Array.from({ length: 200 }, async (_, i) => acquired(await a.coordinator.acquire(`i-${i}`))),
+    );
+    const pinned = holdings[7] as Holding;
+    const unpin = a.coordinator.pin(pinned);
+    let transactions = 0;
+    a.disturb((call, run) => {
+      if (call === 'release') transactions += 1;
+      return run();
+    });
+    await a.coordinator.drain();
+    await a.coordinator.drain();
+    expect(transactions).toBe(5);
+    expect(holdings.filter((h) => h.trusted())).toEqual([pinned]);
+    expect(await a.coordinator.acquire('new')).toEqual({ kind: 'unavailable', why: 'draining' });
+    await w.clock.advance(1);
+    expect(b.coordinator.replicas().map(({ replicaId }) => replicaId)).toEqual(['b']);
+    expect(await b.coordinator.confirmGone('a')).toBe('registered');
+
+    await w.clock.advance(2 * TTL_MS);
+    expect(pinned.trusted()).toBe(true);
+    unpin();
+    await settled();
+    expect(pinned.signal.reason).toBe('released');
+    expect(w.etcd.get(key('i-7'))).toBeUndefined();
+  });
+
+  it('stop gives back everything, leaves no key and no timer, and may be called twice', async () => {
+    const w = world();
+    const a = await w.leading('a', { idleReleaseMs: 1_000 });
+    const holdings = await Promise.all(
+      Array.from({ length: 50 }, async (_, i) => acquired(await a.coordinator.acquire(`i-${i}`))),
+    );
+    a.coordinator.pin(holdings[0] as Holding);
+    await Promise.all([a.coordinator.stop(), a.coordinator.stop()]);
+    expect(holdings.map((h) => h.signal.reason as unknown)).toEqual(Array(50).fill('released'));
+    expect(w.etcd.entries()).toEqual([]);
+    expect(a.coordinator.notLeading()).toBe('stopped');
+    await w.clock.advance(1);
+    expect(w.clock.timers).toBe(0);
+    await w.clock.advance(3 * TTL_MS);
+    expect(w.etcd.entries()).toEqual([]);
+  });
+
+  it('stop ends in bounded time when etcd says nothing, at any moment of its life', async () => {
+    for (const lifeMs of [0, 1, 1_500, 4_000]) {
+      const w = world();
+      const a = w.replica('a');
+      if (lifeMs === 0) a.disturb(silence);
+      void a.coordinator.start();
+      await w.clock.advance(1);
+      const asked = Array.from({ length: 300 }, (_, i) => a.coordinator.acquire(`i-${i}`));
+      await w.clock.advance(1);
+      a.disturb(silence);
+      await w.clock.advance(lifeMs);
+      let stopped = false;
+      void a.coordinator.stop().then(() => (stopped = true));
+      await w.clock.advance(4_000);
+      expect(stopped).toBe(true);
+      expect((await Promise.all(asked)).every(({ kind }) => kind !== 'held')).toBe(true);
+      await w.clock.advance(2 * TTL_MS);
+      expect(w.etcd.entries()).toEqual([]);
+      expect(w.clock.timers).toBe(0);
+    }
+  });
+
+  it('one that was never started can be stopped', async () => {
+    const w = world();
+    const a = w.replica('a');
+    await a.coordinator.stop();
+    expect(w.clock.timers).toBe(0);
+  });
+});
+
+describe('confirming that a process is gone', () => {
+  it('confirmGone is registered for a live one and gone after it', async () => {
+    const w = world();
+    const [a, b] = [await w.leading('a'), await w.leading('b')];
+    expect(await a.coordinator.confirmGone('b')).toBe('registered');
+    b.disturb(silence);
+    await w.clock.advance(TTL_MS - 500);
+    // Lost to itself, but not yet gone from etcd.
+    expect(b.coordinator.notLeading()).toBeDefined();
+    expect(await a.coordinator.confirmGone('b')).toBe('registered');
+    await w.clock.advance(TTL_MS);
+    expect(await a.coordinator.confirmGone('b')).toBe('gone');
+  });
+
+  it('goes through etcd’s log, and is unknown without a session or an answer', async () => {
+    const w = world();
+    const a = await w.leading('a');
+    const before = w.etcd.revision;
+    expect(await a.coordinator.confirmGone('b')).toBe('gone');
+    expect(w.etcd.revision).toBe(before + 1);
+    a.disturb(cut);
+    expect(await a.coordinator.confirmGone('b')).toBe('unknown');
+    w.clock.jump(TTL_MS);
+    expect(await a.coordinator.confirmGone('b')).toBe('unknown');
+  });
+});

@@ -1,0 +1,66 @@
+import { defineConfig } from 'vitest/config';
+import type { TestProjectConfiguration } from 'vitest/config';
+
+interface ProjectOptions {
+  /** Projects of a lower group end before those of a higher one begin. */
+  readonly groupOrder: number;
+  readonly needsServers: boolean;
+  readonly testTimeoutMs: number;
+  /** Two files at a time, or one: fault tests measure times that a busy neighbour would spoil. */
+  readonly maxWorkers: 1 | 2;
+}
+
+function project(
+  name: string,
+  folders: readonly string[],
+  options: ProjectOptions,
+): TestProjectConfiguration {
+  return {
+    test: {
+      name,
+      include: folders.map((folder) => `test/${folder}/**/*.test.ts`),
+      pool: 'forks',
+      maxWorkers: options.maxWorkers,
+      sequence: { groupOrder: options.groupOrder },
+      testTimeout: options.testTimeoutMs,
+      hookTimeout: 60_000,
+      // Servers are started only for a run that has a test which needs them.
+      globalSetup: options.needsServers ? ['test/harness/global-setup.ts'] : [],
+    },
+  };
+}
+
+const resultsFile = process.env['LEASEHOLD_TEST_RESULTS'];
+
+export default defineConfig({
+  test: {
+    teardownTimeout: 60_000,
+    reporters: resultsFile === undefined ? ['default'] : ['default', ['json', { outputFile: resultsFile }]],
+    projects: [
+      project('unit', ['unit', 'property'], {
+        groupOrder: 0,
+        needsServers: false,
+        testTimeoutMs: 20_000,
+        maxWorkers: 2,
+      }),
+      project('simulation', ['simulation'], {
+        groupOrder: 0,
+        needsServers: false,
+        testTimeoutMs: 300_000,
+        maxWorkers: 2,
+      }),
+      project('integration', ['integration', 'contract'], {
+        groupOrder: 1,
+        needsServers: true,
+        testTimeoutMs: 60_000,
+        maxWorkers: 2,
+      }),
+      project('fault', ['fault'], {
+        groupOrder: 2,
+        needsServers: true,
+        testTimeoutMs: 180_000,
+        maxWorkers: 1,
+      }),
+    ],
+  },
+});
