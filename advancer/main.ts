@@ -150,7 +150,7 @@ async function serve(config: Config, run: Run): Promise<void> {
     logger.info({ aborted: attempts }, 'drained');
   } finally {
     await Promise.allSettled([bus.close(), log.close(), console.close()]);
-    await store.close();
+    store.close();
   }
 }
 

@@ -21,7 +21,7 @@ export interface Clock {
 
 /** `sleep` in terms of `after`, for whoever implements a {@link Clock}. */
 export function sleepBy(
-  after: Clock['after'],
+  after: (delayMs: number, fire: () => void) => Timer,
   delayMs: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -48,5 +48,5 @@ export const systemClock: Clock = {
     const handle = setTimeout(fire, delayMs);
     return { cancel: () => clearTimeout(handle) };
   },
-  sleep: (delayMs, signal) => sleepBy(systemClock.after, delayMs, signal),
+  sleep: (delayMs, signal) => sleepBy((afterMs, fire) => systemClock.after(afterMs, fire), delayMs, signal),
 };

@@ -70,13 +70,15 @@ export function createMetrics(): Metrics {
   };
 
   function gauge(name: string, help: string, read: () => number): void {
-    new Gauge({
-      name: `leasehold_${name}`,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(read());
-      },
-    });
+    registry.registerMetric(
+      new Gauge({
+        name: `leasehold_${name}`,
+        help,
+        registers: [],
+        collect() {
+          this.set(read());
+        },
+      }),
+    );
   }
 }

@@ -70,11 +70,10 @@ export async function advance(
         return finish(context, term, request, 'in_doubt', { inDoubt: inDoubtOf(step.doubt) });
       case 'complete':
         return finish(context, term, request, 'completed', {});
-      case 'halt': {
-        const { message, failure } = step.failure;
-        const text = `cell ${step.cell.id} ${String(message)}${failure === undefined ? '' : `: ${JSON.stringify(failure)}`}`;
-        return finish(context, term, request, 'halted', { error: { code: 'halted', message: text } });
-      }
+      case 'halt':
+        return finish(context, term, request, 'halted', {
+          error: { code: 'halted', message: `cell ${step.cell.id} ${step.why}` },
+        });
       case 'await': {
         const judged = judgeAwait(step, await context.log.claimStatus(step.claimId));
         if (judged.do === 'park')

@@ -9,6 +9,7 @@
 //   GET  /effects           all of them               {count, effects}
 //
 //   PUT  /delay {"ms": N, "where": "before" | "after"}
+//   GET  /delay             what is set, and how many senders wait    {ms, where, waiting}
 //
 // makes it slow, which leaves time to kill somebody in the middle of an effect. "after" (unless
 // said otherwise): an effect is recorded at once, and its answer comes N ms later. "before": an
@@ -21,6 +22,7 @@ const MAX_DELAY_MS = 600_000;
 /** In memory: a ledger that is started anew is empty. */
 const effects = [];
 let delay = { ms: 0, where: 'after' };
+let waiting = 0;
 
 const app = fastify({ forceCloseConnections: true });
 
@@ -36,12 +38,21 @@ app.addContentTypeParser('*', { parseAs: 'string' }, (_request, text, done) => {
 
 const withKey = (key) => effects.filter((effect) => effect.key === key);
 
-/** Waits, and says whether the sender was there all the time. */
+/** Makes a sender wait, and says whether it was there all the time. */
 async function staysFor(socket, ms) {
   const gone = new AbortController();
-  socket.once('close', () => gone.abort());
-  if (socket.destroyed) return false;
-  return sleep(ms, true, { signal: gone.signal }).catch(() => false);
+  const onClose = () => gone.abort();
+  socket.once('close', onClose);
+  if (socket.destroyed) onClose();
+  waiting += 1;
+  try {
+    return await sleep(ms, true, { signal: gone.signal });
+  } catch {
+    return false;
+  } finally {
+    waiting -= 1;
+    socket.off('close', onClose);
+  }
 }
 
 app.post('/effects', async (request, reply) => {
@@ -51,7 +62,7 @@ app.post('/effects', async (request, reply) => {
   const time = new Date().toISOString();
   effects.push({ key, time, headers: request.headers, body: request.body ?? null });
   const { length: count } = withKey(key);
-  if (ms > 0 && where === 'after') await sleep(ms);
+  if (ms > 0 && where === 'after') await staysFor(request.raw.socket, ms);
   return reply.code(201).send({ key, count });
 });
 
@@ -74,6 +85,8 @@ app.put('/delay', (request, reply) => {
   delay = { ms, where };
   return reply.send(delay);
 });
+
+app.get('/delay', () => ({ ...delay, waiting }));
 
 // Answers that are still withheld are not waited for.
 for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exit(0));

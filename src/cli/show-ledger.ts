@@ -21,6 +21,12 @@ export class ShowLedger {
     return (await this.effects()).filter((effect) => effect.key === key).length;
   }
 
+  /** How many senders it makes wait at this moment. */
+  async waiting(): Promise<number> {
+    const answer = await fetch(`${this.#url}/delay`);
+    return ((await answer.json()) as { waiting: number }).waiting;
+  }
+
   /** Makes it slow: before it records an effect, or after that and before it answers. 0 makes it quick again. */
   async delay(ms: number, where: 'before' | 'after' = 'after'): Promise<void> {
     const answer = await fetch(`${this.#url}/delay`, {

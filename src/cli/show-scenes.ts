@@ -44,7 +44,8 @@ export async function killedBeforeTheEffect(stage: Stage, instanceId: string): P
   await stage.agentB.claim(instanceId, { status: 'approved' });
   stage.say('ledger', 'is told to take its time before it records anything');
   await stage.ledger.delay(WITHHELD_MS, 'before');
-  const holder = await askAndKill(stage, instanceId, 'charge', () => Promise.resolve(true));
+  const waits = async (): Promise<boolean> => (await stage.ledger.waiting()) > 0;
+  const holder = await askAndKill(stage, instanceId, 'charge', waits);
   const { receipt, log } = await holder.takenOver();
   stage.check(receipt.outcome === 'completed', `${instanceId} should be completed, not ${receipt.outcome}`);
   stage.check(

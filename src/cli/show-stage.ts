@@ -129,7 +129,8 @@ export class Stage {
       firstMs: () => firstMs,
       settled: async (rows) => {
         // Events are told once and may be lost; the log, shown afterwards, is the truth.
-        for (let waits = 0; seen < rows && waits < 40; waits += 1) await sleep(25);
+        const enough = (): boolean => seen >= rows;
+        for (let waits = 0; !enough() && waits < 40; waits += 1) await sleep(25);
         unwatch();
       },
     };
@@ -144,19 +145,17 @@ export interface Following {
   settled: (rows: number) => Promise<void>;
 }
 
-/** A receipt in a line: the outcome, and what was run for it. */
+/** A receipt in a line: the outcome, the cells whose rows were written for it, and why it went no further. */
 export function receiptLine(receipt: Receipt): string {
   const { outcome, steps, holder, awaiting, inFlight, inDoubt, error } = receipt;
   const cells = [...new Set(steps.map(({ cellId }) => cellId))].join(', ');
-  const by = holder === null ? '' : ` by ${holder.replicaId}, fencing token ${holder.fencingToken}`;
-  const ran = cells === '' ? 'ran nothing' : `ran ${cells}${by}`;
+  const on = holder === null ? '' : ` on ${holder.replicaId}`;
   const why = [
+    cells === '' ? 'ran nothing' : `went through ${cells}`,
     awaiting && `waits for claim ${awaiting.claimId} to be ${awaiting.statuses.join(' or ')}`,
-    inFlight &&
-      `attempt ${inFlight.attempt} of ${inFlight.cellId} is under way${holder === null ? '' : ` on ${holder.replicaId}`}`,
-    inDoubt &&
-      `nobody knows the outcome of attempt ${inDoubt.attempt} of ${inDoubt.cellId} (${inDoubt.reason})`,
+    inFlight && `attempt ${inFlight.attempt} of ${inFlight.cellId} is under way${on}`,
+    inDoubt && `nobody knows what attempt ${inDoubt.attempt} of ${inDoubt.cellId} did (${inDoubt.reason})`,
     error?.message,
-  ].filter(Boolean);
-  return `${outcome}: ${ran}${why.length === 0 ? '' : `; ${why.join('; ')}`}`;
+  ];
+  return `${outcome}: ${why.filter(Boolean).join('; ')}`;
 }

@@ -37,7 +37,7 @@ export type NextStep =
   /** An attempt is in doubt. */
   | { do: 'settle'; doubt: Doubt; cell: ExecCell }
   /** A cell failed for good, or an assert was false. */
-  | { do: 'halt'; cell: Cell; failure: JsonObject }
+  | { do: 'halt'; cell: Cell; why: string }
   | { do: 'complete' };
 
 /** After that many interruptions in a row even a `rerun` cell waits for a person: it may be what kills replicas. */
@@ -59,7 +59,8 @@ export function nextStep(course: Course): NextStep {
   const cell = nextCell(runbook, state);
   if (cell === undefined) return { do: 'complete' };
   const record = state.cells.get(cell.id);
-  if (record?.result === 'refuted') return { do: 'halt', cell, failure: { message: 'the cell was refuted' } };
+  if (record?.result === 'refuted')
+    return { do: 'halt', cell, why: `was refuted: ${JSON.stringify(record.failure ?? null)}` };
   if ('exec' in cell) return nextAttempt(cell, record);
   const scope = { inputs, outputs: outputsOf(state) };
   if ('await' in cell) {
@@ -119,11 +120,7 @@ function nextAttempt(cell: ExecCell, record: CellRecord | undefined): NextStep {
   const attempt = (record?.attempts ?? 0) + 1;
   if (record?.failure === undefined) return { do: 'start', cell, attempt, backoffMs: rerunBackoffMs(record) };
   if (record.failures >= (cell.retry?.attempts ?? 1)) {
-    return {
-      do: 'halt',
-      cell,
-      failure: { message: `failed ${times(record.failures)}`, failure: record.failure },
-    };
+    return { do: 'halt', cell, why: `failed ${times(record.failures)}: ${JSON.stringify(record.failure)}` };
   }
   const firstMs = parseDurationMs(cell.retry?.backoff ?? '') ?? DEFAULT_BACKOFF_MS;
   return {

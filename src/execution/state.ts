@@ -106,7 +106,7 @@ export function applyRow(state: InstanceState, row: Row): void {
       fail(cell, row.body['error'] ?? null);
       break;
     case 'interrupted': {
-      const reason = String(row.body['reason']);
+      const reason = textOf(row.body['reason']);
       if (reason !== 'not_started') cell.interruptions += 1;
       state.doubt = {
         ...attempt,
@@ -155,7 +155,7 @@ export function outputsOf(state: InstanceState): { [cellId: string]: Json } {
 }
 
 function decide(cell: CellRecord, row: Row): void {
-  const by = String(row.body['by']);
+  const by = textOf(row.body['by']);
   switch (row.body['as']) {
     case 'succeeded':
       satisfy(cell, row.body['output'] ?? null);
@@ -202,4 +202,9 @@ function recordOf(state: InstanceState, cellId: string): CellRecord {
     state.cells.set(cellId, cell);
   }
   return cell;
+}
+
+/** A member of a body that is text in every row that the guard let in. */
+function textOf(value: Json | undefined): string {
+  return typeof value === 'string' ? value : '';
 }

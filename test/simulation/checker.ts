@@ -21,7 +21,7 @@ export function breaches(cluster: Cluster, workload: Workload): Breach[] {
   checkEvidence(cluster, breach);
   for (const what of cluster.closedInHand) breach(3, `${what} was closed while its process ran it`);
   for (const { replicaId, crashedOver } of cluster.replicas) {
-    if (crashedOver !== undefined) breach(4, `${replicaId} crashed over ${String(crashedOver)}`);
+    if (crashedOver !== undefined) breach(4, `${replicaId} crashed over ${crashedOver.message}`);
   }
   return found;
 }

@@ -21,7 +21,7 @@ export interface SimReplica {
   replicaId: string;
   replica: Replica;
   /** The invariant that it crashed over, if it did. */
-  crashedOver?: unknown;
+  crashedOver?: Error;
 }
 
 /** How a cluster differs from the shipped product; for negative controls and for tests of single rules. */
@@ -112,7 +112,7 @@ export class Cluster {
         return this.#options.leases?.(coordinator) ?? coordinator;
       },
       crash: (cause) => {
-        started.crashedOver = cause;
+        started.crashedOver = cause instanceof Error ? cause : new Error('crashed', { cause });
         world.note(`${replicaId} crashed over ${String(cause)}`);
         process.kill();
         throw cause;
@@ -162,9 +162,7 @@ export class Cluster {
       (level: string) =>
       (fields: object, text: string): void => {
         const { instanceId, cellId, attempt, token, why } = fields as Record<string, unknown>;
-        const about = [instanceId, cellId, attempt, token, why]
-          .filter((part) => part !== undefined)
-          .join(' ');
+        const about = JSON.stringify([instanceId, cellId, attempt, token, why]);
         this.world.note(`${replicaId} ${level}: ${text} ${about}`);
       };
     return { debug: () => undefined, info: note('info'), warn: note('warn'), error: note('error') };

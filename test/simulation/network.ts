@@ -76,23 +76,22 @@ export class Network {
     apply: () => T | Promise<T>,
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      let deadline: Timer | undefined;
+      const deadline: Timer = process.deliver(timeoutMs, () =>
+        reject(new CallLost(`${server} did not answer ${process.name}`)),
+      );
       const answer = (say: () => void): void => {
         if (!this.open(process, server) || this.#world.random.chance(this.weather.lostAnswer)) return;
         process.deliver(this.latencyMs(), () => {
-          deadline?.cancel();
+          deadline.cancel();
           say();
         });
       };
-      deadline = process.deliver(timeoutMs, () =>
-        reject(new CallLost(`${server} did not answer ${process.name}`)),
-      );
       if (this.#world.random.chance(this.weather.lostCall)) return;
       this.#world.at(this.latencyMs(), () => {
         if (!this.open(process, server)) return;
         void (async () => apply())().then(
           (value) => answer(() => resolve(value)),
-          (error: unknown) => answer(() => reject(error as Error)),
+          (error: Error) => answer(() => reject(error)),
         );
       });
     });

@@ -152,13 +152,13 @@ export class SimPostgres {
       receipt: (requestId) => call(() => this.receipts.get(requestId)?.receipt),
       append: async (entry) => {
         const sent = structuredClone(entry);
-        let broken: unknown;
+        let broken: Error | undefined;
         try {
           return await network.call(process, 'postgres', 2_000, () => {
             try {
               return this.append(sent);
             } catch (cause) {
-              broken = cause;
+              broken = cause as Error;
               throw cause;
             }
           });

@@ -28,17 +28,17 @@ describe('the shipped replica in a simulated world', () => {
     let refusals = 0;
     for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
       const result = await runSeed(seed);
-      expect(result.breaches, told(result)).toEqual([]);
+      if (result.breaches.length > 0) throw new Error(told(result));
       effects += result.effects;
       lateOutcomes += result.lateOutcomes;
       refusals += result.refusals;
     }
     // A world in which nothing goes wrong would prove nothing.
     expect(effects).toBeGreaterThan(SEEDS * 3);
-    if (SEEDS >= 100) {
-      expect(lateOutcomes).toBeGreaterThan(0);
-      expect(refusals).toBeGreaterThan(0);
-    }
+    // A single seed, repeated by hand, need not meet a fence.
+    const enough = SEEDS >= 100 ? 0 : -1;
+    expect(lateOutcomes).toBeGreaterThan(enough);
+    expect(refusals).toBeGreaterThan(enough);
   });
 
   test('the same seed gives the same run, event for event', async () => {
