@@ -4,7 +4,7 @@ import type { Json } from '../../src/json.ts';
 import type { AdvanceMessage, DecideMessage, ReplyError } from '../../src/request/messages.ts';
 import type { Counted } from '../run/context.ts';
 import type { AdvanceRequest } from '../run/advance.ts';
-import { refusedOutright } from '../run/held-instance.ts';
+import { refusedOutright } from '../run/receipts.ts';
 import type { Errand } from './ask.ts';
 
 /** How long after its arrival an advance that names no expiry may be admitted. */

@@ -1,8 +1,9 @@
 import { judgeAwait, nextStep } from '../../src/execution/plan.ts';
 import { inDoubtOf, inFlightOf } from '../../src/execution/status.ts';
-import type { Outcome, Receipt, ReceiptError } from '../../src/request/receipt.ts';
+import type { Receipt, ReceiptError } from '../../src/request/receipt.ts';
 import { runAttempt } from './attempt.ts';
 import type { RunContext } from './context.ts';
+import { receiptOf, recordedFor, type ReceiptDetail } from './receipts.ts';
 import { closeAttempt, settleDoubt } from './settle.ts';
 import type { Commit, OnBehalfOf, Term } from './term.ts';
 
@@ -92,7 +93,7 @@ export async function advance(
         if (step.backoffMs > 0) {
           // What is known is written before the wait, not after it.
           const commit = await term.commit();
-          if (commit.kind !== 'committed') return walkedBy(commit);
+          if (commit.kind !== 'committed') return walkedBy(request, commit);
           await context.clock.sleep(step.backoffMs, AbortSignal.any([context.draining, term.holding.signal]));
         }
         const result = await runAttempt(context, term, step, whom, () =>
@@ -100,32 +101,10 @@ export async function advance(
         );
         if (result.kind === 'closed') break;
         if (result.kind === 'handed_on') await term.commit();
-        return walkedBy(result);
+        return walkedBy(request, result);
       }
     }
   }
-}
-
-/** What a receipt says beside its outcome. */
-export type ReceiptDetail = Pick<Receipt, 'awaiting' | 'inFlight' | 'inDoubt' | 'error'>;
-
-/** The receipt of a request as the term's log stands now. */
-export function receiptOf(
-  context: RunContext,
-  term: Term,
-  request: Pick<AdvanceRequest, 'requestId' | 'instanceId'>,
-  outcome: Outcome,
-  detail: ReceiptDetail,
-): Receipt {
-  return {
-    requestId: request.requestId,
-    instanceId: request.instanceId,
-    outcome,
-    steps: [...(term.course.state.stepsByRequest.get(request.requestId) ?? [])],
-    nextCellId: term.nextCellId,
-    holder: { replicaId: context.leases.replicaId, fencingToken: term.holding.token },
-    ...detail,
-  };
 }
 
 const postgresAway: ReceiptError = {
@@ -143,10 +122,13 @@ async function finish(
 ): Promise<Walked> {
   const receipt = receiptOf(context, term, request, outcome, detail);
   const commit = await term.commit(receipt, detail.awaiting !== undefined);
-  return commit.kind === 'committed' ? { kind: 'receipt', receipt } : walkedBy(commit);
+  return commit.kind === 'committed' ? { kind: 'receipt', receipt } : walkedBy(request, commit);
 }
 
-function walkedBy(commit: Exclude<Commit, { kind: 'committed' }> | { kind: 'handed_on' }): Walked {
+function walkedBy(
+  request: AdvanceRequest,
+  commit: Exclude<Commit, { kind: 'committed' }> | { kind: 'handed_on' },
+): Walked {
   switch (commit.kind) {
     case 'stale':
       return { kind: 'stale' };
@@ -154,7 +136,7 @@ function walkedBy(commit: Exclude<Commit, { kind: 'committed' }> | { kind: 'hand
     case 'handed_on':
       return { kind: 'handed_on' };
     case 'receipted':
-      return { kind: 'receipt', receipt: commit.receipt };
+      return { kind: 'receipt', receipt: recordedFor(request, commit.receipt) };
   }
 }
 

@@ -3,8 +3,9 @@ import type { Holding } from '../../src/lease/holding.ts';
 import type { DecideMessage, ReplyError } from '../../src/request/messages.ts';
 import type { InFlight, Receipt } from '../../src/request/receipt.ts';
 import type { Verdict } from '../../src/execution/row.ts';
-import { advance, receiptOf, type AdvanceRequest, type Handled } from './advance.ts';
+import { advance, type AdvanceRequest, type Handled } from './advance.ts';
 import type { RunContext } from './context.ts';
+import { bareReceipt, receiptOf, recordedFor, refusedOutright } from './receipts.ts';
 import { closeAttempt, proposeDecision, settleByEvidence, settleDoubt } from './settle.ts';
 import { Term } from './term.ts';
 
@@ -254,31 +255,6 @@ export class HeldInstance {
     const holder = { replicaId: this.#context.leases.replicaId, fencingToken: this.holding.token };
     return { ...bareReceipt(request, 'in_flight'), holder, inFlight };
   }
-}
-
-/** A receipt for a request that was refused before the log was looked at. */
-export function refusedOutright(
-  request: Pick<AdvanceRequest, 'requestId' | 'instanceId'>,
-  outcome: 'expired' | 'not_found' | 'unavailable' | 'invalid',
-  message: string,
-): Receipt {
-  return { ...bareReceipt(request, outcome), error: { code: outcome, message } };
-}
-
-function bareReceipt(
-  request: Pick<AdvanceRequest, 'requestId' | 'instanceId'>,
-  outcome: Receipt['outcome'],
-): Receipt {
-  const { requestId, instanceId } = request;
-  return { requestId, instanceId, outcome, steps: [], nextCellId: null, holder: null };
-}
-
-/** A request id belongs to one instance for ever. */
-function recordedFor(request: AdvanceRequest, recorded: Receipt): Receipt {
-  if (recorded.instanceId === request.instanceId) return recorded;
-  const message = `requestId: ${request.requestId} was used for instance ${recorded.instanceId}; choose a fresh one`;
-  const refusal = refusedOutright(request, 'invalid', message);
-  return { ...refusal, error: { code: 'invalid', message, field: 'requestId' } };
 }
 
 function refused(code: ReplyError['code'], message: string): Decided {

@@ -140,12 +140,9 @@ export class Term {
         return { kind: 'committed', resent: false };
       case 'already_recorded':
         return { kind: 'committed', resent: true };
-      case 'receipted': {
-        // Whoever answered the request may have closed our attempt as interrupted before: what we know of it counts.
-        const closing = rows.filter((row) => lateOutcomeOf(row) !== undefined);
-        await this.#keepEvidence(closing, `request ${definite.receipt.requestId} has its receipt`);
+      case 'receipted':
+        await this.#closeAllTheSame(rows, definite.receipt);
         return { kind: 'receipted', receipt: definite.receipt };
-      }
       case 'conflict':
         await this.#keepEvidence(rows, definite.detail);
         return { kind: 'stale' };
@@ -168,6 +165,27 @@ export class Term {
       if (kind !== 'completed' && kind !== 'failed') continue;
       await this.#context.failpoint('after_outcome', { instanceId, cellId, attempt, requestId });
     }
+  }
+
+  /**
+   * The request got its receipt elsewhere, so nothing of the entry was written. What closes an attempt of ours is
+   * written all the same, without the receipt; where somebody else has closed it already, it becomes evidence.
+   */
+  async #closeAllTheSame(rows: readonly NewRow[], receipt: Receipt): Promise<void> {
+    const opening = rows.findIndex(
+      ({ kind }) => kind === 'started' || kind === 'satisfied' || kind === 'refuted',
+    );
+    const closing = opening === -1 ? rows : rows.slice(0, opening);
+    if (closing.length === 0) return;
+    const definite = await appendDefinitely(this.#context, {
+      instanceId: this.holding.instanceId,
+      fencingToken: this.holding.token,
+      replicaId: this.#context.leases.replicaId,
+      rows: closing,
+      projection: { status: closing.at(-1)?.kind === 'interrupted' ? 'in_doubt' : 'ready', nextCellId: null },
+    });
+    if (definite.kind === 'appended' || definite.kind === 'already_recorded') return;
+    await this.#keepEvidence(closing, `request ${receipt.requestId} has its receipt`);
   }
 
   /** The database's times take the place of our own. */

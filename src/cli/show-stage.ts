@@ -55,8 +55,9 @@ export class Stage {
     await Promise.all([this.agentA.close(), this.agentB.close()]);
   }
 
-  /** Opens a scene. */
+  /** Opens a scene. @throws the reason why the show was broken off */
   scene(title: string): void {
+    this.#options.stop.throwIfAborted();
     this.#scenes += 1;
     const text = `${this.#scenes}. ${title}`;
     this.#options.out('');
@@ -65,7 +66,7 @@ export class Stage {
 
   /** One line: who, and what they did or saw. */
   say(who: string, text: string): void {
-    this.#options.out(`   ${who.padEnd(8)}  ${clean(text)}`);
+    if (!this.#options.stop.aborted) this.#options.out(`   ${who.padEnd(8)}  ${clean(text)}`);
   }
 
   table(head: string[], rows: (string | number | null | undefined)[][]): void {

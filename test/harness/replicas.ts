@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { connect, type NatsConnection } from 'nats';
-import pg from 'pg';
+import { Pool } from 'pg';
 
 import { freshDatabase, freshNamespace, serversForTests } from './servers.ts';
 
@@ -100,9 +100,9 @@ export class TestCluster {
   /** A plain NATS connection. */
   readonly nats: NatsConnection;
   /** Postgres as the application's role. */
-  readonly app: pg.Pool;
+  readonly app: Pool;
   /** Postgres as the owner of the schema. */
-  readonly owner: pg.Pool;
+  readonly owner: Pool;
   readonly #folder: string;
   readonly #children = new Set<Child>();
 
@@ -370,8 +370,8 @@ function inheritedEnv(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LEASEHOLD_')));
 }
 
-function pool(url: string | undefined): pg.Pool {
-  const made = new pg.Pool({ connectionString: url, max: 4 });
+function pool(url: string | undefined): Pool {
+  const made = new Pool({ connectionString: url, max: 4 });
   // A test that stops the server breaks idle connections; the next query says so.
   made.on('error', () => undefined);
   return made;
