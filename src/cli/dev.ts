@@ -1,3 +1,4 @@
+import { ConfigError } from '../config.ts';
 import { DevStack } from './dev-stack.ts';
 import { EXIT } from './exit-code.ts';
 import { processIo } from './io.ts';
@@ -25,6 +26,12 @@ const PARENT_WATCH_MS = 500;
  * @throws ConfigError when the environment or an option is not usable; what kept something from starting
  */
 export async function runDev(env: NodeJS.ProcessEnv, options: RunDevOptions): Promise<number> {
+  const show = options.show || options.exit;
+  if (show && options.replicas < 2) {
+    throw new ConfigError([
+      `--replicas must be 2 or more for --show, which kills one, not ${options.replicas}`,
+    ]);
+  }
   const io = processIo();
   const out = (line: string): void => (options.json ? io.err(line) : io.out(line));
   const style = { color: io.color && !options.json };
@@ -47,7 +54,7 @@ export async function runDev(env: NodeJS.ProcessEnv, options: RunDevOptions): Pr
     dev = await DevStack.start({ env, replicas, leaseTtlS, say, stop: stop.signal, hurry: hurry.signal });
     if (options.json) io.out(JSON.stringify(dev.readyLine));
     let exitCode: number = EXIT.done;
-    if (options.show || options.exit) {
+    if (show) {
       const { runShow } = await import('./show.ts');
       const faults = await runShow(dev, { out, style, leaseTtlS, stop: stop.signal });
       for (const fault of faults) io.err(`the show went wrong: ${fault}`);

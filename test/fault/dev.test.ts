@@ -47,14 +47,16 @@ class Dev {
   }
 
   async ready(): Promise<ReadyLine> {
-    const ended = this.exited.then((how) => {
-      throw new Error(`dev ended with ${how} before it was ready:\n${this.stderr}`);
+    const line = new Promise<string>((resolve) => {
+      const look = (): void => {
+        if (this.stdout.includes('\n')) resolve(this.stdout.split('\n')[0] ?? '');
+      };
+      this.#child.stdout?.on('data', look);
+      look();
     });
-    const line = expect
-      .poll(() => this.stdout, { timeout: 90_000, interval: 50 })
-      .toMatch(/\n/)
-      .then(() => JSON.parse(this.stdout.split('\n')[0] ?? '') as ReadyLine);
-    return Promise.race([line, ended]);
+    const first = await Promise.race([line, this.exited.then(() => undefined)]);
+    if (first === undefined) throw new Error(`dev ended before it was ready:\n${this.stderr}`);
+    return JSON.parse(first) as ReadyLine;
   }
 
   terminate(): Promise<number | string> {

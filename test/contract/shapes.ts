@@ -1,0 +1,195 @@
+import { expect } from 'vitest';
+import { z } from 'zod';
+
+/*
+ * The shapes of the contract, written from its text and not from the sources. They are strict: a field that the
+ * contract does not name is a breach of it, until the contract names it.
+ */
+
+const id = z.string().regex(/^[A-Za-z0-9_-]{1,128}$/);
+const whole = z.int().min(0);
+const time = z.iso.datetime({ offset: true });
+
+/** `<name>-<8 hex>` */
+export const ReplicaId = z.string().regex(/^[A-Za-z0-9_-]+-[0-9a-f]{8}$/);
+
+const Kind = z.enum(['started', 'completed', 'failed', 'interrupted', 'decided', 'satisfied', 'refuted']);
+const Status = z.enum(['ready', 'running', 'parked', 'in_doubt', 'halted', 'completed']);
+
+/** The error of a reply, and of a receipt that was refused. */
+export const Failure = z.strictObject({
+  code: z.string(),
+  message: z.string().min(1),
+  field: z.string().min(1).optional(),
+});
+
+/** What every verb but `advance` answers when there is no result. */
+export const ErrorReply = z.strictObject({
+  error: Failure.extend({
+    code: z.enum(['invalid', 'not_found', 'conflict', 'unavailable', 'expired']),
+  }),
+});
+
+export const StartReply = z.strictObject({
+  instanceId: id,
+  runbookId: id,
+  version: z.int().min(1),
+  created: z.boolean(),
+});
+
+export const ClaimReply = z.strictObject({ claimId: id, revision: z.int().min(1), status: z.string() });
+
+export const DecideReply = z.strictObject({
+  instanceId: id,
+  seq: z.int().min(1),
+  as: z.enum(['succeeded', 'failed', 'rerun', 'skipped']),
+});
+
+const Holder = z.strictObject({ replicaId: ReplicaId, fencingToken: z.int().min(1) });
+const InFlight = z.strictObject({ cellId: id, attempt: z.int().min(1), requestId: id, since: time });
+const InDoubt = z.strictObject({ cellId: id, attempt: z.int().min(1), reason: z.string().min(1), since: time });
+const Awaiting = z.strictObject({
+  cellId: id,
+  claimId: id,
+  statuses: z.array(z.string()).min(1),
+  // null: the claim was never made.
+  currentStatus: z.string().nullable(),
+});
+
+export const OUTCOMES = [
+  'completed',
+  'advanced',
+  'parked',
+  'halted',
+  'in_flight',
+  'in_doubt',
+  'out_of_order',
+  'not_found',
+  'expired',
+  'invalid',
+  'unavailable',
+] as const;
+
+export const Receipt = z
+  .strictObject({
+    // null only where the request had none that could be made out.
+    requestId: id.nullable(),
+    instanceId: z.string(),
+    outcome: z.enum(OUTCOMES),
+    steps: z.array(
+      z.strictObject({ seq: z.int().min(1), cellId: id, kind: Kind, attempt: z.int().min(1) }),
+    ),
+    // null when no cell is left, or when the instance is not known.
+    nextCellId: id.nullable(),
+    // null when nobody held the instance.
+    holder: Holder.nullable(),
+    awaiting: Awaiting.optional(),
+    inFlight: InFlight.optional(),
+    inDoubt: InDoubt.optional(),
+    error: Failure.optional(),
+  })
+  .superRefine((receipt, context) => {
+    const { outcome } = receipt;
+    const must = (ok: boolean, message: string): void => {
+      if (!ok) context.addIssue({ code: 'custom', message: `${outcome}: ${message}` });
+    };
+    must(outcome === 'invalid' || receipt.requestId !== null, 'a request id');
+    must((outcome === 'parked') === (receipt.awaiting !== undefined), 'awaiting if and only if parked');
+    must((outcome === 'in_flight') === (receipt.inFlight !== undefined), 'inFlight if and only if in_flight');
+    must((outcome === 'in_doubt') === (receipt.inDoubt !== undefined), 'inDoubt if and only if in_doubt');
+    const refused = ['out_of_order', 'not_found', 'expired', 'invalid', 'unavailable'].includes(outcome);
+    must(!refused || receipt.error?.code === outcome, 'an error of the same code');
+    must(!(refused || outcome === 'in_flight') || receipt.steps.length === 0, 'no steps');
+  });
+
+/** A row on the wire: the columns of `executions`. */
+export const WireRow = z.strictObject({
+  instance_id: id,
+  seq: z.int().min(1),
+  fencing_token: z.int().min(1),
+  replica_id: ReplicaId,
+  kind: Kind,
+  cell_id: id,
+  attempt: z.int().min(1),
+  request_id: id.nullable(),
+  agent_id: id.nullable(),
+  body: z.record(z.string(), z.unknown()),
+  recorded_at: time,
+});
+export type WireRow = z.infer<typeof WireRow>;
+
+export const StatusReply = z
+  .strictObject({
+    instanceId: id,
+    runbookId: id,
+    version: z.int().min(1),
+    status: Status,
+    nextCellId: id.nullable(),
+    holder: Holder.nullable(),
+    lastSeq: whole,
+    cells: z.array(
+      z.strictObject({
+        cellId: id,
+        type: z.enum(['prose', 'exec', 'await', 'assert']),
+        state: z.string().min(1),
+        attempt: z.int().min(1).optional(),
+        output: z.unknown().optional(),
+      }),
+    ),
+    awaiting: Awaiting.optional(),
+    inFlight: InFlight.optional(),
+    inDoubt: InDoubt.optional(),
+    log: z.array(WireRow).optional(),
+    receipt: Receipt.optional(),
+  })
+  .superRefine((reply, context) => {
+    const must = (ok: boolean, message: string): void => {
+      if (!ok) context.addIssue({ code: 'custom', message: `${reply.status}: ${message}` });
+    };
+    must((reply.status === 'parked') === (reply.awaiting !== undefined), 'awaiting if and only if parked');
+    must((reply.status === 'running') === (reply.inFlight !== undefined), 'inFlight if and only if running');
+    must((reply.status === 'in_doubt') === (reply.inDoubt !== undefined), 'inDoubt if and only if in_doubt');
+    must(reply.log === undefined || reply.log.length === reply.lastSeq, 'the whole log');
+  });
+
+export const Event = z.strictObject({
+  instanceId: id,
+  rows: z.array(WireRow),
+  status: Status,
+  receipt: Receipt.optional(),
+});
+export type Event = z.infer<typeof Event>;
+
+export const LeaseValue = z.strictObject({ replicaId: ReplicaId });
+
+export const ReplicaValue = z.strictObject({
+  replicaId: ReplicaId,
+  name: z.string().min(1),
+  pid: z.int().min(1),
+  httpUrl: z.string().regex(/^http:\/\/\S+:\d+$/),
+});
+
+export const ReadyLine = z.strictObject({
+  ready: z.literal(true),
+  replicaId: ReplicaId,
+  pid: z.int().min(1),
+  httpUrl: z.string().regex(/^http:\/\/\S+:\d+$/),
+});
+
+/** Reads a value that must have the shape; the failure says where it has not, and shows the value. */
+export function read<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (!result.success) {
+    expect.fail(`${z.prettifyError(result.error)}\nin ${JSON.stringify(value, undefined, 1)}`);
+  }
+  return result.data;
+}
+
+/** The lines of a command's standard output, each of which must be one JSON value. */
+export function jsonLines(text: string): unknown[] {
+  expect(text === '' || text.endsWith('\n'), `ends with a line break: ${JSON.stringify(text)}`).toBe(true);
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as unknown);
+}

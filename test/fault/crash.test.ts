@@ -1,0 +1,239 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { httpCell, lane, PROBE, runbookOf, Scene, stepsOf } from '../harness/scene.ts';
+
+const POLICIES = ['hold', 'rerun', 'probe'] as const;
+type Policy = (typeof POLICIES)[number];
+
+const RUNBOOKS = [
+  runbookOf('hold', [httpCell('charge')]),
+  runbookOf('rerun', [httpCell('charge', { onInterrupt: 'rerun' })]),
+  runbookOf('probe', [httpCell('charge', { onInterrupt: 'probe', probe: PROBE })]),
+  runbookOf('two', [httpCell('first'), httpCell('second', { onInterrupt: 'rerun' })]),
+];
+
+/** What is left of a holder that is killed at a point, and what the next holder makes of it. */
+interface Expected {
+  outcome: string;
+  story: string[];
+  /** Effects as the witness counts them. */
+  effects: number;
+  /** Whose answer it is: the survivor's, or the one that the victim had recorded. */
+  by: 'survivor' | 'victim';
+}
+
+const RAN = ['started charge 1', 'completed charge 1'];
+const CUT = ['started charge 1', 'interrupted charge 1 crash'];
+const DOUBT: Omit<Expected, 'effects'> = { outcome: 'in_doubt', story: CUT, by: 'survivor' };
+const rerunBy = (who: string): string[] => [
+  ...CUT,
+  `decided charge 1 rerun by ${who}`,
+  'started charge 2',
+  'completed charge 2',
+];
+const done = (story: string[], effects: number): Expected => ({
+  outcome: 'completed',
+  story,
+  effects,
+  by: 'survivor',
+});
+const everyPolicy = (expected: Expected): Record<Policy, Expected> => ({
+  hold: expected,
+  rerun: expected,
+  probe: expected,
+});
+const effectBegan: Record<Policy, Expected> = {
+  hold: { ...DOUBT, effects: 1 },
+  rerun: done(rerunBy('@policy'), 2),
+  probe: done([...CUT, 'decided charge 1 succeeded by @probe'], 1),
+};
+
+const POINTS: Record<string, Record<Policy, Expected>> = {
+  before_intent: everyPolicy(done(RAN, 1)),
+  after_intent: {
+    hold: { ...DOUBT, effects: 0 },
+    rerun: done(rerunBy('@policy'), 1),
+    probe: done(rerunBy('@probe'), 1),
+  },
+  in_effect: effectBegan,
+  after_effect: effectBegan,
+  after_outcome: everyPolicy({ ...done(RAN, 1), by: 'victim' }),
+};
+
+const lanes = { hold: lane(), rerun: lane(), probe: lane() };
+const scenes = {} as Record<Policy, Scene>;
+
+beforeAll(async () => {
+  // One namespace for each policy: a victim of one test must not come to hold another's instance.
+  await Promise.all(
+    POLICIES.map(async (policy) => {
+      scenes[policy] = await Scene.start({ replicas: 2 }, RUNBOOKS);
+    }),
+  );
+});
+
+afterAll(async () => {
+  await Promise.all(POLICIES.map((policy) => (scenes[policy] as Scene | undefined)?.stop()));
+});
+
+const cases = Object.entries(POINTS).flatMap(([point, expected]) =>
+  (['freeze', 'kill'] as const).flatMap((action) =>
+    POLICIES.map((policy) => ({ point, action, policy, ...expected[policy] })),
+  ),
+);
+
+describe('a holder that is killed', () => {
+  test.concurrent.each(cases)(
+    'at $point ($action) of a $policy cell: $outcome, and the effect was seen $effects times',
+    ({ point, action, policy, outcome, story, effects, by }) =>
+      lanes[policy](async () => {
+        const scene = scenes[policy];
+        const { cluster, witness } = scene;
+        const requestId = scene.name('q');
+        const victim = await scene.victim(`${point}=${action}@request:${requestId},cell:charge`);
+        const instanceId = await scene.instanceHeldBy(victim, policy);
+
+        const answer = cluster.advance(instanceId, requestId);
+        const report = await victim.failpointReached(point);
+        expect(report).toMatchObject({ instanceId, requestId, cellId: 'charge', attempt: 1 });
+        if (action === 'freeze') victim.kill();
+        expect(await victim.exited).toMatchObject({ signal: 'SIGKILL' });
+        const receipt = await answer;
+
+        const rows = await cluster.rows(instanceId);
+        expect(await scene.story(instanceId)).toEqual(story);
+        expect(receipt.outcome).toBe(outcome);
+        expect(receipt.steps).toEqual(stepsOf(rows, requestId));
+        expect(receipt.steps).toHaveLength(rows.length);
+        expect(receipt.holder?.replicaId === victim.replicaId).toBe(by === 'victim');
+        expect(receipt.nextCellId).toBe(outcome === 'completed' ? null : 'charge');
+        if (outcome === 'in_doubt') {
+          expect(receipt.inDoubt).toMatchObject({ cellId: 'charge', attempt: 1, reason: 'crash' });
+          const status = await cluster.status(instanceId);
+          expect(status.status).toBe('in_doubt');
+          expect(status.inDoubt).toEqual(receipt.inDoubt);
+        }
+        // Every effect had its intent under the very token that it carried, and one key is one charge.
+        const seen = witness.effects(instanceId);
+        const intents = rows.filter(({ kind }) => kind === 'started').map((row) => row.fencing_token);
+        expect(seen).toHaveLength(effects);
+        expect(new Set(seen.map(({ key }) => key)).size).toBe(effects === 0 ? 0 : 1);
+        for (const { key, token } of seen) {
+          expect(key).toBe(`${instanceId}/charge/1`);
+          expect(intents).toContain(token);
+        }
+        expect(new Set(seen.map(({ token }) => token)).size).toBe(effects);
+        for (let at = 1; at < rows.length; at += 1) {
+          expect(rows[at]!.fencing_token).toBeGreaterThanOrEqual(rows[at - 1]!.fencing_token);
+        }
+        // The same request again: the same receipt, and nothing runs.
+        expect(await scene.recorded(requestId)).toEqual(receipt);
+        expect(await cluster.advance(instanceId, requestId)).toEqual(receipt);
+        expect(await scene.story(instanceId)).toEqual(story);
+        expect(witness.effects(instanceId)).toHaveLength(effects);
+      }),
+  );
+
+  test.concurrent(
+    'inside a hold cell leaves a doubt that no number of advances runs again, and one of two racing decisions settles',
+    () =>
+      lanes.hold(async () => {
+        const scene = scenes.hold;
+        const { cluster, witness } = scene;
+        const requestId = scene.name('q');
+        const victim = await scene.victim(`in_effect=freeze@request:${requestId}`);
+        const instanceId = await scene.instanceHeldBy(victim, 'hold');
+        const answer = cluster.advance(instanceId, requestId);
+        await victim.failpointReached('in_effect');
+        victim.kill();
+        expect((await answer).inDoubt).toMatchObject({ cellId: 'charge', attempt: 1 });
+
+        const ask = async (count: number, wait: boolean): Promise<void> => {
+          const receipt = await cluster.advance(instanceId, scene.name('again'), {
+            agentId: `agent${count % 4}`,
+            wait,
+          });
+          expect(receipt).toMatchObject({
+            outcome: 'in_doubt',
+            steps: [],
+            inDoubt: { cellId: 'charge', attempt: 1, reason: 'crash' },
+          });
+        };
+        await Promise.all(Array.from({ length: 12 }, (_, count) => ask(count, true)));
+        for (let count = 0; count < 8; count += 1) await ask(count, false);
+        expect(witness.effects(instanceId)).toHaveLength(1);
+        expect(await scene.story(instanceId)).toEqual(CUT);
+
+        const decide = (agentId: string) =>
+          cluster.request(cluster.subject('decide', instanceId), {
+            agentId,
+            cellId: 'charge',
+            attempt: 1,
+            as: 'rerun',
+            reason: `${agentId} has looked`,
+          });
+        const answers = await Promise.all([decide('alice'), decide('bob')]);
+        expect(answers).toContainEqual({ instanceId, seq: 3, as: 'rerun' });
+        expect(answers).toContainEqual({
+          error: expect.objectContaining({ code: 'conflict' }) as unknown,
+        });
+        const winner = 'seq' in answers[0]! ? 'alice' : 'bob';
+        // A decision settles the doubt and moves nothing.
+        expect(await scene.story(instanceId)).toEqual([...CUT, `decided charge 1 rerun by ${winner}`]);
+        expect(witness.effects(instanceId)).toHaveLength(1);
+
+        const next = await cluster.advance(instanceId, scene.name('q'));
+        expect(next.outcome).toBe('completed');
+        expect(await scene.story(instanceId)).toEqual(rerunBy(winner));
+        const [first, second] = witness.effects(instanceId);
+        expect(second?.key).toBe(first?.key);
+        expect(witness.effects(instanceId)).toHaveLength(2);
+      }),
+  );
+
+  test.concurrent('inside a probe cell whose probe cannot tell: a person is asked, and the effect is not repeated', () =>
+    lanes.probe(async () => {
+      const scene = scenes.probe;
+      const { cluster, witness } = scene;
+      for (const says of ['unknown', 'nonsense'] as const) {
+        const requestId = scene.name('q');
+        const victim = await scene.victim(`in_effect=freeze@request:${requestId}`);
+        const instanceId = await scene.instanceHeldBy(victim, 'probe');
+        witness.probes.set(`${instanceId}/charge/1`, says);
+        const answer = cluster.advance(instanceId, requestId);
+        await victim.failpointReached('in_effect');
+        victim.kill();
+        const receipt = await answer;
+        expect(receipt).toMatchObject({ outcome: 'in_doubt', inDoubt: { cellId: 'charge', attempt: 1 } });
+        expect(witness.probed).toContain(`${instanceId}/charge/1`);
+        expect(await scene.story(instanceId)).toEqual(CUT);
+        expect(witness.effects(instanceId)).toHaveLength(1);
+
+        // Once the probe can tell, the next advance goes on without a person.
+        witness.probes.delete(`${instanceId}/charge/1`);
+        expect((await cluster.advance(instanceId, scene.name('q'))).outcome).toBe('completed');
+        expect(await scene.story(instanceId)).toEqual([...CUT, 'decided charge 1 succeeded by @probe']);
+        expect(witness.effects(instanceId)).toHaveLength(1);
+        const { cells } = await cluster.status(instanceId);
+        expect(cells[0]?.output).toEqual({ key: `${instanceId}/charge/1`, count: 1, probed: true });
+      }
+    }),
+  );
+
+  test.concurrent('between two cells: what is through stays through, and the next is run by another', () =>
+    lanes.rerun(async () => {
+      const scene = scenes.rerun;
+      const { cluster, witness } = scene;
+      const requestId = scene.name('q');
+      const victim = await scene.victim(`before_intent=freeze@request:${requestId},cell:second`);
+      const instanceId = await scene.instanceHeldBy(victim, 'two');
+      const answer = cluster.advance(instanceId, requestId);
+      await victim.failpointReached('before_intent');
+      victim.kill();
+      const receipt = await answer;
+      expect(receipt.outcome).toBe('completed');
+      expect(witness.effects(instanceId, 'second')).toHaveLength(1);
+      expect(witness.effects(instanceId, 'first')).toHaveLength(1);
+    }),
+  );
+});

@@ -1,0 +1,174 @@
+import type { NatsConnection } from 'nats';
+
+import type { ReceiptReply, TestCluster } from './replicas.ts';
+import type { Witness } from './witness.ts';
+
+/** One answer that an agent got. */
+export interface Answer {
+  instanceId: string;
+  requestId: string;
+  outcome: string;
+  replicaId: string | undefined;
+  /** On the monotonic clock of this process. */
+  atMs: number;
+}
+
+const CELLS = ['one', 'two', 'three'];
+
+/** Outcomes that are recorded: the request is over. The others are refusals, and the same id asks again. */
+const RECORDED = new Set(['completed', 'advanced', 'parked', 'halted', 'in_doubt']);
+
+/**
+ * Agents at work: each starts an instance of three effects, asks for one cell at a time until it is complete, and
+ * begins the next instance. An answer that refuses, and no answer at all, are asked again under the same request id.
+ */
+export class Load {
+  readonly instances: string[] = [];
+  readonly answers: Answer[] = [];
+  /** Receipts of requests that are over, by request id, as they were first given. */
+  readonly receipts = new Map<string, ReceiptReply>();
+  /** What agents were told that no agent should be. */
+  readonly wrong: string[] = [];
+  /** How often nobody answered. */
+  silences = 0;
+  readonly #cluster: TestCluster;
+  readonly #witness: Witness;
+  readonly #timeoutMs: number;
+  readonly #working: Promise<void>[] = [];
+  #closing = false;
+
+  private constructor(cluster: TestCluster, witness: Witness, timeoutMs: number) {
+    this.#cluster = cluster;
+    this.#witness = witness;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** @param options.timeoutMs how long an agent waits for an answer before it asks again */
+  static async start(
+    cluster: TestCluster,
+    witness: Witness,
+    options: { agents: number; timeoutMs: number },
+  ): Promise<Load> {
+    await cluster.pushRunbook({
+      runbook: 'load',
+      version: 1,
+      inputs: ['witness'],
+      cells: CELLS.map((id) => ({ id, exec: { http: { method: 'POST', url: '${inputs.witness}' } } })),
+    });
+    const load = new Load(cluster, witness, options.timeoutMs);
+    for (let agent = 0; agent < options.agents; agent += 1) load.#working.push(load.#work(agent));
+    return load;
+  }
+
+  /** The idempotency key of every effect that is due once the instances are through. */
+  get due(): string[] {
+    return this.instances.flatMap((instanceId) => CELLS.map((cellId) => `${instanceId}/${cellId}/1`));
+  }
+
+  /** Resolves once so many requests more have been answered for good. */
+  async served(requests: number): Promise<void> {
+    const goal = this.receipts.size + requests;
+    while (this.receipts.size < goal) await pause(20);
+  }
+
+  /** Begins no more instances, and resolves when those that were begun have reached their end. */
+  async finish(): Promise<void> {
+    this.#closing = true;
+    await Promise.all(this.#working);
+  }
+
+  async #work(agent: number): Promise<void> {
+    for (let nth = 1; !this.#closing; nth += 1) {
+      const instanceId = `agent${agent}-${nth}`;
+      this.instances.push(instanceId);
+      await this.#start(instanceId);
+      let outcome = '';
+      for (let asked = 1; outcome !== 'completed'; asked += 1) {
+        outcome = await this.#advance(instanceId, `${instanceId}-r${asked}`);
+        if (outcome === 'halted' || outcome === 'parked') {
+          this.wrong.push(`${instanceId} ${outcome}`);
+          return;
+        }
+        // Its process may still bring the outcome; then another request finds the doubt settled.
+        if (outcome === 'in_doubt') await pause(250);
+      }
+    }
+  }
+
+  async #start(instanceId: string): Promise<void> {
+    for (;;) {
+      const reply = await this.#ask(this.#cluster.subject('start'), {
+        instanceId,
+        runbookId: 'load',
+        inputs: { witness: this.#witness.url },
+        agentId: 'agent',
+      });
+      if (reply?.['error'] === undefined && reply !== undefined) return;
+      const code = (reply?.['error'] as { code?: string } | undefined)?.code;
+      if (code !== undefined && code !== 'unavailable') this.wrong.push(`start ${JSON.stringify(reply)}`);
+      await pause(100);
+    }
+  }
+
+  async #advance(instanceId: string, requestId: string): Promise<string> {
+    for (;;) {
+      const reply = await this.#ask(this.#cluster.subject('advance', instanceId), {
+        requestId,
+        agentId: 'agent',
+        maxCells: 1,
+      });
+      if (reply !== undefined) {
+        const receipt = reply as unknown as ReceiptReply;
+        const { outcome } = receipt;
+        const replicaId = receipt.holder?.replicaId;
+        this.answers.push({ instanceId, requestId, outcome, replicaId, atMs: performance.now() });
+        if (RECORDED.has(outcome)) {
+          this.receipts.set(requestId, receipt);
+          return outcome;
+        }
+        if (outcome !== 'unavailable' && outcome !== 'in_flight' && outcome !== 'expired') {
+          this.wrong.push(`${requestId} ${JSON.stringify(receipt)}`);
+        }
+      }
+      await pause(100);
+    }
+  }
+
+  async #ask(subject: string, body: object): Promise<Record<string, unknown> | undefined> {
+    const nats: NatsConnection = this.#cluster.nats;
+    try {
+      const message = await nats.request(subject, JSON.stringify(body), { timeout: this.#timeoutMs });
+      return message.json();
+    } catch {
+      this.silences += 1;
+      return undefined;
+    }
+  }
+}
+
+/** Asks again for every receipt, and answers those that are not what they were. */
+export async function changedReceipts(cluster: TestCluster, load: Load): Promise<string[]> {
+  const changed: string[] = [];
+  const stored = await cluster.app.query<{ request_id: string; receipt: ReceiptReply }>(
+    'select request_id, receipt from leasehold.requests',
+  );
+  const records = new Map(stored.rows.map(({ request_id, receipt }) => [request_id, receipt]));
+  for (const [requestId, receipt] of load.receipts) {
+    if (text(records.get(requestId)) !== text(receipt)) changed.push(requestId);
+    records.delete(requestId);
+  }
+  // A record that no agent was told of would be a request that was served behind its agent's back.
+  return [...changed, ...records.keys()];
+}
+
+function text(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) =>
+    typeof item === 'object' && item !== null && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : item,
+  );
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

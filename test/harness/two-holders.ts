@@ -1,0 +1,158 @@
+import { createEffectRunner } from '../../advancer/cells/runner.ts';
+import type { AppendEntry, Log } from '../../advancer/log/log.ts';
+import { openLog } from '../../advancer/log/postgres-log.ts';
+import type { PostgresLog } from '../../advancer/log/postgres-log.ts';
+import { Attempts } from '../../advancer/run/attempts.ts';
+import type { RunContext } from '../../advancer/run/context.ts';
+import { HeldInstance } from '../../advancer/run/held-instance.ts';
+import type { Leases } from '../../coordinator/leases.ts';
+import { systemClock } from '../../src/clock.ts';
+import type { Row } from '../../src/execution/row.ts';
+import type { Holding } from '../../src/lease/holding.ts';
+import type { Receipt } from '../../src/request/receipt.ts';
+
+/** How two holders of one instance are set against each other. */
+export interface TwoHolders {
+  databaseUrl: string;
+  namespace: string;
+  instanceId: string;
+  /** What is put between the product and its log. */
+  around: (log: Log) => Log;
+}
+
+/**
+ * The product's own parts, twice, each convinced to hold the same instance (as after a freeze and a take-over), on a
+ * real log. Both read the history before either writes. Answers both receipts; none where a holder found that it
+ * leads no more.
+ */
+export async function advanceTwice(options: TwoHolders): Promise<(Receipt | undefined)[]> {
+  const logs: PostgresLog[] = [];
+  const start = barrier(2);
+  const runs = [10, 11].map(async (token, index) => {
+    const replicaId = `holder${index}-0000000${index}`;
+    const log = openLog({ url: options.databaseUrl, replicaId, namespace: options.namespace });
+    logs.push(log);
+    const held = new HeldInstance(
+      context(replicaId, options.around(readingTogether(log, start))),
+      holding(options.instanceId, token),
+    );
+    const handled = await held.advance({
+      instanceId: options.instanceId,
+      requestId: `request${index}`,
+      agentId: 'tester',
+      wait: false,
+      expiresAtMs: Date.now() + 60_000,
+    });
+    return handled.kind === 'receipt' ? handled.receipt : undefined;
+  });
+  try {
+    return await Promise.all(runs);
+  } finally {
+    await Promise.all(logs.map((log) => log.close()));
+  }
+}
+
+/** The bug put back: the intent is not written before the effect, but together with the outcome. */
+export function withoutIntent(log: Log): Log {
+  let heldBack: AppendEntry['rows'] = [];
+  return over(log, {
+    append(entry) {
+      const rows = [...heldBack, ...entry.rows];
+      heldBack = rows.at(-1)?.kind === 'started' ? rows : [];
+      if (heldBack.length === 0) return log.append({ ...entry, rows });
+      const recordedAt = new Date().toISOString();
+      return Promise.resolve({
+        kind: 'appended',
+        rows: entry.rows.map((row): Row => ({ ...row, recordedAt })),
+      });
+    },
+  });
+}
+
+function readingTogether(log: Log, start: () => Promise<void>): Log {
+  let first = true;
+  return over(log, {
+    async snapshot(instanceId) {
+      const read = await log.snapshot(instanceId);
+      if (first) {
+        first = false;
+        await start();
+      }
+      return read;
+    },
+  });
+}
+
+function over(log: Log, changed: Partial<Log>): Log {
+  return new Proxy(log, {
+    get(target, name) {
+      const value: unknown = Reflect.get(name in changed ? changed : target, name);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
+
+function barrier(parties: number): () => Promise<void> {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  let waiting = 0;
+  return () => {
+    waiting += 1;
+    if (waiting === parties) open();
+    return opened;
+  };
+}
+
+function holding(instanceId: string, token: number): Holding {
+  return { instanceId, token, signal: new AbortController().signal, trusted: () => true };
+}
+
+function context(replicaId: string, log: Log): RunContext {
+  const logger = {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: () => undefined,
+    error: () => undefined,
+  };
+  const leases: Leases = {
+    replicaId,
+    holding: () => undefined,
+    acquire: () => Promise.resolve({ kind: 'unavailable', why: 'not asked for' }),
+    takeOver: () => Promise.resolve({ kind: 'unavailable', why: 'not asked for' }),
+    release: () => Promise.resolve(),
+    releaseAll: () => Promise.resolve(),
+    supersede: () => undefined,
+    pin: () => () => undefined,
+    replicas: () => [],
+    hint: () => undefined,
+    look: () => Promise.resolve('unavailable'),
+    onVanished: () => () => undefined,
+    // The other holder is there all the time.
+    confirmGone: () => Promise.resolve('registered'),
+    stepDown: () => Promise.resolve(),
+    notLeading: () => undefined,
+  };
+  return {
+    log,
+    leases,
+    effects: createEffectRunner({ clock: systemClock, handlers: {} }),
+    clock: systemClock,
+    attempts: new Attempts(),
+    failpoint: undefined,
+    logger,
+    count: () => undefined,
+    askPeer: () => Promise.resolve('runs'),
+    announce: () => undefined,
+    askToSettle: () => undefined,
+    logTrouble: () => undefined,
+    crash: (cause) => {
+      throw cause;
+    },
+    draining: new AbortController().signal,
+    abort: new AbortController().signal,
+    appendPatienceMs: 2_000,
+    stepDownAfterMs: 5_000,
+  };
+}
