@@ -14,7 +14,9 @@ import { loadHandlers } from './cells/handlers.ts';
 import { createMetrics } from './console/metrics.ts';
 import { serveConsole } from './console/server.ts';
 import { parseFailpoints, type Failpoint } from './failpoints.ts';
+import type { Log } from './log/log.ts';
 import { openLog } from './log/postgres-log.ts';
+import { ForeignNamespace } from './log/schema-check.ts';
 import { Replica } from './replica.ts';
 
 /** How `leasehold advancer` was called. */
@@ -92,7 +94,14 @@ async function serve(config: Config, run: Run): Promise<void> {
     log,
     bus,
     subjects: subjects(namespace),
-    effects: createEffectRunner({ clock: systemClock, handlers, logger, failpoint }),
+    effects: createEffectRunner({
+      clock: systemClock,
+      handlers,
+      logger,
+      failpoint,
+      // A stubborn command must be gone, and its row written, within the last seconds of a drain.
+      limits: { graceMs: 1_000 },
+    }),
     clock: systemClock,
     logger,
     count: metrics.count,
@@ -137,6 +146,8 @@ async function serve(config: Config, run: Run): Promise<void> {
   });
   httpUrl = console.url;
   try {
+    await untilLogFits(log, stop, logger);
+    if (stop.aborted) return;
     await replica.start();
     await untilReady(replica, stop, logger);
     if (!stop.aborted) {
@@ -151,6 +162,25 @@ async function serve(config: Config, run: Run): Promise<void> {
   } finally {
     await Promise.allSettled([bus.close(), log.close(), console.close()]);
     store.close();
+  }
+}
+
+/**
+ * Waits until the log can be used, and says now and then why it cannot: Postgres may be down, or not migrated yet.
+ * Until then nothing is taken in, for it would go into a log that may be somebody else's.
+ *
+ * @throws ForeignNamespace when no waiting will help
+ */
+async function untilLogFits(log: Pick<Log, 'check'>, stop: AbortSignal, logger: PinoLogger): Promise<void> {
+  for (let waits = 0; !stop.aborted; waits += 1) {
+    try {
+      await log.check();
+      return;
+    } catch (cause) {
+      if (cause instanceof ForeignNamespace) throw cause;
+      if (waits % 10 === 0) logger.warn({ err: cause }, 'Postgres cannot be used yet');
+      await systemClock.sleep(500, stop);
+    }
   }
 }
 

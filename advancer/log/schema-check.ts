@@ -10,13 +10,16 @@ export class LogMismatch extends Error {
   override readonly name = 'LogMismatch';
 }
 
+/** The database belongs to another namespace, and always will. */
+export class ForeignNamespace extends LogMismatch {}
+
 let shipped: Migration[] | undefined;
 
 /**
  * Resolves when the database has this program's schema and belongs to the namespace. A newer schema will do:
  * migrations run before the replicas are replaced, and keep what older ones need.
  *
- * @throws LogMismatch when it does not fit
+ * @throws LogMismatch when it does not fit; ForeignNamespace when it never will
  * @throws LogUnavailable when Postgres does not answer
  */
 export async function checkSchema(db: Queryable, namespace: string): Promise<void> {
@@ -26,7 +29,7 @@ export async function checkSchema(db: Queryable, namespace: string): Promise<voi
   if (state.namespace === null) {
     throw new LogMismatch('the database has no namespace yet: run `leasehold migrate`');
   }
-  if (state.namespace !== namespace) throw new LogMismatch(otherNamespace(state.namespace, namespace));
+  if (state.namespace !== namespace) throw new ForeignNamespace(otherNamespace(state.namespace, namespace));
   shipped ??= shippedMigrations();
   for (const one of shipped) {
     const applied = state.applied.find((other) => other.version === one.version);

@@ -53,7 +53,7 @@ export async function advance(
       case 'close': {
         const closing = await closeAttempt(context, term, step, whom);
         if (closing === 'closed') break;
-        const mine = step.open.requestId === request.requestId;
+        const mine = term.course.state.stepsByRequest.has(request.requestId);
         const expired = context.clock.wallMs() > request.expiresAtMs;
         if (!(mine || request.wait) || expired) {
           const inFlight = inFlightOf(step.open);

@@ -5,7 +5,7 @@ import type { InFlight, Receipt } from '../../src/request/receipt.ts';
 import type { Verdict } from '../../src/execution/row.ts';
 import { advance, type AdvanceRequest, type Handled } from './advance.ts';
 import type { RunContext } from './context.ts';
-import { bareReceipt, receiptOf, recordedFor, refusedOutright } from './receipts.ts';
+import { receiptOf, recordedFor, refusedOutright } from './receipts.ts';
 import { closeAttempt, proposeDecision, settleByEvidence, settleDoubt } from './settle.ts';
 import { Term } from './term.ts';
 
@@ -19,6 +19,10 @@ export type Decided =
 interface Active {
   requestId: string;
   sinceMs: number;
+  /** The log as it was first read for it; undefined when it ended without. */
+  read: Promise<Term | undefined>;
+  /** Says so. */
+  hasRead: (term: Term | undefined) => void;
 }
 
 /**
@@ -76,21 +80,27 @@ export class HeldInstance {
   async #advance(request: AdvanceRequest): Promise<Handled> {
     const recorded = await this.#context.log.receipt(request.requestId);
     if (recorded !== undefined) return { kind: 'receipt', receipt: recordedFor(request, recorded) };
-    if (this.#active !== undefined && !request.wait) {
-      return { kind: 'receipt', receipt: this.#busy(request, this.#active) };
+    const active = this.#active;
+    if (active !== undefined && !request.wait) {
+      // Which cell it is at can only be said once the log is read.
+      const read = await active.read;
+      const receipt = read === undefined ? undefined : this.#busy(request, active, this.#term ?? read);
+      if (receipt !== undefined) return { kind: 'receipt', receipt };
     }
     const answered = new Promise<Handled>((resolve, reject) => {
       const early = (receipt: Receipt): void => resolve({ kind: 'receipt', receipt });
+      const mine = activeFor(request, this.#context.clock.wallMs());
       this.#exclusively(async () => {
-        this.#active = { requestId: request.requestId, sinceMs: this.#context.clock.wallMs() };
+        this.#active = mine;
         try {
           return await this.#walk(request, early);
         } finally {
+          mine.hasRead(undefined);
           this.#active = undefined;
         }
       }).then(resolve, reject);
       // Taken at once, so that two requests that arrive together cannot both find nobody at work.
-      this.#active ??= { requestId: request.requestId, sinceMs: this.#context.clock.wallMs() };
+      this.#active ??= mine;
     });
     return answered;
   }
@@ -113,6 +123,7 @@ export class HeldInstance {
         return { kind: 'receipt', receipt: refusedOutright(request, 'not_found', why) };
       }
       if (term === 'superseded') return { kind: 'handed_on' };
+      this.#active?.hasRead(term);
       const walked = await this.#orForget(() => advance(this.#context, term, request, early));
       if (walked.kind !== 'stale') return walked;
       this.#term = undefined;
@@ -239,22 +250,29 @@ export class HeldInstance {
     }
   }
 
-  #busy(request: AdvanceRequest, active: Active): Receipt {
-    const term = this.#term;
-    const since = new Date(active.sinceMs).toISOString();
-    const open = term?.course.state.open;
+  /** Undefined for a request that waits: nothing is left to run, or it has begun itself. */
+  #busy(request: AdvanceRequest, active: Active, term: Term): Receipt | undefined {
+    const { open, stepsByRequest } = term.course.state;
+    // Begun under a holder before this one: it was admitted, so it may not be told that nothing was run.
+    if (stepsByRequest.has(request.requestId)) return undefined;
+    const cellId = open?.cellId ?? term.nextCellId;
+    if (cellId === null) return undefined;
     const inFlight: InFlight = {
-      cellId: open?.cellId ?? term?.nextCellId ?? '',
+      cellId,
       attempt: open?.attempt ?? 1,
       requestId: active.requestId,
-      since: open?.since ?? since,
+      since: open?.since ?? new Date(active.sinceMs).toISOString(),
     };
-    if (term !== undefined) {
-      return { ...receiptOf(this.#context, term, request, 'in_flight', { inFlight }), steps: [] };
-    }
-    const holder = { replicaId: this.#context.leases.replicaId, fencingToken: this.holding.token };
-    return { ...bareReceipt(request, 'in_flight'), holder, inFlight };
+    return { ...receiptOf(this.#context, term, request, 'in_flight', { inFlight }), steps: [] };
   }
+}
+
+function activeFor(request: AdvanceRequest, sinceMs: number): Active {
+  let hasRead: Active['hasRead'] = () => undefined;
+  const read = new Promise<Term | undefined>((resolve) => {
+    hasRead = resolve;
+  });
+  return { requestId: request.requestId, sinceMs, read, hasRead };
 }
 
 function refused(code: ReplyError['code'], message: string): Decided {

@@ -110,21 +110,34 @@ export class DevProcess<Ready extends { pid: number }> {
   }
 
   async #readyLine({ name, logFile }: DevProcessSpec): Promise<Ready> {
+    const line = new Promise<Ready>((resolve) => {
+      if (this.#child.stdout === null) return;
+      createInterface(this.#child.stdout).on('line', (text) => {
+        const ready = readyOf(text);
+        if (ready !== undefined) resolve(ready as Ready);
+      });
+    });
     const late = new Promise<undefined>((resolve) => {
       const timer = setTimeout(resolve, READY_TIMEOUT_MS, undefined);
-      void this.exited.then(() => clearTimeout(timer));
-      this.#child.stdout?.once('data', () => clearTimeout(timer));
-    });
-    const line = new Promise<string>((resolve) => {
-      if (this.#child.stdout !== null) createInterface(this.#child.stdout).once('line', resolve);
+      void Promise.race([line, this.exited]).then(() => clearTimeout(timer));
     });
     const first = await Promise.race([line, late, this.exited]);
-    if (typeof first === 'string') return JSON.parse(first) as Ready;
+    if (first !== undefined && 'pid' in first) return first;
     if (first === undefined) this.kill();
     const how =
       first === undefined ? `was not ready within ${READY_TIMEOUT_MS / 1000} s` : `ended: ${exitText(first)}`;
     const end = tailOf(readFileSync(logFile, 'utf8')) || '(it is empty)';
     throw new Error(`${name} ${how}; the end of its log:\n${end}`);
+  }
+}
+
+/** What a line says if it is the one; a program that fails may print its error there as well. */
+function readyOf(text: string): object | undefined {
+  try {
+    const value = JSON.parse(text) as { ready?: unknown } | null;
+    return value?.ready === true ? value : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -47,7 +47,12 @@ export const DecideReply = z.strictObject({
 
 const Holder = z.strictObject({ replicaId: ReplicaId, fencingToken: z.int().min(1) });
 const InFlight = z.strictObject({ cellId: id, attempt: z.int().min(1), requestId: id, since: time });
-const InDoubt = z.strictObject({ cellId: id, attempt: z.int().min(1), reason: z.string().min(1), since: time });
+const InDoubt = z.strictObject({
+  cellId: id,
+  attempt: z.int().min(1),
+  reason: z.string().min(1),
+  since: time,
+});
 const Awaiting = z.strictObject({
   cellId: id,
   claimId: id,
@@ -76,9 +81,7 @@ export const Receipt = z
     requestId: id.nullable(),
     instanceId: z.string(),
     outcome: z.enum(OUTCOMES),
-    steps: z.array(
-      z.strictObject({ seq: z.int().min(1), cellId: id, kind: Kind, attempt: z.int().min(1) }),
-    ),
+    steps: z.array(z.strictObject({ seq: z.int().min(1), cellId: id, kind: Kind, attempt: z.int().min(1) })),
     // null when no cell is left, or when the instance is not known.
     nextCellId: id.nullable(),
     // null when nobody held the instance.

@@ -107,8 +107,11 @@ describe('advances that race', () => {
       due.push(`${instanceId}/effect/1`);
       const racers = 2 + Math.floor(random() * 7);
       const first = Math.floor(random() * connections.length);
+      // In every fourth race the racers come a few milliseconds apart, some when the first is through.
+      const spreadMs = random() < 0.25 ? 150 : 0;
       const receipts = await Promise.all(
         Array.from({ length: racers }, async (_, racer) => {
+          if (spreadMs > 0) await new Promise((resolve) => setTimeout(resolve, random() * spreadMs));
           const connection = connections[(first + racer) % connections.length];
           const reply = await connection?.request(
             cluster.subject('advance', instanceId),
@@ -141,7 +144,7 @@ describe('advances that race', () => {
       process.stderr.write(
         `1,000 races in ${Math.round(tookMs)} ms (seed ${SEED}): ${JSON.stringify(Object.fromEntries(outcomes))}\n`,
       );
-      expect(wrong).toEqual([]);
+      expect(wrong.slice(0, 5)).toEqual([]);
       expect(due).toHaveLength(1_000);
       expect(witness.tally(due)).toEqual(EACH_ONCE);
       const { rows } = await cluster.app.query<{ kind: string; count: number }>(

@@ -38,7 +38,7 @@ export async function advanceTwice(options: TwoHolders): Promise<(Receipt | unde
     );
     const handled = await held.advance({
       instanceId: options.instanceId,
-      requestId: `request${index}`,
+      requestId: `${options.instanceId}-${index}`,
       agentId: 'tester',
       wait: false,
       expiresAtMs: Date.now() + 60_000,

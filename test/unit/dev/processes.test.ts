@@ -68,7 +68,7 @@ describe('a process of leasehold dev', () => {
   it('is ready with the line that it prints, and ends in order when it is stopped', async () => {
     const one = start('polite', [
       '-e',
-      `${READY} process.on('SIGTERM', () => process.exit(7)); setInterval(() => {}, 9e6);`,
+      `process.on('SIGTERM', () => process.exit(7)); ${READY} setInterval(() => {}, 9e6);`,
     ]);
     const { pid } = await one.ready;
     expect(isAlive(pid)).toBe(true);
@@ -81,6 +81,14 @@ describe('a process of leasehold dev', () => {
   it('that ends before it is ready is told of with the end of its log', async () => {
     const one = start('broken', ['-e', `console.error('the reason'); process.exit(3);`]);
     await expect(one.ready).rejects.toThrow(/broken ended: exit code 3; the end of its log:\nthe reason/);
+  });
+
+  it('that prints something else on stdout is not taken to be ready', async () => {
+    const one = start('wordy', [
+      '-e',
+      `console.log('{"error": {}}'); console.log('hello'); process.exit(1);`,
+    ]);
+    await expect(one.ready).rejects.toThrow(/wordy ended: exit code 1/);
   });
 
   it('that does not listen is ended by force when it has to be quick', async () => {

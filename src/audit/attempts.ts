@@ -1,0 +1,48 @@
+import type { Row } from '../execution/row.ts';
+
+/** What the log holds of one attempt of an exec cell. In a sound log each list has at most one row. */
+export interface Attempt {
+  cellId: string;
+  attempt: number;
+  started: Row[];
+  /** `completed`, `failed`, `interrupted`. */
+  closings: Row[];
+  decisions: Row[];
+}
+
+/** The rows of a log by the attempt that they speak of. */
+export function attemptsOf(rows: readonly Row[]): Attempt[] {
+  const attempts = new Map<string, Attempt>();
+  for (const row of rows) {
+    if (row.kind === 'satisfied' || row.kind === 'refuted') continue;
+    const { cellId, attempt } = row;
+    const key = `${cellId}/${attempt}`;
+    let found = attempts.get(key);
+    if (found === undefined) {
+      found = { cellId, attempt, started: [], closings: [], decisions: [] };
+      attempts.set(key, found);
+    }
+    if (row.kind === 'started') found.started.push(row);
+    else if (row.kind === 'decided') found.decisions.push(row);
+    else found.closings.push(row);
+  }
+  return [...attempts.values()];
+}
+
+/** The attempt of that cell and number. */
+export function attemptOf(
+  attempts: readonly Attempt[],
+  at: { cellId: string; attempt: number },
+): Attempt | undefined {
+  return attempts.find(({ cellId, attempt }) => cellId === at.cellId && attempt === at.attempt);
+}
+
+/** Whether the row opens something: an attempt, or the one row of an await or assert cell. */
+export function opens({ kind }: Pick<Row, 'kind'>): boolean {
+  return kind === 'started' || kind === 'satisfied' || kind === 'refuted';
+}
+
+/** The seqs of rows. */
+export function seqsOf(...rows: (Row | undefined)[]): number[] {
+  return rows.flatMap((row) => (row === undefined ? [] : [row.seq]));
+}

@@ -1,0 +1,117 @@
+import { attemptsOf, type Attempt } from './attempts.ts';
+import { has, type Breach, type Check, type Guarantee, type Severity, type Subject } from './check.ts';
+import { CHECKS } from './checks.ts';
+import type { Evidence } from './evidence.ts';
+import { walkOf, type Walk } from './walk.ts';
+
+/** How one check went over all instances. */
+export interface CheckCount {
+  check: string;
+  guarantee: Guarantee;
+  severity: Severity;
+  states: string;
+  /** Instances that it looked at. */
+  checked: number;
+  /** Instances whose evidence lacked what it needs. */
+  notChecked: number;
+  /** What it counts, and how many of them it saw. */
+  of: string;
+  seen: number;
+  breaches: number;
+}
+
+/** How an audit went. */
+export interface AuditSummary {
+  instances: number;
+  rows: number;
+  /** Without the warnings. */
+  breaches: number;
+  warnings: number;
+  /** Distinct instances with a breach. */
+  breached: number;
+  checks: CheckCount[];
+}
+
+/** Looks at one instance after the other, and counts. */
+export class Audit {
+  readonly #checks: { check: Check; count: CheckCount }[];
+  #instances = 0;
+  #rows = 0;
+  #breached = 0;
+
+  constructor(checks: readonly Check[] = CHECKS) {
+    this.#checks = checks.map((check) => {
+      const { name, guarantee, severity, states, of } = check;
+      const none = { checked: 0, notChecked: 0, seen: 0, breaches: 0 };
+      return { check, count: { check: name, guarantee, severity, states, of, ...none } };
+    });
+  }
+
+  /** Holds everything that is known of one instance against every check that it suffices for. */
+  look(evidence: Evidence): Breach[] {
+    const subject = new LazySubject(evidence);
+    const found: Breach[] = [];
+    for (const { check, count } of this.#checks) {
+      if (!check.needs.every((need) => has(evidence, need))) {
+        count.notChecked += 1;
+        continue;
+      }
+      const { name, guarantee, severity } = check;
+      const { instanceId } = evidence;
+      const say = (seqs: readonly number[], what: string): void => {
+        count.breaches += 1;
+        found.push({ check: name, guarantee, severity, instanceId, seqs: [...seqs], what });
+      };
+      count.checked += 1;
+      try {
+        count.seen += check.look(subject, say);
+      } catch (cause) {
+        // Somebody has tampered with it beyond reading: that is a finding, and no reason to stop.
+        const why = cause instanceof Error ? cause.message : String(cause);
+        say([], `${instanceId} cannot be read: ${why}`);
+      }
+    }
+    this.#instances += 1;
+    this.#rows += evidence.rows.length;
+    if (found.some(({ severity }) => severity === 'breach')) this.#breached += 1;
+    return found;
+  }
+
+  summary(): AuditSummary {
+    const checks = this.#checks.map(({ count }) => ({ ...count }));
+    const sum = (severity: Severity): number =>
+      checks.reduce((total, count) => total + (count.severity === severity ? count.breaches : 0), 0);
+    return {
+      instances: this.#instances,
+      rows: this.#rows,
+      breaches: sum('breach'),
+      warnings: sum('warning'),
+      breached: this.#breached,
+      checks,
+    };
+  }
+}
+
+/** What every check finds in one instance. */
+export function breachesOf(evidence: Evidence, checks: readonly Check[] = CHECKS): Breach[] {
+  return new Audit(checks).look(evidence);
+}
+
+/** Derives once, and only what a check asks for. */
+class LazySubject implements Subject {
+  readonly evidence: Evidence;
+  #attempts: Attempt[] | undefined;
+  #walk: Walk | undefined;
+
+  constructor(evidence: Evidence) {
+    this.evidence = evidence;
+  }
+
+  get attempts(): readonly Attempt[] {
+    return (this.#attempts ??= attemptsOf(this.evidence.rows));
+  }
+
+  get walk(): Walk {
+    return (this.#walk ??= walkOf(this.evidence));
+  }
+}

@@ -1,0 +1,138 @@
+import type { Row } from '../../execution/row.ts';
+import { isId } from '../../ids.ts';
+import { seqsOf } from '../attempts.ts';
+import type { Check, Subject } from '../check.ts';
+import type { Answered } from '../walk.ts';
+
+/** Guarantee 3, doubts: who may settle one, and what may be run again. */
+export const DECISIONS: readonly Check[] = [
+  {
+    name: 'decision-names-its-attempt',
+    guarantee: 3,
+    severity: 'breach',
+    states: 'a decision comes right after the interruption of the very attempt that it names',
+    of: 'decisions',
+    needs: [],
+    look({ evidence: { rows } }, say) {
+      let decisions = 0;
+      rows.forEach((row, index) => {
+        if (row.kind !== 'decided') return;
+        decisions += 1;
+        const before = rows[index - 1];
+        const answers =
+          before?.kind === 'interrupted' && before.cellId === row.cellId && before.attempt === row.attempt;
+        if (!answers) {
+          say(seqsOf(before, row), `decided ${row.cellId} attempt ${row.attempt} answers no doubt of that attempt`);
+        }
+      });
+      return decisions;
+    },
+  },
+  {
+    name: 'rerun-only-where-allowed',
+    guarantee: 3,
+    severity: 'breach',
+    states:
+      'an interrupted attempt is run again only by a decision that the cell, its probe, evidence or a person allows',
+    of: 'further attempts',
+    needs: ['runbook'],
+    look(subject, say) {
+      const { rows } = subject.evidence;
+      let again = 0;
+      rows.forEach((row, index) => {
+        if (row.kind === 'started' && row.attempt > 1) {
+          again += 1;
+          const before = rows[index - 1];
+          if (before?.kind === 'interrupted') {
+            say(seqsOf(before, row), `${row.cellId} was run again with the interruption of attempt ${before.attempt} undecided`);
+          }
+        }
+        if (row.kind !== 'decided' || row.body['as'] !== 'rerun') return;
+        again += 1;
+        const answered = subject.walk.answered.get(row.seq);
+        const fault = answered && rerunFault(row, answered);
+        if (fault !== undefined) say([row.seq], `${row.cellId} attempt ${row.attempt} ${fault}`);
+      });
+      return again;
+    },
+  },
+  {
+    name: 'decision-by-whom',
+    guarantee: 3,
+    severity: 'breach',
+    states: 'a decision says who made it, and gives no answer that this one may not give',
+    of: 'decisions',
+    needs: [],
+    look(subject, say) {
+      let decisions = 0;
+      for (const row of subject.evidence.rows) {
+        if (row.kind !== 'decided') continue;
+        decisions += 1;
+        const fault = deciderFault(row, subject);
+        if (fault !== undefined) say([row.seq], `decided ${row.cellId} attempt ${row.attempt} ${fault}`);
+      }
+      return decisions;
+    },
+  },
+  {
+    name: 'own-word-only',
+    guarantee: 3,
+    severity: 'breach',
+    states: 'an outcome, a time-out, an abort or a not_started is said by the process that opened the attempt',
+    of: 'closings',
+    needs: [],
+    look({ attempts }, say) {
+      let count = 0;
+      for (const { cellId, attempt, started, closings } of attempts) {
+        const opened = started[0];
+        for (const row of closings) {
+          count += 1;
+          // A crash is what others find; the rest only the process itself can know.
+          const others = row.kind === 'interrupted' && row.body['reason'] === 'crash';
+          if (opened === undefined || others || row.replicaId === opened.replicaId) continue;
+          const said = row.kind === 'interrupted' ? `interrupted (${String(row.body['reason'])})` : row.kind;
+          say(
+            seqsOf(opened, row),
+            `${said} ${cellId} attempt ${attempt} was said by ${row.replicaId}, but ${opened.replicaId} ran it`,
+          );
+        }
+      }
+      return count;
+    },
+  },
+];
+
+function rerunFault(row: Row, { reason, policy }: Answered): string | undefined {
+  if (reason === 'not_started') return undefined;
+  switch (row.body['by']) {
+    case '@policy':
+      return policy === 'rerun' || policy === undefined
+        ? undefined
+        : `was rerun by policy, but the policy for it is ${policy}`;
+    case '@probe':
+      return policy === 'probe' || policy === undefined
+        ? undefined
+        : `was rerun by a probe, but the policy for it is ${policy}`;
+    // Evidence and persons may; whether they did, other checks ask.
+    default:
+      return undefined;
+  }
+}
+
+function deciderFault(row: Row, { walk, evidence }: Subject): string | undefined {
+  const { as, by } = row.body;
+  const answered = walk.answered.get(row.seq);
+  switch (by) {
+    case '@policy':
+      return as === 'rerun' ? undefined : `as ${JSON.stringify(as)} by policy, which can only say rerun`;
+    case '@probe':
+      if (as !== 'rerun' && as !== 'succeeded') return `as ${JSON.stringify(as)} by a probe, which cannot say that`;
+      if (evidence.runbook === undefined || answered?.policy === undefined) return undefined;
+      return answered.policy === 'probe' ? undefined : `by a probe, but the policy for it is ${answered.policy}`;
+    case '@late-outcome':
+      return answered?.reason === 'not_started' ? 'by a late outcome, but the effect never began' : undefined;
+    default:
+      if (!isId(by)) return `by ${JSON.stringify(by ?? null)}, which is nobody`;
+      return row.agentId === by ? undefined : `by ${by}, but it came from ${row.agentId ?? 'nobody'}`;
+  }
+}

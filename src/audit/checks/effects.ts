@@ -1,0 +1,165 @@
+import { attemptOf, seqsOf, type Attempt } from '../attempts.ts';
+import type { Check } from '../check.ts';
+import type { SeenEffect } from '../evidence.ts';
+
+/** Guarantees 3 and 6 as a witness outside sees them. */
+export const EFFECTS: readonly Check[] = [
+  {
+    name: 'effect-seen-once',
+    guarantee: 3,
+    severity: 'breach',
+    states: "an attempt's effect is seen at most once",
+    of: 'effects',
+    needs: ['witness'],
+    look({ evidence: { witness = [] }, attempts }, say) {
+      for (const effects of grouped(witness, ({ cellId, attempt }) => `${cellId}/${attempt}`)) {
+        const [first] = effects;
+        if (first === undefined || effects.length === 1) continue;
+        const times = effects.length === 2 ? 'twice' : `${effects.length} times`;
+        const started = attemptOf(attempts, first)?.started ?? [];
+        say(
+          seqsOf(...started),
+          `${first.cellId} attempt ${first.attempt} was run ${times}: ${effects.map(told).join('; ')}`,
+        );
+      }
+      return witness.length;
+    },
+  },
+  {
+    name: 'key-repeated-only-after-rerun',
+    guarantee: 3,
+    severity: 'breach',
+    states: 'an idempotency key is seen in a further attempt only if the log decided rerun for the one before',
+    of: 'keys',
+    needs: ['witness'],
+    look({ evidence: { witness = [] }, attempts }, say) {
+      const keys = grouped(witness, ({ idempotencyKey }) => idempotencyKey);
+      for (const effects of keys) {
+        const seen = [...new Map(effects.map((effect) => [`${effect.cellId}/${effect.attempt}`, effect])).values()];
+        seen.sort((a, b) => a.attempt - b.attempt);
+        seen.slice(1).forEach((effect, index) => {
+          const before = seen[index];
+          if (before === undefined) return;
+          const earlier = attemptOf(attempts, before);
+          if (before.cellId === effect.cellId && earlier !== undefined && wasRerun(earlier)) return;
+          say(
+            seqsOf(...(earlier?.started ?? []), ...(attemptOf(attempts, effect)?.started ?? [])),
+            `key ${effect.idempotencyKey} was seen in ${before.cellId} attempt ${before.attempt} and in ${effect.cellId} attempt ${effect.attempt}, and the log decided no rerun in between`,
+          );
+        });
+      }
+      return keys.length;
+    },
+  },
+  {
+    name: 'effect-under-its-own-key',
+    guarantee: 3,
+    severity: 'breach',
+    states: 'an effect that was seen carries the idempotency key of its intent',
+    of: 'effects',
+    needs: ['witness'],
+    look({ evidence: { witness = [] }, attempts, walk }, say) {
+      let effects = 0;
+      for (const effect of witness) {
+        const started = attemptOf(attempts, effect)?.started[0];
+        const due = started && (started.body['idempotencyKey'] ?? walk.keys.get(started.seq));
+        if (started === undefined || due === undefined) continue;
+        effects += 1;
+        if (due !== effect.idempotencyKey) {
+          say(
+            [started.seq],
+            `${effect.cellId} attempt ${effect.attempt} was seen with key ${effect.idempotencyKey}, its intent has ${JSON.stringify(due)}`,
+          );
+        }
+      }
+      return effects;
+    },
+  },
+  {
+    name: 'not-started-never-ran',
+    guarantee: 6,
+    severity: 'breach',
+    states: 'the effect of an attempt of which the log says that it never began was not seen',
+    of: 'attempts that never began',
+    needs: ['witness'],
+    look({ evidence: { witness = [] }, attempts }, say) {
+      let count = 0;
+      for (const attempt of attempts) {
+        const row = neverBegan(attempt);
+        if (row === undefined) continue;
+        count += 1;
+        const { cellId } = attempt;
+        const seen = witness.find((effect) => effect.cellId === cellId && effect.attempt === attempt.attempt);
+        if (seen === undefined) continue;
+        say([row.seq], `${cellId} attempt ${attempt.attempt} was run (${told(seen)}), and the log says that it never began`);
+      }
+      return count;
+    },
+  },
+  {
+    name: 'outcome-was-kept',
+    guarantee: 6,
+    severity: 'breach',
+    states: 'what an effect told a process that lives is in the log or kept as a late outcome',
+    of: 'outcomes',
+    needs: ['witness'],
+    look({ evidence: { witness = [], lateOutcomes }, attempts }, say) {
+      let outcomes = 0;
+      for (const { cellId, attempt, outcome } of witness) {
+        if (outcome === undefined) continue;
+        outcomes += 1;
+        const found = attemptOf(attempts, { cellId, attempt });
+        const inLog = found?.closings.some(({ kind }) => kind === outcome) ?? false;
+        const kept = lateOutcomes.some((late) => late.cellId === cellId && late.attempt === attempt);
+        if (!inLog && !kept) say(seqsOf(...(found?.started ?? [])), `${cellId} attempt ${attempt}: ${outcome} was lost`);
+      }
+      return outcomes;
+    },
+  },
+  {
+    name: 'outcome-has-its-effect',
+    guarantee: 6,
+    severity: 'warning',
+    states: 'an effect that the log says has completed was seen, if the witness sees every effect',
+    of: 'completed attempts',
+    needs: ['witness'],
+    look({ evidence: { witness = [] }, attempts }, say) {
+      let count = 0;
+      for (const { cellId, attempt, closings } of attempts) {
+        const row = closings.find(({ kind }) => kind === 'completed');
+        if (row === undefined) continue;
+        count += 1;
+        if (witness.some((effect) => effect.cellId === cellId && effect.attempt === attempt)) continue;
+        say([row.seq], `completed ${cellId} attempt ${attempt}, and the witness saw no such effect`);
+      }
+      return count;
+    },
+  },
+];
+
+function wasRerun({ decisions }: Attempt): boolean {
+  return decisions.some(({ body }) => body['as'] === 'rerun');
+}
+
+/** The row that says so, if one does: the process itself, at once or late. */
+function neverBegan({ closings, decisions }: Attempt) {
+  return (
+    closings.find(({ kind, body }) => kind === 'interrupted' && body['reason'] === 'not_started') ??
+    decisions.find(({ body }) => body['as'] === 'rerun' && body['by'] === '@late-outcome')
+  );
+}
+
+function told({ at, fencingToken }: SeenEffect): string {
+  return `${at} under token ${fencingToken}`;
+}
+
+function grouped(effects: readonly SeenEffect[], key: (effect: SeenEffect) => string): SeenEffect[][] {
+  const groups = new Map<string, SeenEffect[]>();
+  for (const effect of effects) {
+    const name = key(effect);
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, [effect]);
+    else group.push(effect);
+  }
+  return [...groups.values()];
+}

@@ -1,0 +1,113 @@
+import { chainBreach } from '../../execution/chain.ts';
+import type { Row } from '../../execution/row.ts';
+import { attemptOf, seqsOf } from '../attempts.ts';
+import type { Check } from '../check.ts';
+
+/** Guarantee 1: no effect before its intent, and never two attempts open. */
+export const INTENT: readonly Check[] = [
+  {
+    name: 'chain-unbroken',
+    guarantee: 1,
+    severity: 'breach',
+    states: 'every row stands right after a row that it may follow, from seq 1 and without a gap',
+    of: 'rows',
+    needs: [],
+    look({ evidence: { rows } }, say) {
+      rows.forEach((row, index) => {
+        const before = rows[index - 1];
+        if (row.seq !== (before?.seq ?? 0) + 1) {
+          say(seqsOf(before, row), `seq ${row.seq} stands where ${(before?.seq ?? 0) + 1} is due`);
+          return;
+        }
+        if (!Number.isSafeInteger(row.fencingToken)) {
+          say([row.seq], `token ${row.fencingToken} is no number that can be compared`);
+        }
+        // The order of kinds by itself: a token that goes back is another check's finding.
+        const stale = before !== undefined && row.fencingToken < before.fencingToken;
+        const broken = chainBreach(stale ? { ...before, fencingToken: row.fencingToken } : before, row);
+        if (broken !== undefined) say(seqsOf(before, row), broken.detail);
+      });
+      return rows.length;
+    },
+  },
+  {
+    name: 'one-open-attempt',
+    guarantee: 1,
+    severity: 'breach',
+    states: 'nothing begins while an attempt is open',
+    of: 'beginnings',
+    needs: [],
+    look({ evidence: { rows } }, say) {
+      let open: Row | undefined;
+      let beginnings = 0;
+      for (const row of rows) {
+        const closes = row.cellId === open?.cellId && row.attempt === open.attempt;
+        switch (row.kind) {
+          case 'started':
+          case 'satisfied':
+          case 'refuted':
+            beginnings += 1;
+            if (open !== undefined) {
+              say(seqsOf(open, row), `${row.kind} ${name(row)} came while ${name(open)} was open`);
+            }
+            if (row.kind === 'started') open = row;
+            break;
+          case 'completed':
+          case 'failed':
+          case 'interrupted':
+            if (closes) open = undefined;
+            break;
+          case 'decided':
+            break;
+        }
+      }
+      return beginnings;
+    },
+  },
+  {
+    name: 'intent-before-outcome',
+    guarantee: 1,
+    severity: 'breach',
+    states: 'an outcome or interruption has the started row of its attempt before it',
+    of: 'outcomes',
+    needs: [],
+    look({ attempts }, say) {
+      let outcomes = 0;
+      for (const attempt of attempts) {
+        const first = attempt.started[0];
+        for (const row of attempt.closings) {
+          outcomes += 1;
+          if (first === undefined || first.seq > row.seq) {
+            say(seqsOf(row, first), `${row.kind} ${name(attempt)} has no intent before it`);
+          }
+        }
+      }
+      return outcomes;
+    },
+  },
+  {
+    name: 'intent-before-effect',
+    guarantee: 1,
+    severity: 'breach',
+    states: 'an effect that was seen has its intent in the log, under the same token, and earlier',
+    of: 'effects',
+    needs: ['witness'],
+    look({ evidence: { witness = [], witnessSkewMs = 0 }, attempts }, say) {
+      for (const effect of witness) {
+        const started = attemptOf(attempts, effect)?.started[0];
+        const seen = `the effect of ${name(effect)} (token ${effect.fencingToken}, seen ${effect.at})`;
+        if (started === undefined) say([], `${seen} was run without its intent`);
+        else if (started.fencingToken !== effect.fencingToken) {
+          say([started.seq], `${seen} was run under a token that its intent, ${started.fencingToken}, is not`);
+        } else if (Date.parse(started.recordedAt) > Date.parse(effect.at) + witnessSkewMs) {
+          say([started.seq], `${seen} ran before its intent, which is of ${started.recordedAt}`);
+        }
+      }
+      return witness.length;
+    },
+  },
+];
+
+function name({ cellId, attempt }: { cellId: string; attempt: number }): string {
+  return `${cellId} attempt ${attempt}`;
+}

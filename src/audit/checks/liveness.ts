@@ -1,0 +1,94 @@
+import { parseDurationMs } from '../../duration.ts';
+import type { NextStep } from '../../execution/plan.ts';
+import { statusOf, type InstanceStatus } from '../../execution/status.ts';
+import { onInterrupt } from '../../runbook/runbook.ts';
+import type { Check } from '../check.ts';
+
+/** How long one attempt may take when its cell does not say. */
+const DEFAULT_TIMEOUT_MS = 300_000;
+/** What a lease, a take-over and a sweep take together, with much to spare. */
+const GRACE_MS = 60_000;
+
+/** Guarantee 4: nothing stays as a crash left it. */
+export const LIVENESS: readonly Check[] = [
+  {
+    name: 'stuck-instance',
+    guarantee: 4,
+    severity: 'breach',
+    states: 'when all had its time, nothing is open, and in doubt is only what asks for a decision',
+    of: 'instances',
+    needs: ['runbook', 'end of run'],
+    look({ evidence: { rows, atRest, instanceId }, walk }, say) {
+      if (walk.end === undefined) return 0;
+      const { step } = walk.end;
+      const seqs = rows.slice(-1).map(({ seq }) => seq);
+      if (step.do === 'close') {
+        say(seqs, `${step.open.cellId} attempt ${step.open.attempt} is still open`);
+      } else if (step.do === 'settle' && needsNobody(step)) {
+        say(seqs, `${step.doubt.cellId} attempt ${step.doubt.attempt} is still in doubt, which no person need settle`);
+      } else if (atRest === 'ended' && step.do !== 'complete' && step.do !== 'halt') {
+        say(seqs, `${instanceId} did not come to its end: next is ${walk.end.nextCellId ?? 'nothing'}`);
+      }
+      return 1;
+    },
+  },
+  {
+    name: 'open-for-long',
+    guarantee: 4,
+    severity: 'warning',
+    states: "no attempt is open for longer than its cell's timeout, and no doubt waits that needs nobody",
+    of: 'instances',
+    needs: ['runbook', 'time'],
+    look({ evidence: { rows, now = '' }, walk }, say) {
+      const last = rows.at(-1);
+      const step = walk.end?.step;
+      if (last === undefined || step === undefined) return 1;
+      const forMs = Date.parse(now) - Date.parse(last.recordedAt);
+      const since = `since ${last.recordedAt}; is a replica running?`;
+      if (step.do === 'close') {
+        const timeoutMs = parseDurationMs(step.cell.timeout ?? '') ?? DEFAULT_TIMEOUT_MS;
+        if (forMs > timeoutMs + GRACE_MS) {
+          say([last.seq], `${step.open.cellId} attempt ${step.open.attempt} has been open ${since}`);
+        }
+      } else if (step.do === 'settle' && needsNobody(step) && forMs > GRACE_MS) {
+        say([last.seq], `${step.doubt.cellId} attempt ${step.doubt.attempt} has been in doubt ${since}`);
+      }
+      return 1;
+    },
+  },
+  {
+    name: 'projection-agrees',
+    guarantee: 4,
+    severity: 'warning',
+    states: 'the line that listing and sweeping read says what the log says',
+    of: 'lines',
+    needs: ['runbook', 'projection'],
+    look({ evidence: { rows, projection, instance, instanceId }, walk }, say) {
+      if (walk.end === undefined || instance === undefined) return 0;
+      const seqs = rows.slice(-1).map(({ seq }) => seq);
+      const mend = 'leasehold migrate --rebuild-projection mends it';
+      if (projection === undefined || projection === null) {
+        say(seqs, `${instanceId} has no line in the projection; ${mend}`);
+        return 1;
+      }
+      const lastSeq = rows.at(-1)?.seq ?? 0;
+      const due = statusAt(walk.end.step);
+      const { nextCellId } = walk.end;
+      const faults = [
+        projection.lastSeq === lastSeq ? '' : `last seq ${projection.lastSeq} and not ${lastSeq}`,
+        due.includes(projection.status) ? '' : `${projection.status} and not ${due.join(' or ')}`,
+        // A line that names no cell does not claim anything.
+        projection.nextCellId === null || projection.nextCellId === nextCellId
+          ? ''
+          : `next cell ${projection.nextCellId} and not ${nextCellId ?? 'none'}`,
+      ].filter((fault) => fault !== '');
+      if (faults.length > 0) say(seqs, `the projection says ${faults.join(', ')}; ${mend}`);
+      return 1;
+    },
+  },
+];
+
+/** Whether the doubt is settled without a person, as soon as a replica looks at it. A probe may find nothing out. */
+function needsNobody({ doubt, cell }: Extract<NextStep, { do: 'settle' }>): boolean {
+  return doubt.reason === 'not_started' || (onInterrupt(cell) === 'rerun' && !exhausted(doubt.attempt));
+}

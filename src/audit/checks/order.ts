@@ -1,0 +1,161 @@
+import type { NextStep } from '../../execution/plan.ts';
+import type { Row } from '../../execution/row.ts';
+import type { Check } from '../check.ts';
+
+/** Guarantee 3, the order of work: what the guard, which sees one row back, cannot know. */
+export const ORDER: readonly Check[] = [
+  {
+    name: 'cells-in-order',
+    guarantee: 3,
+    severity: 'breach',
+    states: 'a cell begins only when it is next: every earlier cell is satisfied, and it is not',
+    of: 'beginnings',
+    needs: ['runbook'],
+    look({ evidence: { rows }, walk }, say) {
+      if (walk.stuck !== undefined) {
+        say([walk.stuck.seq], `the rules cannot follow the log: ${walk.stuck.why}`);
+      }
+      for (const row of rows) {
+        const step = walk.next.get(row.seq);
+        if (step === undefined || fits(row, step)) continue;
+        say([row.seq], `${row.kind} ${row.cellId} attempt ${row.attempt}, but next was ${describe(step)}`);
+      }
+      return walk.next.size;
+    },
+  },
+  {
+    name: 'retry-only-as-often-as-allowed',
+    guarantee: 3,
+    severity: 'breach',
+    states: 'a cell that failed for good is not begun again',
+    of: 'attempts',
+    needs: ['runbook'],
+    look({ evidence: { rows }, walk }, say) {
+      let attempts = 0;
+      for (const row of rows) {
+        if (row.kind !== 'started') continue;
+        attempts += 1;
+        const step = walk.next.get(row.seq);
+        if (step?.do === 'halt' && step.cell.id === row.cellId) {
+          say([row.seq], `${row.cellId} attempt ${row.attempt} was begun although the cell ${step.why}`);
+        }
+      }
+      return attempts;
+    },
+  },
+  {
+    name: 'verdict-follows-from-log',
+    guarantee: 3,
+    severity: 'breach',
+    states: 'an assert is satisfied if and only if it holds; an await names its claim in a wanted status',
+    of: 'verdicts',
+    needs: ['runbook'],
+    look({ evidence: { rows }, walk }, say) {
+      let verdicts = 0;
+      for (const row of rows) {
+        const step = walk.next.get(row.seq);
+        if (row.kind !== 'satisfied' && row.kind !== 'refuted') continue;
+        if (step === undefined || !('cell' in step) || step.cell.id !== row.cellId) continue;
+        verdicts += 1;
+        const fault = faultOf(row, step);
+        if (fault !== undefined) say([row.seq], `${row.kind} ${row.cellId}: ${fault}`);
+      }
+      return verdicts;
+    },
+  },
+  {
+    name: 'each-attempt-once',
+    guarantee: 3,
+    severity: 'breach',
+    states: 'an attempt is opened once, closed at most once and decided at most once',
+    of: 'attempts',
+    needs: [],
+    look({ attempts }, say) {
+      for (const { cellId, attempt, started, closings, decisions } of attempts) {
+        const lists = { opened: started, closed: closings, decided: decisions };
+        for (const [verb, rows] of Object.entries(lists)) {
+          if (rows.length < 2) continue;
+          const seqs = rows.map(({ seq }) => seq);
+          say(seqs, `${cellId} attempt ${attempt} was ${verb} ${rows.length} times`);
+        }
+      }
+      return attempts.length;
+    },
+  },
+  {
+    name: 'idempotency-key-of-its-run',
+    guarantee: 3,
+    severity: 'breach',
+    states: 'an intent names the key of its run: the same after an interruption, a new one after a failure',
+    of: 'intents',
+    needs: [],
+    look({ evidence: { rows }, walk }, say) {
+      let intents = 0;
+      for (const row of rows) {
+        const due = walk.keys.get(row.seq);
+        const given = row.body['idempotencyKey'];
+        if (due === undefined || given === undefined) continue;
+        intents += 1;
+        if (given !== due) {
+          say([row.seq], `${row.cellId} attempt ${row.attempt} has key ${JSON.stringify(given)}, due is ${due}`);
+        }
+      }
+      return intents;
+    },
+  },
+];
+
+/** Whether the row is of the cell and the kind that was due; how often and with what verdict others ask. */
+function fits(row: Row, step: NextStep): boolean {
+  switch (step.do) {
+    case 'start':
+      return row.kind === 'started' && row.cellId === step.cell.id && row.attempt === step.attempt;
+    case 'halt':
+      return row.kind === 'started' && row.cellId === step.cell.id && 'exec' in step.cell;
+    case 'await':
+    case 'satisfy':
+    case 'refute':
+      return row.kind !== 'started' && row.cellId === step.cell.id;
+    case 'complete':
+    case 'close':
+    case 'settle':
+      return false;
+  }
+}
+
+function faultOf(row: Row, step: NextStep): string | undefined {
+  switch (step.do) {
+    case 'satisfy':
+      return row.kind === 'satisfied' ? undefined : 'the assert holds';
+    case 'refute': {
+      return row.kind === 'refuted' ? undefined : `the assert does not hold: ${JSON.stringify(step.body)}`;
+    }
+    case 'await': {
+      if (row.kind === 'refuted') return 'an await whose claim can be named is never refuted';
+      const { claimId, status } = row.body;
+      if (claimId !== step.claimId) return `saw claim ${JSON.stringify(claimId)}, waits for ${step.claimId}`;
+      if (typeof status === 'string' && step.statuses.includes(status)) return undefined;
+      return `saw status ${JSON.stringify(status)}, wanted is ${step.statuses.join(' or ')}`;
+    }
+    default:
+      return undefined;
+  }
+}
+
+function describe(step: NextStep): string {
+  switch (step.do) {
+    case 'start':
+      return `attempt ${step.attempt} of ${step.cell.id}`;
+    case 'halt':
+      return `nothing: ${step.cell.id} ${step.why}`;
+    case 'complete':
+      return 'nothing: every cell was through';
+    case 'await':
+    case 'satisfy':
+    case 'refute':
+      return step.cell.id;
+    case 'close':
+    case 'settle':
+      return `the end of ${step.cell.id}`;
+  }
+}

@@ -1,0 +1,79 @@
+import type { Row } from '../../execution/row.ts';
+import { seqsOf } from '../attempts.ts';
+import type { Check } from '../check.ts';
+
+/** Guarantee 2: along the log the fencing token never decreases, and a token is one holder's. */
+export const TOKENS: readonly Check[] = [
+  {
+    name: 'tokens-never-go-back',
+    guarantee: 2,
+    severity: 'breach',
+    states: 'along seq the fencing token never decreases',
+    of: 'rows',
+    needs: [],
+    look({ evidence: { rows } }, say) {
+      let highest: Row | undefined;
+      for (const row of rows) {
+        if (highest !== undefined && row.fencingToken < highest.fencingToken) {
+          say(
+            seqsOf(highest, row),
+            `token ${row.fencingToken} of ${row.replicaId} came after ${highest.fencingToken} of ${highest.replicaId}`,
+          );
+        } else highest = row;
+      }
+      return rows.length;
+    },
+  },
+  {
+    name: 'outcome-under-its-own-token',
+    guarantee: 2,
+    severity: 'breach',
+    states: 'completed and failed carry the token of their started row',
+    of: 'outcomes',
+    needs: [],
+    look({ attempts }, say) {
+      let outcomes = 0;
+      for (const { cellId, attempt, started, closings } of attempts) {
+        const opened = started[0];
+        for (const row of closings) {
+          if (row.kind === 'interrupted' || opened === undefined) continue;
+          outcomes += 1;
+          if (row.fencingToken !== opened.fencingToken) {
+            say(
+              seqsOf(opened, row),
+              `${row.kind} ${cellId} attempt ${attempt} is under token ${row.fencingToken}, its intent under ${opened.fencingToken}`,
+            );
+          }
+        }
+      }
+      return outcomes;
+    },
+  },
+  {
+    name: 'token-names-one-holder',
+    guarantee: 2,
+    severity: 'breach',
+    states: 'all that was written under one token of an instance is by one replica',
+    of: 'tokens',
+    needs: [],
+    look({ evidence: { rows, receipts, lateOutcomes, refusals } }, say) {
+      const holders = new Map<number, { replicaId: string; seq: number | undefined }>();
+      const hold = (token: number, replicaId: string, seq?: number): void => {
+        const known = holders.get(token);
+        if (known === undefined) holders.set(token, { replicaId, seq });
+        else if (known.replicaId !== replicaId) {
+          say(
+            [known.seq, seq].filter((one) => one !== undefined),
+            `token ${token} was used by ${known.replicaId} and by ${replicaId}`,
+          );
+        }
+      };
+      for (const row of rows) hold(row.fencingToken, row.replicaId, row.seq);
+      for (const { receipt } of receipts) {
+        if (receipt.holder !== null) hold(receipt.holder.fencingToken, receipt.holder.replicaId);
+      }
+      for (const { fencingToken, replicaId } of [...lateOutcomes, ...refusals]) hold(fencingToken, replicaId);
+      return holders.size;
+    },
+  },
+];

@@ -1,0 +1,27 @@
+import { writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+
+/*
+ * The command of the workload's command cells: tells the witness, writes what it answered as its output, exits 0.
+ * What cannot be told is a crash of its own by a signal, which is what it is: nobody knows whether it was heard.
+ */
+
+const { env } = process;
+const call = request(`${process.argv[2] ?? ''}/effects?ms=${process.argv[3] ?? '0'}`, {
+  method: 'POST',
+  headers: {
+    'idempotency-key': env['LEASEHOLD_IDEMPOTENCY_KEY'] ?? '',
+    'leasehold-fencing-token': env['LEASEHOLD_FENCING_TOKEN'] ?? '',
+    'x-attempt': env['LEASEHOLD_ATTEMPT'] ?? '',
+  },
+});
+call.on('error', () => process.kill(process.pid, 'SIGKILL'));
+call.on('response', (response) => {
+  let text = '';
+  response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  response.on('end', () => {
+    writeFileSync(env['LEASEHOLD_OUTPUT_FILE'] ?? '/dev/stdout', text);
+    process.exit(response.statusCode === 201 ? 0 : 1);
+  });
+});
+call.end();

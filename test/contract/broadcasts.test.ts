@@ -1,0 +1,226 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { createInbox } from 'nats';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { TestCluster } from '../harness/replicas.ts';
+import { push, two } from './runbooks.ts';
+import { ErrorReply, Receipt, read } from './shapes.ts';
+
+let cluster: TestCluster;
+
+beforeAll(async () => {
+  cluster = await TestCluster.start({ replicas: 3 });
+  await push(cluster, two);
+  await cluster.start('there', 'two');
+});
+
+afterAll(() => cluster?.stop());
+
+/** How long after the first answer a second one is waited for: nothing says that there will be none. */
+const SECOND_ANSWER_MS = 1_000;
+
+interface Sent {
+  what: string;
+  subject: string;
+  body: unknown;
+}
+
+/** Sends each message with an inbox of its own, and gives all answers that come to it. */
+async function answersTo(messages: Sent[]): Promise<{ what: string; answers: unknown[] }[]> {
+  const asked = messages.map(({ what, subject, body }) => {
+    const answers: unknown[] = [];
+    const inbox = createInbox();
+    let first = (): void => undefined;
+    const answered = new Promise<void>((resolve) => {
+      first = resolve;
+    });
+    const subscription = cluster.nats.subscribe(inbox, {
+      callback: (_error, message) => {
+        answers.push(message.data.length === 0 ? 'no responders' : message.json());
+        first();
+      },
+    });
+    return { what, subject, body, inbox, answers, answered, subscription };
+  });
+  for (const { subject, body, inbox } of asked) {
+    const data = body instanceof Uint8Array || typeof body === 'string' ? body : JSON.stringify(body);
+    cluster.nats.publish(subject, data, { reply: inbox });
+  }
+  await Promise.all(asked.map(({ answered }) => answered));
+  await sleep(SECOND_ANSWER_MS);
+  for (const { subscription } of asked) subscription.unsubscribe();
+  return asked.map(({ what, answers }) => ({ what, answers }));
+}
+
+const nobody = 'x'.repeat(129);
+/** Texts that are no id, wherever one is asked for. */
+const NO_IDS = ['', 'a b', 'a.b', 'a*', '>', 'ä', 'a/b', 'a\nb', nobody, 7, null, ['a'], { a: 1 }];
+
+function malformed(sound: Record<string, unknown>, wrong: Record<string, unknown[]>): [string, unknown][] {
+  const { [Object.keys(sound)[0] ?? '']: _first, ...missing } = sound;
+  return [
+    ['nothing', ''],
+    ['no JSON', '{"agentId":'],
+    ['no UTF-8', new Uint8Array([0x22, 0xff, 0xfe, 0x22])],
+    ['a NUL', JSON.stringify({ ...sound, agentId: 'a\0b' })],
+    ['null', 'null'],
+    ['a list', [sound]],
+    ['a text', '"advance"'],
+    ['a field too few', missing],
+    ['a field too many', { ...sound, colour: 'red' }],
+    ['a huge field', { ...sound, agentId: 'x'.repeat(700_000) }],
+    ...Object.entries(wrong).flatMap(([field, values]) =>
+      values.map((value, index): [string, unknown] => [
+        `${field} #${index}: ${JSON.stringify(value)?.slice(0, 20)}`,
+        { ...sound, [field]: value },
+      ]),
+    ),
+  ];
+}
+
+const ADVANCE = { requestId: 'broken', agentId: 'tester' };
+const DECIDE = { agentId: 'tester', cellId: 'first', attempt: 1, as: 'rerun', reason: 'because' };
+const START = { instanceId: 'unborn', runbookId: 'two', inputs: {}, agentId: 'tester' };
+const CLAIM = { status: 'approved', agentId: 'tester' };
+
+describe.concurrent('a malformed broadcast', () => {
+  it('is answered once by three replicas, with an invalid receipt (advance)', async () => {
+    const wrong = {
+      requestId: NO_IDS,
+      agentId: NO_IDS,
+      cellId: NO_IDS,
+      maxCells: [0, -1, 1.5, '1', null],
+      wait: ['true', 1, null],
+      expiresAt: ['tomorrow', 1e12, null, '2030-01-01'],
+    };
+    const messages = malformed(ADVANCE, wrong).map(([what, body]) => ({
+      what,
+      subject: cluster.subject('advance', 'there'),
+      body,
+    }));
+    const asked = await answersTo(messages);
+    expect(asked.length).toBeGreaterThan(50);
+    for (const { what, answers } of asked) {
+      expect(answers.length, `answers to ${what}: ${JSON.stringify(answers)}`).toBe(1);
+      const receipt = read(Receipt, answers[0]);
+      expect(receipt, what).toMatchObject({ outcome: 'invalid', instanceId: 'there' });
+      expect(receipt.requestId === null || receipt.requestId === 'broken', what).toBe(true);
+      const field = what.split(' #')[0] ?? '';
+      if (Object.hasOwn(wrong, field)) expect(receipt.error?.field, what).toBe(field);
+    }
+    expect(await cluster.rows('there')).toEqual([]);
+  });
+
+  it('is answered once by three replicas, with an error (decide)', async () => {
+    const wrong = {
+      agentId: NO_IDS,
+      cellId: NO_IDS,
+      attempt: [0, -1, 1.5, '1', null],
+      as: ['perhaps', '', null, 1],
+      reason: ['', 1, null],
+    };
+    const messages = malformed(DECIDE, wrong).map(([what, body]) => ({
+      what,
+      subject: cluster.subject('decide', 'there'),
+      body,
+    }));
+    for (const { what, answers } of await answersTo(messages)) {
+      expect(answers.length, `answers to ${what}: ${JSON.stringify(answers)}`).toBe(1);
+      const { error } = read(ErrorReply, answers[0]);
+      expect(error.code, what).toBe('invalid');
+      const field = what.split(' #')[0] ?? '';
+      if (Object.hasOwn(wrong, field)) expect(error.field, what).toBe(field);
+    }
+  });
+
+  it('is answered once where the instance in the subject is no id', async () => {
+    const rests = ['a.b', 'ä', 'a$b', 'a/b', nobody, 'a:b'];
+    const messages = rests.flatMap((rest) => [
+      { what: `advance ${rest}`, subject: cluster.subject('advance', rest), body: ADVANCE },
+      { what: `decide ${rest}`, subject: cluster.subject('decide', rest), body: DECIDE },
+    ]);
+    for (const { what, answers } of await answersTo(messages)) {
+      expect(answers.length, `answers to ${what}: ${JSON.stringify(answers)}`).toBe(1);
+      if (what.startsWith('advance')) expect(read(Receipt, answers[0]).outcome, what).toBe('invalid');
+      else expect(read(ErrorReply, answers[0]).error.code, what).toBe('invalid');
+    }
+  });
+});
+
+describe.concurrent('a malformed request to any one replica', () => {
+  it.each([
+    [
+      'start',
+      'start',
+      START,
+      {
+        instanceId: NO_IDS,
+        runbookId: NO_IDS,
+        agentId: NO_IDS,
+        version: [0, '1', null, 1.5],
+        inputs: [null, [], 'x', 1],
+      },
+    ],
+    ['status', 'status.there', {}, { log: ['true', 1, null], requestId: NO_IDS }],
+    ['claim', 'claim.approval', CLAIM, { agentId: NO_IDS, status: ['', 1, null] }],
+  ] as const)(
+    'is answered once, with an error that names the field (%s)',
+    async (_verb, subject, sound, wrong) => {
+      const lists = Object.fromEntries(Object.entries(wrong).map(([field, values]) => [field, [...values]]));
+      const messages = malformed(sound, lists)
+        // A status asks for nothing that it must name, and nobody need say who asks.
+        .filter(([what]) => !(subject.startsWith('status') && what === 'a field too few'))
+        .map(([what, body]) => ({ what, subject: cluster.subject(subject), body }));
+      for (const { what, answers } of await answersTo(messages)) {
+        expect(answers.length, `answers to ${what}: ${JSON.stringify(answers)}`).toBe(1);
+        const { error } = read(ErrorReply, answers[0]);
+        expect(error.code, what).toBe('invalid');
+        const field = what.split(' #')[0] ?? '';
+        if (Object.hasOwn(wrong, field)) expect(error.field, what).toBe(field);
+        if (what === 'a field too many') expect(error.field).toBe('colour');
+      }
+    },
+  );
+
+  it('is answered once where the id in the subject is none', async () => {
+    const messages = ['a.b', 'ä', nobody].flatMap((rest) => [
+      { what: `status ${rest}`, subject: cluster.subject('status', rest), body: {} },
+      { what: `claim ${rest}`, subject: cluster.subject('claim', rest), body: CLAIM },
+    ]);
+    for (const { what, answers } of await answersTo(messages)) {
+      expect(answers.length, what).toBe(1);
+      expect(read(ErrorReply, answers[0]).error.code, what).toBe('invalid');
+    }
+  });
+});
+
+describe.concurrent('a sound request', () => {
+  it('is answered once, whatever was sent before; ids may use the whole alphabet up to its length', async () => {
+    const longest = `${'Zz-_09'.repeat(21)}AB`;
+    expect(longest).toHaveLength(128);
+    await cluster.start(longest, 'two');
+    const sent = [
+      {
+        what: 'advance',
+        subject: cluster.subject('advance', longest),
+        body: { requestId: longest, agentId: longest },
+      },
+      { what: 'nowhere', subject: cluster.subject('advance', 'nowhere'), body: ADVANCE },
+      {
+        what: 'expired',
+        subject: cluster.subject('advance', 'there'),
+        body: { ...ADVANCE, expiresAt: '2020-01-01T00:00:00Z' },
+      },
+      { what: 'decide', subject: cluster.subject('decide', 'there'), body: DECIDE },
+      { what: 'status', subject: cluster.subject('status', longest), body: { requestId: longest } },
+      { what: 'claim', subject: cluster.subject('claim', longest), body: CLAIM },
+    ];
+    const asked = await answersTo(sent);
+    expect(asked.map(({ what, answers }) => [what, answers.length])).toEqual(
+      sent.map(({ what }) => [what, 1]),
+    );
+    expect(read(Receipt, asked[0]?.answers[0])).toMatchObject({ requestId: longest, outcome: 'completed' });
+    expect(read(Receipt, asked[2]?.answers[0]).outcome).toBe('expired');
+  });
+});

@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { TestCluster, eventually } from '../harness/replicas.ts';
+import { keysUnder } from './etcd-gateway.ts';
+import { push, two } from './runbooks.ts';
+import { LeaseValue, ReplicaValue, read } from './shapes.ts';
+
+let cluster: TestCluster;
+
+beforeAll(async () => {
+  cluster = await TestCluster.start();
+  const [, a] = await Promise.all([
+    push(cluster, two),
+    cluster.startReplica('a'),
+    cluster.startReplica('with_Name-2'),
+  ]);
+  expect(a.name).toBe('a');
+});
+
+afterAll(() => cluster?.stop());
+
+const under = (room: string) =>
+  keysUnder(cluster.servers.etcdUrls[0], `/leasehold/${cluster.namespace}/${room}/`);
+
+describe('what stands in etcd', () => {
+  it('registers each replica under its id, which is its name and eight hex digits', async () => {
+    const keys = await under('replicas');
+    expect(keys.map(({ key }) => key)).toEqual(
+      cluster.replicas
+        .map(({ replicaId }) => `/leasehold/${cluster.namespace}/replicas/${replicaId}`)
+        .toSorted(),
+    );
+    for (const { key, value } of keys) {
+      const replica = read(ReplicaValue, value);
+      const started = cluster.byId(key.split('/').at(-1));
+      expect(replica).toEqual({
+        replicaId: started.replicaId,
+        name: started.name,
+        pid: started.pid,
+        httpUrl: started.httpUrl,
+      });
+      expect(replica.replicaId).toMatch(new RegExp(`^${started.name}-[0-9a-f]{8}$`));
+    }
+  });
+
+  it("gives an instance's lease to its holder, on the holder's session; its revision is the token", async () => {
+    await cluster.start('held', 'two');
+    const receipt = await cluster.advance('held', 'held-1');
+    const key = (await under('leases')).find((one) => one.key.endsWith('/leases/held'));
+    expect(key?.key).toBe(`/leasehold/${cluster.namespace}/leases/held`);
+    expect(read(LeaseValue, key?.value)).toEqual({ replicaId: receipt.holder?.replicaId });
+    expect(key?.modRevision).toBe(receipt.holder?.fencingToken);
+    const replica = (await under('replicas')).find((one) =>
+      one.key.endsWith(`/${receipt.holder?.replicaId ?? ''}`),
+    );
+    expect(key?.lease).not.toBe('0');
+    expect(key?.lease).toBe(replica?.lease);
+  });
+
+  it('keeps nothing in etcd outside of the namespace', async () => {
+    const all = await keysUnder(cluster.servers.etcdUrls[0], `/leasehold/${cluster.namespace}`);
+    for (const { key } of all) {
+      expect(key).toMatch(new RegExp(`^/leasehold/${cluster.namespace}/(leases|replicas)/[A-Za-z0-9_-]+$`));
+    }
+    expect(all).toHaveLength(3);
+  });
+
+  it('has neither key after SIGTERM, and a process of the same name has a fresh id and higher tokens', async () => {
+    const before = await cluster.advance('held', 'held-2');
+    const holder = cluster.byId(before.holder?.replicaId);
+    holder.terminate();
+    expect(await holder.exited).toEqual({ code: 0, signal: null });
+    const left = [...(await under('replicas')), ...(await under('leases'))];
+    expect(left.filter(({ value }) => JSON.stringify(value).includes(holder.replicaId))).toEqual([]);
+    const again = await cluster.startReplica(holder.name);
+    expect(again.replicaId).not.toBe(holder.replicaId);
+    expect(again.replicaId).toMatch(new RegExp(`^${holder.name}-[0-9a-f]{8}$`));
+    const after = await cluster.advance('held', 'held-3');
+    expect(after.holder?.fencingToken).toBeGreaterThan(before.holder?.fencingToken ?? Infinity);
+  });
+
+  it("loses a killed replica's keys with its session", async () => {
+    await cluster.start('doomed', 'two');
+    const { holder } = await cluster.advance('doomed', 'doomed-1');
+    cluster.byId(holder?.replicaId).kill();
+    await eventually(async () => {
+      const keys = [...(await under('replicas')), ...(await under('leases'))];
+      return keys.some(({ value }) => JSON.stringify(value).includes(holder?.replicaId ?? ''))
+        ? undefined
+        : true;
+    });
+  });
+});
