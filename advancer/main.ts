@@ -9,6 +9,7 @@ import { connectBus } from '../src/bus/nats.ts';
 import { subjects } from '../src/bus/subjects.ts';
 import { systemClock } from '../src/clock.ts';
 import { ConfigError, etcdConnection, readConfig, type Config } from '../src/config.ts';
+import type { Handler } from './cells/cells.ts';
 import { createEffectRunner } from './cells/runner.ts';
 import { loadHandlers } from './cells/handlers.ts';
 import { createMetrics } from './console/metrics.ts';
@@ -34,9 +35,11 @@ export interface AdvancerOptions {
 export async function runAdvancer(env: NodeJS.ProcessEnv, options: AdvancerOptions): Promise<number> {
   let config: Config;
   let failpoint: Failpoint | undefined;
+  let handlers: Record<string, Handler>;
   try {
     config = readConfig(env);
     failpoint = failpointsOf(config);
+    handlers = config.handlers === undefined ? {} : await loadHandlers(config.handlers);
   } catch (cause) {
     const known =
       cause instanceof ConfigError || (cause instanceof Error && cause.message.startsWith('LEASEHOLD_'));
@@ -57,7 +60,7 @@ export async function runAdvancer(env: NodeJS.ProcessEnv, options: AdvancerOptio
   };
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
   try {
-    await serve(config, { replicaId, logger, failpoint, json: options.json, stop: stop.signal });
+    await serve(config, { replicaId, logger, failpoint, handlers, json: options.json, stop: stop.signal });
     return 0;
   } finally {
     process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
@@ -68,14 +71,14 @@ interface Run {
   replicaId: string;
   logger: PinoLogger;
   failpoint: Failpoint | undefined;
+  handlers: Record<string, Handler>;
   json: boolean;
   stop: AbortSignal;
 }
 
 async function serve(config: Config, run: Run): Promise<void> {
-  const { replicaId, logger, failpoint, stop } = run;
+  const { replicaId, logger, failpoint, handlers, stop } = run;
   const { namespace } = config;
-  const handlers = config.handlers === undefined ? {} : await loadHandlers(config.handlers);
   const metrics = createMetrics();
   const log = openLog({ url: config.databaseUrl, replicaId, namespace });
   const store = etcdStore({

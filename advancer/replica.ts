@@ -196,6 +196,8 @@ export class Replica {
       if (attempts.length === 0) break;
       const ended = Promise.race(attempts.map(({ done }) => done));
       if ((await Promise.race([ended, deadline])) === 'deadline') break;
+      // Whoever waits for its instance need not wait for the other attempts.
+      void this.#handBackIdle('draining');
     }
     over.abort();
   }

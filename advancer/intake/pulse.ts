@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../src/clock.ts';
 
-const TICK_MS = 100;
+const TICK_MS = 250;
 /** A gap between ticks above this means that the process stood still. */
 const GAP_MS = 1_000;
 /** For that long after waking, what arrives may be old: it waited in a socket while the process stood still. */

@@ -6,6 +6,7 @@ import {
   type CellRecord,
   type InstanceState,
 } from '../execution/state.ts';
+import { statusOf, type InstanceStatus } from '../execution/status.ts';
 import { opens } from './attempts.ts';
 import type { Evidence } from './evidence.ts';
 
@@ -14,6 +15,14 @@ export interface Standing {
   step: NextStep;
   nextCellId: string | null;
   lastToken: number;
+}
+
+/** Where an instance stands after its newest row. */
+export interface Ending extends Standing {
+  /** What the instance may be said to be; two where only its claim tells. */
+  statuses: InstanceStatus[];
+  /** What the runbook allows without a person, when a doubt is next. */
+  policy: 'hold' | 'rerun' | 'probe' | undefined;
 }
 
 /** The doubt that a decision answered, as the log stood before it. */
@@ -33,7 +42,7 @@ export interface Walk {
   answered: ReadonlyMap<number, Answered>;
   /** Where the instance stood at the seqs that receipts rest on. */
   rests: ReadonlyMap<number, Standing>;
-  end: Standing | undefined;
+  end: Ending | undefined;
   /** Why the rules could not go on. */
   stuck: { seq: number; why: string } | undefined;
 }
@@ -49,7 +58,7 @@ export function walkOf(evidence: Evidence): Walk {
   const answered = new Map<number, Answered>();
   const rests = new Map<number, Standing>();
   const wanted = new Set(receipts.map(({ lastSeq }) => lastSeq));
-  let end: Standing | undefined;
+  let end: Ending | undefined;
   let at = 0;
   try {
     if (course !== undefined && wanted.has(0)) rests.set(0, standing(course));
@@ -67,7 +76,7 @@ export function walkOf(evidence: Evidence): Walk {
       applyRow(state, row);
       if (course !== undefined && wanted.has(row.seq)) rests.set(row.seq, standing(course));
     }
-    if (course !== undefined) end = standing(course);
+    if (course !== undefined) end = ending(course);
   } catch (cause) {
     // The rules crash loudly over a log that cannot be; here that is a finding.
     const why = cause instanceof Error ? cause.message : String(cause);
@@ -82,6 +91,17 @@ function standing(course: Course): Standing {
     nextCellId: nextCell(course.runbook, course.state)?.id ?? null,
     lastToken: course.state.lastToken,
   };
+}
+
+function ending(course: Course): Ending {
+  const stands = standing(course);
+  const { step } = stands;
+  const statuses = [...new Set([statusOf(course, false), statusOf(course, true)])];
+  const policy =
+    step.do === 'settle'
+      ? policyFor(step.cell, step.doubt, course.state.cells.get(step.doubt.cellId))
+      : undefined;
+  return { ...stands, statuses, policy };
 }
 
 function answeredBy(

@@ -41,6 +41,8 @@ export interface ChaosRecord {
   }[];
   checks: CheckResult[];
   breaches: BreachRecord[];
+  /** What may be in order, or harms no guarantee; fails nothing. */
+  warnings?: BreachRecord[];
   verdict: 'passed' | 'breached' | 'stuck' | 'broken_off';
 }
 
@@ -129,6 +131,8 @@ export interface CheckResult {
   checked: number | null;
   breaches: number;
   why?: string;
+  /** What it counted in them, such as 1,200 effects. */
+  looked?: { at: string; count: number };
 }
 
 /** One breach, with where to look. */

@@ -19,7 +19,7 @@ const INPUTS = ['witness', 'ms', 'long', 'claim'];
 export const STEADY = 'chaos-steady';
 /** One that has an attempt open for longer than a lease. */
 export const LINGERING = 'chaos-lingering';
-const STEADY_CELLS = 100;
+const STEADY_CELLS = 60;
 
 const PROBE = { http: { method: 'GET', url: '${inputs.witness}/probe' } };
 

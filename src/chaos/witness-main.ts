@@ -52,7 +52,7 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
     cellId,
     attempt: attempt === undefined ? null : Number(attempt),
     fencingToken: Number(request.headers['leasehold-fencing-token']),
-    key,
+    idempotencyKey: key,
     status,
   };
   // In the file before anybody hears of it: whoever kills the caller now cannot make it unseen.

@@ -14,7 +14,7 @@ export interface WitnessedEffect {
   attempt: number | null;
   fencingToken: number;
   /** `instance/cell/run` */
-  key: string;
+  idempotencyKey: string;
   /** What it answered; 500 is a definite failure on request. */
   status: number;
 }
@@ -26,9 +26,9 @@ export interface Witness {
   stop(): Promise<void>;
 }
 
-/** Starts the witness; it writes `witness.jsonl` in the folder. */
+/** Starts the witness; it writes `witness-raw.jsonl` in the folder. */
 export async function startWitness(dir: string, watchdog: Watchdog): Promise<Witness> {
-  const file = join(dir, 'witness.jsonl');
+  const file = join(dir, 'witness-raw.jsonl');
   const child = new Child<{ url: string }>({
     name: 'the witness',
     argv: [...ownScript('witness-main'), file],

@@ -149,10 +149,15 @@ export interface Following {
 /** A receipt in a line: the outcome, the cells whose rows were written for it, and why it went no further. */
 export function receiptLine(receipt: Receipt): string {
   const { outcome, steps, holder, awaiting, inFlight, inDoubt, error } = receipt;
-  const cells = [...new Set(steps.map(({ cellId }) => cellId))].join(', ');
+  const through = new Set(
+    steps.filter(({ kind }) => kind === 'completed' || kind === 'satisfied').map(({ cellId }) => cellId),
+  );
+  const tried = new Set(steps.map(({ cellId }) => cellId).filter((cellId) => !through.has(cellId)));
   const on = holder === null ? '' : ` on ${holder.replicaId}`;
   const why = [
-    cells === '' ? 'ran nothing' : `went through ${cells}`,
+    steps.length === 0 && 'ran nothing',
+    through.size > 0 && `went through ${[...through].join(', ')}`,
+    tried.size > 0 && `tried ${[...tried].join(', ')}`,
     awaiting && `waits for claim ${awaiting.claimId} to be ${awaiting.statuses.join(' or ')}`,
     inFlight && `attempt ${inFlight.attempt} of ${inFlight.cellId} is under way${on}`,
     inDoubt && `nobody knows what attempt ${inDoubt.attempt} of ${inDoubt.cellId} did (${inDoubt.reason})`,

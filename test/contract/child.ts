@@ -12,8 +12,8 @@ export class FollowedProcess {
   readonly #process: ChildProcess;
   #listeners: (() => void)[] = [];
 
-  constructor(file: string, args: string[], env: NodeJS.ProcessEnv) {
-    const child = spawn(process.execPath, [file, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  constructor(file: string, args: string[], env: NodeJS.ProcessEnv, cwd?: string) {
+    const child = spawn(process.execPath, [file, ...args], { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process = child;
     this.pid = child.pid ?? 0;
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -33,8 +33,8 @@ export class FollowedProcess {
   }
 
   /** The built command line. */
-  static leasehold(args: string[], env: NodeJS.ProcessEnv): FollowedProcess {
-    return new FollowedProcess(MAIN, args, env);
+  static leasehold(args: string[], env: NodeJS.ProcessEnv, cwd?: string): FollowedProcess {
+    return new FollowedProcess(MAIN, args, env, cwd);
   }
 
   /** Resolves with the first answer that is not undefined, looking again at each output. */

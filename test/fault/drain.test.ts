@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { changedReceipts, Load } from '../harness/load.ts';
-import { eventually, TestCluster, type ReplicaProcess } from '../harness/replicas.ts';
+import { eventually, TestCluster, type ReceiptReply, type ReplicaProcess } from '../harness/replicas.ts';
 import { EACH_ONCE, Witness } from '../harness/witness.ts';
 
 const HANDLERS = `export default {
@@ -59,82 +59,84 @@ describe('a replica that gets SIGTERM', () => {
   it('is followed elsewhere within 100 ms, for instances that it held without an open attempt', async () => {
     const handlers = join(folder, 'handlers.mjs');
     await writeFile(handlers, HANDLERS);
-    cluster = await TestCluster.start({ replicas: 3, env: { LEASEHOLD_HANDLERS: handlers } });
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+    cluster = await TestCluster.start({ replicas: names.length, env: { LEASEHOLD_HANDLERS: handlers } });
     await cluster.pushRunbook({
       runbook: 'quick',
       version: 1,
-      cells: Array.from({ length: 4 }, (_, nth) => ({ id: `c${nth}`, exec: { handler: 'quick' } })),
+      cells: Array.from({ length: 40 }, (_, nth) => ({ id: `c${nth}`, exec: { handler: 'quick' } })),
     });
     const { nats } = cluster;
-    const ids = Array.from({ length: 450 }, (_, nth) => `quick${nth}`);
-    await inParallel(ids, 30, async (id) => {
-      await cluster?.start(id, 'quick');
-    });
-    let holders = new Map<string, string | undefined>();
-    const takesMs: number[] = [];
-    for (const name of ['a', 'b']) {
-      holders = new Map();
-      await inParallel(ids, 30, async (id) => {
-        const receipt = await cluster?.advance(id, `${id}-before-${name}`, { maxCells: 1 });
-        holders.set(id, receipt?.holder?.replicaId);
-      });
-      const leaving = cluster.replica(name);
-      const held = ids.filter((id) => holders.get(id) === leaving.replicaId);
-      expect(held.length).toBeGreaterThanOrEqual(100);
-      const exited = leaving.exited;
-      leaving.terminate();
-      const signalledMs = performance.now();
-      const elsewhere = await Promise.all(
-        held.map(async (id) => {
-          const body = { requestId: `${id}-after-${name}`, agentId: 'tester', maxCells: 1 };
-          const message = await nats.request(cluster?.subject('advance', id) ?? '', JSON.stringify(body), {
-            timeout: 30_000,
-          });
-          const tookMs = performance.now() - signalledMs;
-          const receipt = message.json<{ outcome: string; holder: { replicaId: string } }>();
+    const subjectOf = (id: string): string => cluster?.subject('advance', id) ?? '';
+    const holders = new Map<string, string>();
+    /** One cell of each, asked for at once: how long each took, by the replica that served it. */
+    const burst = async (ids: readonly string[], name: string) => {
+      const beganMs = performance.now();
+      return Promise.all(
+        ids.map(async (id) => {
+          const body = JSON.stringify({ requestId: `${id}-${name}`, agentId: 'tester', maxCells: 1 });
+          const message = await nats.request(subjectOf(id), body, { timeout: 30_000 });
+          const tookMs = performance.now() - beganMs;
+          const receipt = message.json<ReceiptReply>();
           expect(receipt.outcome).toBe('advanced');
-          if (receipt.holder.replicaId !== leaving.replicaId) takesMs.push(tookMs);
-          return receipt.holder.replicaId !== leaving.replicaId;
+          const replicaId = receipt.holder?.replicaId ?? '';
+          holders.set(id, replicaId);
+          return { replicaId, tookMs };
         }),
       );
-      // Requests that were still served before the signal was noticed measure nothing.
-      expect(elsewhere.filter(Boolean).length).toBeGreaterThan(held.length / 2);
-      expect(await exited).toEqual({ code: 0, signal: null });
-      await cluster.startReplica(name);
+    };
+    const ids = Array.from({ length: 500 }, (_, nth) => `quick${nth}`);
+    await inParallel(ids, 30, async (id) => {
+      await cluster?.start(id, 'quick');
+      await burst([id], 'first');
+    });
+    const leftMs: number[] = [];
+    const usualMs: number[] = [];
+    for (const name of names.slice(0, -2)) {
+      const leaving = cluster.replica(name);
+      const held = ids.filter((id) => holders.get(id) === leaving.replicaId);
+      const asked = held.slice(0, 25);
+      // Held and asked for in the very same way, and nobody leaves: what this machine takes for it at the moment.
+      usualMs.push(...(await burst(asked, `before-${name}`)).map(({ tookMs }) => tookMs));
+      leaving.terminate();
+      const answers = await burst(asked, `after-${name}`);
+      // Those that were still served before the signal was noticed measure nothing.
+      const elsewhere = answers.filter(({ replicaId }) => replicaId !== leaving.replicaId);
+      leftMs.push(...elsewhere.map(({ tookMs }) => tookMs));
+      expect(await leaving.exited).toEqual({ code: 0, signal: null });
+      // The rest of what it held is served at once, too, since it was handed back.
+      await inParallel(held, 10, async (id) => void (await burst([id], `settled-${name}`)));
     }
-    takesMs.sort((a, b) => a - b);
-    const at = (share: number): number => Math.round(takesMs[Math.ceil(takesMs.length * share) - 1] ?? 0);
+    expect(leftMs.length).toBeGreaterThan(50);
     process.stderr.write(
-      `SIGTERM to the first receipt elsewhere, ${takesMs.length} instances: median ${at(0.5)} ms, ` +
-        `p99 ${at(0.99)} ms, max ${at(1)} ms\n`,
+      `SIGTERM to the first receipt elsewhere: ${inWords(leftMs)}; without a SIGTERM: ${inWords(usualMs)}\n`,
     );
-    // The goal is 100 ms; the bound leaves room for whatever else this machine does meanwhile.
-    expect(at(0.99)).toBeLessThan(500);
+    // The goal is 100 ms on a machine that is not busy; the bound leaves room for one that is.
+    expect(quantile(leftMs, 0.99)).toBeLessThan(500);
   });
 
   it('hands an instance on as soon as its attempt has ended, although another attempt is still open', async () => {
-    cluster = await TestCluster.start({ replicas: 1 });
+    cluster = await TestCluster.start({ replicas: 2 });
     const first = cluster.replica('a');
     await cluster.pushRunbook({
-      runbook: 'two-calls',
+      runbook: 'calls',
       version: 1,
       inputs: ['witness'],
-      cells: ['one', 'two'].map((id) => ({
+      cells: ['zero', 'one', 'two'].map((id) => ({
         id,
         exec: { http: { method: 'POST', url: '${inputs.witness}' } },
       })),
     });
     const slow = await Witness.start();
+    const slowId = await heldBy(cluster, first, 'slow', slow);
+    const fastId = await heldBy(cluster, first, 'fast', witness);
     const answerSlow = slow.hold();
     try {
-      await cluster.start('slow', 'two-calls', { witness: slow.url });
-      await cluster.start('fast', 'two-calls', { witness: witness.url });
-      const slowReceipt = cluster.advance('slow', 'slow-r1', { maxCells: 1 });
-      await slow.until((effects) => effects[0]);
+      const slowReceipt = cluster.advance(slowId, 'slow-r1', { maxCells: 1 });
+      await slow.until((effects) => effects.find(({ key }) => key === `${slowId}/one/1`));
       const answerFast = witness.hold();
-      const fastReceipt = cluster.advance('fast', 'fast-r1');
-      await witness.until((effects) => effects[0]);
-      await cluster.startReplica('b');
+      const fastReceipt = cluster.advance(fastId, 'fast-r1');
+      await witness.until((effects) => effects.find(({ key }) => key === `${fastId}/one/1`));
       first.terminate();
       await first.logged(/draining: handed back what has no attempt/);
       answerFast();
@@ -150,7 +152,9 @@ describe('a replica that gets SIGTERM', () => {
         'two completed',
       ]);
       expect(receipt.holder?.replicaId).toBe(cluster.replica('b').replicaId);
-      expect(witness.tally(['fast/one/1', 'fast/two/1'])).toEqual(EACH_ONCE);
+      for (const cellId of ['zero', 'one', 'two']) {
+        expect(witness.of(`${fastId}/${cellId}/1`)).toHaveLength(1);
+      }
       expect(tookMs).toBeLessThan(2_000);
       answerSlow();
       expect((await slowReceipt).outcome).toBe('advanced');
@@ -223,6 +227,21 @@ async function drained(replica: ReplicaProcess) {
   return { exit, tookMs: performance.now() - beganMs };
 }
 
+/** Starts instances, and moves each by one cell, until one is held by the replica. */
+async function heldBy(
+  cluster: TestCluster,
+  replica: ReplicaProcess,
+  prefix: string,
+  at: Witness,
+): Promise<string> {
+  for (let nth = 1; ; nth += 1) {
+    const instanceId = `${prefix}${nth}`;
+    await cluster.start(instanceId, 'calls', { witness: at.url });
+    const receipt = await cluster.advance(instanceId, `${instanceId}-r0`, { maxCells: 1 });
+    if (receipt.holder?.replicaId === replica.replicaId) return instanceId;
+  }
+}
+
 async function leasesOf(cluster: TestCluster, replicaId: string): Promise<string[]> {
   const listed = await cluster.cli(['leases', '--json']);
   expect(listed.code).toBe(0);
@@ -240,6 +259,16 @@ async function inParallel<T>(
       for (let item = rest.shift(); item !== undefined; item = rest.shift()) await work(item);
     }),
   );
+}
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.ceil(sorted.length * share) - 1] ?? Number.NaN;
+}
+
+function inWords(values: readonly number[]): string {
+  const at = (share: number): string => `${Math.round(quantile(values, share))} ms`;
+  return `median ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)} (${values.length} requests)`;
 }
 
 function isAlive(pid: number): boolean {

@@ -51,6 +51,8 @@ export interface Rules {
   keepsEvidence: boolean;
   /** When its request turns out to have a receipt: `all` rows before the next opening are written all the same. */
   salvage: 'all' | 'own_attempt';
+  /** A walk whose request was told `unavailable` begins nothing more. */
+  unavailableEnds: boolean;
 }
 
 /** The protocol as it is coded. */
@@ -79,4 +81,5 @@ export const PRODUCT: Rules = {
   decisionNamesAttempt: true,
   keepsEvidence: true,
   salvage: 'all',
+  unavailableEnds: false,
 };

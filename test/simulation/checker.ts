@@ -1,9 +1,9 @@
-import { chainBreach } from '../../src/execution/chain.ts';
-import type { Row } from '../../src/execution/row.ts';
-import { isRecorded } from '../../src/request/receipt.ts';
-import { onInterrupt } from '../../src/runbook/runbook.ts';
+import { Audit } from '../../src/audit/audit.ts';
+import type { Evidence } from '../../src/audit/evidence.ts';
 import type { Cluster } from './cluster.ts';
+import type { Witnessed } from './sim-effects.ts';
 import { RUNBOOK, type Workload } from './workload.ts';
+import { EPOCH_MS } from './world.ts';
 
 /** What a run did against a guarantee. */
 export interface Breach {
@@ -11,14 +11,21 @@ export interface Breach {
   what: string;
 }
 
-/** Holds what the witness saw, what the agents were told and what the log says against the guarantees. */
+/**
+ * Holds what the witness saw, what the agents were told and what the log says against the guarantees: the named
+ * checks that `leasehold audit` uses, and what only a simulated world can tell.
+ */
 export function breaches(cluster: Cluster, workload: Workload): Breach[] {
-  const found: Breach[] = [];
+  const audit = new Audit();
+  const found: Breach[] = evidenceOf(cluster, workload)
+    .flatMap((evidence) => audit.look(evidence))
+    // A warning points at what may well be in order.
+    .filter(({ severity }) => severity === 'breach')
+    .map(({ check, guarantee, instanceId, seqs, what }) => {
+      const rows = seqs.length === 0 ? '' : ` (seq ${seqs.join(', ')})`;
+      return { guarantee, what: `${check}: ${instanceId}: ${what}${rows}` };
+    });
   const breach = (guarantee: number, what: string): void => void found.push({ guarantee, what });
-  for (const instanceId of workload.instances) checkLog(cluster.postgres.rowsOf(instanceId), breach);
-  checkEffects(cluster, breach);
-  checkReceipts(cluster, workload, breach);
-  checkEvidence(cluster, breach);
   for (const what of cluster.closedInHand) breach(3, `${what} was closed while its process ran it`);
   for (const { replicaId, crashedOver } of cluster.replicas) {
     if (crashedOver !== undefined) breach(4, `${replicaId} crashed over ${crashedOver.message}`);
@@ -26,86 +33,30 @@ export function breaches(cluster: Cluster, workload: Workload): Breach[] {
   return found;
 }
 
-type Report = (guarantee: number, what: string) => void;
-
-/** Guarantees 1 and 2, as far as the log alone can show them. */
-function checkLog(rows: readonly Row[], breach: Report): void {
-  rows.forEach((row, index) => {
-    const broken = chainBreach(rows[index - 1], row);
-    if (broken !== undefined)
-      breach(broken.rule === 'stale_token' ? 2 : 1, `${row.instanceId}: ${broken.detail}`);
+/** Everything that is known of each instance at the end of a run. */
+export function evidenceOf(cluster: Cluster, workload: Workload): Evidence[] {
+  const { postgres, witness, living } = cluster;
+  const alive = new Set(living.map(({ replicaId }) => replicaId));
+  return workload.instances.map((instanceId) => {
+    const isOurs = (one: { instanceId: string }): boolean => one.instanceId === instanceId;
+    return {
+      instanceId,
+      instance: postgres.instances.get(instanceId),
+      runbook: RUNBOOK,
+      rows: postgres.rowsOf(instanceId),
+      receipts: [...postgres.receipts.values()].filter(isOurs),
+      lateOutcomes: postgres.lateOutcomes.filter(isOurs),
+      refusals: postgres.refusals.filter(isOurs),
+      claims: (claimId, revision) => postgres.claims.get(claimId)?.find((one) => one.revision === revision),
+      witness: witness.seen.filter(isOurs).map((effect) => seen(effect, alive)),
+      told: workload.told.filter(isOurs),
+      atRest: 'ended',
+    };
   });
 }
 
-/** Guarantees 1 and 3: each effect has its intent, runs once, and runs again only where that is allowed. */
-function checkEffects(cluster: Cluster, breach: Report): void {
-  const seen = new Set<string>();
-  for (const effect of cluster.witness.seen) {
-    const { instanceId, cellId, attempt, fencingToken } = effect;
-    const name = `${instanceId}/${cellId} attempt ${attempt}`;
-    if (seen.has(name)) breach(3, `${name} was run twice`);
-    seen.add(name);
-    const rows = cluster.postgres.rowsOf(instanceId);
-    const started = rows.find(
-      (row) => row.kind === 'started' && row.cellId === cellId && row.attempt === attempt,
-    );
-    if (started === undefined) breach(1, `${name} was run without its intent`);
-    else if (started.fencingToken !== fencingToken) breach(1, `${name} was run under a foreign token`);
-    else if (Date.parse(started.recordedAt) - Date.UTC(2030, 0, 1) > effect.atMs)
-      breach(1, `${name} ran before its intent`);
-  }
-  for (const rows of cluster.postgres.rows.values()) {
-    rows.forEach((row, index) => {
-      if (row.kind !== 'decided' || row.body['as'] !== 'rerun') return;
-      const name = `${row.instanceId}/${row.cellId} attempt ${row.attempt}`;
-      const reason = rows[index - 1]?.body['reason'];
-      const cell = RUNBOOK.cells.find(({ id }) => id === row.cellId);
-      const policy = cell !== undefined && 'exec' in cell ? onInterrupt(cell) : 'hold';
-      const by = row.body['by'];
-      const saysNeverBegan = reason === 'not_started' || by === '@late-outcome';
-      if (saysNeverBegan && seen.has(name))
-        breach(6, `${name} was run, and the log says that it never began`);
-      if (by === '@policy' && !saysNeverBegan && policy !== 'rerun')
-        breach(3, `${name} is ${policy} and was rerun`);
-      if (by === '@probe' && policy !== 'probe') breach(3, `${name} is ${policy} and was probed`);
-    });
-  }
-}
-
-/** Guarantee 5: one receipt for a request, which says all that was written for it. */
-function checkReceipts(cluster: Cluster, workload: Workload, breach: Report): void {
-  const answered = new Set<string>();
-  for (const { requestId, receipt } of workload.told) {
-    if (receipt === undefined) continue;
-    answered.add(requestId);
-    if (!isRecorded(receipt.outcome)) continue;
-    const stored = cluster.postgres.receipts.get(requestId);
-    if (stored === undefined) breach(5, `${requestId}: told ${receipt.outcome}, and nothing is recorded`);
-    else if (JSON.stringify(stored.receipt) !== JSON.stringify(receipt)) {
-      breach(
-        5,
-        `${requestId}: told ${JSON.stringify(receipt)}, recorded is ${JSON.stringify(stored.receipt)}`,
-      );
-    }
-  }
-  for (const { requestId, instanceId, receipt } of cluster.postgres.receipts.values()) {
-    const rows = cluster.postgres.rowsOf(instanceId).filter((row) => row.requestId === requestId);
-    const written = rows.map(({ seq }) => seq).join();
-    const said = receipt.steps.map(({ seq }) => seq).join();
-    if (written !== said) breach(5, `${requestId}: its receipt has steps ${said}, the log has ${written}`);
-  }
-}
-
-/** Guarantee 6: what a living process came to know of its effect is in the log or kept as evidence. */
-function checkEvidence(cluster: Cluster, breach: Report): void {
-  const living = new Set(cluster.living.map(({ replicaId }) => replicaId));
-  for (const { process, instanceId, cellId, attempt, told } of cluster.witness.seen) {
-    if (told === undefined || !living.has(process)) continue;
-    const same = (at: { cellId: string; attempt: number }): boolean =>
-      at.cellId === cellId && at.attempt === attempt;
-    const inLog = cluster.postgres.rowsOf(instanceId).some((row) => same(row) && row.kind === told);
-    const kept = cluster.postgres.lateOutcomes.some((late) => late.instanceId === instanceId && same(late));
-    if (!inLog && !kept)
-      breach(6, `${instanceId}/${cellId} attempt ${attempt}: ${told} was lost by ${process}`);
-  }
+/** What the process that ran the effect was told counts only while that process lives. */
+function seen({ atMs, process, told, ...effect }: Witnessed, alive: ReadonlySet<string>) {
+  const at = new Date(EPOCH_MS + atMs).toISOString();
+  return { ...effect, at, outcome: alive.has(process) ? told : undefined };
 }

@@ -6,6 +6,7 @@ import { LeaseGone, StoreUnavailable, type LeaseStore } from '../../coordinator/
 import { subjects } from '../../src/bus/subjects.ts';
 import type { Row } from '../../src/execution/row.ts';
 import type { EffectRunner } from '../../advancer/cells/cells.ts';
+import { Coverage } from './coverage.ts';
 import { SimEtcd, simStore } from './lease-store.ts';
 import { CallLost, Network } from './network.ts';
 import { SimNats } from './sim-bus.ts';
@@ -41,6 +42,7 @@ export class Cluster {
   readonly postgres: SimPostgres;
   readonly nats: SimNats;
   readonly witness = new Witness();
+  readonly coverage = new Coverage();
   readonly replicas: SimReplica[] = [];
   readonly subjects = subjects('sim');
   /** Attempts that somebody else closed while their process was there and had them in hand. */
@@ -55,7 +57,10 @@ export class Cluster {
     this.etcd = new SimEtcd(this.world.clock());
     this.postgres = new SimPostgres(this.world);
     this.nats = new SimNats(this.world, this.network);
-    this.postgres.onRow = (row, before) => this.#watchClosing(row, before);
+    this.postgres.onRow = (row, before) => {
+      this.coverage.row(row, before);
+      this.#watchClosing(row, before);
+    };
   }
 
   #watchClosing(row: Row, before: Row | undefined): void {
@@ -91,7 +96,7 @@ export class Cluster {
       effects: this.#options.effects?.(process, effects) ?? effects,
       clock,
       logger: this.#logger(replicaId),
-      count: () => undefined,
+      count: (event) => this.coverage.counted(event),
       failpoint: this.#options.failpoint?.(process),
       ttlMs: TTL_S * 1_000,
       coordinator: (gate) => {

@@ -1,4 +1,5 @@
 import type { Timer } from '../../src/clock.ts';
+import type { TrapPoint } from './schedule.ts';
 import type { SimProcess, World } from './world.ts';
 
 /** How badly calls and messages fare. Probabilities are per call or message. */
@@ -18,6 +19,15 @@ export interface Weather {
 /** Calm: everything arrives, once, soon. */
 export const CALM: Weather = { lostCall: 0, lostAnswer: 0, lostMessage: 0, doubledMessage: 0, latencyMs: 2 };
 
+/** A storm: calls, answers and messages are lost and doubled, and slow. */
+export const STORM: Weather = {
+  lostCall: 0.1,
+  lostAnswer: 0.1,
+  lostMessage: 0.1,
+  doubledMessage: 0.1,
+  latencyMs: 150,
+};
+
 /** What a process talks to. */
 export type ServerName = 'etcd' | 'postgres' | 'nats';
 
@@ -32,6 +42,7 @@ export class Network {
   readonly #world: World;
   readonly #down = new Set<ServerName>();
   readonly #cuts = new Set<string>();
+  readonly #traps = new Map<string, { nth: number; point: TrapPoint; spring: () => void }>();
 
   constructor(world: World) {
     this.#world = world;
@@ -48,11 +59,26 @@ export class Network {
     else this.#cuts.delete(line);
   }
 
+  /** Something happens to a process at its nth call to a server from now on. */
+  trap(
+    process: SimProcess,
+    { server, nth, point }: { server: ServerName; nth: number; point: TrapPoint },
+    spring: () => void,
+  ): void {
+    this.#traps.set(`${process.name}/${server}`, { nth, point, spring });
+  }
+
+  /** The storm is over; what is cut or down stays so. */
+  calm(): void {
+    this.weather = CALM;
+  }
+
   /** Everything works again. */
   heal(): void {
     this.#down.clear();
     this.#cuts.clear();
-    this.weather = CALM;
+    this.#traps.clear();
+    this.calm();
   }
 
   open(process: SimProcess, server: ServerName): boolean {
@@ -75,7 +101,13 @@ export class Network {
     timeoutMs: number,
     apply: () => T | Promise<T>,
   ): Promise<T> {
+    const trap = this.#sprungAt(process, server);
     return new Promise<T>((resolve, reject) => {
+      if (trap?.point === 'before') {
+        // Whatever runs in the process now runs on to its next wait; then it is caught.
+        process.deliver(0, trap.spring);
+        return;
+      }
       const deadline: Timer = process.deliver(timeoutMs, () =>
         reject(new CallLost(`${server} did not answer ${process.name}`)),
       );
@@ -84,16 +116,28 @@ export class Network {
         process.deliver(this.latencyMs(), () => {
           deadline.cancel();
           say();
+          if (trap?.point === 'answered') trap.spring();
         });
       };
       if (this.#world.random.chance(this.weather.lostCall)) return;
       this.#world.at(this.latencyMs(), () => {
         if (!this.open(process, server)) return;
+        if (trap?.point === 'applied') this.#world.at(0, trap.spring);
         void (async () => apply())().then(
           (value) => answer(() => resolve(value)),
           (error: Error) => answer(() => reject(error)),
         );
       });
     });
+  }
+
+  #sprungAt(process: SimProcess, server: ServerName): { point: TrapPoint; spring: () => void } | undefined {
+    const line = `${process.name}/${server}`;
+    const trap = this.#traps.get(line);
+    if (trap === undefined) return undefined;
+    trap.nth -= 1;
+    if (trap.nth > 0) return undefined;
+    this.#traps.delete(line);
+    return trap;
   }
 }

@@ -1,47 +1,51 @@
 import { breaches, type Breach } from './checker.ts';
 import { Cluster, type ClusterOptions } from './cluster.ts';
+import type { Coverage } from './coverage.ts';
+import { planSchedule, shrink, type Planned } from './schedule.ts';
 import { Workload } from './workload.ts';
 
 /** How one seed went. */
 export interface SeedResult {
   seed: number;
+  schedule: Planned[];
   breaches: Breach[];
+  coverage: Coverage;
   effects: number;
-  rows: number;
-  lateOutcomes: number;
-  refusals: number;
   trace: string[];
 }
 
-/** What a schedule holds. */
-export interface Schedule extends ClusterOptions {
-  requests?: number;
-  faults?: number;
+/** What a run holds, beside its seed. */
+export interface RunOptions extends ClusterOptions {
+  /** Default: laid out from the seed, with 20 requests and 4 faults. */
+  schedule?: Planned[];
   /** Changes the cluster before it starts: a negative control switches a rule off. */
   prepare?: (cluster: Cluster) => void;
 }
 
+const SIZE = { requests: 20, faults: 4, instances: 3, overMs: 16_000 };
+
 /** Runs one seeded schedule to its end and checks the guarantees. The same seed gives the same run. */
-export async function runSeed(seed: number, schedule: Schedule = {}): Promise<SeedResult> {
-  const cluster = new Cluster(seed, schedule);
-  schedule.prepare?.(cluster);
+export async function runSeed(seed: number, options: RunOptions = {}): Promise<SeedResult> {
+  const cluster = new Cluster(seed, options);
+  options.prepare?.(cluster);
   for (let count = 0; count < 3; count += 1) cluster.startReplica();
-  const workload = new Workload(cluster, 3);
-  workload.layOut(schedule.requests ?? 20, schedule.faults ?? 4, 16_000);
+  const workload = new Workload(cluster, SIZE.instances);
+  const schedule = options.schedule ?? planSchedule(seed, SIZE);
+  workload.layOut(schedule);
   await cluster.world.run(20_000);
   const ended = await workload.finish();
   // Late outcomes are still on their way: give them their time, and the sweep its own.
   await cluster.world.run(cluster.world.nowMs + 10_000);
   const found = breaches(cluster, workload);
   if (!ended) found.push({ guarantee: 4, what: 'an instance did not come to its end' });
-  const { rows, lateOutcomes, refusals } = cluster.postgres;
-  return {
-    seed,
-    breaches: found,
-    effects: cluster.witness.seen.length,
-    rows: [...rows.values()].flat().length,
-    lateOutcomes: lateOutcomes.length,
-    refusals: refusals.length,
-    trace: cluster.world.trace,
-  };
+  const { coverage, world, witness } = cluster;
+  return { seed, schedule, breaches: found, coverage, effects: witness.seen.length, trace: world.trace };
+}
+
+/** The smallest part of a failing seed's schedule that still breaks a guarantee. */
+export function shrinkSeed(failing: SeedResult, options: RunOptions = {}): Promise<Planned[]> {
+  return shrink(failing.schedule, async (schedule) => {
+    const { breaches: still } = await runSeed(failing.seed, { ...options, schedule });
+    return still.length > 0;
+  });
 }

@@ -2,7 +2,9 @@ import type { Bus } from '../../src/bus/bus.ts';
 import type { Json } from '../../src/json.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
-import type { Cluster, SimReplica } from './cluster.ts';
+import type { Cluster } from './cluster.ts';
+import { STORM } from './network.ts';
+import type { Fault, Planned } from './schedule.ts';
 import { EPOCH_MS, SimProcess } from './world.ts';
 
 /** Every kind of cell and every interrupt policy, in one runbook. */
@@ -50,24 +52,29 @@ export class Workload {
     }
   }
 
-  /** Lays out requests and faults over the first `overMs` of virtual time. */
-  layOut(requests: number, faults: number, overMs: number): void {
-    const { world } = this.#cluster;
-    for (let count = 0; count < requests; count += 1) {
-      const atMs = world.random.between(1_000, overMs);
-      const instanceId = world.random.pick(this.instances);
-      world.at(atMs, () => void this.#ask(instanceId));
+  /** Lets a schedule happen. */
+  layOut(schedule: readonly Planned[]): void {
+    for (const planned of schedule) this.#cluster.world.at(planned.atMs, () => this.#happen(planned));
+  }
+
+  #happen(planned: Planned): void {
+    switch (planned.do) {
+      case 'ask':
+        void this.#ask(this.#instance(planned.instance), planned);
+        return;
+      case 'decide':
+        void this.#decide(this.#instance(planned.instance));
+        return;
+      case 'open_gate':
+        this.openGate();
+        return;
+      case 'break':
+        this.#break(planned);
     }
-    for (let count = 0; count < 3; count += 1) {
-      world.at(
-        world.random.between(1_000, overMs),
-        () => void this.#decide(world.random.pick(this.instances)),
-      );
-    }
-    world.at(world.random.between(2_000, overMs), () => this.openGate());
-    for (let count = 0; count < faults; count += 1) {
-      world.at(world.random.between(1_500, overMs), () => this.#fault());
-    }
+  }
+
+  #instance(index: number): string {
+    return this.instances[index % this.instances.length] ?? '';
   }
 
   /** The claim that the await cells wait for. */
@@ -87,7 +94,10 @@ export class Workload {
   async finish(): Promise<boolean> {
     const { world, network } = this.#cluster;
     network.heal();
-    for (const { process } of this.#cluster.living) process.wake();
+    for (const { process } of this.#cluster.living) {
+      process.wake();
+      process.wallSkewMs = 0;
+    }
     while (this.#cluster.living.length < 3) this.#cluster.startReplica();
     this.openGate();
     let ended = false;
@@ -106,6 +116,8 @@ export class Workload {
       if (status === 'completed' || status === 'halted') return;
       if (status === 'in_doubt') await this.#decide(instanceId);
       else await this.#ask(instanceId);
+      // Somebody may be at work on it already.
+      await this.#pause(250);
     }
   }
 
@@ -114,17 +126,20 @@ export class Workload {
     return reply.kind === 'reply' ? ((reply.body as { status?: string }).status ?? undefined) : undefined;
   }
 
-  async #ask(instanceId: string): Promise<void> {
+  async #ask(
+    instanceId: string,
+    how: { maxCells?: number | undefined; wait?: boolean; againMs?: number | undefined } = {},
+  ): Promise<void> {
     const { world, subjects } = this.#cluster;
     this.#requests += 1;
     const requestId = `q${this.#requests}`;
     const body: { [field: string]: Json } = { requestId, agentId: 'agent' };
-    if (world.random.chance(0.3)) body['maxCells'] = world.random.chance(0.5) ? 1 : 2;
-    if (world.random.chance(0.3)) body['wait'] = true;
+    if (how.maxCells !== undefined) body['maxCells'] = how.maxCells;
+    if (how.wait === true) body['wait'] = true;
     body['expiresAt'] = new Date(EPOCH_MS + world.nowMs + 15_000).toISOString();
-    const twice = world.random.chance(0.2) ? [0, world.random.between(0, 3_000)] : [0];
+    const delaysMs = how.againMs === undefined ? [0] : [0, how.againMs];
     await Promise.all(
-      twice.map(async (delayMs) => {
+      delaysMs.map(async (delayMs) => {
         await this.#pause(delayMs);
         const reply = await this.#bus.request(subjects.advance(instanceId), body, 20_000);
         const receipt = reply.kind === 'reply' ? (reply.body as unknown as Receipt) : undefined;
@@ -154,66 +169,57 @@ export class Workload {
     return this.#agent.clock().sleep(delayMs);
   }
 
-  #fault(): void {
+  #break(fault: Fault): void {
     const { world, network } = this.#cluster;
-    const { random } = world;
-    const victims = this.#cluster.living;
-    const victim: SimReplica | undefined = victims.length === 0 ? undefined : random.pick(victims);
-    const forMs = random.between(300, 6_000);
-    const server = random.pick(['etcd', 'postgres', 'nats'] as const);
-    const fault = random.pick([
-      'kill',
-      'kill',
-      'freeze',
-      'freeze',
-      'cut',
-      'cut',
-      'down',
-      'drain',
-      'storm',
-      'jump',
-      'all',
-    ]);
-    world.note(`FAULT ${fault} ${victim?.replicaId ?? ''} ${server} for ${forMs.toFixed(0)} ms`);
-    const replace = (): void => void this.#cluster.startReplica();
-    switch (fault) {
+    const { living } = this.#cluster;
+    const victim = 'victim' in fault ? living[fault.victim % Math.max(1, living.length)] : undefined;
+    world.note(`FAULT ${victim?.replicaId ?? ''} ${JSON.stringify(fault)}`);
+    const replaceIn = (forMs: number): void => void world.at(forMs, () => void this.#cluster.startReplica());
+    switch (fault.fault) {
       case 'kill':
         victim?.process.kill();
-        world.at(forMs, replace);
+        replaceIn(fault.forMs);
         return;
       case 'freeze':
         victim?.process.freeze();
-        world.at(forMs, () => victim?.process.wake());
+        world.at(fault.forMs, () => victim?.process.wake());
+        return;
+      case 'trap':
+        if (victim === undefined) return;
+        network.trap(victim.process, fault, () => {
+          world.note(`${victim.replicaId} is caught: ${fault.then} ${fault.point} a call to ${fault.server}`);
+          if (fault.then === 'freeze') {
+            victim.process.freeze();
+            world.at(fault.forMs, () => victim.process.wake());
+          } else {
+            victim.process.kill();
+            replaceIn(fault.forMs);
+          }
+        });
         return;
       case 'cut':
         if (victim === undefined) return;
-        network.setCut(victim.process, server, true);
-        world.at(forMs, () => network.setCut(victim.process, server, false));
+        network.setCut(victim.process, fault.server, true);
+        world.at(fault.forMs, () => network.setCut(victim.process, fault.server, false));
         return;
       case 'down':
-        network.setDown(server, true);
-        world.at(forMs, () => network.setDown(server, false));
+        network.setDown(fault.server, true);
+        world.at(fault.forMs, () => network.setDown(fault.server, false));
         return;
       case 'drain':
         void victim?.replica.drain().then(() => victim.process.kill());
-        world.at(forMs, replace);
+        replaceIn(fault.forMs);
         return;
       case 'storm':
-        network.weather = {
-          lostCall: 0.1,
-          lostAnswer: 0.1,
-          lostMessage: 0.1,
-          doubledMessage: 0.1,
-          latencyMs: 150,
-        };
-        world.at(forMs, () => network.heal());
+        network.weather = STORM;
+        world.at(fault.forMs, () => network.calm());
         return;
       case 'jump':
-        if (victim !== undefined) victim.process.wallSkewMs += random.between(-60_000, 60_000);
+        if (victim !== undefined) victim.process.wallSkewMs += fault.skewMs;
         return;
       case 'all':
-        for (const { process } of victims) process.kill();
-        for (let count = 0; count < 3; count += 1) world.at(forMs + count, replace);
+        for (const { process } of living) process.kill();
+        for (let count = 0; count < 3; count += 1) replaceIn(fault.forMs + count);
     }
   }
 }

@@ -20,17 +20,18 @@ const CLIENT_PACKAGES: Readonly<Record<string, string>> = {
 const WIRING = ['src/cli/', 'advancer/main.ts'];
 
 const OUTER = ['coordinator/', 'advancer/'];
-const EDGES = ['src/bus/', 'src/agent/', 'src/cli/', 'src/stack/'];
+const EDGES = ['src/bus/', 'src/agent/', 'src/cli/', 'src/stack/', 'src/chaos/'];
 
 /** What a file may not reach into; the first room that a path lies in decides. */
 const FORBIDDEN: readonly (readonly [room: string, forbidden: readonly string[]])[] = [
   ['src/bus/', [...OUTER, 'src/agent/', 'src/cli/', 'src/stack/']],
   ['src/agent/', [...OUTER, 'src/cli/', 'src/stack/']],
+  ['src/chaos/', [...OUTER, 'src/cli/']], // breaks a stack from outside, as an agent and by pids
   ['src/stack/', [...OUTER, 'src/bus/', 'src/agent/', 'src/cli/']],
   ['src/index.ts', [...OUTER, 'src/cli/', 'src/stack/']],
   ['src/', [...OUTER, ...EDGES]], // the rules and words: runbook, execution, lease, request, …
-  ['coordinator/', ['advancer/', 'src/agent/', 'src/cli/', 'src/stack/']],
-  ['advancer/', ['src/agent/', 'src/cli/', 'src/stack/']],
+  ['coordinator/', ['advancer/', 'src/agent/', 'src/cli/', 'src/stack/', 'src/chaos/']],
+  ['advancer/', ['src/agent/', 'src/cli/', 'src/stack/', 'src/chaos/']],
 ];
 
 interface Import {

@@ -22,7 +22,10 @@ export const DECISIONS: readonly Check[] = [
         const answers =
           before?.kind === 'interrupted' && before.cellId === row.cellId && before.attempt === row.attempt;
         if (!answers) {
-          say(seqsOf(before, row), `decided ${row.cellId} attempt ${row.attempt} answers no doubt of that attempt`);
+          say(
+            seqsOf(before, row),
+            `decided ${row.cellId} attempt ${row.attempt} answers no doubt of that attempt`,
+          );
         }
       });
       return decisions;
@@ -43,8 +46,11 @@ export const DECISIONS: readonly Check[] = [
         if (row.kind === 'started' && row.attempt > 1) {
           again += 1;
           const before = rows[index - 1];
-          if (before?.kind === 'interrupted') {
-            say(seqsOf(before, row), `${row.cellId} was run again with the interruption of attempt ${before.attempt} undecided`);
+          if (!letsRunAgain(before, row)) {
+            say(
+              seqsOf(before, row),
+              `${row.cellId} attempt ${row.attempt} was begun without a failure or a decision that allows it`,
+            );
           }
         }
         if (row.kind !== 'decided' || row.body['as'] !== 'rerun') return;
@@ -78,7 +84,8 @@ export const DECISIONS: readonly Check[] = [
     name: 'own-word-only',
     guarantee: 3,
     severity: 'breach',
-    states: 'an outcome, a time-out, an abort or a not_started is said by the process that opened the attempt',
+    states:
+      'an outcome, a time-out, an abort or a not_started is said by the process that opened the attempt',
     of: 'closings',
     needs: [],
     look({ attempts }, say) {
@@ -90,7 +97,8 @@ export const DECISIONS: readonly Check[] = [
           // A crash is what others find; the rest only the process itself can know.
           const others = row.kind === 'interrupted' && row.body['reason'] === 'crash';
           if (opened === undefined || others || row.replicaId === opened.replicaId) continue;
-          const said = row.kind === 'interrupted' ? `interrupted (${String(row.body['reason'])})` : row.kind;
+          const said =
+            row.kind === 'interrupted' ? `interrupted (${JSON.stringify(row.body['reason'])})` : row.kind;
           say(
             seqsOf(opened, row),
             `${said} ${cellId} attempt ${attempt} was said by ${row.replicaId}, but ${opened.replicaId} ran it`,
@@ -101,6 +109,13 @@ export const DECISIONS: readonly Check[] = [
     },
   },
 ];
+
+/** Whether the row before is a failure of the attempt before, or a decision to run it again. */
+function letsRunAgain(before: Row | undefined, row: Row): boolean {
+  if (before?.cellId !== row.cellId || before.attempt !== row.attempt - 1) return false;
+  const as = before.body['as'];
+  return before.kind === 'failed' || (before.kind === 'decided' && (as === 'rerun' || as === 'failed'));
+}
 
 function rerunFault(row: Row, { reason, policy }: Answered): string | undefined {
   if (reason === 'not_started') return undefined;
@@ -126,9 +141,12 @@ function deciderFault(row: Row, { walk, evidence }: Subject): string | undefined
     case '@policy':
       return as === 'rerun' ? undefined : `as ${JSON.stringify(as)} by policy, which can only say rerun`;
     case '@probe':
-      if (as !== 'rerun' && as !== 'succeeded') return `as ${JSON.stringify(as)} by a probe, which cannot say that`;
+      if (as !== 'rerun' && as !== 'succeeded')
+        return `as ${JSON.stringify(as)} by a probe, which cannot say that`;
       if (evidence.runbook === undefined || answered?.policy === undefined) return undefined;
-      return answered.policy === 'probe' ? undefined : `by a probe, but the policy for it is ${answered.policy}`;
+      return answered.policy === 'probe'
+        ? undefined
+        : `by a probe, but the policy for it is ${answered.policy}`;
     case '@late-outcome':
       return answered?.reason === 'not_started' ? 'by a late outcome, but the effect never began' : undefined;
     default:

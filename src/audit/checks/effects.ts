@@ -29,13 +29,16 @@ export const EFFECTS: readonly Check[] = [
     name: 'key-repeated-only-after-rerun',
     guarantee: 3,
     severity: 'breach',
-    states: 'an idempotency key is seen in a further attempt only if the log decided rerun for the one before',
+    states:
+      'an idempotency key is seen in a further attempt only if the log decided rerun for the one before',
     of: 'keys',
     needs: ['witness'],
     look({ evidence: { witness = [] }, attempts }, say) {
       const keys = grouped(witness, ({ idempotencyKey }) => idempotencyKey);
       for (const effects of keys) {
-        const seen = [...new Map(effects.map((effect) => [`${effect.cellId}/${effect.attempt}`, effect])).values()];
+        const seen = [
+          ...new Map(effects.map((effect) => [`${effect.cellId}/${effect.attempt}`, effect])).values(),
+        ];
         seen.sort((a, b) => a.attempt - b.attempt);
         seen.slice(1).forEach((effect, index) => {
           const before = seen[index];
@@ -91,7 +94,10 @@ export const EFFECTS: readonly Check[] = [
         const { cellId } = attempt;
         const seen = witness.find((effect) => effect.cellId === cellId && effect.attempt === attempt.attempt);
         if (seen === undefined) continue;
-        say([row.seq], `${cellId} attempt ${attempt.attempt} was run (${told(seen)}), and the log says that it never began`);
+        say(
+          [row.seq],
+          `${cellId} attempt ${attempt.attempt} was run (${told(seen)}), and the log says that it never began`,
+        );
       }
       return count;
     },
@@ -111,7 +117,8 @@ export const EFFECTS: readonly Check[] = [
         const found = attemptOf(attempts, { cellId, attempt });
         const inLog = found?.closings.some(({ kind }) => kind === outcome) ?? false;
         const kept = lateOutcomes.some((late) => late.cellId === cellId && late.attempt === attempt);
-        if (!inLog && !kept) say(seqsOf(...(found?.started ?? [])), `${cellId} attempt ${attempt}: ${outcome} was lost`);
+        if (!inLog && !kept)
+          say(seqsOf(...(found?.started ?? [])), `${cellId} attempt ${attempt}: ${outcome} was lost`);
       }
       return outcomes;
     },

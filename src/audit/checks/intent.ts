@@ -98,7 +98,10 @@ export const INTENT: readonly Check[] = [
         const seen = `the effect of ${name(effect)} (token ${effect.fencingToken}, seen ${effect.at})`;
         if (started === undefined) say([], `${seen} was run without its intent`);
         else if (started.fencingToken !== effect.fencingToken) {
-          say([started.seq], `${seen} was run under a token that its intent, ${started.fencingToken}, is not`);
+          say(
+            [started.seq],
+            `${seen} was run under a token that its intent, ${started.fencingToken}, is not`,
+          );
         } else if (Date.parse(started.recordedAt) > Date.parse(effect.at) + witnessSkewMs) {
           say([started.seq], `${seen} ran before its intent, which is of ${started.recordedAt}`);
         }

@@ -1,8 +1,6 @@
 import { parseDurationMs } from '../../duration.ts';
-import type { NextStep } from '../../execution/plan.ts';
-import { statusOf, type InstanceStatus } from '../../execution/status.ts';
-import { onInterrupt } from '../../runbook/runbook.ts';
 import type { Check } from '../check.ts';
+import type { Ending } from '../walk.ts';
 
 /** How long one attempt may take when its cell does not say. */
 const DEFAULT_TIMEOUT_MS = 300_000;
@@ -24,8 +22,11 @@ export const LIVENESS: readonly Check[] = [
       const seqs = rows.slice(-1).map(({ seq }) => seq);
       if (step.do === 'close') {
         say(seqs, `${step.open.cellId} attempt ${step.open.attempt} is still open`);
-      } else if (step.do === 'settle' && needsNobody(step)) {
-        say(seqs, `${step.doubt.cellId} attempt ${step.doubt.attempt} is still in doubt, which no person need settle`);
+      } else if (step.do === 'settle' && needsNobody(walk.end)) {
+        say(
+          seqs,
+          `${step.doubt.cellId} attempt ${step.doubt.attempt} is still in doubt, which no person need settle`,
+        );
       } else if (atRest === 'ended' && step.do !== 'complete' && step.do !== 'halt') {
         say(seqs, `${instanceId} did not come to its end: next is ${walk.end.nextCellId ?? 'nothing'}`);
       }
@@ -41,8 +42,8 @@ export const LIVENESS: readonly Check[] = [
     needs: ['runbook', 'time'],
     look({ evidence: { rows, now = '' }, walk }, say) {
       const last = rows.at(-1);
-      const step = walk.end?.step;
-      if (last === undefined || step === undefined) return 1;
+      if (last === undefined || walk.end === undefined) return 1;
+      const { step } = walk.end;
       const forMs = Date.parse(now) - Date.parse(last.recordedAt);
       const since = `since ${last.recordedAt}; is a replica running?`;
       if (step.do === 'close') {
@@ -50,7 +51,7 @@ export const LIVENESS: readonly Check[] = [
         if (forMs > timeoutMs + GRACE_MS) {
           say([last.seq], `${step.open.cellId} attempt ${step.open.attempt} has been open ${since}`);
         }
-      } else if (step.do === 'settle' && needsNobody(step) && forMs > GRACE_MS) {
+      } else if (step.do === 'settle' && needsNobody(walk.end) && forMs > GRACE_MS) {
         say([last.seq], `${step.doubt.cellId} attempt ${step.doubt.attempt} has been in doubt ${since}`);
       }
       return 1;
@@ -72,11 +73,10 @@ export const LIVENESS: readonly Check[] = [
         return 1;
       }
       const lastSeq = rows.at(-1)?.seq ?? 0;
-      const due = statusAt(walk.end.step);
-      const { nextCellId } = walk.end;
+      const { nextCellId, statuses } = walk.end;
       const faults = [
         projection.lastSeq === lastSeq ? '' : `last seq ${projection.lastSeq} and not ${lastSeq}`,
-        due.includes(projection.status) ? '' : `${projection.status} and not ${due.join(' or ')}`,
+        statuses.includes(projection.status) ? '' : `${projection.status} and not ${statuses.join(' or ')}`,
         // A line that names no cell does not claim anything.
         projection.nextCellId === null || projection.nextCellId === nextCellId
           ? ''
@@ -88,7 +88,7 @@ export const LIVENESS: readonly Check[] = [
   },
 ];
 
-/** Whether the doubt is settled without a person, as soon as a replica looks at it. A probe may find nothing out. */
-function needsNobody({ doubt, cell }: Extract<NextStep, { do: 'settle' }>): boolean {
-  return doubt.reason === 'not_started' || (onInterrupt(cell) === 'rerun' && !exhausted(doubt.attempt));
+/** Whether the doubt is settled without a person as soon as a replica looks at it. A probe may not find it out. */
+function needsNobody({ policy }: Ending): boolean {
+  return policy === 'rerun';
 }

@@ -97,7 +97,10 @@ export const ORDER: readonly Check[] = [
         if (due === undefined || given === undefined) continue;
         intents += 1;
         if (given !== due) {
-          say([row.seq], `${row.cellId} attempt ${row.attempt} has key ${JSON.stringify(given)}, due is ${due}`);
+          say(
+            [row.seq],
+            `${row.cellId} attempt ${row.attempt} has key ${JSON.stringify(given)}, due is ${due}`,
+          );
         }
       }
       return intents;

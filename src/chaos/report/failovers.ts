@@ -56,7 +56,8 @@ function row(
 ): Markup {
   const worst = group.failovers.at(-1);
   const struckMs = worst === undefined ? undefined : faultStartMs.get(worst.faultId);
-  const missed = group.missed === 0 ? markup`0` : markup`<strong class="bad">✕ ${count(group.missed)}</strong>`;
+  const missed =
+    group.missed === 0 ? markup`0` : markup`<strong class="bad">✕ ${count(group.missed)}</strong>`;
   return markup`<tr><th scope="row">${clipped(words(group.kind), 60)} <small>${
     group.attemptOpen ? 'inside an effect' : 'no attempt open'
   }</small></th><td class="n">${count(group.count)}</td><td class="n">${span(group.medianMs)}</td><td class="n">${span(
@@ -77,7 +78,8 @@ function plot(group: FailoverGroup, scale: Scale, ticks: readonly Tick[]): Marku
     `${counted(group.count, 'failover')} from ${span(group.failovers[0]?.ms ?? 0)} to ${span(group.worstMs)}` +
     (group.boundsMs.length === 0 ? '' : `, ${count(group.missed)} past the bound`);
   return markup`<svg class="dots" role="img" aria-label="${label}" width="100%" height="30">${ticks.map(
-    ({ value }) => markup`<line class="rule" x1="${scale.at(value)}" x2="${scale.at(value)}" y1="0" y2="30"/>`,
+    ({ value }) =>
+      markup`<line class="rule" x1="${scale.at(value)}" x2="${scale.at(value)}" y1="0" y2="30"/>`,
   )}${drawn.map((failover, index) => dot(failover, index, scale))}<line class="median" x1="${scale.at(
     group.medianMs,
   )}" x2="${scale.at(group.medianMs)}" y1="6" y2="24"><title>median ${span(group.medianMs)}</title></line>${group.boundsMs.map(
@@ -103,9 +105,12 @@ function thinned(ascending: readonly Failover[], most: number): Failover[] {
   const others = ascending.filter((failover) => !isMissed(failover));
   const room = Math.max(0, most - missed.length);
   const every = others.length / Math.max(1, room);
-  return [...Array.from({ length: room }, (_, index) => others[others.length - 1 - Math.floor(index * every)])]
-    .filter((failover) => failover !== undefined)
-    .concat(missed);
+  // From the slowest downwards, so that the worst one is always among them.
+  const chosen = Array.from(
+    { length: room },
+    (_, index) => others[others.length - 1 - Math.floor(index * every)],
+  );
+  return chosen.filter((failover) => failover !== undefined).concat(missed);
 }
 
 function axis(scale: Scale, ticks: readonly Tick[]): Markup {

@@ -34,7 +34,7 @@ function filled(value: Fillable): string {
   if (value === null || value === undefined || value === false) return '';
   if (value instanceof Markup) return value.toString();
   if (Array.isArray(value)) return (value as readonly Fillable[]).map(filled).join('');
-  return escaped(String(value as string | number));
+  return escaped(String(value));
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -59,6 +59,5 @@ export function escaped(text: string): string {
 
 /** The text, cut to `max` characters with an ellipsis: no single value of a record can blow up the page. */
 export function clipped(text: string, max: number): string {
-  const characters = [...text.slice(0, max * 2)];
-  return text.length <= max ? text : `${characters.slice(0, max - 1).join('')}…`;
+  return text.length <= max ? text : `${text.slice(0, max - 1)}…`;
 }

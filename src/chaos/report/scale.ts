@@ -20,7 +20,9 @@ export function timeScale(endMs: number): Scale {
   return scaled((ms) => ms / end);
 }
 
-const TIME_STEPS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400];
+const TIME_STEPS_S = [
+  0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400,
+];
 
 /** At most about `most` round moments of a run, from its start on. */
 export function timeTicks(endMs: number, most: number): Tick[] {
@@ -51,7 +53,8 @@ export function logScale(values: readonly number[]): Scale & { ticks: Tick[] } {
   const ticks: Tick[] = [];
   for (let power = Math.floor(Math.log10(from)); 10 ** power <= to; power += 1) {
     const value = 10 ** power;
-    if (value >= from * 0.999) ticks.push({ value, label: value < 1000 ? `${value} ms` : `${value / 1000} s` });
+    if (value >= from * 0.999)
+      ticks.push({ value, label: value < 1000 ? `${value} ms` : `${value / 1000} s` });
   }
   return { ...scaled((value) => Math.log10(Math.max(value, from) / from) / decades), ticks };
 }

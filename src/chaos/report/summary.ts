@@ -15,7 +15,7 @@ const VERDICTS: Readonly<Record<ChaosRecord['verdict'], { word: string; sign: st
 /** The top of the page: the verdict in a word and a sentence, what was run, and how to run it again. */
 export function summaryHeader(record: ChaosRecord): Markup {
   const { word, sign, tone } = VERDICTS[record.verdict] ?? {
-    word: String(record.verdict),
+    word: record.verdict,
     sign: '?',
     tone: 'warn',
   };
@@ -78,7 +78,7 @@ function sentence(record: ChaosRecord): string {
 /** A record that contradicts itself must not pass for a clean one at a glance. */
 function contradiction(record: ChaosRecord): Markup {
   const reasons = [
-    record.breaches.length > 0 && `${counted(record.breaches.length, 'breach', 'breaches')}`,
+    record.breaches.length > 0 && counted(record.breaches.length, 'breach', 'breaches'),
     record.checks.some(({ breaches }) => breaches > 0) && 'a breached check',
     record.counts.stuck > 0 && counted(record.counts.stuck, 'stuck instance'),
   ].filter((reason) => reason !== false);

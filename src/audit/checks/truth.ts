@@ -1,0 +1,195 @@
+import type { Row } from '../../execution/row.ts';
+import { sameJson } from '../../json.ts';
+import { onInterrupt } from '../../runbook/runbook.ts';
+import { attemptOf, seqsOf } from '../attempts.ts';
+import type { Check } from '../check.ts';
+import type { LateEvidence } from '../evidence.ts';
+
+/** Guarantee 6: what is known is kept, and what is kept was not touched. */
+export const TRUTH: readonly Check[] = [
+  {
+    name: 'instance-on-record',
+    guarantee: 6,
+    severity: 'breach',
+    states: 'whatever has rows or outcomes has its record, and the runbook version that it is pinned to',
+    of: 'instances',
+    needs: [],
+    look({ evidence }, say) {
+      const { instance, runbook, instanceId, rows, lateOutcomes, receipts } = evidence;
+      const seqs = rows.map(({ seq }) => seq);
+      if (instance === undefined) {
+        const ran = receipts.some(({ receipt }) => receipt.steps.length > 0);
+        // Requests for what never was are recorded as not_found, when they were enqueued.
+        if (rows.length > 0 || lateOutcomes.length > 0 || ran) say(seqs, `${instanceId} was never started`);
+      } else if (runbook === undefined) {
+        say(seqs, `${instance.runbookId} version ${instance.version} is not in the log`);
+      }
+      return 1;
+    },
+  },
+  {
+    name: 'runbook-unchanged',
+    guarantee: 6,
+    severity: 'breach',
+    states: "the pinned runbook version's digest is that of its cells and inputs",
+    of: 'instances',
+    needs: ['digest'],
+    look({ evidence: { digest, instance } }, say) {
+      if (digest !== undefined && digest.recorded !== digest.computed) {
+        const name =
+          instance === undefined ? 'the runbook' : `${instance.runbookId} version ${instance.version}`;
+        say(
+          [],
+          `${name} was changed: its digest is ${digest.recorded}, its content gives ${digest.computed}`,
+        );
+      }
+      return 1;
+    },
+  },
+  {
+    name: 'claim-was-made',
+    guarantee: 6,
+    severity: 'breach',
+    states: 'the claim that an await saw is on record, with that revision, status and agent',
+    of: 'claims seen',
+    needs: ['claims'],
+    look({ evidence: { rows, claims } }, say) {
+      let seen = 0;
+      for (const row of rows) {
+        const { claimId, revision, status, agentId } = row.body;
+        if (row.kind !== 'satisfied' || typeof claimId !== 'string') continue;
+        seen += 1;
+        const claim = typeof revision === 'number' ? claims?.(claimId, revision) : undefined;
+        if (claim !== undefined && claim.status === status && claim.agentId === agentId) continue;
+        const record = claim === undefined ? 'not on record' : `${claim.status} by ${claim.agentId}`;
+        say(
+          [row.seq],
+          `${row.cellId} saw claim ${claimId} revision ${JSON.stringify(revision)} as ${JSON.stringify(status)}, which is ${record}`,
+        );
+      }
+      return seen;
+    },
+  },
+  {
+    name: 'late-outcome-was-refused',
+    guarantee: 6,
+    severity: 'breach',
+    states:
+      'a late outcome is of an attempt that its own process opened and somebody else closed, and was refused',
+    of: 'late outcomes',
+    needs: [],
+    look({ evidence: { lateOutcomes, refusals }, attempts }, say) {
+      for (const late of lateOutcomes) {
+        const found = attemptOf(attempts, late);
+        const opened = found?.started[0];
+        const about = `late outcome ${late.kind} of ${late.cellId} attempt ${late.attempt} by ${late.replicaId}`;
+        const seqs = seqsOf(opened, found?.closings[0]);
+        if (opened === undefined) say(seqs, `${about}: the attempt has no intent`);
+        else if (opened.replicaId !== late.replicaId || opened.fencingToken !== late.fencingToken) {
+          say(
+            seqs,
+            `${about} under token ${late.fencingToken}: the attempt was ${opened.replicaId}'s, under ${opened.fencingToken}`,
+          );
+        } else if (found?.closings[0]?.kind !== 'interrupted') {
+          say(seqs, `${about}: the attempt was not interrupted`);
+        }
+        if (!refusals.some((refusal) => isRefusalOf(refusal, late)))
+          say(seqs, `${about}: no refusal is on record`);
+      }
+      return lateOutcomes.length;
+    },
+  },
+  {
+    name: 'refused-outcome-was-kept',
+    guarantee: 6,
+    severity: 'warning',
+    states: 'an outcome that was refused is kept, unless its process died in between',
+    of: 'refused outcomes',
+    needs: [],
+    look({ evidence: { lateOutcomes, refusals } }, say) {
+      let count = 0;
+      for (const refusal of refusals) {
+        if (refusal.kind !== 'completed' && refusal.kind !== 'failed') continue;
+        count += 1;
+        if (lateOutcomes.some((late) => isRefusalOf(refusal, late))) continue;
+        say(
+          [],
+          `${refusal.kind} of ${refusal.replicaId} (token ${refusal.fencingToken}) was refused at seq ${refusal.seq}, and is not kept`,
+        );
+      }
+      return count;
+    },
+  },
+  {
+    name: 'evidence-behind-decision',
+    guarantee: 6,
+    severity: 'breach',
+    states: 'a decision by a late outcome says what that late outcome says',
+    of: 'decisions by late outcomes',
+    needs: [],
+    look({ evidence: { rows, lateOutcomes } }, say) {
+      let count = 0;
+      for (const row of rows) {
+        if (row.kind !== 'decided' || row.body['by'] !== '@late-outcome') continue;
+        count += 1;
+        const about = lateOutcomes.filter((late) => isAbout(late, row));
+        if (about.some((late) => bearsOut(late, row))) continue;
+        const kept = about.map(({ kind }) => kind).join(', ') || 'nothing';
+        say(
+          [row.seq],
+          `decided ${row.cellId} attempt ${row.attempt} as ${JSON.stringify(row.body['as'])} by a late outcome, but what was kept is ${kept}`,
+        );
+      }
+      return count;
+    },
+  },
+  {
+    name: 'evidence-agrees-with-decision',
+    guarantee: 6,
+    severity: 'warning',
+    states: 'no late outcome tells another story than the decision, which may have come before it',
+    of: 'decided attempts with a late outcome',
+    needs: ['runbook'],
+    look({ evidence: { runbook, lateOutcomes }, attempts }, say) {
+      let count = 0;
+      for (const late of lateOutcomes) {
+        const [decision] = attemptOf(attempts, late)?.decisions ?? [];
+        if (decision === undefined) continue;
+        count += 1;
+        const cell = runbook?.cells.find(({ id }) => id === late.cellId);
+        // A cell that may be run again is expected to have happened before.
+        const mayRepeat = cell !== undefined && 'exec' in cell && onInterrupt(cell) === 'rerun';
+        if (decision.body['as'] === VERDICT_OF[late.kind] || (mayRepeat && decision.body['as'] === 'rerun'))
+          continue;
+        say(
+          [decision.seq],
+          `${late.cellId} attempt ${late.attempt} was decided ${JSON.stringify(decision.body['as'])} by ${JSON.stringify(decision.body['by'])}, and ${late.replicaId} brought ${late.kind} late`,
+        );
+      }
+      return count;
+    },
+  },
+];
+
+const VERDICT_OF = { completed: 'succeeded', failed: 'failed', not_started: 'rerun' } as const;
+
+function isRefusalOf(
+  refusal: { replicaId: string; fencingToken: number; kind: string },
+  late: LateEvidence,
+): boolean {
+  const kind = late.kind === 'not_started' ? 'interrupted' : late.kind;
+  return (
+    refusal.replicaId === late.replicaId &&
+    refusal.fencingToken === late.fencingToken &&
+    refusal.kind === kind
+  );
+}
+
+function isAbout(late: LateEvidence, { cellId, attempt }: Row): boolean {
+  return late.cellId === cellId && late.attempt === attempt;
+}
+
+function bearsOut(late: LateEvidence, { body }: Row): boolean {
+  if (body['as'] !== VERDICT_OF[late.kind]) return false;
+  return late.kind !== 'completed' || sameJson(late.body['output'] ?? null, body['output'] ?? null);
+}

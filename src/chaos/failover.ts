@@ -1,0 +1,168 @@
+import type { Agent } from '../agent/agent.ts';
+import type { LogEvidence } from './ports.ts';
+import { faultKind } from './faults.ts';
+import type { WorkInstance } from './instances.ts';
+import type { Random } from './random.ts';
+import type { Failover } from './record.ts';
+import { LINGERING, STEADY } from './runbooks.ts';
+import { sleep } from './workload.ts';
+import type { Workload } from './workload.ts';
+
+/** An instance that was put into a victim's hands, and what it was like when the fault struck. */
+export interface Stake {
+  instance: WorkInstance;
+  attemptOpen: boolean;
+  /** Under which the victim held it. */
+  fencingToken: number;
+}
+
+/** A failover that is under way; the log says afterwards when it was over. */
+interface Pending {
+  stake: Stake;
+  faultId: number;
+  kind: string;
+  /** Epoch milliseconds. */
+  struckAt: number;
+  boundMs: number | null;
+  /** Where there is no victim: until the first answer, as measured. */
+  servedMs?: number | undefined;
+}
+
+const IDLE_STAKES = 3;
+const OPEN_STAKES = 2;
+const TRIES = 14;
+const TOUCH_TIMEOUT_MS = 1_200;
+
+/**
+ * Measures how long instances go unserved because of an isolated fault: before it strikes, some are put into the
+ * victim's hands, idle or with an attempt open; from then on each is asked for without a break.
+ */
+export class FailoverMeter {
+  readonly #workload: Workload;
+  readonly #agent: Agent;
+  readonly #random: Random;
+  readonly #ttlMs: number;
+  readonly #pending: Pending[] = [];
+  /** Steady instances with cells left, to be used again. */
+  #pool: WorkInstance[] = [];
+
+  constructor(workload: Workload, random: Random, ttlMs: number) {
+    this.#workload = workload;
+    this.#agent = workload.anyAgent;
+    this.#random = random;
+    this.#ttlMs = ttlMs;
+  }
+
+  /** The instances that failovers were measured on. */
+  get instanceIds(): Set<string> {
+    return new Set(this.#pending.map(({ stake }) => stake.instance.instanceId));
+  }
+
+  /**
+   * Puts instances into a replica's hands.
+   *
+   * @param victim its id; undefined: into anybody's
+   */
+  async prepare(victim: string | undefined): Promise<Stake[]> {
+    const [idle, open] = await Promise.all([
+      this.#stakes(victim, STEADY, IDLE_STAKES),
+      victim === undefined ? [] : this.#stakes(victim, LINGERING, OPEN_STAKES),
+    ]);
+    for (const stake of open) {
+      stake.attemptOpen = true;
+      const patience = { timeoutMs: this.#ttlMs * 3 + 10_000 };
+      const request = { requestId: this.#workload.name('f') };
+      // The attempt is open long before the fault strikes; its answer is the log's business.
+      void this.#workload.advance(this.#agent, stake.instance, request, patience);
+    }
+    return [...idle, ...open];
+  }
+
+  /** Asks for the stakes from the moment that the fault struck until `until` resolves or each was served. */
+  async measure(
+    stakes: readonly Stake[],
+    fault: { id: number; kind: string },
+    victimless: boolean,
+    until: Promise<unknown>,
+  ): Promise<void> {
+    const struckAt = Date.now();
+    const bound = faultKind(fault.kind).bound(this.#ttlMs);
+    let over = false;
+    const done = until.then(() => (over = true));
+    await Promise.all(
+      stakes.map(async (stake) => {
+        const boundMs = stake.attemptOpen ? bound.open : bound.idle;
+        const pending: Pending = { stake, faultId: fault.id, kind: fault.kind, struckAt, boundMs };
+        this.#pending.push(pending);
+        if (!stake.attemptOpen) await this.#demand(pending, victimless, () => over);
+      }),
+    );
+    await done;
+  }
+
+  /** What the log says of the failovers of one instance. */
+  failoversOf({ evidence, receiptTimes }: LogEvidence): Failover[] {
+    const own = this.#pending.filter(({ stake }) => stake.instance.instanceId === evidence.instanceId);
+    return own.flatMap(({ stake, faultId, kind, struckAt, boundMs, servedMs }) => {
+      const common = { faultId, kind, instanceId: evidence.instanceId, attemptOpen: stake.attemptOpen, boundMs };
+      if (servedMs !== undefined) return [{ ...common, ms: servedMs }];
+      const times = [
+        ...evidence.rows.flatMap(({ fencingToken, recordedAt }) => (fencingToken > stake.fencingToken ? [recordedAt] : [])),
+        ...evidence.receipts.flatMap(({ receipt }, index) =>
+          (receipt.holder?.fencingToken ?? 0) > stake.fencingToken ? (receiptTimes[index] ?? []) : [],
+        ),
+      ];
+      const first = Math.min(...times.map((time) => Date.parse(time)));
+      // A later term that nobody had to wait for (it came long after, or before) is no failover.
+      return Number.isFinite(first) && first >= struckAt ? [{ ...common, ms: first - struckAt }] : [];
+    });
+  }
+
+  async #demand(pending: Pending, victimless: boolean, isOver: () => boolean): Promise<void> {
+    const { instance, fencingToken } = pending.stake;
+    const startedAt = performance.now();
+    const gapMs = Math.max(80, this.#ttlMs / 25);
+    while (!isOver() && !instance.ended) {
+      const request = { requestId: this.#workload.name('f'), maxCells: 1, wait: true };
+      const receipt = await this.#workload.advance(this.#agent, instance, request, { timeoutMs: 10_000 });
+      const served = receipt.outcome === 'advanced' || receipt.outcome === 'completed';
+      if (served && victimless) {
+        pending.servedMs = Math.round(performance.now() - startedAt);
+        return;
+      }
+      if (served && (receipt.holder?.fencingToken ?? 0) > fencingToken) return;
+      await sleep(gapMs);
+    }
+  }
+
+  /** Instances of a runbook that the victim holds: advanced by one cell, they lie in somebody's hands. */
+  async #stakes(victim: string | undefined, runbookId: string, wanted: number): Promise<Stake[]> {
+    const stakes: Stake[] = [];
+    const deadline = performance.now() + TOUCH_TIMEOUT_MS;
+    const reused = runbookId === STEADY ? this.#takePool() : [];
+    const touch = async (): Promise<void> => {
+      const instance =
+        reused.pop() ??
+        (await this.#workload.start(this.#agent, runbookId, this.#random, {
+          live: false,
+          longMs: this.#ttlMs + 4_000,
+        }));
+      if (instance === undefined) return;
+      const request = { requestId: this.#workload.name('f'), maxCells: 1 };
+      const { holder } = await this.#workload.advance(this.#agent, instance, request, { timeoutMs: TOUCH_TIMEOUT_MS });
+      if (runbookId === STEADY) this.#pool.push(instance);
+      if (holder === null || (victim !== undefined && holder.replicaId !== victim)) return;
+      if (stakes.length < wanted) stakes.push({ instance, attemptOpen: false, fencingToken: holder.fencingToken });
+    };
+    for (let tries = 0; tries < TRIES && stakes.length < wanted && performance.now() < deadline; tries += 4) {
+      await Promise.all(Array.from({ length: 4 }, touch));
+    }
+    return stakes;
+  }
+
+  #takePool(): WorkInstance[] {
+    const usable = this.#pool.filter(({ ended }) => !ended);
+    this.#pool = [];
+    return usable;
+  }
+}

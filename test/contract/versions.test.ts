@@ -1,0 +1,175 @@
+import { afterAll, describe, expect, inject, it } from 'vitest';
+
+import { startStack, type Stack } from '../../src/stack/servers.ts';
+import { TestCluster, eventually } from '../harness/replicas.ts';
+import { Receiver } from './receiver.ts';
+import { POST, post, push } from './runbooks.ts';
+import { Receipt, StatusReply, read } from './shapes.ts';
+
+/*
+ * The main job, in short, on the versions of the servers that the product is to run on. A version that cannot be had
+ * on this machine is reported as skipped, and the reason is printed.
+ */
+
+interface Combination {
+  etcd: string;
+  /** undefined: the newest that is to be had. */
+  nats: string | undefined;
+  env?: NodeJS.ProcessEnv;
+}
+
+const COMBINATIONS: Combination[] = [
+  { etcd: '3.4', nats: '2.9' },
+  { etcd: '3.5', nats: undefined },
+];
+
+const rerun = {
+  runbook: 'rerun',
+  version: 1,
+  inputs: ['url'],
+  cells: [{ id: 'call', exec: POST, onInterrupt: 'rerun' }],
+};
+
+/** The stack, or in words why there is none. */
+async function stackOf({ etcd, nats }: Combination): Promise<Stack | string> {
+  const series = { etcd, ...(nats !== undefined && { nats }) };
+  // Postgres is the one that every test uses: its versions are not what differs here.
+  const given = { postgresUrl: inject('superuserUrl') };
+  try {
+    return await startStack({ series, given, durable: false });
+  } catch (cause) {
+    if (cause instanceof Error && cause.name === 'ServerNotFoundError') return cause.message;
+    throw cause;
+  }
+}
+
+describe.each(COMBINATIONS)('on etcd $etcd and nats-server $nats (undefined: the newest)', (wanted) => {
+  let stack: Stack | undefined;
+  let cluster: TestCluster | undefined;
+  let receiver: Receiver | undefined;
+
+  afterAll(async () => {
+    await cluster?.stop();
+    await Promise.all([receiver?.close(), stack?.stop()]);
+  });
+
+  it('races, is killed inside an effect, drains, and outlives a restart of NATS, each effect counted once', async (context) => {
+    const found = await stackOf(wanted);
+    if (typeof found === 'string') {
+      process.stderr.write(
+        `SKIPPED: etcd ${wanted.etcd}, nats-server ${wanted.nats ?? 'newest'}: ${found}\n`,
+      );
+      context.skip(found);
+      return;
+    }
+    stack = found;
+    const versions = found.servers.map(({ name, version }) => `${name} ${version}`);
+    process.stderr.write(`running on ${versions.join(', ')}\n`);
+    expect(found.server('etcd').version).toMatch(new RegExp(`^${wanted.etcd.replace('.', '\\.')}\\.`));
+    if (wanted.nats !== undefined) {
+      expect(found.server('nats').version).toMatch(new RegExp(`^${wanted.nats.replace('.', '\\.')}\\.`));
+    }
+    const database = await found.createDatabase(`v_${Math.random().toString(36).slice(2)}`);
+    receiver = await Receiver.listen();
+    cluster = await TestCluster.start({
+      replicas: 3,
+      servers: { etcdUrls: found.etcdUrls, natsUrls: found.natsUrls, superuserUrl: database },
+    });
+    await push(cluster, post, rerun);
+    await race(cluster, receiver);
+    await killedInside(cluster, receiver);
+    await drained(cluster, receiver);
+    await natsRestarted(cluster, receiver, found);
+  });
+});
+
+async function race(cluster: TestCluster, receiver: Receiver): Promise<void> {
+  await Promise.all(
+    Array.from({ length: 10 }, async (_, race) => {
+      const instanceId = `race-${race}`;
+      await cluster.start(instanceId, 'post', { url: `${receiver.url}/${instanceId}` });
+      const replies = await Promise.all(
+        Array.from({ length: 4 }, (_unused, n) => cluster.advance<unknown>(instanceId, `${instanceId}-${n}`)),
+      );
+      const receipts = replies.map((reply) => read(Receipt, reply));
+      const ran = receipts.filter(({ steps }) => steps.length > 0);
+      expect(ran, instanceId).toMatchObject([{ outcome: 'completed', steps: [{}, {}] }]);
+      for (const { outcome } of receipts) expect(['completed', 'in_flight']).toContain(outcome);
+      expect(receiver.count(`/${instanceId}`)).toBe(1);
+    }),
+  );
+}
+
+async function killedInside(cluster: TestCluster, receiver: Receiver): Promise<void> {
+  const paths = ['/hold/doubt', '/hold/rerun'] as const;
+  await cluster.start('doubt', 'post', { url: `${receiver.url}${paths[0]}` });
+  await cluster.start('rerun', 'rerun', { url: `${receiver.url}${paths[1]}` });
+  const before = await Promise.all(
+    (['doubt', 'rerun'] as const).map(async (instanceId, index) => {
+      // Asked once: another replica answers when the holder is gone.
+      const receipt = cluster.advance<unknown>(instanceId, `${instanceId}-1`, {}, 40_000);
+      await receiver.arrived(paths[index] ?? '');
+      const { holder } = read(StatusReply, await cluster.status(instanceId));
+      return { receipt, holder };
+    }),
+  );
+  const holders = new Set(before.map(({ holder }) => holder?.replicaId));
+  for (const holder of holders) cluster.byId(holder).kill();
+  await Promise.all([...holders].map((holder) => cluster.byId(holder).exited));
+  const [again] = await Promise.all([...holders].map(() => cluster.startReplica('again')));
+  expect(again).toBeDefined();
+  await receiver.arrived(paths[1], 2);
+  for (const path of paths) receiver.release(path);
+  const [doubt, rerunReceipt] = (await Promise.all(before.map(({ receipt }) => receipt))).map((reply) =>
+    read(Receipt, reply),
+  );
+  expect(doubt).toMatchObject({ outcome: 'in_doubt', inDoubt: { cellId: 'call', attempt: 1 } });
+  expect(rerunReceipt).toMatchObject({ outcome: 'completed' });
+  expect(rerunReceipt?.steps.map(({ kind, attempt }) => `${kind} ${attempt}`)).toEqual(
+    expect.arrayContaining(['started 1', 'started 2', 'completed 2']),
+  );
+  for (const [index, receipt] of [doubt, rerunReceipt].entries()) {
+    expect(receipt?.holder?.fencingToken).toBeGreaterThan(before[index]?.holder?.fencingToken ?? Infinity);
+  }
+  expect(receiver.count(paths[0])).toBe(1);
+  const keys = receiver.arrivals
+    .filter(({ path }) => path === paths[1])
+    .map(({ headers }) => headers['idempotency-key']);
+  expect(keys).toEqual(['rerun/call/1', 'rerun/call/1']);
+}
+
+async function drained(cluster: TestCluster, receiver: Receiver): Promise<void> {
+  await cluster.start('drained', 'rerun', { url: `${receiver.url}/drained` });
+  const { holder } = await cluster.advance('drained', 'drained-1');
+  const leaving = cluster.byId(holder?.replicaId);
+  leaving.terminate();
+  const next = await cluster.advance('drained', 'drained-2');
+  expect(next.outcome).toBe('completed');
+  expect(await leaving.exited).toEqual({ code: 0, signal: null });
+  const after = await cluster.advance('drained', 'drained-3');
+  expect(after.holder?.replicaId).not.toBe(leaving.replicaId);
+  expect(receiver.count('/drained')).toBe(1);
+}
+
+async function natsRestarted(cluster: TestCluster, receiver: Receiver, stack: Stack): Promise<void> {
+  const path = '/hold/nats';
+  await cluster.start('nats', 'post', { url: `${receiver.url}${path}` });
+  const receipt = cluster.advance('nats', 'nats-1').catch(() => undefined);
+  await receiver.arrived(path);
+  await stack.server('nats').stop();
+  receiver.release(path);
+  // What was begun is finished and recorded, with nobody to tell.
+  await eventually(async () => {
+    const { rows } = await cluster.app.query(`select from leasehold.requests where request_id = 'nats-1'`);
+    return rows.length === 1 || undefined;
+  });
+  await stack.server('nats').restart();
+  await receipt;
+  const again = await eventually(() =>
+    cluster.advance<unknown>('nats', 'nats-1', {}, 2_000).catch(() => undefined),
+  );
+  expect(read(Receipt, again)).toMatchObject({ outcome: 'completed', requestId: 'nats-1' });
+  await cluster.start('back', 'post', { url: `${receiver.url}/back` });
+  expect(await cluster.advance('back', 'back-1')).toMatchObject({ outcome: 'completed' });
+  expect([receiver.count(path), receiver.count('/back')]).toEqual([1, 1]);
+}

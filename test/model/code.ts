@@ -1,0 +1,78 @@
+import type { History } from './history.ts';
+import { renameReplica, type Renaming } from './renaming.ts';
+import type { Entry, Errand, Process, Work, World } from './world.ts';
+
+/** The code of a state: the same for two worlds if and only if they differ by a renaming of replicas at most. */
+export function canonicalCode(world: World, renamings: readonly Renaming[]): string {
+  let least: string | undefined;
+  for (const renaming of renamings) {
+    const code = codeOf(world, renaming);
+    if (least === undefined || code < least) least = code;
+  }
+  return least ?? '';
+}
+
+function codeOf(world: World, renaming: Renaming): string {
+  const log = (history: History): number => history.renamed(renaming).id;
+  const who = (replicaId: string): string => renameReplica(replicaId, renaming);
+  const { lease, faults } = world;
+  const processes: string[] = [];
+  world.processes.forEach((process, place) => {
+    processes[renaming[place] ?? place] = processCode(process, log);
+  });
+  return [
+    log(world.log),
+    world.receipts
+      .map(({ request, outcome, view, token, replicaId }) =>
+        [request, outcome, log(view), token, who(replicaId)].join(),
+      )
+      .join(';'),
+    world.late.map(({ attempt, kind }) => attempt + kind).join(),
+    lease === undefined ? '' : `${who(lease.by)}${lease.token}${lease.stale ? '!' : ''}`,
+    world.token,
+    world.ghosts
+      .map((entry) => entryCode(entry, log, who))
+      .sort()
+      .join(';'),
+    world.decisions.map(({ attempt, as }) => attempt + as).join(),
+    world.effects
+      .map(({ attempt, times, ended, knownTo }) =>
+        [attempt, times, ended?.charAt(0), knownTo === undefined ? '' : who(knownTo)].join(),
+      )
+      .join(';'),
+    processes.join('/'),
+    Object.values(faults).join(''),
+  ].join('|');
+}
+
+function entryCode(
+  { view, base, token, replicaId, receipt }: Entry,
+  log: (history: History) => number,
+  who: (replicaId: string) => string,
+): string {
+  return [log(view), base, token, who(replicaId), receipt?.request, receipt?.outcome].join();
+}
+
+function processCode(process: Process, log: (history: History) => number): string {
+  const { life, up, draining, open, registered, holding, taking, works, renounced } = process;
+  const flags = (up ? 1 : 0) + (draining ? 2 : 0) + (open ? 4 : 0) + (registered ? 8 : 0);
+  const held = holding === undefined ? '' : `${holding.token}:${holding.known && log(holding.known)}`;
+  return [life, flags, held, taking, renounced.join(), ...works.map((work) => workCode(work, log))].join(' ');
+}
+
+function workCode(work: Work, log: (history: History) => number): string {
+  const { token, errand, at, view, base, after, outcome, intent, closing } = work;
+  const flags = (work.resent ? 1 : 0) + (work.abandoned ? 2 : 0) + (work.toldUnavailable ? 4 : 0);
+  return [token, errandCode(errand), at, log(view), base, after, outcome, intent, closing, flags].join();
+}
+
+function errandCode(errand: Errand): string {
+  switch (errand.do) {
+    case 'advance':
+      return errand.request;
+    case 'settle':
+      return 's';
+    case 'decide':
+      return errand.decision.attempt + errand.decision.as;
+  }
+}

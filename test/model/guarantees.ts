@@ -1,0 +1,117 @@
+import { policyFor } from '../../src/execution/plan.ts';
+import { onInterrupt } from '../../src/runbook/runbook.ts';
+import { attemptKey, inHand, replicaIdOf, type World } from './world.ts';
+
+/** The guarantees by name; the number is the one in the design. */
+export const GUARANTEES = [
+  '1 no effect without its committed intent',
+  '1 at most one open attempt',
+  '2 tokens never go back',
+  '3 an attempt is begun at most once',
+  '3 an effect begins only while its attempt is open',
+  '3 a cell runs again only where that is allowed',
+  '4 never stuck',
+  '4 no false doubt',
+  '4 every refusal is explained',
+  '5 one receipt',
+  '5 a receipt has every row of its request',
+  '5 unavailable means nothing runs',
+  '6 not_started is the truth',
+  '6 a known outcome is kept',
+  '6 evidence is heard before a decision',
+] as const;
+
+/** See {@link GUARANTEES}. */
+export type Guarantee = (typeof GUARANTEES)[number];
+
+/** What a state, or the step into it, does against a guarantee. */
+export interface Breach {
+  guarantee: Guarantee;
+  what: string;
+}
+
+/** Every breach that a state shows: what the step into it did, what the log says, and what the rest says of the log. */
+export function breachesOf(world: World): Breach[] {
+  const found = [...world.breaches];
+  if (world.log.breach !== undefined) found.push(world.log.breach);
+  checkNotStarted(world, found);
+  checkOutcomes(world, found);
+  checkReceipts(world, found);
+  return found;
+}
+
+/** `not_started`, in the log or kept as evidence, is never said of an attempt whose effect began. */
+function checkNotStarted(world: World, found: Breach[]): void {
+  for (const effect of world.effects) {
+    const inLog = world.log.rows.some(
+      (row) =>
+        row.kind === 'interrupted' && row.body['reason'] === 'not_started' && attemptKey(row) === effect.attempt,
+    );
+    const late = world.late.some((one) => one.attempt === effect.attempt && one.kind === 'not_started');
+    if (inLog || late) {
+      found.push({
+        guarantee: '6 not_started is the truth',
+        what: `${effect.attempt} was begun, and is said never to have begun`,
+      });
+    }
+  }
+}
+
+/** What a living process at rest has come to know of its effects is in the log or in the late outcomes. */
+function checkOutcomes(world: World, found: Breach[]): void {
+  for (const effect of world.effects) {
+    const { attempt, ended, knownTo } = effect;
+    if (ended === undefined || knownTo === undefined) continue;
+    const process = world.processes.find((one) => replicaIdOf(one) === knownTo);
+    if (process === undefined || process.works.length > 0) continue;
+    const inLog = world.log.rows.some((row) => row.kind === ended && attemptKey(row) === attempt);
+    const late = world.late.some((one) => one.attempt === attempt && one.kind === ended);
+    if (!inLog && !late) {
+      found.push({
+        guarantee: '6 a known outcome is kept',
+        what: `${knownTo} knows that ${attempt} ${ended} and has let go of it`,
+      });
+    }
+  }
+}
+
+/** The receipt of a request names exactly the rows under it, those that came after it included. */
+function checkReceipts(world: World, found: Breach[]): void {
+  for (const { request, view } of world.receipts) {
+    const steps = ({ rows }: World['log']): string =>
+      rows
+        .filter(({ requestId }) => requestId === request)
+        .map(({ seq, kind }) => `${seq} ${kind}`)
+        .join(', ');
+    if (steps(view) !== steps(world.log)) {
+      found.push({
+        guarantee: '5 a receipt has every row of its request',
+        what: `the receipt of ${request} says (${steps(view)}), the log has (${steps(world.log)})`,
+      });
+    }
+  }
+}
+
+/**
+ * Whether nothing is left to do: every request has its receipt, nobody is at work, no attempt is open, and a doubt is
+ * one that only a person may settle.
+ */
+export function atRest(world: World, requests: number): boolean {
+  if (world.receipts.length < requests || world.ghosts.length > 0 || world.decisions.length > 0) return false;
+  if (world.processes.some(({ works }) => works.length > 0)) return false;
+  const { step, state } = world.log;
+  if (step.do === 'close') return false;
+  if (step.do !== 'settle') return true;
+  const { doubt, cell } = step;
+  if (world.late.some(({ attempt }) => attempt === attemptKey(doubt))) return false;
+  return policyFor(cell, doubt, state.cells.get(cell.id)) === 'hold' || onInterrupt(cell) === 'probe';
+}
+
+/** Whether some process could still settle what the newest row leaves open, without a person. */
+export function unsettled(world: World, by: World['processes'][number]): boolean {
+  const { step, state } = world.log;
+  if (step.do === 'close') return !inHand(by, attemptKey(step.open), 'process');
+  if (step.do !== 'settle') return false;
+  if (world.late.some(({ attempt }) => attempt === attemptKey(step.doubt))) return true;
+  return policyFor(step.cell, step.doubt, state.cells.get(step.cell.id)) !== 'hold';
+}

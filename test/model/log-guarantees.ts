@@ -1,0 +1,54 @@
+import { foldRows } from '../../src/execution/state.ts';
+import type { Row } from '../../src/execution/row.ts';
+import { onInterrupt, type Runbook } from '../../src/runbook/runbook.ts';
+import type { Breach } from './guarantees.ts';
+
+/** What the newest row of a log does against the guarantees, as far as the log alone can show it. */
+export function breachInLog(runbook: Runbook, rows: readonly Row[]): Breach | undefined {
+  const last = rows.at(-1);
+  const before = rows.at(-2);
+  if (last === undefined) return undefined;
+  const name = `${last.cellId}${last.attempt}`;
+  if (before !== undefined && last.fencingToken < before.fencingToken) {
+    return {
+      guarantee: '2 tokens never go back',
+      what: `seq ${last.seq} has token ${last.fencingToken} after ${before.fencingToken}`,
+    };
+  }
+  if (last.kind === 'started') {
+    const { open } = foldRows(rows.slice(0, -1));
+    if (open !== undefined) {
+      return {
+        guarantee: '1 at most one open attempt',
+        what: `${name} is opened while ${open.cellId}${open.attempt} is open`,
+      };
+    }
+  }
+  const why = notAllowed(runbook, rows, last);
+  return why === undefined
+    ? undefined
+    : { guarantee: '3 a cell runs again only where that is allowed', what: `${name}: ${why}` };
+}
+
+/** Why this row may not lead to another run of its cell; undefined when it may, or does not. */
+function notAllowed(runbook: Runbook, rows: readonly Row[], last: Row): string | undefined {
+  const earlier = rows.slice(0, -1);
+  if (last.kind === 'started') {
+    const previous = earlier.findLast(({ cellId }) => cellId === last.cellId);
+    if (previous === undefined || previous.kind === 'failed') return undefined;
+    if (previous.kind === 'decided' && ['rerun', 'failed'].includes(String(previous.body['as']))) return undefined;
+    return `it is opened again after ${previous.kind}`;
+  }
+  if (last.kind !== 'decided') return undefined;
+  const { by, as, reason } = last.body;
+  if (by === 'person') {
+    // A person's reason is, in the model, the attempt that the person looked at.
+    return reason === `${last.cellId}${last.attempt}` ? undefined : `a person decided ${String(reason)}`;
+  }
+  if (as !== 'rerun') return undefined;
+  const closed = earlier.findLast(({ kind }) => kind === 'interrupted');
+  if (closed?.body['reason'] === 'not_started' || by === '@late-outcome') return undefined;
+  const cell = runbook.cells.find(({ id }) => id === last.cellId);
+  const policy = cell !== undefined && 'exec' in cell ? onInterrupt(cell) : 'hold';
+  return policy === (by === '@probe' ? 'probe' : 'rerun') ? undefined : `a ${policy} cell is rerun by ${String(by)}`;
+}

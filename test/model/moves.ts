@@ -1,0 +1,101 @@
+import { HistoryBook } from './history.ts';
+import { append } from './log.ts';
+import { renamingsOf, type Renaming } from './renaming.ts';
+import { PRODUCT, type Rules } from './rules.ts';
+import { runbookOf, type Scenario } from './scenario.ts';
+import { leaseMoves } from './lease-moves.ts';
+import { workMoves } from './work-moves.ts';
+import { copyOf, firstWorld, type World } from './world.ts';
+
+/** A scenario under a set of rules. */
+export interface Model {
+  readonly scenario: Scenario;
+  readonly rules: Rules;
+  readonly book: HistoryBook;
+  readonly renamings: readonly Renaming[];
+}
+
+/** One step that somebody may take. */
+export interface Move {
+  /** What kind of step it is, for counting. */
+  readonly kind: string;
+  /** Who does what, for people. */
+  readonly label: string;
+  /** Whether it is something that goes wrong, or that a person does: nothing may depend on its happening. */
+  readonly fault: boolean;
+  readonly world: World;
+}
+
+/** Collects the steps out of one state; each is worked out on a copy. */
+export class Moves {
+  readonly model: Model;
+  readonly from: World;
+  readonly found: Move[] = [];
+
+  constructor(model: Model, from: World) {
+    this.model = model;
+    this.from = from;
+  }
+
+  /** A step that may happen any time. */
+  add(kind: string, label: string, change: (world: World) => void): void {
+    const world = copyOf(this.from);
+    change(world);
+    this.found.push({ kind, label, fault: false, world });
+  }
+
+  /** A step that may happen as long as the scenario has such faults left. */
+  fault(which: keyof World['faults'], kind: string, label: string, change: (world: World) => void): void {
+    if (this.from.faults[which] === 0) return;
+    const world = copyOf(this.from);
+    world.faults[which] -= 1;
+    change(world);
+    this.found.push({ kind, label, fault: true, world });
+  }
+}
+
+/** The model of a scenario under the product's rules, some of which may be taken away. */
+export function modelOf(scenario: Scenario, without: Partial<Rules> = {}): Model {
+  return {
+    scenario,
+    rules: { ...PRODUCT, ...without },
+    book: new HistoryBook(runbookOf(scenario)),
+    renamings: renamingsOf(scenario.replicas),
+  };
+}
+
+export function firstOf({ book, scenario }: Model): World {
+  return firstWorld(book.empty, scenario.replicas, { ...scenario.faults });
+}
+
+/** Every step out of a state, always in the same order. */
+export function movesFrom(model: Model, from: World): Move[] {
+  const moves = new Moves(model, from);
+  from.ghosts.forEach((ghost, index) => {
+    moves.add('ghost arrives', `an entry of ${ghost.replicaId} arrives after all`, (world) => {
+      world.ghosts = world.ghosts.filter((_, at) => at !== index);
+      append(model.rules, world, ghost);
+    });
+  });
+  decisionMoves(moves);
+  from.processes.forEach((process, index) => {
+    leaseMoves(moves, index);
+    process.works.forEach((_, at) => workMoves(moves, index, at));
+  });
+  return moves.found;
+}
+
+/** A person looks at a doubt, and sends an answer. */
+function decisionMoves(moves: Moves): void {
+  const { step } = moves.from.log;
+  if (step.do !== 'settle') return;
+  const attempt = `${step.doubt.cellId}${step.doubt.attempt}`;
+  for (const as of ['rerun', 'succeeded'] as const) {
+    if (moves.from.decisions.some((one) => one.attempt === attempt && one.as === as)) continue;
+    moves.fault('decisions', 'person decides', `a person answers the doubt about ${attempt}: ${as}`, (world) => {
+      world.decisions = [...world.decisions, { attempt, as }].sort((a, b) =>
+        a.attempt + a.as < b.attempt + b.as ? -1 : 1,
+      );
+    });
+  }
+}

@@ -1,0 +1,172 @@
+import { append } from './log.ts';
+import { processAt } from './lease-moves.ts';
+import type { Moves } from './moves.ts';
+import {
+  answered,
+  begin,
+  end,
+  ended,
+  entryOf,
+  goOn,
+  interrupt,
+  kept,
+  probed,
+  read,
+  runsOrRenounces,
+  settle,
+  verify,
+  type Walk,
+} from './walk.ts';
+import { attemptKey, replicaIdOf, type Process, type Work, type World } from './world.ts';
+
+/** The next step of one walk, in every way in which it may go. */
+export function workMoves(moves: Moves, index: number, at: number): void {
+  const { model, from } = moves;
+  const process = processAt(from, index);
+  const work = workAt(process, at);
+  const id = replicaIdOf(process);
+  const who = `${id}/${work.token}`;
+  const walkIn = (world: World): Walk => {
+    const next = processAt(world, index);
+    return { rules: model.rules, world, process: next, work: workAt(next, at) };
+  };
+  const step = (kind: string, label: string, change: (walk: Walk) => void): void =>
+    moves.add(kind, `${who} ${label}`, (world) => change(walkIn(world)));
+
+  switch (work.at) {
+    case 'read':
+      return step('read the log', 'reads the log', read);
+    case 'ready':
+      return step('go on', 'goes on from what it knows of the log', goOn);
+    case 'confirm':
+      return confirmMoves(process, work, moves, step);
+    case 'ask':
+      return askMoves(work, moves, step);
+    case 'evidence':
+      return step('read late outcomes', 'reads the late outcomes', settle);
+    case 'probe':
+      for (const answer of probeAnswers(from, work)) {
+        step(`probe: ${answer}`, `probes: ${answer}`, (walk) => probed(walk, answer));
+      }
+      return;
+    case 'sending':
+      return sendingMoves(moves, work, who, walkIn, step);
+    case 'verify':
+      return step('verify', 'looks whether anything follows its intent', verify);
+    case 'intended':
+      return step('begin', `checks its trust, and begins ${work.closing} if it may`, begin);
+    case 'running':
+      step('effect completes', `: ${work.closing} completes`, (walk) => ended(walk, 'completed'));
+      if (model.scenario.failures) {
+        step('effect fails', `: ${work.closing} fails`, (walk) => ended(walk, 'failed'));
+      }
+      return moves.fault('unknowns', 'effect ends unknown', `${who}: ${work.closing} times out`, (world) =>
+        ended(walkIn(world), 'unknown'),
+      );
+    case 'keeping':
+      return step('keep evidence', 'keeps what was refused as evidence', kept);
+    case 'stranded':
+  }
+}
+
+type Step = (kind: string, label: string, change: (walk: Walk) => void) => void;
+
+function confirmMoves(process: Process, work: Work, moves: Moves, step: Step): void {
+  const { step: next } = work.view;
+  if (next.do !== 'close') return;
+  const { replicaId } = next.open;
+  if (!process.open) return step('etcd cannot be asked', 'cannot ask etcd, having no session', end);
+  const registered = moves.from.processes.some((one) => one.registered && replicaIdOf(one) === replicaId);
+  if (registered && moves.model.rules.confirmGone) {
+    return step('still registered', `sees that ${replicaId} is in etcd`, (walk) => {
+      walk.work.at = 'ask';
+    });
+  }
+  step('gone', `sees that ${replicaId} is gone from etcd`, interrupt);
+}
+
+function askMoves(work: Work, moves: Moves, step: Step): void {
+  const { step: next } = work.view;
+  if (next.do !== 'close') return;
+  const { replicaId } = next.open;
+  step('peer is silent', `hears nothing from ${replicaId}`, end);
+  const peer = moves.from.processes.findIndex((one) => one.up && replicaIdOf(one) === replicaId);
+  if (peer === -1) return;
+  const attempt = attemptKey(next.open);
+  // Which answer it is, is for the peer to say at this very moment.
+  const runs = runsOrRenounces(moves.model.rules, { ...processAt(moves.from, peer) }, attempt);
+  step(runs ? 'peer runs it' : 'peer renounces it', `asks ${replicaId}, which ${runs ? 'runs' : 'does not run'} ${attempt}`, (walk) => {
+    if (runsOrRenounces(walk.rules, processAt(walk.world, peer), attempt)) end(walk);
+    else interrupt(walk);
+  });
+}
+
+function probeAnswers(world: World, work: Work): ('happened' | 'did_not_happen' | 'unknown')[] {
+  const { step } = work.view;
+  const effect = step.do === 'settle' && world.effects.find(({ attempt }) => attempt === attemptKey(step.doubt));
+  if (effect === false || effect === undefined) return ['did_not_happen', 'unknown'];
+  if (effect.ended === 'completed') return ['happened', 'unknown'];
+  return ['happened', 'did_not_happen', 'unknown'];
+}
+
+function sendingMoves(
+  moves: Moves,
+  work: Work,
+  who: string,
+  walkIn: (world: World) => Walk,
+  step: Step,
+): void {
+  const { rules } = moves.model;
+  const what = describe(work);
+  step('append', `${work.resent ? 'sends again' : 'sends'} ${what}, and hears the answer`, (walk) =>
+    answered(walk, append(rules, walk.world, entryOf(walk))),
+  );
+  const lost = (walk: Walk): void => {
+    switch (rules.resend) {
+      case 'same':
+        walk.work.resent = true;
+        return;
+      case 'renumbered':
+        walk.work.intent = undefined;
+        walk.work.closing = undefined;
+        walk.work.outcome = undefined;
+        walk.work.base = 0;
+        walk.work.at = 'read';
+        return;
+      case 'never':
+        walk.work.base = 0;
+        end(walk);
+    }
+  };
+  moves.fault('lostAnswers', 'answer lost', `${who} sends ${what}; it is applied, the answer is lost`, (world) => {
+    const walk = walkIn(world);
+    append(rules, world, entryOf(walk));
+    lost(walk);
+  });
+  moves.fault('lostAnswers', 'append delayed', `${who} sends ${what}; it stays on its way`, (world) => {
+    const walk = walkIn(world);
+    world.ghosts = [...world.ghosts, entryOf(walk)];
+    lost(walk);
+  });
+  if (work.resent && work.after === 'begin' && !work.abandoned) {
+    step('intent abandoned', 'has waited too long for its intent, and says unavailable', (walk) => {
+      walk.work.abandoned = true;
+      walk.work.toldUnavailable = true;
+    });
+  }
+}
+
+function describe({ view, base, outcome }: Work): string {
+  const rows = view.rows.slice(base).map((row) => {
+    const said = row.body['reason'] ?? row.body['as'];
+    const detail = row.kind === 'decided' ? row.body['as'] : row.kind === 'interrupted' ? said : undefined;
+    return `${row.kind} ${attemptKey(row)}${typeof detail === 'string' ? ` (${detail})` : ''}`;
+  });
+  return [...rows, ...(outcome === undefined ? [] : [`receipt: ${outcome}`])].join(' + ');
+}
+
+function workAt(process: Process, at: number): Work {
+  const work = process.works[at];
+  if (work === undefined) throw new RangeError(`${process.place} has no walk ${at}`);
+  return work;
+}

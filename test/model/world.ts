@@ -1,0 +1,205 @@
+import type { Verdict } from '../../src/execution/row.ts';
+import type { Breach } from './guarantees.ts';
+import type { History } from './history.ts';
+import { PLACES } from './renaming.ts';
+import type { Faults } from './scenario.ts';
+
+/** An attempt by name: `x1` is the first attempt of cell x. */
+export type AttemptKey = string;
+
+/** One write to the log on its way: what it makes of the log, and where it begins. */
+export interface Entry {
+  readonly view: History;
+  /** The rows of the view from here on are the entry's. */
+  readonly base: number;
+  readonly token: number;
+  readonly replicaId: string;
+  /** The receipt that rides along, or comes alone. */
+  readonly receipt: { readonly request: string; readonly outcome: ReceiptOutcome } | undefined;
+}
+
+export type ReceiptOutcome = 'completed' | 'halted' | 'in_doubt';
+
+/** A recorded receipt, and the log that it speaks of. */
+export interface Recorded {
+  readonly request: string;
+  readonly outcome: ReceiptOutcome;
+  readonly view: History;
+  readonly token: number;
+  readonly replicaId: string;
+}
+
+/** What a fenced holder still brought. */
+export interface Late {
+  readonly attempt: AttemptKey;
+  readonly kind: 'completed' | 'failed' | 'not_started';
+}
+
+/** What really happened, which no process can see as a whole. */
+export interface Effect {
+  readonly attempt: AttemptKey;
+  readonly times: number;
+  readonly ended: 'completed' | 'failed' | undefined;
+  /** The living process that saw it end. */
+  readonly knownTo: string | undefined;
+}
+
+/** A person's answer to a doubt, on its way to whoever holds the instance. */
+export interface Decision {
+  readonly attempt: AttemptKey;
+  readonly as: Verdict;
+}
+
+/** What a process is asked to do with the instance. */
+export type Errand =
+  | { readonly do: 'advance'; readonly request: string }
+  | { readonly do: 'settle' }
+  | { readonly do: 'decide'; readonly decision: Decision };
+
+/** Where a walk stands: between two of these, others may act. */
+export type Place =
+  /** About to read the log. */
+  | 'read'
+  /** Has the log, read now or kept from earlier, and goes on from it. */
+  | 'ready'
+  /** Asks etcd whether the process of the open attempt is gone. */
+  | 'confirm'
+  /** Asks that process itself. */
+  | 'ask'
+  /** Reads the late outcomes. */
+  | 'evidence'
+  | 'probe'
+  /** An append is on its way, or its answer was lost and it is sent again. */
+  | 'sending'
+  /** The intent reads back as present; whether something follows it is not known yet. */
+  | 'verify'
+  /** The intent stands; the effect has not begun. */
+  | 'intended'
+  /** The effect is under way. */
+  | 'running'
+  /** Brings what the log refused to the late outcomes. */
+  | 'keeping'
+  /** Does nothing about an attempt of its own that is open: only a control gets here. */
+  | 'stranded';
+
+/** What follows the append that is on its way. */
+export type After = 'begin' | 'go_on' | 'end' | 'salvaged';
+
+/** One walk over the log under one term: a holding does one thing at a time. */
+export interface Work {
+  readonly token: number;
+  readonly errand: Errand;
+  at: Place;
+  /** The log as this walk knows it, with the rows that it proposes. */
+  view: History;
+  /** So many rows of the view are committed, as far as this walk knows. */
+  base: number;
+  after: After;
+  /** What the entry on its way says in its receipt. */
+  outcome: ReceiptOutcome | undefined;
+  /** In hand: the attempt whose intent is being sent. */
+  intent: AttemptKey | undefined;
+  /** In hand: the attempt that runs, or whose closing row is not definite yet. */
+  closing: AttemptKey | undefined;
+  /** An answer to the entry on its way was lost. */
+  resent: boolean;
+  /** The intent was unknown for too long. */
+  abandoned: boolean;
+  /** The request was told `unavailable`, and the walk goes on all the same. */
+  toldUnavailable: boolean;
+}
+
+export interface Process {
+  readonly place: (typeof PLACES)[number];
+  life: number;
+  up: boolean;
+  draining: boolean;
+  /** Whether the trust window of its session is open. */
+  open: boolean;
+  /** Whether its key is in etcd. */
+  registered: boolean;
+  /** The present term, and the log as it was last known under it. */
+  holding: { readonly token: number; readonly known: History | undefined } | undefined;
+  /** The term that it is about to take over. */
+  taking: number | undefined;
+  works: Work[];
+  renounced: readonly AttemptKey[];
+}
+
+/** Everything there is: what etcd and Postgres hold, what is on its way, every process, and what really happened. */
+export interface World {
+  log: History;
+  receipts: readonly Recorded[];
+  late: readonly Late[];
+  /** etcd's lease key; `stale`: it hangs on an earlier session of its process. */
+  lease: { readonly by: string; readonly token: number; readonly stale: boolean } | undefined;
+  /** The newest token that was given. */
+  token: number;
+  /** Entries that nobody waits for any more, and that may still arrive. */
+  ghosts: readonly Entry[];
+  decisions: readonly Decision[];
+  effects: readonly Effect[];
+  processes: Process[];
+  /** What may still go wrong. */
+  faults: Faults;
+  /** What the step into this state did against the guarantees. */
+  breaches: Breach[];
+}
+
+/** A world in which nothing has happened: every process has its session, nobody holds the instance. */
+export function firstWorld(empty: History, replicas: number, faults: Faults): World {
+  return {
+    log: empty,
+    receipts: [],
+    late: [],
+    lease: undefined,
+    token: 0,
+    ghosts: [],
+    decisions: [],
+    effects: [],
+    processes: PLACES.slice(0, replicas).map((place) => ({
+      place,
+      life: 1,
+      up: true,
+      draining: false,
+      open: true,
+      registered: true,
+      holding: undefined,
+      taking: undefined,
+      works: [],
+      renounced: [],
+    })),
+    faults,
+    breaches: [],
+  };
+}
+
+/** A copy that a step may change: what is readonly is shared. */
+export function copyOf(world: World): World {
+  return {
+    ...world,
+    processes: world.processes.map((process) => ({
+      ...process,
+      works: process.works.map((work) => ({ ...work })),
+    })),
+    faults: { ...world.faults },
+    breaches: [],
+  };
+}
+
+export function replicaIdOf({ place, life }: Process): string {
+  return `${place}${life}`;
+}
+
+export function attemptKey({ cellId, attempt }: { cellId: string; attempt: number }): AttemptKey {
+  return `${cellId}${attempt}`;
+}
+
+/** Whether the process has the attempt in hand; `holding`: as far as its present term goes. */
+export function inHand(process: Process, attempt: AttemptKey, attemptsOf: 'process' | 'holding'): boolean {
+  return process.works.some(
+    (work) =>
+      (work.intent === attempt || work.closing === attempt) &&
+      (attemptsOf === 'process' || work.token === process.holding?.token),
+  );
+}

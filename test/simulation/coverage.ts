@@ -1,0 +1,86 @@
+import { RECORDED_OUTCOMES, REFUSED_OUTCOMES } from '../../src/request/receipt.ts';
+import type { Counted } from '../../advancer/run/context.ts';
+import type { Row } from '../../src/execution/row.ts';
+
+/** States of the protocol that a good many schedules should reach; an unreached one is a blind spot. */
+export const EXPECTED = [
+  ...RECORDED_OUTCOMES.map((outcome) => `receipt ${outcome}`),
+  ...REFUSED_OUTCOMES.filter((outcome) => !['out_of_order', 'not_found', 'invalid'].includes(outcome)).map(
+    (outcome) => `receipt ${outcome}`,
+  ),
+  'started, then completed',
+  'started, then failed',
+  'started, then interrupted (crash)',
+  'started, then interrupted (aborted)',
+  'started, then interrupted (not_started)',
+  'interrupted (crash), then decided rerun by @policy',
+  'interrupted (crash), then decided rerun by @probe',
+  'interrupted (crash), then decided succeeded by @probe',
+  'interrupted (crash), then decided succeeded by @late-outcome',
+  'interrupted (crash), then decided rerun by @late-outcome',
+  'interrupted (crash), then decided succeeded by a person',
+  'interrupted (crash), then decided rerun by a person',
+  'interrupted (crash), then decided skipped by a person',
+  'interrupted (not_started), then decided rerun by @policy',
+  'failed, then started',
+  'closed by another',
+  'opened under a later term than the row before',
+  'fenced',
+  'late_outcome completed',
+  'late_outcome failed',
+  'late_outcome not_started',
+  'take_over',
+  'unknown_append',
+] as const;
+
+/** Counts which states of the protocol were reached. */
+export class Coverage {
+  readonly #reached = new Map<string, number>();
+
+  reach(state: string): void {
+    this.#reached.set(state, (this.#reached.get(state) ?? 0) + 1);
+  }
+
+  row(row: Row, before: Row | undefined): void {
+    if (before === undefined) return;
+    this.reach(`${said(before)}, then ${said(row)}`);
+    if (row.kind === 'interrupted' && row.replicaId !== before.replicaId) this.reach('closed by another');
+    if (row.fencingToken > before.fencingToken) this.reach('opened under a later term than the row before');
+  }
+
+  counted(event: Counted): void {
+    switch (event.what) {
+      case 'receipt':
+        this.reach(`receipt ${event.outcome}`);
+        return;
+      case 'late_outcome':
+        this.reach(`late_outcome ${event.kind}`);
+        return;
+      case 'fenced':
+      case 'take_over':
+      case 'unknown_append':
+        this.reach(event.what);
+        return;
+      case 'malformed':
+      case 'row':
+    }
+  }
+
+  /** Expected states that were not reached. */
+  get unreached(): string[] {
+    return EXPECTED.filter((state) => !this.#reached.has(state));
+  }
+
+  /** How often each state was reached, most often first. */
+  get table(): [state: string, times: number][] {
+    return [...this.#reached].sort(([, a], [, b]) => b - a);
+  }
+}
+
+function said(row: Row): string {
+  const { reason, as, by } = row.body;
+  if (row.kind === 'interrupted') return `interrupted (${String(reason as string)})`;
+  if (row.kind !== 'decided') return row.kind;
+  const decider = typeof by === 'string' && by.startsWith('@') ? by : 'a person';
+  return `decided ${String(as as string)} by ${decider}`;
+}

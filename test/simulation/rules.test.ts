@@ -1,0 +1,555 @@
+import { describe, expect, test } from 'vitest';
+
+import type { CellOutcome, EffectContext, EffectRunner } from '../../advancer/cells/cells.ts';
+import type { AppendEntry, Log } from '../../advancer/log/log.ts';
+import type { Bus } from '../../src/bus/bus.ts';
+import type { NewRow, RowKind } from '../../src/execution/row.ts';
+import type { Json, JsonObject } from '../../src/json.ts';
+import type { Receipt } from '../../src/request/receipt.ts';
+import type { Cell } from '../../src/runbook/runbook.ts';
+import { Cluster, type ClusterOptions, type SimReplica } from './cluster.ts';
+import { SimProcess } from './world.ts';
+
+/** A replica that was there before all others, and is gone. */
+const GONE = 'r9-00000009';
+
+const HELD: Cell = { id: 'charge', exec: { handler: 'any' } };
+const AGAIN: Cell = { id: 'charge', exec: { handler: 'any' }, onInterrupt: 'rerun' };
+const GATE: Cell = { id: 'gate', await: { claim: 'gate', statuses: ['open'] } };
+
+/** Real replicas in a calm world, in which a test breaks one thing; one instance, `i`. */
+class Scene {
+  readonly cluster: Cluster;
+  readonly ran: EffectContext[] = [];
+  /** While set, effects do not end before it resolves. */
+  hold: Promise<void> | undefined;
+  readonly #agent: SimProcess;
+  readonly #bus: Bus;
+
+  constructor(cells: Cell[], options: ClusterOptions & { replicas?: number } = {}) {
+    this.cluster = new Cluster(7, {
+      ...options,
+      effects: (process, standard) => this.#effects(process, standard),
+    });
+    const { postgres } = this.cluster;
+    postgres.runbooks.set('book', { runbook: 'book', version: 1, inputs: [], cells });
+    postgres.instances.set('i', {
+      instanceId: 'i',
+      runbookId: 'book',
+      version: 1,
+      inputs: {},
+      agentId: 'agent',
+    });
+    this.#agent = new SimProcess(this.cluster.world, 'agent');
+    this.#bus = this.cluster.nats.bus(this.#agent);
+    for (let count = 0; count < (options.replicas ?? 3); count += 1) this.cluster.startReplica();
+  }
+
+  #effects(process: SimProcess, standard: EffectRunner): EffectRunner {
+    return {
+      ...standard,
+      run: async (_cell, context): Promise<CellOutcome> => {
+        this.ran.push(context);
+        await process.clock().sleep(10);
+        await this.hold;
+        return { kind: 'completed', output: { by: process.name }, detail: {} };
+      },
+    };
+  }
+
+  /** Time passes. */
+  async pass(ms: number): Promise<void> {
+    await this.cluster.world.run(this.cluster.world.nowMs + ms);
+  }
+
+  /** Time passes until it holds. */
+  async until(what: string, holds: () => boolean): Promise<void> {
+    await this.cluster.world.run(this.cluster.world.nowMs + 60_000, holds);
+    if (!holds()) throw new Error(`${what} did not come about\n${this.cluster.world.trace.join('\n')}`);
+  }
+
+  /** Waits for what a promise brings, in virtual time. */
+  async brings<T>(promise: Promise<T>): Promise<T> {
+    let box: { value: T } | undefined;
+    void promise.then((value) => {
+      box = { value };
+    });
+    await this.until('an answer', () => box !== undefined);
+    return box!.value;
+  }
+
+  async request(subject: string, body: Json): Promise<JsonObject | undefined> {
+    const reply = await this.#bus.request(subject, body, 40_000);
+    return reply.kind === 'reply' ? (reply.body as JsonObject) : undefined;
+  }
+
+  advance(requestId: string, more: JsonObject = {}): Promise<Receipt> {
+    const body = { requestId, agentId: 'agent', ...more };
+    return this.request(this.cluster.subjects.advance('i'), body) as Promise<unknown> as Promise<Receipt>;
+  }
+
+  /** Rows as they were before the scene began, and who wrote them is gone. */
+  history(...rows: [RowKind, string, number, string | null, JsonObject][]): void {
+    const { postgres } = this.cluster;
+    const lines = rows.map(([kind, cellId, attempt, requestId, body], index): NewRow => {
+      const seq = postgres.rowsOf('i').length + index + 1;
+      const common = { instanceId: 'i', fencingToken: 1, replicaId: GONE, agentId: 'agent' };
+      return { ...common, seq, kind, cellId, attempt, requestId, body };
+    });
+    const outcome = postgres.append({
+      instanceId: 'i',
+      fencingToken: 1,
+      replicaId: GONE,
+      rows: lines,
+      projection: { status: 'running', nextCellId: null },
+    });
+    expect(outcome.kind).toBe('appended');
+  }
+
+  get story(): string[] {
+    return this.cluster.postgres.rowsOf('i').map(({ kind, cellId, attempt, body }) => {
+      const reason = kind === 'interrupted' ? ` ${String(body['reason'])}` : '';
+      const decided = kind === 'decided' ? ` ${String(body['as'])} by ${String(body['by'])}` : '';
+      return `${kind} ${cellId} ${attempt}${reason}${decided}`;
+    });
+  }
+
+  /** Who holds the instance. */
+  get holder(): SimReplica {
+    const found = this.cluster.living.find(({ replica }) => replica.leases.holding('i') !== undefined);
+    if (found === undefined) throw new Error('nobody holds the instance');
+    return found;
+  }
+
+  /** Makes somebody hold it, without a row. */
+  async held(): Promise<SimReplica> {
+    await this.pass(500);
+    const receipt = await this.brings(this.advance('touch', { cellId: 'nowhere' }));
+    expect(receipt.outcome).toBe('out_of_order');
+    return this.holder;
+  }
+
+  cut(of: SimReplica, server: 'postgres' | 'etcd' | 'nats', cut: boolean): void {
+    this.cluster.network.setCut(of.process, server, cut);
+  }
+}
+
+function gate(): { open: () => void; opened: Promise<void> } {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open, opened };
+}
+
+function isIntent(entry: AppendEntry): boolean {
+  return entry.rows.at(-1)?.kind === 'started';
+}
+
+describe('attempts are registered per process until their closing row is definite', () => {
+  test('an outcome in hand that is not yet appended counts as running, and nobody closes it', async () => {
+    const scene = new Scene([HELD]);
+    const holder = await scene.held();
+    const ending = gate();
+    scene.hold = ending.opened;
+    const answer = scene.advance('q1');
+    await scene.until('the effect', () => scene.ran.length === 1);
+    scene.cut(holder, 'postgres', true);
+    ending.open();
+    await scene.pass(1_000);
+    const runs = await scene.brings(
+      scene.request(scene.cluster.subjects.replica(holder.replicaId), {
+        ask: 'runs',
+        instanceId: 'i',
+        cellId: 'charge',
+        attempt: 1,
+      }),
+    );
+    expect(runs).toEqual({ runs: true });
+    scene.cut(holder, 'postgres', false);
+    expect((await scene.brings(answer)).outcome).toBe('completed');
+    expect(scene.story).toEqual(['started charge 1', 'completed charge 1']);
+    expect(holder.replica.attempts.all()).toEqual([]);
+  });
+
+  test('a process that cannot reach Postgres for long with an attempt in hand ends its session; what it knows becomes a late outcome', async () => {
+    const scene = new Scene([HELD]);
+    const holder = await scene.held();
+    const ending = gate();
+    scene.hold = ending.opened;
+    const answer = scene.advance('q1');
+    await scene.until('the effect', () => scene.ran.length === 1);
+    scene.cut(holder, 'postgres', true);
+    ending.open();
+    await scene.until(
+      'the end of its session',
+      () => scene.cluster.etcd.get(`/leasehold/sim/replicas/${holder.replicaId}`) === undefined,
+    );
+    const receipt = await scene.brings(answer);
+    expect(receipt).toMatchObject({ outcome: 'in_doubt', inDoubt: { cellId: 'charge', attempt: 1 } });
+    expect(receipt.holder?.replicaId).not.toBe(holder.replicaId);
+    scene.cut(holder, 'postgres', false);
+    await scene.until('the decision', () => scene.story.length === 3);
+    expect(scene.story[2]).toBe('decided charge 1 succeeded by @late-outcome');
+    expect(scene.cluster.postgres.lateOutcomes).toMatchObject([
+      { kind: 'completed', replicaId: holder.replicaId },
+    ]);
+    expect(scene.cluster.postgres.refusals).toMatchObject([
+      { kind: 'completed', replicaId: holder.replicaId },
+    ]);
+    expect(scene.ran).toHaveLength(1);
+  });
+
+  test('a holder that is cut off from NATS only is left to end its open attempt', async () => {
+    const scene = new Scene([HELD, { ...HELD, id: 'next' }]);
+    const holder = await scene.held();
+    const ending = gate();
+    scene.hold = ending.opened;
+    void scene.advance('q1', { maxCells: 1 });
+    await scene.until('the effect', () => scene.ran.length === 1);
+    scene.cut(holder, 'nats', true);
+    const other = scene.advance('q2');
+    await scene.pass(5_000);
+    expect(scene.story).toEqual(['started charge 1']);
+    expect(holder.replica.leases.holding('i')).toBeDefined();
+    ending.open();
+    const receipt = await scene.brings(other);
+    expect(receipt.outcome).toBe('completed');
+    expect(receipt.holder?.replicaId).not.toBe(holder.replicaId);
+    expect(scene.story).toEqual([
+      'started charge 1',
+      'completed charge 1',
+      'started next 1',
+      'completed next 1',
+    ]);
+    expect(scene.ran).toHaveLength(2);
+  });
+});
+
+describe('an append whose answer was lost', () => {
+  test('that reads back as absent is sent again, the very same row, never renumbered', async () => {
+    const sent: AppendEntry[] = [];
+    const scene = new Scene([HELD], {
+      log: (_process, log): Log => ({
+        ...log,
+        append(entry) {
+          sent.push(structuredClone(entry));
+          // The first two sends of each entry are lost on their way.
+          const sends = sent.filter(({ rows }) => rows[0]?.seq === entry.rows[0]?.seq).length;
+          if (sends <= 2) return Promise.resolve({ kind: 'unknown', cause: new Error('lost') });
+          return log.append(entry);
+        },
+      }),
+    });
+    await scene.held();
+    expect((await scene.brings(scene.advance('q1'))).outcome).toBe('completed');
+    expect(sent).toHaveLength(6);
+    for (const at of [0, 3]) {
+      expect(sent[at + 1]).toEqual(sent[at]);
+      expect(sent[at + 2]).toEqual(sent[at]);
+    }
+    expect(scene.story).toEqual(['started charge 1', 'completed charge 1']);
+    expect(scene.ran).toHaveLength(1);
+  });
+
+  test('a started that reads back as present and newest is run, once', async () => {
+    let lost = 0;
+    const scene = new Scene([HELD], {
+      log: (_process, log): Log => ({
+        ...log,
+        async append(entry) {
+          const outcome = await log.append(entry);
+          if (!isIntent(entry) || lost > 0) return outcome;
+          lost += 1;
+          return { kind: 'unknown', cause: new Error('the answer was lost') };
+        },
+      }),
+    });
+    await scene.held();
+    expect((await scene.brings(scene.advance('q1'))).outcome).toBe('completed');
+    expect(lost).toBe(1);
+    expect(scene.story).toEqual(['started charge 1', 'completed charge 1']);
+    expect(scene.ran).toHaveLength(1);
+  });
+
+  test('a started that reads back as present is mine to run only if nothing follows it', async () => {
+    let victim: SimProcess | undefined;
+    const scene: Scene = new Scene([AGAIN], {
+      log: (process, log): Log => ({
+        ...log,
+        async append(entry) {
+          const outcome = await log.append(entry);
+          if (!isIntent(entry) || victim !== undefined) return outcome;
+          victim = process;
+          scene.cluster.network.setCut(process, 'postgres', true);
+          return { kind: 'unknown', cause: new Error('the answer was lost') };
+        },
+      }),
+    });
+    const holder = await scene.held();
+    const receipt = await scene.brings(scene.advance('q1'));
+    expect(victim).toBe(holder.process);
+    // The request is answered by others, or as unavailable while the intent is unknown; nothing of attempt 1 ran.
+    expect(['unavailable', 'completed']).toContain(receipt.outcome);
+    await scene.until('the end of its session', () => holder.replica.leases.holding('i') === undefined);
+    const again = await scene.brings(scene.advance('q1'));
+    expect(again.outcome).toBe('completed');
+    const story = [...scene.story];
+    expect(story.slice(0, 4)).toEqual([
+      'started charge 1',
+      'interrupted charge 1 crash',
+      'decided charge 1 rerun by @policy',
+      'started charge 2',
+    ]);
+    // Its own send is answered now: it stands, and others have gone on.
+    scene.cut(holder, 'postgres', false);
+    await scene.until('the attempt let go', () => holder.replica.attempts.all().length === 0);
+    await scene.pass(5_000);
+    expect(scene.ran.map(({ attempt }) => attempt)).toEqual([2]);
+    expect(scene.story).toEqual(story);
+  });
+
+  test('a started that reads back as present with a row after it is not run, however trusted the holding', async () => {
+    let lost = false;
+    const scene: Scene = new Scene([AGAIN], {
+      log: (_process, log): Log => ({
+        ...log,
+        async append(entry) {
+          const outcome = await log.append(entry);
+          const [intent] = entry.rows;
+          if (!isIntent(entry) || intent === undefined || lost) return outcome;
+          lost = true;
+          const closing: NewRow = {
+            ...intent,
+            seq: intent.seq + 1,
+            kind: 'interrupted',
+            body: { reason: 'crash' },
+          };
+          scene.cluster.postgres.append({ ...entry, rows: [closing] });
+          return { kind: 'unknown', cause: new Error('the answer was lost') };
+        },
+      }),
+    });
+    await scene.held();
+    expect((await scene.brings(scene.advance('q1'))).outcome).toBe('completed');
+    expect(scene.story).toEqual([
+      'started charge 1',
+      'interrupted charge 1 crash',
+      'decided charge 1 rerun by @policy',
+      'started charge 2',
+      'completed charge 2',
+    ]);
+    expect(scene.ran.map(({ attempt }) => attempt)).toEqual([2]);
+  });
+});
+
+test('a check that fails after started closes the attempt as not_started, decided rerun', async () => {
+  const scene: Scene = new Scene([HELD], {
+    replicas: 1,
+    failpoint: (process) => async (name, place) => {
+      if (name !== 'after_intent' || place.attempt !== 1) return;
+      scene.cluster.network.setCut(process, 'etcd', true);
+      await process.clock().sleep(4_000);
+      expect(scene.ran).toEqual([]);
+      scene.cluster.network.setCut(process, 'etcd', false);
+    },
+  });
+  await scene.held();
+  expect((await scene.brings(scene.advance('q1'))).outcome).toBe('completed');
+  expect(scene.story).toEqual([
+    'started charge 1',
+    'interrupted charge 1 not_started',
+    'decided charge 1 rerun by @policy',
+    'started charge 2',
+    'completed charge 2',
+  ]);
+  const tokens = scene.cluster.postgres.rowsOf('i').map(({ fencingToken }) => fencingToken);
+  // The word of the old term stands under the old token, and the new attempt is a new term's.
+  expect(new Set(tokens.slice(0, 3)).size).toBe(1);
+  expect(tokens[3]).toBeGreaterThan(tokens[2]!);
+  expect(scene.ran.map(({ attempt, fencingToken }) => [attempt, fencingToken])).toEqual([[2, tokens[3]]]);
+});
+
+test('whoever loses to a higher token drops the holding at once, and writes no more under the old one', async () => {
+  const fenced: string[] = [];
+  const scene: Scene = new Scene([GATE, HELD], {
+    log: (process, log): Log => ({
+      ...log,
+      async append(entry) {
+        const outcome = await log.append(entry);
+        if (outcome.kind === 'fenced') fenced.push(process.name);
+        return outcome;
+      },
+    }),
+  });
+  const holder = await scene.held();
+  const { postgres } = scene.cluster;
+  // The holder's view of etcd stops here; its trust lasts a while longer.
+  scene.cut(holder, 'etcd', true);
+  const other = scene.cluster.living.find((one) => one !== holder)!;
+  const seen = await scene.brings(other.replica.leases.look('i'));
+  if (typeof seen === 'string') throw new Error(seen);
+  const taken = await scene.brings(other.replica.leases.takeOver(seen));
+  if (taken.kind !== 'acquired') throw new Error(taken.kind);
+  const { token } = taken.holding;
+  postgres.append({
+    instanceId: 'i',
+    fencingToken: token,
+    replicaId: other.replicaId,
+    rows: [
+      {
+        instanceId: 'i',
+        seq: 1,
+        fencingToken: token,
+        replicaId: other.replicaId,
+        kind: 'satisfied',
+        cellId: 'gate',
+        attempt: 1,
+        requestId: null,
+        agentId: null,
+        body: {},
+      },
+    ],
+    projection: { status: 'ready', nextCellId: 'charge' },
+  });
+  expect(holder.replica.leases.holding('i')).toBeDefined();
+  // The old holder still trusts itself and its memory of an empty log, so it parks: a receipt is as fenced as a row.
+  const answer = scene.advance('q1');
+  await scene.until('the fence', () => fenced.length > 0);
+  expect(fenced).toEqual([holder.process.name]);
+  expect(holder.replica.leases.holding('i')).toBeUndefined();
+  const receipt = await scene.brings(answer);
+  expect(receipt).toMatchObject({ outcome: 'completed', holder: { replicaId: other.replicaId } });
+  expect(fenced).toHaveLength(1);
+  expect(postgres.rowsOf('i').every(({ fencingToken }) => fencingToken >= token)).toBe(true);
+  expect(scene.ran).toHaveLength(1);
+});
+
+describe('before a doubt is decided by policy, the late outcomes are read', () => {
+  const late = (kind: 'completed' | 'failed' | 'not_started', body: JsonObject = {}) => ({
+    instanceId: 'i',
+    cellId: 'charge',
+    attempt: 1,
+    fencingToken: 1,
+    replicaId: GONE,
+    kind,
+    body,
+  });
+
+  test('a late outcome settles a rerun cell, which is not run again', async () => {
+    const scene = new Scene([AGAIN]);
+    scene.history(
+      ['started', 'charge', 1, 'q0', {}],
+      ['interrupted', 'charge', 1, 'q0', { reason: 'crash' }],
+    );
+    scene.cluster.postgres.lateOutcomes.push(late('completed', { output: 7 }));
+    await scene.pass(100);
+    const receipt = await scene.brings(scene.advance('q1'));
+    expect(receipt.outcome).toBe('completed');
+    expect(scene.story[2]).toBe('decided charge 1 succeeded by @late-outcome');
+    expect(scene.ran).toEqual([]);
+  });
+
+  test('a late not_started lets a hold cell run again, and no person is asked', async () => {
+    const scene = new Scene([HELD]);
+    scene.history(
+      ['started', 'charge', 1, 'q0', {}],
+      ['interrupted', 'charge', 1, 'q0', { reason: 'crash' }],
+    );
+    scene.cluster.postgres.lateOutcomes.push(late('not_started'));
+    await scene.pass(100);
+    expect((await scene.brings(scene.advance('q1'))).outcome).toBe('completed');
+    expect(scene.story[2]).toBe('decided charge 1 rerun by @late-outcome');
+    expect(scene.ran.map(({ attempt, idempotencyKey }) => [attempt, idempotencyKey])).toEqual([
+      [2, 'i/charge/1'],
+    ]);
+  });
+
+  test('an outcome counts more than a word that nothing began, whichever came first', async () => {
+    const scene = new Scene([HELD]);
+    scene.history(
+      ['started', 'charge', 1, 'q0', {}],
+      ['interrupted', 'charge', 1, 'q0', { reason: 'crash' }],
+    );
+    scene.cluster.postgres.lateOutcomes.push(late('not_started'), late('completed', { output: 7 }));
+    await scene.pass(100);
+    expect((await scene.brings(scene.advance('q1'))).outcome).toBe('completed');
+    expect(scene.story[2]).toBe('decided charge 1 succeeded by @late-outcome');
+    expect(scene.ran).toEqual([]);
+  });
+
+  test('a person who decides what a late outcome settles gets a conflict', async () => {
+    const scene = new Scene([HELD]);
+    scene.history(
+      ['started', 'charge', 1, 'q0', {}],
+      ['interrupted', 'charge', 1, 'q0', { reason: 'crash' }],
+    );
+    scene.cluster.postgres.lateOutcomes.push(late('completed', { output: 7 }));
+    await scene.pass(100);
+    const body = { agentId: 'person', cellId: 'charge', attempt: 1, as: 'rerun', reason: 'impatient' };
+    const reply = await scene.brings(scene.request(scene.cluster.subjects.decide('i'), body));
+    expect(reply).toMatchObject({ error: { code: 'conflict' } });
+    expect(scene.story[2]).toBe('decided charge 1 succeeded by @late-outcome');
+  });
+
+  test('a decision names the attempt that it answers', async () => {
+    const scene = new Scene([HELD]);
+    scene.history(
+      ['started', 'charge', 1, 'q0', {}],
+      ['interrupted', 'charge', 1, 'q0', { reason: 'crash' }],
+      ['decided', 'charge', 1, null, { as: 'rerun', by: 'person' }],
+      ['started', 'charge', 2, 'q0', {}],
+      ['interrupted', 'charge', 2, 'q0', { reason: 'crash' }],
+    );
+    await scene.pass(100);
+    const decide = (attempt: number) =>
+      scene.brings(
+        scene.request(scene.cluster.subjects.decide('i'), {
+          agentId: 'person',
+          cellId: 'charge',
+          attempt,
+          as: 'succeeded',
+          reason: 'seen',
+        }),
+      );
+    expect(await decide(1)).toMatchObject({ error: { code: 'conflict' } });
+    expect(await decide(3)).toMatchObject({ error: { code: 'conflict' } });
+    expect(scene.story).toHaveLength(5);
+    expect(await decide(2)).toEqual({ instanceId: 'i', seq: 6, as: 'succeeded' });
+  });
+});
+
+describe('a replica that takes up a request which another had begun', () => {
+  test('does not refuse it as in flight, though somebody else was faster: it was admitted', async () => {
+    const scene = new Scene([AGAIN, { ...AGAIN, id: 'next' }]);
+    scene.history(['started', 'charge', 1, 'begun', {}]);
+    await scene.held().catch(() => undefined);
+    const ending = gate();
+    scene.hold = ending.opened;
+    const faster = scene.advance('faster', { wait: true, maxCells: 1 });
+    await scene.until('the effect', () => scene.ran.length === 1);
+    const begun = scene.advance('begun');
+    const fresh = await scene.brings(scene.advance('fresh'));
+    expect(fresh).toMatchObject({ outcome: 'in_flight', inFlight: { requestId: 'faster' } });
+    ending.open();
+    expect((await scene.brings(faster)).outcome).toBe('advanced');
+    const receipt = await scene.brings(begun);
+    expect(receipt.outcome).toBe('completed');
+    expect(receipt.steps.map(({ seq }) => seq)).toEqual([1, 6, 7]);
+    expect(scene.cluster.postgres.receipts.get('begun')?.receipt).toEqual(receipt);
+  });
+
+  test('does not spend its maxCells anew, and does not take its first cell for out of order', async () => {
+    const scene = new Scene([AGAIN, { ...AGAIN, id: 'next' }, { ...AGAIN, id: 'last' }]);
+    scene.history(
+      ['started', 'charge', 1, 'q1', {}],
+      ['completed', 'charge', 1, 'q1', { output: 1 }],
+      ['started', 'next', 1, 'q1', {}],
+    );
+    await scene.pass(100);
+    const receipt = await scene.brings(scene.advance('q1', { cellId: 'charge', maxCells: 2 }));
+    expect(receipt).toMatchObject({ outcome: 'advanced', nextCellId: 'last' });
+    expect(scene.ran.map(({ cellId, attempt }) => [cellId, attempt])).toEqual([['next', 2]]);
+    expect(receipt.steps.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  });
+});
