@@ -49,6 +49,12 @@ export default defineConfig({
         testTimeoutMs: 300_000,
         maxWorkers: 2,
       }),
+      project('model', ['model'], {
+        groupOrder: 0,
+        needsServers: false,
+        testTimeoutMs: 120_000,
+        maxWorkers: 1,
+      }),
       project('integration', ['integration', 'contract'], {
         groupOrder: 1,
         needsServers: true,

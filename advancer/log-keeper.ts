@@ -4,6 +4,8 @@ import type { Log } from './log/log.ts';
 import type { Logger } from './run/context.ts';
 
 const LOOK_AGAIN_MS = 500;
+/** Whoever complains has waited out a whole time-out already; it takes no second one to hand back what others can serve. */
+const FIRST_LOOK_MS = 500;
 
 /** What the keeper needs of the rest of the replica. */
 export interface LogKeeperParts {
@@ -39,19 +41,22 @@ export class LogKeeper {
    * An etcd that was restored from a backup hands out revisions anew. Tokens below those in the log would be fenced by
    * the log row for row, so nothing would ever advance; refusing to lead says so once.
    */
-  async gate(etcdRevision: number): Promise<string | undefined> {
+  async gate(readEtcdRevision: () => Promise<number>): Promise<string | undefined> {
+    let highest: number;
     try {
       await this.#parts.log.check();
-      const highest = await this.#parts.log.highestToken();
-      if (highest <= etcdRevision) return undefined;
-      return (
-        `etcd is at revision ${etcdRevision}, below token ${highest} in the log: it was restored from a backup or ` +
-        `replaced. Restore it with "etcdutl snapshot restore --bump-revision ${highest} --mark-compacted" (etcd 3.5 ` +
-        `and newer), or write to it until its revision is above ${highest}`
-      );
+      highest = await this.#parts.log.highestToken();
     } catch (cause) {
       return `Postgres cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`;
     }
+    // In this order: others acquire meanwhile, and their tokens would seem to be ahead of a revision read before.
+    const etcdRevision = await readEtcdRevision();
+    if (highest <= etcdRevision) return undefined;
+    return (
+      `etcd is at revision ${etcdRevision}, below token ${highest} in the log: it was restored from a backup or ` +
+      `replaced. Restore it with "etcdutl snapshot restore --bump-revision ${highest} --mark-compacted" (etcd 3.5 ` +
+      `and newer), or write to it until its revision is above ${highest}`
+    );
   }
 
   /** Somebody could not reach Postgres: find out, and hand back what others could serve. */
@@ -65,9 +70,9 @@ export class LogKeeper {
 
   async #look(cause: unknown): Promise<void> {
     const { log, clock, logger, handBackIdle, leases } = this.#parts;
-    for (;;) {
+    for (let first = true; ; first = false) {
       try {
-        await log.check();
+        await (first ? this.#soon(log.check()) : log.check());
         if (this.#trouble !== undefined) logger.info({}, 'Postgres answers again');
         this.#trouble = undefined;
         return;
@@ -83,5 +88,12 @@ export class LogKeeper {
         await clock.sleep(LOOK_AGAIN_MS);
       }
     }
+  }
+
+  async #soon(check: Promise<void>): Promise<void> {
+    const over = new AbortController();
+    const late = this.#parts.clock.sleep(FIRST_LOOK_MS, over.signal).then(() => 'late' as const);
+    const result = await Promise.race([check, late]).finally(() => over.abort());
+    if (result === 'late') throw new Error(`no answer within ${FIRST_LOOK_MS} ms`);
   }
 }

@@ -45,7 +45,9 @@ export interface ReplicaParts {
   failpoint: Failpoint | undefined;
   ttlMs: number;
   /** Makes the coordinator, which must ask the gate before it leads. */
-  coordinator: (gate: (etcdRevision: number) => Promise<string | undefined>) => LeasesLifecycle;
+  coordinator: (
+    gate: (readEtcdRevision: () => Promise<number>) => Promise<string | undefined>,
+  ) => LeasesLifecycle;
   crash: (cause: unknown) => never;
 }
 
@@ -78,9 +80,16 @@ export class Replica {
       leases: () => this.leases,
       handBackIdle: () => this.#handBackIdle('Postgres does not answer'),
     });
-    this.leases = parts.coordinator((etcdRevision) => this.#keeper.gate(etcdRevision));
+    this.leases = parts.coordinator((readEtcdRevision) => this.#keeper.gate(readEtcdRevision));
     const logTrouble = (cause: unknown): void => this.#keeper.notice(cause);
-    this.#peers = new Peers({ bus, subjects, clock, attempts: this.attempts });
+    this.#peers = new Peers({
+      bus,
+      subjects,
+      clock,
+      attempts: this.attempts,
+      count,
+      serve: (forward, message) => this.#intake.forwarded(forward, message),
+    });
     this.#context = {
       log,
       leases: this.leases,
@@ -111,7 +120,7 @@ export class Replica {
       count,
       ttlMs: parts.ttlMs,
       held,
-      tellAnswered: (key) => bus.publish(subjects.answered, { key }),
+      tellAnswered: (key) => bus.publish(subjects.answered, { key, by: this.leases.replicaId }),
       logTrouble,
     });
     this.#pulse = new Pulse(clock);

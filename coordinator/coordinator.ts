@@ -32,10 +32,11 @@ export interface CoordinatorOptions {
   /** The TTL of sessions to ask for, in whole seconds, at least 2. */
   ttlS: number;
   /**
-   * Asked before every session with the revision that etcd is at: answers why this process must not lead now, e.g.
+   * Asked before every session, with how to read the revision that etcd is at (which throws as the store does):
+   * answers why this process must not lead now, e.g.
    * Postgres cannot be reached, or holds a token above etcd's revision. Asked again every second until it allows.
    */
-  gate: (etcdRevision: number) => Promise<string | undefined>;
+  gate: (readEtcdRevision: () => Promise<number>) => Promise<string | undefined>;
   /** A holding that was neither got nor pinned for so long is released, in milliseconds. */
   idleReleaseMs: number;
   /** Beyond so many holdings the least recently used ones that nothing pins are released. */
@@ -270,8 +271,7 @@ export class Coordinator implements Leases {
     const { clock, log, namespace, replicaId, ttlS, idleReleaseMs, maxHoldings } = this.#options;
     let session: Session | undefined;
     try {
-      const { revision } = await this.#store.read([this.#registry.key]);
-      const refusal = await this.#askGate(revision);
+      const refusal = await this.#askGate();
       if (refusal !== undefined) return refusal;
       if (this.#leaving !== undefined) return this.#leaving;
       session = await Session.open({ store: this.#store, clock, ttlS });
@@ -303,11 +303,13 @@ export class Coordinator implements Leases {
     return tenure;
   }
 
-  async #askGate(revision: number): Promise<string | undefined> {
+  async #askGate(): Promise<string | undefined> {
     const { clock, gate } = this.#options;
     const late = `the check before leading did not answer within ${GATE_MS} ms`;
     try {
-      return await answeredWithin(clock, GATE_MS, late, () => gate(revision));
+      return await answeredWithin(clock, GATE_MS, late, () =>
+        gate(async () => (await this.#store.read([this.#registry.key])).revision),
+      );
     } catch (error) {
       return `the check before leading failed: ${reasonOf(error)}`;
     }

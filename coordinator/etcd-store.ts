@@ -1,9 +1,10 @@
 import { Etcd3, EtcdLeaseInvalidError, Range } from 'etcd3';
-import type { ICompare, IOptions, IRequestOp } from 'etcd3';
+import type { ICompare, IRequestOp } from 'etcd3';
 import type { Clock } from '../src/clock.ts';
 import { systemClock } from '../src/clock.ts';
 import { exactInteger } from '../src/ids.ts';
 import { entryOf } from './etcd-entry.ts';
+import { once, shunSilentHosts } from './etcd-hosts.ts';
 import { EtcdKeepAlive } from './etcd-keep-alive.ts';
 import { watchEtcd } from './etcd-watch.ts';
 import { LeaseGone, MAX_KEYS_PER_CALL, reasonOf, StoreUnavailable } from './store.ts';
@@ -22,16 +23,6 @@ export interface EtcdOptions {
   clock?: Clock | undefined;
 }
 
-type FaultPolicy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
-
-/** Runs each call once. The library's own policies repeat calls that may have been applied, and hold back others. */
-const once: FaultPolicy = {
-  _altReturn: undefined as never,
-  onSuccess: () => ({ dispose: () => undefined }),
-  onFailure: () => ({ dispose: () => undefined }),
-  execute: async (run, signal = new AbortController().signal) => run({ signal }),
-};
-
 const LIST_PAGE = 2_000;
 
 /** The {@link LeaseStore} of a real etcd, 3.4 or newer. */
@@ -42,7 +33,7 @@ export function etcdStore(options: EtcdOptions): LeaseStore {
     hosts: options.hosts,
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
     ...(options.auth === undefined ? {} : { auth: options.auth }),
-    faultHandling: { global: once, host: () => once },
+    faultHandling: { global: once, host: shunSilentHosts(clock) },
     // A stream lives on; every other call has a deadline, since etcd3 gives it none.
     defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: clock.wallMs() + callTimeoutMs }),
     grpcOptions: {

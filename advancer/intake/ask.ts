@@ -4,6 +4,14 @@ import type { HeldInstance } from '../run/held-instance.ts';
 /** What came of serving a broadcast request on a held instance. */
 export type Served = { kind: 'answered'; reply: Json } | { kind: 'handed_on' };
 
+/** A broadcast as one replica sends it on to another. */
+export type Forward = {
+  verb: 'advance' | 'decide';
+  instanceId: string;
+  /** The body, as text. */
+  body: string;
+};
+
 /** What a broadcast request wants, whatever its verb. */
 export interface Errand {
   /** Tells it from all other requests, on every replica alike. */
@@ -13,6 +21,8 @@ export interface Errand {
   expiresAtMs: number;
   /** Does the work under a holding. */
   serve(held: HeldInstance): Promise<Served>;
+  /** The message as it can be sent on to a holder that may not have heard it; undefined: it is not worth it. */
+  forward?: (() => Forward) | undefined;
   /** What to say when nobody can serve it for now, or it has expired. */
   refusal(outcome: 'unavailable' | 'expired', why: string): Json;
 }
@@ -25,6 +35,8 @@ export class Ask {
   readonly errand: Errand;
   /** When its turn order was last laid down, on the monotonic clock. */
   turnsFromMs: number;
+  /** The holder that it was sent on to. */
+  forwardedTo: string | undefined;
   readonly #replies: ((body: Json) => void)[];
   #settled = false;
   #wake: () => void = () => undefined;

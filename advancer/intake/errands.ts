@@ -40,6 +40,11 @@ export function advanceErrand(
       count({ what: 'receipt', outcome: handled.receipt.outcome });
       return { kind: 'answered', reply: asJson(handled.receipt) };
     },
+    forward() {
+      // With the expiry that counted from when it arrived here.
+      const body = JSON.stringify({ ...message, expiresAt: new Date(expiresAtMs).toISOString() });
+      return { verb: 'advance', instanceId, body };
+    },
     refusal(outcome, why) {
       count({ what: 'receipt', outcome });
       return asJson(refusedOutright(request, outcome, why));
@@ -72,6 +77,7 @@ export function decideErrand(
         }
       }
     },
+    forward: () => ({ verb: 'decide', instanceId, body: new TextDecoder().decode(body) }),
     refusal: (outcome, why) => errorReply({ code: outcome, message: why }),
   };
 }

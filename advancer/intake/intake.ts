@@ -9,7 +9,6 @@ import {
   AdvanceMessage,
   ClaimMessage,
   DecideMessage,
-  readMessage,
   StartMessage,
   StatusMessage,
   type Read,
@@ -17,13 +16,16 @@ import {
 } from '../../src/request/messages.ts';
 import { LogUnavailable } from '../log/log.ts';
 import type { Counted, Logger } from '../run/context.ts';
+import type { Forward } from './ask.ts';
+import { readBody } from './body.ts';
 import type { Desk } from './desk.ts';
 import { advanceErrand, asJson, decideErrand, errorReply, settleErrand } from './errands.ts';
 import type { Pulse } from './pulse.ts';
 import type { Router } from './router.ts';
 
-const AnsweredNote = z.object({ key: z.string() });
+const AnsweredNote = z.object({ key: z.string(), by: z.string() });
 const LeavingNote = z.object({ leaving: Id });
+const SettleNote = z.object({});
 
 /** What the intake needs of the rest of the replica. */
 export interface IntakeParts {
@@ -52,7 +54,7 @@ export class Intake {
 
   /** Starts listening. */
   open(): void {
-    const { bus, subjects, desk, router } = this.#parts;
+    const { bus, subjects, desk } = this.#parts;
     const queue = { queue: QUEUE_GROUP };
     this.#subscriptions = [
       bus.subscribe(
@@ -75,12 +77,7 @@ export class Intake {
       bus.subscribe(subjects.all('advance'), (m) => this.#advance(m)),
       bus.subscribe(subjects.all('decide'), (m) => this.#decide(m)),
       bus.subscribe(subjects.all('settle'), (m) => this.#settle(m)),
-      bus.subscribe(subjects.answered, (m) => {
-        const answered = readMessage(AnsweredNote, m.data);
-        if (answered.ok) router.answered(answered.value.key);
-        const leaving = readMessage(LeavingNote, m.data);
-        if (leaving.ok) router.leaving(leaving.value.leaving);
-      }),
+      bus.subscribe(subjects.answered, (m) => this.#answered(m)),
     ];
   }
 
@@ -114,9 +111,20 @@ export class Intake {
     }
   }
 
-  #advance(message: BusMessage): void {
+  /** Takes up a broadcast that another replica sends on, as if it had come by itself. */
+  forwarded({ verb, instanceId, body }: Forward, message: BusMessage): void {
+    const sentOn: BusMessage = {
+      subject: message.subject,
+      data: new TextEncoder().encode(body),
+      wantsReply: message.wantsReply,
+      reply: (answer) => message.reply(answer),
+    };
+    if (verb === 'advance') this.#advance(sentOn, instanceId);
+    else this.#decide(sentOn, instanceId);
+  }
+
+  #advance(message: BusMessage, instanceId = subjectRest(message.subject)): void {
     const { router, count } = this.#parts;
-    const instanceId = subjectRest(message.subject);
     const read = readRequest(instanceId, AdvanceMessage, message.data);
     if (!read.ok) {
       this.#malformed(message, 'advance', instanceId, invalidReceipt(instanceId, message.data, read.error));
@@ -125,8 +133,7 @@ export class Intake {
     router.take(advanceErrand(instanceId, read.value, this.#arrivedAtMs(), count), replyTo(message));
   }
 
-  #decide(message: BusMessage): void {
-    const instanceId = subjectRest(message.subject);
+  #decide(message: BusMessage, instanceId = subjectRest(message.subject)): void {
     const read = readRequest(instanceId, DecideMessage, message.data);
     if (!read.ok) {
       this.#malformed(message, 'decide', instanceId, errorReply(read.error));
@@ -138,8 +145,20 @@ export class Intake {
 
   #settle(message: BusMessage): void {
     const instanceId = subjectRest(message.subject);
-    if (!isId(instanceId)) return;
+    if (!isId(instanceId) || !readBody(SettleNote, message.data).ok) {
+      this.#parts.count({ what: 'malformed', verb: 'settle' });
+      return;
+    }
     this.#parts.router.take(settleErrand(instanceId, this.#arrivedAtMs()), () => undefined);
+  }
+
+  #answered(message: BusMessage): void {
+    const { router, count } = this.#parts;
+    const answered = readBody(AnsweredNote, message.data);
+    if (answered.ok) router.answered(answered.value.key, answered.value.by);
+    const leaving = readBody(LeavingNote, message.data);
+    if (leaving.ok) router.leaving(leaving.value.leaving);
+    if (!answered.ok && !leaving.ok) count({ what: 'malformed', verb: 'answered' });
   }
 
   /** Every replica sees a malformed broadcast; the first in rank answers it. */
@@ -163,12 +182,12 @@ function readRequest<T>(id: string, schema: z.ZodType<T>, data: Uint8Array): Rea
     const message = `the id in the subject must be 1 to 128 characters of A-Z a-z 0-9 _ -`;
     return { ok: false, error: { code: 'invalid', message, field: 'subject' } };
   }
-  return readMessage(schema, data);
+  return readBody(schema, data);
 }
 
 /** `advance` answers a receipt always; the request id is given back if one can be made out. */
 function invalidReceipt(instanceId: string, data: Uint8Array, error: ReplyError): Json {
-  const id = readMessage(z.looseObject({ requestId: Id }), data);
+  const id = readBody(z.looseObject({ requestId: Id }), data);
   return asJson({
     requestId: id.ok ? id.value.requestId : null,
     instanceId,

@@ -4,13 +4,21 @@ import type { Bus, BusMessage, BusSubscription } from '../../src/bus/bus.ts';
 import type { Subjects } from '../../src/bus/subjects.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Id } from '../../src/ids.ts';
-import { readMessage } from '../../src/request/messages.ts';
+import type { Json } from '../../src/json.ts';
 import type { Attempts } from '../run/attempts.ts';
-import type { PeerAnswer } from '../run/context.ts';
+import type { Counted, PeerAnswer } from '../run/context.ts';
+import type { Forward } from './ask.ts';
+import { readBody } from './body.ts';
 
 const PeerMessage = z.union([
   z.strictObject({ ask: z.literal('ping') }),
   z.strictObject({ ask: z.literal('runs'), instanceId: Id, cellId: Id, attempt: z.int().min(1) }),
+  z.strictObject({
+    ask: z.literal('serve'),
+    verb: z.enum(['advance', 'decide']),
+    instanceId: Id,
+    body: z.string(),
+  }),
 ]);
 
 const RunsReply = z.object({ runs: z.boolean() });
@@ -31,13 +39,25 @@ export class Peers {
   readonly #subjects: Subjects;
   readonly #clock: Clock;
   readonly #attempts: Attempts;
+  readonly #count: (event: Counted) => void;
+  readonly #serve: (forward: Forward, message: BusMessage) => void;
   readonly #reached = new Map<string, { atMs: number; answer: Promise<boolean> }>();
 
-  constructor(parts: { bus: Bus; subjects: Subjects; clock: Clock; attempts: Attempts }) {
+  constructor(parts: {
+    bus: Bus;
+    subjects: Subjects;
+    clock: Clock;
+    attempts: Attempts;
+    count: (event: Counted) => void;
+    /** Takes up a broadcast that another replica sends on. */
+    serve: (forward: Forward, message: BusMessage) => void;
+  }) {
     this.#bus = parts.bus;
     this.#subjects = parts.subjects;
     this.#clock = parts.clock;
     this.#attempts = parts.attempts;
+    this.#count = parts.count;
+    this.#serve = parts.serve;
   }
 
   /** Answers others' questions to this process. */
@@ -55,6 +75,16 @@ export class Peers {
     const read = RunsReply.safeParse(reply.body);
     if (!read.success) return 'silent';
     return read.data.runs ? 'runs' : 'does_not_run';
+  }
+
+  /**
+   * Sends a broadcast on to the replica that holds its instance, which may not have heard it: it was cut off when the
+   * broadcast came, or was not there yet. Brings its answer, or undefined when there is none.
+   */
+  async forward(replicaId: string, forward: Forward, timeoutMs: number): Promise<Json | undefined> {
+    const body = { ask: 'serve', ...forward };
+    const reply = await this.#bus.request(this.#subjects.replica(replicaId), body, timeoutMs);
+    return reply.kind === 'reply' ? reply.body : undefined;
   }
 
   /**
@@ -94,8 +124,9 @@ export class Peers {
   }
 
   #answer(replicaId: string, message: BusMessage): void {
-    const read = readMessage(PeerMessage, message.data);
+    const read = readBody(PeerMessage, message.data);
     if (!read.ok) {
+      this.#count({ what: 'malformed', verb: 'replica' });
       message.reply({ error: { ...read.error } });
       return;
     }
@@ -106,6 +137,11 @@ export class Peers {
       case 'runs': {
         const { instanceId, cellId, attempt } = read.value;
         message.reply({ runs: this.#attempts.runsOrRenounces(instanceId, cellId, attempt) });
+        return;
+      }
+      case 'serve': {
+        const { verb, instanceId, body } = read.value;
+        this.#serve({ verb, instanceId, body }, message);
       }
     }
   }

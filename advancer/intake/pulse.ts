@@ -51,7 +51,8 @@ export class Pulse {
   #notice(): void {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#lastTickMs <= GAP_MS) return;
-    this.#stoodStillFromMs = this.#lastTickMs;
+    // Stopped again while it was still waking: what waits in sockets may be as old as the first standstill.
+    if (this.#lastTickMs - this.#wokeAtMs >= WAKING_MS) this.#stoodStillFromMs = this.#lastTickMs;
     this.#wokeAtMs = nowMs;
     this.#lastTickMs = nowMs;
   }

@@ -17,12 +17,16 @@ const GRACE_MS = 60;
 const LOOK_AGAIN_MS = 500;
 /** How long after a change of mind (an acquisition lost, etcd silent) to try again. */
 const RETRY_MS = 50;
+/** How long the answer to a request that was sent on may take after it was announced. */
+const FORWARDED_REPLY_MS = 1_000;
+/** A timer takes no more; an expiry may lie years ahead. */
+const MAX_FORWARD_MS = 600_000;
 
 /** What the router needs of the rest of the replica. */
 export interface RouterParts {
   leases: Leases;
   log: Pick<Log, 'newestRow'>;
-  peers: Pick<Peers, 'reachable'>;
+  peers: Pick<Peers, 'reachable' | 'forward'>;
   clock: Clock;
   logger: Logger;
   count: (event: Counted) => void;
@@ -72,8 +76,12 @@ export class Router {
   }
 
   /** Another replica has answered the request. */
-  answered(key: string): void {
-    this.#asks.get(key)?.settle();
+  answered(key: string, by: string): void {
+    const ask = this.#asks.get(key);
+    if (ask === undefined) return;
+    if (ask.forwardedTo !== by) ask.settle();
+    // It answered us, and we the agent: its reply is on its way.
+    else void this.#parts.clock.sleep(FORWARDED_REPLY_MS).then(() => ask.settle());
   }
 
   /** A replica said that it is draining: it takes up nothing any more. */
@@ -158,8 +166,9 @@ export class Router {
     if (waitedMs < turnMs && !(holder !== undefined && this.#leaving.has(holder.replicaId)))
       return turnMs - waitedMs;
     if (holder !== undefined) {
-      if (await this.#parts.peers.reachable(holder.replicaId)) return LOOK_AGAIN_MS;
-      return this.#takeOver(instanceId);
+      if (!(await this.#parts.peers.reachable(holder.replicaId))) return this.#takeOver(instanceId);
+      if (waitedMs >= LOOK_AGAIN_MS) this.#forward(ask, holder.replicaId);
+      return LOOK_AGAIN_MS;
     }
     const outcome = await leases.acquire(instanceId);
     switch (outcome.kind) {
@@ -170,6 +179,21 @@ export class Router {
       case 'unavailable':
         return RETRY_MS;
     }
+  }
+
+  /**
+   * The holder is there, and the request is not answered: perhaps it never heard of it. A holder that did hear of it
+   * joins the two; whichever answer comes first counts.
+   */
+  #forward(ask: Ask, holderId: string): void {
+    const { clock, peers } = this.#parts;
+    const forward = ask.errand.forward?.();
+    if (forward === undefined || ask.forwardedTo === holderId) return;
+    ask.forwardedTo = holderId;
+    const untilExpiryMs = Math.max(1_000, ask.errand.expiresAtMs - clock.wallMs());
+    void peers.forward(holderId, forward, Math.min(MAX_FORWARD_MS, untilExpiryMs)).then((reply) => {
+      if (reply !== undefined && !ask.settled) ask.answer(reply);
+    });
   }
 
   /** The holder does not answer: take its place if etcd still has it there and the log has no open attempt. */

@@ -1,4 +1,3 @@
-import type { NewRow } from '../../src/execution/row.ts';
 import { storableJson } from '../../src/json.ts';
 import type { Json } from '../../src/json.ts';
 import type { AppendEntry } from './log.ts';
@@ -44,13 +43,8 @@ export function lastSeqOf(entry: AppendEntry): number {
   return entry.rows.at(-1)?.seq ?? entry.receipt?.lastSeq ?? 0;
 }
 
-/** Whether the row begins something; under a request that has its receipt, nothing may begin. */
-export function opensSomething(row: NewRow): boolean {
-  return row.kind === 'started' || row.kind === 'satisfied' || row.kind === 'refuted';
-}
-
 /** The requests whose receipts would forbid this entry. */
 export function guardedRequests(entry: AppendEntry): string[] {
-  const ids = entry.rows.filter(opensSomething).map((row) => row.requestId);
+  const ids = entry.rows.map((row) => row.requestId);
   return [...new Set([entry.receipt?.requestId ?? null, ...ids])].filter((id) => id !== null);
 }

@@ -25,6 +25,12 @@ export type Handled =
   /** This replica does not lead the instance any more; the request is for whoever does. */
   | { kind: 'handed_on' };
 
+/** An answer that is given while the walk goes on. */
+export interface EarlyAnswer {
+  given: Receipt | undefined;
+  give(receipt: Receipt): void;
+}
+
 /** How one walk over the log ended. */
 export type Walked = Handled | { kind: 'stale' };
 
@@ -36,18 +42,23 @@ const LOOK_AGAIN_MS = 200;
  * used up. What the log already holds under this request id counts: a request that another replica had begun goes on
  * where it stood.
  *
- * @param early answers the request before the walk ends; the walk then goes on without running anything new
+ * @param early answers the request before the walk ends; from then on the walk begins nothing, for its agent was told
+ *   that nothing was run
  */
 export async function advance(
   context: RunContext,
   term: Term,
   request: AdvanceRequest,
-  early: (receipt: Receipt) => void,
+  early: EarlyAnswer,
 ): Promise<Walked> {
   const whom: OnBehalfOf = { requestId: request.requestId, agentId: request.agentId };
   const refusal = outOfOrder(context, term, request);
   if (refusal !== undefined) return { kind: 'receipt', receipt: refusal };
   for (;;) {
+    if (early.given !== undefined) {
+      await term.commit();
+      return { kind: 'receipt', receipt: early.given };
+    }
     const step = nextStep(term.course);
     switch (step.do) {
       case 'close': {
@@ -97,7 +108,7 @@ export async function advance(
           await context.clock.sleep(step.backoffMs, AbortSignal.any([context.draining, term.holding.signal]));
         }
         const result = await runAttempt(context, term, step, whom, () =>
-          early(receiptOf(context, term, request, 'unavailable', { error: postgresAway })),
+          early.give(receiptOf(context, term, request, 'unavailable', { error: postgresAway })),
         );
         if (result.kind === 'closed') break;
         if (result.kind === 'handed_on') await term.commit();

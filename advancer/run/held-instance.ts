@@ -3,7 +3,7 @@ import type { Holding } from '../../src/lease/holding.ts';
 import type { DecideMessage, ReplyError } from '../../src/request/messages.ts';
 import type { InFlight, Receipt } from '../../src/request/receipt.ts';
 import type { Verdict } from '../../src/execution/row.ts';
-import { advance, type AdvanceRequest, type Handled } from './advance.ts';
+import { advance, type AdvanceRequest, type EarlyAnswer, type Handled } from './advance.ts';
 import type { RunContext } from './context.ts';
 import { receiptOf, recordedFor, refusedOutright } from './receipts.ts';
 import { closeAttempt, proposeDecision, settleByEvidence, settleDoubt } from './settle.ts';
@@ -88,7 +88,13 @@ export class HeldInstance {
       if (receipt !== undefined) return { kind: 'receipt', receipt };
     }
     const answered = new Promise<Handled>((resolve, reject) => {
-      const early = (receipt: Receipt): void => resolve({ kind: 'receipt', receipt });
+      const early: EarlyAnswer = {
+        given: undefined,
+        give(receipt) {
+          this.given = receipt;
+          resolve({ kind: 'receipt', receipt });
+        },
+      };
       const mine = activeFor(request, this.#context.clock.wallMs());
       this.#exclusively(async () => {
         this.#active = mine;
@@ -105,15 +111,10 @@ export class HeldInstance {
     return answered;
   }
 
-  async #walk(request: AdvanceRequest, early: (receipt: Receipt) => void): Promise<Handled> {
+  async #walk(request: AdvanceRequest, early: EarlyAnswer): Promise<Handled> {
     const { clock, failpoint } = this.#context;
     const { instanceId, requestId } = request;
-    if (clock.wallMs() > request.expiresAtMs) {
-      return {
-        kind: 'receipt',
-        receipt: refusedOutright(request, 'expired', 'the request has expired; nothing was run'),
-      };
-    }
+    const expired = clock.wallMs() > request.expiresAtMs;
     if (failpoint !== undefined) await failpoint('on_admission', { instanceId, requestId });
     for (;;) {
       if (!this.holding.trusted()) return { kind: 'handed_on' };
@@ -123,6 +124,11 @@ export class HeldInstance {
         return { kind: 'receipt', receipt: refusedOutright(request, 'not_found', why) };
       }
       if (term === 'superseded') return { kind: 'handed_on' };
+      // One that had begun under a holder before this one was admitted in time.
+      if (expired && !term.course.state.stepsByRequest.has(requestId)) {
+        const why = 'the request has expired; nothing was run';
+        return { kind: 'receipt', receipt: refusedOutright(request, 'expired', why) };
+      }
       this.#active?.hasRead(term);
       const walked = await this.#orForget(() => advance(this.#context, term, request, early));
       if (walked.kind !== 'stale') return walked;

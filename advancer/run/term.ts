@@ -168,14 +168,18 @@ export class Term {
   }
 
   /**
-   * The request got its receipt elsewhere, so nothing of the entry was written. What closes an attempt of ours is
-   * written all the same, without the receipt; where somebody else has closed it already, it becomes evidence.
+   * The request got its receipt elsewhere, so nothing of the entry was written, and nothing may be under its id. What
+   * closes an attempt or settles a doubt is written all the same, under no request; where somebody else has done so
+   * already, what we know becomes evidence.
    */
   async #closeAllTheSame(rows: readonly NewRow[], receipt: Receipt): Promise<void> {
     const opening = rows.findIndex(
       ({ kind }) => kind === 'started' || kind === 'satisfied' || kind === 'refuted',
     );
-    const closing = opening === -1 ? rows : rows.slice(0, opening);
+    const closing = (opening === -1 ? rows : rows.slice(0, opening)).map((row) => ({
+      ...row,
+      requestId: null,
+    }));
     if (closing.length === 0) return;
     const definite = await appendDefinitely(this.#context, {
       instanceId: this.holding.instanceId,

@@ -19,6 +19,7 @@ export interface ArenaOptions {
   replicas: number;
   leaseTtlS: number;
   dir: string;
+  faketimeLib: string | undefined;
   env: NodeJS.ProcessEnv;
   ports: ChaosPorts;
   nowMs: () => number;
@@ -67,7 +68,7 @@ export class Arena {
         natsUrl: servers.nats.url,
         databaseUrl,
       };
-      const faketimeLib = findFaketime();
+      const faketimeLib = options.faketimeLib ?? findFaketime();
       const slots = await Promise.all(
         Array.from({ length: replicas }, async (_, index) => {
           return new ReplicaSlot({

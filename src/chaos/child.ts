@@ -57,7 +57,7 @@ export class Child<Ready> {
       child.once('error', () => end(null, null));
     });
     const line = new Promise<string>((resolve) => {
-      createInterface(child.stdout).once('line', resolve);
+      if (child.stdout !== null) createInterface(child.stdout).once('line', resolve);
     });
     this.ready = Promise.race([line, this.exited]).then((first) => {
       if (typeof first === 'string') return JSON.parse(first) as Ready;

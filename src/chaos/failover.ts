@@ -1,7 +1,8 @@
 import type { Agent } from '../agent/agent.ts';
-import type { LogEvidence } from './ports.ts';
+import type { Row } from '../execution/row.ts';
 import { faultKind } from './faults.ts';
 import type { WorkInstance } from './instances.ts';
+import type { LogEvidence } from './ports.ts';
 import type { Random } from './random.ts';
 import type { Failover } from './record.ts';
 import { LINGERING, STEADY } from './runbooks.ts';
@@ -23,7 +24,6 @@ interface Pending {
   kind: string;
   /** Epoch milliseconds. */
   struckAt: number;
-  boundMs: number | null;
   /** Where there is no victim: until the first answer, as measured. */
   servedMs?: number | undefined;
 }
@@ -32,6 +32,8 @@ const IDLE_STAKES = 3;
 const OPEN_STAKES = 2;
 const TRIES = 14;
 const TOUCH_TIMEOUT_MS = 1_200;
+/** An instance with so many cells used might run out of them in the middle of a measurement. */
+const REUSED_UNTIL = 20;
 
 /**
  * Measures how long instances go unserved because of an isolated fault: before it strikes, some are put into the
@@ -86,13 +88,11 @@ export class FailoverMeter {
     until: Promise<unknown>,
   ): Promise<void> {
     const struckAt = Date.now();
-    const bound = faultKind(fault.kind).bound(this.#ttlMs);
     let over = false;
     const done = until.then(() => (over = true));
     await Promise.all(
       stakes.map(async (stake) => {
-        const boundMs = stake.attemptOpen ? bound.open : bound.idle;
-        const pending: Pending = { stake, faultId: fault.id, kind: fault.kind, struckAt, boundMs };
+        const pending: Pending = { stake, faultId: fault.id, kind: fault.kind, struckAt };
         this.#pending.push(pending);
         if (!stake.attemptOpen) await this.#demand(pending, victimless, () => over);
       }),
@@ -103,25 +103,30 @@ export class FailoverMeter {
   /** What the log says of the failovers of one instance. */
   failoversOf({ evidence, receiptTimes }: LogEvidence): Failover[] {
     const own = this.#pending.filter(({ stake }) => stake.instance.instanceId === evidence.instanceId);
-    return own.flatMap(({ stake, faultId, kind, struckAt, boundMs, servedMs }) => {
-      const common = { faultId, kind, instanceId: evidence.instanceId, attemptOpen: stake.attemptOpen, boundMs };
-      if (servedMs !== undefined) return [{ ...common, ms: servedMs }];
+    return own.flatMap(({ stake, faultId, kind, struckAt, servedMs }) => {
+      const attemptOpen = wasOpen(evidence.rows, stake.fencingToken, struckAt);
+      const bound = faultKind(kind).bound(this.#ttlMs);
+      const common = { faultId, kind, instanceId: evidence.instanceId, attemptOpen };
+      if (servedMs !== undefined) return [{ ...common, boundMs: null, ms: servedMs }];
+      const boundMs = attemptOpen ? bound.open : bound.idle;
+      const later = (fencingToken: number): boolean => fencingToken > stake.fencingToken;
       const times = [
-        ...evidence.rows.flatMap(({ fencingToken, recordedAt }) => (fencingToken > stake.fencingToken ? [recordedAt] : [])),
-        ...evidence.receipts.flatMap(({ receipt }, index) =>
-          (receipt.holder?.fencingToken ?? 0) > stake.fencingToken ? (receiptTimes[index] ?? []) : [],
+        ...evidence.rows.filter((row) => later(row.fencingToken)).map(({ recordedAt }) => recordedAt),
+        ...receiptTimes.filter((_, index) =>
+          later(evidence.receipts[index]?.receipt.holder?.fencingToken ?? 0),
         ),
       ];
       const first = Math.min(...times.map((time) => Date.parse(time)));
-      // A later term that nobody had to wait for (it came long after, or before) is no failover.
-      return Number.isFinite(first) && first >= struckAt ? [{ ...common, ms: first - struckAt }] : [];
+      // A later term that came before the fault has nothing to do with it.
+      return Number.isFinite(first) && first >= struckAt
+        ? [{ ...common, boundMs, ms: first - struckAt }]
+        : [];
     });
   }
 
   async #demand(pending: Pending, victimless: boolean, isOver: () => boolean): Promise<void> {
     const { instance, fencingToken } = pending.stake;
     const startedAt = performance.now();
-    const gapMs = Math.max(80, this.#ttlMs / 25);
     while (!isOver() && !instance.ended) {
       const request = { requestId: this.#workload.name('f'), maxCells: 1, wait: true };
       const receipt = await this.#workload.advance(this.#agent, instance, request, { timeoutMs: 10_000 });
@@ -131,7 +136,8 @@ export class FailoverMeter {
         return;
       }
       if (served && (receipt.holder?.fencingToken ?? 0) > fencingToken) return;
-      await sleep(gapMs);
+      // The shortest bounds are a few hundred milliseconds; the cells must last for the longest.
+      await sleep(performance.now() - startedAt < 1_000 ? 15 : Math.max(100, this.#ttlMs / 20));
     }
   }
 
@@ -149,10 +155,13 @@ export class FailoverMeter {
         }));
       if (instance === undefined) return;
       const request = { requestId: this.#workload.name('f'), maxCells: 1 };
-      const { holder } = await this.#workload.advance(this.#agent, instance, request, { timeoutMs: TOUCH_TIMEOUT_MS });
+      const { holder } = await this.#workload.advance(this.#agent, instance, request, {
+        timeoutMs: TOUCH_TIMEOUT_MS,
+      });
       if (runbookId === STEADY) this.#pool.push(instance);
       if (holder === null || (victim !== undefined && holder.replicaId !== victim)) return;
-      if (stakes.length < wanted) stakes.push({ instance, attemptOpen: false, fencingToken: holder.fencingToken });
+      if (stakes.length < wanted)
+        stakes.push({ instance, attemptOpen: false, fencingToken: holder.fencingToken });
     };
     for (let tries = 0; tries < TRIES && stakes.length < wanted && performance.now() < deadline; tries += 4) {
       await Promise.all(Array.from({ length: 4 }, touch));
@@ -161,8 +170,21 @@ export class FailoverMeter {
   }
 
   #takePool(): WorkInstance[] {
-    const usable = this.#pool.filter(({ ended }) => !ended);
+    const usable = this.#pool.filter(
+      ({ nextCellId, ended }) => !ended && cellsUsed(nextCellId) < REUSED_UNTIL,
+    );
     this.#pool = [];
     return usable;
   }
+}
+
+/** Cells are named step1, step2, … */
+function cellsUsed(nextCellId: string | undefined): number {
+  return Number(nextCellId?.replace('step', '') ?? 0);
+}
+
+/** Whether an attempt of that term was open at that moment; the log knows better than whoever asked for it. */
+function wasOpen(rows: readonly Row[], fencingToken: number, atMs: number): boolean {
+  const before = rows.filter((row) => row.fencingToken <= fencingToken && Date.parse(row.recordedAt) <= atMs);
+  return before.at(-1)?.kind === 'started';
 }

@@ -5,10 +5,14 @@ import type { Json } from '../json.ts';
  * The handlers of the workload, for LEASEHOLD_HANDLERS of the run's replicas. They do nothing but tell the witness.
  */
 
+function text(input: Json | undefined): string {
+  return typeof input === 'string' ? input : '';
+}
+
 /** Tells the witness, and takes as long as `inputs.ms` says. */
 async function tell(call: HandlerCall, query: string, signal?: AbortSignal): Promise<Json> {
   const { inputs, idempotencyKey, fencingToken, attempt } = call;
-  const response = await fetch(`${String(inputs['witness'])}/effects?${query}`, {
+  const response = await fetch(`${text(inputs['witness'])}/effects?${query}`, {
     method: 'POST',
     headers: {
       'idempotency-key': idempotencyKey,
@@ -24,9 +28,9 @@ async function tell(call: HandlerCall, query: string, signal?: AbortSignal): Pro
 
 const handlers: Record<string, Handler> = {
   /** Goes on to its end whatever happens to the lease. */
-  stubborn: (call) => tell(call, `ms=${String(call.inputs['ms'])}`),
+  stubborn: (call) => tell(call, `ms=${text(call.inputs['ms'])}`),
   /** Ends when it is told to. */
-  obedient: (call) => tell(call, `ms=${String(call.inputs['ms'])}`, call.signal),
+  obedient: (call) => tell(call, `ms=${text(call.inputs['ms'])}`, call.signal),
   /** Fails twice, for good each time, before it works. */
   flaky: (call) => tell(call, 'fail=2'),
 };

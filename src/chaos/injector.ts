@@ -11,10 +11,13 @@ import { sleep } from './workload.ts';
 export interface Aim {
   /** As people are told. */
   target: string;
-  /** The replica that it strikes, if it strikes one. */
-  victim: ReplicaSlot | undefined;
-  /** Resolves when it is over and what it struck is itself again. `struck` is called the moment that it begins. */
-  strike(struck: () => void): Promise<void>;
+  /** The replica that it strikes, if it strikes one; its id, where that is known. */
+  victim: { readonly replicaId: string | undefined } | undefined;
+  /**
+   * Resolves when it is over and what it struck is itself again. `struck` is called the moment that it begins, `ended`
+   * when its cause is gone, and the healing begins.
+   */
+  strike(struck: () => void, ended: () => void): Promise<void>;
 }
 
 /** Why a fault cannot be made here and now. */
@@ -72,10 +75,11 @@ export class Injector {
         return {
           target,
           victim,
-          async strike(struck) {
+          async strike(struck, ended) {
             victim.freeze();
             struck();
             await lasts();
+            ended();
             victim.wake();
           },
         };
@@ -83,10 +87,11 @@ export class Injector {
         return {
           target: `${target}, by ${(fault.jumpMs ?? 0) / 1_000} s`,
           victim,
-          async strike(struck) {
+          async strike(struck, ended) {
             victim.jumpClock(fault.jumpMs ?? 0);
             struck();
             await lasts();
+            ended();
             victim.jumpClock(0);
           },
         };
@@ -98,10 +103,11 @@ export class Injector {
     return {
       target: victim.name,
       victim,
-      strike: async (struck) => {
-        const ended = end();
+      strike: async (struck, ended) => {
+        const gone = end();
         struck();
-        await Promise.all([ended, sleep(fault.durationMs, this.#stop)]);
+        await Promise.all([gone, sleep(fault.durationMs, this.#stop)]);
+        ended();
         await victim.start();
       },
     };
@@ -116,7 +122,7 @@ export class Injector {
     return {
       target: `${from} ${arrow} ${to}${what === 'delay' ? `, by ${fault.delayMs ?? 0} ms` : ''}`,
       victim,
-      strike: async (struck) => {
+      strike: async (struck, ended) => {
         for (const proxy of proxies) {
           if (what === 'cut') proxy.silence(fault.silence ?? 'both');
           else if (what === 'delay') proxy.delay(fault.delayMs ?? 0, fault.jitterMs ?? 0);
@@ -125,6 +131,7 @@ export class Injector {
         if (what === 'refuse') await Promise.all(proxies.map((proxy) => proxy.refuse()));
         struck();
         await sleep(fault.durationMs, this.#stop);
+        ended();
         await Promise.all(proxies.map((proxy) => proxy.heal()));
       },
     };
@@ -148,10 +155,11 @@ export class Injector {
     return {
       target,
       victim: undefined,
-      strike: async (struck) => {
-        await this.#arena.servers.outage(servers, how, () => {
+      strike: async (struck, ended) => {
+        await this.#arena.servers.outage(servers, how, async () => {
           struck();
-          return sleep(fault.durationMs, this.#stop);
+          await sleep(fault.durationMs, this.#stop);
+          ended();
         });
       },
     };
@@ -161,13 +169,14 @@ export class Injector {
     return {
       target: 'all replicas',
       victim: undefined,
-      strike: async (struck) => {
+      strike: async (struck, ended) => {
         struck();
         for (const slot of this.#arena.slots) {
           if (this.#stop.aborted) return;
           await slot.drain();
           await slot.start();
         }
+        ended();
       },
     };
   }
@@ -177,12 +186,13 @@ export class Injector {
     return {
       target: 'all',
       victim: undefined,
-      strike: async (struck) => {
+      strike: async (struck, ended) => {
         const killed = Promise.all(slots.map((slot) => slot.kill()));
         await servers.outage(servers.all, 'kill', async () => {
           struck();
           await killed;
           await sleep(fault.durationMs, this.#stop);
+          ended();
         });
         await Promise.all(slots.map((slot) => slot.start()));
       },
@@ -197,6 +207,7 @@ export function faultRecord(
   times: { fromMs: number; toMs: number },
 ): FaultRecord {
   const { id, kind, phase } = fault;
-  if ('skipped' in aim) return { id, kind, target: `replica ${fault.replica + 1}`, phase, ...times, skipped: aim.skipped };
+  if ('skipped' in aim)
+    return { id, kind, target: `replica ${fault.replica + 1}`, phase, ...times, skipped: aim.skipped };
   return { id, kind, target: aim.target, phase, ...times };
 }

@@ -1,3 +1,4 @@
+import type { JsonObject } from '../json.ts';
 import type { InDoubt, Receipt } from '../request/receipt.ts';
 import type { ChaosRunbook } from './runbooks.ts';
 
@@ -14,6 +15,9 @@ export interface WorkInstance {
   readonly instanceId: string;
   readonly runbook: ChaosRunbook;
   readonly claimId: string;
+  readonly inputs: JsonObject;
+  /** Whether an agent was told that it exists; before, nobody knows. */
+  started: boolean;
   readonly sent: SentRequest[];
   /** As the newest receipt said. */
   nextCellId: string | undefined;
@@ -36,9 +40,8 @@ export class Instances {
   readonly live: WorkInstance[] = [];
   readonly recent: WorkInstance[] = [];
 
-  add(instance: WorkInstance, live: boolean): void {
+  add(instance: WorkInstance): void {
     this.all.set(instance.instanceId, instance);
-    if (live) this.live.push(instance);
   }
 
   /** Leaves it for the settling. */

@@ -22,7 +22,10 @@ export function readMix(text: string): ReadMix {
   for (const word of words) {
     const match = /^(-?)([a-z_]+)(?:=(\d{1,4}))?$/.exec(word);
     if (match === null) {
-      return { ok: false, problem: `${JSON.stringify(word)} is no fault, such as sigkill, -clock or sigstop=5` };
+      return {
+        ok: false,
+        problem: `${JSON.stringify(word)} is no fault, such as sigkill, -clock or sigstop=5`,
+      };
     }
     const [, without, name = '', weight] = match;
     const kinds = kindsOf(name);
@@ -35,11 +38,7 @@ export function readMix(text: string): ReadMix {
   return { ok: true, mix };
 }
 
-function take(
-  kinds: readonly FaultKind[],
-  weight: string | undefined,
-  weights: Map<string, number>,
-): void {
+function take(kinds: readonly FaultKind[], weight: string | undefined, weights: Map<string, number>): void {
   for (const kind of kinds) weights.set(kind.kind, weight === undefined ? kind.weight : Number(weight));
 }
 

@@ -6,10 +6,19 @@ export interface ChaosPorts {
   migrate(superuserUrl: string, namespace: string): Promise<string>;
   /** Checks and stores runbooks, as `runbook push` would. */
   pushRunbooks(databaseUrl: string, namespace: string, documents: readonly object[]): Promise<void>;
-  /** Everything that the log knows, one instance after the other, of instances whose id begins with the prefix. */
-  evidence(databaseUrl: string, namespace: string, prefix: string): AsyncIterable<LogEvidence>;
-  /** What a fenced holder still brought and what was refused, with their times. */
-  version(databaseUrl: string): Promise<string>;
+  /**
+   * Everything that the log knows, one instance after the other, of instances whose id begins with the prefix.
+   *
+   * @param since ISO 8601: nothing of them was recorded before
+   */
+  readLog(databaseUrl: string, namespace: string, of: { prefix: string; since: string }): Promise<LogReading>;
+}
+
+/** A log that is being read. */
+export interface LogReading {
+  /** The server's own version, such as 15.18. */
+  postgresVersion: string;
+  instances: AsyncIterable<LogEvidence>;
 }
 
 /** The log's evidence of one instance, with the times that a timeline needs. */

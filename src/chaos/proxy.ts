@@ -23,7 +23,11 @@ export class FaultProxy {
   readonly port: number;
   readonly #target: Address;
   readonly #pairs = new Set<Pair>();
-  readonly #conditions: Conditions = { silent: { to_server: false, to_client: false }, delayMs: 0, jitterMs: 0 };
+  readonly #conditions: Conditions = {
+    silent: { to_server: false, to_client: false },
+    delayMs: 0,
+    jitterMs: 0,
+  };
   #server: Server | undefined;
 
   private constructor(target: Address, port: number) {

@@ -138,8 +138,12 @@ export class ReplicaSlot {
     const ready = await child.ready.catch(() => undefined);
     if (ready === undefined || !child.running) return !this.#wanted;
     const life: ReplicaLife = {
-      ...{ replicaId: ready.replicaId, name, pid: child.pid },
-      ...{ fromMs, toMs: null, end: 'running' },
+      replicaId: ready.replicaId,
+      name,
+      pid: child.pid,
+      fromMs,
+      toMs: null,
+      end: 'running',
     };
     this.#life = life;
     onLife(life);
@@ -156,7 +160,8 @@ export class ReplicaSlot {
     this.#wanted = false;
     this.#frozen = false;
     // What was told to drain and is killed on the way was killed.
-    if (this.#life !== undefined && this.#life.toMs === null && this.#life.end !== 'killed') this.#life.end = end;
+    if (this.#life !== undefined && this.#life.toMs === null && this.#life.end !== 'killed')
+      this.#life.end = end;
   }
 
   #clockEnv(): NodeJS.ProcessEnv {

@@ -19,7 +19,7 @@ const INPUTS = ['witness', 'ms', 'long', 'claim'];
 export const STEADY = 'chaos-steady';
 /** One that has an attempt open for longer than a lease. */
 export const LINGERING = 'chaos-lingering';
-const STEADY_CELLS = 60;
+const STEADY_CELLS = 90;
 
 const PROBE = { http: { method: 'GET', url: '${inputs.witness}/probe' } };
 
@@ -61,11 +61,22 @@ export function chaosRunbooks(): ChaosRunbook[] {
       [
         { id: 'first', exec: http(), expect: OK },
         { id: 'approved', await: { claim: '${inputs.claim}', statuses: ['approved', 'waived'] } },
-        { id: 'retried', exec: http('fail=2'), retry: { attempts: 3, backoff: '100ms' }, onInterrupt: 'rerun' },
+        {
+          id: 'retried',
+          exec: http('fail=2'),
+          retry: { attempts: 3, backoff: '100ms' },
+          onInterrupt: 'rerun',
+        },
         { id: 'held', exec: http('ms=300'), expect: OK },
         { id: 'sound', assert: [{ cell: 'held', pointer: '/ok', equals: true }] },
         { id: 'why', prose: 'An effect whose failure is what is expected.' },
-        { id: 'predicted', exec: http('status=409'), expect: [{ status: 409 }], onInterrupt: 'probe', probe: PROBE },
+        {
+          id: 'predicted',
+          exec: http('status=409'),
+          expect: [{ status: 409 }],
+          onInterrupt: 'probe',
+          probe: PROBE,
+        },
         { id: 'last', exec: http(), onInterrupt: 'rerun' },
       ],
       { weight: 25 },
@@ -150,6 +161,11 @@ export function chaosRunbooks(): ChaosRunbook[] {
 }
 
 /** The inputs of one instance. */
-export function chaosInputs(witnessUrl: string, claimId: string, ms: number, longMs: number): { [name: string]: Json } {
+export function chaosInputs(
+  witnessUrl: string,
+  claimId: string,
+  ms: number,
+  longMs: number,
+): { [name: string]: Json } {
   return { witness: witnessUrl, ms: String(ms), long: String(longMs), claim: claimId };
 }

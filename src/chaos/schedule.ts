@@ -85,7 +85,7 @@ class Planner {
     const faults: PlannedFault[] = [];
     let turn: string[] = [];
     // Near the end a short one may still fit where a long one does not.
-    for (let atMs = fromMs, misses = 0; misses < 3 * this.#options.mix.length; ) {
+    for (let atMs = fromMs, misses = 0; misses < 3 * this.#options.mix.length;) {
       if (turn.length === 0) turn = this.#turn();
       const kind = faultKind(turn.shift() ?? '');
       const durationMs = kind.isolatedMs(this.#random, this.#options.ttlMs);
@@ -105,7 +105,7 @@ class Planner {
   overlapping(fromMs: number, toMs: number): PlannedFault[] {
     const { mix, ttlMs } = this.#options;
     const faults: PlannedFault[] = [];
-    for (let atMs = fromMs; ; ) {
+    for (let atMs = fromMs; ;) {
       atMs += this.#random.int(GAP_MS * 0.4, GAP_MS * 1.6);
       if (atMs > toMs) return faults;
       const kind = faultKind(this.#random.weighted(mix).kind);

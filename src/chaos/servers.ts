@@ -58,7 +58,7 @@ export class ChaosServers {
 
   /** SIGKILLs servers, or stops them in order, and starts them again together once `until` resolves. */
   async outage(servers: readonly Server[], how: 'kill' | 'stop', until: () => Promise<void>): Promise<void> {
-    const before = servers.map((server) => this.#turns.get(server));
+    const before = servers.map((server) => this.#turns.get(server) ?? Promise.resolve());
     const work = Promise.all(before).then(async () => {
       if (how === 'kill') for (const server of servers) server.kill();
       else await Promise.all(servers.map((server) => server.stop()));
@@ -66,7 +66,11 @@ export class ChaosServers {
       // Together: etcd members wait for one another.
       await Promise.all(servers.map((server) => server.restart()));
     });
-    for (const server of servers) this.#turns.set(server, work.catch(() => undefined));
+    for (const server of servers)
+      this.#turns.set(
+        server,
+        work.catch(() => undefined),
+      );
     await work;
   }
 

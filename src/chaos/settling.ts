@@ -43,6 +43,10 @@ async function drive(
   options: { deadlineMs: number; stop: AbortSignal },
 ): Promise<void> {
   while (!instance.ended && performance.now() < options.deadlineMs && !options.stop.aborted) {
+    if (!instance.started && !(await workload.startAgain(agent, instance))) {
+      await sleep(PAUSE_MS, options.stop);
+      continue;
+    }
     const request = { requestId: workload.name('s'), wait: true };
     const patience = { timeoutMs: ASK_TIMEOUT_MS, signal: options.stop };
     const { outcome } = await workload.advance(agent, instance, request, patience);

@@ -1,4 +1,5 @@
 import type { Row } from '../execution/row.ts';
+import type { Json } from '../json.ts';
 import type { LogEvidence } from './ports.ts';
 import type { InstanceTimeline } from './record.ts';
 
@@ -35,7 +36,7 @@ function attemptsOf(rows: readonly Row[], atMs: (iso: string) => number): Instan
       const own = attempts.findLast((one) => one.cellId === cellId && one.attempt === attempt);
       if (own === undefined) continue;
       own.toMs = atMs(recordedAt);
-      own.end = kind === 'interrupted' ? `interrupted: ${String(body['reason'])}` : kind;
+      own.end = kind === 'interrupted' ? `interrupted: ${worded(body['reason'])}` : kind;
     }
   }
   return attempts;
@@ -49,8 +50,9 @@ function marksOf(log: LogEvidence, atMs: (iso: string) => number): Mark[] {
   };
   for (const { kind, cellId, attempt, recordedAt, body } of evidence.rows) {
     const name = `${cellId} attempt ${attempt}`;
-    if (kind === 'interrupted') mark('doubt', recordedAt, `${name}: ${String(body['reason'])}`);
-    if (kind === 'decided') mark('decision', recordedAt, `${name}: ${String(body['as'])} by ${String(body['by'])}`);
+    if (kind === 'interrupted') mark('doubt', recordedAt, `${name}: ${worded(body['reason'])}`);
+    if (kind === 'decided')
+      mark('decision', recordedAt, `${name}: ${worded(body['as'])} by ${worded(body['by'])}`);
   }
   evidence.receipts.forEach(({ requestId, receipt }, index) => {
     const what = receipt.outcome === 'parked' ? 'parked' : 'receipt';
@@ -61,9 +63,17 @@ function marksOf(log: LogEvidence, atMs: (iso: string) => number): Mark[] {
   });
   evidence.refusals.forEach(({ kind, seq, fencingToken, replicaId }, index) => {
     const why = refusalReasons[index] ?? '';
-    mark('refused_write', refusalTimes[index], `${kind} at seq ${seq} under token ${fencingToken} of ${replicaId}: ${why}`);
+    mark(
+      'refused_write',
+      refusalTimes[index],
+      `${kind} at seq ${seq} under token ${fencingToken} of ${replicaId}: ${why}`,
+    );
   });
   return marks;
+}
+
+function worded(value: Json | undefined): string {
+  return typeof value === 'string' ? value : JSON.stringify(value ?? null);
 }
 
 /** How much there is to see: instances that were interrupted, refused or decided come first. */

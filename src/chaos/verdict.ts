@@ -50,9 +50,11 @@ export class Comparison {
     this.#outside = outside;
   }
 
-  /** One instance of the log. */
-  look(log: LogEvidence): void {
+  /** One instance of the log. @returns how many breaches it has */
+  look(log: LogEvidence): number {
+    const before = this.#found.length;
     this.#look(log.evidence);
+    return this.#found.slice(before).filter(({ severity }) => severity === 'breach').length;
   }
 
   /** What is left: instances that the witness or the agents know and the log does not. */
@@ -61,7 +63,13 @@ export class Comparison {
     for (const instanceId of new Set([...witnessed.keys(), ...started])) {
       if (this.#seen.has(instanceId)) continue;
       if (started.has(instanceId)) {
-        this.#breach('started-is-recorded', 5, instanceId, [], `${instanceId} was told to exist, and does not`);
+        this.#breach(
+          'started-is-recorded',
+          5,
+          instanceId,
+          [],
+          `${instanceId} was told to exist, and does not`,
+        );
       }
       this.#look(emptyEvidence(instanceId));
     }
@@ -71,7 +79,12 @@ export class Comparison {
       this.#breach('replicas-live', 4, replicaId, [], `${replicaId} ended by itself; its log says why`);
     }
     const own: CheckResult[] = [
-      { name: 'started-is-recorded', guarantee: 5, checked: started.size, breaches: this.#count('started-is-recorded') },
+      {
+        name: 'started-is-recorded',
+        guarantee: 5,
+        checked: started.size,
+        breaches: this.#count('started-is-recorded'),
+      },
       { name: 'decision-told-is-recorded', guarantee: 5, checked: this.#told, breaches: this.#untold },
       { name: 'replicas-live', guarantee: 4, checked: lives.length, breaches: crashed.length },
     ];
@@ -114,7 +127,13 @@ export class Comparison {
     }
   }
 
-  #breach(check: string, guarantee: Breach['guarantee'], instanceId: string, seqs: number[], what: string): void {
+  #breach(
+    check: string,
+    guarantee: Breach['guarantee'],
+    instanceId: string,
+    seqs: number[],
+    what: string,
+  ): void {
     this.#found.push({ check, guarantee, severity: 'breach', instanceId, seqs, what });
   }
 
@@ -124,7 +143,11 @@ export class Comparison {
 }
 
 /** What a run comes to. */
-export function verdictOf(breaches: readonly BreachRecord[], stuck: number, brokenOff: boolean): ChaosRecord['verdict'] {
+export function verdictOf(
+  breaches: readonly BreachRecord[],
+  stuck: number,
+  brokenOff: boolean,
+): ChaosRecord['verdict'] {
   if (breaches.some(({ check }) => check !== STUCK)) return 'breached';
   if (stuck > 0 || breaches.length > 0) return 'stuck';
   return brokenOff ? 'broken_off' : 'passed';
@@ -139,7 +162,12 @@ function result({ check, guarantee, checked, notChecked, breaches, of, seen }: C
 
 function emptyEvidence(instanceId: string): Evidence {
   return {
-    ...{ instanceId, instance: undefined, runbook: undefined },
-    ...{ rows: [], receipts: [], lateOutcomes: [], refusals: [] },
+    instanceId,
+    instance: undefined,
+    runbook: undefined,
+    rows: [],
+    receipts: [],
+    lateOutcomes: [],
+    refusals: [],
   };
 }

@@ -23,7 +23,9 @@ const server = createServer((request, response) => {
 server.keepAliveTimeout = 120_000;
 server.listen(0, '127.0.0.1', () => {
   const { port } = server.address() as AddressInfo;
-  process.stdout.write(`${JSON.stringify({ ready: true, pid: process.pid, url: `http://127.0.0.1:${port}` })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ ready: true, pid: process.pid, url: `http://127.0.0.1:${port}` })}\n`,
+  );
 });
 
 async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -32,7 +34,8 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
   for await (const _ of request) continue;
   if (url.pathname === '/probe') {
     const count = counts.get(key) ?? 0;
-    const answer = count > 0 ? { answer: 'happened', output: { ok: true, key, count } } : { answer: 'did_not_happen' };
+    const answer =
+      count > 0 ? { answer: 'happened', output: { ok: true, key, count } } : { answer: 'did_not_happen' };
     reply(response, 200, answer);
     return;
   }

@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 import { Agent } from '../agent/agent.ts';
 import { LeaseholdError } from '../agent/error.ts';
 import type { Verdict } from '../execution/row.ts';
@@ -29,6 +31,7 @@ export interface WorkloadOptions {
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const NEVER = new AbortController().signal;
+setMaxListeners(0, NEVER);
 
 /**
  * Agents at work: each takes any instance that is under way and does something sensible with it, or something that
@@ -80,6 +83,7 @@ export class Workload {
 
   begin(): void {
     this.#stop = new AbortController();
+    setMaxListeners(0, this.#stop.signal);
     const { random } = this.#options;
     this.#working = this.#agents.map((agent) => this.#work(agent, random.fork()));
   }
@@ -94,7 +98,7 @@ export class Workload {
     await Promise.all(this.#agents.map((agent) => agent.close()));
   }
 
-  /** Starts an instance; undefined when nobody answered, and it may exist or not. */
+  /** Makes an instance and starts it; undefined when nobody answered: then it may exist or not, until it is asked again. */
   async start(
     agent: Agent,
     runbookId: string,
@@ -107,19 +111,32 @@ export class Workload {
     const claimId = `${instanceId}-claim`;
     const { witnessUrl, ttlMs } = this.#options;
     const longMs = options.longMs ?? random.int(100, Math.round(ttlMs * 1.5));
-    const inputs = chaosInputs(witnessUrl, claimId, random.pick([0, 0, 5, 20, 60, 150]), longMs);
     const instance: WorkInstance = {
-      ...{ instanceId, runbook, claimId, sent: [], nextCellId: undefined, doubt: undefined },
-      ...{ parked: false, ended: false, left: 0 },
+      instanceId,
+      runbook,
+      claimId,
+      inputs: chaosInputs(witnessUrl, claimId, random.pick([0, 0, 5, 20, 60, 150]), longMs),
+      started: false,
+      sent: [],
+      nextCellId: undefined,
+      doubt: undefined,
+      parked: false,
+      ended: false,
+      left: 0,
     };
-    try {
-      await agent.start(instanceId, { runbookId, inputs, timeoutMs: 5_000 });
-    } catch (error) {
-      if (error instanceof LeaseholdError && error.code === 'unavailable') return undefined;
-      throw error;
-    }
-    this.instances.add(instance, options.live);
+    this.instances.add(instance);
+    if (!(await this.startAgain(agent, instance))) return undefined;
+    if (options.live) this.instances.live.push(instance);
     return instance;
+  }
+
+  /** Starts an instance of which nobody knows whether it was; the same content twice changes nothing. */
+  async startAgain(agent: Agent, { instanceId, runbook, inputs }: WorkInstance): Promise<boolean> {
+    const instance = this.instances.all.get(instanceId);
+    const runbookId = runbook.document.runbook;
+    const reply = await agent.start(instanceId, { runbookId, inputs, timeoutMs: 5_000 }).catch(tolerate);
+    if (instance !== undefined && reply !== undefined) instance.started = true;
+    return reply !== undefined;
   }
 
   /** One request, with what was told of it kept. Never throws. */
@@ -175,7 +192,7 @@ export class Workload {
         const { document } = random.weighted(this.#runbooks);
         await this.start(agent, document.runbook, random, { live: true });
       } else await this.#act(agent, random.pick(this.instances.live), random, stop);
-      await sleep(random.int(60, 360), stop);
+      await sleep(random.int(20, 160), stop);
     }
   }
 
@@ -183,7 +200,9 @@ export class Workload {
     const patience = { timeoutMs: random.int(2_000, 10_000), signal: stop };
     if (instance.doubt !== undefined) {
       if (random.chance(0.12)) {
-        const second = random.chance(0.25) ? this.decide(random.pick(this.#agents), { ...instance }, random) : undefined;
+        const second = random.chance(0.25)
+          ? this.decide(random.pick(this.#agents), { ...instance }, random)
+          : undefined;
         await Promise.all([this.decide(agent, instance, random), second]);
         return;
       }
@@ -200,13 +219,19 @@ export class Workload {
       await this.advance(agent, instance, this.#fresh(instance, random), patience);
     } else if (roll < 0.78) {
       // Before, during or after the run that it began.
-      const of = random.chance(0.3) && this.instances.recent.length > 0 ? random.pick(this.instances.recent) : instance;
+      const of =
+        random.chance(0.3) && this.instances.recent.length > 0
+          ? random.pick(this.instances.recent)
+          : instance;
       const again = of.sent.length === 0 ? this.#fresh(of, random) : random.pick(of.sent);
       await this.advance(agent, of, again, patience);
     } else if (roll < 0.86) {
       const twice = this.#fresh(instance, random);
       const other = random.pick(this.#agents);
-      await Promise.all([this.advance(agent, instance, twice, patience), this.advance(other, instance, twice, patience)]);
+      await Promise.all([
+        this.advance(agent, instance, twice, patience),
+        this.advance(other, instance, twice, patience),
+      ]);
     } else if (roll < 0.95) {
       const other = random.pick(this.#agents);
       await Promise.all([

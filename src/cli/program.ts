@@ -10,6 +10,8 @@ import type { SharedOptions } from './options.ts';
 import type { AddVerb, Register } from './verb.ts';
 import { printJson } from './verb.ts';
 import { addAdvance } from './verbs/advance.ts';
+import { addAudit } from './verbs/audit.ts';
+import { addChaos } from './verbs/chaos.ts';
 import { addClaim } from './verbs/claim.ts';
 import { addLeases, addReplicas } from './verbs/coordination.ts';
 import { addDecide } from './verbs/decide.ts';
@@ -22,13 +24,14 @@ import { addWatch } from './verbs/watch.ts';
 
 const GROUPS: [heading: string, verbs: AddVerb[]][] = [
   ['Moving instances:', [addStart, addAdvance, addClaim, addDecide]],
-  ['Looking:', [addStatus, addList, addWatch, addLeases, addReplicas]],
+  ['Looking:', [addStatus, addList, addWatch, addLeases, addReplicas, addAudit]],
   ['Runbooks:', [addRunbook]],
   ['Processes:', [addDev, addMigrate, addAdvancer]],
+  ['Proving:', [addChaos]],
 ];
 
 const EXIT_CODES = `
-Exit codes: 0 done (completed, advanced, parked), 1 failure, 2 bad usage or invalid,
+Exit codes: 0 done (completed, advanced, parked), 1 failure or breach, 2 bad usage or invalid,
 3 refused, 4 in doubt or halted, 5 unavailable or no answer.`;
 
 /**

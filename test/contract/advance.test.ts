@@ -183,7 +183,7 @@ describe('the receipt of an advance', () => {
         ['claim.x', { status: 'x', agentId: 'tester' }],
       ] as const) {
         const reply = read(ErrorReply, await alone.request(alone.subject(verb), body));
-        expect(reply.error.code, verb).toBe('unavailable');
+        expect(reply.error.code, `to ${verb}`).toBe('unavailable');
       }
       expect(await alone.rows('cut-off')).toEqual([]);
     } finally {

@@ -48,8 +48,8 @@ async function run(line: string, env: NodeJS.ProcessEnv = {}): Promise<Answered>
 /** One of the verbs that need NATS only; answers the one object on standard output. */
 async function ask(line: string, code: number, env: NodeJS.ProcessEnv = {}): Promise<unknown> {
   const ran = await run(line, { ...NATS_ONLY, ...env });
-  expect(ran, line).toMatchObject({ code });
-  expect(ran.lines, line).toHaveLength(1);
+  expect(ran, `of ${line}`).toMatchObject({ code });
+  expect(ran.lines, `of ${line}`).toHaveLength(1);
   return ran.lines[0];
 }
 
@@ -106,7 +106,7 @@ describe('the verbs that need NATS only, with etcd and Postgres out of reach', (
       ['start order --runbook halt', 'conflict'],
       ['start unborn --runbook nowhere', 'not_found'],
     ] as const) {
-      expect(shapes.read(shapes.ErrorReply, await ask(line, 3)).error.code, line).toBe(code);
+      expect(shapes.read(shapes.ErrorReply, await ask(line, 3)).error.code, `of ${line}`).toBe(code);
     }
   });
 
@@ -134,7 +134,7 @@ describe('the verbs that need NATS only, with etcd and Postgres out of reach', (
     ];
     const answers = await Promise.all(lines.map((line) => ask(line, 2)));
     for (const [index, answer] of answers.entries()) {
-      expect(shapes.read(shapes.ErrorReply, answer).error.code, lines[index]).toBe('invalid');
+      expect(shapes.read(shapes.ErrorReply, answer).error.code, `of ${lines[index]}`).toBe('invalid');
     }
   });
 
@@ -147,7 +147,7 @@ describe('the verbs that need NATS only, with etcd and Postgres out of reach', (
         expect(shapes.read(shapes.Receipt, receipt).outcome).toBe('unavailable');
         for (const line of ['status whole --timeout 500ms', 'claim c s --timeout 500ms']) {
           const reply = shapes.read(shapes.ErrorReply, await ask(line, 5, env));
-          expect(reply.error.code, line).toBe('unavailable');
+          expect(reply.error.code, `of ${line}`).toBe('unavailable');
         }
       }),
     );
@@ -241,7 +241,7 @@ describe('runbook', () => {
     await writeFile(file, 'runbook: wrong\nversion: 1\ncells:\n  - {id: both, prose: x, assert: []}\n');
     for (const verb of ['lint', 'push']) {
       const ran = await run(`runbook ${verb} ${file}`);
-      expect(ran.code, verb).toBe(2);
+      expect(ran.code, `of ${verb}`).toBe(2);
       expect(ran.stderr).toContain('wrong.yaml');
       expect(ran.stderr).toContain('both');
     }
@@ -259,6 +259,16 @@ describe('the verbs that look into the stores', () => {
     expect(all.lines).toContainEqual(
       expect.objectContaining({ instanceId: 'listed', runbookId: 'two', version: 1, status: 'completed' }),
     );
+    const statusOf = (lines: unknown[]) =>
+      (lines as { instanceId: string; status: string }[]).map(({ instanceId, status }) => [
+        instanceId,
+        status,
+      ]);
+    // It is read from the projection, which can be thrown away and derived from the log.
+    await cluster.owner.query('delete from leasehold_projection.instances');
+    expect((await run('list')).lines).toEqual([]);
+    expect(await run('migrate --rebuild-projection')).toMatchObject({ code: 0 });
+    expect(statusOf((await run('list')).lines)).toEqual(statusOf(all.lines));
   });
 
   it('leases and replicas print a line each, as etcd has them', async () => {

@@ -102,7 +102,7 @@ describe('decide', () => {
       ['sound', { cellId: 'first' }],
     ] as const) {
       const reply = read(ErrorReply, await decide(instanceId, { as: 'skipped', ...body }));
-      expect(reply.error.code, JSON.stringify(body)).toBe('conflict');
+      expect(reply.error.code, `to ${JSON.stringify(body)}`).toBe('conflict');
     }
     expect((await cluster.rows('other')).map(({ kind }) => kind)).toEqual(['started', 'interrupted']);
   });

@@ -9,12 +9,7 @@ let cluster: TestCluster;
 
 beforeAll(async () => {
   cluster = await TestCluster.start();
-  const [, a] = await Promise.all([
-    push(cluster, two),
-    cluster.startReplica('a'),
-    cluster.startReplica('with_Name-2'),
-  ]);
-  expect(a.name).toBe('a');
+  await Promise.all([push(cluster, two), cluster.startReplica('a'), cluster.startReplica('with_Name-2')]);
 });
 
 afterAll(() => cluster?.stop());
@@ -79,10 +74,20 @@ describe('what stands in etcd', () => {
     expect(after.holder?.fencingToken).toBeGreaterThan(before.holder?.fencingToken ?? Infinity);
   });
 
-  it("loses a killed replica's keys with its session", async () => {
+  it("leaves a killed replica's subject unserved at once, and loses its keys with its session", async () => {
     await cluster.start('doomed', 'two');
     const { holder } = await cluster.advance('doomed', 'doomed-1');
+    const subject = cluster.subject('replica', holder?.replicaId ?? '');
+    // What replicas say to each other is their own; that the subject is served while the process lives is not.
+    const codeOf = (): Promise<string> =>
+      cluster.nats.request(subject, '{}', { timeout: 300 }).then(
+        () => 'answered',
+        (cause: { code?: string }) => cause.code ?? 'unknown',
+      );
+    expect(await codeOf()).not.toBe('503');
     cluster.byId(holder?.replicaId).kill();
+    await cluster.byId(holder?.replicaId).exited;
+    expect(await codeOf()).toBe('503');
     await eventually(async () => {
       const keys = [...(await under('replicas')), ...(await under('leases'))];
       return keys.some(({ value }) => JSON.stringify(value).includes(holder?.replicaId ?? ''))

@@ -30,7 +30,7 @@ describe('a replica that gets SIGTERM', () => {
 
   it('in a rolling restart under load, loses and doubles no request, hands its leases over, and exits 0 within 10 s', async () => {
     cluster = await TestCluster.start({ replicas: 3 });
-    const load = await Load.start(cluster, witness, { agents: 40, timeoutMs: 5_000 });
+    const load = await Load.start(cluster, witness, { name: 'rolling', agents: 40, timeoutMs: 5_000 });
     await load.served(200);
     for (const name of ['a', 'b', 'c']) {
       const old = cluster.replica(name);
@@ -51,15 +51,13 @@ describe('a replica that gets SIGTERM', () => {
     // Nobody died, so nobody was in doubt; and all three were at work afterwards.
     expect(load.answers.filter(({ outcome }) => outcome === 'in_doubt')).toEqual([]);
     const late = new Set(load.answers.slice(-200).map(({ replicaId }) => replicaId));
-    expect([...late].toSorted()).toEqual(
-      ['a', 'b', 'c'].map((name) => cluster?.replica(name).replicaId).toSorted(),
-    );
+    expect(late).toEqual(new Set(['a', 'b', 'c'].map((name) => cluster?.replica(name).replicaId)));
   });
 
   it('is followed elsewhere within 100 ms, for instances that it held without an open attempt', async () => {
     const handlers = join(folder, 'handlers.mjs');
     await writeFile(handlers, HANDLERS);
-    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+    const names = ['a', 'b', 'c', 'd', 'e'];
     cluster = await TestCluster.start({ replicas: names.length, env: { LEASEHOLD_HANDLERS: handlers } });
     await cluster.pushRunbook({
       runbook: 'quick',
@@ -75,9 +73,11 @@ describe('a replica that gets SIGTERM', () => {
       return Promise.all(
         ids.map(async (id) => {
           const body = JSON.stringify({ requestId: `${id}-${name}`, agentId: 'tester', maxCells: 1 });
-          const message = await nats.request(subjectOf(id), body, { timeout: 30_000 });
+          let receipt: ReceiptReply;
+          do {
+            receipt = (await nats.request(subjectOf(id), body, { timeout: 30_000 })).json<ReceiptReply>();
+          } while (receipt.outcome === 'unavailable');
           const tookMs = performance.now() - beganMs;
-          const receipt = message.json<ReceiptReply>();
           expect(receipt.outcome).toBe('advanced');
           const replicaId = receipt.holder?.replicaId ?? '';
           holders.set(id, replicaId);
@@ -95,7 +95,7 @@ describe('a replica that gets SIGTERM', () => {
     for (const name of names.slice(0, -2)) {
       const leaving = cluster.replica(name);
       const held = ids.filter((id) => holders.get(id) === leaving.replicaId);
-      const asked = held.slice(0, 25);
+      const asked = held.slice(0, 40);
       // Held and asked for in the very same way, and nobody leaves: what this machine takes for it at the moment.
       usualMs.push(...(await burst(asked, `before-${name}`)).map(({ tookMs }) => tookMs));
       leaving.terminate();
@@ -111,8 +111,8 @@ describe('a replica that gets SIGTERM', () => {
     process.stderr.write(
       `SIGTERM to the first receipt elsewhere: ${inWords(leftMs)}; without a SIGTERM: ${inWords(usualMs)}\n`,
     );
-    // The goal is 100 ms on a machine that is not busy; the bound leaves room for one that is.
-    expect(quantile(leftMs, 0.99)).toBeLessThan(500);
+    // The goal is 100 ms on a machine of its own; a busy one is slower at everything, and says by how much.
+    expect(quantile(leftMs, 0.99)).toBeLessThan(500 + 3 * quantile(usualMs, 0.99));
   });
 
   it('hands an instance on as soon as its attempt has ended, although another attempt is still open', async () => {
@@ -197,13 +197,20 @@ describe('a replica that gets SIGTERM', () => {
     const receipts = [cluster.advance('endless', 'endless-r1'), cluster.advance('call', 'call-r1')];
     await witness.until((effects) => effects[0]);
     const group = await eventually(async () => readFile(pids, 'utf8').catch(() => undefined));
+    const beganMs = performance.now();
     const { exit, tookMs } = await drained(only);
     process.stderr.write(`SIGTERM with open attempts: exit after ${Math.round(tookMs)} ms\n`);
     expect(exit).toEqual({ code: 0, signal: null });
     expect(tookMs).toBeGreaterThan(7_900);
     expect(tookMs).toBeLessThan(10_000);
     answer();
-    for (const pid of group.trim().split(' ')) expect(isAlive(Number(pid))).toBe(false);
+    const pidsOfGroup = group.trim().split(' ').map(Number);
+    expect(pidsOfGroup).toHaveLength(2);
+    // SIGKILL was sent before the exit; the kernel may take a moment to carry it out.
+    await eventually(async () =>
+      (await Promise.all(pidsOfGroup.map(runs))).some(Boolean) ? undefined : true,
+    );
+    expect(performance.now() - beganMs).toBeLessThan(11_000);
     for (const id of ['endless', 'call']) {
       const rows = await cluster.rows(id);
       expect(rows.map(({ kind, body }) => [kind, body['reason']])).toEqual([
@@ -271,11 +278,8 @@ function inWords(values: readonly number[]): string {
   return `median ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)} (${values.length} requests)`;
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+/** Whether a process is there and more than a name that nobody has asked about since it ended. */
+async function runs(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  return stat !== undefined && !/\) [ZX] /.test(stat);
 }

@@ -302,6 +302,48 @@ describe('a holder frozen inside the effect for longer than its lease', () => {
   });
 });
 
+test('a holder frozen while it settles a doubt decides nothing when it wakes: another has decided', async () => {
+  const own = await Scene.start({ replicas: 0 }, RUNBOOKS);
+  try {
+    const { cluster, witness } = own;
+    const requestId = own.name('q');
+    const first = await own.victim(`in_effect=kill@request:${requestId}`);
+    const second = await own.victim(`before_decision=freeze@request:${requestId}`);
+    const third = await own.victim();
+    const instanceId = await own.instanceHeldBy(first, 'rerun');
+    const answer = cluster.advance(instanceId, requestId);
+    await first.exited;
+    // It stands still, so that the second is the one to take over.
+    third.freeze();
+    await second.failpointReached('before_decision');
+    third.wake();
+    const receipt = await answer;
+    expect(receipt.outcome).toBe('completed');
+    expect(receipt.holder?.replicaId).toBe(third.replicaId);
+    const story = await own.story(instanceId);
+    expect(story).toEqual([
+      'started charge 1',
+      'interrupted charge 1 crash',
+      'decided charge 1 rerun by @policy',
+      'started charge 2',
+      'completed charge 2',
+    ]);
+    second.wake();
+    await eventually(async () =>
+      (await own.refusals(instanceId)).find(({ replica_id: by }) => by === second.replicaId),
+    );
+    expect(await own.story(instanceId)).toEqual(story);
+    const rows = await cluster.rows(instanceId);
+    expect(rows.some((row) => row.replica_id === second.replicaId)).toBe(false);
+    expect(witness.effects(instanceId).map(({ token }) => token)).toEqual([
+      rows[0]!.fencing_token,
+      rows[3]!.fencing_token,
+    ]);
+  } finally {
+    await own.stop();
+  }
+});
+
 test('a replica that wakes up does not act on a request that has expired', async () => {
   const alone = await Scene.start({ replicas: 1 }, RUNBOOKS);
   try {

@@ -2,6 +2,7 @@ import { connect, type NatsConnection } from 'nats';
 import { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { seeded } from '../harness/random.ts';
 import { TestCluster, type ReceiptReply } from '../harness/replicas.ts';
 import { advanceTwice, withoutIntent } from '../harness/two-holders.ts';
 import { EACH_ONCE, Witness } from '../harness/witness.ts';
@@ -92,7 +93,7 @@ describe('advances that race', () => {
   });
 
   it('in 1,000 races of 2 to 8 simultaneous advances over 3 replicas every effect happens exactly once', async () => {
-    const random = mulberry32(SEED);
+    const random = seeded(SEED);
     // Some effects end before the slowest rival arrives, some after: both kinds of losing are met.
     const witness = await Witness.start((effect) => (effect.key.length * 7 + effect.token) % 25);
     const connections: NatsConnection[] = await Promise.all(
@@ -164,13 +165,3 @@ describe('advances that race', () => {
     }
   });
 });
-
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}

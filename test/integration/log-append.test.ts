@@ -185,7 +185,7 @@ describe('receipted', () => {
     expect(await replica.rowsAfter(instanceId, 0)).toEqual([]);
   });
 
-  it('writes nothing of an entry whose receipt is refused; its closing row goes in alone', async () => {
+  it('writes nothing of an entry whose receipt is refused; its closing row goes in under no request', async () => {
     const replica = log(database);
     const [instanceId, requestId] = [freshId(), freshId('q')];
     await replica.append(entryOf([newRow(instanceId, 1, 'started', { requestId })]));
@@ -195,7 +195,9 @@ describe('receipted', () => {
     const outcome = await replica.append({ ...closing, receipt: { requestId, lastSeq: 2, receipt } });
     expect(outcome).toMatchObject({ kind: 'receipted', receipt: { outcome: 'advanced' } });
     expect(await replica.rowsAfter(instanceId, 1)).toEqual([]);
-    expect((await replica.append(closing)).kind).toBe('appended');
+    expect((await replica.append(closing)).kind).toBe('receipted');
+    const alone = entryOf([newRow(instanceId, 2, 'completed', { requestId: null })]);
+    expect((await replica.append(alone)).kind).toBe('appended');
   });
 });
 

@@ -126,13 +126,14 @@ describe.each(['app', 'owner'] as const)('as the %s role, plain SQL', (role) => 
     );
   });
 
-  it('begins nothing under a request that has its receipt, but may close what is open', async () => {
+  it('writes nothing under a request that has its receipt, and closes what is open under none', async () => {
     const client = await connect(url[role]());
     const requestId = freshId('q');
     const instanceId = freshId();
     await insertRow(client, newRow(instanceId, 1, 'started', { requestId }));
     await insertReceipt(client, { requestId, instanceId, lastSeq: 1 });
-    expect(await codeOf(insertRow(client, newRow(instanceId, 2, 'completed', { requestId })))).toBe('ok');
+    expect(await codeOf(insertRow(client, newRow(instanceId, 2, 'completed', { requestId })))).toBe('LH005');
+    expect(await codeOf(insertRow(client, newRow(instanceId, 2, 'completed')))).toBe('ok');
     for (const kind of ['started', 'satisfied', 'refuted'] as const) {
       const next = newRow(instanceId, 3, kind, { requestId, cellId: 'b' });
       expect(await codeOf(insertRow(client, next))).toBe('LH005');

@@ -363,7 +363,7 @@ describe('a definite failure', () => {
   test('halts once its retries are used up', async () => {
     const { cluster, witness } = scene;
     const instanceId = await scene.instance('retried');
-    witness.answerWith(instanceId, 'tried', ...(Array<object>(9).fill({ status: 503, body: {} }) as never[]));
+    witness.answerWith(instanceId, 'tried', ...Array.from({ length: 9 }, () => ({ status: 503, body: {} })));
     const receipt = await cluster.advance(instanceId, scene.name('q'));
     expect(receipt).toMatchObject({ outcome: 'halted', nextCellId: 'tried' });
     expect(witness.effects(instanceId)).toHaveLength(3);

@@ -3,12 +3,13 @@ import { onInterrupt } from '../../src/runbook/runbook.ts';
 import { attemptKey, inHand, replicaIdOf, type World } from './world.ts';
 
 /** The guarantees by name; the number is the one in the design. */
-export const GUARANTEES = [
+const GUARANTEES = [
   '1 no effect without its committed intent',
   '1 at most one open attempt',
   '2 tokens never go back',
   '3 an attempt is begun at most once',
   '3 an effect begins only while its attempt is open',
+  '3 nobody closes an attempt that is in hand',
   '3 a cell runs again only where that is allowed',
   '4 never stuck',
   '4 no false doubt',
@@ -45,7 +46,9 @@ function checkNotStarted(world: World, found: Breach[]): void {
   for (const effect of world.effects) {
     const inLog = world.log.rows.some(
       (row) =>
-        row.kind === 'interrupted' && row.body['reason'] === 'not_started' && attemptKey(row) === effect.attempt,
+        row.kind === 'interrupted' &&
+        row.body['reason'] === 'not_started' &&
+        attemptKey(row) === effect.attempt,
     );
     const late = world.late.some((one) => one.attempt === effect.attempt && one.kind === 'not_started');
     if (inLog || late) {
@@ -110,7 +113,7 @@ export function atRest(world: World, requests: number): boolean {
 /** Whether some process could still settle what the newest row leaves open, without a person. */
 export function unsettled(world: World, by: World['processes'][number]): boolean {
   const { step, state } = world.log;
-  if (step.do === 'close') return !inHand(by, attemptKey(step.open), 'process');
+  if (step.do === 'close') return !inHand(by, attemptKey(step.open));
   if (step.do !== 'settle') return false;
   if (world.late.some(({ attempt }) => attempt === attemptKey(step.doubt))) return true;
   return policyFor(step.cell, step.doubt, state.cells.get(step.cell.id)) !== 'hold';

@@ -52,7 +52,7 @@ export class History {
     const code = codeOf(row);
     let next = this.#next.get(code);
     if (next === undefined) {
-      const stamped: Row = { instanceId: 'i', seq: this.length + 1, agentId: null, recordedAt: '', ...row };
+      const stamped: Row = { ...row, instanceId: 'i', seq: this.length + 1, agentId: null, recordedAt: '' };
       next = new History(this.#book, this, [...this.rows, stamped]);
       this.#next.set(code, next);
     }

@@ -1,6 +1,6 @@
 import { unsettled } from './guarantees.ts';
 import type { Moves } from './moves.ts';
-import { entryOf } from './walk.ts';
+import { entryOf } from './delivery.ts';
 import { replicaIdOf, type Errand, type Process, type World } from './world.ts';
 
 /** What a process, and etcd about it, may do beside its walks: sessions, leases, taking up errands, dying. */
@@ -15,6 +15,8 @@ export function leaseMoves(moves: Moves, index: number): void {
         next.life += 1;
         next.up = true;
         next.draining = false;
+        next.open = true;
+        next.registered = true;
       });
     }
     return;
@@ -25,25 +27,24 @@ export function leaseMoves(moves: Moves, index: number): void {
 }
 
 function sessionMoves(moves: Moves, index: number, process: Process, id: string): void {
-  const { from, model } = moves;
-  if (process.registered && (!process.open || !model.rules.windowClosesFirst)) {
+  if (process.registered && (!process.open || !moves.model.rules.windowClosesFirst)) {
     moves.add('session expires', `etcd lets the session of ${id} expire`, (world) => {
       processAt(world, index).registered = false;
       if (world.lease?.by === id && !world.lease.stale) world.lease = undefined;
     });
   }
-  if (from.lease?.by === id && from.lease.stale) {
-    moves.add('old session expires', `etcd lets an earlier session of ${id} expire`, (world) => {
-      world.lease = undefined;
-    });
-  }
   if (process.up && process.open) {
-    moves.fault('lapses', 'window closes', `the trust window of ${id} closes (frozen, or keep-alives lost)`, (world) => {
-      const next = processAt(world, index);
-      next.open = false;
-      next.holding = undefined;
-      next.taking = undefined;
-    });
+    moves.fault(
+      'lapses',
+      'window closes',
+      `the trust window of ${id} closes (frozen, or keep-alives lost)`,
+      (world) => {
+        const next = processAt(world, index);
+        next.open = false;
+        next.holding = undefined;
+        next.taking = undefined;
+      },
+    );
   }
   if (process.up && !process.open && !process.draining) {
     moves.add('new session', `${id} opens a new session`, (world) => {
@@ -59,10 +60,13 @@ function sessionMoves(moves: Moves, index: number, process: Process, id: string)
 function deathMoves(moves: Moves, index: number, process: Process, id: string): void {
   const sending = process.works.filter(({ at }) => at === 'sending');
   for (const arrives of sending.length > 0 ? [false, true] : [false]) {
-    const what = sending.length === 0 ? '' : arrives ? ', what it sent is on its way' : ', what it sent is lost';
+    const what =
+      sending.length === 0 ? '' : arrives ? ', what it sent is on its way' : ', what it sent is lost';
     moves.fault('crashes', 'crash', `${id} dies${what}`, (world) => {
       const next = processAt(world, index);
-      const entries = next.works.filter(({ at }) => at === 'sending').map((work) => entryOf({ process: next, work }));
+      const entries = next.works
+        .filter(({ at }) => at === 'sending')
+        .map((work) => entryOf({ process: next, work }));
       if (arrives) world.ghosts = [...world.ghosts, ...entries];
       die(world, next);
     });

@@ -36,19 +36,24 @@ function notAllowed(runbook: Runbook, rows: readonly Row[], last: Row): string |
   if (last.kind === 'started') {
     const previous = earlier.findLast(({ cellId }) => cellId === last.cellId);
     if (previous === undefined || previous.kind === 'failed') return undefined;
-    if (previous.kind === 'decided' && ['rerun', 'failed'].includes(String(previous.body['as']))) return undefined;
+    const { as } = previous.body;
+    if (previous.kind === 'decided' && (as === 'rerun' || as === 'failed')) return undefined;
     return `it is opened again after ${previous.kind}`;
   }
   if (last.kind !== 'decided') return undefined;
   const { by, as, reason } = last.body;
   if (by === 'person') {
     // A person's reason is, in the model, the attempt that the person looked at.
-    return reason === `${last.cellId}${last.attempt}` ? undefined : `a person decided ${String(reason)}`;
+    return reason === `${last.cellId}${last.attempt}`
+      ? undefined
+      : `a person decided ${JSON.stringify(reason)}`;
   }
   if (as !== 'rerun') return undefined;
   const closed = earlier.findLast(({ kind }) => kind === 'interrupted');
   if (closed?.body['reason'] === 'not_started' || by === '@late-outcome') return undefined;
   const cell = runbook.cells.find(({ id }) => id === last.cellId);
   const policy = cell !== undefined && 'exec' in cell ? onInterrupt(cell) : 'hold';
-  return policy === (by === '@probe' ? 'probe' : 'rerun') ? undefined : `a ${policy} cell is rerun by ${String(by)}`;
+  return policy === (by === '@probe' ? 'probe' : 'rerun')
+    ? undefined
+    : `a ${policy} cell is rerun by ${JSON.stringify(by)}`;
 }

@@ -1,4 +1,4 @@
-import { preparedEntry, guardedRequests, opensSomething } from '../../advancer/log/entry.ts';
+import { guardedRequests, preparedEntry } from '../../advancer/log/entry.ts';
 import type { AppendEntry, AppendOutcome } from '../../advancer/log/log.ts';
 import { judgeRefused } from '../../advancer/log/outcome.ts';
 import { chainBreach, type ChainRow } from '../../src/execution/chain.ts';
@@ -34,7 +34,10 @@ export function append(rules: Rules, world: World, entry: Entry): Fate {
   }
   try {
     const asked = preparedEntry(appendEntry(entry));
-    const guarded = guardedRequests(asked);
+    const guarded =
+      rules.receiptEnds === 'all'
+        ? guardedRequests(asked)
+        : [...asked.rows.filter(opensSomething).map(({ requestId }) => requestId), asked.receipt?.requestId];
     const outcome = judgeRefused(
       asked,
       {
@@ -63,7 +66,8 @@ function refused(rules: Rules, world: World, entry: Entry): boolean {
   for (const row of entry.view.rows.slice(entry.base)) {
     if (row.seq !== (before?.seq ?? 0) + 1) return true;
     if (breaksChain(rules, before, row)) return true;
-    if (rules.receiptEndsRequest && opensSomething(row) && receipted(row.requestId)) return true;
+    const ends = rules.receiptEnds === 'all' || (rules.receiptEnds === 'openings' && opensSomething(row));
+    if (ends && receipted(row.requestId)) return true;
     before = row;
   }
   const { receipt } = entry;
@@ -130,4 +134,8 @@ function receiptOf({ request, outcome, view, token, replicaId }: Recorded): Rece
     nextCellId: null,
     holder: { replicaId, fencingToken: token },
   };
+}
+
+function opensSomething({ kind }: Pick<Row, 'kind'>): boolean {
+  return kind === 'started' || kind === 'satisfied' || kind === 'refuted';
 }

@@ -1,7 +1,7 @@
 import { HistoryBook } from './history.ts';
 import { append } from './log.ts';
 import { renamingsOf, type Renaming } from './renaming.ts';
-import { PRODUCT, type Rules } from './rules.ts';
+import { PROTOCOL, type Rules } from './rules.ts';
 import { runbookOf, type Scenario } from './scenario.ts';
 import { leaseMoves } from './lease-moves.ts';
 import { workMoves } from './work-moves.ts';
@@ -58,7 +58,7 @@ export class Moves {
 export function modelOf(scenario: Scenario, without: Partial<Rules> = {}): Model {
   return {
     scenario,
-    rules: { ...PRODUCT, ...without },
+    rules: { ...PROTOCOL, ...without },
     book: new HistoryBook(runbookOf(scenario)),
     renamings: renamingsOf(scenario.replicas),
   };
@@ -78,6 +78,11 @@ export function movesFrom(model: Model, from: World): Move[] {
     });
   });
   decisionMoves(moves);
+  if (from.lease?.stale === true) {
+    moves.add('old session expires', `etcd lets an earlier session of ${from.lease.by} expire`, (world) => {
+      world.lease = undefined;
+    });
+  }
   from.processes.forEach((process, index) => {
     leaseMoves(moves, index);
     process.works.forEach((_, at) => workMoves(moves, index, at));
@@ -92,10 +97,15 @@ function decisionMoves(moves: Moves): void {
   const attempt = `${step.doubt.cellId}${step.doubt.attempt}`;
   for (const as of ['rerun', 'succeeded'] as const) {
     if (moves.from.decisions.some((one) => one.attempt === attempt && one.as === as)) continue;
-    moves.fault('decisions', 'person decides', `a person answers the doubt about ${attempt}: ${as}`, (world) => {
-      world.decisions = [...world.decisions, { attempt, as }].sort((a, b) =>
-        a.attempt + a.as < b.attempt + b.as ? -1 : 1,
-      );
-    });
+    moves.fault(
+      'decisions',
+      'person decides',
+      `a person answers the doubt about ${attempt}: ${as}`,
+      (world) => {
+        world.decisions = [...world.decisions, { attempt, as }].sort((a, b) =>
+          a.attempt + a.as < b.attempt + b.as ? -1 : 1,
+        );
+      },
+    );
   }
 }

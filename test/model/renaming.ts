@@ -9,7 +9,11 @@ export function renamingsOf(replicas: number): readonly Renaming[] {
   if (replicas === 1) return [[0]];
   return renamingsOf(replicas - 1)
     .flatMap((shorter) =>
-      Array.from({ length: replicas }, (_, at) => [...shorter.slice(0, at), replicas - 1, ...shorter.slice(at)]),
+      Array.from({ length: replicas }, (_, at) => [
+        ...shorter.slice(0, at),
+        replicas - 1,
+        ...shorter.slice(at),
+      ]),
     )
     .sort((one, other) => (one.join() < other.join() ? -1 : 1));
 }

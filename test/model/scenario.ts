@@ -33,7 +33,7 @@ export interface Scenario {
   faults: Faults;
 }
 
-export const NO_FAULTS: Faults = {
+const NO_FAULTS: Faults = {
   crashes: 0,
   lapses: 0,
   lostAnswers: 0,

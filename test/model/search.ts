@@ -7,7 +7,7 @@ import { Seen } from './seen.ts';
 import type { World } from './world.ts';
 
 /** A way into a breach, as short as any. */
-export interface Trace {
+interface Trace {
   guarantee: Guarantee;
   what: string;
   steps: string[];
@@ -23,6 +23,8 @@ export interface Found {
   complete: boolean;
   /** States in which nothing is left to do. */
   rests: number;
+  /** The rows of the longest log. */
+  longestLog: number;
   /** The first breach of each guarantee. */
   breaches: Map<Guarantee, Trace>;
   /** How often each kind of step was taken. */
@@ -56,6 +58,7 @@ export function search(model: Model, options: SearchOptions): Found {
   let waiting: { index: number; world: World }[] = [];
   let found: typeof waiting = [];
   let rests = 0;
+  let longestLog = 0;
   let transitions = 0;
   let depth = 0;
   let complete = true;
@@ -63,10 +66,12 @@ export function search(model: Model, options: SearchOptions): Found {
   const meet = (world: World, parent: number, move: number): number => {
     const { index, isNew } = seen.add(canonicalCode(world, model.renamings));
     if (isNew) ways.add(parent, move);
+    longestLog = Math.max(longestLog, world.log.length);
     const broken = breachesOf(world);
     for (const { guarantee, what } of broken) {
       // The step itself may be the breach, and lead where others came without one.
-      if (!breaches.has(guarantee)) breaches.set(guarantee, { guarantee, what, steps: ways.through(parent, move) });
+      if (!breaches.has(guarantee))
+        breaches.set(guarantee, { guarantee, what, steps: ways.through(parent, move) });
     }
     if (!isNew) return index;
     if (atRest(world, model.scenario.requests)) {
@@ -106,7 +111,7 @@ export function search(model: Model, options: SearchOptions): Found {
     breaches.set(guarantee, { guarantee, what: 'no step leads to rest from here', steps: ways.to(stuck) });
   }
   const seconds = (performance.now() - started) / 1_000;
-  return { states: seen.size, transitions, depth, complete, rests, breaches, taken, seconds };
+  return { states: seen.size, transitions, depth, complete, rests, longestLog, breaches, taken, seconds };
 }
 
 /** How each state was met first: from which state, by which of its steps. */

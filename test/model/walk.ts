@@ -1,15 +1,12 @@
 import { policyFor } from '../../src/execution/plan.ts';
 import type { RowKind } from '../../src/execution/row.ts';
 import type { JsonObject } from '../../src/json.ts';
-import type { Fate } from './log.ts';
 import type { Rules } from './rules.ts';
 import {
   attemptKey,
   inHand,
   replicaIdOf,
   type AttemptKey,
-  type Entry,
-  type Late,
   type Process,
   type ReceiptOutcome,
   type Work,
@@ -85,8 +82,16 @@ function close(walk: Walk): void {
 
 /** Nobody runs the open attempt any more. */
 export function interrupt(walk: Walk): void {
-  const { step } = walk.work.view;
+  const { world, work } = walk;
+  const { step } = work.view;
   if (step.do !== 'close') return;
+  const key = attemptKey(step.open);
+  const owner = world.processes.find((one) => replicaIdOf(one) === step.open.replicaId);
+  const within = owner?.up === true && owner.registered && inHand(owner, key);
+  if (within && world.log.rows.at(-1)?.kind === 'started') {
+    const what = `${key} is closed while ${step.open.replicaId} has it in hand and is in etcd`;
+    world.breaches.push({ guarantee: '3 nobody closes an attempt that is in hand', what });
+  }
   propose(walk, 'interrupted', step.open, { reason: 'crash' });
   goOn(walk);
 }
@@ -154,195 +159,26 @@ function start(walk: Walk): void {
   const place = { cellId: step.cell.id, attempt: step.attempt };
   const key = attemptKey(place);
   if ((rules.trustBeforeIntent && !trusted(walk)) || process.draining) return flush(walk);
-  if (inHand(process, key, 'process')) return flush(walk);
+  if (rules.unavailableEnds && work.toldUnavailable) return flush(walk);
+  if (inHand(process, key)) return flush(walk);
   if (rules.promise && process.renounced.includes(key)) return flush(walk);
   propose(walk, 'started', place, {});
   if (!rules.intentFirst) {
     work.closing = key;
-    return begin(walk);
-  }
-  work.intent = key;
-  send(walk, 'begin');
-}
-
-/** The last check, and the effect. See `runAttempt`. */
-export function begin(walk: Walk): void {
-  const { rules, world, work } = walk;
-  const key = work.closing ?? '';
-  const last = work.view.rows.at(-1);
-  if (last === undefined) throw new Error('an intent that is not in the view');
-  if (work.abandoned || (rules.trustBeforeEffect && !trusted(walk))) {
-    const stops = work.abandoned && rules.unavailableEnds;
-    work.abandoned = false;
-    return callOff(walk, last, stops);
-  }
-  const standing = world.log.rows.find((row) => row.kind === 'started' && attemptKey(row) === key);
-  if (standing?.fencingToken !== work.token) {
-    world.breaches.push({
-      guarantee: '1 no effect without its committed intent',
-      what: `${key} is begun under token ${work.token}, its intent ${standing === undefined ? 'is not in the log' : 'is another term’s'}`,
-    });
-  } else if (world.log.rows.at(-1) !== standing) {
-    world.breaches.push({
-      guarantee: '3 an effect begins only while its attempt is open',
-      what: `${key} is begun after its attempt was closed`,
-    });
-  }
-  const before = world.effects.find(({ attempt }) => attempt === key);
-  if (before !== undefined) {
-    world.breaches.push({
-      guarantee: '3 an attempt is begun at most once',
-      what: `${key} is begun ${before.times + 1} times`,
-    });
-  }
-  if (work.toldUnavailable) {
-    world.breaches.push({
-      guarantee: '5 unavailable means nothing runs',
-      what: `${key} is begun for a request that was told unavailable and has not asked again`,
-    });
-  }
-  setEffect(world, { attempt: key, times: (before?.times ?? 0) + 1, ended: undefined, knownTo: undefined });
-  work.at = 'running';
-}
-
-/** The check failed after the intent. */
-function callOff(walk: Walk, place: { cellId: string; attempt: number }, stops: boolean): void {
-  const { rules, world, work } = walk;
-  switch (rules.afterFailedCheck) {
-    case 'not_started':
-      propose(walk, 'interrupted', place, { reason: 'not_started' });
-      propose(walk, 'decided', place, { as: 'rerun', by: '@policy' });
-      return stops ? flush(walk) : goOn(walk);
-    case 'interrupted':
-      world.breaches.push({
-        guarantee: '4 no false doubt',
-        what: `${attemptKey(place)} is put in doubt by a process that knows that it never began`,
-      });
-      propose(walk, 'interrupted', place, { reason: 'crash' });
-      return goOn(walk);
-    case 'nothing':
-      work.at = 'stranded';
-  }
-}
-
-/** The effect has ended, with an outcome that its process knows. */
-export function ended(walk: Walk, outcome: 'completed' | 'failed' | 'unknown'): void {
-  const { rules, world, process, work } = walk;
-  const place = work.view.rows.at(-1);
-  const key = work.closing;
-  if (place === undefined || key === undefined) throw new Error('an effect that nobody runs has ended');
-  if (outcome !== 'unknown') {
-    const times = world.effects.find(({ attempt }) => attempt === key)?.times ?? 1;
-    setEffect(world, { attempt: key, times, ended: outcome, knownTo: replicaIdOf(process) });
-  }
-  if (!rules.registeredUntilDefinite) work.closing = undefined;
-  const body: JsonObject =
-    outcome === 'unknown' ? { reason: 'timeout' } : outcome === 'failed' ? { error: 'failed' } : {};
-  propose(walk, outcome === 'unknown' ? 'interrupted' : outcome, place, body);
-  goOn(walk);
-}
-
-function setEffect(world: World, effect: World['effects'][number]): void {
-  const others = world.effects.filter(({ attempt }) => attempt !== effect.attempt);
-  world.effects = [...others, effect].sort((a, b) => (a.attempt < b.attempt ? -1 : 1));
-}
-
-/** Takes in the log's definite answer to the entry that was sent; see `Term.#take`. */
-export function answered(walk: Walk, fate: Fate): void {
-  const { rules, work } = walk;
-  const refusedRows = work.view.rows.slice(work.base);
-  switch (fate) {
-    case 'appended':
-    case 'already_recorded':
-      work.base = work.view.length;
-      work.resent = false;
-      work.closing = work.intent;
-      work.intent = undefined;
-      if (work.after === 'go_on') work.at = 'ready';
-      else if (work.after !== 'begin') end(walk);
-      else work.at = fate === 'already_recorded' && rules.readsOnAfterResend ? 'verify' : 'intended';
-      return;
-    case 'receipted': {
-      const opening = refusedRows.findIndex(({ kind }) => kind === 'started');
-      const closing = opening === -1 ? refusedRows : refusedRows.slice(0, opening);
-      work.intent = undefined;
-      const salvages = rules.salvage === 'all' || work.closing !== undefined;
-      if (work.after === 'salvaged') return keep(walk, closing, 'end');
-      if (closing.length === 0 || !salvages) return keep(walk, [], 'end');
-      work.view = work.view.prefix(work.base + closing.length);
-      return send(walk, 'salvaged');
-    }
-    case 'fenced':
-      if (rules.dropsWhenFenced && work.after !== 'salvaged') supersede(walk);
-      return keep(walk, refusedRows, rules.dropsWhenFenced ? 'end' : 'go_on');
-    case 'conflict':
-      return keep(walk, refusedRows, work.after === 'salvaged' ? 'end' : 'go_on');
-  }
-}
-
-/** The intent reads back as present: is it still the newest row? */
-export function verify(walk: Walk): void {
-  const { world, work } = walk;
-  if (world.log.length === work.view.length) {
     work.at = 'intended';
     return;
   }
-  supersede(walk);
-  work.closing = undefined;
-  handOn(walk);
-}
-
-/** What the log refused becomes evidence, if there is any in it; see `Term.#keepEvidence`. */
-function keep(walk: Walk, refused: Entry['view']['rows'], after: 'go_on' | 'end'): void {
-  const { rules, work } = walk;
-  work.after = after;
-  work.outcome = undefined;
-  work.intent = undefined;
-  const evidence = refused.filter((row) => lateOf(row) !== undefined);
-  if (evidence.length > 0 && rules.keepsEvidence) {
-    work.at = 'keeping';
-    return;
-  }
-  letGo(walk);
-}
-
-/** Writes the late outcomes. */
-export function kept(walk: Walk): void {
-  const { world, work } = walk;
-  for (const row of work.view.rows.slice(work.base)) {
-    const late = lateOf(row);
-    if (late === undefined) continue;
-    if (world.late.some(({ attempt, kind }) => attempt === late.attempt && kind === late.kind)) continue;
-    world.late = [...world.late, late].sort((a, b) =>
-      a.attempt + a.kind < b.attempt + b.kind ? -1 : 1,
-    );
-  }
-  letGo(walk);
-}
-
-function letGo(walk: Walk): void {
-  const { work } = walk;
-  work.closing = undefined;
-  work.resent = false;
-  work.abandoned = false;
-  // What was proposed is not in the log: the next walk reads it again.
-  work.base = 0;
-  if (work.after === 'end') return handOn(walk);
-  work.at = 'read';
-}
-
-function lateOf(row: Entry['view']['rows'][number]): Late | undefined {
-  const attempt = attemptKey(row);
-  if (row.kind === 'completed' || row.kind === 'failed') return { attempt, kind: row.kind };
-  const neverBegan = row.kind === 'interrupted' && row.body['reason'] === 'not_started';
-  return neverBegan ? { attempt, kind: 'not_started' } : undefined;
+  work.intent = key;
+  send(walk, 'begin');
 }
 
 /** Whether this process runs the attempt; see `Attempts.runsOrRenounces`. */
 export function runsOrRenounces(rules: Rules, process: Process, key: AttemptKey): boolean {
   const registered = process.works.some(
     (work) =>
-      ((rules.registeredBeforeIntent && work.intent === key) || work.closing === key) &&
+      ((rules.registeredBeforeIntent && work.intent === key) ||
+        (work.closing === key &&
+          (rules.registeredUntilDefinite || work.at === 'intended' || work.at === 'running'))) &&
       (rules.attemptsOf === 'process' || work.token === process.holding?.token),
   );
   if (registered) return true;
@@ -350,15 +186,7 @@ export function runsOrRenounces(rules: Rules, process: Process, key: AttemptKey)
   return false;
 }
 
-/** The entry that a walk has on its way. */
-export function entryOf({ process, work }: Pick<Walk, 'process' | 'work'>): Entry {
-  const { view, base, token, outcome, errand } = work;
-  const receipt =
-    outcome === undefined || errand.do !== 'advance' ? undefined : { request: errand.request, outcome };
-  return { view, base, token, replicaId: replicaIdOf(process), receipt };
-}
-
-function propose(
+export function propose(
   { process, work }: Walk,
   kind: RowKind,
   { cellId, attempt }: { cellId: string; attempt: number },
@@ -391,7 +219,7 @@ function flush(walk: Walk): void {
   else end(walk);
 }
 
-function send({ work }: Walk, after: Work['after']): void {
+export function send({ work }: Walk, after: Work['after']): void {
   work.at = 'sending';
   work.after = after;
   work.resent = false;
@@ -399,7 +227,7 @@ function send({ work }: Walk, after: Work['after']): void {
 }
 
 /** A later term has written: the holding ends. */
-function supersede({ process, work }: Walk): void {
+export function supersede({ process, work }: Walk): void {
   if (process.holding?.token === work.token) process.holding = undefined;
 }
 
@@ -414,7 +242,7 @@ export function end(walk: Walk): void {
 }
 
 /** The walk is over, its errand is for others; what it knows of the log serves the next one under the same holding. */
-function handOn({ process, work }: Walk): void {
+export function handOn({ process, work }: Walk): void {
   process.works = process.works.filter((other) => other !== work);
   if (process.holding?.token !== work.token) return;
   const spent = dirty(work) || work.view.length === 0;

@@ -1,22 +1,9 @@
 import { append } from './log.ts';
 import { processAt } from './lease-moves.ts';
 import type { Moves } from './moves.ts';
-import {
-  answered,
-  begin,
-  end,
-  ended,
-  entryOf,
-  goOn,
-  interrupt,
-  kept,
-  probed,
-  read,
-  runsOrRenounces,
-  settle,
-  verify,
-  type Walk,
-} from './walk.ts';
+import { begin, ended } from './attempt.ts';
+import { answered, entryOf, kept, renumber, verify } from './delivery.ts';
+import { end, goOn, interrupt, probed, read, runsOrRenounces, settle, type Walk } from './walk.ts';
 import { attemptKey, replicaIdOf, type Process, type Work, type World } from './world.ts';
 
 /** The next step of one walk, in every way in which it may go. */
@@ -95,15 +82,20 @@ function askMoves(work: Work, moves: Moves, step: Step): void {
   const attempt = attemptKey(next.open);
   // Which answer it is, is for the peer to say at this very moment.
   const runs = runsOrRenounces(moves.model.rules, { ...processAt(moves.from, peer) }, attempt);
-  step(runs ? 'peer runs it' : 'peer renounces it', `asks ${replicaId}, which ${runs ? 'runs' : 'does not run'} ${attempt}`, (walk) => {
-    if (runsOrRenounces(walk.rules, processAt(walk.world, peer), attempt)) end(walk);
-    else interrupt(walk);
-  });
+  step(
+    runs ? 'peer runs it' : 'peer renounces it',
+    `asks ${replicaId}, which ${runs ? 'runs' : 'does not run'} ${attempt}`,
+    (walk) => {
+      if (runsOrRenounces(walk.rules, processAt(walk.world, peer), attempt)) end(walk);
+      else interrupt(walk);
+    },
+  );
 }
 
 function probeAnswers(world: World, work: Work): ('happened' | 'did_not_happen' | 'unknown')[] {
   const { step } = work.view;
-  const effect = step.do === 'settle' && world.effects.find(({ attempt }) => attempt === attemptKey(step.doubt));
+  const effect =
+    step.do === 'settle' && world.effects.find(({ attempt }) => attempt === attemptKey(step.doubt));
   if (effect === false || effect === undefined) return ['did_not_happen', 'unknown'];
   if (effect.ended === 'completed') return ['happened', 'unknown'];
   return ['happened', 'did_not_happen', 'unknown'];
@@ -127,6 +119,9 @@ function sendingMoves(
         walk.work.resent = true;
         return;
       case 'renumbered':
+        renumber(walk);
+        return;
+      case 'rederived':
         walk.work.intent = undefined;
         walk.work.closing = undefined;
         walk.work.outcome = undefined;
@@ -138,11 +133,16 @@ function sendingMoves(
         end(walk);
     }
   };
-  moves.fault('lostAnswers', 'answer lost', `${who} sends ${what}; it is applied, the answer is lost`, (world) => {
-    const walk = walkIn(world);
-    append(rules, world, entryOf(walk));
-    lost(walk);
-  });
+  moves.fault(
+    'lostAnswers',
+    'answer lost',
+    `${who} sends ${what}; it is applied, the answer is lost`,
+    (world) => {
+      const walk = walkIn(world);
+      append(rules, world, entryOf(walk));
+      lost(walk);
+    },
+  );
   moves.fault('lostAnswers', 'append delayed', `${who} sends ${what}; it stays on its way`, (world) => {
     const walk = walkIn(world);
     world.ghosts = [...world.ghosts, entryOf(walk)];

@@ -36,7 +36,7 @@ export interface Late {
 }
 
 /** What really happened, which no process can see as a whole. */
-export interface Effect {
+interface Effect {
   readonly attempt: AttemptKey;
   readonly times: number;
   readonly ended: 'completed' | 'failed' | undefined;
@@ -45,7 +45,7 @@ export interface Effect {
 }
 
 /** A person's answer to a doubt, on its way to whoever holds the instance. */
-export interface Decision {
+interface Decision {
   readonly attempt: AttemptKey;
   readonly as: Verdict;
 }
@@ -57,7 +57,7 @@ export type Errand =
   | { readonly do: 'decide'; readonly decision: Decision };
 
 /** Where a walk stands: between two of these, others may act. */
-export type Place =
+type Place =
   /** About to read the log. */
   | 'read'
   /** Has the log, read now or kept from earlier, and goes on from it. */
@@ -83,7 +83,7 @@ export type Place =
   | 'stranded';
 
 /** What follows the append that is on its way. */
-export type After = 'begin' | 'go_on' | 'end' | 'salvaged';
+type After = 'begin' | 'go_on' | 'end' | 'salvaged';
 
 /** One walk over the log under one term: a holding does one thing at a time. */
 export interface Work {
@@ -195,11 +195,7 @@ export function attemptKey({ cellId, attempt }: { cellId: string; attempt: numbe
   return `${cellId}${attempt}`;
 }
 
-/** Whether the process has the attempt in hand; `holding`: as far as its present term goes. */
-export function inHand(process: Process, attempt: AttemptKey, attemptsOf: 'process' | 'holding'): boolean {
-  return process.works.some(
-    (work) =>
-      (work.intent === attempt || work.closing === attempt) &&
-      (attemptsOf === 'process' || work.token === process.holding?.token),
-  );
+/** Whether the process really has the attempt in hand, whatever it would say of itself. */
+export function inHand(process: Process, attempt: AttemptKey): boolean {
+  return process.works.some(({ intent, closing }) => intent === attempt || closing === attempt);
 }

@@ -104,8 +104,13 @@ export class Network {
     const trap = this.#sprungAt(process, server);
     return new Promise<T>((resolve, reject) => {
       if (trap?.point === 'before') {
-        // Whatever runs in the process now runs on to its next wait; then it is caught.
-        process.deliver(0, trap.spring);
+        // Whatever runs in the process now runs on to its next wait; then it is caught. What wakes again hears nothing.
+        process.deliver(0, () => {
+          trap.spring();
+          process.deliver(0, () =>
+            reject(new CallLost(`${process.name} was caught before it asked ${server}`)),
+          );
+        });
         return;
       }
       const deadline: Timer = process.deliver(timeoutMs, () =>

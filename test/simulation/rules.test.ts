@@ -8,7 +8,7 @@ import type { Json, JsonObject } from '../../src/json.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { Cell } from '../../src/runbook/runbook.ts';
 import { Cluster, type ClusterOptions, type SimReplica } from './cluster.ts';
-import { SimProcess } from './world.ts';
+import { EPOCH_MS, SimProcess } from './world.ts';
 
 /** A replica that was there before all others, and is gone. */
 const GONE = 'r9-00000009';
@@ -103,14 +103,16 @@ class Scene {
       rows: lines,
       projection: { status: 'running', nextCellId: null },
     });
-    expect(outcome.kind).toBe('appended');
+    if (outcome.kind !== 'appended') throw new Error(`the history is not allowed: ${outcome.kind}`);
   }
 
   get story(): string[] {
     return this.cluster.postgres.rowsOf('i').map(({ kind, cellId, attempt, body }) => {
-      const reason = kind === 'interrupted' ? ` ${String(body['reason'])}` : '';
-      const decided = kind === 'decided' ? ` ${String(body['as'])} by ${String(body['by'])}` : '';
-      return `${kind} ${cellId} ${attempt}${reason}${decided}`;
+      const { reason, as, by } = body as Partial<Record<string, string>>;
+      const words: (string | number | undefined)[] = [kind, cellId, attempt];
+      if (kind === 'interrupted') words.push(reason);
+      if (kind === 'decided') words.push(as, 'by', by);
+      return words.join(' ');
     });
   }
 
@@ -125,7 +127,7 @@ class Scene {
   async held(): Promise<SimReplica> {
     await this.pass(500);
     const receipt = await this.brings(this.advance('touch', { cellId: 'nowhere' }));
-    expect(receipt.outcome).toBe('out_of_order');
+    if (receipt.outcome !== 'out_of_order') throw new Error(`the touch was ${receipt.outcome}`);
     return this.holder;
   }
 
@@ -519,6 +521,42 @@ describe('before a doubt is decided by policy, the late outcomes are read', () =
   });
 });
 
+describe('a request that its holder never heard of', () => {
+  test('is answered by it all the same, when it was cut off from the bus as the request came', async () => {
+    const scene = new Scene([HELD, { ...HELD, id: 'next' }]);
+    const holder = await scene.held();
+    const ending = gate();
+    scene.hold = ending.opened;
+    void scene.advance('q1', { maxCells: 1 });
+    await scene.until('the effect', () => scene.ran.length === 1);
+    scene.cut(holder, 'nats', true);
+    const other = scene.advance('q2', { wait: true });
+    await scene.pass(1_000);
+    scene.cut(holder, 'nats', false);
+    ending.open();
+    const receipt = await scene.brings(other);
+    expect(receipt?.outcome).toBe('completed');
+  });
+
+  test('is answered by it all the same, when it had not joined yet as the request came', async () => {
+    const scene = new Scene([HELD, { ...HELD, id: 'next' }], { replicas: 2 });
+    const holder = await scene.held();
+    const ending = gate();
+    scene.hold = ending.opened;
+    void scene.advance('q1', { maxCells: 1 });
+    await scene.until('the effect', () => scene.ran.length === 1);
+    const other = scene.advance('q2', { wait: true });
+    await scene.pass(100);
+    const late = scene.cluster.startReplica();
+    await scene.pass(500);
+    holder.process.kill();
+    await scene.until('lease gone', () => scene.cluster.etcd.get('/leasehold/sim/leases/i') === undefined);
+    await scene.brings(late.replica.leases.acquire('i'));
+    const receipt = await scene.brings(other);
+    expect(receipt?.outcome).toBe('in_doubt');
+  });
+});
+
 describe('a replica that takes up a request which another had begun', () => {
   test('does not refuse it as in flight, though somebody else was faster: it was admitted', async () => {
     const scene = new Scene([AGAIN, { ...AGAIN, id: 'next' }]);
@@ -537,6 +575,24 @@ describe('a replica that takes up a request which another had begun', () => {
     expect(receipt.outcome).toBe('completed');
     expect(receipt.steps.map(({ seq }) => seq)).toEqual([1, 6, 7]);
     expect(scene.cluster.postgres.receipts.get('begun')?.receipt).toEqual(receipt);
+  });
+
+  test('does not refuse it as expired, for something was run; one that had not begun it does', async () => {
+    const scene = new Scene([AGAIN, { ...AGAIN, id: 'next' }]);
+    scene.history(['started', 'charge', 1, 'begun', {}]);
+    await scene.pass(100);
+    const ending = gate();
+    scene.hold = ending.opened;
+    const faster = scene.advance('faster', { wait: true, maxCells: 1 });
+    await scene.until('the effect', () => scene.ran.length === 1);
+    const expiresAt = new Date(EPOCH_MS + scene.cluster.world.nowMs + 1_000).toISOString();
+    const begun = scene.advance('begun', { wait: true, maxCells: 2, expiresAt });
+    const fresh = scene.advance('fresh', { wait: true, expiresAt });
+    await scene.pass(2_000);
+    ending.open();
+    expect((await scene.brings(faster)).outcome).toBe('advanced');
+    expect(await scene.brings(begun)).toMatchObject({ outcome: 'completed', nextCellId: null });
+    expect(await scene.brings(fresh)).toMatchObject({ outcome: 'expired', steps: [] });
   });
 
   test('does not spend its maxCells anew, and does not take its first cell for out of order', async () => {

@@ -94,8 +94,7 @@ export class SimPostgres {
       if (row.seq !== (before?.seq ?? 0) + 1) return 'gap or taken';
       const breach = chainBreach(before, row);
       if (breach !== undefined && this.#inForce(breach.rule)) return breach.detail;
-      const opens = row.kind === 'started' || row.kind === 'satisfied' || row.kind === 'refuted';
-      if (opens && row.requestId !== null && this.rules.oneReceipt && this.receipts.has(row.requestId)) {
+      if (row.requestId !== null && this.rules.oneReceipt && this.receipts.has(row.requestId)) {
         return 'the request has its receipt';
       }
       before = { ...row, recordedAt: '' };

@@ -3,7 +3,7 @@
 --   LH001  gap: there is no row at seq - 1
 --   LH002  stale token: the token is below the one before it
 --   LH003  order: this row may not follow its predecessor
---   LH005  the request has its receipt: nothing more may begin under its id
+--   LH005  the request has its receipt: nothing more may be written under its id
 --   LH006  the receipt does not rest on the newest row: the log has moved on
 --
 -- A refused row raises its code. With `set leasehold.on_refusal = 'skip'` it is left out instead, so that one
@@ -130,12 +130,13 @@ begin
     return null;
   end if;
 
-  -- A receipt is the last word on its request: nothing begins under it. What closes an attempt is always let in.
-  if opens and new.request_id is not null then
+  -- A receipt is the last word on its request, and has every row of it: nothing more is written under its id. Whoever
+  -- has an attempt to close all the same closes it under no request.
+  if new.request_id is not null then
     perform from leasehold.requests r where r.request_id = new.request_id;
     if found then
       perform leasehold.refuse('LH005',
-        format('request %s has its receipt: %s (cell %s) may not begin under it',
+        format('request %s has its receipt: %s (cell %s) may not be written under it',
                new.request_id, new.kind, new.cell_id));
       return null;
     end if;

@@ -45,9 +45,7 @@ begin
       perform set_config('leasehold.on_refusal', on_refusal, true);
     else
       perform leasehold.guard_lock(item ->> 'instance_id', false);
-      guarded := array(
-        select e ->> 'request_id' from jsonb_array_elements(item -> 'rows') e
-          where e ->> 'kind' in ('started', 'satisfied', 'refuted'));
+      guarded := array(select e ->> 'request_id' from jsonb_array_elements(item -> 'rows') e);
       guarded := guarded || (item -> 'receipt' ->> 'request_id');
       perform from leasehold.requests r where r.request_id = any(guarded);
       if not found then

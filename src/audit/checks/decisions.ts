@@ -85,7 +85,7 @@ export const DECISIONS: readonly Check[] = [
     guarantee: 3,
     severity: 'breach',
     states:
-      'an outcome, a time-out, an abort or a not_started is said by the process that opened the attempt',
+      'an outcome, a time-out, an abort or a not_started is said by the process that opened the attempt, in the same term',
     of: 'closings',
     needs: [],
     look({ attempts }, say) {
@@ -96,12 +96,14 @@ export const DECISIONS: readonly Check[] = [
           count += 1;
           // A crash is what others find; the rest only the process itself can know.
           const others = row.kind === 'interrupted' && row.body['reason'] === 'crash';
-          if (opened === undefined || others || row.replicaId === opened.replicaId) continue;
+          if (opened === undefined || others) continue;
+          const own = row.replicaId === opened.replicaId && row.fencingToken === opened.fencingToken;
+          if (own) continue;
           const said =
             row.kind === 'interrupted' ? `interrupted (${JSON.stringify(row.body['reason'])})` : row.kind;
           say(
             seqsOf(opened, row),
-            `${said} ${cellId} attempt ${attempt} was said by ${row.replicaId}, but ${opened.replicaId} ran it`,
+            `${said} ${cellId} attempt ${attempt} was said by ${row.replicaId} (token ${row.fencingToken}), but ${opened.replicaId} (token ${opened.fencingToken}) ran it`,
           );
         }
       }

@@ -22,7 +22,7 @@ ${left > 0 && markup`<p>and ${count(left)} more, in the record beside this repor
 function item(breach: BreachRecord, lane: number | undefined): Markup {
   const id = clipped(breach.instanceId, 140);
   return markup`<li><p class="what">${clipped(breach.what, 1000)}</p>
-<p class="where">${breach.guarantee} ${guaranteeName(breach.guarantee)} · check ${clipped(words(breach.check), 120)} · instance ${
+<p class="where">${breach.guarantee} ${guaranteeName(breach.guarantee)} · check ${words(breach.check)} · instance ${
     lane === undefined
       ? markup`<code>${id}</code>`
       : markup`<a href="#i${lane}" data-lane="i${lane}"><code>${id}</code></a>`

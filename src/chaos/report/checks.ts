@@ -36,7 +36,7 @@ ${members.length === 0 ? markup`<tr><td colspan="4" class="none">No check of thi
 
 function row(check: CheckResult): Markup {
   const why = check.why === undefined ? '' : markup`<small class="why">${clipped(check.why, 300)}</small>`;
-  return markup`<tr><th scope="row">${clipped(words(check.name), 120)}${why}</th><td class="n">${
+  return markup`<tr><th scope="row">${words(check.name)}${why}</th><td class="n">${
     check.checked === null ? '–' : count(check.checked)
   }</td><td class="n">${count(check.breaches)}</td><td>${verdict(check)}</td></tr>
 `;

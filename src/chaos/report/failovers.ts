@@ -6,9 +6,10 @@ import type { Markup } from './markup.ts';
 import { clipped, markup } from './markup.ts';
 import type { Scale, Tick } from './scale.ts';
 import { logScale, short } from './scale.ts';
+import { thinned } from './thinned.ts';
 import { timeLink } from './time-link.ts';
 
-const DOTS_PER_GROUP = 300;
+const DOTS_PER_GROUP = 200;
 
 /** Failover times by kind of fault: a row of figures each, with every measured time as a dot beside them. */
 export function failoversSection(record: ChaosRecord): Markup {
@@ -29,11 +30,7 @@ function measured(record: ChaosRecord, groups: readonly FailoverGroup[]): Markup
   const bounded = record.failovers.filter(({ boundMs }) => boundMs !== null).length;
   const faultStartMs = new Map(record.faults.map(({ id, fromMs }) => [id, fromMs]));
   return markup`<p>From an isolated fault to the first receipt or row under a later term.
-${counted(record.failovers.length, 'failover')}, ${count(bounded)} with a promised bound: ${
-    missed === 0
-      ? markup`<strong>none missed it</strong>.`
-      : markup`<strong class="bad">${count(missed)} missed it</strong>.`
-  }</p>
+${counted(record.failovers.length, 'failover')}${keeping(bounded, missed)}.</p>
 <div class="scroll" tabindex="0" role="region" aria-labelledby="failovers-h"><table class="failovers">
 <thead><tr><th scope="col">Fault</th><th scope="col" class="n">Count</th><th scope="col" class="n">Median</th>
 <th scope="col" class="n">p99</th><th scope="col" class="n">Worst</th><th scope="col" class="n">Bound</th>
@@ -48,6 +45,15 @@ logarithmic scale</p>
 `;
 }
 
+function keeping(bounded: number, missed: number): Markup {
+  if (bounded === 0) return markup`, none with a promised bound`;
+  return markup`, ${count(bounded)} with a promised bound: ${
+    missed === 0
+      ? markup`<strong>none missed it</strong>`
+      : markup`<strong class="bad">${count(missed)} missed it</strong>`
+  }`;
+}
+
 function row(
   group: FailoverGroup,
   scale: Scale,
@@ -58,7 +64,7 @@ function row(
   const struckMs = worst === undefined ? undefined : faultStartMs.get(worst.faultId);
   const missed =
     group.missed === 0 ? markup`0` : markup`<strong class="bad">✕ ${count(group.missed)}</strong>`;
-  return markup`<tr><th scope="row">${clipped(words(group.kind), 60)} <small>${
+  return markup`<tr><th scope="row">${words(group.kind)} <small>${
     group.attemptOpen ? 'inside an effect' : 'no attempt open'
   }</small></th><td class="n">${count(group.count)}</td><td class="n">${span(group.medianMs)}</td><td class="n">${span(
     group.p99Ms,
@@ -73,10 +79,11 @@ function row(
 }
 
 function plot(group: FailoverGroup, scale: Scale, ticks: readonly Tick[]): Markup {
-  const drawn = thinned(group.failovers, DOTS_PER_GROUP);
+  const drawn = chosen(group.failovers);
   const label =
     `${counted(group.count, 'failover')} from ${span(group.failovers[0]?.ms ?? 0)} to ${span(group.worstMs)}` +
-    (group.boundsMs.length === 0 ? '' : `, ${count(group.missed)} past the bound`);
+    (group.boundsMs.length === 0 ? '' : `, ${count(group.missed)} past the bound`) +
+    (drawn.length < group.count ? `; ${count(drawn.length)} of them drawn` : '');
   return markup`<svg class="dots" role="img" aria-label="${label}" width="100%" height="30">${ticks.map(
     ({ value }) =>
       markup`<line class="rule" x1="${scale.at(value)}" x2="${scale.at(value)}" y1="0" y2="30"/>`,
@@ -98,19 +105,11 @@ function dot(failover: Failover, index: number, scale: Scale): Markup {
     : markup`<circle class="dot" cx="${x}" cy="${y}" r="2.5"><title>${title}</title></circle>`;
 }
 
-/** Every missed one, the slowest, and an even choice of the others. */
-function thinned(ascending: readonly Failover[], most: number): Failover[] {
-  if (ascending.length <= most) return [...ascending];
-  const missed = ascending.filter(isMissed).slice(-most);
+/** Every missed one, and an even choice of the others, the slowest among them. */
+function chosen(ascending: readonly Failover[]): Failover[] {
+  const missed = thinned(ascending.filter(isMissed), DOTS_PER_GROUP);
   const others = ascending.filter((failover) => !isMissed(failover));
-  const room = Math.max(0, most - missed.length);
-  const every = others.length / Math.max(1, room);
-  // From the slowest downwards, so that the worst one is always among them.
-  const chosen = Array.from(
-    { length: room },
-    (_, index) => others[others.length - 1 - Math.floor(index * every)],
-  );
-  return chosen.filter((failover) => failover !== undefined).concat(missed);
+  return [...thinned(others, DOTS_PER_GROUP - missed.length), ...missed];
 }
 
 function axis(scale: Scale, ticks: readonly Tick[]): Markup {

@@ -1,5 +1,5 @@
 import type { ChaosRecord, FaultRecord, ReplicaLife } from '../record.ts';
-import { counted, moment, span, words } from './figures.ts';
+import { count, counted, moment, span, words } from './figures.ts';
 import type { Lane } from './lane.ts';
 import { bar, barText, mark } from './lane.ts';
 import type { Markup } from './markup.ts';
@@ -7,14 +7,15 @@ import { clipped, markup } from './markup.ts';
 import type { ReplicaPalette } from './replica-palette.ts';
 import { byNatural } from './replica-palette.ts';
 import type { Scale } from './scale.ts';
+import { thinned } from './thinned.ts';
 
 /** How a kind of fault is drawn. */
 export type FaultShape = 'kill' | 'drain' | 'freeze' | 'cut' | 'delay' | 'clock' | 'outage';
 
 const REPLICA_LANES_SHOWN = 40;
 const SERVER_LANES_SHOWN = 20;
-const LIVES_SHOWN = 400;
-const FAULTS_SHOWN_PER_LANE = 500;
+const LIVES_SHOWN = 250;
+const FAULTS_SHOWN_PER_LANE = 250;
 const FAULT_ROWS = 4;
 const FAULT_ROW_PX = 13;
 
@@ -42,13 +43,15 @@ export function replicaLanes(record: ChaosRecord, scale: Scale, palette: Replica
     return {
       id: `r${index}`,
       name,
-      note: `${counted(lives.length, 'life', 'lives')} · ${counted(own.length, 'fault')}`,
+      note: `${counted(lives.length, 'life', 'lives')} · ${counted(own.length, 'fault')}${notDrawn(
+        Math.max(0, lives.length - LIVES_SHOWN) + drawn.left,
+      )}`,
       summary: `${counted(lives.length, 'process', 'processes')}, ${counted(own.length, 'fault')}`,
       searchText: '',
       ...extent([...lives.map((life) => ({ fromMs: life.fromMs, toMs: life.toMs ?? life.fromMs })), ...own]),
       heightPx: 26 + drawn.rows * FAULT_ROW_PX,
       swatch: markup`<i class="swatch ${colour}"></i>`,
-      body: markup`${lives.slice(-LIVES_SHOWN).map((life) => lifeBar(life, colour, record, scale))}${drawn.body}`,
+      body: markup`${thinned(lives, LIVES_SHOWN).map((life) => lifeBar(life, colour, record, scale))}${drawn.body}`,
     };
   });
 }
@@ -70,7 +73,7 @@ export function serverLanes(record: ChaosRecord, scale: Scale): Lane[] {
       return {
         id: `s${index}`,
         name: target === 'all' ? 'everything' : target,
-        note: counted(own.length, 'fault'),
+        note: counted(own.length, 'fault') + notDrawn(drawn.left),
         summary: counted(own.length, 'fault'),
         searchText: '',
         ...extent(own),
@@ -94,8 +97,8 @@ const ENDS: Readonly<Record<ReplicaLife['end'], string>> = {
 function lifeBar(life: ReplicaLife, colour: string, record: ChaosRecord, scale: Scale): Markup {
   const toMs = life.toMs ?? record.durationMs;
   const id = clipped(life.replicaId, 60);
-  const title = `${moment(life.fromMs)} to ${moment(toMs)} · ${id} · pid ${life.pid} · ${ENDS[life.end] ?? life.end}`;
-  return markup`${bar(scale, { fromMs: life.fromMs, toMs, y: 4, height: 15, className: `life ${life.end} ${colour}`, title })}${barText(
+  const title = `${moment(life.fromMs)} to ${moment(toMs)} · ${id} · pid ${life.pid} · ${ENDS[life.end] ?? words(life.end)}`;
+  return markup`${bar(scale, { fromMs: life.fromMs, toMs, y: 4, height: 15, className: `life ${colour}`, title })}${barText(
     scale,
     { fromMs: life.fromMs, toMs, y: 15.5, text: id },
   )}${
@@ -104,16 +107,22 @@ function lifeBar(life: ReplicaLife, colour: string, record: ChaosRecord, scale: 
   }`;
 }
 
+function notDrawn(left: number): string {
+  return left > 0 ? ` · ${count(left)} not drawn` : '';
+}
+
+interface FaultRows {
+  body: Markup;
+  rows: number;
+  /** How many were left out. */
+  left: number;
+}
+
 /** The faults of one lane in as few rows as keep them apart, four at most. */
-function faultRows(
-  faults: readonly FaultRecord[],
-  scale: Scale,
-  topPx: number,
-): { body: Markup; rows: number } {
+function faultRows(faults: readonly FaultRecord[], scale: Scale, topPx: number): FaultRows {
   const freeFrom: number[] = [];
-  const ordered = [...faults]
-    .sort((a, b) => a.fromMs - b.fromMs || a.id - b.id)
-    .slice(0, FAULTS_SHOWN_PER_LANE);
+  const inOrder = [...faults].sort((a, b) => a.fromMs - b.fromMs || a.id - b.id);
+  const ordered = thinned(inOrder, FAULTS_SHOWN_PER_LANE);
   const drawn = ordered.map((fault) => {
     const from = scale.percent(fault.fromMs);
     const free = freeFrom.findIndex((end) => end <= from);
@@ -121,13 +130,13 @@ function faultRows(
     freeFrom[row] = Math.max(freeFrom[row] ?? 0, scale.percent(fault.toMs), from + 0.3);
     return faultMark(fault, topPx + row * FAULT_ROW_PX, scale);
   });
-  return { body: markup`${drawn}`, rows: freeFrom.length };
+  return { body: markup`${drawn}`, rows: freeFrom.length, left: faults.length - ordered.length };
 }
 
 function faultMark(fault: FaultRecord, y: number, scale: Scale): Markup {
   const { fromMs, toMs } = fault;
   const shape = faultShape(fault.kind);
-  const kind = clipped(words(fault.kind), 60);
+  const kind = words(fault.kind);
   const title = `${moment(fromMs)} · fault ${fault.id}: ${kind} on ${clipped(fault.target, 60)}, ${span(toMs - fromMs)} · ${words(fault.phase)}`;
   const middle = y + 4.5;
   switch (shape) {

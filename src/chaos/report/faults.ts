@@ -24,7 +24,7 @@ function skippedFaults(faults: readonly FaultRecord[]): Markup {
 <ul>
 ${[...byKind].map(([kind, members]) => {
   const reasons = [...new Set(members.map(({ skipped }) => skipped ?? ''))];
-  return markup`<li><b>${clipped(words(kind), 80)}</b> ${members.length > 1 && `(${count(members.length)} times) `}<span>${reasons
+  return markup`<li><b>${words(kind)}</b> ${members.length > 1 && `(${count(members.length)} times) `}<span>${reasons
     .slice(0, REASONS_SHOWN)
     .map((reason) => clipped(reason, 300))
     .join(
@@ -38,8 +38,7 @@ function kinds(faults: readonly FaultRecord[]): Markup {
   if (faults.length === 0) return markup`<p class="none">No fault was made.</p>`;
   const rows = [...grouped(faults)].sort(([a, x], [b, y]) => y.length - x.length || (a < b ? -1 : 1));
   return markup`<ul class="kinds">${rows.map(
-    ([kind, members]) =>
-      markup`<li><span>${clipped(words(kind), 80)}</span> <b>${count(members.length)}</b></li>`,
+    ([kind, members]) => markup`<li><span>${words(kind)}</span> <b>${count(members.length)}</b></li>`,
   )}</ul>
 `;
 }
@@ -56,7 +55,7 @@ ${[...faults]
   .slice(0, FAULTS_LISTED)
   .map(
     ({ id, kind, target, phase, fromMs, toMs }) =>
-      markup`<tr><td class="n">${id}</td><td>${timeLink(fromMs, toMs, moment(fromMs))}</td><td>${clipped(words(kind), 80)}</td><td>${clipped(
+      markup`<tr><td class="n">${id}</td><td>${timeLink(fromMs, toMs, moment(fromMs))}</td><td>${words(kind)}</td><td>${clipped(
         target,
         80,
       )}</td><td class="n">${span(toMs - fromMs)}</td><td>${words(phase)}</td></tr>\n`,

@@ -1,3 +1,5 @@
+import { clipped } from './markup.ts';
+
 /** How numbers and times read in the report, the same on every machine and in every locale. */
 
 /** A count with thousands separated: `20,114`. */
@@ -38,11 +40,13 @@ export function moment(ms: number): string {
   return `${minutes}:${seconds}`;
 }
 
-/** A name of the record in words: `cut_etcd` reads `cut etcd`. */
+const WORDS_MAX = 80;
+
+/** A name of the record in words, cut if it is no name at all: `cut_etcd` reads `cut etcd`. */
 export function words(name: string): string {
-  return name.replaceAll('_', ' ');
+  return clipped(name, WORDS_MAX).replaceAll('_', ' ');
 }
 
 function trimmed(value: number, decimals: number): string {
-  return value.toFixed(decimals).replace(/\.?0+$/, '');
+  return value.toFixed(decimals).replace(/\.0+$/, '');
 }

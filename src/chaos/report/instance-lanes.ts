@@ -1,42 +1,65 @@
 import type { ChaosRecord, InstanceTimeline } from '../record.ts';
-import { counted, moment, span, words } from './figures.ts';
+import { count, counted, moment, span, words } from './figures.ts';
 import type { Lane } from './lane.ts';
 import { bar, barText, mark } from './lane.ts';
 import type { Markup } from './markup.ts';
 import { clipped, markup } from './markup.ts';
 import type { ReplicaPalette } from './replica-palette.ts';
 import type { Scale } from './scale.ts';
+import { thinned } from './thinned.ts';
 
 type Mark = InstanceTimeline['marks'][number];
 type Attempt = InstanceTimeline['attempts'][number];
 type Term = InstanceTimeline['terms'][number];
 
 /** How many instances get a lane; the record beside the report has the rest. */
-export const INSTANCES_SHOWN = 120;
+const INSTANCES_SHOWN = 120;
 /** How many bars and marks all lanes share: about 150 bytes each. */
 const DRAWN_IN_ALL = 4800;
 const DRAWN_AT_LEAST = 30;
 const LANE_PX = 40;
 
-/** A lane for every instance: its terms, the attempts below them, and below those what was written and refused. */
+/**
+ * A lane for every instance: its terms, the attempts below them, and below those what was written and refused. A lane's
+ * id is `i` and the instance's index in the record; breached instances are never left out, and lanes are in order of time.
+ */
 export function instanceLanes(record: ChaosRecord, scale: Scale, palette: ReplicaPalette): Lane[] {
-  const instances = record.instances.slice(0, INSTANCES_SHOWN);
-  const budget = Math.max(DRAWN_AT_LEAST, Math.floor(DRAWN_IN_ALL / Math.max(1, instances.length)));
-  return instances.map((instance, index) => {
-    const { terms, attempts, marks, left } = within(instance, budget);
-    return {
+  const breached = new Set(record.breaches.map(({ instanceId }) => instanceId));
+  const indexed = record.instances.map((instance, index) => ({ instance, index }));
+  const shown = [
+    ...indexed.filter(({ instance }) => breached.has(instance.instanceId)),
+    ...indexed.filter(({ instance }) => !breached.has(instance.instanceId)),
+  ].slice(0, INSTANCES_SHOWN);
+  const budget = Math.max(DRAWN_AT_LEAST, Math.floor(DRAWN_IN_ALL / Math.max(1, shown.length)));
+  return shown
+    .map(({ instance, index }) => ({
+      ...instanceLane(instance, breached.has(instance.instanceId), budget, record.durationMs, scale, palette),
       id: `i${index}`,
-      name: instance.instanceId,
-      note: note(instance) + (left > 0 ? ` · ${left} not drawn` : ''),
-      summary: summary(instance, palette),
-      searchText: searchText(instance, palette),
-      ...extent(instance, record.durationMs),
-      heightPx: LANE_PX,
-      body: markup`${terms.map((term) => termBar(term, scale, palette))}${attempts.map((attempt) =>
-        attemptBar(attempt, record.durationMs, scale, palette),
-      )}${marks.map((drawn) => instanceMark(drawn, scale))}`,
-    };
-  });
+    }))
+    .sort((a, b) => a.fromMs - b.fromMs);
+}
+
+function instanceLane(
+  instance: InstanceTimeline,
+  breached: boolean,
+  budget: number,
+  durationMs: number,
+  scale: Scale,
+  palette: ReplicaPalette,
+): Omit<Lane, 'id'> {
+  const { terms, attempts, marks, left } = within(instance, budget);
+  return {
+    name: instance.instanceId,
+    note: (breached ? '✕ breach · ' : '') + note(instance, left),
+    alarming: breached,
+    summary: (breached ? 'breached a guarantee; ' : '') + summary(instance, palette),
+    searchText: `${breached ? 'breach ' : ''}${searchText(instance, palette)}`,
+    ...extent(instance, durationMs),
+    heightPx: LANE_PX,
+    body: markup`${terms.map((term) => termBar(term, scale, palette))}${attempts.map((attempt) =>
+      attemptBar(attempt, durationMs, scale, palette),
+    )}${marks.map((drawn) => instanceMark(drawn, scale))}`,
+  };
 }
 
 interface Drawn {
@@ -63,15 +86,6 @@ function isRare({ what }: Mark): boolean {
   return what !== 'receipt' && what !== 'parked';
 }
 
-function thinned<Item>(items: readonly Item[], most: number): readonly Item[] {
-  if (items.length <= most) return items;
-  const room = Math.max(0, most);
-  return items.filter(
-    (_, index) =>
-      Math.floor((index * room) / items.length) !== Math.floor(((index - 1) * room) / items.length),
-  );
-}
-
 function termBar(term: Term, scale: Scale, palette: ReplicaPalette): Markup {
   const { fromMs, toMs, fencingToken } = term;
   const title = `${moment(fromMs)} to ${moment(toMs)} · term of ${clipped(term.replicaId, 60)} · token ${fencingToken}`;
@@ -93,10 +107,7 @@ export function attemptLook(
 function attemptBar(attempt: Attempt, durationMs: number, scale: Scale, palette: ReplicaPalette): Markup {
   const toMs = attempt.toMs ?? Math.max(durationMs, attempt.fromMs);
   const lasted = attempt.toMs === null ? 'still open' : span(toMs - attempt.fromMs);
-  const title = `${moment(attempt.fromMs)} · ${clipped(attempt.cellId, 60)} attempt ${attempt.attempt} · ${clipped(
-    words(attempt.end),
-    60,
-  )}, ${lasted} · ${clipped(attempt.replicaId, 60)}, token ${attempt.fencingToken}`;
+  const title = `${moment(attempt.fromMs)} · ${clipped(attempt.cellId, 60)} attempt ${attempt.attempt} · ${words(attempt.end)}, ${lasted} · ${clipped(attempt.replicaId, 60)}, token ${attempt.fencingToken}`;
   const className = `attempt ${attemptLook(attempt)} ${palette.classOf(attempt.replicaId)}`;
   return bar(scale, { fromMs: attempt.fromMs, toMs, y: 20, height: 6, className, title });
 }
@@ -124,11 +135,12 @@ const NOTED = [
 ] as const;
 
 /** What stands out about the instance, in a few words: they share the narrow column with its name. */
-function note(instance: InstanceTimeline): string {
+function note(instance: InstanceTimeline, left: number): string {
   const parts = [counted(instance.terms.length, 'term')];
   const [what, one, many] = NOTED.find(([kind]) => howMany(instance, kind) > 0) ?? [];
   if (what !== undefined) parts.push(counted(howMany(instance, what), one, many));
-  else parts.push(counted(howMany(instance, 'receipt'), 'receipt'));
+  else if (left === 0) parts.push(counted(howMany(instance, 'receipt'), 'receipt'));
+  if (left > 0) parts.push(`${count(left)} not drawn`);
   return parts.join(' · ');
 }
 

@@ -19,6 +19,8 @@ export interface Lane {
   toMs: number;
   heightPx: number;
   swatch?: Markup;
+  /** Whether its note must catch the eye. */
+  alarming?: boolean;
   body: Markup;
 }
 
@@ -36,7 +38,7 @@ export function laneRow(lane: Lane, kind: 'fixed' | 'instance'): Markup {
     kind === 'instance'
       ? markup`<button type="button" class="zoom" title="Zoom to ${name}">${label}</button><button type="button" class="list" aria-expanded="false" aria-label="Events of ${name}" title="List its events">☰</button>`
       : markup`<b>${label}</b>`
-  }<small>${clipped(lane.note, 200)}</small></div><svg class="lane-plot" width="100%" height="${lane.heightPx}" role="img" aria-label="${clipped(
+  }<small${lane.alarming === true && markup` class="bad"`} title="${lane.note}">${lane.note}</small></div><svg class="lane-plot" width="100%" height="${lane.heightPx}" role="img" aria-label="${clipped(
     `${lane.name}: ${lane.summary}`,
     500,
   )}"><svg class="w" width="100%" height="100%">${lane.body}</svg></svg></div>

@@ -50,7 +50,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
  * Text that is safe between tags and inside quoted attributes. Control, direction-changing and broken characters
  * are shown as U+FFFD: one that cannot be seen could make an id look like another.
  */
-export function escaped(text: string): string {
+function escaped(text: string): string {
   return text
     .replace(/\s/g, ' ')
     .replace(/\p{Cc}|\p{Cf}|\p{Cs}/gu, '\u{FFFD}')

@@ -69,11 +69,12 @@ function apply() {
   rows.forEach(function (row) { if (row.seen) { widen(row.inner); fit(row.fits, px); } });
   axis(px);
   var inView = strikes.filter(function (x) { return x >= view.a && x <= view.b; }).length;
-  root.classList.toggle('dense', inView > Math.max(8, px / 24));
+  root.classList.toggle('dense', inView > Math.max(8, px / 50));
   document.getElementById('view').textContent = moment(view.a * end, 3) + ' – ' + moment(view.b * end, 3);
 }
 function settle() {
   sift();
+  rows.forEach(draw);
   var words = filter.value.trim(), whole = view.a === 0 && view.b === 1;
   var hash = whole && !words ? '' : '#view=' + (view.a * end / 1000).toFixed(3) + '-' + (view.b * end / 1000).toFixed(3) + (words ? ',' + encodeURIComponent(words) : '');
   try { history.replaceState(null, '', hash || location.pathname + location.search); } catch (_) { /* some viewers forbid it */ }

@@ -33,7 +33,7 @@ p { margin: 0 0 8px; }
 a { color: var(--link); }
 small { font-size: 12px; color: var(--soft); font-weight: normal; }
 code { font: 13px/1.4 ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; overflow-wrap: anywhere; }
-.ok { color: var(--ok); } .bad { color: var(--bad); } .warn { color: var(--warn); }
+.ok { color: var(--ok); } .bad, small.bad { color: var(--bad); } .warn { color: var(--warn); }
 .none { color: var(--soft); }
 :focus-visible { outline: 2px solid var(--link); outline-offset: 1px; }
 :target { outline: 2px solid var(--link); outline-offset: 2px; }
@@ -41,7 +41,7 @@ section:target { outline: none; }
 
 .product { color: var(--soft); margin-bottom: 10px; letter-spacing: .01em; }
 .verdict { display: flex; gap: 16px; align-items: center; padding: 14px 18px; border: 1px solid; border-left-width: 6px; border-radius: 6px; }
-.verdict p { margin: 3px 0 0; color: var(--ink); }
+.verdict p { margin: 3px 0 0; color: var(--ink); } .verdict .but { font-size: 13.5px; color: var(--soft); }
 .verdict .sign { font-size: 30px; line-height: 1; font-weight: 700; width: 1.1em; text-align: center; }
 .verdict.good { color: var(--ok); background: var(--ok-bg); }
 .verdict.bad { color: var(--bad); background: var(--bad-bg); }
@@ -62,10 +62,9 @@ section:target { outline: none; }
 .tiles div { position: relative; } .tiles dt { position: absolute; top: 34px; }
 .tiles .bad { background: var(--bad-bg); border-color: var(--bad); } .tiles .bad dd { color: var(--bad); }
 .tiles .good dd { color: var(--ok); } .tiles dd small { color: var(--soft); }
-.outcomes { display: flex; flex-wrap: wrap; gap: 6px 22px; margin: 12px 0 0; font-size: 13px; }
-.outcomes div { min-width: 104px; flex: 0 1 auto; }
+.outcomes { display: grid; grid-template-columns: repeat(auto-fit, minmax(124px, 1fr)); gap: 6px 20px; margin: 12px 0 0; font-size: 13px; }
 .outcomes dt { color: var(--soft); } .outcomes dd { margin: 0; display: flex; gap: 8px; align-items: center; font-variant-numeric: tabular-nums; }
-.outcomes svg { flex: 1; min-width: 52px; border-radius: 2px; background: var(--rule); } .share { fill: var(--soft); }
+.outcomes svg { flex: 1; min-width: 40px; border-radius: 2px; background: var(--rule); } .share { fill: var(--soft); }
 
 .columns { display: grid; gap: 0 40px; grid-template-columns: minmax(0, 1fr); }
 @media (min-width: 1180px) { .columns { grid-template-columns: minmax(0, 5fr) minmax(0, 8fr); } }
@@ -86,7 +85,7 @@ td:last-child, th:last-child { padding-right: 0; }
 .failovers th[scope=row] { white-space: nowrap; }
 .failovers .plot { width: 44%; min-width: 210px; padding: 0 8px 0 14px; }
 .dots { display: block; overflow: visible; }
-.dot { fill: var(--c0); fill-opacity: .62; } .dot:hover { fill: var(--ink); fill-opacity: 1; }
+.dot { fill: var(--c0); fill-opacity: .7; } .dot:hover { fill: var(--ink); fill-opacity: 1; }
 .dot-missed { stroke: var(--bad); stroke-width: 2; fill: none; } .median { stroke: var(--ink); stroke-width: 2; }
 .bound { stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 4 2; }
 .key { font-size: 12px; color: var(--soft); margin-top: 6px; } .key svg { vertical-align: -2px; margin-left: 8px; } .key svg:first-child { margin-left: 0; }
@@ -104,17 +103,19 @@ td:last-child, th:last-child { padding-right: 0; }
 button { font: inherit; color: inherit; background: var(--panel); border: 1px solid var(--line); border-radius: 4px; padding: 3px 9px; min-height: 28px; cursor: pointer; }
 button:hover { border-color: var(--soft); }
 output { font-variant-numeric: tabular-nums; color: var(--soft); margin-left: auto; }
-.detail { font-size: 12px; margin: 5px 0 2px; height: 1.5em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; } .hint { color: var(--soft); }
+.detail { font-size: 12px; margin: 5px 0 2px; height: 1.5em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; } .hint { color: var(--soft); } .touch { display: none; }
+@media (pointer: coarse) { .mouse { display: none; } .touch { display: inline; } }
 .axis-row, .lane { display: grid; grid-template-columns: var(--name) minmax(0, 1fr); }
 .axis { display: block; overflow: hidden; }
 .lanes { position: relative; touch-action: pan-y; cursor: grab; padding-bottom: 4px; }
 .lanes.dragging { cursor: grabbing; user-select: none; }
 .lanes h3 { position: relative; padding: 10px 0 3px; }
 .backdrop { position: absolute; top: 0; right: 0; width: calc(100% - var(--name)); height: 100%; left: var(--name); pointer-events: none; }
-.lane { position: relative; border-top: 1px solid var(--rule); content-visibility: auto; contain-intrinsic-size: auto 41px; scroll-margin-top: 120px; }
+.lane { position: relative; border-top: 1px solid var(--rule); scroll-margin-top: 120px; }
 .lane[hidden] { display: none; }
 .lane .name { min-width: 0; padding: 3px 8px 2px 0; font-size: 12.5px; line-height: 1.3; display: grid; grid-template-columns: minmax(0, 1fr) auto; align-content: start; }
 .lane .name small { font-size: 11px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; grid-column: 1 / -1; }
+.lane.fixed .name small { white-space: normal; }
 .lane b { font-weight: 600; overflow-wrap: anywhere; }
 .lane button { border: 0; background: none; padding: 0; min-height: 0; text-align: left; }
 .lane .zoom { font: 12px/1.3 ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
@@ -131,13 +132,14 @@ output { font-variant-numeric: tabular-nums; color: var(--soft); margin-left: au
 .attempt.open { fill-opacity: .35; stroke-dasharray: 2 2; }
 .fit { font-size: 11px; fill: var(--ink); pointer-events: none; } .fit.off { display: none; }
 .refused_write { stroke: var(--bad); } .doubt { fill: var(--warn); } .decision { fill: var(--ok); } .late_outcome { fill: var(--bg); stroke: var(--warn); stroke-width: 1.6; }
+.lane .late_outcome { transform: translateX(9px); } /* it comes with a refused write, whose mark it would hide */
 .parked { stroke: var(--soft); } .receipt { stroke: var(--soft); } .crash { fill: var(--bad); }
 .on-glyph { stroke: var(--on-glyph); } .hatch { stroke: var(--fault); } .hatch-dot { fill: var(--fault); }
 .fault { stroke: var(--fault); stroke-width: 1; } .fault.freeze { fill: url(#p-freeze); } .fault.cut { fill: url(#p-cut); } .fault.delay { fill: url(#p-delay); }
 .fault.outage { fill: var(--fault); } .fault.after { fill: var(--fault); stroke: none; } .fault-mark { stroke: var(--fault); } .fault-mark.solid { fill: var(--fault); stroke: none; }
 .phase { fill: none; } .phase.overlapping { fill: var(--phase-b); } .phase.isolated { fill: var(--phase-c); }
 .axis .phase, .legend .phase { stroke: var(--line); stroke-width: 1; }
-.strike { stroke: var(--fault); stroke-width: 1; stroke-dasharray: 1 3; opacity: .8; } .dense .strike { display: none; }
+.strike { stroke: var(--fault); stroke-width: 1; stroke-dasharray: 1 3; opacity: .6; } .dense .strike { display: none; }
 .defs { position: absolute; }
 
 .note { padding: 10px 14px; background: var(--warn-bg); border-left: 4px solid var(--warn); border-radius: 4px; margin-bottom: 12px; }
@@ -153,15 +155,19 @@ footer { margin-top: 36px; color: var(--soft); font-size: 13px; }
   .lane .name { grid-template-columns: minmax(0, auto) auto 1fr; gap: 0 8px; padding-bottom: 0; } .lane .name small { grid-column: auto; align-self: center; }
   .lane .list { min-width: 28px; min-height: 24px; }
   .tools input[type=search] { width: 100%; } .tools .find { flex: 1 1 100%; display: flex; gap: 8px; align-items: center; }
-  .hint { white-space: normal; } .detail { height: 3em; white-space: normal; }
+  .bar-top { display: contents; } .axis-row { position: sticky; top: 0; z-index: 2; background: var(--bg); border-bottom: 1px solid var(--line); }
+  .detail { height: 3em; white-space: normal; }
+  .failovers thead tr, .failovers tbody tr { display: grid; grid-template-columns: .7fr 1fr 1fr 1fr 1fr .8fr; gap: 0 6px; font-size: 13px; padding: 4px 0; border-bottom: 1px solid var(--rule); }
+  .failovers th, .failovers td { border: 0; padding: 0; } .failovers th:first-child, .failovers .plot { grid-column: 1 / -1; } .failovers th small { display: inline; }
+  .failovers .plot { width: auto; padding: 2px 12px; }
   .verdict { padding: 12px; gap: 10px; } .facts { gap: 8px 20px; } .tiles { grid-template-columns: repeat(auto-fit, minmax(100px, 1fr)); }
-  .lane { contain-intrinsic-size: auto 62px; } .legend dt { flex-basis: 100%; }
+  .legend dt { flex-basis: 100%; }
   button { min-height: 32px; }
 }
 @media print {
   body { font-size: 11pt; } main { max-width: none; padding: 0; }
   .tools, .detail, .lane .list { display: none; } .bar-top { position: static; }
-  .lane { content-visibility: visible; break-inside: avoid; } tr, li, .tiles div { break-inside: avoid; } h2, h3 { break-after: avoid; }
+  .lane { break-inside: avoid; } tr, li, .tiles div { break-inside: avoid; } h2, h3 { break-after: avoid; }
   .life, .term, .attempt, .phase, .swatch, .tiles div, .verdict, .alarm, .note { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   a { color: inherit; text-decoration: none; } .scroll { overflow: visible; }
 }

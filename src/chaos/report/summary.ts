@@ -1,4 +1,5 @@
 import type { ChaosRecord } from '../record.ts';
+import { isMissed } from './failover-figures.ts';
 import { count, counted, span, words } from './figures.ts';
 import type { Markup } from './markup.ts';
 import { clipped, markup } from './markup.ts';
@@ -15,17 +16,17 @@ const VERDICTS: Readonly<Record<ChaosRecord['verdict'], { word: string; sign: st
 /** The top of the page: the verdict in a word and a sentence, what was run, and how to run it again. */
 export function summaryHeader(record: ChaosRecord): Markup {
   const { word, sign, tone } = VERDICTS[record.verdict] ?? {
-    word: record.verdict,
+    word: words(record.verdict),
     sign: '?',
     tone: 'warn',
   };
   return markup`<header>
 <p class="product">Leasehold · chaos run</p>
 <div class="verdict ${tone}"><span class="sign" aria-hidden="true">${sign}</span><div><h1>${word}</h1>
-<p>${sentence(record)}</p></div></div>
+<p>${sentence(record)}</p>${reservations(record)}</div></div>
 ${contradiction(record)}<dl class="facts">
 <div><dt>Seed</dt><dd><code>${record.seed}</code></dd></div>
-<div><dt>Began</dt><dd><time datetime="${record.startedAt}">${began(record.startedAt)}</time></dd></div>
+<div><dt>Began</dt><dd><time datetime="${clipped(record.startedAt, 40)}">${began(record.startedAt)}</time></dd></div>
 <div><dt>Lasted</dt><dd>${span(record.durationMs)}</dd></div>
 <div><dt>Lease TTL</dt><dd>${span(record.leaseTtlMs)}</dd></div>
 <div class="wide"><dt>Versions</dt><dd>${versions(record)}</dd></div>
@@ -75,6 +76,19 @@ function sentence(record: ChaosRecord): string {
   }
 }
 
+/** What a verdict in one word would hide. */
+function reservations(record: ChaosRecord): Markup {
+  const unchecked = record.checks.filter(({ checked }) => checked === null).length;
+  const missed = record.failovers.filter(isMissed).length;
+  const skipped = record.faults.filter((fault) => fault.skipped !== undefined).length;
+  const parts = [
+    unchecked > 0 && `${count(unchecked)} of ${counted(record.checks.length, 'check')} could not be made`,
+    missed > 0 && `${count(missed)} of ${counted(record.failovers.length, 'failover')} missed the bound`,
+    skipped > 0 && `${counted(skipped, 'fault was', 'faults were')} skipped`,
+  ].filter((part) => part !== false);
+  return parts.length === 0 ? markup`` : markup`<p class="but">Mind: ${parts.join('; ')}.</p>`;
+}
+
 /** A record that contradicts itself must not pass for a clean one at a glance. */
 function contradiction(record: ChaosRecord): Markup {
   const reasons = [
@@ -108,7 +122,7 @@ function outcomes({ counts }: ChaosRecord): Markup {
   return markup`<dl class="outcomes" aria-label="Requests by outcome">
 ${all.slice(0, OUTCOMES_SHOWN).map(([outcome, value]) => {
   const share = Math.max(0.5, Math.min(100, (value / most) * 100)).toFixed(1);
-  return markup`<div><dt>${clipped(words(outcome), 40)}</dt><dd><svg aria-hidden="true" width="100%" height="6"><rect class="share" width="${share}%" height="6" rx="1"/></svg><span>${count(value)}</span></dd></div>\n`;
+  return markup`<div><dt>${words(outcome)}</dt><dd><svg aria-hidden="true" width="100%" height="6"><rect class="share" width="${share}%" height="6" rx="1"/></svg><span>${count(value)}</span></dd></div>\n`;
 })}</dl>
 `;
 }

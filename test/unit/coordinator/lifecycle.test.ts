@@ -25,15 +25,15 @@ describe('leading', () => {
     expect(a.coordinator.replicas()).toEqual([self]);
   });
 
-  it('waits for the gate, is told etcd’s revision, and says why it does not lead', async () => {
+  it('waits for the gate, can read etcd’s revision, and says why it does not lead', async () => {
     const w = world();
     w.etcd.revision = 41;
     const asked: number[] = [];
     let refusal: string | undefined = 'Postgres cannot be reached';
     const a = w.replica('a', {
-      gate: (revision) => {
-        asked.push(revision);
-        return Promise.resolve(refusal);
+      gate: async (readRevision) => {
+        asked.push(await readRevision());
+        return refusal;
       },
     });
     expect(a.coordinator.notLeading()).toBe('not started');
@@ -59,10 +59,10 @@ describe('leading', () => {
     const highestToken = 20;
     w.etcd.revision = 30;
     const a = await w.leading('a', {
-      gate: (revision) =>
-        Promise.resolve(
-          revision < highestToken ? `etcd is at ${revision}, the log at ${highestToken}` : undefined,
-        ),
+      gate: async (readRevision) => {
+        const revision = await readRevision();
+        return revision < highestToken ? `etcd is at ${revision}, the log at ${highestToken}` : undefined;
+      },
     });
     w.etcd.expireAll();
     w.etcd.revision = 5;

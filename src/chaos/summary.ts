@@ -1,0 +1,114 @@
+import type { ChaosRecord, Failover } from './record.ts';
+
+/** The failovers of one kind of fault, idle or with an attempt open. */
+export interface FailoverFigures {
+  kind: string;
+  attemptOpen: boolean;
+  count: number;
+  medianMs: number;
+  maxMs: number;
+  boundMs: number | null;
+  /** How many took longer than is promised. */
+  over: number;
+}
+
+/** The last line of `--json`. */
+export interface ChaosSummary {
+  verdict: ChaosRecord['verdict'];
+  seed: number;
+  command: string;
+  durationMs: number;
+  faults: { made: number; skipped: number; byKind: { [kind: string]: number } };
+  counts: ChaosRecord['counts'];
+  failovers: FailoverFigures[];
+  breaches: number;
+  warnings: number;
+  files: { record: string; witness: string; report: string | null };
+}
+
+const BREACHES_SHOWN = 20;
+
+/** A run in few numbers. */
+export function summaryOf(record: ChaosRecord, files: ChaosSummary['files']): ChaosSummary {
+  const made = record.faults.filter(({ skipped }) => skipped === undefined);
+  const byKind: { [kind: string]: number } = {};
+  for (const { kind } of made) byKind[kind] = (byKind[kind] ?? 0) + 1;
+  const { verdict, seed, command, durationMs, counts, breaches, warnings } = record;
+  return {
+    verdict,
+    seed,
+    command,
+    durationMs,
+    faults: { made: made.length, skipped: record.faults.length - made.length, byKind },
+    counts,
+    failovers: failoverFigures(record.failovers),
+    breaches: breaches.length,
+    warnings: warnings?.length ?? 0,
+    files,
+  };
+}
+
+/** By kind of fault, in the order in which they first occurred. */
+export function failoverFigures(failovers: readonly Failover[]): FailoverFigures[] {
+  const groups = new Map<string, Failover[]>();
+  for (const failover of failovers) {
+    const key = `${failover.kind} ${failover.attemptOpen}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [failover]);
+    else group.push(failover);
+  }
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group;
+    if (first === undefined) return [];
+    const { kind, attemptOpen, boundMs } = first;
+    const times = group.map(({ ms }) => ms).sort((a, b) => a - b);
+    const over = boundMs === null ? 0 : times.filter((ms) => ms > boundMs).length;
+    const medianMs = times[Math.floor((times.length - 1) / 2)] ?? 0;
+    return [{ kind, attemptOpen, count: group.length, medianMs, maxMs: times.at(-1) ?? 0, boundMs, over }];
+  });
+}
+
+/** The end of a run, for people. */
+export function summaryLines(record: ChaosRecord, summary: ChaosSummary): string[] {
+  const { counts, faults, files } = summary;
+  const lines = [
+    '',
+    headline(record),
+    `  ${faults.made} faults made, ${faults.skipped} skipped; ${counts.instances} instances, ${counts.rows} rows, ${counts.effects} effects seen`,
+    `  ${counts.requests} requests: ${counts.acknowledged} acknowledged, ${counts.unanswered} never answered; ${counts.decisions} decisions`,
+  ];
+  for (const { check, instanceId, seqs, what } of record.breaches.slice(0, BREACHES_SHOWN)) {
+    lines.push(
+      `  BREACH ${check}, ${instanceId}${seqs.length > 0 ? ` seq ${seqs.join(', ')}` : ''}: ${what}`,
+    );
+  }
+  const left = record.breaches.length - BREACHES_SHOWN;
+  if (left > 0) lines.push(`  and ${left} more breaches, in the record`);
+  if (summary.failovers.length > 0)
+    lines.push('', '  failovers, from the fault to the first sign of a later term:');
+  for (const { kind, attemptOpen, count, medianMs, maxMs, boundMs, over } of summary.failovers) {
+    const bound =
+      boundMs === null ? '' : `  promised ${boundMs} ms${over > 0 ? `, missed ${over} times` : ''}`;
+    const what = `${kind}${attemptOpen ? ', attempt open' : ''}`;
+    lines.push(
+      `    ${what.padEnd(36)} ${String(count).padStart(3)} ×  median ${medianMs} ms, longest ${maxMs} ms${bound}`,
+    );
+  }
+  lines.push('', `  record   ${files.record}`, `  witness  ${files.witness}`);
+  if (files.report !== null) lines.push(`  report   ${files.report}`);
+  lines.push(`  again    ${summary.command}`);
+  return lines;
+}
+
+function headline({ verdict, breaches, counts }: ChaosRecord): string {
+  switch (verdict) {
+    case 'passed':
+      return 'PASSED: every guarantee held, and every instance came to its end';
+    case 'breached':
+      return `BREACHED: ${breaches.length} ${breaches.length === 1 ? 'breach' : 'breaches'} of the guarantees`;
+    case 'stuck':
+      return `STUCK: ${counts.stuck} ${counts.stuck === 1 ? 'instance' : 'instances'} did not come to an end`;
+    case 'broken_off':
+      return 'BROKEN OFF: nothing was breached until then';
+  }
+}

@@ -1,0 +1,262 @@
+import type { Guarantee } from './guarantees.ts';
+import type { Rules } from './rules.ts';
+import { scenario, type Scenario } from './scenario.ts';
+
+/** One rule taken away, or several, and what becomes of it. */
+export interface Control {
+  name: string;
+  without: Partial<Rules>;
+  /** A world in which it shows. */
+  scenario: Scenario;
+  /** The guarantee that breaks; undefined where nothing does: the README says why. */
+  breaks: Guarantee | undefined;
+}
+
+const lapse = scenario('one lapse', { lapses: 1 });
+const lapseAndTakeOver = scenario('a lapse and a take-over', { lapses: 1, takeOvers: 1 });
+const lostAnswer = scenario('a lapse and a lost answer', { lapses: 1, lostAnswers: 1 });
+const takeOver = scenario('a take-over', { takeOvers: 1 });
+const takeOverAndLostAnswer = scenario('a take-over and a lost answer', { takeOvers: 1, lostAnswers: 1 });
+const retried = scenario('a take-over, a cell that is retried', { takeOvers: 1 }, { failures: true });
+const decidedTwice = scenario(
+  'two doubts about one cell, two decisions',
+  { unknowns: 2, decisions: 2 },
+  { requests: 2 },
+);
+const doubted = scenario(
+  'a doubt, a decision and a take-over',
+  { unknowns: 1, takeOvers: 1, decisions: 1 },
+  { requests: 2 },
+);
+
+/** Rules without which a guarantee breaks. */
+export const NECESSARY: readonly Control[] = [
+  {
+    name: 'no intent before the effect',
+    without: { intentFirst: false },
+    scenario: takeOver,
+    breaks: '1 no effect without its committed intent',
+  },
+  {
+    name: 'no intent before the effect, seen from the effect',
+    without: { intentFirst: false },
+    scenario: takeOver,
+    breaks: '3 an attempt is begun at most once',
+  },
+  {
+    name: 'no trust check before the effect',
+    without: { trustBeforeEffect: false },
+    scenario: lapse,
+    breaks: '3 an effect begins only while its attempt is open',
+  },
+  {
+    name: 'an old holding revived by a new session',
+    without: { trustOfTerm: false },
+    scenario: lapse,
+    breaks: '3 an effect begins only while its attempt is open',
+  },
+  {
+    name: 'a session may expire while its window is open',
+    without: { windowClosesFirst: false },
+    scenario: scenario('one replica may lose its session', {}),
+    breaks: '3 an effect begins only while its attempt is open',
+  },
+  {
+    name: 'attempts registered for a holding only',
+    without: { attemptsOf: 'holding' },
+    scenario: lapse,
+    breaks: '3 nobody closes an attempt that is in hand',
+  },
+  {
+    name: 'an attempt is registered once its intent is known to stand',
+    without: { registeredBeforeIntent: false },
+    scenario: takeOverAndLostAnswer,
+    breaks: '3 nobody closes an attempt that is in hand',
+  },
+  {
+    name: 'an attempt is let go when its effect ends',
+    without: { registeredUntilDefinite: false },
+    scenario: lapse,
+    breaks: '3 nobody closes an attempt that is in hand',
+  },
+  {
+    name: 'an unknown append is put behind what the log holds by now',
+    without: { resend: 'renumbered' },
+    scenario: takeOverAndLostAnswer,
+    breaks: '4 every refusal is explained',
+  },
+  {
+    name: 'an unknown append is derived anew',
+    without: { resend: 'rederived' },
+    scenario: lostAnswer,
+    breaks: '6 a known outcome is kept',
+  },
+  {
+    name: 'an unknown append is taken for failed',
+    without: { resend: 'never' },
+    scenario: lostAnswer,
+    breaks: '6 a known outcome is kept',
+  },
+  {
+    name: 'a failed check after the intent does nothing',
+    without: { afterFailedCheck: 'nothing' },
+    scenario: lapse,
+    breaks: '4 never stuck',
+  },
+  {
+    name: 'a failed check after the intent interrupts plainly',
+    without: { afterFailedCheck: 'interrupted' },
+    scenario: lapse,
+    breaks: '4 no false doubt',
+  },
+  {
+    name: 'receipts are not fenced',
+    without: { receiptFenced: false },
+    scenario: doubted,
+    breaks: '5 a receipt has every row of its request',
+  },
+  {
+    name: 'receipts are not deduped',
+    without: { receiptOnce: false },
+    scenario: lostAnswer,
+    breaks: '5 one receipt',
+  },
+  {
+    name: 'a receipt ends nothing',
+    without: { receiptEnds: 'nothing' },
+    scenario: lapseAndTakeOver,
+    breaks: '5 a receipt has every row of its request',
+  },
+  {
+    name: 'a receipt ends only what begins something',
+    without: { receiptEnds: 'openings' },
+    scenario: lapseAndTakeOver,
+    breaks: '5 a receipt has every row of its request',
+  },
+  {
+    name: 'a walk goes on after unavailable was told',
+    without: { unavailableEnds: false },
+    scenario: lostAnswer,
+    breaks: '5 unavailable means nothing runs',
+  },
+  {
+    name: 'late outcomes are not read before policy',
+    without: { evidenceFirst: false },
+    scenario: lapse,
+    breaks: '6 evidence is heard before a decision',
+  },
+  {
+    name: 'late outcomes are not read before policy, seen from the end',
+    without: { evidenceFirst: false },
+    scenario: lapse,
+    breaks: '4 never stuck',
+  },
+  {
+    name: 'what the log refused is not kept',
+    without: { keepsEvidence: false },
+    scenario: lapse,
+    breaks: '6 a known outcome is kept',
+  },
+  {
+    name: 'closing without asking etcd',
+    without: { confirmGone: false },
+    scenario: takeOver,
+    breaks: '3 an effect begins only while its attempt is open',
+  },
+  {
+    name: 'a decision answers whatever doubt there is',
+    without: { decisionNamesAttempt: false },
+    scenario: decidedTwice,
+    breaks: '3 a cell runs again only where that is allowed',
+  },
+];
+
+/** Rules that stand behind another one: taken away alone nothing breaks, together with that one something does. */
+export const SECOND_LINES: readonly { alone: Control; together: Control }[] = [
+  {
+    alone: {
+      name: 'the log takes any token',
+      without: { tokenCheck: false },
+      scenario: retried,
+      breaks: undefined,
+    },
+    together: {
+      name: 'the log takes any token, and whoever is outbid reads on',
+      without: { tokenCheck: false, dropsWhenFenced: false },
+      scenario: retried,
+      breaks: '2 tokens never go back',
+    },
+  },
+  {
+    alone: {
+      name: 'whoever is outbid reads on under the old token',
+      without: { dropsWhenFenced: false },
+      scenario: retried,
+      breaks: undefined,
+    },
+    together: {
+      name: 'whoever is outbid reads on, and the log takes any token',
+      without: { tokenCheck: false, dropsWhenFenced: false },
+      scenario: retried,
+      breaks: '2 tokens never go back',
+    },
+  },
+  {
+    alone: {
+      name: 'the log takes any order',
+      without: { order: 'none' },
+      scenario: lostAnswer,
+      breaks: undefined,
+    },
+    together: {
+      name: 'the log takes any order, and unknown appends are renumbered',
+      without: { order: 'none', resend: 'renumbered' },
+      scenario: takeOverAndLostAnswer,
+      breaks: '3 an attempt is begun at most once',
+    },
+  },
+  {
+    alone: {
+      name: 'the guard compares kinds only',
+      without: { order: 'kinds' },
+      scenario: lostAnswer,
+      breaks: undefined,
+    },
+    together: {
+      name: 'the guard compares kinds only, and unknown appends are renumbered',
+      without: { order: 'kinds', resend: 'renumbered' },
+      scenario: lostAnswer,
+      breaks: '6 not_started is the truth',
+    },
+  },
+];
+
+/** Rules without which nothing breaks here. */
+export const NOTHING_BREAKS: readonly Control[] = [
+  {
+    name: '"I do not run it" is no promise',
+    without: { promise: false },
+    scenario: takeOverAndLostAnswer,
+    breaks: undefined,
+  },
+  {
+    name: 'an intent that reads back is run without reading on',
+    without: { readsOnAfterResend: false },
+    scenario: takeOverAndLostAnswer,
+    breaks: undefined,
+  },
+  {
+    name: 'a take-over does not look for open attempts',
+    without: { takeOverLooks: false },
+    scenario: takeOver,
+    breaks: undefined,
+  },
+];
+
+/** Without this one no state is wrong, but there is no end to them: see its test. */
+export const ENDLESS: Control = {
+  name: 'no trust check before the intent',
+  without: { trustBeforeIntent: false },
+  scenario: lapse,
+  breaks: undefined,
+};

@@ -1,0 +1,175 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { ENDLESS, NECESSARY, NOTHING_BREAKS, SECOND_LINES, type Control } from './controls.ts';
+import { modelOf } from './moves.ts';
+import { AS_CODED, type Rules } from './rules.ts';
+import { scenario } from './scenario.ts';
+import { LONG, SHORT } from './scenarios.ts';
+import { search, type Found, type SearchOptions } from './search.ts';
+
+const long = process.env['LEASEHOLD_MODEL_DEPTH'] === 'long';
+const LIMIT = long ? 6_000_000 : 120_000;
+
+const report: string[] = [];
+const taken = new Map<string, number>();
+
+afterAll(() => {
+  const steps = [...taken].sort(([, a], [, b]) => b - a).map(([kind, count]) => `${kind} ${count}`);
+  process.stdout.write(`\n${report.join('\n')}\n\nsteps taken: ${steps.join(', ')}\n`);
+});
+
+function run(control: Omit<Control, 'breaks'>, options: Omit<SearchOptions, 'limit'> = {}): Found {
+  const found = search(modelOf(control.scenario, control.without), { limit: LIMIT, ...options });
+  const { states, transitions, depth, complete, seconds } = found;
+  const all = complete ? 'all of them' : 'not all of them';
+  report.push(
+    `${control.name}: ${states} states (${all}), ${transitions} steps, depth ${depth}, ${seconds.toFixed(1)} s`,
+  );
+  return found;
+}
+
+/** Searches until the guarantee that the control names is broken, prints the shortest way there, and says what broke. */
+function broken(control: Control): string[] {
+  const found = run(control, { until: control.breaks, beyond: true });
+  const trace = control.breaks === undefined ? undefined : found.breaches.get(control.breaks);
+  report.push(
+    `   breaks ${trace?.guarantee}: ${trace?.what}`,
+    ...(trace?.steps ?? []).map((step) => `      ${step}`),
+  );
+  return [...found.breaches.keys()];
+}
+
+/** Searches to the end, and says what broke. */
+function brokenAtAll(control: Control): string[] {
+  const found = run(control);
+  report.push('   to the end');
+  return [...found.breaches.keys(), ...(found.complete ? [] : ['the search came to no end'])];
+}
+
+describe('every order of steps keeps every guarantee', () => {
+  it.each(long ? [...SHORT, ...LONG] : SHORT)(
+    '$name',
+    (world) => {
+      const found = run({ name: world.name, without: {}, scenario: world });
+      expect([...found.breaches.values()]).toEqual([]);
+      expect(found.rests).toBeGreaterThan(0);
+      expect(found.complete || long).toBe(true);
+      for (const [kind, count] of found.taken) taken.set(kind, (taken.get(kind) ?? 0) + count);
+    },
+    3_600_000,
+  );
+
+  it('and every kind of step was taken', () => {
+    expect([...taken.keys()].sort()).toEqual(KINDS);
+  });
+});
+
+describe('where the code falls short of the protocol', () => {
+  const coded = (rule: keyof Rules): Partial<Rules> => ({ [rule]: AS_CODED[rule] });
+
+  it.runIf('receiptEnds' in AS_CODED)('a row is decided under a request that has its receipt', () => {
+    const control: Control = {
+      name: 'as coded, a receipt ends only what begins something',
+      without: coded('receiptEnds'),
+      scenario: scenario('a lapse and a take-over', { lapses: 1, takeOvers: 1 }),
+      breaks: '5 a receipt has every row of its request',
+    };
+    expect(broken(control)).toContain(control.breaks);
+  });
+
+  it.runIf('unavailableEnds' in AS_CODED)(
+    'an effect is begun for a request that was told unavailable',
+    () => {
+      const control: Control = {
+        name: 'as coded, a walk goes on after it said unavailable',
+        without: coded('unavailableEnds'),
+        scenario: scenario('a lost answer', { lostAnswers: 1 }),
+        breaks: '5 unavailable means nothing runs',
+      };
+      expect(broken(control)).toContain(control.breaks);
+    },
+  );
+
+  it('and apart from that it keeps every guarantee', () => {
+    const allowed = new Set(['5 a receipt has every row of its request', '5 unavailable means nothing runs']);
+    for (const world of SHORT.slice(1, 4)) {
+      const found = run(
+        { name: `as coded, ${world.name}`, without: AS_CODED, scenario: world },
+        { beyond: true },
+      );
+      expect([...found.breaches.keys()].filter((guarantee) => !allowed.has(guarantee))).toEqual([]);
+    }
+  });
+});
+
+describe('without a rule, a guarantee breaks', () => {
+  it.each(NECESSARY)('$name: $breaks', (control) => {
+    expect(broken(control)).toContain(control.breaks);
+  });
+});
+
+describe('behind a rule, another stands', () => {
+  it.each(SECOND_LINES)('$together.name', ({ alone, together }) => {
+    expect(brokenAtAll(alone)).toEqual([]);
+    expect(broken(together)).toContain(together.breaks);
+  });
+});
+
+describe('without a rule, nothing breaks in this model', () => {
+  it.each(NOTHING_BREAKS)('$name', (control) => {
+    expect(brokenAtAll(control)).toEqual([]);
+  });
+});
+
+describe('without a rule, there is no end', () => {
+  it('a holder without trust opens attempts and calls them off for ever', () => {
+    const bounded = run({ ...ENDLESS, name: 'one lapse', without: {} });
+    const endless = search(modelOf(ENDLESS.scenario, ENDLESS.without), { limit: 10 * bounded.states });
+    expect(bounded.complete).toBe(true);
+    expect(endless.complete).toBe(false);
+    expect(endless.longestLog).toBeGreaterThan(3 * bounded.longestLog);
+    report.push(`${ENDLESS.name}: logs of ${endless.longestLog} rows and no end, not ${bounded.longestLog}`);
+  });
+});
+
+/** Every kind of step that the protocol has in this model, so that an unreached one is seen. */
+const KINDS = [
+  'acquire',
+  'answer lost',
+  'append',
+  'append delayed',
+  'begin',
+  'crash',
+  'drain',
+  'effect completes',
+  'effect ends unknown',
+  'effect fails',
+  'etcd cannot be asked',
+  'ghost arrives',
+  'go on',
+  'gone',
+  'hand back',
+  'intent abandoned',
+  'keep evidence',
+  'leave',
+  'look before take-over',
+  'new session',
+  'old session expires',
+  'peer is silent',
+  'peer renounces it',
+  'peer runs it',
+  'person decides',
+  'probe: did_not_happen',
+  'probe: happened',
+  'probe: unknown',
+  'read late outcomes',
+  'read the log',
+  'restart',
+  'session expires',
+  'still registered',
+  'sweep',
+  'take over',
+  'take up a decision',
+  'take up a request',
+  'verify',
+  'window closes',
+].sort();

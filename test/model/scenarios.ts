@@ -1,0 +1,65 @@
+import { scenario, type Scenario } from './scenario.ts';
+
+/** Small enough to be searched to the end in a test run. */
+export const SHORT: readonly Scenario[] = [
+  scenario('hold: a lapse, a lost answer, a decision', { lapses: 1, lostAnswers: 1, decisions: 1 }),
+  scenario('hold: a take-over, a lapse, a decision', { takeOvers: 1, lapses: 1, decisions: 1 }),
+  scenario(
+    'hold, retried: a crash, an unknown end, a decision',
+    { crashes: 1, unknowns: 1, decisions: 1 },
+    { failures: true },
+  ),
+  scenario('rerun: a drain, a lapse', { drains: 1, lapses: 1 }, { cells: ['rerun'] }),
+  scenario('probe: a crash, an unknown end', { crashes: 1, unknowns: 1 }, { cells: ['probe'] }),
+  scenario(
+    'hold, rerun: a crash, a lost answer',
+    { crashes: 1, lostAnswers: 1 },
+    { cells: ['hold', 'rerun'] },
+  ),
+  scenario(
+    'hold, two requests: a doubt, a decision, a take-over',
+    { unknowns: 1, decisions: 1, takeOvers: 1 },
+    { requests: 2 },
+  ),
+  scenario(
+    'rerun, two requests: a hand-back, a lost answer',
+    { handBacks: 1, lostAnswers: 1 },
+    { requests: 2, cells: ['rerun'] },
+  ),
+  scenario('hold, three replicas: a lapse, a take-over', { lapses: 1, takeOvers: 1 }, { replicas: 3 }),
+];
+
+/** What `LEASEHOLD_MODEL_DEPTH=long` searches as well. */
+export const LONG: readonly Scenario[] = [
+  scenario(
+    'hold, two requests: a hand-back, a doubt, a decision, a take-over',
+    { handBacks: 1, unknowns: 1, decisions: 1, takeOvers: 1 },
+    { requests: 2 },
+  ),
+  scenario('hold: a crash, a lapse, a decision', { crashes: 1, lapses: 1, decisions: 1 }),
+  scenario('hold: a take-over, a lapse, a lost answer', { takeOvers: 1, lapses: 1, lostAnswers: 1 }),
+  scenario(
+    'rerun: a drain, a lapse, a lost answer',
+    { drains: 1, lapses: 1, lostAnswers: 1 },
+    { cells: ['rerun'] },
+  ),
+  scenario('hold, two requests: two lapses', { lapses: 2 }, { requests: 2 }),
+  scenario(
+    'probe, hold, retried: a crash, a lapse',
+    { crashes: 1, lapses: 1 },
+    { cells: ['probe', 'hold'], failures: true },
+  ),
+  scenario('hold: two lost answers, a lapse, a decision', { lostAnswers: 2, lapses: 1, decisions: 1 }),
+  scenario('hold, three replicas: a crash, a lapse', { crashes: 1, lapses: 1 }, { replicas: 3 }),
+  scenario('hold, three replicas: a take-over, two lapses', { takeOvers: 1, lapses: 2 }, { replicas: 3 }),
+  scenario(
+    'hold, three replicas: a lapse, a lost answer, a decision',
+    { lapses: 1, lostAnswers: 1, decisions: 1 },
+    { replicas: 3 },
+  ),
+  scenario(
+    'rerun, hold, three replicas: two crashes',
+    { crashes: 2 },
+    { replicas: 3, cells: ['rerun', 'hold'] },
+  ),
+];
