@@ -30,7 +30,7 @@ describe('a replica that gets SIGTERM', () => {
 
   it('in a rolling restart under load, loses and doubles no request, hands its leases over, and exits 0 within 10 s', async () => {
     cluster = await TestCluster.start({ replicas: 3 });
-    const load = await Load.start(cluster, witness, { name: 'rolling', agents: 40, timeoutMs: 5_000 });
+    const load = await Load.start(cluster, witness, { name: 'rolling', agents: 24, timeoutMs: 5_000 });
     await load.served(200);
     for (const name of ['a', 'b', 'c']) {
       const old = cluster.replica(name);

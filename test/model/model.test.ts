@@ -1,8 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { ENDLESS, NECESSARY, NOTHING_BREAKS, SECOND_LINES, type Control } from './controls.ts';
 import { modelOf } from './moves.ts';
-import { AS_CODED, type Rules } from './rules.ts';
-import { scenario } from './scenario.ts';
 import { LONG, SHORT } from './scenarios.ts';
 import { search, type Found, type SearchOptions } from './search.ts';
 
@@ -60,44 +58,6 @@ describe('every order of steps keeps every guarantee', () => {
 
   it('and every kind of step was taken', () => {
     expect([...taken.keys()].sort()).toEqual(KINDS);
-  });
-});
-
-describe('where the code falls short of the protocol', () => {
-  const coded = (rule: keyof Rules): Partial<Rules> => ({ [rule]: AS_CODED[rule] });
-
-  it.runIf('receiptEnds' in AS_CODED)('a row is decided under a request that has its receipt', () => {
-    const control: Control = {
-      name: 'as coded, a receipt ends only what begins something',
-      without: coded('receiptEnds'),
-      scenario: scenario('a lapse and a take-over', { lapses: 1, takeOvers: 1 }),
-      breaks: '5 a receipt has every row of its request',
-    };
-    expect(broken(control)).toContain(control.breaks);
-  });
-
-  it.runIf('unavailableEnds' in AS_CODED)(
-    'an effect is begun for a request that was told unavailable',
-    () => {
-      const control: Control = {
-        name: 'as coded, a walk goes on after it said unavailable',
-        without: coded('unavailableEnds'),
-        scenario: scenario('a lost answer', { lostAnswers: 1 }),
-        breaks: '5 unavailable means nothing runs',
-      };
-      expect(broken(control)).toContain(control.breaks);
-    },
-  );
-
-  it('and apart from that it keeps every guarantee', () => {
-    const allowed = new Set(['5 a receipt has every row of its request', '5 unavailable means nothing runs']);
-    for (const world of SHORT.slice(1, 4)) {
-      const found = run(
-        { name: `as coded, ${world.name}`, without: AS_CODED, scenario: world },
-        { beyond: true },
-      );
-      expect([...found.breaches.keys()].filter((guarantee) => !allowed.has(guarantee))).toEqual([]);
-    }
   });
 });
 

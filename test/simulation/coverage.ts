@@ -78,9 +78,11 @@ export class Coverage {
 }
 
 function said(row: Row): string {
-  const { reason, as, by } = row.body;
-  if (row.kind === 'interrupted') return `interrupted (${String(reason as string)})`;
+  const text = (name: string): string => {
+    const value = row.body[name];
+    return typeof value === 'string' ? value : '';
+  };
+  if (row.kind === 'interrupted') return `interrupted (${text('reason')})`;
   if (row.kind !== 'decided') return row.kind;
-  const decider = typeof by === 'string' && by.startsWith('@') ? by : 'a person';
-  return `decided ${String(as as string)} by ${decider}`;
+  return `decided ${text('as')} by ${text('by').startsWith('@') ? text('by') : 'a person'}`;
 }

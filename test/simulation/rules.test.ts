@@ -254,6 +254,31 @@ describe('an append whose answer was lost', () => {
     expect(scene.ran).toHaveLength(1);
   });
 
+  test('for so long that unavailable is said runs nothing for that request, also when the intent stands after all', async () => {
+    let slow = true;
+    const scene: Scene = new Scene([AGAIN, { ...AGAIN, id: 'next' }], {
+      log: (_process, log): Log => ({
+        ...log,
+        async append(entry) {
+          const outcome = await log.append(entry);
+          return slow ? { kind: 'unknown', cause: new Error('the answer was lost') } : outcome;
+        },
+      }),
+    });
+    await scene.held();
+    expect((await scene.brings(scene.advance('q1'))).outcome).toBe('unavailable');
+    slow = false;
+    await scene.pass(5_000);
+    expect(scene.ran).toHaveLength(0);
+    expect(scene.story).toEqual([
+      'started charge 1',
+      'interrupted charge 1 not_started',
+      'decided charge 1 rerun by @policy',
+    ]);
+    expect((await scene.brings(scene.advance('q1'))).outcome).toBe('completed');
+    expect(scene.ran.map(({ cellId, attempt }) => `${cellId} ${attempt}`)).toEqual(['charge 2', 'next 1']);
+  });
+
   test('a started that reads back as present and newest is run, once', async () => {
     let lost = 0;
     const scene = new Scene([HELD], {
@@ -554,6 +579,34 @@ describe('a request that its holder never heard of', () => {
     await scene.brings(late.replica.leases.acquire('i'));
     const receipt = await scene.brings(other);
     expect(receipt?.outcome).toBe('in_doubt');
+  });
+});
+
+describe('a receipt has every row of its request', () => {
+  test('what closes an attempt after its request got its receipt elsewhere is written under no request', async () => {
+    const ending = gate();
+    const scene = new Scene([HELD, { ...HELD, id: 'next' }]);
+    await scene.held();
+    scene.hold = ending.opened;
+    void scene.advance('q1');
+    await scene.until('the effect', () => scene.ran.length === 1);
+    // The same request id was used for another instance, which was done first.
+    const receipt: Receipt = {
+      requestId: 'q1',
+      instanceId: 'other',
+      outcome: 'completed',
+      steps: [],
+      nextCellId: null,
+      holder: null,
+    };
+    scene.cluster.postgres.receipts.set('q1', { requestId: 'q1', instanceId: 'other', receipt });
+    ending.open();
+    await scene.until('the outcome', () => scene.story.length === 2);
+    await scene.pass(5_000);
+    expect(scene.story).toEqual(['started charge 1', 'completed charge 1']);
+    const rows = scene.cluster.postgres.rowsOf('i');
+    expect(rows.map(({ requestId }) => requestId)).toEqual(['q1', null]);
+    expect(scene.ran).toHaveLength(1);
   });
 });
 

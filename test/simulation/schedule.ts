@@ -20,7 +20,7 @@ export type Fault =
       server: ServerName;
       nth: number;
       point: TrapPoint;
-      then: 'kill' | 'freeze';
+      act: 'kill' | 'freeze';
       forMs: number;
     }
   | { fault: 'all'; forMs: number };
@@ -115,7 +115,7 @@ function planFault(random: Random): Fault {
         server: random.pick(['etcd', 'postgres', 'postgres']),
         nth: Math.floor(random.between(1, 12)),
         point: random.pick(['before', 'applied', 'answered']),
-        then: random.pick(['kill', 'freeze']),
+        act: random.pick(['kill', 'freeze']),
         forMs,
       };
   }

@@ -187,8 +187,8 @@ export class Workload {
       case 'trap':
         if (victim === undefined) return;
         network.trap(victim.process, fault, () => {
-          world.note(`${victim.replicaId} is caught: ${fault.then} ${fault.point} a call to ${fault.server}`);
-          if (fault.then === 'freeze') {
+          world.note(`${victim.replicaId} is caught: ${fault.act} ${fault.point} a call to ${fault.server}`);
+          if (fault.act === 'freeze') {
             victim.process.freeze();
             world.at(fault.forMs, () => victim.process.wake());
           } else {
