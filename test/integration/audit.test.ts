@@ -233,12 +233,7 @@ describe('a log that somebody has spoilt behind the guard', () => {
       [1, 2, 3, 4, 5, 6, 7, 8],
       `update leasehold.requests set receipt = receipt #- '{steps,0}'  where request_id = 'q1'`,
     ],
-    [
-      'nothing-begun-after-receipt',
-      5,
-      [9],
-      `update leasehold.executions set request_id = 'q1' where seq = 9`,
-    ],
+    ['nothing-after-receipt', 5, [9], `update leasehold.executions set request_id = 'q1' where seq = 9`],
     [
       'receipt-as-fenced-as-rows',
       5,

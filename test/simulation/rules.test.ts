@@ -599,7 +599,13 @@ describe('a receipt has every row of its request', () => {
       nextCellId: null,
       holder: null,
     };
-    scene.cluster.postgres.receipts.set('q1', { requestId: 'q1', instanceId: 'other', receipt });
+    scene.cluster.postgres.receipts.set('q1', {
+      requestId: 'q1',
+      instanceId: 'other',
+      receipt,
+      lastSeq: 0,
+      fencingToken: 1,
+    });
     ending.open();
     await scene.until('the outcome', () => scene.story.length === 2);
     await scene.pass(5_000);

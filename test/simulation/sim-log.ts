@@ -31,6 +31,8 @@ interface StoredReceipt {
   requestId: string;
   instanceId: string;
   receipt: Receipt;
+  lastSeq: number;
+  fencingToken: number;
 }
 
 /** A Postgres in memory with the guard's rules: the chain rule is the product's own, as is the judging of refusals. */
@@ -78,8 +80,9 @@ export class SimPostgres {
     this.rows.set(entry.instanceId, [...log, ...rows]);
     rows.forEach((row, index) => this.onRow(row, rows[index - 1] ?? log.at(-1)));
     if (entry.receipt !== undefined) {
-      const { requestId, receipt } = entry.receipt;
-      this.receipts.set(requestId, structuredClone({ requestId, instanceId: entry.instanceId, receipt }));
+      const { requestId } = entry.receipt;
+      const { instanceId, fencingToken } = entry;
+      this.receipts.set(requestId, structuredClone({ ...entry.receipt, instanceId, fencingToken }));
     }
     this.projection.set(entry.instanceId, {
       status: entry.projection.status,

@@ -1,7 +1,6 @@
 import type { Row } from '../../execution/row.ts';
 import { sameJson, type Json } from '../../json.ts';
 import { isRecorded, type Receipt, type Step } from '../../request/receipt.ts';
-import { opens } from '../attempts.ts';
 import type { Check } from '../check.ts';
 import type { RecordedReceipt } from '../evidence.ts';
 import type { Standing } from '../walk.ts';
@@ -57,20 +56,20 @@ export const RECEIPTS: readonly Check[] = [
     },
   },
   {
-    name: 'nothing-begun-after-receipt',
+    name: 'nothing-after-receipt',
     guarantee: 5,
     severity: 'breach',
-    states: 'nothing begins under a request that has its receipt',
+    states: 'nothing is written under a request that has its receipt',
     of: 'receipts',
     needs: [],
     look({ evidence: { rows, receipts } }, say) {
       for (const { requestId, receipt, lastSeq } of receipts) {
         const restedOn = lastSeq ?? Math.max(0, ...receipt.steps.map(({ seq }) => seq));
         for (const row of rows) {
-          if (row.requestId !== requestId || row.seq <= restedOn || !opens(row)) continue;
+          if (row.requestId !== requestId || row.seq <= restedOn) continue;
           say(
             [row.seq],
-            `${row.kind} ${row.cellId} began under request ${requestId}, which had its receipt at seq ${restedOn}`,
+            `${row.kind} ${row.cellId} was written under request ${requestId}, which had its receipt at seq ${restedOn}`,
           );
         }
       }

@@ -240,7 +240,7 @@ const CONTROLS: readonly (readonly [check: string, what: string, spoil: Spoil])[
       delete e.receipts[0]!.lastSeq;
     },
   ],
-  ['nothing-begun-after-receipt', 'the request went on', (e) => void (row(e, 9).requestId = 'q1')],
+  ['nothing-after-receipt', 'the request went on', (e) => void (row(e, 9).requestId = 'q1')],
   ['receipt-as-fenced-as-rows', 'it is of an older term', (e) => void (e.receipts[1]!.fencingToken = 12)],
   ['receipt-as-fenced-as-rows', 'it rests on nothing', (e) => void (e.receipts[1]!.lastSeq = 40)],
   [
@@ -418,7 +418,7 @@ describe('what is not there', () => {
     expect(breachesOf(parked)).toEqual([]);
   });
 
-  it('a decision may follow under the id of a request that was told in_doubt', () => {
+  it('a decision follows a request that was told in_doubt under another id, or none', () => {
     const evidence = sample() as Writable;
     until(evidence, 10);
     evidence.witness = undefined;
@@ -433,7 +433,10 @@ describe('what is not there', () => {
     evidence.rows.push(sample().rows[10]!);
     for (const lastSeq of [10, undefined]) {
       evidence.receipts = [{ ...receipt, lastSeq }];
+      evidence.rows[10] = { ...sample().rows[10]!, requestId: null };
       expect(breachesOf(evidence)).toEqual([]);
+      evidence.rows[10] = sample().rows[10]!;
+      expect(breachesOf(evidence).map(({ check }) => check)).toEqual(['nothing-after-receipt']);
     }
   });
 
