@@ -33,7 +33,12 @@ export async function runHandler(
     return { kind: 'ended', observed, code: 'threw', detail, toldToEnd };
   }
   const read = readOutput(result.value, limits.outputBytes);
-  if (!read.ok) return refused(read.code, `the handler returned, but ${read.message}`);
+  if (!read.ok) {
+    const message = `the handler returned, but ${read.message}`;
+    // An abort is never a failure, and what it returned says nothing.
+    if (toldToEnd !== undefined) return { kind: 'unknown', reason: toldToEnd, detail: { message } };
+    return refused(read.code, message);
+  }
   return { kind: 'ended', observed: { output: read.output }, code: 'unexpected', detail: {}, toldToEnd };
 }
 

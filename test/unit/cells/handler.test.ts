@@ -157,6 +157,19 @@ describe('a handler that is told to end', () => {
     expect(await outcome).toMatchObject({ kind: 'unknown', reason: 'aborted' });
   });
 
+  it('and returns what is no output at all is unknown, too', async () => {
+    const { handler, called } = endless((_, { resolve }) => resolve(10n as never));
+    const { signals, abort } = attempt();
+    const outcome = runnerWith({ handlers: { h: handler } }).run(
+      cell({ exec: { handler: 'h' } }),
+      CONTEXT,
+      signals,
+    );
+    await called;
+    abort();
+    expect(await outcome).toMatchObject({ kind: 'unknown', reason: 'aborted' });
+  });
+
   it('and ignores it is given up after the grace, as still running', async () => {
     const warnings: string[] = [];
     const { handler } = endless();
