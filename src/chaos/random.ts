@@ -21,6 +21,11 @@ export class Random {
     return min + Math.floor(this.next() * (max - min + 1));
   }
 
+  /** From `low` up to, but not including, `high`. */
+  between(low: number, high: number): number {
+    return low + this.next() * (high - low);
+  }
+
   /** Whether something of this probability happens. */
   chance(probability: number): boolean {
     return this.next() < probability;

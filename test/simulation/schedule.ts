@@ -1,5 +1,5 @@
+import { Random } from '../../src/chaos/random.ts';
 import type { ServerName } from './network.ts';
-import { Random } from './world.ts';
 
 /** Where a call of a trapped process is cut off. */
 export type TrapPoint = 'before' | 'applied' | 'answered';
