@@ -182,8 +182,10 @@ export class Replica {
     bus.publish(subjects.answered, { leaving: this.leases.replicaId });
     this.router.close();
     // What is between two cells hands on at its next step; nothing new is begun.
-    const attempts = await this.#handBackIdle('draining');
-    logger.info({ attempts }, 'draining: handed back what has no attempt');
+    // Without an attempt, the end of the session hands back everything in one message, however much is held.
+    const idle = this.attempts.all().length === 0;
+    const attempts = idle ? 0 : await this.#handBackIdle('draining');
+    if (!idle) logger.info({ attempts }, 'draining: handed back what has no attempt');
     await this.#untilNoAttempts(DRAIN_MS);
     const aborted = this.attempts.all().length;
     if (aborted > 0) {

@@ -238,9 +238,9 @@ export class Coordinator implements Leases {
   async #stop(): Promise<void> {
     this.#leaving = 'stopped';
     this.#stopSignal.abort();
-    await this.#tenure?.releaseAll(() => true, 'stopped');
-    // Revoking takes the key in the registry with it.
-    await this.#tenure?.session.end('stopped');
+    // Revoking takes every key that still hangs on this session with it, the one in the registry too. A key that was
+    // taken over hangs on its successor's.
+    await this.#tenure?.close('stopped');
     const ended = this.#directory.stop();
     this.#store.abandon();
     await Promise.all([ended, this.#running?.done]);

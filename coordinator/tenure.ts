@@ -124,6 +124,12 @@ export class Tenure {
     await Promise.all(this.#releasing);
   }
 
+  /** Gives back everything at once, by ending the session. */
+  async close(why: string): Promise<void> {
+    this.#holdings.endAll('released');
+    await this.session.end(why);
+  }
+
   /** Gives back, pinned or not, every holding whose instance is picked. */
   async releaseAll(which: (instanceId: string) => boolean, why: string): Promise<void> {
     const picked = this.#holdings.all().filter(({ instanceId }) => which(instanceId));

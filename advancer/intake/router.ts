@@ -15,6 +15,11 @@ const TURN_MS = 100;
 const GRACE_MS = 60;
 /** How often a request that somebody else serves is looked at again. */
 const LOOK_AGAIN_MS = 500;
+/** While it is young it is looked at more often: most holders that die do so without a word. */
+const LOOK_SOON_MS = 200;
+const YOUNG_MS = 1_000;
+/** How long a request may go unanswered before it is sent on to a holder that is there. */
+const FORWARD_AFTER_MS = 500;
 /** How long after a change of mind (an acquisition lost, etcd silent) to try again. */
 const RETRY_MS = 50;
 /** How long the answer to a request that was sent on may take after it was announced. */
@@ -167,8 +172,8 @@ export class Router {
       return turnMs - waitedMs;
     if (holder !== undefined) {
       if (!(await this.#parts.peers.reachable(holder.replicaId))) return this.#takeOver(instanceId);
-      if (waitedMs >= LOOK_AGAIN_MS) this.#forward(ask, holder.replicaId);
-      return LOOK_AGAIN_MS;
+      if (waitedMs >= FORWARD_AFTER_MS) this.#forward(ask, holder.replicaId);
+      return waitedMs < YOUNG_MS ? LOOK_SOON_MS : LOOK_AGAIN_MS;
     }
     const outcome = await leases.acquire(instanceId);
     switch (outcome.kind) {
