@@ -20,6 +20,8 @@ const LOOK_SOON_MS = 200;
 const YOUNG_MS = 1_000;
 /** How long a request may go unanswered before it is sent on to a holder that is there. */
 const FORWARD_AFTER_MS = 500;
+/** How long a holder that said that it is leaving has for it before somebody asks whether it still is there. */
+const LEAVING_MS = 1_000;
 /** How long after a change of mind (an acquisition lost, etcd silent) to try again. */
 const RETRY_MS = 50;
 /** How long the answer to a request that was sent on may take after it was announced. */
@@ -167,9 +169,11 @@ export class Router {
     const holder = hint === undefined || hint.replicaId === leases.replicaId ? undefined : hint;
     const turnMs =
       this.#rank(instanceId, holder?.replicaId) * TURN_MS + (holder === undefined ? 0 : GRACE_MS);
+    // It hands the instance back by itself, and etcd says so; a ping into its leaving would only wait for no answer.
+    if (holder !== undefined && this.#leaving.has(holder.replicaId) && waitedMs < LEAVING_MS)
+      return LOOK_SOON_MS;
     // Others rank before this one: they have their turn first.
-    if (waitedMs < turnMs && !(holder !== undefined && this.#leaving.has(holder.replicaId)))
-      return turnMs - waitedMs;
+    if (waitedMs < turnMs) return turnMs - waitedMs;
     if (holder !== undefined) {
       if (!(await this.#parts.peers.reachable(holder.replicaId))) return this.#takeOver(instanceId);
       if (waitedMs >= FORWARD_AFTER_MS) this.#forward(ask, holder.replicaId);
