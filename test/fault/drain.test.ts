@@ -54,7 +54,7 @@ describe('a replica that gets SIGTERM', () => {
     expect(late).toEqual(new Set(['a', 'b', 'c'].map((name) => cluster?.replica(name).replicaId)));
   });
 
-  it('is followed elsewhere within 100 ms, for instances that it held without an open attempt', async () => {
+  it('is followed elsewhere within a moment, for instances that it held without an open attempt, also in a burst', async () => {
     const handlers = join(folder, 'handlers.mjs');
     await writeFile(handlers, HANDLERS);
     const names = ['a', 'b', 'c', 'd', 'e'];
@@ -111,7 +111,8 @@ describe('a replica that gets SIGTERM', () => {
     process.stderr.write(
       `SIGTERM to the first receipt elsewhere: ${inWords(leftMs)}; without a SIGTERM: ${inWords(usualMs)}\n`,
     );
-    // The goal is 100 ms on a machine of its own; a busy one is slower at everything, and says by how much.
+    // The goal is 100 ms. Forty at once on two cores take longer with and without a SIGTERM, so what is asserted is a
+    // bound that tells a hand-over from a take-over after the lease's end; the figures are for a person.
     expect(quantile(leftMs, 0.99)).toBeLessThan(500 + 3 * quantile(usualMs, 0.99));
   });
 
