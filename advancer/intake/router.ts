@@ -184,7 +184,6 @@ export class Router {
       case 'acquired':
         return 0;
       case 'held':
-        return outcome.by.replicaId === leases.replicaId ? this.#takeOver(instanceId) : RETRY_MS;
       case 'unavailable':
         return RETRY_MS;
     }
@@ -213,12 +212,11 @@ export class Router {
     if (leases.holding(instanceId) !== undefined) return 0;
     if (seen === 'none') return 0;
     if (seen === 'unavailable') return RETRY_MS;
-    const mine = seen.replicaId === leases.replicaId;
-    if (!mine && (await this.#parts.peers.reachable(seen.replicaId))) return RETRY_MS;
+    if (await this.#parts.peers.reachable(seen.replicaId)) return RETRY_MS;
     try {
       const newest = await log.newestRow(instanceId);
       // An open attempt is its process's own, for as long as that is in etcd.
-      if (!mine && newest?.kind === 'started') return LOOK_AGAIN_MS;
+      if (newest?.kind === 'started') return LOOK_AGAIN_MS;
     } catch (cause) {
       this.#parts.logTrouble(cause);
       return RETRY_MS;

@@ -34,6 +34,8 @@ export class Sweeper {
   readonly #parts: SweeperParts;
   readonly #rested = new Map<string, number>();
   #timer: Timer | undefined;
+  /** When the next sweep is due, on the monotonic clock. */
+  #dueMs = Number.POSITIVE_INFINITY;
   #sweeping = false;
   #stopped = false;
 
@@ -50,8 +52,6 @@ export class Sweeper {
     this.#stopped = true;
     this.#timer?.cancel();
   }
-
-  #dueMs = Number.POSITIVE_INFINITY;
 
   #schedule(delayMs: number): void {
     const dueMs = this.#parts.clock.monotonicMs() + delayMs;
