@@ -1,3 +1,5 @@
+import { styleText } from 'node:util';
+
 import Table from 'cli-table3';
 
 /** How a person's screen takes it. */
@@ -9,7 +11,8 @@ export interface Style {
 export function table(head: string[], rows: (string | number | null | undefined)[][], style: Style): string {
   const none = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '' };
   const drawn = new Table({
-    head,
+    // Not by the table's own `style.head`: that one decides by the process's terminal, not by the style asked for.
+    head: style.color ? head.map((name) => styleText('bold', name, { validateStream: false })) : head,
     chars: {
       ...none,
       'bottom-left': '',
@@ -22,7 +25,7 @@ export function table(head: string[], rows: (string | number | null | undefined)
       'right-mid': '',
       middle: '  ',
     },
-    style: { head: style.color ? ['bold'] : [], border: [], 'padding-left': 0, 'padding-right': 0 },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
   drawn.push(
     ...rows.map((row) =>
