@@ -66,14 +66,19 @@ export class Appends {
     });
   }
 
-  /** The first in the queue, at most one of each instance: a group's entries must not depend on one another. */
+  /**
+   * The first in the queue, at most one of each instance: a group's entries must not depend on one another. Receipts
+   * without rows go by themselves: the guard takes other locks for them.
+   */
   #takeGroup(): Waiting[] {
     const group: Waiting[] = [];
     const rest: Waiting[] = [];
     const instances = new Set<string>();
+    const withRows = (this.#waiting[0]?.entry.rows.length ?? 0) > 0;
     for (const one of this.#waiting) {
-      const { instanceId } = one.entry;
-      if (group.length < MAX_GROUP_SIZE && !instances.has(instanceId)) {
+      const { instanceId, rows } = one.entry;
+      const fits = rows.length > 0 === withRows && !instances.has(instanceId);
+      if (fits && group.length < MAX_GROUP_SIZE) {
         instances.add(instanceId);
         group.push(one);
       } else {
@@ -97,12 +102,9 @@ export class Appends {
         this.#writes,
         group.map((one) => one.entry),
       );
-      group.forEach(({ entry, settle }, index) => {
-        const rows = written[index];
-        settle(rows === undefined ? this.#judge(entry, undefined) : { kind: 'appended', rows });
-      });
+      group.forEach(({ settle }, index) => settle({ kind: 'appended', rows: written[index]! }));
     } catch (cause) {
-      // One entry that Postgres takes exception to fails the statement of all: alone, each gets its own answer.
+      // One entry that Postgres refuses fails the statement of all: alone, each gets its own answer.
       const unknown = cause instanceof LogUnavailable;
       for (const { entry, settle } of group) {
         settle(unknown ? { kind: 'unknown', cause } : this.#sendAlone(entry));
@@ -113,7 +115,7 @@ export class Appends {
   async #sendAlone(entry: AppendEntry): Promise<AppendOutcome> {
     try {
       const [rows] = await insertEntries(this.#writes, [entry]);
-      if (rows !== undefined) return { kind: 'appended', rows };
+      return { kind: 'appended', rows: rows! };
     } catch (cause) {
       if (cause instanceof LogUnavailable) return { kind: 'unknown', cause };
       if (isRefusal(cause) && (cause.code.startsWith('LH') || cause.code === '23505')) {
@@ -123,7 +125,6 @@ export class Appends {
         cause,
       });
     }
-    return this.#judge(entry, undefined);
   }
 
   async #judge(entry: AppendEntry, refusal: unknown): Promise<AppendOutcome> {

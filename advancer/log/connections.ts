@@ -26,13 +26,15 @@ export interface ConnectionOptions {
   queryTimeoutMs: number;
   /** How long to wait for a connection. */
   connectTimeoutMs: number;
+  /** Settings of each session beside the ones that all have, as `name=value`. */
+  settings?: readonly string[] | undefined;
 }
 
 /**
  * What every session asks for. The guard's locks need READ COMMITTED, and a row that is answered as committed
  * must survive a power cut, whatever the database's own defaults are.
  */
-const SESSION_OPTIONS = '-c default_transaction_isolation=read\\ committed -c synchronous_commit=on';
+const SESSION_SETTINGS = ['default_transaction_isolation=read\\ committed', 'synchronous_commit=on'];
 
 /**
  * SQLSTATE classes of a server that cannot do its work now: connection, transaction rolled back, resources,
@@ -48,7 +50,7 @@ export class Connections implements Queryable {
 
   constructor(options: ConnectionOptions) {
     this.#pool = new Pool({
-      ...sessionUrl(options.url),
+      ...sessionUrl(options.url, options.settings ?? []),
       application_name: options.applicationName,
       max: options.max,
       statement_timeout: options.statementTimeoutMs,
@@ -70,7 +72,8 @@ export class Connections implements Queryable {
     client.on('error', ignore);
     let broken: Error | undefined;
     try {
-      const result = await client.query<R>(text, [...values]);
+      // Named, so that each connection parses and plans a statement once.
+      const result = await client.query<R>({ name: statementName(text), text, values: [...values] });
       return result.rows;
     } catch (cause) {
       if (isRefusal(cause)) throw cause;
@@ -102,7 +105,7 @@ function unavailable(cause: unknown): LogUnavailable {
 }
 
 /** The URL without what is ours to say (pg lets the URL override other settings), and the session's options. */
-function sessionUrl(url: string): { connectionString: string; options: string } {
+function sessionUrl(url: string, settings: readonly string[]): { connectionString: string; options: string } {
   let parsed: URL;
   try {
     parsed = new URL(url);
@@ -113,10 +116,23 @@ function sessionUrl(url: string): { connectionString: string; options: string } 
   for (const name of ['options', 'application_name', 'statement_timeout', 'query_timeout']) {
     parsed.searchParams.delete(name);
   }
+  const ours = [...SESSION_SETTINGS, ...settings].map((setting) => `-c ${setting}`);
   return {
     connectionString: parsed.toString(),
-    options: own === null ? SESSION_OPTIONS : `${own} ${SESSION_OPTIONS}`,
+    options: [...(own === null ? [] : [own]), ...ours].join(' '),
   };
+}
+
+const statementNames = new Map<string, string>();
+
+/** A name for each text; a program has few of them. */
+function statementName(text: string): string {
+  let name = statementNames.get(text);
+  if (name === undefined) {
+    name = `leasehold_${statementNames.size + 1}`;
+    statementNames.set(text, name);
+  }
+  return name;
 }
 
 function ignore(): void {

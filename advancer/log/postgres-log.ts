@@ -41,6 +41,17 @@ export interface LogOptions {
   appendTimeoutMs?: number | undefined;
 }
 
+/**
+ * Appends look up single rows by their keys. Without these the planner would go by what it believes of tables that it
+ * has no statistics of yet, and keep to that plan while they grow.
+ */
+const BY_KEY = [
+  'plan_cache_mode=force_generic_plan',
+  'enable_seqscan=off',
+  'enable_hashjoin=off',
+  'enable_mergejoin=off',
+];
+
 /** Every revision of a claim that another writer takes first is progress, so this many in a row never happens. */
 const MAX_CLAIM_TRIES = 1000;
 
@@ -67,7 +78,7 @@ export class PostgresLog implements Log {
       connectTimeoutMs: queryTimeoutMs,
     };
     this.#namespace = options.namespace;
-    this.#writes = new Connections({ ...common, max: 4 });
+    this.#writes = new Connections({ ...common, max: 4, settings: BY_KEY });
     this.#reads = new Connections({ ...common, max: 6 });
     this.#appends = new Appends(this.#writes, this.#reads);
   }

@@ -115,15 +115,14 @@ describe.each(['app', 'owner'] as const)('as the %s role, plain SQL', (role) => 
     );
   });
 
-  it('meets the primary key where a row stands already, unless its token is stale', async () => {
+  it('meets the primary key where a row stands already', async () => {
     const client = await connect(url[role]());
     const instanceId = await openAttempt(client);
     await insertRow(client, newRow(instanceId, 2, 'completed'));
     expect(await codeOf(insertRow(client, newRow(instanceId, 2, 'completed')))).toBe('23505');
     expect(await codeOf(insertRow(client, newRow(instanceId, 2, 'satisfied')))).toBe('23505');
-    expect(await codeOf(insertRow(client, newRow(instanceId, 2, 'completed', { fencingToken: 9 })))).toBe(
-      'LH002',
-    );
+    const stale = newRow(instanceId, 2, 'completed', { fencingToken: 9 });
+    expect(await codeOf(insertRow(client, stale))).toBe('23505');
   });
 
   it('writes nothing under a request that has its receipt, and closes what is open under none', async () => {
@@ -191,24 +190,36 @@ it.each(['a b', '', 'x'.repeat(129), 'a.b', 'ü'])(
   },
 );
 
-it('a client that asks for it has refused rows skipped, and the others stand', async () => {
+it('a statement with a row that is refused is refused as a whole, and what may follow in it may', async () => {
   const client = await connect(database.appUrl);
-  await client.query(`set leasehold.on_refusal = 'skip'`);
   const [one, two] = [freshId(), freshId()];
-  const { rows } = await client.query<{ instance_id: string; seq: string }>(
-    `insert into leasehold.executions (instance_id, seq, fencing_token, replica_id, kind, cell_id)
-       values ($1, 1, 10, 'r', 'started', 'a'), ($1, 2, 9, 'r', 'completed', 'a'),
-              ($1, 2, 10, 'r', 'completed', 'a'), ($1, 4, 10, 'r', 'started', 'b'),
-              ($2, 1, 10, 'r', 'completed', 'a'), ($2, 1, 10, 'r', 'satisfied', 'a')
-       on conflict do nothing returning instance_id, seq`,
+  const insert = `insert into leasehold.executions (instance_id, seq, fencing_token, replica_id, kind, cell_id) values`;
+  const honest = `($1, 1, 10, 'r', 'started', 'a'), ($1, 2, 10, 'r', 'completed', 'a'), ($2, 1, 10, 'r', 'satisfied', 'a')`;
+  for (const [spoilt, code] of [
+    [`($1, 3, 9, 'r', 'started', 'b')`, 'LH002'],
+    [`($1, 4, 10, 'r', 'started', 'b')`, 'LH001'],
+    [`($2, 2, 10, 'r', 'completed', 'a')`, 'LH003'],
+    [`($2, 1, 10, 'r', 'satisfied', 'a')`, '23505'],
+  ]) {
+    expect(await codeOf(client.query(`${insert} ${honest}, ${spoilt}`, [one, two]))).toBe(code);
+  }
+  const { rows } = await client.query('select seq from leasehold.executions where instance_id = any($1)', [
     [one, two],
-  );
-  expect(rows.map((row) => [row.instance_id, Number(row.seq)])).toEqual([
-    [one, 1],
-    [one, 2],
-    [two, 1],
   ]);
-  expect(await insertReceipt(client, { requestId: freshId('q'), instanceId: one, lastSeq: 1 })).toBe(0);
+  expect(rows).toEqual([]);
+  expect(await codeOf(client.query(`${insert} ${honest}`, [one, two]))).toBe('ok');
+});
+
+it('a receipt and its rows may come in one statement, and a row after that receipt may not', async () => {
+  const client = await connect(database.appUrl);
+  const both = `with r as (
+    insert into leasehold.executions (instance_id, seq, fencing_token, replica_id, kind, cell_id, request_id)
+      values ($1, 1, 10, 'r', 'satisfied', 'a', $2), ($1, $3, 10, 'r', 'satisfied', 'b', $2))
+    insert into leasehold.requests (request_id, instance_id, fencing_token, last_seq, receipt)
+      values ($2, $1, 10, $4, '{}')`;
+  expect(await codeOf(client.query(both, [freshId(), freshId('q'), 2, 2]))).toBe('ok');
+  // Rests on a row that has another of its own statement after it.
+  expect(['LH005', 'LH006']).toContain(await codeOf(client.query(both, [freshId(), freshId('q'), 2, 1])));
 });
 
 it('a row waits for a receipt of its instance that is not committed yet, and then sees it', async () => {

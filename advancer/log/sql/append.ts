@@ -1,5 +1,4 @@
 import type { Row, WireRow } from '../../../src/execution/row.ts';
-import { toWireRow } from '../../../src/execution/row.ts';
 import { exactInteger } from '../../../src/ids.ts';
 import type { Receipt } from '../../../src/request/receipt.ts';
 import type { Queryable } from '../connections.ts';
@@ -9,48 +8,78 @@ import type { ReadBack } from '../outcome.ts';
 import { WIRE_ROW, fromWire } from './wire.ts';
 
 /**
- * Writes entries of different instances in one statement.
+ * Writes entries of different instances in one statement: all of them or, when Postgres refuses any, none.
  *
- * @returns for each entry its rows as they stand now, or undefined when it was refused
+ * Rows, receipts and the lines of the projection are one statement, hence one round trip and one commit. Its parts are
+ * told in the order of instances, so that two writers who meet on several wait for each other one way round.
+ *
+ * @param entries all with rows, or all receipts without rows: the guard's note on deadlocks
+ * @returns the rows of each entry as they stand now
+ * @throws DatabaseError with the guard's code, or 23505 where a key is taken
  */
-export async function insertEntries(
-  db: Queryable,
-  entries: readonly AppendEntry[],
-): Promise<(Row[] | undefined)[]> {
-  const lines = await db.query<{ entry: number; recorded: boolean; times: string[] }>(
-    'select entry, recorded, times from leasehold.append($1::jsonb)',
-    [JSON.stringify(entries.map(wireEntry))],
+export async function insertEntries(db: Queryable, entries: readonly AppendEntry[]): Promise<Row[][]> {
+  const ordered = entries.toSorted((a, b) => (a.instanceId < b.instanceId ? -1 : 1));
+  const rows = ordered.flatMap((entry) => entry.rows);
+  const receipts = ordered.flatMap(({ instanceId, fencingToken, receipt }) =>
+    receipt === undefined ? [] : [{ instanceId, fencingToken, ...receipt }],
   );
-  const verdicts = new Map(lines.map((line) => [line.entry, line]));
-  return entries.map((entry, index) => {
-    const verdict = verdicts.get(index);
-    if (verdict?.recorded !== true) return undefined;
-    return entry.rows.map((row, at) => ({ ...row, recordedAt: verdict.times[at]! }));
-  });
+  const lines = await db.query<{ instance_id: string; at: string }>(INSERT_ENTRIES, [
+    rows.map((row) => row.instanceId),
+    rows.map((row) => row.seq),
+    rows.map((row) => row.fencingToken),
+    rows.map((row) => row.replicaId),
+    rows.map((row) => row.kind),
+    rows.map((row) => row.cellId),
+    rows.map((row) => row.attempt),
+    rows.map((row) => row.requestId),
+    rows.map((row) => row.agentId),
+    rows.map((row) => JSON.stringify(row.body)),
+    receipts.map((receipt) => receipt.requestId),
+    receipts.map((receipt) => receipt.instanceId),
+    receipts.map((receipt) => receipt.fencingToken),
+    receipts.map((receipt) => receipt.lastSeq),
+    receipts.map((receipt) => JSON.stringify(receipt.receipt)),
+    ordered.map((entry) => entry.instanceId),
+    ordered.map((entry) => entry.projection.status),
+    ordered.map((entry) => entry.projection.nextCellId),
+    ordered.map(lastSeqOf),
+  ]);
+  if (lines.length !== rows.length)
+    throw new Error(`${rows.length} rows were sent, ${lines.length} answered`);
+  const times = new Map<string, string[]>();
+  for (const { instance_id, at } of lines) {
+    const known = times.get(instance_id);
+    if (known === undefined) times.set(instance_id, [at]);
+    else known.push(at);
+  }
+  return entries.map((entry) =>
+    entry.rows.map((row, nth) => ({ ...row, recordedAt: times.get(entry.instanceId)![nth]! })),
+  );
 }
 
-function wireEntry(entry: AppendEntry, index: number): object {
-  const { receipt } = entry;
-  return {
-    entry: index,
-    instance_id: entry.instanceId,
-    last_seq: lastSeqOf(entry),
-    status: entry.projection.status,
-    next_cell_id: entry.projection.nextCellId,
-    // The database says when.
-    rows: entry.rows.map((row) => ({ ...toWireRow({ ...row, recordedAt: '' }), recorded_at: null })),
-    receipt:
-      receipt === undefined
-        ? null
-        : {
-            request_id: receipt.requestId,
-            instance_id: entry.instanceId,
-            fencing_token: entry.fencingToken,
-            last_seq: receipt.lastSeq,
-            receipt: receipt.receipt,
-          },
-  };
-}
+/** RETURNING keeps the order of the arrays, so an instance's times come in the order of its rows. */
+const INSERT_ENTRIES = `
+  with recorded as (
+    insert into leasehold.executions
+        (instance_id, seq, fencing_token, replica_id, kind, cell_id, attempt, request_id, agent_id, body)
+      select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::int[],
+                           $8::text[], $9::text[], $10::jsonb[])
+      returning instance_id, recorded_at),
+  receipted as (
+    insert into leasehold.requests (request_id, instance_id, fencing_token, last_seq, receipt)
+      select * from unnest($11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::jsonb[])),
+  projected as (
+    insert into leasehold_projection.instances as p
+        (instance_id, runbook_id, version, status, next_cell_id, last_seq, updated_at)
+      select i.instance_id, i.runbook_id, i.version, u.status, u.next_cell_id, u.last_seq, clock_timestamp()
+        from unnest($16::text[], $17::text[], $18::text[], $19::bigint[])
+               as u (instance_id, status, next_cell_id, last_seq)
+        join leasehold.instances i using (instance_id)
+      on conflict (instance_id) do update
+        set status = excluded.status, next_cell_id = excluded.next_cell_id,
+            last_seq = excluded.last_seq, updated_at = excluded.updated_at
+        where excluded.last_seq >= p.last_seq)
+  select instance_id, leasehold.iso8601(recorded_at) as at from recorded`;
 
 /** What stands in an entry's place now: the rows at its seqs and before them, the newest row, its requests' receipts. */
 export async function readBack(db: Queryable, entry: AppendEntry): Promise<ReadBack> {
