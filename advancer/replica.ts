@@ -8,6 +8,7 @@ import { toWireRow } from '../src/execution/row.ts';
 import type { Holding } from '../src/lease/holding.ts';
 import type { EffectRunner } from './cells/cells.ts';
 import type { Failpoint } from './failpoints.ts';
+import { AnsweredNotes } from './intake/answered-notes.ts';
 import { Desk } from './intake/desk.ts';
 import { asJson } from './intake/errands.ts';
 import { Intake } from './intake/intake.ts';
@@ -19,6 +20,7 @@ import { LogKeeper } from './log-keeper.ts';
 import { Attempts } from './run/attempts.ts';
 import type { Committed, Counted, Logger, RunContext } from './run/context.ts';
 import { HeldInstance } from './run/held-instance.ts';
+import { RecentReceipts } from './run/recent-receipts.ts';
 import { Sweeper } from './sweep/sweeper.ts';
 
 /** How long attempts may go on once the replica drains, before they are aborted, in milliseconds. */
@@ -61,6 +63,7 @@ export class Replica {
   readonly #intake: Intake;
   readonly #peers: Peers;
   readonly #pulse: Pulse;
+  readonly #answeredNotes: AnsweredNotes;
   readonly #sweeper: Sweeper;
   readonly #keeper: LogKeeper;
   readonly #held = new Map<string, HeldInstance>();
@@ -96,6 +99,7 @@ export class Replica {
       effects: parts.effects,
       clock,
       attempts: this.attempts,
+      receipts: new RecentReceipts(),
       failpoint: parts.failpoint,
       logger,
       count,
@@ -120,9 +124,12 @@ export class Replica {
       count,
       ttlMs: parts.ttlMs,
       held,
-      tellAnswered: (key) => bus.publish(subjects.answered, { key, by: this.leases.replicaId }),
+      tellAnswered: (key) => this.#answeredNotes.add(key),
       logTrouble,
     });
+    this.#answeredNotes = new AnsweredNotes(clock, (keys) =>
+      bus.publish(subjects.answered, { keys, by: this.leases.replicaId }),
+    );
     this.#pulse = new Pulse(clock);
     const desk = new Desk(log, this.leases);
     this.#intake = new Intake({
@@ -195,6 +202,7 @@ export class Replica {
     }
     await this.leases.stop();
     this.#pulse.stop();
+    this.#answeredNotes.flush();
     await Promise.race([bus.flush().catch(() => undefined), clock.sleep(200)]);
     return { aborted };
   }

@@ -33,28 +33,34 @@ export function sameJson(a: Json, b: Json): boolean {
  * The value with what Postgres' jsonb cannot hold replaced by U+FFFD: NUL characters and lone surrogates, which an
  * effect's output may well contain.
  */
-export function storableJson<T extends Json>(value: T): T;
-export function storableJson(value: Json): Json {
+export function storableJson<T extends Json>(value: T): T {
+  // Nearly every value is fine as it is, and a look costs less than a copy.
+  return isStorable(value) ? value : (replaced(value) as T);
+}
+
+function replaced(value: Json): Json {
   if (typeof value === 'string') return storableText(value);
-  if (Array.isArray(value)) return value.map((item) => storableJson(item));
+  if (Array.isArray(value)) return value.map(replaced);
   if (!isJsonObject(value)) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [storableText(key), storableJson(item)]),
-  );
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [storableText(key), replaced(item)]));
 }
 
 /** Whether {@link storableJson} would leave the value as it is. */
 export function isStorable(value: Json): boolean {
-  if (typeof value === 'string') return storableText(value) === value;
+  if (typeof value === 'string') return !UNSTORABLE.test(value);
   if (Array.isArray(value)) return value.every(isStorable);
   if (!isJsonObject(value)) return true;
-  return Object.entries(value).every(([key, item]) => isStorable(key) && isStorable(item));
+  for (const key in value) if (UNSTORABLE.test(key) || !isStorable(value[key] ?? null)) return false;
+  return true;
 }
+
+/** A lone surrogate, which the u flag matches on its own, or NUL. */
+const UNSTORABLE = /\p{Surrogate}|\0/u;
+const EVERY_UNSTORABLE = new RegExp(UNSTORABLE, 'gu');
 
 /** The text with U+FFFD in the place of what Postgres cannot keep. */
 export function storableText(text: string): string {
-  // A lone surrogate, which the u flag matches on its own, or NUL.
-  return text.replace(/\p{Surrogate}|\0/gu, '\ufffd');
+  return UNSTORABLE.test(text) ? text.replace(EVERY_UNSTORABLE, '\ufffd') : text;
 }
 
 /** What Postgres could not keep of a text; undefined when it can keep all of it. */

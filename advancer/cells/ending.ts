@@ -8,18 +8,42 @@ import type { AbortCause } from './cells.ts';
  * meanwhile and waits to be read is definite, and must not be turned into a doubt by ending what has ended.
  */
 export class Ending {
-  readonly #told = new AbortController();
-  readonly #forced = new AbortController();
+  // Made when somebody asks for them: most effects end without, and a signal is dear beside a short effect.
+  #told: AbortController | undefined;
+  #forced: AbortController | undefined;
+  readonly #whenForced: (() => void)[] = [];
+  #reason: DOMException | undefined;
   #cause: AbortCause | undefined;
   #forcing = false;
+  #fired = false;
   #over = false;
 
   get told(): AbortSignal {
+    if (this.#told === undefined) {
+      this.#told = new AbortController();
+      if (this.#reason !== undefined) this.#told.abort(this.#reason);
+    }
     return this.#told.signal;
   }
 
   get forced(): AbortSignal {
+    if (this.#forced === undefined) {
+      const forced = new AbortController();
+      this.#forced = forced;
+      this.onForced(() => forced.abort());
+    }
     return this.#forced.signal;
+  }
+
+  /** Calls back when {@link Ending.forced} fires; at once if it has. */
+  onForced(listener: () => void): void {
+    if (this.#fired) listener();
+    else this.#whenForced.push(listener);
+  }
+
+  /** Whether the effect was told to end. */
+  get wanted(): boolean {
+    return this.#reason !== undefined;
   }
 
   /** Why the effect is ended, or else was told to end; the first reason stays. */
@@ -29,9 +53,10 @@ export class Ending {
 
   /** Tells the effect to end, and leaves it to it. */
   tell(cause: AbortCause, message: string): void {
-    if (this.#over || this.#told.signal.aborted) return;
+    if (this.#over || this.wanted) return;
     this.#cause = cause;
-    this.#told.abort(new DOMException(message, cause === 'timeout' ? 'TimeoutError' : 'AbortError'));
+    this.#reason = new DOMException(message, cause === 'timeout' ? 'TimeoutError' : 'AbortError');
+    this.#told?.abort(this.#reason);
   }
 
   /** Tells the effect to end, and ends it. */
@@ -41,7 +66,9 @@ export class Ending {
     this.#cause = cause;
     this.#forcing = true;
     void turnsOfTheLoop().then(() => {
-      if (!this.#over) this.#forced.abort();
+      if (this.#over) return;
+      this.#fired = true;
+      for (const listener of this.#whenForced.splice(0)) listener();
     });
   }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../../src/clock.ts';
-import type { EffectContext, Handler } from './cells.ts';
+import type { EffectContext, Handler, HandlerCall } from './cells.ts';
+import type { Ending } from './ending.ts';
 import { codeOf, messageOf, refused, type Invocation, type Surroundings } from './invocation.ts';
 import { readOutput } from './output.ts';
 
@@ -12,21 +13,18 @@ export async function runHandler(
   context: EffectContext,
   { clock, limits, ending, begun }: Surroundings,
 ): Promise<Invocation> {
-  // A copy, so that a handler that changes what it was given changes nobody else's view of the log.
-  const inputs = structuredClone(context.inputs);
-  const outputs = structuredClone(context.outputs);
-  const called = (async () => handler({ ...context, inputs, outputs, signal: ending.told }))().then(
+  const called = (async () => handler(callOf(context, ending)))().then(
     (value) => ({ returned: true as const, value }),
     (error: unknown) => ({ returned: false as const, error }),
   );
   begun();
-  const patience = patienceAfter(ending.forced, clock, limits.graceMs);
+  const patience = patienceAfter(ending, clock, limits.graceMs);
   const result = await Promise.race([called, patience.ended]);
   patience.cancel();
   if (result === undefined) {
     return { kind: 'unknown', reason: ending.cause, detail: { stillRunning: true } };
   }
-  const toldToEnd = ending.told.aborted ? ending.cause : undefined;
+  const toldToEnd = ending.wanted ? ending.cause : undefined;
   if (!result.returned) {
     const observed = { error: messageOf(result.error) };
     const detail = { ...codeOf(result.error), ...(toldToEnd === undefined ? {} : { threw: observed.error }) };
@@ -42,20 +40,59 @@ export async function runHandler(
   return { kind: 'ended', observed: { output: read.output }, code: 'unexpected', detail: {}, toldToEnd };
 }
 
+/**
+ * What the handler is called with. It gets copies, so that one that changes what it was given changes nobody else's
+ * view of the log; they and the signal are made when it first looks at them, since an instance may have thousands of
+ * outputs, and most handlers look at few things.
+ */
+function callOf(context: EffectContext, ending: Ending): HandlerCall {
+  const { instanceId, cellId, attempt, fencingToken, idempotencyKey, requestId } = context;
+  const call = { instanceId, cellId, attempt, fencingToken, idempotencyKey, requestId };
+  return onFirstUse(call, {
+    inputs: () => structuredClone(context.inputs),
+    outputs: () => structuredClone(context.outputs),
+    signal: () => ending.told,
+  });
+}
+
+/** The object with further members, each computed when it is first read, and a plain member from then on. */
+function onFirstUse<T extends object, M extends object>(
+  target: T,
+  members: { [K in keyof M]: () => M[K] },
+): T & M {
+  for (const [name, compute] of Object.entries<() => unknown>(members)) {
+    const become = (value: unknown): void =>
+      void Object.defineProperty(target, name, {
+        value,
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      });
+    Object.defineProperty(target, name, {
+      get() {
+        const value = compute();
+        become(value);
+        return value;
+      },
+      set: become,
+      enumerable: true,
+      configurable: true,
+    });
+  }
+  return target as T & M;
+}
+
 function patienceAfter(
-  signal: AbortSignal,
+  ending: Ending,
   clock: Clock,
   graceMs: number,
 ): { ended: Promise<undefined>; cancel(): void } {
   let cancel = (): void => undefined;
   const ended = new Promise<undefined>((resolve) => {
-    const onAbort = (): void => {
+    ending.onForced(() => {
       const timer = clock.after(graceMs, () => resolve(undefined));
       cancel = () => timer.cancel();
-    };
-    cancel = () => signal.removeEventListener('abort', onAbort);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
+    });
   });
   return { ended, cancel: () => cancel() };
 }

@@ -36,7 +36,7 @@ export async function runHttp(
   }
   // Whoever lost the lease while it connected, or slept until now, sends nothing any more.
   if (connected.kind === 'connected') await turnsOfTheLoop();
-  if (connected.kind === 'ended' || ending.told.aborted) {
+  if (connected.kind === 'ended' || ending.wanted) {
     if (connected.kind === 'connected') connected.socket.destroy();
     if (ending.cause === 'timeout') {
       const error = `could not connect to ${url.host} in time; nothing was sent`;

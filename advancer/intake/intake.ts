@@ -23,7 +23,7 @@ import { advanceErrand, asJson, decideErrand, errorReply, settleErrand } from '.
 import type { Pulse } from './pulse.ts';
 import type { Router } from './router.ts';
 
-const AnsweredNote = z.object({ key: z.string(), by: z.string() });
+const AnsweredNote = z.object({ keys: z.array(z.string()), by: z.string() });
 const LeavingNote = z.object({ leaving: Id });
 const SettleNote = z.object({});
 
@@ -155,10 +155,13 @@ export class Intake {
   #answered(message: BusMessage): void {
     const { router, count } = this.#parts;
     const answered = readBody(AnsweredNote, message.data);
-    if (answered.ok) router.answered(answered.value.key, answered.value.by);
+    if (answered.ok) {
+      for (const key of answered.value.keys) router.answered(key, answered.value.by);
+      return;
+    }
     const leaving = readBody(LeavingNote, message.data);
     if (leaving.ok) router.leaving(leaving.value.leaving);
-    if (!answered.ok && !leaving.ok) count({ what: 'malformed', verb: 'answered' });
+    else count({ what: 'malformed', verb: 'answered' });
   }
 
   /** Every replica sees a malformed broadcast; the first in rank answers it. */

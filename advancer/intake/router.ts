@@ -7,6 +7,7 @@ import { LogUnavailable, type Log } from '../log/log.ts';
 import type { Counted, Logger } from '../run/context.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
 import { Ask, type Errand } from './ask.ts';
+import { Lobby } from './lobby.ts';
 import type { Peers } from './peers.ts';
 
 /** How long each rank waits for the one before it. */
@@ -57,11 +58,13 @@ export class Router {
   readonly #asks = new Map<string, Ask>();
   readonly #byInstance = new Map<string, Set<Ask>>();
   readonly #leaving = new Set<string>();
+  readonly #lobby: Lobby;
   #notLeadingFromMs: number | undefined;
   #closed = false;
 
   constructor(parts: RouterParts) {
     this.#parts = parts;
+    this.#lobby = new Lobby(parts.clock, GRACE_MS);
     parts.leases.onVanished((instanceId) => this.#newTurns(instanceId));
   }
 
@@ -77,16 +80,16 @@ export class Router {
     this.#asks.set(errand.key, ask);
     const ofInstance = this.#byInstance.get(errand.instanceId) ?? new Set();
     this.#byInstance.set(errand.instanceId, ofInstance.add(ask));
-    void this.#drive(ask)
-      .catch((cause: unknown) => this.#broke(ask, cause))
-      .finally(() => this.#forget(ask));
+    if (this.#isAnothers(errand.instanceId)) this.#lobby.enter(ask, () => this.#begin(ask));
+    else this.#begin(ask);
   }
 
   /** Another replica has answered the request. */
   answered(key: string, by: string): void {
     const ask = this.#asks.get(key);
     if (ask === undefined) return;
-    if (ask.forwardedTo !== by) ask.settle();
+    if (this.#lobby.leave(ask)) this.#forget(ask);
+    else if (ask.forwardedTo !== by) ask.settle();
     // It answered us, and we the agent: its reply is on its way.
     else void this.#parts.clock.sleep(FORWARDED_REPLY_MS).then(() => ask.settle());
   }
@@ -94,7 +97,7 @@ export class Router {
   /** A replica said that it is draining: it takes up nothing any more. */
   leaving(replicaId: string): void {
     this.#leaving.add(replicaId);
-    for (const ask of this.#asks.values()) ask.wake();
+    for (const ask of this.#asks.values()) this.#lookNow(ask);
   }
 
   /** Whether this replica stands first for an id among those that can act. */
@@ -110,7 +113,25 @@ export class Router {
   /** Takes up nothing more, and forgets what others will serve; what is being served goes on. */
   close(): void {
     this.#closed = true;
-    for (const ask of this.#asks.values()) ask.wake();
+    for (const ask of this.#asks.values()) this.#lookNow(ask);
+  }
+
+  /** Whether another replica that was last seen alive holds the instance: then it is that one's to serve. */
+  #isAnothers(instanceId: string): boolean {
+    const { leases } = this.#parts;
+    const holder = leases.hint(instanceId)?.replicaId;
+    return holder !== undefined && holder !== leases.replicaId && !this.#leaving.has(holder);
+  }
+
+  #begin(ask: Ask): void {
+    void this.#drive(ask)
+      .catch((cause: unknown) => this.#broke(ask, cause))
+      .finally(() => this.#forget(ask));
+  }
+
+  #lookNow(ask: Ask): void {
+    this.#lobby.callIn(ask);
+    ask.wake();
   }
 
   async #drive(ask: Ask): Promise<void> {
@@ -260,7 +281,7 @@ export class Router {
   #newTurns(instanceId: string): void {
     for (const ask of this.#byInstance.get(instanceId) ?? []) {
       ask.turnsFromMs = this.#parts.clock.monotonicMs();
-      ask.wake();
+      this.#lookNow(ask);
     }
   }
 

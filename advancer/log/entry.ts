@@ -27,13 +27,13 @@ export function preparedEntry(entry: AppendEntry): AppendEntry {
   }
   return {
     ...entry,
-    rows: rows.map((row) => ({ ...row, body: storableJson(row.body) })),
+    rows: rows.map((row) => {
+      const body = storableJson(row.body);
+      return body === row.body ? row : { ...row, body };
+    }),
     receipt: receipt && {
       ...receipt,
-      // Through text, so that members which are undefined are gone, as they will be in the database.
-      receipt: storableJson(
-        JSON.parse(JSON.stringify(receipt.receipt)) as Json,
-      ) as unknown as typeof receipt.receipt,
+      receipt: storableJson(receipt.receipt as unknown as Json) as unknown as typeof receipt.receipt,
     },
   };
 }

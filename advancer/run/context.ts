@@ -7,6 +7,7 @@ import type { EffectRunner } from '../cells/cells.ts';
 import type { Failpoint } from '../failpoints.ts';
 import type { Log } from '../log/log.ts';
 import type { Attempts } from './attempts.ts';
+import type { RecentReceipts } from './recent-receipts.ts';
 
 /** What was committed, as it is announced to whoever listens. */
 export interface Committed {
@@ -44,6 +45,7 @@ export interface RunContext {
   readonly effects: EffectRunner;
   readonly clock: Clock;
   readonly attempts: Attempts;
+  readonly receipts: RecentReceipts;
   readonly failpoint: Failpoint | undefined;
   readonly logger: Logger;
   readonly count: (event: Counted) => void;

@@ -1,7 +1,7 @@
 import { nextStep } from '../../src/execution/plan.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import type { DecideMessage, ReplyError } from '../../src/request/messages.ts';
-import type { InFlight, Receipt } from '../../src/request/receipt.ts';
+import { isRecorded, type InFlight, type Receipt } from '../../src/request/receipt.ts';
 import type { Verdict } from '../../src/execution/row.ts';
 import { advance, type AdvanceRequest, type EarlyAnswer, type Handled } from './advance.ts';
 import type { RunContext } from './context.ts';
@@ -77,9 +77,28 @@ export class HeldInstance {
     }
   }
 
+  /**
+   * A request that has its receipt is not looked up first: whatever the walk would write under it is refused by the
+   * log, which answers with the receipt. Only a refusal writes nothing, so before one is given the log is asked.
+   */
   async #advance(request: AdvanceRequest): Promise<Handled> {
-    const recorded = await this.#context.log.receipt(request.requestId);
-    if (recorded !== undefined) return { kind: 'receipt', receipt: recordedFor(request, recorded) };
+    const { log, receipts } = this.#context;
+    const recent = receipts.get(request.requestId);
+    if (recent !== undefined) return { kind: 'receipt', receipt: recordedFor(request, recent) };
+    const handled = await this.#joinOrWalk(request);
+    if (handled.kind !== 'receipt') return handled;
+    const { receipt } = handled;
+    if (isRecorded(receipt.outcome)) {
+      receipts.add(request.requestId, receipt);
+      return handled;
+    }
+    // One that says so says nothing of the request, and asking now would only make its agent wait.
+    if (receipt.outcome === 'unavailable') return handled;
+    const recorded = await log.receipt(request.requestId);
+    return recorded === undefined ? handled : { kind: 'receipt', receipt: recordedFor(request, recorded) };
+  }
+
+  async #joinOrWalk(request: AdvanceRequest): Promise<Handled> {
     const active = this.#active;
     if (active !== undefined && !request.wait) {
       // Which cell it is at can only be said once the log is read.

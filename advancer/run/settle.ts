@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from '../../src/json.ts';
 import { policyFor, type NextStep } from '../../src/execution/plan.ts';
 import type { Verdict } from '../../src/execution/row.ts';
-import { outputsOf, type AutomaticDecider } from '../../src/execution/state.ts';
+import { type AutomaticDecider } from '../../src/execution/state.ts';
 import type { EffectContext } from '../cells/cells.ts';
 import type { LateOutcome } from '../log/log.ts';
 import type { RunContext } from './context.ts';
@@ -140,7 +140,7 @@ export function effectContext(term: Term, cellId: string, attempt: number): Effe
     fencingToken: term.holding.token,
     idempotencyKey: state.open?.idempotencyKey ?? '',
     inputs,
-    outputs: outputsOf(state),
+    outputs: state.outputs,
   };
 }
 

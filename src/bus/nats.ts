@@ -291,13 +291,16 @@ class NatsBus implements Bus {
   }
 }
 
+const toUtf8 = new TextEncoder();
+const fromUtf8 = new TextDecoder('utf-8', { fatal: true });
+
 function encoded(body: Json): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(body));
+  return toUtf8.encode(JSON.stringify(body));
 }
 
 function parseReply(message: Msg): BusReply {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(message.data);
+    const text = fromUtf8.decode(message.data);
     return { kind: 'reply', body: JSON.parse(text) as Json };
   } catch (cause) {
     return { kind: 'malformed', why: `the answer is not JSON in UTF-8 (${reason(cause)})` };

@@ -12,7 +12,7 @@ import {
   type ExecCell,
   type Runbook,
 } from '../runbook/runbook.ts';
-import { outputsOf, type CellRecord, type Doubt, type InstanceState, type OpenAttempt } from './state.ts';
+import { type CellRecord, type Doubt, type InstanceState, type OpenAttempt } from './state.ts';
 
 /** What the instance's runbook, inputs and log are, together. */
 export interface Course {
@@ -62,7 +62,7 @@ export function nextStep(course: Course): NextStep {
   if (record?.result === 'refuted')
     return { do: 'halt', cell, why: `was refuted: ${JSON.stringify(record.failure ?? null)}` };
   if ('exec' in cell) return nextAttempt(cell, record);
-  const scope = { inputs, outputs: outputsOf(state) };
+  const scope = { inputs, outputs: state.outputs };
   if ('await' in cell) {
     const filled = fill([cell.await.claim, ...cell.await.statuses], scope);
     if (!filled.ok) return { do: 'refute', cell, body: { error: filled.message } };
@@ -97,11 +97,24 @@ export function judgeAwait(
 }
 
 /** The first cell that is neither through nor prose; document order is the order of work. */
-export function nextCell(runbook: Runbook, state: InstanceState): Cell | undefined {
-  return runbook.cells.find((cell) => {
-    const result = state.cells.get(cell.id)?.result;
-    return !('prose' in cell) && result !== 'satisfied' && result !== 'skipped';
-  });
+export function nextCell({ cells }: Runbook, state: InstanceState): Cell | undefined {
+  let at = passed.get(state)?.get(cells) ?? 0;
+  while (at < cells.length && isPassed(cells[at]!, state)) at += 1;
+  const known = passed.get(state) ?? new WeakMap<readonly Cell[], number>();
+  passed.set(state, known.set(cells, at));
+  return cells[at];
+}
+
+/**
+ * How many of a runbook's first cells are known to be passed, by the state that says so: a cell that is through stays
+ * so, hence the next one is looked for from there, and a long instance costs no more than a short one.
+ */
+const passed = new WeakMap<InstanceState, WeakMap<readonly Cell[], number>>();
+
+function isPassed(cell: Cell, state: InstanceState): boolean {
+  if ('prose' in cell) return true;
+  const result = state.cells.get(cell.id)?.result;
+  return result === 'satisfied' || result === 'skipped';
 }
 
 /** How a doubt is settled when no late outcome settles it: by the cell's policy. */

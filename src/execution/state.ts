@@ -49,6 +49,8 @@ export interface InstanceState {
   open: OpenAttempt | undefined;
   doubt: Doubt | undefined;
   cells: Map<string, CellRecord>;
+  /** What the cells that are through gave, by cell id, as effects and placeholders see it; null for a skipped one. */
+  outputs: { [cellId: string]: Json };
   /** Every row by the request that it was written for. */
   stepsByRequest: Map<string, Step[]>;
 }
@@ -62,6 +64,7 @@ export function emptyState(): InstanceState {
     open: undefined,
     doubt: undefined,
     cells: new Map(),
+    outputs: {},
     stepsByRequest: new Map(),
   };
 }
@@ -100,7 +103,7 @@ export function applyRow(state: InstanceState, row: Row): void {
       };
       break;
     case 'completed':
-      satisfy(cell, row.body['output'] ?? null);
+      satisfy(state, row.cellId, cell, row.body['output'] ?? null);
       break;
     case 'failed':
       fail(cell, row.body['error'] ?? null);
@@ -117,10 +120,10 @@ export function applyRow(state: InstanceState, row: Row): void {
       break;
     }
     case 'decided':
-      decide(cell, row);
+      decide(state, cell, row);
       break;
     case 'satisfied':
-      satisfy(cell, row.body);
+      satisfy(state, row.cellId, cell, row.body);
       break;
     case 'refuted':
       cell.result = 'refuted';
@@ -145,23 +148,14 @@ export function idempotencyKeyOf(instanceId: string, cellId: string, cell: CellR
   return `${instanceId}/${cellId}/${(cell?.failures ?? 0) + 1}`;
 }
 
-/** Outputs of the cells that are through, by cell id, as effects and placeholders see them. */
-export function outputsOf(state: InstanceState): { [cellId: string]: Json } {
-  const outputs: { [cellId: string]: Json } = {};
-  for (const [cellId, cell] of state.cells) {
-    if (cell.result === 'satisfied' || cell.result === 'skipped') outputs[cellId] = cell.output ?? null;
-  }
-  return outputs;
-}
-
-function decide(cell: CellRecord, row: Row): void {
+function decide(state: InstanceState, cell: CellRecord, row: Row): void {
   const by = textOf(row.body['by']);
   switch (row.body['as']) {
     case 'succeeded':
-      satisfy(cell, row.body['output'] ?? null);
+      satisfy(state, row.cellId, cell, row.body['output'] ?? null);
       return;
     case 'skipped':
-      satisfy(cell, null);
+      satisfy(state, row.cellId, cell, null);
       cell.result = 'skipped';
       return;
     case 'failed':
@@ -182,9 +176,10 @@ function isAutomatic(by: string): boolean {
   return (AUTOMATIC_DECIDERS as readonly string[]).includes(by);
 }
 
-function satisfy(cell: CellRecord, output: Json): void {
+function satisfy(state: InstanceState, cellId: string, cell: CellRecord, output: Json): void {
   cell.result = 'satisfied';
   cell.output = output;
+  state.outputs[cellId] = output;
   cell.interruptions = 0;
   delete cell.failure;
 }

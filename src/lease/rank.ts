@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /**
  * Orders replicas for one instance by rendezvous (highest random weight) hashing, best first: every replica
@@ -20,5 +20,5 @@ export function rankOf(instanceId: string, replicaIds: Iterable<string>, replica
 }
 
 function weight(instanceId: string, replicaId: string): number {
-  return createHash('sha1').update(`${replicaId}/${instanceId}`).digest().readUIntBE(0, 6);
+  return Number.parseInt(hash('sha1', `${replicaId}/${instanceId}`).slice(0, 12), 16);
 }

@@ -81,6 +81,8 @@ export type Read<T> = { ok: true; value: T } | { ok: false; error: ReplyError };
 /** Bodies above this are refused unread; nothing in the protocol comes near it. */
 export const MAX_BODY_BYTES = 512 * 1024;
 
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 /** Reads a body that anybody may have sent: bounded, UTF-8, JSON, and of the right shape. */
 export function readMessage<T>(schema: z.ZodType<T>, data: Uint8Array): Read<T> {
   if (data.byteLength > MAX_BODY_BYTES) {
@@ -88,7 +90,7 @@ export function readMessage<T>(schema: z.ZodType<T>, data: Uint8Array): Read<T> 
   }
   let parsed: unknown;
   try {
-    parsed = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data));
+    parsed = JSON.parse(utf8.decode(data));
   } catch (cause) {
     return invalid(
       `the body is not JSON in UTF-8 (${cause instanceof Error ? cause.message : 'unreadable'})`,

@@ -31,7 +31,7 @@ const HONEST: Record<Verb, Record<string, unknown>> = {
   },
   decide: { agentId: 'fuzzer', cellId: 'a', attempt: 1, as: 'succeeded', reason: 'because', output: null },
   settle: {},
-  answered: { key: 'advance/a/b' },
+  answered: { keys: ['advance/a/b'] },
   replica: { ask: 'runs', instanceId: 'fuzzed', cellId: 'a', attempt: 1 },
 };
 

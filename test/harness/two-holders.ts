@@ -5,6 +5,7 @@ import type { PostgresLog } from '../../advancer/log/postgres-log.ts';
 import { Attempts } from '../../advancer/run/attempts.ts';
 import type { RunContext } from '../../advancer/run/context.ts';
 import { HeldInstance } from '../../advancer/run/held-instance.ts';
+import { RecentReceipts } from '../../advancer/run/recent-receipts.ts';
 import type { Leases } from '../../coordinator/leases.ts';
 import { systemClock } from '../../src/clock.ts';
 import type { Row } from '../../src/execution/row.ts';
@@ -140,6 +141,7 @@ function context(replicaId: string, log: Log): RunContext {
     effects: createEffectRunner({ clock: systemClock, handlers: {} }),
     clock: systemClock,
     attempts: new Attempts(),
+    receipts: new RecentReceipts(),
     failpoint: undefined,
     logger,
     count: () => undefined,

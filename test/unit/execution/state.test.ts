@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { applyRow, emptyState, foldRows, idempotencyKeyOf, outputsOf } from '../../../src/execution/state.ts';
+import { applyRow, emptyState, foldRows, idempotencyKeyOf } from '../../../src/execution/state.ts';
 import { rows, type Line } from './fixture.ts';
 
 const fold = (...lines: Line[]) => foldRows(rows(...lines));
@@ -134,11 +134,11 @@ describe('outputs', () => {
       ['started', 'd', 1],
       ['failed', 'd', 1, { error: 'no', output: 'not this' }],
     );
-    expect(outputsOf(state)).toEqual({ a: { n: 1 }, gate: { status: 'open' }, b: 'seen', c: null });
+    expect(state.outputs).toEqual({ a: { n: 1 }, gate: { status: 'open' }, b: 'seen', c: null });
   });
 
   it('of a completed cell that gave none is null', () => {
-    expect(outputsOf(fold(['started', 'a', 1], ['completed', 'a', 1]))).toEqual({ a: null });
+    expect(fold(['started', 'a', 1], ['completed', 'a', 1]).outputs).toEqual({ a: null });
   });
 });
 
