@@ -54,7 +54,8 @@ export class Appends {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
+    // At the end of this turn, when everything that the turn brings is there.
+    setImmediate(() => {
       this.#scheduled = false;
       while (this.#groupsInFlight < MAX_GROUPS_IN_FLIGHT && this.#waiting.length > 0) {
         this.#groupsInFlight += 1;

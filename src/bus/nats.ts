@@ -95,6 +95,7 @@ class NatsBus implements Bus {
   readonly #listeners: ((connected: boolean) => void)[] = [];
   /** Ends whatever waits for the server, when the connection breaks. */
   readonly #waiting = new Set<() => void>();
+  #outbox: { subject: string; data: Uint8Array; onFault: (cause: unknown) => void }[] = [];
   #connected = true;
   #closing: Promise<void> | undefined;
 
@@ -115,22 +116,51 @@ class NatsBus implements Bus {
   publish(subject: string, body: Json): void {
     // The client would keep the message only until its next attempt to connect: better dropped always than at times.
     if (!this.connected()) return;
-    try {
-      this.#connection.publish(subject, JSON.stringify(body));
-    } catch (cause) {
+    const dropped = (cause: unknown): void =>
       this.#warn(`a message to ${subject} was dropped (${reason(cause)})`, cause);
+    const data = encoded(body);
+    if (data.byteLength <= this.#maxPayload) this.#send(subject, data, dropped);
+    else
+      dropped(
+        new RangeError(`it has ${data.byteLength} bytes and the message bus carries ${this.#maxPayload}`),
+      );
+  }
+
+  /** The largest body that the server takes, in bytes. */
+  get #maxPayload(): number {
+    return this.#connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * Sends at the end of this turn of the event loop, together with all else that is sent in it: the client itself writes
+   * to its socket after every continuation that publishes, and a write costs more than a message.
+   */
+  #send(subject: string, data: Uint8Array, onFault: (cause: unknown) => void): void {
+    if (this.#outbox.push({ subject, data, onFault }) === 1) setImmediate(() => this.#post());
+  }
+
+  #post(): void {
+    for (const { subject, data, onFault } of this.#outbox.splice(0)) {
+      // What the connection was lost for meanwhile is lost, too.
+      if (!this.connected()) return;
+      try {
+        this.#connection.publish(subject, data);
+      } catch (cause) {
+        onFault(cause);
+      }
     }
   }
 
   async request(subject: string, body: Json, timeoutMs: number): Promise<BusReply> {
     const data = encoded(body);
-    const limit = this.#connection.info?.max_payload;
-    if (limit !== undefined && data.byteLength > limit) {
+    const limit = this.#maxPayload;
+    if (data.byteLength > limit) {
       throw new RangeError(
         `a request of ${data.byteLength} bytes to ${subject} is above the server's ${limit}`,
       );
     }
     if (!this.connected()) return { kind: 'disconnected' };
+    this.#post();
     let giveUp = (): void => {};
     const broken = new Promise<BusReply>((resolve) => {
       giveUp = () => resolve({ kind: 'disconnected' });
@@ -203,21 +233,19 @@ class NatsBus implements Bus {
   }
 
   #answer(to: string, body: Json): void {
-    try {
-      const data = encoded(body);
-      const limit = this.#connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
-      if (data.byteLength <= limit) {
-        this.#connection.publish(to, data);
-        return;
-      }
-      const problem = `the answer has ${data.byteLength} bytes and the message bus carries ${limit}`;
-      this.#warn(`${problem}; an error was sent in its place`);
-      const message = `${problem}; ask for less (a status without its log), or raise the server's max_payload`;
-      this.#connection.publish(to, encoded({ error: { code: 'unavailable', message } }));
-    } catch (cause) {
-      // The subject was chosen by whoever asked.
+    // The subject was chosen by whoever asked.
+    const dropped = (cause: unknown): void =>
       this.#warn(`an answer to ${to.slice(0, 128)} was dropped (${reason(cause)})`, cause);
+    const data = encoded(body);
+    const limit = this.#maxPayload;
+    if (data.byteLength <= limit) {
+      this.#send(to, data, dropped);
+      return;
     }
+    const problem = `the answer has ${data.byteLength} bytes and the message bus carries ${limit}`;
+    this.#warn(`${problem}; an error was sent in its place`);
+    const message = `${problem}; ask for less (a status without its log), or raise the server's max_payload`;
+    this.#send(to, encoded({ error: { code: 'unavailable', message } }), dropped);
   }
 
   async flush(): Promise<void> {
@@ -226,6 +254,7 @@ class NatsBus implements Bus {
 
   async #flushed(timeoutMs: number): Promise<void> {
     if (!this.connected()) return;
+    this.#post();
     let stop = (): void => {};
     const given = new Promise<void>((resolve) => {
       stop = resolve;
