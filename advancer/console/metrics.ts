@@ -25,13 +25,12 @@ export function createMetrics(): Metrics {
   collectDefaultMetrics({ register: registry, prefix: 'leasehold_' });
   const counter = <Label extends string>(name: string, help: string, labelNames: Label[] = []) =>
     new Counter({ name: `leasehold_${name}_total`, help, labelNames, registers: [registry] });
-  const receipts = counter('receipts', 'Advance requests that this replica answered, by outcome', [
-    'outcome',
-  ]);
-  const malformed = counter('malformed_messages', 'Messages that could not be read, by verb', ['verb']);
-  const rows = counter('rows', 'Rows that this replica appended, by kind', ['kind']);
+  const by = (label: string, name: string, help: string) => new Labelled(counter(name, help, [label]));
+  const receipts = by('outcome', 'receipts', 'Advance requests that this replica answered, by outcome');
+  const malformed = by('verb', 'malformed_messages', 'Messages that could not be read, by verb');
+  const rows = by('kind', 'rows', 'Rows that this replica appended, by kind');
   const fenced = counter('fenced_appends', 'Appends that were refused because a later term had written');
-  const late = counter('late_outcomes', 'Outcomes that were kept as evidence, by kind', ['kind']);
+  const late = by('kind', 'late_outcomes', 'Outcomes that were kept as evidence, by kind');
   const takeOvers = counter('take_overs', 'Leases taken over from an unreachable holder');
   const unknown = counter('unknown_appends', 'Appends whose answer was lost');
   return {
@@ -39,16 +38,16 @@ export function createMetrics(): Metrics {
     count(event) {
       switch (event.what) {
         case 'receipt':
-          receipts.inc({ outcome: event.outcome });
+          receipts.inc(event.outcome);
           return;
         case 'malformed':
-          malformed.inc({ verb: event.verb });
+          malformed.inc(event.verb);
           return;
         case 'row':
-          rows.inc({ kind: event.kind });
+          rows.inc(event.kind);
           return;
         case 'late_outcome':
-          late.inc({ kind: event.kind });
+          late.inc(event.kind);
           return;
         case 'fenced':
           fenced.inc();
@@ -80,5 +79,24 @@ export function createMetrics(): Metrics {
         },
       }),
     );
+  }
+}
+
+/** A counter with one label; the series of each value is looked up once. */
+class Labelled {
+  readonly #counter: Counter;
+  readonly #series = new Map<string, Counter.Internal>();
+
+  constructor(counter: Counter) {
+    this.#counter = counter;
+  }
+
+  inc(value: string): void {
+    let series = this.#series.get(value);
+    if (series === undefined) {
+      series = this.#counter.labels(value);
+      this.#series.set(value, series);
+    }
+    series.inc();
   }
 }

@@ -34,7 +34,13 @@ export interface ConnectionOptions {
  * What every session asks for. The guard's locks need READ COMMITTED, and a row that is answered as committed
  * must survive a power cut, whatever the database's own defaults are.
  */
-const SESSION_SETTINGS = ['default_transaction_isolation=read\\ committed', 'synchronous_commit=on'];
+const SESSION_SETTINGS = [
+  'default_transaction_isolation=read\\ committed',
+  'synchronous_commit=on',
+  // Times as text are then of one form.
+  'timezone=UTC',
+  'datestyle=ISO',
+];
 
 /**
  * SQLSTATE classes of a server that cannot do its work now: connection, transaction rolled back, resources,
