@@ -92,6 +92,8 @@ export interface Snapshot {
   instance: Instance;
   runbook: Runbook;
   rows: Row[];
+  /** The receipt of the request that was asked about, if it has one. */
+  receipt?: Receipt | undefined;
 }
 
 /** A line of the list of instances. */
@@ -121,7 +123,7 @@ export interface Log {
   /** The instance; undefined when there is none. */
   instance(instanceId: string): Promise<Instance | undefined>;
   /** The instance, its runbook and its whole log; undefined when there is no such instance. */
-  snapshot(instanceId: string): Promise<Snapshot | undefined>;
+  snapshot(instanceId: string, requestId?: string): Promise<Snapshot | undefined>;
   /** Rows after `afterSeq`, in order. */
   rowsAfter(instanceId: string, afterSeq: number): Promise<Row[]>;
   /** The newest row; undefined for an empty log. */

@@ -6,6 +6,7 @@ import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import { Appends } from './appends.ts';
 import { Connections } from './connections.ts';
+import { KnownRunbooks } from './known-runbooks.ts';
 import { LogUnavailable } from './log.ts';
 import type {
   AppendEntry,
@@ -21,7 +22,7 @@ import type {
 } from './log.ts';
 import { checkSchema } from './schema-check.ts';
 import { insertNextClaim, newestClaim } from './sql/claims.ts';
-import { insertInstance, instanceIdsAfter, readInstance, readSnapshot } from './sql/instances.ts';
+import { insertInstance, instanceIdsAfter, readInstance, readLog } from './sql/instances.ts';
 import { insertLateOutcome, insertRefusal, readLateOutcomes } from './sql/late.ts';
 import { listInstances, putProjection, unsettledInstances } from './sql/projection.ts';
 import type { ListFilter } from './sql/projection.ts';
@@ -67,6 +68,7 @@ export class PostgresLog implements Log {
   readonly #writes: Connections;
   readonly #reads: Connections;
   readonly #appends: Appends;
+  readonly #runbooks: KnownRunbooks;
 
   constructor(options: LogOptions) {
     const queryTimeoutMs = options.appendTimeoutMs ?? 2000;
@@ -81,6 +83,7 @@ export class PostgresLog implements Log {
     this.#writes = new Connections({ ...common, max: 4, settings: BY_KEY });
     this.#reads = new Connections({ ...common, max: 6 });
     this.#appends = new Appends(this.#writes, this.#reads);
+    this.#runbooks = new KnownRunbooks((runbookId, version) => readRunbook(this.#reads, runbookId, version));
   }
 
   append(entry: AppendEntry): Promise<AppendOutcome> {
@@ -91,8 +94,16 @@ export class PostgresLog implements Log {
     return readInstance(this.#reads, instanceId);
   }
 
-  snapshot(instanceId: string): Promise<Snapshot | undefined> {
-    return readSnapshot(this.#reads, instanceId);
+  async snapshot(instanceId: string, requestId?: string): Promise<Snapshot | undefined> {
+    const reading = await readLog(this.#reads, instanceId, requestId);
+    if (reading === undefined) return undefined;
+    const { runbookId, version } = reading.instance;
+    const runbook = await this.#runbooks.get(runbookId, version);
+    if (runbook !== undefined) return { ...reading, runbook };
+    throw new Error(
+      `instance ${instanceId} runs ${runbookId} version ${version}, which is not in the log: push that version ` +
+        '(leasehold runbook push)',
+    );
   }
 
   rowsAfter(instanceId: string, afterSeq: number): Promise<Row[]> {

@@ -8,6 +8,7 @@ import type { RunContext } from './context.ts';
 import { receiptOf, recordedFor, refusedOutright } from './receipts.ts';
 import { closeAttempt, proposeDecision, settleByEvidence, settleDoubt } from './settle.ts';
 import { Term } from './term.ts';
+import type { Snapshot } from '../log/log.ts';
 
 /** How a decision ended. */
 export type Decided =
@@ -34,6 +35,8 @@ export class HeldInstance {
   readonly #context: RunContext;
   readonly #requests = new Map<string, Promise<Handled>>();
   #term: Term | undefined;
+  /** The log as it was read for a request that has not begun. */
+  #read: Snapshot | undefined;
   #active: Active | undefined;
   #tail: Promise<unknown> = Promise.resolve();
 
@@ -78,13 +81,21 @@ export class HeldInstance {
   }
 
   /**
-   * A request that has its receipt is not looked up first: whatever the walk would write under it is refused by the
-   * log, which answers with the receipt. Only a refusal writes nothing, so before one is given the log is asked.
+   * Where the log is read, the request's receipt is read with it: what others have answered is not worked on again.
+   * Where it is known already, nobody looks: whatever the walk would write under a request that has its receipt is
+   * refused by the log, which answers with the receipt. Only a refusal writes nothing, so before one is given the log
+   * is asked.
    */
   async #advance(request: AdvanceRequest): Promise<Handled> {
     const { log, receipts } = this.#context;
     const recent = receipts.get(request.requestId);
     if (recent !== undefined) return { kind: 'receipt', receipt: recordedFor(request, recent) };
+    if (this.#term === undefined) {
+      const read = await log.snapshot(request.instanceId, request.requestId);
+      if (read?.receipt !== undefined)
+        return { kind: 'receipt', receipt: recordedFor(request, read.receipt) };
+      this.#read = read;
+    }
     const handled = await this.#joinOrWalk(request);
     if (handled.kind !== 'receipt') return handled;
     const { receipt } = handled;
@@ -151,7 +162,7 @@ export class HeldInstance {
       this.#active?.hasRead(term);
       const walked = await this.#orForget(() => advance(this.#context, term, request, early));
       if (walked.kind !== 'stale') return walked;
-      this.#term = undefined;
+      this.#forget();
     }
   }
 
@@ -199,7 +210,7 @@ export class HeldInstance {
         return refusal ?? { kind: 'decided', instanceId, seq, as: message.as };
       });
       if (decided !== 'stale') return decided;
-      this.#term = undefined;
+      this.#forget();
     }
   }
 
@@ -221,7 +232,7 @@ export class HeldInstance {
         return settled ? 'settled' : 'unsettled';
       });
       if (result !== 'stale') return result;
-      this.#term = undefined;
+      this.#forget();
     }
     return 'unsettled';
   }
@@ -234,10 +245,14 @@ export class HeldInstance {
   }
 
   async #load(): Promise<Term | 'none' | 'superseded'> {
+    const read = this.#read;
+    this.#read = undefined;
     // What was refused, or proposed and never committed, is not in the log: it is read again.
     if (this.#term?.spent === false && !this.#term.dirty) return this.#term;
+    // What was read on arrival serves the first time, when nothing can have been learnt since.
+    const usable = this.#term === undefined ? read : undefined;
     this.#term = undefined;
-    const snapshot = await this.#context.log.snapshot(this.holding.instanceId);
+    const snapshot = usable ?? (await this.#context.log.snapshot(this.holding.instanceId));
     if (snapshot === undefined) return 'none';
     const term = new Term(this.#context, this.holding, snapshot);
     if (term.superseded) {
@@ -246,6 +261,12 @@ export class HeldInstance {
     }
     this.#term = term;
     return term;
+  }
+
+  /** What is known of the log is not true any more. */
+  #forget(): void {
+    this.#term = undefined;
+    this.#read = undefined;
   }
 
   /** A higher token in the log: a later term, or an etcd that was restored from a backup and counts anew. */
@@ -268,7 +289,7 @@ export class HeldInstance {
       return await work();
     } catch (cause) {
       const term = this.#term;
-      this.#term = undefined;
+      this.#forget();
       // An outcome in hand is written even if what should follow it could not be found out.
       if (term?.dirty === true) await term.commit();
       throw cause;

@@ -127,6 +127,8 @@ export class Term {
       const committed =
         definite.kind === 'appended' || definite.kind === 'already_recorded' ? definite.rows : [];
       this.#restamp(committed);
+      // The receipt has them all, and answers for the request from now on.
+      if (requestId !== null) this.course.state.stepsByRequest.delete(requestId);
       await this.#afterOutcome(committed);
       this.#context.announce({ instanceId: this.holding.instanceId, rows: committed, status, receipt });
       for (const { kind } of committed) this.#context.count({ what: 'row', kind });

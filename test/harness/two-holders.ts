@@ -73,8 +73,8 @@ export function withoutIntent(log: Log): Log {
 function readingTogether(log: Log, start: () => Promise<void>): Log {
   let first = true;
   return over(log, {
-    async snapshot(instanceId) {
-      const read = await log.snapshot(instanceId);
+    async snapshot(instanceId, requestId) {
+      const read = await log.snapshot(instanceId, requestId);
       if (first) {
         first = false;
         await start();

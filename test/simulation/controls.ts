@@ -26,7 +26,11 @@ export function withoutIntent(_process: SimProcess, log: Log): Log {
 
 /** Receipts are neither looked up nor kept apart. */
 export function withoutReceipts(_process: SimProcess, log: Log): Log {
-  return { ...log, receipt: () => Promise.resolve(undefined) };
+  return {
+    ...log,
+    receipt: () => Promise.resolve(undefined),
+    snapshot: (instanceId) => log.snapshot(instanceId),
+  };
 }
 
 /** A take-over does not look whether an attempt is open. */

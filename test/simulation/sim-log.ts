@@ -143,11 +143,13 @@ export class SimPostgres {
           if (existing === undefined) this.instances.set(instance.instanceId, instance);
           return { instance: existing ?? instance, created: existing === undefined };
         }),
-      snapshot: (instanceId) =>
+      snapshot: (instanceId, requestId) =>
         call(() => {
           const instance = this.instances.get(instanceId);
           const runbook = instance && this.runbooks.get(instance.runbookId);
-          return instance && runbook && { instance, runbook, rows: this.rowsOf(instanceId) };
+          if (instance === undefined || runbook === undefined) return undefined;
+          const receipt = this.receipts.get(requestId ?? '')?.receipt;
+          return { instance, runbook, rows: this.rowsOf(instanceId), receipt };
         }),
       rowsAfter: (instanceId, afterSeq) => call(() => this.rowsOf(instanceId).slice(afterSeq)),
       newestRow: (instanceId) => call(() => this.rowsOf(instanceId).at(-1)),

@@ -1,7 +1,7 @@
-import type { WireRow } from '../../../src/execution/row.ts';
-import type { Runbook } from '../../../src/runbook/runbook.ts';
+import type { Row, WireRow } from '../../../src/execution/row.ts';
+import type { Receipt } from '../../../src/request/receipt.ts';
 import type { Queryable } from '../connections.ts';
-import type { Instance, Snapshot } from '../log.ts';
+import type { Instance } from '../log.ts';
 import { WIRE_ROW, fromWire } from './wire.ts';
 
 const COLUMNS =
@@ -45,29 +45,30 @@ export async function readInstance(db: Queryable, instanceId: string): Promise<I
   return line;
 }
 
-/** The instance, its runbook and its whole log, of one moment: one statement, one snapshot. */
-export async function readSnapshot(db: Queryable, instanceId: string): Promise<Snapshot | undefined> {
-  const [line] = await db.query<{ instance: Instance; runbook: Runbook | null; rows: WireRow[] }>(
-    `select
-       json_build_object('instanceId', i.instance_id, 'runbookId', i.runbook_id, 'version', i.version,
-         'inputs', i.inputs, 'agentId', i.agent_id) as instance,
-       (select json_build_object('runbook', r.runbook_id, 'version', r.version, 'inputs', r.inputs,
-           'cells', r.cells)
-         from leasehold.runbooks r where r.runbook_id = i.runbook_id and r.version = i.version) as runbook,
+/** What is read of an instance at one moment; its runbook cannot change. */
+export interface InstanceReading {
+  instance: Instance;
+  rows: Row[];
+  receipt: Receipt | undefined;
+}
+
+/** The instance, its whole log and the receipt of a request, of one moment: one statement, one snapshot. */
+export async function readLog(
+  db: Queryable,
+  instanceId: string,
+  requestId: string | undefined,
+): Promise<InstanceReading | undefined> {
+  const [line] = await db.query<Instance & { rows: WireRow[]; receipt: Receipt | null }>(
+    `select ${COLUMNS},
        (select coalesce(json_agg(${WIRE_ROW} order by e.seq), '[]')
-         from leasehold.executions e where e.instance_id = i.instance_id) as rows
+         from leasehold.executions e where e.instance_id = i.instance_id) as rows,
+       (select q.receipt from leasehold.requests q where q.request_id = $2) as receipt
      from leasehold.instances i where i.instance_id = $1`,
-    [instanceId],
+    [instanceId, requestId ?? null],
   );
   if (line === undefined) return undefined;
-  const { instance, runbook } = line;
-  if (runbook === null) {
-    throw new Error(
-      `instance ${instanceId} runs ${instance.runbookId} version ${instance.version}, which is not in the log: ` +
-        'push that version (leasehold runbook push)',
-    );
-  }
-  return { instance, runbook, rows: line.rows.map(fromWire) };
+  const { rows, receipt, ...instance } = line;
+  return { instance, rows: rows.map(fromWire), receipt: receipt ?? undefined };
 }
 
 /** Ids of the instances after `after`, in order; the way through all of them. */
