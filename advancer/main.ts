@@ -15,8 +15,7 @@ import { loadHandlers } from './cells/handlers.ts';
 import { createMetrics } from './console/metrics.ts';
 import { serveConsole } from './console/server.ts';
 import { parseFailpoints, type Failpoint } from './failpoints.ts';
-import type { Log } from './log/log.ts';
-import { openLog } from './log/postgres-log.ts';
+import { openLog, type PostgresLog } from './log/postgres-log.ts';
 import { ForeignNamespace } from './log/schema-check.ts';
 import { Replica } from './replica.ts';
 
@@ -174,10 +173,14 @@ async function serve(config: Config, run: Run): Promise<void> {
  *
  * @throws ForeignNamespace when no waiting will help
  */
-async function untilLogFits(log: Pick<Log, 'check'>, stop: AbortSignal, logger: PinoLogger): Promise<void> {
+async function untilLogFits(
+  log: Pick<PostgresLog, 'open'>,
+  stop: AbortSignal,
+  logger: PinoLogger,
+): Promise<void> {
   for (let waits = 0; !stop.aborted; waits += 1) {
     try {
-      await log.check();
+      await log.open();
       return;
     } catch (cause) {
       if (cause instanceof ForeignNamespace) throw cause;

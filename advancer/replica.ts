@@ -186,6 +186,7 @@ export class Replica {
     this.#draining.abort('draining');
     this.#sweeper.stop();
     this.#intake.close();
+    this.#answeredNotes.flush();
     bus.publish(subjects.answered, { leaving: this.leases.replicaId });
     this.router.close();
     // What is between two cells hands on at its next step; nothing new is begun.

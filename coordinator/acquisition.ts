@@ -1,6 +1,6 @@
 import type { Clock } from '../src/clock.ts';
 import type { FencingToken } from '../src/ids.ts';
-import { Batches } from './batches.ts';
+import { Batches } from '../src/batches.ts';
 import type { Holdings } from './holdings.ts';
 import { leaseKey, leaseRecord, leaseValue } from './keys.ts';
 import type { AcquireOutcome, LeaseRecord } from './leases.ts';

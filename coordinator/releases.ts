@@ -1,5 +1,5 @@
 import type { FencingToken } from '../src/ids.ts';
-import { Batches } from './batches.ts';
+import { Batches } from '../src/batches.ts';
 import { leaseKey } from './keys.ts';
 import type { LeaseStore } from './store.ts';
 

@@ -1,3 +1,4 @@
+import type { Clock } from '../../src/clock.ts';
 import type { Json } from '../../src/json.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
 
@@ -76,13 +77,17 @@ export class Ask {
     this.#wake();
   }
 
-  /** Resolves at the next {@link Ask.wake} (or at once, if there was one since the last pause), or when `pause` does. */
-  async pauseUntilWoken(pause: Promise<void>): Promise<void> {
+  /** Resolves after so long, or at the next {@link Ask.wake}; at once, if there was one since the last pause. */
+  async pauseUntilWoken(clock: Clock, pauseMs: number): Promise<void> {
     if (!this.#woken) {
-      const woken = new Promise<void>((resolve) => {
-        this.#wake = resolve;
+      await new Promise<void>((resolve) => {
+        const timer = clock.after(pauseMs, resolve);
+        this.#wake = () => {
+          timer.cancel();
+          resolve();
+        };
       });
-      await Promise.race([pause, woken]);
+      this.#wake = () => undefined;
     }
     this.#woken = false;
   }

@@ -97,7 +97,8 @@ export class Router {
   /** A replica said that it is draining: it takes up nothing any more. */
   leaving(replicaId: string): void {
     this.#leaving.add(replicaId);
-    for (const ask of this.#asks.values()) this.#lookNow(ask);
+    // Where it stood first in rank, the next one is on. What it holds is free only once its lease has vanished.
+    for (const ask of this.#asks.values()) ask.wake();
   }
 
   /** Whether this replica stands first for an id among those that can act. */
@@ -113,7 +114,10 @@ export class Router {
   /** Takes up nothing more, and forgets what others will serve; what is being served goes on. */
   close(): void {
     this.#closed = true;
-    for (const ask of this.#asks.values()) this.#lookNow(ask);
+    for (const ask of this.#asks.values()) {
+      this.#lobby.callIn(ask);
+      ask.wake();
+    }
   }
 
   /** Whether another replica that was last seen alive holds the instance: then it is that one's to serve. */
@@ -127,11 +131,6 @@ export class Router {
     void this.#drive(ask)
       .catch((cause: unknown) => this.#broke(ask, cause))
       .finally(() => this.#forget(ask));
-  }
-
-  #lookNow(ask: Ask): void {
-    this.#lobby.callIn(ask);
-    ask.wake();
   }
 
   async #drive(ask: Ask): Promise<void> {
@@ -152,9 +151,7 @@ export class Router {
       const pauseMs = await this.#consider(ask);
       if (ask.settled || pauseMs === 0) continue;
       const untilExpiryMs = expiresAtMs - clock.wallMs() + 1;
-      const over = new AbortController();
-      await ask.pauseUntilWoken(clock.sleep(Math.max(1, Math.min(pauseMs, untilExpiryMs)), over.signal));
-      over.abort();
+      await ask.pauseUntilWoken(clock, Math.max(1, Math.min(pauseMs, untilExpiryMs)));
     }
   }
 
@@ -279,9 +276,14 @@ export class Router {
   }
 
   #newTurns(instanceId: string): void {
-    for (const ask of this.#byInstance.get(instanceId) ?? []) {
+    const asks = this.#byInstance.get(instanceId);
+    if (asks === undefined) return;
+    const first = this.first(instanceId);
+    for (const ask of asks) {
       ask.turnsFromMs = this.#parts.clock.monotonicMs();
-      this.#lookNow(ask);
+      // The others have their turn later, hence in the lobby nothing has changed for them.
+      if (first) this.#lobby.callIn(ask);
+      ask.wake();
     }
   }
 

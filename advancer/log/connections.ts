@@ -62,6 +62,8 @@ export class Connections implements Queryable {
       statement_timeout: options.statementTimeoutMs,
       query_timeout: options.queryTimeoutMs,
       connectionTimeoutMillis: options.connectTimeoutMs,
+      // Never closed for being idle.
+      idleTimeoutMillis: 0,
       keepAlive: true,
     });
     // A connection that breaks while idle is replaced by the next query; without a listener it would end the process.
@@ -91,6 +93,15 @@ export class Connections implements Queryable {
       if (broken === undefined) client.off('error', ignore);
       client.release(broken ?? false);
     }
+  }
+
+  /**
+   * Opens all connections: a burst that comes later, such as the instances of a replica that died, need not wait for them.
+   *
+   * @throws LogUnavailable
+   */
+  async open(): Promise<void> {
+    await Promise.all(Array.from({ length: this.#pool.options.max }, () => this.query('select 1')));
   }
 
   /** Ends every connection; calling it again is harmless. */

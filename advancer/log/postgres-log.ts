@@ -1,3 +1,4 @@
+import { Batches } from '../../src/batches.ts';
 import type { Row } from '../../src/execution/row.ts';
 import type { FencingToken } from '../../src/ids.ts';
 import { storableJson } from '../../src/json.ts';
@@ -22,9 +23,10 @@ import type {
 } from './log.ts';
 import { checkSchema } from './schema-check.ts';
 import { insertNextClaim, newestClaim } from './sql/claims.ts';
-import { insertInstance, instanceIdsAfter, readInstance, readLog } from './sql/instances.ts';
+import { insertInstance, instanceIdsAfter, readInstance, readLogs } from './sql/instances.ts';
 import { insertLateOutcome, insertRefusal, readLateOutcomes } from './sql/late.ts';
 import { listInstances, putProjection, unsettledInstances } from './sql/projection.ts';
+import type { InstanceReading, ReadingWanted } from './sql/instances.ts';
 import type { ListFilter } from './sql/projection.ts';
 import { receiptOf } from './sql/receipts.ts';
 import { highestToken, newestRow, rowsAfter } from './sql/rows.ts';
@@ -61,6 +63,8 @@ export function openLog(options: LogOptions): PostgresLog {
   return new PostgresLog(options);
 }
 
+type Read = { reading: InstanceReading | undefined } | { failed: unknown };
+
 /** The log in Postgres; see the room's README for what it guarantees. */
 export class PostgresLog implements Log {
   readonly #namespace: string;
@@ -69,6 +73,7 @@ export class PostgresLog implements Log {
   readonly #reads: Connections;
   readonly #appends: Appends;
   readonly #runbooks: KnownRunbooks;
+  readonly #readings: Batches<ReadingWanted, Read>;
 
   constructor(options: LogOptions) {
     const queryTimeoutMs = options.appendTimeoutMs ?? 2000;
@@ -80,9 +85,12 @@ export class PostgresLog implements Log {
       connectTimeoutMs: queryTimeoutMs,
     };
     this.#namespace = options.namespace;
-    this.#writes = new Connections({ ...common, max: 4, settings: BY_KEY });
-    this.#reads = new Connections({ ...common, max: 6 });
+    this.#writes = new Connections({ ...common, max: 3, settings: BY_KEY });
+    this.#reads = new Connections({ ...common, max: 4 });
     this.#appends = new Appends(this.#writes, this.#reads);
+    this.#readings = new Batches({ maxItems: 64, maxInFlight: 2, defer: setImmediate }, (wanted) =>
+      this.#readTogether(wanted),
+    );
     this.#runbooks = new KnownRunbooks((runbookId, version) => readRunbook(this.#reads, runbookId, version));
   }
 
@@ -95,7 +103,9 @@ export class PostgresLog implements Log {
   }
 
   async snapshot(instanceId: string, requestId?: string): Promise<Snapshot | undefined> {
-    const reading = await readLog(this.#reads, instanceId, requestId);
+    const read = await this.#readings.add({ instanceId, requestId });
+    if ('failed' in read) throw read.failed;
+    const { reading } = read;
     if (reading === undefined) return undefined;
     const { runbookId, version } = reading.instance;
     const runbook = await this.#runbooks.get(runbookId, version);
@@ -104,6 +114,16 @@ export class PostgresLog implements Log {
       `instance ${instanceId} runs ${runbookId} version ${version}, which is not in the log: push that version ` +
         '(leasehold runbook push)',
     );
+  }
+
+  /** One that cannot be read (a broken row, one that is too large) fails the statement of all: alone, each has its own. */
+  async #readTogether(wanted: ReadingWanted[]): Promise<Read[]> {
+    try {
+      return (await readLogs(this.#reads, wanted)).map((reading) => ({ reading }));
+    } catch (failed) {
+      if (wanted.length === 1 || failed instanceof LogUnavailable) return wanted.map(() => ({ failed }));
+      return (await Promise.all(wanted.map((one) => this.#readTogether([one])))).flat();
+    }
   }
 
   rowsAfter(instanceId: string, afterSeq: number): Promise<Row[]> {
@@ -194,6 +214,12 @@ export class PostgresLog implements Log {
 
   check(): Promise<void> {
     return checkSchema(this.#reads, this.#namespace);
+  }
+
+  /** {@link Log.check}, and opens all connections that it may use, so that no burst has to wait for them later. */
+  async open(): Promise<void> {
+    await this.check();
+    await Promise.all([this.#writes.open(), this.#reads.open()]);
   }
 
   async close(): Promise<void> {

@@ -14,9 +14,18 @@ export function rankReplicas(instanceId: string, replicaIds: Iterable<string>): 
 
 /** Where a replica stands for an instance, from 0; one that is not listed stands behind all that are. */
 export function rankOf(instanceId: string, replicaIds: Iterable<string>, replicaId: string): number {
-  const ranked = rankReplicas(instanceId, replicaIds);
-  const rank = ranked.indexOf(replicaId);
-  return rank === -1 ? ranked.length : rank;
+  const mine = weight(instanceId, replicaId);
+  let [before, others, listed] = [0, 0, false];
+  for (const other of replicaIds) {
+    if (other === replicaId) {
+      listed = true;
+      continue;
+    }
+    others += 1;
+    const theirs = weight(instanceId, other);
+    if (theirs > mine || (theirs === mine && other < replicaId)) before += 1;
+  }
+  return listed ? before : others;
 }
 
 function weight(instanceId: string, replicaId: string): number {

@@ -52,23 +52,34 @@ export interface InstanceReading {
   receipt: Receipt | undefined;
 }
 
-/** The instance, its whole log and the receipt of a request, of one moment: one statement, one snapshot. */
-export async function readLog(
+/** What to read: an instance, and the receipt of a request beside it. */
+export interface ReadingWanted {
+  instanceId: string;
+  requestId: string | undefined;
+}
+
+/**
+ * For each that is wanted the instance, its whole log and the receipt of the request, of one moment: one statement, one
+ * snapshot. Undefined for an instance that does not exist.
+ */
+export async function readLogs(
   db: Queryable,
-  instanceId: string,
-  requestId: string | undefined,
-): Promise<InstanceReading | undefined> {
-  const [line] = await db.query<Instance & { rows: WireRow[]; receipt: Receipt | null }>(
-    `select ${COLUMNS},
+  wanted: readonly ReadingWanted[],
+): Promise<(InstanceReading | undefined)[]> {
+  const lines = await db.query<Instance & { nth: number; rows: WireRow[]; receipt: Receipt | null }>(
+    `select w.nth::int as nth, ${COLUMNS},
        (select coalesce(json_agg(${WIRE_ROW} order by e.seq), '[]')
          from leasehold.executions e where e.instance_id = i.instance_id) as rows,
-       (select q.receipt from leasehold.requests q where q.request_id = $2) as receipt
-     from leasehold.instances i where i.instance_id = $1`,
-    [instanceId, requestId ?? null],
+       (select q.receipt from leasehold.requests q where q.request_id = w.request_id) as receipt
+     from unnest($1::text[], $2::text[]) with ordinality as w (wanted_id, request_id, nth)
+     join leasehold.instances i on i.instance_id = w.wanted_id`,
+    [wanted.map(({ instanceId }) => instanceId), wanted.map(({ requestId }) => requestId ?? null)],
   );
-  if (line === undefined) return undefined;
-  const { rows, receipt, ...instance } = line;
-  return { instance, rows: rows.map(fromWire), receipt: receipt ?? undefined };
+  const readings: (InstanceReading | undefined)[] = wanted.map(() => undefined);
+  for (const { nth, rows, receipt, ...instance } of lines) {
+    readings[nth - 1] = { instance, rows: rows.map(fromWire), receipt: receipt ?? undefined };
+  }
+  return readings;
 }
 
 /** Ids of the instances after `after`, in order; the way through all of them. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { Ask, type Errand } from '../../../advancer/intake/ask.ts';
 import type { Json } from '../../../src/json.ts';
+import { HandClock } from '../coordinator/hand-clock.ts';
 
 const errand: Errand = {
   key: 'advance/i/q',
@@ -35,7 +36,7 @@ describe('a remembered request', () => {
 
   it('is woken out of its pause', async () => {
     const ask = new Ask(errand, 0, () => undefined);
-    const pause = ask.pauseUntilWoken(new Promise(() => undefined));
+    const pause = ask.pauseUntilWoken(new HandClock(), 1_000);
     ask.wake();
     expect(await pause).toBeUndefined();
   });
@@ -43,16 +44,19 @@ describe('a remembered request', () => {
   it('is not put to sleep by a pause that begins after it was woken: nothing is missed', async () => {
     const ask = new Ask(errand, 0, () => undefined);
     ask.wake();
-    await ask.pauseUntilWoken(new Promise(() => undefined));
+    await ask.pauseUntilWoken(new HandClock(), 1_000);
     // That was one waking, so the next pause lasts.
-    const next = ask.pauseUntilWoken(new Promise(() => undefined)).then(() => 'woken');
+    const next = ask.pauseUntilWoken(new HandClock(), 1_000).then(() => 'woken');
     const still = new Promise((resolve) => setImmediate(() => resolve('asleep')));
     expect(await Promise.race([next, still])).toBe('asleep');
   });
 
   it('goes on by itself when its pause is over', async () => {
     const ask = new Ask(errand, 0, () => undefined);
-    await ask.pauseUntilWoken(Promise.resolve());
+    const clock = new HandClock();
+    const pause = ask.pauseUntilWoken(clock, 1_000);
+    await clock.advance(1_000);
+    await pause;
     expect(ask.settled).toBe(false);
   });
 });

@@ -2,6 +2,8 @@
 export interface BatchLimits {
   maxItems: number;
   maxInFlight: number;
+  /** When to send what has gathered; by default as soon as what runs now gives way. */
+  defer?: ((send: () => void) => void) | undefined;
 }
 
 interface Queued<Item, Answer> {
@@ -42,7 +44,8 @@ export class Batches<Item, Answer> {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
+    const { defer = queueMicrotask } = this.#limits;
+    defer(() => {
       this.#scheduled = false;
       while (this.#queue.length > 0 && this.#inFlight < this.#limits.maxInFlight) {
         void this.#dispatch(this.#queue.splice(0, this.#limits.maxItems));
