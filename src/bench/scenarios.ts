@@ -1,0 +1,22 @@
+import type { Progress } from './events.ts';
+import type { BenchOptions, Scenario } from './options.ts';
+import type { Stage } from './stage.ts';
+import { sweep } from './sweep.ts';
+
+/** Something that is measured, for itself. */
+export interface BenchScenario {
+  name: string;
+  /** What it is about, for people. */
+  text: string;
+  run(stage: Stage, options: BenchOptions, progress: Progress): Promise<void>;
+}
+
+const ALL: readonly (BenchScenario & { wanted: readonly Scenario[] | 'always' })[] = [
+  // The floor is what every other figure is a ratio to.
+  { name: 'load', text: 'throughput and latency, against the floor', wanted: 'always', run: sweep },
+];
+
+/** The scenarios that were asked for, in the order in which they run. */
+export function scenariosOf({ scenarios }: BenchOptions): readonly BenchScenario[] {
+  return ALL.filter(({ wanted }) => wanted === 'always' || wanted.some((name) => scenarios.includes(name)));
+}
