@@ -80,7 +80,7 @@ export const GOALS: readonly Goal[] = [
   {
     part: 'acquisition',
     subject: 'acquire',
-    when: always,
+    when: (at) => at['atOnce'] === 512,
     value: 'perS',
     text: '≥ 15,000/s',
     atLeast: 15_000,

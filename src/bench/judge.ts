@@ -29,7 +29,9 @@ export function bestFloorPerS(figures: readonly Figure[]): number | undefined {
 
 /** The floor's median at the fewest agents: what two commits take when nobody is in the way. */
 function floorMedianMs(figures: readonly Figure[]): number | undefined {
-  return figures.find(({ part, subject }) => part === 'load' && subject === FLOOR)?.values['p50Ms'];
+  const floors = figures.filter(({ part, subject }) => part === 'load' && subject === FLOOR);
+  const fewest = Math.min(...floors.map(({ at }) => at['agents'] ?? 0));
+  return floors.find(({ at }) => at['agents'] === fewest)?.values['p50Ms'];
 }
 
 function ratiosOf(figure: Figure, figures: readonly Figure[]): Record<string, Record<string, number>> {

@@ -1,6 +1,8 @@
 import type { Progress } from './events.ts';
 import type { BenchOptions, Scenario } from './options.ts';
 import type { Stage } from './stage.ts';
+import { measureAcquisition } from './acquisition.ts';
+import { measureHolding } from './memory.ts';
 import { sweep } from './sweep.ts';
 
 /** Something that is measured, for itself. */
@@ -14,6 +16,8 @@ export interface BenchScenario {
 const ALL: readonly (BenchScenario & { wanted: readonly Scenario[] | 'always' })[] = [
   // The floor is what every other figure is a ratio to.
   { name: 'load', text: 'throughput and latency, against the floor', wanted: 'always', run: sweep },
+  { name: 'acquisition', text: 'acquiring leases', wanted: ['acquisition'], run: measureAcquisition },
+  { name: 'memory', text: 'holding many instances', wanted: ['memory'], run: measureHolding },
 ];
 
 /** The scenarios that were asked for, in the order in which they run. */

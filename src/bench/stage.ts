@@ -8,7 +8,7 @@ import type { Workspace } from '../stack/workspace.ts';
 import { Crew } from './crew.ts';
 import type { LoadOrders } from './load-orders.ts';
 import type { BenchOptions } from './options.ts';
-import type { BaselineOrders, BenchPorts } from './ports.ts';
+import type { BaselineOrders, BenchPorts, LeaseOrders } from './ports.ts';
 import { BENCH_RUNBOOKS } from './runbooks.ts';
 import { startServers } from './servers.ts';
 import type { BenchServers } from './servers.ts';
@@ -16,7 +16,8 @@ import { Worker } from './worker.ts';
 
 /** Connections beside those of the agents of a baseline: replicas, and our own. */
 const OTHER_CONNECTIONS = 150;
-const USUAL_TTL_S = 5;
+/** As in production. */
+export const USUAL_TTL_S = 5;
 
 /** What a run measures on: servers and children of its own, and replicas as a scenario asks for them. */
 export class Stage {
@@ -90,13 +91,24 @@ export class Stage {
     return crew;
   }
 
+  /** A process with a coordinator of its own. */
+  async leases(replicaId: string, namespace: string, maxHoldings: number): Promise<Worker<LeaseOrders>> {
+    const worker = this.worker<LeaseOrders>('leases', this.ports.leasesArgv);
+    const etcdUrl = this.servers.etcd.url;
+    await worker.ask('open', { etcdUrl, namespace, replicaId, ttlS: USUAL_TTL_S, maxHoldings });
+    return worker;
+  }
+
   /** Points the load at a crew. */
   async aimAt({ namespace }: Crew): Promise<void> {
     await this.load.ask('connect', { natsUrls: [this.servers.nats.url], namespace });
   }
 
   /** A child process that ends with the stage. */
-  worker<Book extends LoadOrders | BaselineOrders>(name: string, argv: readonly string[]): Worker<Book> {
+  worker<Book extends LoadOrders | BaselineOrders | LeaseOrders>(
+    name: string,
+    argv: readonly string[],
+  ): Worker<Book> {
     const logFile = join(this.#logs, `${name}.log`);
     const worker = new Worker<Book>({
       name: `the ${name} process`,
