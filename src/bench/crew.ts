@@ -12,6 +12,8 @@ export interface CrewOptions {
   natsUrl: string;
   /** The application's. */
   databaseUrl: string;
+  /** Of the same database. */
+  superuserUrl: string;
   leaseTtlS: number;
   /** Where their logs go. */
   dir: string;
@@ -40,6 +42,7 @@ const DRAIN_WITHIN_MS = 12_000;
 export class Crew {
   readonly namespace: string;
   readonly databaseUrl: string;
+  readonly superuserUrl: string;
   readonly #options: CrewOptions;
   readonly #members = new Map<string, CrewMember>();
   #named = 0;
@@ -47,6 +50,7 @@ export class Crew {
   constructor(options: CrewOptions) {
     this.namespace = options.namespace;
     this.databaseUrl = options.databaseUrl;
+    this.superuserUrl = options.superuserUrl;
     this.#options = options;
   }
 

@@ -46,12 +46,25 @@ export class Requests {
     await inParallel(instanceIds, (instanceId) => this.start(instanceId, runbookId));
   }
 
-  /** One advance of one cell; anything but the wanted outcome is wrong. */
-  async advance(agent: number, instanceId: string, requestId: string, wanted: Outcome): Promise<StepResult> {
-    const body = { requestId, agentId: AGENT_ID, maxCells: 1 };
+  /** One advance; anything but the wanted outcome is wrong. */
+  async advance(
+    agent: number,
+    instanceId: string,
+    requestId: string,
+    wanted: Outcome,
+    maxCells = 1,
+  ): Promise<StepResult> {
+    const body = { requestId, agentId: AGENT_ID, maxCells };
     const reply = await this.#bus(agent).request(this.#subjects.advance(instanceId), body, ANSWER_WITHIN_MS);
     if (reply.kind === 'reply' && (reply.body as { outcome?: unknown }).outcome === wanted) return DONE;
     return { kind: 'wrong', why: `advance of ${instanceId}: ${told(reply)} instead of ${wanted}` };
+  }
+
+  /** @throws Error unless the instance is there */
+  async status(instanceId: string): Promise<void> {
+    const reply = await this.#bus(0).request(this.#subjects.status(instanceId), {}, ANSWER_WITHIN_MS);
+    if (reply.kind === 'reply' && (reply.body as { instanceId?: unknown }).instanceId === instanceId) return;
+    throw new Error(`status of ${instanceId}: ${told(reply)}`);
   }
 
   async close(): Promise<void> {

@@ -2,6 +2,9 @@ import type { Progress } from './events.ts';
 import type { BenchOptions, Scenario } from './options.ts';
 import type { Stage } from './stage.ts';
 import { measureAcquisition } from './acquisition.ts';
+import { measureFailover } from './failover.ts';
+import { measureRows } from './filled-log.ts';
+import { measureLongInstance } from './long-instance.ts';
 import { measureHolding } from './memory.ts';
 import { sweep } from './sweep.ts';
 
@@ -18,6 +21,9 @@ const ALL: readonly (BenchScenario & { wanted: readonly Scenario[] | 'always' })
   { name: 'load', text: 'throughput and latency, against the floor', wanted: 'always', run: sweep },
   { name: 'acquisition', text: 'acquiring leases', wanted: ['acquisition'], run: measureAcquisition },
   { name: 'memory', text: 'holding many instances', wanted: ['memory'], run: measureHolding },
+  { name: 'failover', text: 'failover by fault', wanted: ['failover'], run: measureFailover },
+  { name: 'rows', text: 'a log with many rows', wanted: ['rows'], run: measureRows },
+  { name: 'long', text: 'an instance with many rows', wanted: ['rows'], run: measureLongInstance },
 ];
 
 /** The scenarios that were asked for, in the order in which they run. */

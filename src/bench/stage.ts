@@ -82,6 +82,7 @@ export class Stage {
       etcdUrl: this.servers.etcd.url,
       natsUrl: this.servers.nats.url,
       databaseUrl,
+      superuserUrl,
       leaseTtlS,
       dir: this.#logs,
       watchdog: this.#workspace.watchdog,
