@@ -87,9 +87,14 @@ export class Crew {
   }
 
   /** Drains them all, and kills what does not end. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    return this.stopAllBut(0);
+  }
+
+  /** Drains all but those that were started first. */
+  async stopAllBut(kept: number): Promise<void> {
     await Promise.all(
-      this.members.map(async (member) => {
+      this.members.slice(kept).map(async (member) => {
         member.signal('SIGCONT');
         member.signal('SIGTERM');
         const force = setTimeout(() => member.signal('SIGKILL'), DRAIN_WITHIN_MS);

@@ -6,7 +6,9 @@ export type BenchEvent =
   | { kind: 'note'; text: string }
   /** A scenario begins. */
   | { kind: 'scenario'; name: string; text: string }
-  | { kind: 'figure'; figure: Figure };
+  | { kind: 'figure'; figure: Figure }
+  /** A scenario could not be measured; the next one is. */
+  | { kind: 'failure'; scenario: string; why: string };
 
 /** How a scenario is told to go on, and tells. */
 export interface Progress {

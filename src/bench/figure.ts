@@ -41,8 +41,3 @@ export interface JudgedGoal {
 
 /** The subject that everything is a ratio to. */
 export const FLOOR = 'floor';
-
-/** Whether a figure is about so many agents, replicas and the like. */
-export function isAt(figure: Figure, at: Readonly<Record<string, number>>): boolean {
-  return Object.entries(at).every(([name, value]) => figure.at[name] === value);
-}

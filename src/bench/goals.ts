@@ -131,7 +131,7 @@ export const GOALS: readonly Goal[] = [
   {
     part: 'replicas',
     subject: 'eight_replicas',
-    when: always,
+    when: (at) => at['requestsPerS'] !== undefined,
     value: 'p99Ms',
     ratio: 'oneReplica',
     text: 'p99 ≤ 2 × one replica',

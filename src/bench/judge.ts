@@ -1,15 +1,49 @@
-import type { Figure, JudgedFigure, JudgedGoal } from './figure.ts';
-import { FLOOR, isAt } from './figure.ts';
+import type { Figure, JudgedFigure, JudgedGoal, Part } from './figure.ts';
+import { FLOOR } from './figure.ts';
 import { GOALS } from './goals.ts';
 
-/** Subjects that figures of the same circumstances are compared with, and what the ratio is called. */
-const RIVALS: Readonly<Record<string, string>> = {
-  floor: 'floor',
-  advisory_lock: 'advisoryLock',
-  reservation: 'reservation',
-  empty_log: 'emptyLog',
-  one_replica: 'oneReplica',
-};
+/** What a figure is compared with beside the floor, in its own part. */
+interface Rival {
+  part: Part;
+  /** Left out: every other figure of the part. */
+  subject?: string;
+  rival: string;
+  /** What the ratio is called. */
+  to: string;
+  values: readonly string[];
+  /** Circumstances that both must have in common. */
+  same: readonly string[];
+}
+
+const RIVALS: readonly Rival[] = [
+  { part: 'load', rival: 'floor', to: 'floor', values: ['perS', 'p50Ms', 'p99Ms'], same: ['agents'] },
+  { part: 'load', rival: 'advisory_lock', to: 'advisoryLock', values: ['perS'], same: ['agents'] },
+  { part: 'load', rival: 'reservation', to: 'reservation', values: ['perS'], same: ['agents'] },
+  {
+    part: 'rows',
+    subject: 'filled_log',
+    rival: 'empty_log',
+    to: 'emptyLog',
+    values: ['perS', 'p50Ms', 'p99Ms'],
+    same: ['agents'],
+  },
+  {
+    part: 'rows',
+    subject: 'last_rows_of_an_instance',
+    rival: 'first_rows_of_an_instance',
+    to: 'firstRows',
+    values: ['p50Ms', 'p99Ms'],
+    same: [],
+  },
+  {
+    part: 'replicas',
+    subject: 'eight_replicas',
+    rival: 'one_replica',
+    to: 'oneReplica',
+    values: ['perS', 'p50Ms', 'p99Ms', 'deliveredPerRequest'],
+    same: ['agents', 'requestsPerS'],
+  },
+];
 
 /** Sets every figure against the floor of the same run, against its rivals, and against its goals. */
 export function judged(figures: readonly Figure[]): JudgedFigure[] {
@@ -45,14 +79,13 @@ function ratiosOf(figure: Figure, figures: readonly Figure[]): Record<string, Re
     if (name === 'perS') put(name, 'bestFloor', bestFloorPerS(figures));
     if (figure.part !== 'load' && name.endsWith('Ms')) put(name, 'floorMedian', floorMedianMs(figures));
   }
-  for (const rival of figures) {
-    const to = RIVALS[rival.subject];
-    if (to === undefined || rival === figure || rival.part !== figure.part) continue;
-    const same = rival.part === 'load' || rival.part === 'rows' ? isAt(rival, figure.at) : true;
-    // A filled log is compared with an empty one, whatever it is filled with.
-    if (!same && to !== 'emptyLog') continue;
-    const latencies = to === 'advisoryLock' || to === 'reservation' ? [] : ['p50Ms', 'p99Ms'];
-    for (const name of ['perS', ...latencies]) put(name, to, rival.values[name]);
+  for (const { part, subject = figure.subject, rival, to, values, same } of RIVALS) {
+    if (figure.part !== part || figure.subject !== subject || figure.subject === rival) continue;
+    const other = figures.find(
+      (one) =>
+        one.part === part && one.subject === rival && same.every((name) => one.at[name] === figure.at[name]),
+    );
+    for (const name of values) put(name, to, other?.values[name]);
   }
   return ratios;
 }

@@ -1,4 +1,6 @@
 import type { LoopResult } from './closed-loop.ts';
+import type { NatsTraffic } from './nats-traffic.ts';
+import type { OpenLoopResult } from './open-loop.ts';
 
 /** Where requests go. */
 export interface LoadTarget {
@@ -22,4 +24,18 @@ export type LoadOrders = {
   held(given: LoadPoint): Promise<LoopResult>;
   /** Advances of an instance each that nobody has touched since it was started. */
   fresh(given: LoadPoint): Promise<LoopResult>;
+  /** As `held`, but at a steady rate, with what went through NATS meanwhile. */
+  steady(given: SteadyPoint): Promise<SteadyResult>;
 };
+
+/** One measuring at a steady rate. */
+export interface SteadyPoint extends Omit<LoadPoint, 'agents'> {
+  perS: number;
+  /** NATS' monitoring. */
+  monitorUrl: string;
+}
+
+/** What came of it. */
+export interface SteadyResult extends OpenLoopResult {
+  traffic: NatsTraffic;
+}

@@ -29,7 +29,7 @@ export async function measureLongInstance(
     const result = await requests.advance(0, 'long', `long-r${(asked += 1)}`, 'advanced', maxCells);
     if (result.kind === 'wrong') throw new Error(result.why);
   };
-  const measure = async (fromRow: number): Promise<void> => {
+  const measure = async (subject: string, fromRow: number): Promise<void> => {
     const toRow = fromRow + 2 * MEASURED;
     progress.note(`one instance, rows ${fromRow} to ${toRow}`);
     const latencies = new Histogram();
@@ -41,21 +41,21 @@ export async function measureLongInstance(
     }
     progress.figure({
       part: 'rows',
-      subject: 'advance_of_a_long_instance',
+      subject,
       at: { fromRow, toRow },
       values: { p50Ms: latencies.quantileMs(0.5), p99Ms: latencies.quantileMs(0.99) },
     });
   };
   try {
     await requests.start('long', LONG.runbookId);
-    await measure(0);
+    await measure('first_rows_of_an_instance', 0);
     const between = cells - 2 * MEASURED;
     for (let done = 0; done < between; done += AT_ONCE) {
       goOn(progress.stop);
       progress.note(`one instance, row ${2 * (MEASURED + done)}`);
       await advance(Math.min(AT_ONCE, between - done));
     }
-    await measure(2 * (cells - MEASURED));
+    await measure('last_rows_of_an_instance', 2 * (cells - MEASURED));
   } finally {
     await requests.close();
   }

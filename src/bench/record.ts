@@ -17,8 +17,8 @@ export interface BenchRecord {
   command: string;
   /** Whether all that was asked for was measured. */
   ended: 'complete' | 'broken_off' | 'failed';
-  /** Why it failed; null when it did not. */
-  failure: string | null;
+  /** What could not be measured, since an operation ended otherwise than it should have, or a process did. */
+  failures: { scenario: string; why: string }[];
   machine: { cpu: string; cpus: number; platform: string };
   versions: Record<'leasehold' | 'node' | 'etcd' | 'nats' | 'postgres', string>;
   /** Settings of Postgres, the same for product and baselines. */

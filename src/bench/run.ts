@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 
-import { BrokenOff, goOn } from './events.ts';
+import { BrokenOff } from './events.ts';
 import type { BenchEvent, Progress } from './events.ts';
 import type { Figure } from './figure.ts';
 import { judged } from './judge.ts';
@@ -53,25 +53,27 @@ export async function runBench(options: BenchOptions, hooks: BenchHooks): Promis
   stop.addEventListener('abort', breakOff, { once: true });
   try {
     const around = await surroundings(stage.servers);
-    let ended: BenchRecord['ended'] = 'complete';
-    let failure: string | null = null;
-    try {
-      for (const scenario of scenariosOf(options)) {
-        goOn(stop);
-        tell({ kind: 'scenario', name: scenario.name, text: scenario.text });
+    const failures: BenchRecord['failures'] = [];
+    for (const scenario of scenariosOf(options)) {
+      if (stop.aborted) break;
+      tell({ kind: 'scenario', name: scenario.name, text: scenario.text });
+      try {
         await scenario.run(stage, options, progress);
+      } catch (error) {
+        if (stop.aborted || error instanceof BrokenOff) break;
+        const why = error instanceof Error ? error.message : String(error);
+        failures.push({ scenario: scenario.name, why });
+        tell({ kind: 'failure', scenario: scenario.name, why });
       }
-    } catch (error) {
-      ended = stop.aborted || error instanceof BrokenOff ? 'broken_off' : 'failed';
-      if (ended === 'failed') failure = error instanceof Error ? error.message : String(error);
+      await stage.clear();
     }
     return {
       format: 1,
       startedAt,
       durationMs: Math.round(performance.now() - beganMs),
       command: commandOf(options),
-      ended,
-      failure,
+      ended: stop.aborted ? 'broken_off' : failures.length > 0 ? 'failed' : 'complete',
+      failures,
       ...around,
       figures: judged(figures),
     };

@@ -6,6 +6,7 @@ import { measureFailover } from './failover.ts';
 import { measureRows } from './filled-log.ts';
 import { measureLongInstance } from './long-instance.ts';
 import { measureHolding } from './memory.ts';
+import { measureReplicas } from './replicas.ts';
 import { sweep } from './sweep.ts';
 
 /** Something that is measured, for itself. */
@@ -24,6 +25,7 @@ const ALL: readonly (BenchScenario & { wanted: readonly Scenario[] | 'always' })
   { name: 'failover', text: 'failover by fault', wanted: ['failover'], run: measureFailover },
   { name: 'rows', text: 'a log with many rows', wanted: ['rows'], run: measureRows },
   { name: 'long', text: 'an instance with many rows', wanted: ['rows'], run: measureLongInstance },
+  { name: 'replicas', text: 'one replica and eight', wanted: ['replicas'], run: measureReplicas },
 ];
 
 /** The scenarios that were asked for, in the order in which they run. */

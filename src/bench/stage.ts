@@ -125,6 +125,11 @@ export class Stage {
     return join(this.#options.dir, 'logs');
   }
 
+  /** Ends what a scenario has left behind, after a failure say. */
+  async clear(): Promise<void> {
+    await Promise.all(this.#crews.splice(0).map((crew) => crew.kill()));
+  }
+
   /** Ends everything that was started. Stopping twice is harmless. */
   stop(): Promise<void> {
     return (this.#stopping ??= this.#stop());

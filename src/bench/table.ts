@@ -1,6 +1,6 @@
 import type { JudgedFigure, Part } from './figure.ts';
 import { PARTS } from './figure.ts';
-import { number, partTitle, ratio, ratioWords, subjectWords, valueWords } from './words.ts';
+import { atWords, number, partTitle, ratio, ratioWords, subjectWords, valueWords } from './words.ts';
 
 /** One part of a run as a table: what a person reads on the terminal or the page. */
 export interface FigureTable {
@@ -13,21 +13,19 @@ export interface FigureTable {
 /** Not shown: they say how a figure came about, and are in bench.json. */
 const UNSHOWN = ['operations', 'measuredS', 'maxMs'];
 
-const RATIO_ORDER = [
-  'bestFloor',
-  'floor',
-  'advisoryLock',
-  'reservation',
-  'floorMedian',
-  'emptyLog',
-  'oneReplica',
-];
+const RATIO_ORDER = ['bestFloor', 'floor', 'advisoryLock', 'reservation', 'floorMedian', 'oneReplica'];
+
+/** Parts whose figures have different values. */
+const UNLIKE: readonly Part[] = ['memory', 'rows'];
 
 /** A table for each part that was measured. */
 export function figureTables(figures: readonly JudgedFigure[]): FigureTable[] {
   return PARTS.flatMap((part) => {
     const own = figures.filter((figure) => figure.part === part);
-    return own.length === 0 ? [] : [tableOf(part, part === 'load' ? byAgents(own) : own)];
+    if (own.length === 0) return [];
+    return [
+      UNLIKE.includes(part) ? tallTable(part, own) : wideTable(part, part === 'load' ? byAgents(own) : own),
+    ];
   });
 }
 
@@ -38,7 +36,33 @@ function byAgents(figures: readonly JudgedFigure[]): JudgedFigure[] {
   return [...figures].sort((a, b) => (a.at['agents'] ?? 0) - (b.at['agents'] ?? 0) || place(a) - place(b));
 }
 
-function tableOf(part: Part, figures: readonly JudgedFigure[]): FigureTable {
+/** Figures that have little in common: a line for each value. */
+function tallTable(part: Part, figures: readonly JudgedFigure[]): FigureTable {
+  const rows = figures.flatMap((figure) =>
+    Object.entries(figure.values)
+      .filter(([name]) => !UNSHOWN.includes(name))
+      .map(([name, value]) => {
+        const compared = Object.entries(figure.ratios[name] ?? {});
+        return [
+          subjectWords(figure),
+          atWords(figure.at),
+          valueWords(name),
+          number(value),
+          compared.map(([to, times]) => `${ratio(times)} ${ratioWords(to)}`).join(', ') || null,
+          goalWords(figure.goals.filter(({ of }) => of.split('/')[0] === name)),
+        ];
+      }),
+  );
+  return {
+    part,
+    title: partTitle(part),
+    head: ['what', 'with', 'measured', 'value', 'compared', 'goal'],
+    rows,
+  };
+}
+
+/** Figures of the same values: a line each. */
+function wideTable(part: Part, figures: readonly JudgedFigure[]): FigureTable {
   const circumstances = keysOf(figures.map(({ at }) => at));
   const values = keysOf(figures.map((figure) => figure.values)).filter((name) => !UNSHOWN.includes(name));
   const columns = values.flatMap((value) => {
@@ -51,7 +75,7 @@ function tableOf(part: Part, figures: readonly JudgedFigure[]): FigureTable {
     part,
     title: partTitle(part),
     head: [
-      ...circumstances.map((name) => name.toLowerCase()),
+      ...circumstances.map(valueWords),
       'what',
       ...columns.map(({ value, to }) => (to === undefined ? valueWords(value) : ratioWords(to))),
       ...(goals ? ['goal'] : []),
@@ -62,11 +86,13 @@ function tableOf(part: Part, figures: readonly JudgedFigure[]): FigureTable {
       ...columns.map(({ value, to }) =>
         to === undefined ? optional(figure.values[value]) : optionalRatio(figure.ratios[value]?.[to]),
       ),
-      ...(goals
-        ? [figure.goals.map(({ text, met }) => `${met ? 'met' : 'MISSED'}: ${text}`).join('; ') || null]
-        : []),
+      ...(goals ? [goalWords(figure.goals)] : []),
     ]),
   };
+}
+
+function goalWords(goals: JudgedFigure['goals']): string | null {
+  return goals.map(({ text, met }) => `${met ? 'met' : 'MISSED'}: ${text}`).join('; ') || null;
 }
 
 function optional(value: number | undefined): string | null {

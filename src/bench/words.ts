@@ -37,6 +37,7 @@ const RATIOS: Readonly<Record<string, string>> = {
   reservation: '× reserv.',
   floorMedian: '× floor p50',
   emptyLog: '× empty log',
+  firstRows: '× first rows',
   oneReplica: '× one replica',
 };
 
@@ -79,15 +80,23 @@ export function ratio(value: number | undefined): string {
   return value >= 100 ? number(Math.round(value)) : value.toFixed(2);
 }
 
+/** Circumstances in words: `128 agents`, `from row 9,000, to row 10,000`. */
+export function atWords(at: Figure['at']): string {
+  return Object.entries(at)
+    .map(([name, value]) => {
+      if (/^(from|to)[A-Z]/.test(name)) return `${spaced(name)} ${number(value)}`;
+      if (name === 'ttlS') return `TTL ${value} s`;
+      return `${number(value)} ${value === 1 ? singular(name) : valueWords(name)}`;
+    })
+    .join(', ');
+}
+
 /** A figure in one line, while a run goes on. */
 export function figureLine(figure: Figure): string {
-  const at = Object.entries(figure.at).map(
-    ([name, value]) => `${number(value)} ${value === 1 ? singular(name) : spaced(name)}`,
-  );
   const values = Object.entries(figure.values)
     .filter(([name]) => name !== 'operations' && name !== 'measuredS')
     .map(([name, value]) => `${valueWords(name)} ${number(value)}`);
-  return `${[subjectWords(figure), ...at].join(', ')}: ${values.join(' · ')}`;
+  return `${[subjectWords(figure), atWords(figure.at)].join(', ')}: ${values.join(' · ')}`;
 }
 
 function singular(name: string): string {

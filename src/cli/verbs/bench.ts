@@ -87,6 +87,9 @@ async function run(io: Io, options: BenchOptions, json: boolean): Promise<number
             return;
           case 'figure':
             say(`  ${words.figureLine(event.figure)}`);
+            return;
+          case 'failure':
+            say(`  FAILED: ${event.why}`);
         }
       },
     });
@@ -94,7 +97,7 @@ async function run(io: Io, options: BenchOptions, json: boolean): Promise<number
     const files = await write(io, record, options);
     if (json) printJson(io, { kind: 'summary', ...record, files });
     else await print(io, record, files);
-    if (record.failure !== null) io.err(`the measuring failed: ${record.failure}`);
+    for (const { scenario, why } of record.failures) io.err(`${scenario} could not be measured: ${why}`);
     return record.ended === 'failed' ? EXIT.failure : EXIT.done;
   } catch (error) {
     line.stop();
