@@ -6,7 +6,7 @@ import { GOALS } from './goals.ts';
 interface Rival {
   part: Part;
   /** Left out: every other figure of the part. */
-  subject?: string;
+  subjects?: readonly string[];
   rival: string;
   /** What the ratio is called. */
   to: string;
@@ -17,11 +17,19 @@ interface Rival {
 
 const RIVALS: readonly Rival[] = [
   { part: 'load', rival: 'floor', to: 'floor', values: ['perS', 'p50Ms', 'p99Ms'], same: ['agents'] },
-  { part: 'load', rival: 'advisory_lock', to: 'advisoryLock', values: ['perS'], same: ['agents'] },
-  { part: 'load', rival: 'reservation', to: 'reservation', values: ['perS'], same: ['agents'] },
+  ...[
+    { rival: 'advisory_lock', to: 'advisoryLock' },
+    { rival: 'reservation', to: 'reservation' },
+  ].map((names): Rival => ({
+    ...names,
+    part: 'load',
+    subjects: ['held', 'fresh'],
+    values: ['perS'],
+    same: ['agents'],
+  })),
   {
     part: 'rows',
-    subject: 'filled_log',
+    subjects: ['filled_log'],
     rival: 'empty_log',
     to: 'emptyLog',
     values: ['perS', 'p50Ms', 'p99Ms'],
@@ -29,7 +37,7 @@ const RIVALS: readonly Rival[] = [
   },
   {
     part: 'rows',
-    subject: 'last_rows_of_an_instance',
+    subjects: ['last_rows_of_an_instance'],
     rival: 'first_rows_of_an_instance',
     to: 'firstRows',
     values: ['p50Ms', 'p99Ms'],
@@ -37,7 +45,7 @@ const RIVALS: readonly Rival[] = [
   },
   {
     part: 'replicas',
-    subject: 'eight_replicas',
+    subjects: ['eight_replicas'],
     rival: 'one_replica',
     to: 'oneReplica',
     values: ['perS', 'p50Ms', 'p99Ms', 'deliveredPerRequest'],
@@ -79,8 +87,9 @@ function ratiosOf(figure: Figure, figures: readonly Figure[]): Record<string, Re
     if (name === 'perS') put(name, 'bestFloor', bestFloorPerS(figures));
     if (figure.part !== 'load' && name.endsWith('Ms')) put(name, 'floorMedian', floorMedianMs(figures));
   }
-  for (const { part, subject = figure.subject, rival, to, values, same } of RIVALS) {
-    if (figure.part !== part || figure.subject !== subject || figure.subject === rival) continue;
+  for (const { part, subjects, rival, to, values, same } of RIVALS) {
+    if (figure.part !== part || figure.subject === rival) continue;
+    if (subjects !== undefined && !subjects.includes(figure.subject)) continue;
     const other = figures.find(
       (one) =>
         one.part === part && one.subject === rival && same.every((name) => one.at[name] === figure.at[name]),

@@ -94,7 +94,7 @@ async function run(io: Io, options: BenchOptions, json: boolean): Promise<number
       },
     });
     line.stop();
-    const files = await write(io, record, options);
+    const files = await write(record, options);
     if (json) printJson(io, { kind: 'summary', ...record, files });
     else await print(io, record, files);
     for (const { scenario, why } of record.failures) io.err(`${scenario} could not be measured: ${why}`);
@@ -111,17 +111,19 @@ async function run(io: Io, options: BenchOptions, json: boolean): Promise<number
   }
 }
 
-interface Files {
-  record: string;
-}
-
-async function write(_io: Io, record: BenchRecord, { dir }: BenchOptions): Promise<Files> {
-  const files = { record: join(dir, 'bench.json') };
+/** The record first: whatever becomes of the page, it can be made again from it. */
+async function write(
+  record: BenchRecord,
+  { dir }: BenchOptions,
+): Promise<{ record: string; report: string }> {
+  const files = { record: join(dir, 'bench.json'), report: join(dir, 'bench.html') };
   writeFileSync(files.record, `${JSON.stringify(record, undefined, 2)}\n`);
-  return Promise.resolve(files);
+  const { renderBench } = await import('../../bench/report/report.ts');
+  writeFileSync(files.report, renderBench(record));
+  return files;
 }
 
-async function print(io: Io, record: BenchRecord, files: Files): Promise<void> {
+async function print(io: Io, record: BenchRecord, files: Readonly<Record<string, string>>): Promise<void> {
   const { figureTables } = await import('../../bench/table.ts');
   for (const { title, head, rows } of figureTables(record.figures)) {
     io.out(`\n${title}\n`);
