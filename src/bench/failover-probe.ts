@@ -3,6 +3,7 @@ import { connectBus } from '../bus/nats.ts';
 import type { Subjects } from '../bus/subjects.ts';
 import { subjects } from '../bus/subjects.ts';
 import type { Receipt } from '../request/receipt.ts';
+import { goOn } from './events.ts';
 import { HELD, HOLD } from './runbooks.ts';
 
 const ANSWER_WITHIN_MS = 5_000;
@@ -16,18 +17,19 @@ const TAKEN_WITHIN_MS = 60_000;
 export class FailoverProbe {
   readonly #bus: Bus;
   readonly #subjects: Subjects;
+  readonly #stop: AbortSignal;
   #named = 0;
 
-  private constructor(bus: Bus, names: Subjects) {
+  private constructor(bus: Bus, names: Subjects, stop: AbortSignal) {
     this.#bus = bus;
     this.#subjects = names;
+    this.#stop = stop;
   }
 
-  static async connect(natsUrl: string, namespace: string): Promise<FailoverProbe> {
-    return new FailoverProbe(
-      await connectBus({ servers: [natsUrl], name: 'bench-failover' }),
-      subjects(namespace),
-    );
+  /** @param stop ends its waiting, by BrokenOff */
+  static async connect(natsUrl: string, namespace: string, stop: AbortSignal): Promise<FailoverProbe> {
+    const bus = await connectBus({ servers: [natsUrl], name: 'bench-failover' });
+    return new FailoverProbe(bus, subjects(namespace), stop);
   }
 
   /**
@@ -60,6 +62,7 @@ export class FailoverProbe {
     let requestId = this.#requestId();
     let last = 'nothing';
     while (performance.now() < deadlineMs) {
+      goOn(this.#stop);
       const reply = await this.#advance(instanceId, requestId);
       const receipt = receiptIn(reply);
       const nowMs = performance.now();
@@ -86,6 +89,7 @@ export class FailoverProbe {
   async #enter(instanceId: string, deadlineMs: number): Promise<void> {
     this.#bus.publish(this.#subjects.advance(instanceId), this.#message(this.#requestId()));
     for (;;) {
+      goOn(this.#stop);
       const reply = await this.#bus.request(this.#subjects.status(instanceId), {}, ANSWER_WITHIN_MS);
       if (reply.kind === 'reply' && (reply.body as { inFlight?: unknown }).inFlight !== undefined) return;
       if (performance.now() > deadlineMs) throw new Error(`${instanceId} did not begin its effect`);

@@ -42,7 +42,7 @@ export async function measureFailover(
   const crew = await stage.crew('failover', TTL_S);
   progress.note(`starting ${REPLICAS} replicas`);
   await crew.start(REPLICAS);
-  const probe = await FailoverProbe.connect(stage.servers.nats.url, crew.namespace);
+  const probe = await FailoverProbe.connect(stage.servers.nats.url, crew.namespace, progress.stop);
   try {
     const samples = new Map(MEASURED_FAULTS.map(({ subject }) => [subject, [] as number[]]));
     // Kind after kind in turn, so that a busy minute of the machine hits all of them.

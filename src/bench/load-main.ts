@@ -13,8 +13,8 @@ import type { Stock } from './stock.ts';
  * with what it measures.
  */
 
-/** Enough to find out how fast it goes, before the warm-up proper. */
-const FIRST_OPERATIONS = 400;
+/** Of each agent: enough to find out how fast it goes, before the warm-up proper. */
+const FIRST_OPERATIONS = 16;
 /** Each on an instance of its own: enough for 1,000 requests a second that take a quarter of a second each. */
 const STEADY_AGENTS = 256;
 
@@ -34,7 +34,7 @@ async function connected<T>(agents: number, use: (requests: Requests) => Promise
 /** Warms up, prepares what the rate that was seen will use up, and measures. */
 async function measure({ agents, warmUpMs, durationMs }: LoadPoint, stock: Stock): Promise<LoopResult> {
   const step = (agent: number) => stock.step(agent);
-  await stock.fill(FIRST_OPERATIONS + 4 * agents);
+  await stock.fill(FIRST_OPERATIONS * agents);
   let seen = await closedLoop(agents, warmUpMs / 2, step);
   await stock.fill(operationsFor(seen, warmUpMs));
   seen = await closedLoop(agents, warmUpMs, step);

@@ -11,7 +11,7 @@ import type { Stage } from './stage.ts';
 /** What is measured at every number of agents. */
 export type Subject = 'held' | 'fresh' | BaselineSubject;
 
-const WARM_UP_MS = 1_000;
+const MAX_WARM_UP_MS = 1_000;
 
 /** Which subjects a choice of scenarios asks for, in the order in which they are measured; the floor always. */
 export function subjectsOf(scenarios: readonly Scenario[]): Subject[] {
@@ -40,17 +40,15 @@ export function thereAndBack(subjects: readonly Subject[], agents: readonly numb
 /** Throughput and latency of the product and the baselines at every number of agents. */
 export async function sweep(stage: Stage, options: BenchOptions, progress: Progress): Promise<void> {
   const subjects = subjectsOf(options.scenarios);
-  const onlyFloor = subjects.length === 1;
-  if (!onlyFloor) {
-    const crew = await stage.crew('bench');
+  const ofProduct = subjects.some((subject) => subject === 'held' || subject === 'fresh');
+  const crew = ofProduct ? await stage.crew('bench') : undefined;
+  if (crew !== undefined) {
     progress.note(`starting ${options.replicas} ${options.replicas === 1 ? 'replica' : 'replicas'}`);
     await crew.start(options.replicas);
     await stage.aimAt(crew);
-    await measureAll(stage, options, progress, subjects);
-    await crew.stop();
-    return;
   }
   await measureAll(stage, options, progress, subjects);
+  await crew?.stop();
 }
 
 async function measureAll(
@@ -69,7 +67,7 @@ async function measureAll(
     const point = {
       agents,
       prefix: `${subject.replaceAll('_', '-')}-${agents}-${turn}`,
-      warmUpMs: WARM_UP_MS,
+      warmUpMs: Math.min(MAX_WARM_UP_MS, options.durationMs / 2),
       durationMs: options.durationMs / 2,
     };
     const result = sound(
