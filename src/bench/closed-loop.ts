@@ -20,18 +20,22 @@ export const DONE: StepResult = { kind: 'done' };
 export const EXHAUSTED: StepResult = { kind: 'exhausted' };
 
 /**
- * A closed loop: each agent does one operation after the other, without a pause, for as long as asked. What is still
- * under way in the end is awaited and not counted.
+ * A closed loop: each agent does one operation after the other, without a pause. Counted is what ends within the time
+ * that is measured, whenever it began: so neither the beginning, when all agents set out together, nor the end, when
+ * something is under way with each of them, makes slow operations look fewer or faster than they are.
+ *
+ * @param leadInMs how long the loop runs before it is measured
  */
 export async function closedLoop(
   agents: number,
   durationMs: number,
   step: (agent: number) => Promise<StepResult>,
+  leadInMs = 0,
 ): Promise<LoopResult> {
   const latencies = new Histogram();
   let [operations, wrong] = [0, 0];
   let firstWrong: string | undefined;
-  const beganMs = performance.now();
+  const beganMs = performance.now() + leadInMs;
   let endMs = beganMs + durationMs;
   const work = async (agent: number): Promise<void> => {
     for (;;) {
@@ -50,10 +54,17 @@ export async function closedLoop(
         if (wrong > 100) endMs = nowMs;
         continue;
       }
+      if (nowMs < beganMs) continue;
       operations += 1;
       latencies.record(nowMs - sentMs);
     }
   };
   await Promise.all(Array.from({ length: agents }, (_, agent) => work(agent)));
-  return { operations, elapsedMs: endMs - beganMs, latencies: latencies.data(), wrong, firstWrong };
+  return {
+    operations,
+    elapsedMs: Math.max(0, endMs - beganMs),
+    latencies: latencies.data(),
+    wrong,
+    firstWrong,
+  };
 }

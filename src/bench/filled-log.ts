@@ -7,7 +7,7 @@ import type { BenchOptions } from './options.ts';
 import { Requests } from './requests.ts';
 import { HELD } from './runbooks.ts';
 import type { Stage } from './stage.ts';
-import { loadFigure, sound } from './sweep.ts';
+import { LEAD_IN_MS, loadFigure, sound } from './sweep.ts';
 
 const ROWS_PER_INSTANCE = 20;
 const FILL_PREFIX = 'filled';
@@ -64,6 +64,7 @@ async function measurePairs(
         agents: AGENTS,
         prefix: `pair-${pair}`,
         warmUpMs: WARM_UP_MS,
+        leadInMs: LEAD_IN_MS,
         durationMs: durationMs / 2,
       });
       results.get(crew)?.push(sound(crew.namespace, result));

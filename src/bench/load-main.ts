@@ -32,15 +32,18 @@ async function connected<T>(agents: number, use: (requests: Requests) => Promise
 }
 
 /** Warms up, prepares what the rate that was seen will use up, and measures. */
-async function measure({ agents, warmUpMs, durationMs }: LoadPoint, stock: Stock): Promise<LoopResult> {
+async function measure(
+  { agents, warmUpMs, leadInMs, durationMs }: LoadPoint,
+  stock: Stock,
+): Promise<LoopResult> {
   const step = (agent: number) => stock.step(agent);
   await stock.fill(FIRST_OPERATIONS * agents);
   let seen = await closedLoop(agents, warmUpMs / 2, step);
   await stock.fill(operationsFor(seen, warmUpMs));
   seen = await closedLoop(agents, warmUpMs, step);
   if (seen.firstWrong !== undefined) return seen;
-  await stock.fill(operationsFor(seen, durationMs));
-  return closedLoop(agents, durationMs, step);
+  await stock.fill(operationsFor(seen, leadInMs + durationMs));
+  return closedLoop(agents, durationMs, step, leadInMs);
 }
 
 async function steady(point: SteadyPoint, stock: Stock): Promise<SteadyResult> {

@@ -14,6 +14,8 @@ export interface LoadPoint {
   /** In front of the ids of this measuring's instances and requests; never used twice. */
   prefix: string;
   warmUpMs: number;
+  /** How long the loop that is measured runs before it is. */
+  leadInMs: number;
   durationMs: number;
 }
 
@@ -29,7 +31,7 @@ export type LoadOrders = {
 };
 
 /** One measuring at a steady rate. */
-export interface SteadyPoint extends Omit<LoadPoint, 'agents'> {
+export interface SteadyPoint extends Omit<LoadPoint, 'agents' | 'leadInMs'> {
   perS: number;
   /** NATS' monitoring. */
   monitorUrl: string;

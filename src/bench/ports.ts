@@ -73,6 +73,8 @@ export type BaselineOrders = {
     /** In front of the ids of this measuring's instances; never used twice. */
     prefix: string;
     warmUpMs: number;
+    /** How long the loop that is measured runs before it is. */
+    leadInMs: number;
     durationMs: number;
   }): Promise<LoopResult>;
 };

@@ -4,7 +4,7 @@ import type { Progress } from './events.ts';
 import type { SteadyResult } from './load-orders.ts';
 import type { BenchOptions } from './options.ts';
 import type { Stage } from './stage.ts';
-import { loadFigure, sound } from './sweep.ts';
+import { LEAD_IN_MS, loadFigure, sound } from './sweep.ts';
 
 const REQUESTS_PER_S = 1_000;
 const PEAK_AGENTS = 128;
@@ -47,6 +47,7 @@ export async function measureReplicas(
       ...point,
       prefix: `${point.prefix}-peak`,
       agents: PEAK_AGENTS,
+      leadInMs: LEAD_IN_MS,
     });
     measured.peak.push(sound(name, peak));
   }

@@ -12,6 +12,8 @@ import type { Stage } from './stage.ts';
 export type Subject = 'held' | 'fresh' | BaselineSubject;
 
 const MAX_WARM_UP_MS = 1_000;
+/** Longer than an operation takes with the most agents, on any machine that is worth measuring. */
+export const LEAD_IN_MS = 500;
 
 /** Which subjects a choice of scenarios asks for, in the order in which they are measured; the floor always. */
 export function subjectsOf(scenarios: readonly Scenario[]): Subject[] {
@@ -68,6 +70,7 @@ async function measureAll(
       agents,
       prefix: `${subject.replaceAll('_', '-')}-${agents}-${turn}`,
       warmUpMs: Math.min(MAX_WARM_UP_MS, options.durationMs / 2),
+      leadInMs: Math.min(LEAD_IN_MS, options.durationMs / 4),
       durationMs: options.durationMs / 2,
     };
     const result = sound(

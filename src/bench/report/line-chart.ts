@@ -21,34 +21,30 @@ export interface LineChart {
   /** How the y axis runs. */
   scale: 'linear' | 'log';
   series: readonly Series[];
-  /** Whether it takes the whole width. */
-  wide?: boolean;
 }
 
-const BOX = { width: 660, height: 300, left: 58, right: 16, top: 14, bottom: 38 };
-const WIDE_BOX = { ...BOX, width: 1_360, height: 330 };
+const BOX = { width: 520, height: 300, left: 52, right: 16, top: 10, bottom: 38 };
 
 /** The chart as a figure. Lines are told apart by the page's key, and points say their value when pointed at. */
-export function lineChart({ caption, xName, yUnit, scale, series, wide = false }: LineChart): Markup {
-  const box = wide ? WIDE_BOX : BOX;
+export function lineChart({ caption, xName, yUnit, scale, series }: LineChart): Markup {
   const xs = [...new Set(series.flatMap(({ points }) => points.map(({ x }) => x)))].sort((a, b) => a - b);
   const ys = series.flatMap(({ points }) => points.map(({ y }) => y));
   const xAxis: Axis = { kind: 'log', from: xs[0] ?? 1, to: xs.at(-1) ?? 1 };
   const ticks = axisTicks(ys, scale);
   const yAxis: Axis = { kind: scale, from: ticks[0] ?? 0, to: ticks.at(-1) ?? 1 };
-  const x = (value: number): number => box.left + position(xAxis, value) * (box.width - box.left - box.right);
+  const x = (value: number): number => BOX.left + position(xAxis, value) * (BOX.width - BOX.left - BOX.right);
   const y = (value: number): number =>
-    box.height - box.bottom - position(yAxis, value) * (box.height - box.top - box.bottom);
-  const bottom = box.height - box.bottom;
-  return markup`<figure${wide && markup` class="wide"`}><figcaption>${caption} <small>${yUnit}</small></figcaption>
-<svg class="chart" viewBox="0 0 ${box.width} ${box.height}" role="img" aria-label="${caption}; the figures are in the table below">
+    BOX.height - BOX.bottom - position(yAxis, value) * (BOX.height - BOX.top - BOX.bottom);
+  const bottom = BOX.height - BOX.bottom;
+  return markup`<figure><figcaption>${caption} <small>${yUnit}</small></figcaption>
+<svg class="chart" viewBox="0 0 ${BOX.width} ${BOX.height}" role="img" aria-label="${caption}; the figures are in the table below">
 ${ticks.map(
   (tick) =>
-    markup`<line class="rule" x1="${box.left}" x2="${box.width - box.right}" y1="${short(y(tick))}" y2="${short(y(tick))}"/><text x="${box.left - 8}" y="${short(y(tick) + 4)}" text-anchor="end">${tickText(tick)}</text>`,
+    markup`<line class="rule" x1="${BOX.left}" x2="${BOX.width - BOX.right}" y1="${short(y(tick))}" y2="${short(y(tick))}"/><text x="${BOX.left - 8}" y="${short(y(tick) + 4)}" text-anchor="end">${tickText(tick)}</text>`,
 )}
-<line class="base" x1="${box.left}" x2="${box.width - box.right}" y1="${bottom}" y2="${bottom}"/>
+<line class="base" x1="${BOX.left}" x2="${BOX.width - BOX.right}" y1="${bottom}" y2="${bottom}"/>
 ${xs.map((value) => markup`<text x="${short(x(value))}" y="${bottom + 16}" text-anchor="middle">${number(value)}</text>`)}
-<text x="${(box.left + box.width - box.right) / 2}" y="${box.height - 4}" text-anchor="middle">${xName}</text>
+<text x="${(BOX.left + BOX.width - BOX.right) / 2}" y="${BOX.height - 4}" text-anchor="middle">${xName}</text>
 ${series.map(({ name, className, points }) => {
   const path = points.map(
     (point, index) => `${index === 0 ? 'M' : 'L'}${short(x(point.x))} ${short(y(point.y))}`,

@@ -30,7 +30,7 @@ export function loadCharts(figures: readonly JudgedFigure[]): Markup | undefined
       markup`<li class="${classOf(subject)}"><i></i>${subjectWords({ part: 'load', subject })}</li>`,
   )}</ul>
 <div class="charts">
-${lineChart({ ...common, caption: 'Steps a second', yUnit: 'per s', scale: 'linear', series: series('perS'), wide: true })}
+${lineChart({ ...common, caption: 'Steps a second', yUnit: 'per s', scale: 'linear', series: series('perS') })}
 ${lineChart({ ...common, caption: 'Latency, median', yUnit: 'ms', scale: 'log', series: series('p50Ms') })}
 ${lineChart({ ...common, caption: 'Latency, p99', yUnit: 'ms', scale: 'log', series: series('p99Ms') })}
 </div>

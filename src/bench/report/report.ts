@@ -59,7 +59,7 @@ function section(table: FigureTable, { figures }: BenchRecord): Markup {
   return markup`<section aria-labelledby="${table.part}">
 <h2 id="${table.part}">${table.title}</h2>
 ${chart}<div class="scroll" tabindex="0" role="region" aria-labelledby="${table.part}"><table class="figures">
-<thead><tr>${table.head.map((name, column) => markup`<th scope="col"${numeric(table, column) && markup` class="n"`}>${name}</th>`)}</tr></thead>
+<thead><tr>${table.head.map((name, column) => markup`<th scope="col" class="${headClass(table, column)}">${name}</th>`)}</tr></thead>
 <tbody>
 ${table.rows.map(
   (row, index) =>
@@ -87,6 +87,13 @@ function cellOf(table: FigureTable, cell: string | null, column: number): Markup
   }
   if (name === 'compared') return markup`<td class="compared">${cell}</td>`;
   return numeric(table, column) ? markup`<td class="n">${cell ?? '–'}</td>` : markup`<td>${cell}</td>`;
+}
+
+function headClass(table: FigureTable, column: number): string {
+  const name = table.head[column];
+  if (name === 'goal') return 'goal-cell';
+  if (name === 'compared') return 'compared';
+  return numeric(table, column) ? 'n' : '';
 }
 
 /** Whether a column holds numbers. */

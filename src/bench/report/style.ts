@@ -2,8 +2,8 @@ import { STYLE } from '../../chaos/report/style.ts';
 
 /** The chaos report's style sheet, and what charts of lines and tables of figures need beside it. */
 export const BENCH_STYLE = `${STYLE}
-.charts { display: grid; gap: 18px 32px; grid-template-columns: minmax(0, 1fr); }
-@media (min-width: 1100px) { .charts { grid-template-columns: repeat(2, minmax(0, 1fr)); } .charts .wide { grid-column: 1 / -1; } }
+.charts { display: grid; gap: 18px 32px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); }
+.charts .lone { grid-column: 1 / -1; max-width: 1000px; }
 .charts figure { margin: 0; } .charts figcaption { font-size: 14px; font-weight: 600; margin-bottom: 2px; }
 .chart { display: block; width: 100%; height: auto; overflow: visible; }
 .chart text { font-size: 11.5px; fill: var(--soft); font-variant-numeric: tabular-nums; }
@@ -18,5 +18,5 @@ export const BENCH_STYLE = `${STYLE}
 .keys i { display: inline-block; width: 18px; height: 0; border-top: 3px solid var(--c); vertical-align: 4px; margin-right: 6px; } .keys .floor i { border-top-style: dashed; }
 .figures { font-size: 13.5px; } .figures td, .figures th { white-space: nowrap; } .charts + .scroll { margin-top: 14px; } .figures .goal-cell { padding-left: 12px; white-space: normal; min-width: 15em; } .figures .group th, .figures .group td { border-top: 2px solid var(--line); }
 .figures .compared { padding-left: 12px; color: var(--soft); white-space: normal; min-width: 12em; }
-.figures .goal-cell span { display: block; }
+.figures thead .goal-cell { min-width: 0; } .figures .goal-cell span { display: block; }
 `;

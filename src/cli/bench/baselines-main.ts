@@ -14,7 +14,7 @@ const book: BaselineOrders = {
     await createBaselineTables(url);
   },
 
-  async measure({ url, baseline, agents, prefix, warmUpMs, durationMs }): Promise<LoopResult> {
+  async measure({ url, baseline, agents, prefix, warmUpMs, leadInMs, durationMs }): Promise<LoopResult> {
     const opened = await openBaseline(baseline, url, agents, prefix);
     try {
       const step = async (agent: number) => {
@@ -26,7 +26,7 @@ const book: BaselineOrders = {
         }
       };
       await closedLoop(agents, warmUpMs, step);
-      return await closedLoop(agents, durationMs, step);
+      return await closedLoop(agents, durationMs, step, leadInMs);
     } finally {
       await opened.close();
     }

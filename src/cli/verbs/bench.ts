@@ -11,7 +11,6 @@ import { ConfigError } from '../../config.ts';
 import { EXIT } from '../exit-code.ts';
 import { countFlag, durationFlag } from '../flags.ts';
 import type { Io } from '../io.ts';
-import { environment, shared } from '../options.ts';
 import type { SharedOptions } from '../options.ts';
 import { LiveLine } from '../render/live-line.ts';
 import { table } from '../render/table.ts';
@@ -23,10 +22,13 @@ const MAX_REPLICAS = 16;
 /** `leasehold bench`: measures a stack of its own, and the floor beside it. */
 export const addBench: AddVerb = (parent, register) => {
   const { usual, quick, full } = SIZES;
-  const sizes = (name: keyof typeof usual): string =>
-    `default: ${usual[name]}, with --quick ${quick[name]}, with --full ${full[name]}`;
-  const seconds = (ms: number): string => `${ms / 1_000}s`;
-  const command = shared(parent.command('bench'))
+  const seconds = (ms: unknown): string => `${Number(ms) / 1_000}s`;
+  const sizes = (name: keyof typeof usual, text: (value: unknown) => string = String): string =>
+    `default: ${text(usual[name])}, with --quick ${text(quick[name])}, with --full ${text(full[name])}`;
+  // Not the shared flags: its stack, its namespaces and its databases are all its own.
+  const command = parent
+    .command('bench')
+    .option('--json', 'print figures as they are measured and a summary, one object a line')
     .description(
       'measure a stack of its own: throughput, latency, failover and how costs grow, against a floor',
     )
@@ -35,22 +37,18 @@ export const addBench: AddVerb = (parent, register) => {
         .argParser(scenariosFlag)
         .default(SCENARIOS, 'all'),
     )
-    .addOption(
-      new Option('--agents <list>', 'how many agents ask at once, a measuring point each')
-        .argParser(agentsFlag)
-        .default([1, 8, 32, 128, 512], '1,8,32,128,512'),
-    )
     .option(
-      '--duration <time>',
-      `of each measuring point; default: ${seconds(usual.durationMs)}, with --quick ${seconds(quick.durationMs)}, with --full ${seconds(full.durationMs)}`,
-      durationFlag,
+      '--agents <list>',
+      `how many agents ask at once, a measuring point each; ${sizes('agents')}`,
+      agentsFlag,
     )
+    .option('--duration <time>', `of each measuring point; ${sizes('durationMs', seconds)}`, durationFlag)
     .option('--replicas <n>', 'how many replicas serve', countFlag, 1)
     .option('--trials <n>', `isolated faults of each kind; ${sizes('trials')}`, countFlag)
     .option('--held <n>', `instances that one replica acquires and holds; ${sizes('held')}`, countFlag)
     .option('--rows <n>', `rows of the filled log; ${sizes('rows')}`, countFlag)
-    .addOption(new Option('--quick', 'small sizes: about two minutes').conflicts('full'))
-    .option('--full', 'the sizes that the promises name: about an hour')
+    .addOption(new Option('--quick', 'small sizes: about five minutes').conflicts('full'))
+    .option('--full', 'the sizes that the goals name: about an hour')
     .option('--out <dir>', 'where bench.json, bench.html and the logs go; default: a fresh folder');
   register(command, (io, options) => run(io, readOptions(io, options), options.json === true));
 };
@@ -143,14 +141,14 @@ function readOptions(io: Io, flags: SharedOptions & Record<string, unknown>): Be
   const out = flags['out'] as string | undefined;
   return {
     scenarios: flags['scenario'] as readonly Scenario[],
-    agents: flags['agents'] as readonly number[],
+    agents: (flags['agents'] as readonly number[] | undefined) ?? sizes.agents,
     durationMs,
     replicas,
     trials: (flags['trials'] as number | undefined) ?? sizes.trials,
     held: (flags['held'] as number | undefined) ?? sizes.held,
     rows: (flags['rows'] as number | undefined) ?? sizes.rows,
     dir: out === undefined ? mkdtempSync(join(tmpdir(), 'leasehold-bench-')) : resolve(out),
-    env: environment(io.env, flags),
+    env: io.env,
   };
 }
 

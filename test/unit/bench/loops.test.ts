@@ -20,6 +20,22 @@ describe('a closed loop', () => {
     expect(result.wrong).toBe(0);
   });
 
+  it('counts what ends within the measured time, though it began before', async () => {
+    const result = await closedLoop(
+      3,
+      300,
+      async (): Promise<StepResult> => {
+        await pause(200);
+        return DONE;
+      },
+      100,
+    );
+    // Each agent ends an operation at 200 and at 400 ms, of which the first is surely inside 100 to 400 ms.
+    expect(result.operations).toBeGreaterThanOrEqual(3);
+    expect(result.operations).toBeLessThanOrEqual(6);
+    expect(result.elapsedMs).toBeCloseTo(300);
+  });
+
   it('counts what ended wrongly, keeps the first reason, and gives up where nothing works', async () => {
     let asked = 0;
     const result = await closedLoop(2, LONG_MS, async (): Promise<StepResult> => {
