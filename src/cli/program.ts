@@ -11,6 +11,7 @@ import type { AddVerb, Register } from './verb.ts';
 import { printJson } from './verb.ts';
 import { addAdvance } from './verbs/advance.ts';
 import { addAudit } from './verbs/audit.ts';
+import { addBench } from './verbs/bench.ts';
 import { addChaos } from './verbs/chaos.ts';
 import { addClaim } from './verbs/claim.ts';
 import { addLeases, addReplicas } from './verbs/coordination.ts';
@@ -27,7 +28,7 @@ const GROUPS: [heading: string, verbs: AddVerb[]][] = [
   ['Looking:', [addStatus, addList, addWatch, addLeases, addReplicas, addAudit]],
   ['Runbooks:', [addRunbook]],
   ['Processes:', [addDev, addMigrate, addAdvancer]],
-  ['Proving:', [addChaos]],
+  ['Proving:', [addChaos, addBench]],
 ];
 
 const EXIT_CODES = `

@@ -7,8 +7,17 @@ import type { Server } from './server-process.ts';
 import type { Workspace } from './workspace.ts';
 import { onFreePort } from './workspace.ts';
 
+export interface NatsOptions {
+  /** Where its monitoring answers over HTTP, on loopback (`/varz`). Default: nowhere. */
+  readonly monitorPort?: number | undefined;
+}
+
 /** Starts a nats-server with JetStream on loopback, without TLS or accounts. */
-export async function startNats(binary: ServerBinary, workspace: Workspace): Promise<Server> {
+export async function startNats(
+  binary: ServerBinary,
+  workspace: Workspace,
+  { monitorPort }: NatsOptions = {},
+): Promise<Server> {
   const dir = join(workspace.dir, 'nats');
   await mkdir(dir, { recursive: true });
   return onFreePort((port) =>
@@ -17,7 +26,16 @@ export async function startNats(binary: ServerBinary, workspace: Workspace): Pro
       version: binary.version,
       url: `nats://127.0.0.1:${port}`,
       command: binary.path,
-      argv: ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', join(dir, `data-${port}`)],
+      argv: [
+        '-a',
+        '127.0.0.1',
+        '-p',
+        String(port),
+        '-js',
+        '-sd',
+        join(dir, `data-${port}`),
+        ...(monitorPort === undefined ? [] : ['-m', String(monitorPort)]),
+      ],
       cwd: dir,
       logFile: join(dir, 'nats.log'),
       probe: () => probeNats(port),

@@ -13,6 +13,8 @@ import { onFreePort } from './workspace.ts';
 export interface PostgresOptions {
   /** `false` turns fsync off: faster tests, and data that a power cut may lose. Default true. */
   readonly durable?: boolean | undefined;
+  /** How many clients may be connected at once. Default 200. */
+  readonly maxConnections?: number | undefined;
 }
 
 /** The database that a fresh server is given. */
@@ -47,7 +49,7 @@ export async function startPostgres(
       version: binary.version,
       url: `postgres://postgres@127.0.0.1:${port}/${DEFAULT_DATABASE}`,
       command: join(binDir, 'postgres'),
-      argv: postgresArgv(dataDir, port, durable),
+      argv: postgresArgv(dataDir, port, durable, options.maxConnections ?? 200),
       user,
       cwd: dir,
       logFile: join(workspace.dir, 'postgres.log'),
@@ -74,8 +76,12 @@ async function initialise(
   if (result.code !== 0) throw new Error(`initdb failed:\n${tailOf(result.stdout + result.stderr)}`);
 }
 
-function postgresArgv(dataDir: string, port: number, durable: boolean): string[] {
-  const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200'];
+function postgresArgv(dataDir: string, port: number, durable: boolean, maxConnections: number): string[] {
+  const settings = [
+    'listen_addresses=127.0.0.1',
+    'unix_socket_directories=',
+    `max_connections=${maxConnections}`,
+  ];
   if (!durable) settings.push('fsync=off', 'full_page_writes=off');
   return ['-D', dataDir, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])];
 }

@@ -20,18 +20,19 @@ const CLIENT_PACKAGES: Readonly<Record<string, string>> = {
 const WIRING = ['src/cli/', 'advancer/main.ts'];
 
 const OUTER = ['coordinator/', 'advancer/'];
-const EDGES = ['src/bus/', 'src/agent/', 'src/cli/', 'src/stack/', 'src/chaos/'];
+const EDGES = ['src/bus/', 'src/agent/', 'src/cli/', 'src/stack/', 'src/chaos/', 'src/bench/'];
 
 /** What a file may not reach into; the first room that a path lies in decides. */
 const FORBIDDEN: readonly (readonly [room: string, forbidden: readonly string[]])[] = [
   ['src/bus/', [...OUTER, 'src/agent/', 'src/cli/', 'src/stack/']],
   ['src/agent/', [...OUTER, 'src/cli/', 'src/stack/']],
   ['src/chaos/', [...OUTER, 'src/cli/']], // breaks a stack from outside, as an agent and by pids
+  ['src/bench/', [...OUTER, 'src/agent/', 'src/cli/']], // what it needs of the log and of leases comes through a port
   ['src/stack/', [...OUTER, 'src/bus/', 'src/agent/', 'src/cli/']],
   ['src/index.ts', [...OUTER, 'src/cli/', 'src/stack/']],
   ['src/', [...OUTER, ...EDGES]], // the rules and words: runbook, execution, lease, request, …
-  ['coordinator/', ['advancer/', 'src/agent/', 'src/cli/', 'src/stack/', 'src/chaos/']],
-  ['advancer/', ['src/agent/', 'src/cli/', 'src/stack/', 'src/chaos/']],
+  ['coordinator/', ['advancer/', 'src/agent/', 'src/cli/', 'src/stack/', 'src/chaos/', 'src/bench/']],
+  ['advancer/', ['src/agent/', 'src/cli/', 'src/stack/', 'src/chaos/', 'src/bench/']],
 ];
 
 interface Import {
@@ -88,6 +89,7 @@ describe('the rooms', () => {
     ['src/runbook/x.ts', `import { y } from '../../coordinator/leases.ts';`],
     ['src/agent/x.ts', `export { y } from '../../advancer/log/log.ts';`],
     ['src/bus/x.ts', `import '../../coordinator/leases.ts';`],
+    ['src/bench/x.ts', `import { y } from '../../advancer/log/baselines/open.ts';`],
     ['src/index.ts', `export { y } from '../advancer/main.ts';`],
     ['coordinator/x.ts', `import { y } from '../advancer/log/log.ts';`],
     ['advancer/run/x.ts', `import {\n  y,\n} from '../../src/stack/servers.ts';`],

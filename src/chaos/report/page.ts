@@ -3,15 +3,28 @@ import { Markup, markup } from './markup.ts';
 import { SCRIPT } from './script.ts';
 import { STYLE } from './style.ts';
 
+/** What a page brings with it. */
+export interface PageAssets {
+  style: string;
+  /** Left out: the page runs nothing. */
+  script?: string;
+}
+
 /**
  * The whole HTML document around the sections. Its content security policy allows exactly its own style and script:
  * it can load nothing, and nothing that a record smuggled in could run.
+ *
+ * @param assets default: those of the chaos report
  */
-export function page(title: string, body: Markup): string {
+export function page(
+  title: string,
+  body: Markup,
+  { style, script }: PageAssets = { style: STYLE, script: SCRIPT },
+): string {
   const policy = [
     "default-src 'none'",
-    `style-src '${digest(STYLE)}'`,
-    `script-src '${digest(SCRIPT)}'`,
+    `style-src '${digest(style)}'`,
+    script === undefined ? "script-src 'none'" : `script-src '${digest(script)}'`,
     'img-src data:',
     "base-uri 'none'",
     "form-action 'none'",
@@ -26,13 +39,13 @@ export function page(title: string, body: Markup): string {
 <meta name="referrer" content="no-referrer">
 <title>${title}</title>
 <link rel="icon" href="data:,">
-<style>${Markup.trusted(STYLE)}</style>
+<style>${Markup.trusted(style)}</style>
 </head>
 <body>
 <main>
 ${body}
 </main>
-<script>${Markup.trusted(SCRIPT)}</script>
+${script !== undefined && markup`<script>${Markup.trusted(script)}</script>`}
 </body>
 </html>
 `.toString();

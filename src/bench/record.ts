@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+
+import { packageRoot } from '../stack/cache-dir.ts';
+import type { JudgedFigure } from './figure.ts';
+import type { BenchOptions } from './options.ts';
+import { postgresSettings } from './servers.ts';
+import type { BenchServers } from './servers.ts';
+
+/** Everything that a run measured, and on what: `bench.json`. */
+export interface BenchRecord {
+  format: 1;
+  /** ISO 8601. */
+  startedAt: string;
+  durationMs: number;
+  command: string;
+  /** Whether all that was asked for was measured. */
+  ended: 'complete' | 'broken_off' | 'failed';
+  /** What could not be measured, since an operation ended otherwise than it should have, or a process did. */
+  failures: { scenario: string; why: string }[];
+  machine: { cpu: string; cpus: number; platform: string };
+  versions: Record<'leasehold' | 'node' | 'etcd' | 'nats' | 'postgres', string>;
+  /** Settings of Postgres, the same for product and baselines. */
+  postgresSettings: Record<string, string>;
+  figures: JudgedFigure[];
+}
+
+/** What a run was made on. */
+export type Surroundings = Pick<BenchRecord, 'machine' | 'versions' | 'postgresSettings'>;
+
+/** Looks at the machine and the servers. */
+export async function surroundings({ etcd, nats, postgres }: BenchServers): Promise<Surroundings> {
+  const text = readFileSync(join(packageRoot(), 'package.json'), 'utf8');
+  return {
+    machine: {
+      cpu: cpus()[0]?.model ?? 'unknown',
+      cpus: cpus().length,
+      platform: `${process.platform} ${process.arch}`,
+    },
+    versions: {
+      leasehold: (JSON.parse(text) as { version: string }).version,
+      node: process.version,
+      etcd: etcd.version,
+      nats: nats.version,
+      postgres: postgres.version,
+    },
+    postgresSettings: await postgresSettings(postgres.url),
+  };
+}
+
+/** The command line that measures the same again. */
+export function commandOf(options: BenchOptions): string {
+  const { scenarios, agents, durationMs, replicas, trials, held, rows } = options;
+  return [
+    `leasehold bench --scenario ${scenarios.join(',')} --agents ${agents.join(',')}`,
+    `--duration ${durationMs % 1_000 === 0 ? `${durationMs / 1_000}s` : `${durationMs}ms`}`,
+    `--replicas ${replicas} --trials ${trials} --held ${held} --rows ${rows}`,
+  ].join(' ');
+}

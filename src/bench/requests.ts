@@ -1,0 +1,94 @@
+import type { Bus, BusReply } from '../bus/bus.ts';
+import { connectBus } from '../bus/nats.ts';
+import type { Subjects } from '../bus/subjects.ts';
+import { subjects } from '../bus/subjects.ts';
+import type { Outcome } from '../request/receipt.ts';
+import { DONE } from './closed-loop.ts';
+import type { StepResult } from './closed-loop.ts';
+import type { LoadTarget } from './load-orders.ts';
+
+const AGENTS_PER_CONNECTION = 64;
+const ANSWER_WITHIN_MS = 10_000;
+const AGENT_ID = 'bench';
+const STARTS_AT_ONCE = 64;
+
+/**
+ * Requests straight over the bus. The client for agents would do more for each (find lost answers, ask again), which
+ * costs the machine that is being measured; here an answer that does not come is an error.
+ */
+export class Requests {
+  readonly #buses: readonly Bus[];
+  readonly #subjects: Subjects;
+
+  private constructor(buses: readonly Bus[], names: Subjects) {
+    this.#buses = buses;
+    this.#subjects = names;
+  }
+
+  /** @param agents how many will ask at once, at most */
+  static async connect({ natsUrls, namespace }: LoadTarget, agents: number): Promise<Requests> {
+    const buses = Array.from({ length: Math.ceil(agents / AGENTS_PER_CONNECTION) }, (_, index) =>
+      connectBus({ servers: [...natsUrls], name: `bench-${index + 1}` }),
+    );
+    return new Requests(await Promise.all(buses), subjects(namespace));
+  }
+
+  /** @throws Error unless the instance was created */
+  async start(instanceId: string, runbookId: string): Promise<void> {
+    const body = { instanceId, runbookId, inputs: {}, agentId: AGENT_ID };
+    const reply = await this.#bus(0).request(this.#subjects.start, body, ANSWER_WITHIN_MS);
+    if (reply.kind === 'reply' && (reply.body as { created?: unknown }).created === true) return;
+    throw new Error(`start of ${instanceId}: ${told(reply)}`);
+  }
+
+  /** Starts many, some at once. @throws Error for the first that cannot be */
+  async startAll(instanceIds: readonly string[], runbookId: string): Promise<void> {
+    await inParallel(instanceIds, (instanceId) => this.start(instanceId, runbookId));
+  }
+
+  /** One advance; anything but the wanted outcome is wrong. */
+  async advance(
+    agent: number,
+    instanceId: string,
+    requestId: string,
+    wanted: Outcome,
+    maxCells = 1,
+  ): Promise<StepResult> {
+    const body = { requestId, agentId: AGENT_ID, maxCells };
+    const reply = await this.#bus(agent).request(this.#subjects.advance(instanceId), body, ANSWER_WITHIN_MS);
+    if (reply.kind === 'reply' && (reply.body as { outcome?: unknown }).outcome === wanted) return DONE;
+    return { kind: 'wrong', why: `advance of ${instanceId}: ${told(reply)} instead of ${wanted}` };
+  }
+
+  /** @throws Error unless the instance is there */
+  async status(instanceId: string): Promise<void> {
+    const reply = await this.#bus(0).request(this.#subjects.status(instanceId), {}, ANSWER_WITHIN_MS);
+    if (reply.kind === 'reply' && (reply.body as { instanceId?: unknown }).instanceId === instanceId) return;
+    throw new Error(`status of ${instanceId}: ${told(reply)}`);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#buses.map((bus) => bus.close()));
+  }
+
+  #bus(agent: number): Bus {
+    const bus = this.#buses[agent % this.#buses.length];
+    if (bus === undefined) throw new Error('there is no connection');
+    return bus;
+  }
+}
+
+/** Does something with each item, some at once. Rejects with the first failure, when the others have ended. */
+export async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  let next = 0;
+  const takeTurns = async (): Promise<void> => {
+    for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
+  };
+  const turns = Array.from({ length: Math.min(STARTS_AT_ONCE, items.length) }, takeTurns);
+  const failed = (await Promise.allSettled(turns)).find(({ status }) => status === 'rejected');
+  if (failed?.status === 'rejected') throw failed.reason;
+}
+
+function told(reply: BusReply): string {
+  return reply.kind === 'reply' ? JSON.stringify(reply.body).slice(0, 300) : reply.kind;
+}

@@ -1,0 +1,127 @@
+import type { LoopResult } from './closed-loop.ts';
+import { goOn, WrongOutcome } from './events.ts';
+import type { Progress } from './events.ts';
+import type { Figure, LoadValues } from './figure.ts';
+import { FLOOR } from './figure.ts';
+import { Histogram } from './histogram.ts';
+import type { BenchOptions, Scenario } from './options.ts';
+import type { BaselineSubject } from './ports.ts';
+import type { Stage } from './stage.ts';
+
+/** What is measured at every number of agents. */
+export type Subject = 'held' | 'fresh' | BaselineSubject;
+
+const MAX_WARM_UP_MS = 1_000;
+/** Longer than an operation takes with the most agents, on any machine that is worth measuring. */
+export const LEAD_IN_MS = 500;
+
+/** Which subjects a choice of scenarios asks for, in the order in which they are measured; the floor always. */
+export function subjectsOf(scenarios: readonly Scenario[]): Subject[] {
+  const more: [Scenario, Subject[]][] = [
+    ['throughput', ['held']],
+    ['fresh', ['fresh']],
+    ['baselines', ['advisory_lock', 'reservation']],
+  ];
+  return [FLOOR, ...more.flatMap(([scenario, subjects]) => (scenarios.includes(scenario) ? subjects : []))];
+}
+
+interface Point {
+  subject: Subject;
+  agents: number;
+}
+
+/**
+ * The order of measuring: through all points, then back again, half of the time each way. So whatever the machine does
+ * meanwhile, the floor and what is compared with it are measured within the same seconds, in both orders.
+ */
+export function thereAndBack(subjects: readonly Subject[], agents: readonly number[]): Point[] {
+  const there = agents.flatMap((count) => subjects.map((subject): Point => ({ subject, agents: count })));
+  return [...there, ...there.toReversed()];
+}
+
+/** Throughput and latency of the product and the baselines at every number of agents. */
+export async function sweep(stage: Stage, options: BenchOptions, progress: Progress): Promise<void> {
+  const subjects = subjectsOf(options.scenarios);
+  const ofProduct = subjects.some((subject) => subject === 'held' || subject === 'fresh');
+  const crew = ofProduct ? await stage.crew('bench') : undefined;
+  if (crew !== undefined) {
+    progress.note(`starting ${options.replicas} ${options.replicas === 1 ? 'replica' : 'replicas'}`);
+    await crew.start(options.replicas);
+    await stage.aimAt(crew);
+  }
+  await measureAll(stage, options, progress, subjects);
+  await crew?.stop();
+}
+
+async function measureAll(
+  stage: Stage,
+  options: BenchOptions,
+  progress: Progress,
+  subjects: readonly Subject[],
+): Promise<void> {
+  const order = thereAndBack(subjects, options.agents);
+  const halves = new Map<string, LoopResult>();
+  for (const [turn, { subject, agents }] of order.entries()) {
+    goOn(progress.stop);
+    progress.note(
+      `${labelOf(subject)}, ${agents} ${agents === 1 ? 'agent' : 'agents'} (${turn + 1} of ${order.length})`,
+    );
+    const point = {
+      agents,
+      prefix: `${subject.replaceAll('_', '-')}-${agents}-${turn}`,
+      warmUpMs: Math.min(MAX_WARM_UP_MS, options.durationMs / 2),
+      leadInMs: Math.min(LEAD_IN_MS, options.durationMs / 4),
+      durationMs: options.durationMs / 2,
+    };
+    const result = sound(
+      `${labelOf(subject)} at ${agents} agents`,
+      subject === 'held' || subject === 'fresh'
+        ? await stage.load.ask(subject, point)
+        : await stage.baselines.ask('measure', { ...point, url: stage.baselinesUrl, baseline: subject }),
+    );
+    const key = `${subject}/${agents}`;
+    const before = halves.get(key);
+    if (before === undefined) halves.set(key, result);
+    else progress.figure(loadFigure({ part: 'load', subject, at: { agents } }, [before, result]));
+  }
+}
+
+/** @throws WrongOutcome when an operation ended otherwise than it should have, or none was done */
+export function sound(what: string, result: LoopResult): LoopResult {
+  if (result.wrong > 0)
+    throw new WrongOutcome(`${what}: ${result.wrong} went wrong; the first: ${result.firstWrong}`);
+  if (result.operations === 0) throw new WrongOutcome(`${what}: nothing was done in time`);
+  return result;
+}
+
+/** A figure of several measurings of the same. */
+export function loadFigure(
+  of: Pick<Figure, 'part' | 'subject' | 'at'>,
+  results: readonly LoopResult[],
+): Figure {
+  const latencies = Histogram.of(results.map((result) => result.latencies));
+  const operations = results.reduce((sum, result) => sum + result.operations, 0);
+  const measuredS = results.reduce((sum, { elapsedMs }) => sum + elapsedMs, 0) / 1_000;
+  const values: LoadValues = {
+    perS: operations / measuredS,
+    p50Ms: latencies.quantileMs(0.5),
+    p99Ms: latencies.quantileMs(0.99),
+    maxMs: latencies.maxMs,
+    operations,
+    measuredS,
+  };
+  return { ...of, values };
+}
+
+const LABELS: Readonly<Record<Subject, string>> = {
+  held: 'held instances',
+  fresh: 'a fresh instance each',
+  floor: 'the floor',
+  advisory_lock: 'an advisory lock per step',
+  reservation: 'a reservation row per step',
+};
+
+/** A subject in words. */
+export function labelOf(subject: Subject): string {
+  return LABELS[subject];
+}

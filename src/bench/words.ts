@@ -1,0 +1,104 @@
+import type { Figure, Part } from './figure.ts';
+
+/* How figures read, in tables and on the page. */
+
+const PARTS: Readonly<Record<Part, string>> = {
+  load: 'Throughput and latency',
+  acquisition: 'Acquiring leases',
+  memory: 'Holding many instances',
+  failover: 'Failover times, from the fault to the first receipt from another replica',
+  rows: 'A log with many rows',
+  replicas: 'One replica and eight',
+};
+
+/** The heading of a part. */
+export function partTitle(part: Part): string {
+  return PARTS[part];
+}
+
+const SUBJECTS: Readonly<Record<string, string>> = {
+  floor: 'floor: two commits',
+  held: 'held instances',
+  fresh: 'fresh instance each',
+  advisory_lock: 'advisory lock',
+  reservation: 'reservation row',
+};
+
+/** A subject in words. */
+export function subjectWords({ part, subject }: Pick<Figure, 'part' | 'subject'>): string {
+  const words = part === 'load' ? SUBJECTS[subject] : undefined;
+  return words ?? subject.replaceAll('_', ' ');
+}
+
+const RATIOS: Readonly<Record<string, string>> = {
+  floor: '× floor',
+  bestFloor: '× best floor',
+  advisoryLock: '× lock',
+  reservation: '× reserv.',
+  floorMedian: '× floor p50',
+  emptyLog: '× empty log',
+  firstRows: '× first rows',
+  oneReplica: '× one replica',
+};
+
+/** What a ratio is to. */
+export function ratioWords(to: string): string {
+  return RATIOS[to] ?? `× ${to}`;
+}
+
+/** The name of a value with its unit: `p50Ms` reads `p50 ms`. */
+export function valueWords(name: string): string {
+  const unit = /(PerS|^perS|Ms|S|Bytes)$/.exec(name)?.[1];
+  if (unit === undefined) return spaced(name);
+  const stem = spaced(name.slice(0, name.length - unit.length));
+  return `${stem}${UNITS[unit] ?? ''}`.trim();
+}
+
+const UNITS: Readonly<Record<string, string>> = {
+  perS: 'per s',
+  PerS: ' per s',
+  Ms: ' ms',
+  S: ' s',
+  Bytes: ' bytes',
+};
+
+function spaced(name: string): string {
+  return name.replaceAll(/(?<=[a-z0-9])([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
+/** A number to about three figures, thousands separated. */
+export function number(value: number | undefined): string {
+  if (value === undefined || !Number.isFinite(value)) return '-';
+  const size = Math.abs(value);
+  const decimals = Number.isInteger(value) || size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+  return value.toLocaleString('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}
+
+/** A ratio: `1.42`. */
+export function ratio(value: number | undefined): string {
+  if (value === undefined || !Number.isFinite(value)) return '-';
+  return value >= 100 ? number(Math.round(value)) : value.toFixed(2);
+}
+
+/** Circumstances in words: `128 agents`, `from row 9,000, to row 10,000`. */
+export function atWords(at: Figure['at']): string {
+  return Object.entries(at)
+    .map(([name, value]) => {
+      if (/^(from|to)[A-Z]/.test(name)) return `${spaced(name)} ${number(value)}`;
+      if (name === 'ttlS') return `TTL ${value} s`;
+      return `${number(value)} ${value === 1 ? singular(name) : valueWords(name)}`;
+    })
+    .join(', ');
+}
+
+/** A figure in one line, while a run goes on. */
+export function figureLine(figure: Figure): string {
+  const values = Object.entries(figure.values)
+    .filter(([name]) => name !== 'operations' && name !== 'measuredS')
+    .map(([name, value]) => `${valueWords(name)} ${number(value)}`);
+  return `${[subjectWords(figure), atWords(figure.at)].join(', ')}: ${values.join(' · ')}`;
+}
+
+function singular(name: string): string {
+  return spaced(name).replace(/s$/, '');
+}

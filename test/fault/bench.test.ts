@@ -1,0 +1,101 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import type { BenchRecord } from '../../src/bench/record.ts';
+import { MAIN } from '../harness/replicas.ts';
+
+/* `leasehold bench` as a user calls it, as short as can be: that it measures, never what. */
+
+let dir: string;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'leasehold-bench-test-'));
+});
+
+afterAll(async () => {
+  await rm(dir, { recursive: true, force: true });
+});
+
+interface Ran {
+  code: number | null;
+  stderr: string;
+  lines: Record<string, unknown>[];
+}
+
+async function bench(args: string[], interruptAt?: string): Promise<Ran> {
+  const child = spawn(process.execPath, [MAIN, 'bench', '--json', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+    if (interruptAt !== undefined && text.includes(interruptAt)) child.kill('SIGINT');
+  });
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  const lines = stdout.split('\n').filter((line) => line !== '');
+  return { code, stderr, lines: lines.map((line) => JSON.parse(line) as Record<string, unknown>) };
+}
+
+describe('leasehold bench', () => {
+  it('measures product and baselines on a stack of its own, and leaves a record and a page', async () => {
+    const out = join(dir, 'short');
+    const scenarios = ['--scenario', 'throughput,fresh,baselines,acquisition'];
+    const ran = await bench([
+      ...scenarios,
+      '--agents',
+      '2',
+      '--duration',
+      '400ms',
+      '--held',
+      '200',
+      '--out',
+      out,
+    ]);
+    expect(ran.stderr).not.toContain('FAILED');
+    expect(ran.code).toBe(0);
+    const figures = ran.lines.filter(({ kind }) => kind === 'figure');
+    expect(figures).toHaveLength(5 + 4);
+    const summary = ran.lines.at(-1) as unknown as BenchRecord & { kind: string };
+    expect(summary).toMatchObject({
+      kind: 'summary',
+      ended: 'complete',
+      failures: [],
+      postgresSettings: { fsync: 'on', synchronous_commit: 'on' },
+    });
+    for (const { values, ratios } of summary.figures) {
+      expect(values['p99Ms']).toBeGreaterThanOrEqual(values['p50Ms'] ?? Infinity);
+      expect(ratios['perS']?.['bestFloor']).toBeGreaterThan(0);
+    }
+    const record = JSON.parse(await readFile(join(out, 'bench.json'), 'utf8')) as BenchRecord;
+    expect(record.figures).toEqual(summary.figures);
+    expect(await readFile(join(out, 'bench.html'), 'utf8')).toContain('</html>');
+  });
+
+  it('ends in order when it is interrupted, with what was measured until then', async () => {
+    const out = join(dir, 'interrupted');
+    const ran = await bench(
+      ['--scenario', 'failover', '--agents', '1', '--duration', '200ms', '--out', out],
+      'trial 1',
+    );
+    expect(ran.code).toBe(0);
+    expect(ran.lines.at(-1)).toMatchObject({ kind: 'summary', ended: 'broken_off' });
+  });
+
+  it.each([
+    [['--scenario', 'speed'], '--scenario'],
+    [['--agents', '0'], '--agents'],
+    [['--duration', 'soon'], '--duration'],
+    [['--duration', '10ms'], '--duration'],
+    [['--replicas', '40'], '--replicas'],
+    [['--quick', '--full'], '--full'],
+  ])('refuses %j and names the flag', async (args, flag) => {
+    const ran = await bench(args);
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toContain(flag);
+  });
+});
