@@ -37,6 +37,8 @@ export interface ConnectionOptions {
 const SESSION_SETTINGS = [
   'default_transaction_isolation=read\\ committed',
   'synchronous_commit=on',
+  // Statements here touch a few rows each; compiling one would take longer than running it.
+  'jit=off',
   // Times as text are then of one form.
   'timezone=UTC',
   'datestyle=ISO',

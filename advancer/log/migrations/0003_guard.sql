@@ -5,6 +5,7 @@
 --   LH003  order: this row may not follow its predecessor
 --   LH005  the request has its receipt: nothing more may be written under its id
 --   LH006  the receipt does not rest on the newest row: the log has moved on
+--   23514  a column holds what it may not, by name
 --
 -- A statement with a row that is refused is refused as a whole. The guard looks at a statement's rows together once
 -- all of them stand, so a batch costs one look and not one a row; a key that is taken is therefore told first (23505).
@@ -58,6 +59,31 @@ create function leasehold.chain_breach(
     else 'LH003'
   end;
 
+-- The first column of a row that holds what it may not; null when there is none. A seq below 1 is a gap.
+create function leasehold.malformed(
+  instance_id text, fencing_token bigint, kind text, cell_id text, attempt int, request_id text, body jsonb
+) returns text
+  language sql immutable
+  return case
+    when not (length(instance_id) <= 128 and instance_id ~ '^[A-Za-z0-9_-]+$') then 'instance_id'
+    when fencing_token < 1 then 'fencing_token'
+    when kind not in ('started', 'completed', 'failed', 'interrupted', 'decided', 'satisfied', 'refuted') then 'kind'
+    when not (length(cell_id) <= 128 and cell_id ~ '^[A-Za-z0-9_-]+$') then 'cell_id'
+    when attempt < 1 then 'attempt'
+    when not (length(request_id) <= 128 and request_id ~ '^[A-Za-z0-9_-]+$') then 'request_id'
+    when jsonb_typeof(body) <> 'object' then 'body'
+  end;
+
+create function leasehold.refuse_malformed(table_name text, column_name text) returns void
+  language plpgsql immutable
+as $$
+begin
+  raise exception 'new row of %: % violates its check constraint', table_name, column_name
+    using errcode = '23514', column = column_name, table = table_name,
+          hint = 'Ids are 1 to 128 characters of A-Z a-z 0-9 _ -; bodies and receipts are JSON objects.';
+end
+$$;
+
 create function leasehold.require_read_committed() returns void
   language plpgsql stable
 as $$
@@ -78,6 +104,11 @@ declare
   breach record;
 begin
   perform leasehold.require_read_committed();
+  perform leasehold.refuse_malformed('leasehold.executions', m.wrong)
+    from fresh f
+    cross join lateral (select leasehold.malformed(
+      f.instance_id, f.fencing_token, f.kind, f.cell_id, f.attempt, f.request_id, f.body) as wrong offset 0) m
+    where m.wrong is not null;
   -- 19528 is "LH"; it keeps these locks apart from other users of advisory locks in the database.
   perform pg_advisory_xact_lock_shared(19528, l.key)
     from (select hashtext(f.instance_id) as key from fresh f order by 1) l;
@@ -133,6 +164,12 @@ declare
   breach record;
 begin
   perform leasehold.require_read_committed();
+  perform leasehold.refuse_malformed('leasehold.requests', m.wrong)
+    from fresh f
+    cross join lateral (select case when f.last_seq < 0 then 'last_seq' else coalesce(
+      leasehold.malformed(f.instance_id, f.fencing_token + 1, 'started', 'none', 1, f.request_id, '{}'),
+      case when jsonb_typeof(f.receipt) <> 'object' then 'receipt' end) end as wrong offset 0) m
+    where m.wrong is not null;
   -- Receipts without a row of this transaction.
   perform pg_advisory_xact_lock(19528, l.key)
     from (select hashtext(f.instance_id) as key
