@@ -232,7 +232,7 @@ describe('an append whose answer was lost', () => {
   test('that reads back as absent is sent again, the very same row, never renumbered', async () => {
     const sent: AppendEntry[] = [];
     const scene = new Scene([HELD], {
-      log: (_process, log): Log => ({
+      log: (log): Log => ({
         ...log,
         append(entry) {
           sent.push(structuredClone(entry));
@@ -257,7 +257,7 @@ describe('an append whose answer was lost', () => {
   test('for so long that unavailable is said runs nothing for that request, also when the intent stands after all', async () => {
     let slow = true;
     const scene: Scene = new Scene([AGAIN, { ...AGAIN, id: 'next' }], {
-      log: (_process, log): Log => ({
+      log: (log): Log => ({
         ...log,
         async append(entry) {
           const outcome = await log.append(entry);
@@ -282,7 +282,7 @@ describe('an append whose answer was lost', () => {
   test('a started that reads back as present and newest is run, once', async () => {
     let lost = 0;
     const scene = new Scene([HELD], {
-      log: (_process, log): Log => ({
+      log: (log): Log => ({
         ...log,
         async append(entry) {
           const outcome = await log.append(entry);
@@ -302,7 +302,7 @@ describe('an append whose answer was lost', () => {
   test('a started that reads back as present is mine to run only if nothing follows it', async () => {
     let victim: SimProcess | undefined;
     const scene: Scene = new Scene([AGAIN], {
-      log: (process, log): Log => ({
+      log: (log, process): Log => ({
         ...log,
         async append(entry) {
           const outcome = await log.append(entry);
@@ -339,7 +339,7 @@ describe('an append whose answer was lost', () => {
   test('a started that reads back as present with a row after it is not run, however trusted the holding', async () => {
     let lost = false;
     const scene: Scene = new Scene([AGAIN], {
-      log: (_process, log): Log => ({
+      log: (log): Log => ({
         ...log,
         async append(entry) {
           const outcome = await log.append(entry);
@@ -400,7 +400,7 @@ test('a check that fails after started closes the attempt as not_started, decide
 test('whoever loses to a higher token drops the holding at once, and writes no more under the old one', async () => {
   const fenced: string[] = [];
   const scene: Scene = new Scene([GATE, HELD], {
-    log: (process, log): Log => ({
+    log: (log, process): Log => ({
       ...log,
       async append(entry) {
         const outcome = await log.append(entry);
