@@ -202,6 +202,46 @@ describe('attempts are registered per process until their closing row is definit
     expect(scene.ran).toHaveLength(1);
   });
 
+  test('a process that was fenced has its attempt in hand, and does not leave, until what it knows is kept', async () => {
+    const storing = gate();
+    const scene = new Scene([AGAIN], {
+      log: (log): Log => ({
+        ...log,
+        async addLateOutcome(late) {
+          await storing.opened;
+          return log.addLateOutcome(late);
+        },
+      }),
+    });
+    const holder = await scene.held();
+    const [first, second] = [gate(), gate()];
+    scene.hold = first.opened;
+    const answer = scene.advance('q1');
+    await scene.until('the effect', () => scene.ran.length === 1);
+    // It is at its gate by now; the next one is for whoever runs the cell again.
+    await scene.pass(50);
+    scene.hold = second.opened;
+    scene.cut(holder, 'etcd', true);
+    // The request goes on elsewhere, so it is the fence that refuses the outcome, and no receipt.
+    await scene.until('the next attempt', () => scene.ran.length === 2);
+    first.open();
+    await scene.until('the refusal', () => scene.cluster.postgres.refusals.length === 1);
+    scene.cut(holder, 'etcd', false);
+    await scene.pass(3_000);
+    expect(holder.replica.attempts.all()).toHaveLength(1);
+    let left = false;
+    void holder.replica.drain().then(() => (left = true));
+    await scene.pass(3_000);
+    expect(left).toBe(false);
+    storing.open();
+    await scene.until('its leaving', () => left);
+    expect(scene.cluster.postgres.lateOutcomes).toMatchObject([
+      { kind: 'completed', attempt: 1, replicaId: holder.replicaId },
+    ]);
+    second.open();
+    expect((await scene.brings(answer)).outcome).toBe('completed');
+  });
+
   test('a holder that is cut off from NATS only is left to end its open attempt', async () => {
     const scene = new Scene([HELD, { ...HELD, id: 'next' }]);
     const holder = await scene.held();
