@@ -22,6 +22,11 @@ export interface ChaosOptions {
   /** Default: where the system has it. */
   faketimeLib: string | undefined;
   env: NodeJS.ProcessEnv;
+  /**
+   * What Node runs as a replica, in the place of the built command line. No option of the command line leads here: it is
+   * for tests that put a spoilt replica under chaos, to see it caught.
+   */
+  replicaArgv?: readonly string[];
 }
 
 /** A stack that already runs. */

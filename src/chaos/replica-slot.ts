@@ -1,7 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { packageRoot } from '../stack/cache-dir.ts';
 import type { Watchdog } from '../stack/watchdog.ts';
 import { Child } from './child.ts';
 import type { Links } from './links.ts';
@@ -13,6 +12,8 @@ export interface SlotOptions {
   links: Links;
   /** Beside the URLs, which the links give. */
   env: NodeJS.ProcessEnv;
+  /** What Node runs. */
+  argv: readonly string[];
   /** Logs, and the file by which the wall clock is moved. */
   dir: string;
   watchdog: Watchdog;
@@ -125,10 +126,10 @@ export class ReplicaSlot {
 
   async #launch(): Promise<boolean> {
     if (this.#child?.running === true) return true;
-    const { name, env, dir, watchdog, nowMs, onLife } = this.#options;
+    const { name, env, dir, argv, watchdog, nowMs, onLife } = this.#options;
     const child = new Child<ReplicaReady>({
       name,
-      argv: [join(packageRoot(), 'dist', 'src', 'cli', 'main.js'), 'advancer', '--json'],
+      argv: [...argv],
       env: { ...env, ...this.links.env, ...this.#clockEnv(), LEASEHOLD_REPLICA_NAME: name },
       logFile: join(dir, `${name}.log`),
       watchdog,

@@ -2,9 +2,10 @@ import { connect, type NatsConnection } from 'nats';
 import { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { withoutIntent } from '../harness/controls.ts';
 import { seeded } from '../harness/random.ts';
 import { TestCluster, type ReceiptReply } from '../harness/replicas.ts';
-import { advanceTwice, withoutIntent } from '../harness/two-holders.ts';
+import { advanceTwice } from '../harness/two-holders.ts';
 import { EACH_ONCE, Witness } from '../harness/witness.ts';
 
 const RUNBOOK = {

@@ -1,5 +1,5 @@
 import { createEffectRunner } from '../../advancer/cells/runner.ts';
-import type { AppendEntry, Log } from '../../advancer/log/log.ts';
+import type { Log } from '../../advancer/log/log.ts';
 import { openLog } from '../../advancer/log/postgres-log.ts';
 import type { PostgresLog } from '../../advancer/log/postgres-log.ts';
 import { Attempts } from '../../advancer/run/attempts.ts';
@@ -8,9 +8,9 @@ import { HeldInstance } from '../../advancer/run/held-instance.ts';
 import { RecentReceipts } from '../../advancer/run/recent-receipts.ts';
 import type { Leases } from '../../coordinator/leases.ts';
 import { systemClock } from '../../src/clock.ts';
-import type { Row } from '../../src/execution/row.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
+import { over } from './controls.ts';
 
 /** How two holders of one instance are set against each other. */
 export interface TwoHolders {
@@ -53,23 +53,6 @@ export async function advanceTwice(options: TwoHolders): Promise<(Receipt | unde
   }
 }
 
-/** The bug put back: the intent is not written before the effect, but together with the outcome. */
-export function withoutIntent(log: Log): Log {
-  let heldBack: AppendEntry['rows'] = [];
-  return over(log, {
-    append(entry) {
-      const rows = [...heldBack, ...entry.rows];
-      heldBack = rows.at(-1)?.kind === 'started' ? rows : [];
-      if (heldBack.length === 0) return log.append({ ...entry, rows });
-      const recordedAt = new Date().toISOString();
-      return Promise.resolve({
-        kind: 'appended',
-        rows: entry.rows.map((row): Row => ({ ...row, recordedAt })),
-      });
-    },
-  });
-}
-
 function readingTogether(log: Log, start: () => Promise<void>): Log {
   let first = true;
   return over(log, {
@@ -80,15 +63,6 @@ function readingTogether(log: Log, start: () => Promise<void>): Log {
         await start();
       }
       return read;
-    },
-  });
-}
-
-function over(log: Log, changed: Partial<Log>): Log {
-  return new Proxy(log, {
-    get(target, name) {
-      const value: unknown = Reflect.get(name in changed ? changed : target, name);
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
     },
   });
 }

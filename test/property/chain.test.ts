@@ -79,7 +79,8 @@ it('without the rule the same offers damage logs, and the check sees it', () => 
       const found = damage(log);
       if (found !== undefined) kinds.add(found.replace(/ at \d+$|\d+/g, ''));
     }),
-    { numRuns: 300 },
+    // Always the same offers: by chance, three hundred others may not hold each kind of damage.
+    { numRuns: 300, seed: 2 },
   );
   expect([...kinds]).toEqual(
     expect.arrayContaining([

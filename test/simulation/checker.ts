@@ -27,6 +27,7 @@ export function breaches(cluster: Cluster, workload: Workload): Breach[] {
     });
   const breach = (guarantee: number, what: string): void => void found.push({ guarantee, what });
   for (const what of cluster.closedInHand) breach(3, `${what} was closed while its process ran it`);
+  for (const what of cluster.begunUnopened) breach(3, `${what}, which was not open`);
   for (const { replicaId, crashedOver } of cluster.replicas) {
     if (crashedOver !== undefined) breach(4, `${replicaId} crashed over ${crashedOver.message}`);
   }

@@ -10,7 +10,7 @@ import { Coverage } from './coverage.ts';
 import { SimEtcd, simStore } from './lease-store.ts';
 import { CallLost, Network } from './network.ts';
 import { SimNats } from './sim-bus.ts';
-import { simEffects, Witness } from './sim-effects.ts';
+import { simEffects, Witness, type Witnessed } from './sim-effects.ts';
 import { SimPostgres } from './sim-log.ts';
 import { SimProcess, World } from './world.ts';
 
@@ -30,8 +30,8 @@ export interface ClusterOptions {
   longestEffectMs?: number;
   effects?: (process: SimProcess, standard: EffectRunner) => EffectRunner;
   failpoint?: (process: SimProcess) => Failpoint | undefined;
-  log?: (process: SimProcess, log: Log) => Log;
-  leases?: (leases: Coordinator) => LeasesLifecycle;
+  log?: (log: Log, process: SimProcess) => Log;
+  leases?: (leases: LeasesLifecycle) => LeasesLifecycle;
 }
 
 /** Replicas (the real ones, with other ports) and the servers around them, in virtual time. */
@@ -47,6 +47,11 @@ export class Cluster {
   readonly subjects = subjects('sim');
   /** Attempts that somebody else closed while their process was there and had them in hand. */
   readonly closedInHand: string[] = [];
+  /**
+   * Effects that began while their attempt was not the open one. Only here can that be told: a witness outside sees when
+   * an effect arrives, not when it began.
+   */
+  readonly begunUnopened: string[] = [];
   readonly #options: ClusterOptions;
   #started = 0;
 
@@ -61,6 +66,19 @@ export class Cluster {
       this.coverage.row(row, before);
       this.#watchClosing(row, before);
     };
+    this.network.onSprung = (trap) => this.coverage.sprung(trap);
+    this.witness.onSeen = (effect) => this.#watchBeginning(effect);
+  }
+
+  #watchBeginning({ instanceId, cellId, attempt, fencingToken, process }: Witnessed): void {
+    const newest = this.postgres.rowsOf(instanceId).at(-1);
+    const isOpen =
+      newest?.kind === 'started' &&
+      newest.cellId === cellId &&
+      newest.attempt === attempt &&
+      newest.fencingToken === fencingToken;
+    if (isOpen) return;
+    this.begunUnopened.push(`${process} began ${instanceId}/${cellId} attempt ${attempt}`);
   }
 
   #watchClosing(row: Row, before: Row | undefined): void {
@@ -87,10 +105,10 @@ export class Cluster {
     const replicaId = `r${this.#started}-${this.#started.toString(16).padStart(8, '0')}`;
     const process = new SimProcess(world, replicaId);
     const clock = process.clock();
-    const effects = simEffects(process, world, this.witness, this.#options.longestEffectMs ?? 3_000);
+    const effects = simEffects(process, network, this.witness, this.#options.longestEffectMs ?? 3_000);
     const log = this.postgres.log(process, network);
     const replica = new Replica({
-      log: this.#options.log?.(process, log) ?? log,
+      log: this.#options.log?.(log, process) ?? log,
       bus: this.nats.bus(process),
       subjects: this.subjects,
       effects: this.#options.effects?.(process, effects) ?? effects,
@@ -132,9 +150,9 @@ export class Cluster {
   #store(process: SimProcess): LeaseStore {
     const { network } = this;
     const store = simStore(this.etcd, {
-      around: async (_name, run) => {
+      around: async (name, run) => {
         try {
-          return await network.call(process, 'etcd', 600, run);
+          return await network.call(process, 'etcd', { name, timeoutMs: 600 }, run);
         } catch (cause) {
           if (cause instanceof LeaseGone) throw cause;
           if (cause instanceof CallLost || cause instanceof StoreUnavailable) {

@@ -1,9 +1,10 @@
 import { RECORDED_OUTCOMES, REFUSED_OUTCOMES } from '../../src/request/receipt.ts';
 import type { Counted } from '../../advancer/run/context.ts';
 import type { Row } from '../../src/execution/row.ts';
+import { PORT_CALLS, STRIKES, type Trap } from './schedule.ts';
 
 /** States of the protocol that a good many schedules should reach; an unreached one is a blind spot. */
-export const EXPECTED = [
+export const EXPECTED: readonly string[] = [
   ...RECORDED_OUTCOMES.map((outcome) => `receipt ${outcome}`),
   ...REFUSED_OUTCOMES.filter((outcome) => !['out_of_order', 'not_found', 'invalid'].includes(outcome)).map(
     (outcome) => `receipt ${outcome}`,
@@ -31,7 +32,15 @@ export const EXPECTED = [
   'late_outcome not_started',
   'take_over',
   'unknown_append',
-] as const;
+  ...strikes(),
+];
+
+/** Every call of every port, cut off before it, after it, and with its answer lost. */
+function strikes(): string[] {
+  return Object.entries(PORT_CALLS).flatMap(([port, calls]) =>
+    calls.flatMap((call) => STRIKES.map((where) => `struck ${where}: ${port} ${call}`)),
+  );
+}
 
 /** Counts which states of the protocol were reached. */
 export class Coverage {
@@ -64,6 +73,11 @@ export class Coverage {
       case 'malformed':
       case 'row':
     }
+  }
+
+  sprung({ port, call, point, act }: Trap): void {
+    const where = point === 'before' ? 'before' : act === 'lose' ? 'answer lost' : 'after';
+    this.reach(`struck ${where}: ${port} ${call}`);
   }
 
   /** Expected states that were not reached. */

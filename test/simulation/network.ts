@@ -1,5 +1,5 @@
 import type { Timer } from '../../src/clock.ts';
-import type { TrapPoint } from './schedule.ts';
+import type { Port, Trap, TrapAct, TrapPoint } from './schedule.ts';
 import type { SimProcess, World } from './world.ts';
 
 /** How badly calls and messages fare. Probabilities are per call or message. */
@@ -36,13 +36,23 @@ export class CallLost extends Error {
   override readonly name = 'CallLost';
 }
 
+/** A trap that was reached. */
+export interface Sprung {
+  point: TrapPoint;
+  act: TrapAct;
+  /** Kills or freezes the process; nothing where only the call or its answer is lost. */
+  spring: () => void;
+}
+
 /** The lines between processes and servers: they can be cut, and be slow, and lose things. */
 export class Network {
   weather: Weather = CALM;
   readonly #world: World;
   readonly #down = new Set<ServerName>();
   readonly #cuts = new Set<string>();
-  readonly #traps = new Map<string, { nth: number; point: TrapPoint; spring: () => void }>();
+  #traps: { trap: Trap; left: number; spring: (process: SimProcess) => void }[] = [];
+  /** Called with each trap that was reached. */
+  onSprung: (trap: Trap) => void = () => undefined;
 
   constructor(world: World) {
     this.#world = world;
@@ -59,13 +69,21 @@ export class Network {
     else this.#cuts.delete(line);
   }
 
-  /** Something happens to a process at its nth call to a server from now on. */
-  trap(
-    process: SimProcess,
-    { server, nth, point }: { server: ServerName; nth: number; point: TrapPoint },
-    spring: () => void,
-  ): void {
-    this.#traps.set(`${process.name}/${server}`, { nth, point, spring });
+  /** Something happens to whichever replica makes a call. */
+  trap(trap: Trap, spring: (process: SimProcess) => void): void {
+    this.#traps.push({ trap, left: trap.nth, spring });
+  }
+
+  /** The trap that this very call runs into, if it does. */
+  sprungAt(process: SimProcess, port: Port, call: string): Sprung | undefined {
+    const set = this.#traps.find(({ trap }) => trap.port === port && trap.call === call);
+    if (set === undefined) return undefined;
+    set.left -= 1;
+    if (set.left > 0) return undefined;
+    this.#traps = this.#traps.filter((other) => other !== set);
+    this.onSprung(set.trap);
+    const { point, act } = set.trap;
+    return { point, act, spring: act === 'lose' ? () => undefined : () => set.spring(process) };
   }
 
   /** The storm is over; what is cut or down stays so. */
@@ -77,7 +95,7 @@ export class Network {
   heal(): void {
     this.#down.clear();
     this.#cuts.clear();
-    this.#traps.clear();
+    this.#traps = [];
     this.calm();
   }
 
@@ -98,12 +116,12 @@ export class Network {
   call<T>(
     process: SimProcess,
     server: ServerName,
-    timeoutMs: number,
+    { name, timeoutMs }: { name: string; timeoutMs: number },
     apply: () => T | Promise<T>,
   ): Promise<T> {
-    const trap = this.#sprungAt(process, server);
+    const trap = this.sprungAt(process, server, name);
     return new Promise<T>((resolve, reject) => {
-      if (trap?.point === 'before') {
+      if (trap?.point === 'before' && trap.act !== 'lose') {
         // Whatever runs in the process now runs on to its next wait; then it is caught. What wakes again hears nothing.
         process.deliver(0, () => {
           trap.spring();
@@ -116,15 +134,18 @@ export class Network {
       const deadline: Timer = process.deliver(timeoutMs, () =>
         reject(new CallLost(`${server} did not answer ${process.name}`)),
       );
+      const answerLost = trap?.point === 'applied' && trap.act === 'lose';
       const answer = (say: () => void): void => {
-        if (!this.open(process, server) || this.#world.random.chance(this.weather.lostAnswer)) return;
+        if (answerLost || !this.open(process, server) || this.#world.random.chance(this.weather.lostAnswer))
+          return;
         process.deliver(this.latencyMs(), () => {
           deadline.cancel();
           say();
           if (trap?.point === 'answered') trap.spring();
         });
       };
-      if (this.#world.random.chance(this.weather.lostCall)) return;
+      // What is left to happen before the call is that it is lost.
+      if (trap?.point === 'before' || this.#world.random.chance(this.weather.lostCall)) return;
       this.#world.at(this.latencyMs(), () => {
         if (!this.open(process, server)) return;
         if (trap?.point === 'applied') this.#world.at(0, trap.spring);
@@ -134,15 +155,5 @@ export class Network {
         );
       });
     });
-  }
-
-  #sprungAt(process: SimProcess, server: ServerName): { point: TrapPoint; spring: () => void } | undefined {
-    const line = `${process.name}/${server}`;
-    const trap = this.#traps.get(line);
-    if (trap === undefined) return undefined;
-    trap.nth -= 1;
-    if (trap.nth > 0) return undefined;
-    this.#traps.delete(line);
-    return trap;
   }
 }

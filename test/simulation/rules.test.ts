@@ -202,6 +202,46 @@ describe('attempts are registered per process until their closing row is definit
     expect(scene.ran).toHaveLength(1);
   });
 
+  test('a process that was fenced has its attempt in hand, and does not leave, until what it knows is kept', async () => {
+    const storing = gate();
+    const scene = new Scene([AGAIN], {
+      log: (log): Log => ({
+        ...log,
+        async addLateOutcome(late) {
+          await storing.opened;
+          return log.addLateOutcome(late);
+        },
+      }),
+    });
+    const holder = await scene.held();
+    const [first, second] = [gate(), gate()];
+    scene.hold = first.opened;
+    const answer = scene.advance('q1');
+    await scene.until('the effect', () => scene.ran.length === 1);
+    // It is at its gate by now; the next one is for whoever runs the cell again.
+    await scene.pass(50);
+    scene.hold = second.opened;
+    scene.cut(holder, 'etcd', true);
+    // The request goes on elsewhere, so it is the fence that refuses the outcome, and no receipt.
+    await scene.until('the next attempt', () => scene.ran.length === 2);
+    first.open();
+    await scene.until('the refusal', () => scene.cluster.postgres.refusals.length === 1);
+    scene.cut(holder, 'etcd', false);
+    await scene.pass(3_000);
+    expect(holder.replica.attempts.all()).toHaveLength(1);
+    let left = false;
+    void holder.replica.drain().then(() => (left = true));
+    await scene.pass(3_000);
+    expect(left).toBe(false);
+    storing.open();
+    await scene.until('its leaving', () => left);
+    expect(scene.cluster.postgres.lateOutcomes).toMatchObject([
+      { kind: 'completed', attempt: 1, replicaId: holder.replicaId },
+    ]);
+    second.open();
+    expect((await scene.brings(answer)).outcome).toBe('completed');
+  });
+
   test('a holder that is cut off from NATS only is left to end its open attempt', async () => {
     const scene = new Scene([HELD, { ...HELD, id: 'next' }]);
     const holder = await scene.held();
@@ -232,7 +272,7 @@ describe('an append whose answer was lost', () => {
   test('that reads back as absent is sent again, the very same row, never renumbered', async () => {
     const sent: AppendEntry[] = [];
     const scene = new Scene([HELD], {
-      log: (_process, log): Log => ({
+      log: (log): Log => ({
         ...log,
         append(entry) {
           sent.push(structuredClone(entry));
@@ -257,7 +297,7 @@ describe('an append whose answer was lost', () => {
   test('for so long that unavailable is said runs nothing for that request, also when the intent stands after all', async () => {
     let slow = true;
     const scene: Scene = new Scene([AGAIN, { ...AGAIN, id: 'next' }], {
-      log: (_process, log): Log => ({
+      log: (log): Log => ({
         ...log,
         async append(entry) {
           const outcome = await log.append(entry);
@@ -282,7 +322,7 @@ describe('an append whose answer was lost', () => {
   test('a started that reads back as present and newest is run, once', async () => {
     let lost = 0;
     const scene = new Scene([HELD], {
-      log: (_process, log): Log => ({
+      log: (log): Log => ({
         ...log,
         async append(entry) {
           const outcome = await log.append(entry);
@@ -302,7 +342,7 @@ describe('an append whose answer was lost', () => {
   test('a started that reads back as present is mine to run only if nothing follows it', async () => {
     let victim: SimProcess | undefined;
     const scene: Scene = new Scene([AGAIN], {
-      log: (process, log): Log => ({
+      log: (log, process): Log => ({
         ...log,
         async append(entry) {
           const outcome = await log.append(entry);
@@ -339,7 +379,7 @@ describe('an append whose answer was lost', () => {
   test('a started that reads back as present with a row after it is not run, however trusted the holding', async () => {
     let lost = false;
     const scene: Scene = new Scene([AGAIN], {
-      log: (_process, log): Log => ({
+      log: (log): Log => ({
         ...log,
         async append(entry) {
           const outcome = await log.append(entry);
@@ -400,7 +440,7 @@ test('a check that fails after started closes the attempt as not_started, decide
 test('whoever loses to a higher token drops the holding at once, and writes no more under the old one', async () => {
   const fenced: string[] = [];
   const scene: Scene = new Scene([GATE, HELD], {
-    log: (process, log): Log => ({
+    log: (log, process): Log => ({
       ...log,
       async append(entry) {
         const outcome = await log.append(entry);

@@ -16,13 +16,14 @@ export interface SeedResult {
 
 /** What a run holds, beside its seed. */
 export interface RunOptions extends ClusterOptions {
-  /** Default: laid out from the seed, with 20 requests and 4 faults. */
+  /** Default: laid out from the seed, with 20 requests, 4 faults and 3 traps. */
   schedule?: Planned[];
   /** Changes the cluster before it starts: a negative control switches a rule off. */
   prepare?: (cluster: Cluster) => void;
 }
 
-const SIZE = { requests: 20, faults: 4, instances: 3, overMs: 16_000 };
+/** How much a schedule holds unless it is said otherwise. */
+export const SIZE = { requests: 20, faults: 4, traps: 3, instances: 3, overMs: 16_000 };
 
 /** Runs one seeded schedule to its end and checks the guarantees. The same seed gives the same run. */
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<SeedResult> {

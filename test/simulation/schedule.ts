@@ -1,8 +1,44 @@
 import { Random } from '../../src/chaos/random.ts';
 import type { ServerName } from './network.ts';
 
-/** Where a call of a trapped process is cut off. */
+/** Every call by which a replica reaches out of itself, by port. What it subscribes to and watches is cut instead. */
+export const PORT_CALLS = {
+  postgres: [
+    'append',
+    'snapshot',
+    'rowsAfter',
+    'newestRow',
+    'receipt',
+    'claimStatus',
+    'lateOutcomes',
+    'addLateOutcome',
+    'addRefusal',
+    'highestToken',
+    'unsettled',
+  ],
+  etcd: ['grant', 'renew', 'revoke', 'acquire', 'release', 'put', 'confirmAbsent', 'read', 'list'],
+  nats: ['publish', 'request', 'reply'],
+  effects: ['run', 'probe'],
+} as const;
+
+/** See {@link PORT_CALLS}. */
+export type Port = keyof typeof PORT_CALLS;
+
+/** Where a call is struck: before it, after it was applied, or once its answer is there. */
 export type TrapPoint = 'before' | 'applied' | 'answered';
+
+/** What strikes: the process dies, freezes, or only this call (before) or its answer (applied) is lost. */
+export type TrapAct = 'kill' | 'freeze' | 'lose';
+
+/** One call that a fault waits for; it strikes whichever replica makes it. */
+export interface Trap {
+  port: Port;
+  call: string;
+  /** Which one of its kind from now on. */
+  nth: number;
+  point: TrapPoint;
+  act: TrapAct;
+}
 
 /** What goes wrong. `victim` picks one of the processes that live at that moment. */
 export type Fault =
@@ -13,16 +49,7 @@ export type Fault =
   | { fault: 'down'; server: ServerName; forMs: number }
   | { fault: 'storm'; forMs: number }
   | { fault: 'jump'; victim: number; skewMs: number }
-  /** The process dies or freezes at its nth call to a server from now on: before it, after it was applied, or with its answer. */
-  | {
-      fault: 'trap';
-      victim: number;
-      server: ServerName;
-      nth: number;
-      point: TrapPoint;
-      act: 'kill' | 'freeze';
-      forMs: number;
-    }
+  | ({ fault: 'trap'; forMs: number } & Trap)
   | { fault: 'all'; forMs: number };
 
 /** One thing that is laid out in advance. */
@@ -44,6 +71,8 @@ export type Planned = { atMs: number } & (
 export interface ScheduleSize {
   requests: number;
   faults: number;
+  /** Traps for single calls, beside the faults. */
+  traps: number;
   instances: number;
   overMs: number;
 }
@@ -71,25 +100,15 @@ export function planSchedule(seed: number, size: ScheduleSize): Planned[] {
   for (let count = 0; count < size.faults; count += 1) {
     planned.push({ atMs: at(1_500), do: 'break', ...planFault(random) });
   }
+  for (let count = 0; count < size.traps; count += 1) {
+    const forMs = random.between(300, 6_000);
+    planned.push({ atMs: at(500), do: 'break', fault: 'trap', forMs, ...planTrap(random) });
+  }
   return planned.sort((a, b) => a.atMs - b.atMs);
 }
 
-function planFault(random: Random): Fault {
-  const kinds = [
-    'kill',
-    'freeze',
-    'freeze',
-    'cut',
-    'cut',
-    'down',
-    'drain',
-    'storm',
-    'jump',
-    'trap',
-    'trap',
-    'trap',
-    'all',
-  ] as const;
+function planFault(random: Random): Exclude<Fault, { fault: 'trap' }> {
+  const kinds = ['kill', 'freeze', 'freeze', 'cut', 'cut', 'down', 'drain', 'storm', 'jump', 'all'] as const;
   const fault = random.pick(kinds);
   const victim = Math.floor(random.between(0, 3));
   const server = random.pick(['etcd', 'postgres', 'postgres', 'nats'] as const);
@@ -108,16 +127,42 @@ function planFault(random: Random): Fault {
       return { fault, forMs };
     case 'jump':
       return { fault, victim, skewMs: random.between(-60_000, 60_000) };
-    case 'trap':
-      return {
-        fault,
-        victim,
-        server: random.pick(['etcd', 'postgres', 'postgres']),
-        nth: Math.floor(random.between(1, 12)),
-        point: random.pick(['before', 'applied', 'answered']),
-        act: random.pick(['kill', 'freeze']),
-        forMs,
-      };
+  }
+}
+
+/** Where a call can be struck, as it is counted: before it, after it, or so that its answer is lost. */
+export const STRIKES = ['before', 'after', 'answer lost'] as const;
+
+/** Made so seldom that a trap mostly waits in vain. */
+const SELDOM: readonly string[] = ['rowsAfter', 'addLateOutcome', 'addRefusal', 'release', 'probe'];
+const CALLS = Object.entries(PORT_CALLS).flatMap(([port, calls]) =>
+  calls.flatMap((call) => {
+    const one = { port: port as Port, call };
+    return SELDOM.includes(call) ? [one, one, one, one] : [one];
+  }),
+);
+/** What is written decides; each of the others has its turn. */
+const APPEND_CHANCE = 0.3;
+
+function planTrap(random: Random): Trap {
+  const { port, call } = random.chance(APPEND_CHANCE)
+    ? { port: 'postgres' as const, call: 'append' }
+    : random.pick(CALLS);
+  const nth = Math.floor(
+    random.between(1, call === 'append' || call === 'run' ? 16 : SELDOM.includes(call) ? 1 : 3),
+  );
+  const end = random.pick(['kill', 'freeze'] as const);
+  switch (random.pick(STRIKES)) {
+    case 'before': {
+      // A process that stands still as its effect begins is in it already, for all that a lease can do: that is struck
+      // after it.
+      const act = random.pick(port === 'effects' ? (['kill', 'lose'] as const) : [end, end, 'lose' as const]);
+      return { port, call, nth, act, point: 'before' };
+    }
+    case 'after':
+      return { port, call, nth, act: end, point: random.pick(['applied', 'answered']) };
+    case 'answer lost':
+      return { port, call, nth, act: 'lose', point: 'applied' };
   }
 }
 

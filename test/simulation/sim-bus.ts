@@ -1,6 +1,6 @@
 import type { Bus, BusMessage, BusReply } from '../../src/bus/bus.ts';
 import type { Json } from '../../src/json.ts';
-import type { Network } from './network.ts';
+import type { Network, Sprung } from './network.ts';
 import type { SimProcess, World } from './world.ts';
 
 interface Subscriber {
@@ -25,7 +25,7 @@ export class SimNats {
   bus(process: SimProcess): Bus {
     const connected = (): boolean => this.#network.open(process, 'nats');
     return {
-      publish: (subject, body) => this.#send(process, subject, body, undefined),
+      publish: (subject, body) => this.#publish(process, subject, body),
       request: (subject, body, timeoutMs) => this.#request(process, subject, body, timeoutMs),
       subscribe: (subject, handler, options) => {
         const subscriber: Subscriber = { process, subject, queue: options?.queue, handler };
@@ -39,17 +39,31 @@ export class SimNats {
     };
   }
 
+  /** Nobody answers a publication, so all that can be lost of it is itself. */
+  #publish(process: SimProcess, subject: string, body: Json): boolean {
+    const trap = this.#trapFor(process, 'publish');
+    // Whatever runs in the process now runs on to its next wait; then it is caught.
+    if (trap !== undefined) this.#world.at(0, trap.spring);
+    if (trap?.point === 'before' || trap?.act === 'lose') return true;
+    return this.#send(process, subject, body, undefined);
+  }
+
   #request(process: SimProcess, subject: string, body: Json, timeoutMs: number): Promise<BusReply> {
     return new Promise((resolve) => {
       if (!this.#network.open(process, 'nats')) {
         resolve({ kind: 'disconnected' });
         return;
       }
+      const trap = this.#trapFor(process, 'request');
       const deadline = process.deliver(timeoutMs, () => resolve({ kind: 'timeout' }));
+      if (trap !== undefined && trap.point !== 'answered') this.#world.at(0, trap.spring);
+      if (trap?.point === 'before') return;
       const reply = (answer: BusReply): void => {
+        if (trap?.act === 'lose') return;
         process.deliver(this.#network.latencyMs(), () => {
           deadline.cancel();
           resolve(answer);
+          if (trap?.point === 'answered') trap.spring();
         });
       };
       const sent = this.#send(process, subject, body, (answer, from) => {
@@ -92,12 +106,25 @@ export class SimNats {
             subject,
             data,
             wantsReply: reply !== undefined,
-            reply: (answer) => reply?.(answer, process),
+            reply: (answer) => {
+              if (reply !== undefined) this.#reply(process, () => reply(answer, process));
+            },
           });
         });
       }
     }
     return listening.length > 0;
+  }
+
+  #reply(process: SimProcess, send: () => void): void {
+    const trap = this.#trapFor(process, 'reply');
+    if (trap !== undefined) this.#world.at(0, trap.spring);
+    if (trap?.point !== 'before' && trap?.act !== 'lose') send();
+  }
+
+  /** Agents are not struck. */
+  #trapFor(process: SimProcess, call: string): Sprung | undefined {
+    return process.name === 'agent' ? undefined : this.#network.sprungAt(process, 'nats', call);
   }
 
   #lost(): boolean {

@@ -1,5 +1,6 @@
 import type { CellOutcome, EffectContext, EffectRunner, ProbeAnswer } from '../../advancer/cells/cells.ts';
 import { onInterrupt, type ExecCell } from '../../src/runbook/runbook.ts';
+import type { Network } from './network.ts';
 import type { SimProcess, World } from './world.ts';
 
 /** One effect as an outside witness saw it; the witness knows nothing of leases. */
@@ -18,6 +19,8 @@ export interface Witnessed {
 /** Records every effect, including those of processes that were fenced long ago. */
 export class Witness {
   readonly seen: Witnessed[] = [];
+  /** Called with each effect as it begins. */
+  onSeen: (effect: Witnessed) => void = () => undefined;
 
   happened(idempotencyKey: string): boolean {
     return this.seen.some((effect) => effect.idempotencyKey === idempotencyKey);
@@ -27,13 +30,21 @@ export class Witness {
 /** Effects of random length and outcome, run for one process. */
 export function simEffects(
   process: SimProcess,
-  world: World,
+  network: Network,
   witness: Witness,
   longestMs: number,
 ): EffectRunner {
+  const { world } = process;
   return {
     run(cell, context, signals) {
+      const trap = network.sprungAt(process, 'effects', 'run');
       return new Promise<CellOutcome>((resolve) => {
+        if (trap?.point === 'before') {
+          // Such as a command that could not be started: known not to have begun.
+          if (trap.act === 'lose') resolve({ kind: 'unknown', reason: 'crash', detail: { notBegun: true } });
+          else trap.spring();
+          return;
+        }
         const effect = begin(process, world, witness, context);
         world.note(`${process.name} runs ${context.instanceId}/${cell.id} attempt ${context.attempt}`);
         const end = (outcome: CellOutcome): void => {
@@ -41,10 +52,15 @@ export function simEffects(
           resolve(outcome);
         };
         const timer = process.deliver(world.random.between(1, longestMs), () => {
-          const outcome = outcomeOf(world, cell, context);
+          const answerLost = trap?.point === 'applied' && trap.act === 'lose';
+          const outcome: CellOutcome = answerLost
+            ? { kind: 'unknown', reason: 'crash', detail: {} }
+            : outcomeOf(world, cell, context);
           if (outcome.kind !== 'unknown') effect.told = outcome.kind;
           end(outcome);
+          if (trap?.point === 'answered') trap.spring();
         });
+        if (trap?.point === 'applied') world.at(0, trap.spring);
         const aborted = (): void => end({ kind: 'unknown', reason: 'aborted', detail: {} });
         signals.abort.addEventListener('abort', aborted, { once: true });
         if (onInterrupt(cell) !== 'hold') signals.lost.addEventListener('abort', aborted, { once: true });
@@ -52,11 +68,16 @@ export function simEffects(
     },
     probe: (_effect, context) =>
       new Promise<ProbeAnswer>((resolve) => {
+        const trap = network.sprungAt(process, 'effects', 'probe');
+        // A probe changes nothing: struck before it or with its answer, it is as if it was never asked.
+        if (trap !== undefined && trap.point !== 'answered') world.at(0, trap.spring);
         process.deliver(world.random.between(1, 50), () => {
-          if (world.random.chance(0.1)) resolve({ answer: 'unknown', why: 'the probe was unlucky' });
+          if (trap?.act === 'lose') resolve({ answer: 'unknown', why: 'the probe was lost' });
+          else if (world.random.chance(0.1)) resolve({ answer: 'unknown', why: 'the probe was unlucky' });
           else if (witness.happened(context.idempotencyKey))
             resolve({ answer: 'happened', output: 'probed' });
           else resolve({ answer: 'did_not_happen' });
+          if (trap?.point === 'answered') trap.spring();
         });
       }),
   };
@@ -74,6 +95,7 @@ function begin(process: SimProcess, world: World, witness: Witness, context: Eff
     idempotencyKey,
   };
   witness.seen.push(effect);
+  witness.onSeen(effect);
   return effect;
 }
 

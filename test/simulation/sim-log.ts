@@ -76,7 +76,7 @@ export class SimPostgres {
       );
     }
     const recordedAt = new Date(EPOCH_MS + this.#world.nowMs).toISOString();
-    const rows = entry.rows.map((row) => structuredClone({ ...row, recordedAt }));
+    const rows = entry.rows.map((row) => frozen(structuredClone({ ...row, recordedAt })));
     this.rows.set(entry.instanceId, [...log, ...rows]);
     rows.forEach((row, index) => this.onRow(row, rows[index - 1] ?? log.at(-1)));
     if (entry.receipt !== undefined) {
@@ -88,7 +88,7 @@ export class SimPostgres {
       status: entry.projection.status,
       updatedAtMs: this.#world.nowMs,
     });
-    return { kind: 'appended', rows: structuredClone(rows) };
+    return { kind: 'appended', rows };
   }
 
   #refusal(entry: AppendEntry, log: readonly Row[]): string | undefined {
@@ -111,6 +111,14 @@ export class SimPostgres {
     return undefined;
   }
 
+  /** Once, as by its primary key: who is not answered tells it again. */
+  #addLateOutcome(late: LateOutcome): void {
+    const key = ({ instanceId, cellId, attempt, kind }: LateOutcome): string =>
+      `${instanceId}/${cellId}/${attempt}/${kind}`;
+    if (!this.lateOutcomes.some((known) => key(known) === key(late)))
+      this.lateOutcomes.push(structuredClone(late));
+  }
+
   #inForce(rule: 'gap' | 'stale_token' | 'order'): boolean {
     switch (rule) {
       case 'gap':
@@ -125,40 +133,51 @@ export class SimPostgres {
   /** The log as one process sees it. */
   log(process: SimProcess, network: Network): Log {
     const world = this.#world;
-    const call = async <T>(apply: () => T): Promise<T> => {
+    const call = async <T>(
+      name: string,
+      apply: () => T,
+      copy: (value: T) => T = structuredClone,
+    ): Promise<T> => {
       try {
-        return await network.call(process, 'postgres', 2_000, () => structuredClone(apply()));
+        return await network.call(process, 'postgres', { name, timeoutMs: 2_000 }, () => copy(apply()));
       } catch (cause) {
         throw new LogUnavailable('Postgres does not answer', { cause });
       }
     };
+    // Rows are frozen: they need no copies, which would cost more than all else.
+    const callForRows = <T>(name: string, apply: () => T): Promise<T> => call(name, apply, (value) => value);
     return {
-      runbook: (runbookId) => call(() => this.runbooks.get(runbookId)),
+      runbook: (runbookId) => call('runbook', () => this.runbooks.get(runbookId)),
       pushRunbook: () => Promise.reject(new Error('not in the simulation')),
       runbooks: () => Promise.resolve([]),
-      instance: (instanceId) => call(() => this.instances.get(instanceId)),
+      instance: (instanceId) => call('instance', () => this.instances.get(instanceId)),
       startInstance: (instance) =>
-        call(() => {
+        call('startInstance', () => {
           const existing = this.instances.get(instance.instanceId);
           if (existing === undefined) this.instances.set(instance.instanceId, instance);
           return { instance: existing ?? instance, created: existing === undefined };
         }),
       snapshot: (instanceId, requestId) =>
-        call(() => {
+        callForRows('snapshot', () => {
           const instance = this.instances.get(instanceId);
           const runbook = instance && this.runbooks.get(instance.runbookId);
           if (instance === undefined || runbook === undefined) return undefined;
-          const receipt = this.receipts.get(requestId ?? '')?.receipt;
-          return { instance, runbook, rows: this.rowsOf(instanceId), receipt };
+          return {
+            instance: { ...instance },
+            runbook: frozen(runbook),
+            rows: [...this.rowsOf(instanceId)],
+            receipt: structuredClone(this.receipts.get(requestId ?? '')?.receipt),
+          };
         }),
-      rowsAfter: (instanceId, afterSeq) => call(() => this.rowsOf(instanceId).slice(afterSeq)),
-      newestRow: (instanceId) => call(() => this.rowsOf(instanceId).at(-1)),
-      receipt: (requestId) => call(() => this.receipts.get(requestId)?.receipt),
+      rowsAfter: (instanceId, afterSeq) =>
+        callForRows('rowsAfter', () => this.rowsOf(instanceId).slice(afterSeq)),
+      newestRow: (instanceId) => callForRows('newestRow', () => this.rowsOf(instanceId).at(-1)),
+      receipt: (requestId) => call('receipt', () => this.receipts.get(requestId)?.receipt),
       append: async (entry) => {
         const sent = structuredClone(entry);
         let broken: Error | undefined;
         try {
-          return await network.call(process, 'postgres', 2_000, () => {
+          return await network.call(process, 'postgres', { name: 'append', timeoutMs: 2_000 }, () => {
             try {
               return this.append(sent);
             } catch (cause) {
@@ -173,7 +192,7 @@ export class SimPostgres {
         }
       },
       claim: ({ claimId, status, agentId, evidence }) =>
-        call(() => {
+        call('claim', () => {
           const revisions = this.claims.get(claimId) ?? [];
           const claim: Claim = {
             claimId,
@@ -186,19 +205,21 @@ export class SimPostgres {
           this.claims.set(claimId, [...revisions, claim]);
           return claim;
         }),
-      claimStatus: (claimId) => call(() => this.claims.get(claimId)?.at(-1)),
+      claimStatus: (claimId) => call('claimStatus', () => this.claims.get(claimId)?.at(-1)),
       lateOutcomes: (instanceId, cellId, attempt) =>
-        call(() =>
+        call('lateOutcomes', () =>
           this.lateOutcomes.filter(
             (late) => late.instanceId === instanceId && late.cellId === cellId && late.attempt === attempt,
           ),
         ),
-      addLateOutcome: (late) => call(() => void this.lateOutcomes.push(structuredClone(late))),
-      addRefusal: (refusal) => call(() => void this.refusals.push(refusal)),
+      addLateOutcome: (late) => call('addLateOutcome', () => this.#addLateOutcome(late)),
+      addRefusal: (refusal) => call('addRefusal', () => void this.refusals.push(refusal)),
       highestToken: () =>
-        call(() => Math.max(0, ...[...this.rows.values()].flat().map((row) => row.fencingToken))),
+        call('highestToken', () =>
+          Math.max(0, ...[...this.rows.values()].flat().map((row) => row.fencingToken)),
+        ),
       unsettled: (limit, quietMs) =>
-        call(() =>
+        call('unsettled', () =>
           [...this.projection]
             .filter(([, { status }]) => status === 'running' || status === 'in_doubt')
             .filter(([, { updatedAtMs }]) => updatedAtMs <= world.nowMs - quietMs)
@@ -206,8 +227,15 @@ export class SimPostgres {
             .slice(0, limit),
         ),
       list: () => Promise.resolve([]),
-      check: () => call(() => undefined),
+      check: () => call('check', () => undefined),
       close: () => Promise.resolve(),
     };
   }
+}
+
+/** Nobody changes it any more, all the way down. */
+function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const part of Object.values(value)) frozen(part);
+  return Object.freeze(value);
 }

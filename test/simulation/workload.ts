@@ -185,14 +185,13 @@ export class Workload {
         world.at(fault.forMs, () => victim?.process.wake());
         return;
       case 'trap':
-        if (victim === undefined) return;
-        network.trap(victim.process, fault, () => {
-          world.note(`${victim.replicaId} is caught: ${fault.act} ${fault.point} a call to ${fault.server}`);
+        network.trap(fault, (process) => {
+          world.note(`${process.name} is caught: ${fault.act} ${fault.point} ${fault.port} ${fault.call}`);
           if (fault.act === 'freeze') {
-            victim.process.freeze();
-            world.at(fault.forMs, () => victim.process.wake());
+            process.freeze();
+            world.at(fault.forMs, () => process.wake());
           } else {
-            victim.process.kill();
+            process.kill();
             replaceIn(fault.forMs);
           }
         });

@@ -1,0 +1,117 @@
+import type { AppendEntry, Log } from '../../advancer/log/log.ts';
+import type { LeasesLifecycle } from '../../advancer/replica.ts';
+import type { AcquireOutcome } from '../../coordinator/leases.ts';
+import type { Row } from '../../src/execution/row.ts';
+import type { Holding } from '../../src/lease/holding.ts';
+
+/*
+ * Replicas with a rule switched off, by spoiling what they are composed of. The simulation runs them in its world
+ * (test/simulation), and spoilt-replica.ts as processes under chaos. The shipped program knows nothing of them.
+ */
+
+/** What is put between a replica and its log, or between it and its leases. */
+export type Spoil<Part> = (part: Part) => Part;
+
+/**
+ * The bug that this project exists to end, put back: the intent is not written before the effect, but together with
+ * the outcome. Whoever reads the history meanwhile finds that the cell may run.
+ */
+export function withoutIntent(log: Log): Log {
+  const heldBack = new Map<string, AppendEntry['rows']>();
+  return over(log, {
+    append(entry) {
+      const rows = [...(heldBack.get(entry.instanceId) ?? []), ...entry.rows];
+      heldBack.delete(entry.instanceId);
+      if (rows.at(-1)?.kind !== 'started') return log.append({ ...entry, rows });
+      heldBack.set(entry.instanceId, rows);
+      const recordedAt = new Date(0).toISOString();
+      const stamped: Row[] = entry.rows.map((row) => ({ ...row, recordedAt }));
+      return Promise.resolve({ kind: 'appended', rows: stamped });
+    },
+  });
+}
+
+/** Receipts are not looked up. */
+export function withoutReceipts(log: Log): Log {
+  return over(log, {
+    receipt: () => Promise.resolve(undefined),
+    snapshot: (instanceId) => log.snapshot(instanceId),
+  });
+}
+
+/**
+ * The replica's half of a token check that is switched off: it takes no row that it reads for a later term's, and being
+ * outbid for a mere conflict, after which it reads on. The log's half is its guard.
+ */
+export function withoutTokens(log: Log): Log {
+  const blurred = (row: Row): Row => ({ ...row, fencingToken: 1 });
+  return over(log, {
+    async snapshot(instanceId, requestId) {
+      const snapshot = await log.snapshot(instanceId, requestId);
+      return snapshot && { ...snapshot, rows: snapshot.rows.map(blurred) };
+    },
+    rowsAfter: async (instanceId, afterSeq) => (await log.rowsAfter(instanceId, afterSeq)).map(blurred),
+    async append(entry) {
+      const outcome = await log.append(entry);
+      return outcome.kind === 'fenced' ? { kind: 'conflict', detail: outcome.detail } : outcome;
+    },
+  });
+}
+
+/** A take-over does not look whether an attempt is open. */
+export function withoutLookingForAttempts(log: Log): Log {
+  return over(log, { newestRow: () => Promise.resolve(undefined) });
+}
+
+/** Every process counts as gone, so that open attempts are closed while they run. */
+export function withoutAskingEtcd(leases: LeasesLifecycle): LeasesLifecycle {
+  return over(leases, { confirmGone: () => Promise.resolve('gone') });
+}
+
+/** What was once held stays trusted until it is handed back or outbid, whatever became of the session. */
+export function withoutTrustWindow(leases: LeasesLifecycle): LeasesLifecycle {
+  const kept = new Map<string, Holding>();
+  const never = new AbortController().signal;
+  const forget = ({ instanceId, token }: Holding): void => {
+    if (kept.get(instanceId)?.token === token) kept.delete(instanceId);
+  };
+  const keep = (outcome: AcquireOutcome): AcquireOutcome => {
+    if (outcome.kind === 'acquired') {
+      const spoilt = { trusted: { value: () => true }, signal: { value: never } };
+      // The same holding may be asked for again.
+      if (kept.get(outcome.holding.instanceId) !== outcome.holding) {
+        Object.defineProperties(outcome.holding, spoilt);
+      }
+      kept.set(outcome.holding.instanceId, outcome.holding);
+    }
+    return outcome;
+  };
+  return over(leases, {
+    acquire: async (instanceId) => keep(await leases.acquire(instanceId)),
+    takeOver: async (seen) => keep(await leases.takeOver(seen)),
+    holding: (instanceId) => leases.holding(instanceId) ?? kept.get(instanceId),
+    supersede(holding) {
+      forget(holding);
+      leases.supersede(holding);
+    },
+    release(holding, why) {
+      forget(holding);
+      return leases.release(holding, why);
+    },
+    releaseAll(which, why) {
+      for (const instanceId of kept.keys()) if (which(instanceId)) kept.delete(instanceId);
+      return leases.releaseAll(which, why);
+    },
+  });
+}
+
+/** Something with some of its methods replaced. It may have private parts, so a copy would not do. */
+export function over<T extends object>(target: T, changed: Partial<T>): T {
+  return new Proxy(target, {
+    get(whole, name) {
+      const from = name in changed ? changed : whole;
+      const value: unknown = Reflect.get(from, name, from);
+      return typeof value === 'function' ? (value.bind(from) as unknown) : value;
+    },
+  });
+}

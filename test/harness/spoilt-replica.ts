@@ -1,0 +1,93 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+
+import { pino } from 'pino';
+
+import { loadHandlers } from '../../advancer/cells/handlers.ts';
+import { createEffectRunner } from '../../advancer/cells/runner.ts';
+import type { Log } from '../../advancer/log/log.ts';
+import { openLog } from '../../advancer/log/postgres-log.ts';
+import { Replica, type LeasesLifecycle } from '../../advancer/replica.ts';
+import { Coordinator } from '../../coordinator/coordinator.ts';
+import { etcdStore } from '../../coordinator/etcd-store.ts';
+import { connectBus } from '../../src/bus/nats.ts';
+import { subjects } from '../../src/bus/subjects.ts';
+import { systemClock } from '../../src/clock.ts';
+import { etcdConnection, readConfig } from '../../src/config.ts';
+import { withoutIntent, withoutReceipts, withoutTokens, withoutTrustWindow, type Spoil } from './controls.ts';
+
+/*
+ * A replica process of the real parts, wired as advancer/main.ts wires them, but with one rule switched off: the name of
+ * the rule is its one argument. Ready once it says so in one line, as a replica is.
+ */
+
+/** Which rule is switched off. */
+export type Control = 'intent' | 'tokens' | 'trust' | 'receipts';
+
+const SPOILS: Record<Control, { log?: Spoil<Log>; leases?: Spoil<LeasesLifecycle> }> = {
+  intent: { log: withoutIntent },
+  // The trust window stands before the token check: with it, a holder that was outbid seldom gets to write at all.
+  tokens: { log: withoutTokens, leases: withoutTrustWindow },
+  trust: { leases: withoutTrustWindow },
+  receipts: { log: withoutReceipts },
+};
+
+const { log: spoilLog, leases: spoilLeases } = SPOILS[process.argv[2] as Control];
+
+const config = readConfig(process.env);
+const { namespace, leaseTtlS } = config;
+const replicaId = `${config.replicaName}-${randomBytes(4).toString('hex')}`;
+const logger = pino(
+  { level: config.logLevel, base: { replicaId } },
+  pino.destination({ dest: 2, sync: true }),
+);
+const handlers = config.handlers === undefined ? {} : await loadHandlers(config.handlers);
+const log = openLog({ url: config.databaseUrl, replicaId, namespace });
+const store = etcdStore({ ...etcdConnection(config.etcd), callTimeoutMs: leaseTtlS * 300 });
+const bus = await connectBus({
+  ...config.nats,
+  name: `leasehold ${replicaId}`,
+  waitOnFirstConnect: true,
+  signal: new AbortController().signal,
+  onWarning: (message, cause) => logger.warn({ err: cause }, message),
+});
+const replica = new Replica({
+  log: spoilLog?.(log) ?? log,
+  bus,
+  subjects: subjects(namespace),
+  effects: createEffectRunner({ clock: systemClock, handlers, logger, limits: { graceMs: 1_000 } }),
+  clock: systemClock,
+  logger,
+  count: () => undefined,
+  failpoint: undefined,
+  ttlMs: leaseTtlS * 1_000,
+  coordinator(gate) {
+    const coordinator = new Coordinator({
+      store,
+      clock: systemClock,
+      namespace,
+      replicaId,
+      name: config.replicaName,
+      pid: process.pid,
+      httpUrl: '',
+      ttlS: leaseTtlS,
+      gate,
+      idleReleaseMs: config.idleReleaseMs,
+      maxHoldings: config.maxHoldings,
+      log: logger,
+      random: Math.random,
+    });
+    return spoilLeases?.(coordinator) ?? coordinator;
+  },
+  crash(cause) {
+    logger.fatal({ err: cause }, 'an invariant is broken');
+    process.exit(70);
+  },
+});
+await log.check();
+await replica.start();
+while (replica.notReady().length > 0) await systemClock.sleep(50);
+process.stdout.write(`${JSON.stringify({ ready: true, replicaId, pid: process.pid, httpUrl: '' })}\n`);
+await once(process, 'SIGTERM');
+await replica.drain();
+process.exit(0);

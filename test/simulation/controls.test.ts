@@ -1,0 +1,122 @@
+import { describe, expect, test } from 'vitest';
+
+import {
+  withoutAskingEtcd,
+  withoutIntent,
+  withoutLookingForAttempts,
+  withoutReceipts,
+  withoutTokens,
+  withoutTrustWindow,
+} from '../harness/controls.ts';
+import { runSeed, shrinkSeed, SIZE, type RunOptions, type SeedResult } from './run.ts';
+import { planSchedule, type Fault, type Planned } from './schedule.ts';
+import type { LogRules } from './sim-log.ts';
+
+/*
+ * The five negative controls, on the code of the real replica: with a rule switched off, the checks see it within a
+ * bounded number of seeds. Some need the faults that the rule is there for; with the rule in force, the same schedules
+ * breach nothing.
+ */
+
+/** Runs seeds until one breaks a guarantee. */
+async function firstBreach(
+  seeds: number,
+  options: (seed: number) => RunOptions,
+): Promise<SeedResult | undefined> {
+  for (let seed = 1; seed <= seeds; seed += 1) {
+    const result = await runSeed(seed, options(seed));
+    if (result.breaches.length > 0) return result;
+  }
+  return undefined;
+}
+
+function guarantees(result: SeedResult | undefined): number[] {
+  return (result?.breaches ?? []).map(({ guarantee }) => guarantee);
+}
+
+function said(result: SeedResult | undefined): string {
+  return (result?.breaches ?? []).map(({ what }) => what).join('\n');
+}
+
+/** The log with some of its rules not in force. */
+function lax(...rules: (keyof LogRules)[]): Pick<RunOptions, 'prepare'> {
+  return {
+    prepare({ postgres }) {
+      for (const rule of rules) postgres.rules[rule] = false;
+    },
+  };
+}
+
+/** A seed's schedule with one kind of fault in the place of all. */
+function only(seed: number, fault: (index: number) => Fault): { schedule: Planned[] } {
+  const schedule = planSchedule(seed, SIZE).map((planned, index): Planned => {
+    return planned.do === 'break' ? { atMs: planned.atMs, do: 'break', ...fault(index) } : planned;
+  });
+  return { schedule };
+}
+
+/** Holders that live and lead, but are taken for unreachable. */
+function unreachable(seed: number): { schedule: Planned[] } {
+  return only(seed, (index) => ({ fault: 'cut', victim: index, server: 'nats', forMs: 3_000 }));
+}
+
+/** Holders that stand still past their lease, with an append of theirs committed that they do not know of yet. */
+function asleep(seed: number): { schedule: Planned[] } {
+  const call = { port: 'postgres', call: 'append', point: 'applied', act: 'freeze' } as const;
+  return only(seed, (index) => ({ fault: 'trap', ...call, nth: 1 + (index % 4), forMs: 4_500 }));
+}
+
+describe('negative controls: with a rule switched off, the checks see it', () => {
+  test('without the intent, an effect runs twice, and the failing schedule shrinks', async () => {
+    const options = { log: withoutIntent };
+    const failing = await firstBreach(60, () => options);
+    expect(guarantees(failing)).toContain(1);
+    if (failing === undefined) return;
+    const smallest = await shrinkSeed(failing, options);
+    expect(smallest.length).toBeLessThan(failing.schedule.length / 2);
+  });
+
+  test('without the token check, neither in the log nor in the replica, tokens or receipts go back', async () => {
+    const failing = await firstBreach(60, (seed) => ({
+      ...unreachable(seed),
+      ...lax('tokens'),
+      log: withoutTokens,
+    }));
+    expect(said(failing)).toMatch(/tokens-never-go-back|receipt-as-fenced-as-rows/);
+  });
+
+  test('without trust window and chain rule, an effect begins whose attempt is closed', async () => {
+    const failing = await firstBreach(20, (seed) => ({
+      ...asleep(seed),
+      ...lax('chain', 'tokens'),
+      leases: withoutTrustWindow,
+    }));
+    expect(said(failing)).toContain('which was not open');
+  });
+
+  test('without the trust window alone, too: what the log refuses comes after the effect', async () => {
+    const failing = await firstBreach(20, (seed) => ({ ...asleep(seed), leases: withoutTrustWindow }));
+    expect(said(failing)).toContain('which was not open');
+  });
+
+  test('without one receipt for a request, agents are told two things', async () => {
+    const failing = await firstBreach(60, () => ({ ...lax('oneReceipt'), log: withoutReceipts }));
+    expect(guarantees(failing)).toContain(5);
+  });
+
+  test('when a take-over ignores an open attempt, it is closed while it runs', async () => {
+    const failing = await firstBreach(20, (seed) => ({
+      ...unreachable(seed),
+      leases: withoutAskingEtcd,
+      log: withoutLookingForAttempts,
+    }));
+    expect(said(failing)).toContain('closed while its process ran it');
+  });
+
+  test('with every rule in force, the same faults breach nothing', async () => {
+    for (let seed = 1; seed <= 20; seed += 1) {
+      for (const schedule of [unreachable(seed), asleep(seed)])
+        expect((await runSeed(seed, schedule)).breaches, `seed ${seed}`).toEqual([]);
+    }
+  });
+});
