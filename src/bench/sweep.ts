@@ -12,6 +12,7 @@ import type { Stage } from './stage.ts';
 export type Subject = 'held' | 'fresh' | BaselineSubject;
 
 const MAX_WARM_UP_MS = 1_000;
+const RUN_IN_AGENTS = 32;
 /** Longer than an operation takes with the most agents, on any machine that is worth measuring. */
 export const LEAD_IN_MS = 500;
 
@@ -59,26 +60,39 @@ async function measureAll(
   progress: Progress,
   subjects: readonly Subject[],
 ): Promise<void> {
-  const order = thereAndBack(subjects, options.agents);
-  const halves = new Map<string, LoopResult>();
-  for (const [turn, { subject, agents }] of order.entries()) {
+  const measure = async (
+    { subject, agents }: Point,
+    turn: string,
+    durationMs: number,
+  ): Promise<LoopResult> => {
     goOn(progress.stop);
-    progress.note(
-      `${labelOf(subject)}, ${agents} ${agents === 1 ? 'agent' : 'agents'} (${turn + 1} of ${order.length})`,
-    );
     const point = {
       agents,
       prefix: `${subject.replaceAll('_', '-')}-${agents}-${turn}`,
-      warmUpMs: Math.min(MAX_WARM_UP_MS, options.durationMs / 2),
-      leadInMs: Math.min(LEAD_IN_MS, options.durationMs / 4),
-      durationMs: options.durationMs / 2,
+      warmUpMs: Math.min(MAX_WARM_UP_MS, durationMs),
+      leadInMs: Math.min(LEAD_IN_MS, durationMs / 2),
+      durationMs,
     };
-    const result = sound(
+    return sound(
       `${labelOf(subject)} at ${agents} agents`,
       subject === 'held' || subject === 'fresh'
         ? await stage.load.ask(subject, point)
         : await stage.baselines.ask('measure', { ...point, url: stage.baselinesUrl, baseline: subject }),
     );
+  };
+  // Processes that have just been started run code that is not compiled yet; what is measured then is thrown away.
+  for (const subject of subjects) {
+    progress.note(`running in: ${labelOf(subject)}`);
+    await measure({ subject, agents: RUN_IN_AGENTS }, 'in', options.durationMs);
+  }
+  const order = thereAndBack(subjects, options.agents);
+  const halves = new Map<string, LoopResult>();
+  for (const [turn, point] of order.entries()) {
+    const { subject, agents } = point;
+    progress.note(
+      `${labelOf(subject)}, ${agents} ${agents === 1 ? 'agent' : 'agents'} (${turn + 1} of ${order.length})`,
+    );
+    const result = await measure(point, String(turn), options.durationMs / 2);
     const key = `${subject}/${agents}`;
     const before = halves.get(key);
     if (before === undefined) halves.set(key, result);
