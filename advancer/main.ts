@@ -135,6 +135,7 @@ async function serve(config: Config, run: Run): Promise<void> {
   });
   metrics.observe({
     held: () => replica.heldCount,
+    leases: () => replica.leases.held,
     attempts: () => replica.attempts.all().length,
     remembered: () => replica.router.remembered,
     ready: () => replica.notReady().length === 0,

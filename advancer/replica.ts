@@ -31,6 +31,10 @@ const LAST_WORDS_MS = 1_500;
 /** The coordinator as the replica drives it. */
 export interface LeasesLifecycle extends Leases {
   start(): Promise<void>;
+  /** Takes up nothing more, and says so to everybody; what is held stays so until it is handed back. */
+  drain(): Promise<void>;
+  /** How many leases are held, with or without work. */
+  readonly held: number;
   /** Hands back everything and leaves. */
   stop(): Promise<void>;
 }
@@ -192,6 +196,8 @@ export class Replica {
     // What is between two cells hands on at its next step; nothing new is begun.
     // Without an attempt, the end of the session hands back everything in one message, however much is held.
     const idle = this.attempts.all().length === 0;
+    // Replicas that come later did not hear the note above.
+    if (!idle) void this.leases.drain();
     const attempts = idle ? 0 : await this.#handBackIdle('draining');
     if (!idle) logger.info({ attempts }, 'draining: handed back what has no attempt');
     await this.#untilNoAttempts(DRAIN_MS);

@@ -60,7 +60,6 @@ export class Coordinator implements Leases {
   readonly #registry: Registry;
   readonly #directory: Directory;
   readonly #stopSignal = new AbortController();
-  readonly #leadingListeners = new Set<() => void>();
   #tenure: Tenure | undefined;
   /** Why there is no tenure. */
   #reason = 'not started';
@@ -107,23 +106,6 @@ export class Coordinator implements Leases {
       this.#running = { firstTry, done: this.#lead(tried) };
     }
     return this.#running.firstTry;
-  }
-
-  /** Resolves when this process leads, or when `signal` aborts. */
-  whenLeading(signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        this.#leadingListeners.delete(done);
-        signal?.removeEventListener('abort', done);
-        resolve();
-      };
-      if (this.notLeading() === undefined || signal?.aborted === true) {
-        resolve();
-        return;
-      }
-      this.#leadingListeners.add(done);
-      signal?.addEventListener('abort', done, { once: true });
-    });
   }
 
   holding(instanceId: string): Holding | undefined {
@@ -217,16 +199,13 @@ export class Coordinator implements Leases {
   }
 
   /**
-   * Takes up nothing more, gives back at once what nothing pins, and the rest as it is unpinned. Resolves when the
-   * former is done. The process stays registered, as draining, since attempts of its may still be open.
+   * Takes up nothing more, and says so: the process stays registered, since attempts of its may still be open, but as
+   * draining. What is held stays so until it is given back. Never rejects: should etcd not answer, others find out.
    */
   async drain(): Promise<void> {
     this.#leaving ??= 'draining';
-    const tenure = this.#tenure;
-    if (tenure === undefined) return;
-    const said = this.#registry.registerDraining(tenure.session).catch(() => undefined);
-    await tenure.drain('draining');
-    await said;
+    const session = this.#tenure?.session;
+    if (session !== undefined) await this.#registry.registerDraining(session).catch(() => undefined);
   }
 
   /** Gives back everything, ends the session, and stops every timer. May be called twice. */
@@ -252,7 +231,6 @@ export class Coordinator implements Leases {
       const opened = await this.#open();
       if (opened instanceof Tenure) {
         log?.info({ replicaId, leaseId: opened.session.leaseId }, 'session opened');
-        for (const listener of this.#leadingListeners) listener();
         tried();
         await new Promise<string>((resolve) => opened.session.onEnd(resolve));
         log?.warn({ replicaId, why: opened.session.ended }, 'session ended');

@@ -19,7 +19,6 @@ export class Holdings {
   /** The unpinned ones, least recently used first. */
   readonly #idle = new Map<string, Term>();
   #sweep: Timer | undefined;
-  #draining: string | undefined;
 
   /** `release` is called for a term that is to be let go; it must `end` it. */
   constructor(clock: Clock, limits: HoldingLimits, release: (term: Term, why: string) => void) {
@@ -55,10 +54,6 @@ export class Holdings {
     term.usedAtMs = this.#clock.monotonicMs();
     this.#idle.delete(term.instanceId);
     if (term.pins > 0) return;
-    if (this.#draining !== undefined) {
-      this.#release(term, this.#draining);
-      return;
-    }
     this.#idle.set(term.instanceId, term);
     if (this.#sweep === undefined) this.#sweepIn(this.#limits.idleReleaseMs);
   }
@@ -83,13 +78,6 @@ export class Holdings {
     this.#idle.delete(term.instanceId);
     term.end(reason);
     return true;
-  }
-
-  /** From now on a term is let go as soon as nothing pins it. */
-  drain(why: string): void {
-    this.#draining = why;
-    this.#sweep?.cancel();
-    for (const term of this.#idle.values()) this.#release(term, why);
   }
 
   /** Ends all, for the loss of their session. */

@@ -38,7 +38,6 @@ export class Tenure {
   readonly #releases: Releases;
   readonly #acquisition: Acquisition;
   readonly #orphans: Orphans;
-  readonly #releasing = new Set<Promise<void>>();
 
   constructor(options: TenureOptions) {
     const { store, clock, session, namespace, replicaId, limits } = options;
@@ -94,9 +93,7 @@ export class Tenure {
     const term = this.#own(holding);
     if (term === undefined || !this.#holdings.end(term, 'released')) return Promise.resolve();
     this.#log?.debug({ instanceId: term.instanceId, token: term.token, why }, 'lease given back');
-    const releasing = this.#giveBack(term).finally(() => this.#releasing.delete(releasing));
-    this.#releasing.add(releasing);
-    return releasing;
+    return this.#giveBack(term);
   }
 
   supersede(holding: Holding): void {
@@ -116,12 +113,6 @@ export class Tenure {
   sawOwnKey(seen: LeaseRecord, leaseId: string | undefined): void {
     // Keys of an earlier session go with that one's lease.
     if (leaseId === this.session.leaseId) this.#orphans.suspect(seen.instanceId, seen.token);
-  }
-
-  /** Gives back what nothing pins, and from then on the rest as it is unpinned. Resolves once the former is done. */
-  async drain(why: string): Promise<void> {
-    this.#holdings.drain(why);
-    await Promise.all(this.#releasing);
   }
 
   /** Gives back everything at once, by ending the session. */

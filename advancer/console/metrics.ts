@@ -5,6 +5,7 @@ import type { Counted } from '../run/context.ts';
 /** What is read off the replica whenever somebody asks for the metrics. */
 export interface Readings {
   held: () => number;
+  leases: () => number;
   attempts: () => number;
   remembered: () => number;
   ready: () => boolean;
@@ -61,6 +62,11 @@ export function createMetrics(): Metrics {
     },
     observe(readings) {
       gauge('held_instances', 'Instances that this replica holds with state in memory', readings.held);
+      gauge(
+        'held_leases',
+        'Leases that this replica holds, whether or not it has worked on them',
+        readings.leases,
+      );
       gauge('attempts_in_hand', 'Attempts whose closing row is not definite yet', readings.attempts);
       gauge('remembered_requests', 'Requests that this replica would step in for', readings.remembered);
       gauge('ready', '1 while the replica can serve', () => (readings.ready() ? 1 : 0));

@@ -388,7 +388,7 @@ describe('coordinators on a real etcd', () => {
     expect(first.coordinator.notLeading()).toBeUndefined();
   });
 
-  it('stays trusted over many TTLs, and drains thousands of holdings at once', async () => {
+  it('stays trusted over many TTLs, and hands back thousands of holdings at once, draining', async () => {
     const namespace = freshNamespace();
     const { coordinator, store } = await replica(namespace);
     const ended: unknown[] = [];
@@ -408,6 +408,8 @@ describe('coordinators on a real etcd', () => {
     watching.coordinator.onVanished((instanceId) => vanished.add(instanceId));
 
     await coordinator.drain();
+    expect(ended).toEqual([]);
+    await coordinator.releaseAll(() => true, 'draining');
     expect(ended).toHaveLength(2_000);
     expect(new Set(ended)).toEqual(new Set(['released']));
     expect((await store.list(`${namespacePrefix(namespace)}leases/`)).entries).toEqual([]);
@@ -431,7 +433,7 @@ describe('coordinators on a real etcd', () => {
     await store.revoke(before?.leaseId ?? '');
     await until(() => outcome.holding.signal.aborted);
     expect(outcome.holding.signal.reason).toBe('session_lost');
-    await coordinator.whenLeading();
+    await until(() => coordinator.notLeading() === undefined);
     const after = (await store.read([key])).entries[0];
     expect(after?.leaseId).not.toBe(before?.leaseId);
     expect(JSON.parse(after?.value ?? '')).toEqual({
@@ -486,7 +488,7 @@ describe('a coordinator whose etcd fails', () => {
     expect(await coordinator.look('i')).toBe('unavailable');
 
     await etcd.restart();
-    await coordinator.whenLeading();
+    await until(() => coordinator.notLeading() === undefined);
     let second = await coordinator.acquire('i');
     await until(async () => {
       second = await coordinator.acquire('i');

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { leaseKey, leaseValue } from '../../../coordinator/keys.ts';
 import type { LeaseRecord } from '../../../coordinator/leases.ts';
 import { StoreUnavailable } from '../../../coordinator/store.ts';
+import { settled } from './hand-clock.ts';
 import { acquired, NAMESPACE, TTL_S, world } from './world.ts';
 import type { Fault } from './world.ts';
 
@@ -165,7 +166,8 @@ describe('acquiring', () => {
     expect(first.signal.reason).toBe('session_lost');
     a.disturb(undefined);
     expect(w.etcd.get(key('i'))?.modRevision).toBe(first.token);
-    await a.coordinator.whenLeading();
+    await settled();
+    expect(a.coordinator.notLeading()).toBeUndefined();
     const second = acquired(await a.coordinator.acquire('i'));
     expect(second.token).toBeGreaterThan(first.token);
     await w.clock.advance(2 * TTL_S * 1_000);
