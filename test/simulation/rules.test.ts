@@ -708,3 +708,28 @@ describe('a replica that takes up a request which another had begun', () => {
     expect(receipt.steps.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7]);
   });
 });
+
+test('a request that others have answered is not worked on again, and stands in nobody’s way', async () => {
+  const scene = new Scene([HELD, { id: 'pack', exec: { handler: 'any' } }]);
+  scene.history(
+    ['started', 'charge', 1, 'old', { idempotencyKey: 'i/charge/1' }],
+    ['completed', 'charge', 1, 'old', { output: null }],
+  );
+  const recorded: Receipt = {
+    requestId: 'old',
+    instanceId: 'i',
+    outcome: 'advanced',
+    steps: [],
+    nextCellId: 'pack',
+    holder: { replicaId: GONE, fencingToken: 1 },
+  };
+  const { receipts } = scene.cluster.postgres;
+  receipts.set('old', { requestId: 'old', instanceId: 'i', receipt: recorded, lastSeq: 2, fencingToken: 1 });
+  await scene.pass(500);
+  const [old, fresh] = [scene.advance('old'), scene.advance('new')];
+  expect(await scene.brings(old)).toEqual(recorded);
+  expect((await scene.brings(fresh)).outcome).toBe('completed');
+  // Once the holder knows the log nobody is looked up, and the log itself refuses the old request.
+  expect(await scene.brings(scene.advance('old', { cellId: 'pack' }))).toEqual(recorded);
+  expect(scene.ran.map(({ cellId }) => cellId)).toEqual(['pack']);
+});
