@@ -50,6 +50,12 @@ export const NECESSARY: readonly Control[] = [
     breaks: '3 an effect begins only while its attempt is open',
   },
   {
+    name: 'no trust check at all, and a log that takes any row',
+    without: { trustBeforeIntent: false, trustBeforeEffect: false, tokenCheck: false, order: 'none' },
+    scenario: lapse,
+    breaks: '3 an effect begins only while its attempt is open',
+  },
+  {
     name: 'an old holding revived by a new session',
     without: { trustOfTerm: false },
     scenario: lapse,
@@ -162,6 +168,12 @@ export const NECESSARY: readonly Control[] = [
     without: { confirmGone: false },
     scenario: takeOver,
     breaks: '3 an effect begins only while its attempt is open',
+  },
+  {
+    name: 'a take-over that ignores an open attempt, and closes it',
+    without: { takeOverLooks: false, confirmGone: false },
+    scenario: takeOver,
+    breaks: '3 nobody closes an attempt that is in hand',
   },
   {
     name: 'a decision answers whatever doubt there is',

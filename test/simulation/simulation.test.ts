@@ -11,10 +11,10 @@ import { runSeed, SIZE } from './run.ts';
 import type { Share } from './share.ts';
 
 /** The long mode is any larger number: LEASEHOLD_SIM_SEEDS=100000. */
-const SEEDS = Number(process.env['LEASEHOLD_SIM_SEEDS'] ?? 2_400);
+const SEEDS = Number(process.env['LEASEHOLD_SIM_SEEDS'] ?? 2_000);
 const FIRST = Number(process.env['LEASEHOLD_SIM_FIRST_SEED'] ?? 1);
 /** A few seeds, repeated by hand, need not reach every state. */
-const ENOUGH_FOR_COVERAGE = 2_400;
+const ENOUGH_FOR_COVERAGE = 2_000;
 const PROCESSES = Math.min(SEEDS, availableParallelism());
 const SHARE = fileURLToPath(new URL('share.ts', import.meta.url));
 
