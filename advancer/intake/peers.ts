@@ -96,7 +96,8 @@ export class Peers {
     const known = this.#reached.get(replicaId);
     if (known !== undefined && nowMs - known.atMs < FRESH_MS) return known.answer;
     const answer = this.#ping(replicaId);
-    this.#reached.set(replicaId, { atMs: nowMs, answer });
+    // Whoever asks while it is asked waits for the same answer.
+    this.#reached.set(replicaId, { atMs: Number.POSITIVE_INFINITY, answer });
     const reachable = await answer;
     const entry = this.#reached.get(replicaId);
     if (entry?.answer === answer) entry.atMs = this.#clock.monotonicMs();

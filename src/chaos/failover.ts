@@ -105,6 +105,8 @@ export class FailoverMeter {
     const own = this.#pending.filter(({ stake }) => stake.instance.instanceId === evidence.instanceId);
     return own.flatMap(({ stake, faultId, kind, struckAt, servedMs }) => {
       const attemptOpen = wasOpen(evidence.rows, stake.fencingToken, struckAt);
+      // Nobody asks for one whose attempt was to be open: if it was not, there is nothing to measure.
+      if (stake.attemptOpen && !attemptOpen) return [];
       const bound = faultKind(kind).bound(this.#ttlMs);
       const common = { faultId, kind, instanceId: evidence.instanceId, attemptOpen };
       if (servedMs !== undefined) return [{ ...common, boundMs: null, ms: servedMs }];
