@@ -123,6 +123,8 @@ async function serve(config: Config, run: Run): Promise<void> {
         idleReleaseMs: config.idleReleaseMs,
         maxHoldings: config.maxHoldings,
         log: logger,
+        // At the end of a turn of the event loop, when everything that the turn wants is there.
+        defer: setImmediate,
         random: Math.random,
       }),
     crash(cause) {

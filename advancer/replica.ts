@@ -191,12 +191,14 @@ export class Replica {
     this.#sweeper.stop();
     this.#intake.close();
     this.#answeredNotes.flush();
-    bus.publish(subjects.answered, { leaving: this.leases.replicaId });
     this.router.close();
     // What is between two cells hands on at its next step; nothing new is begun.
-    // Without an attempt, the end of the session hands back everything in one message, however much is held.
     const idle = this.attempts.all().length === 0;
-    // Replicas that come later did not hear the note above.
+    // Without an attempt all terms end now, and the others may replace them at once; the end of the session, in one
+    // message however much is held, hands back the rest.
+    const stopped = idle ? this.leases.stop() : undefined;
+    bus.publish(subjects.answered, { leaving: this.leases.replicaId, free: idle });
+    // Replicas that come later did not hear that.
     if (!idle) void this.leases.drain();
     const attempts = idle ? 0 : await this.#handBackIdle('draining');
     if (!idle) logger.info({ attempts }, 'draining: handed back what has no attempt');
@@ -207,7 +209,7 @@ export class Replica {
       this.#abort.abort('aborted');
       await this.#untilNoAttempts(LAST_WORDS_MS);
     }
-    await this.leases.stop();
+    await (stopped ?? this.leases.stop());
     this.#pulse.stop();
     this.#answeredNotes.flush();
     await Promise.race([bus.flush().catch(() => undefined), clock.sleep(200)]);

@@ -21,6 +21,8 @@ export interface AcquisitionOptions {
   replicaId: string;
   /** How many instances one transaction may ask for. */
   maxItems: number;
+  /** See `CoordinatorOptions`. */
+  defer: ((send: () => void) => void) | undefined;
 }
 
 interface Ask {
@@ -50,7 +52,8 @@ export class Acquisition {
 
   constructor(options: AcquisitionOptions) {
     this.#options = options;
-    this.#batches = new Batches({ maxItems: options.maxItems, maxInFlight: 2 }, (asks) => this.#send(asks));
+    const { maxItems, defer } = options;
+    this.#batches = new Batches({ maxItems, maxInFlight: 2, defer }, (asks) => this.#send(asks));
   }
 
   /** Whether it is still open if this session gets the lease. */

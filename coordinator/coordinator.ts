@@ -42,6 +42,8 @@ export interface CoordinatorOptions {
   /** Beyond so many holdings the least recently used ones that nothing pins are released. */
   maxHoldings: number;
   log?: CoordinatorLog | undefined;
+  /** When to send the wants that have gathered; by default as soon as what runs now gives way. */
+  defer?: ((send: () => void) => void) | undefined;
   /** From 0 up to 1; spreads the retries of many replicas. Left out, there is no spread. */
   random?: (() => number) | undefined;
 }
@@ -246,7 +248,7 @@ export class Coordinator implements Leases {
 
   /** One try to lead; answers why it failed. */
   async #open(): Promise<Tenure | string> {
-    const { clock, log, namespace, replicaId, ttlS, idleReleaseMs, maxHoldings } = this.#options;
+    const { clock, log, namespace, replicaId, ttlS, idleReleaseMs, maxHoldings, defer } = this.#options;
     let session: Session | undefined;
     try {
       const refusal = await this.#askGate();
@@ -269,6 +271,7 @@ export class Coordinator implements Leases {
       namespace,
       replicaId,
       limits: { idleReleaseMs, maxHoldings },
+      defer,
       log,
     });
     this.#tenure = tenure;

@@ -24,6 +24,8 @@ export interface TenureOptions {
   namespace: string;
   replicaId: string;
   limits: HoldingLimits;
+  /** See `CoordinatorOptions`. */
+  defer: ((send: () => void) => void) | undefined;
   log?: CoordinatorLog | undefined;
 }
 
@@ -54,6 +56,7 @@ export class Tenure {
       namespace,
       replicaId,
       maxItems: MAX_ITEMS,
+      defer: options.defer,
     });
     this.#orphans = new Orphans({
       clock,

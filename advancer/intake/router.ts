@@ -57,7 +57,8 @@ export class Router {
   readonly #parts: RouterParts;
   readonly #asks = new Map<string, Ask>();
   readonly #byInstance = new Map<string, Set<Ask>>();
-  readonly #leaving = new Set<string>();
+  /** Who is draining, and whether its terms may be replaced. */
+  readonly #leaving = new Map<string, boolean>();
   readonly #lobby: Lobby;
   #notLeadingFromMs: number | undefined;
   #closed = false;
@@ -94,11 +95,21 @@ export class Router {
     else void this.#parts.clock.sleep(FORWARDED_REPLY_MS).then(() => ask.settle());
   }
 
-  /** A replica said that it is draining: it takes up nothing any more. */
-  leaving(replicaId: string): void {
-    this.#leaving.add(replicaId);
-    // Where it stood first in rank, the next one is on. What it holds is free only once its lease has vanished.
-    for (const ask of this.#asks.values()) ask.wake();
+  /**
+   * A replica said that it is draining: it takes up nothing any more.
+   *
+   * @param free it has ended all of its terms and has no attempt in hand, so that they may be replaced at once; otherwise
+   *   what it holds is free only once its lease has vanished
+   */
+  leaving(replicaId: string, free: boolean): void {
+    this.#leaving.set(replicaId, free);
+    for (const ask of this.#asks.values()) {
+      const { instanceId } = ask.errand;
+      if (free && this.#parts.leases.hint(instanceId)?.replicaId === replicaId)
+        this.#newTurn(ask, this.first(instanceId));
+      // Where it stood first in rank, the next one is on.
+      else ask.wake();
+    }
   }
 
   /** Whether this replica stands first for an id among those that can act. */
@@ -187,6 +198,11 @@ export class Router {
     const holder = hint === undefined || hint.replicaId === leases.replicaId ? undefined : hint;
     const turnMs =
       this.#rank(instanceId, holder?.replicaId) * TURN_MS + (holder === undefined ? 0 : GRACE_MS);
+    if (holder !== undefined && this.#leaving.get(holder.replicaId) === true) {
+      const rankMs = this.#rank(instanceId) * TURN_MS;
+      if (waitedMs < rankMs) return rankMs - waitedMs;
+      return (await leases.takeOver(holder)).kind === 'acquired' ? 0 : RETRY_MS;
+    }
     // It hands the instance back by itself, and etcd says so; a ping into its leaving would only wait for no answer.
     if (holder !== undefined && this.#leaving.has(holder.replicaId) && waitedMs < LEAVING_MS)
       return LOOK_SOON_MS;
@@ -279,12 +295,14 @@ export class Router {
     const asks = this.#byInstance.get(instanceId);
     if (asks === undefined) return;
     const first = this.first(instanceId);
-    for (const ask of asks) {
-      ask.turnsFromMs = this.#parts.clock.monotonicMs();
-      // The others have their turn later, hence in the lobby nothing has changed for them.
-      if (first) this.#lobby.callIn(ask);
-      ask.wake();
-    }
+    for (const ask of asks) this.#newTurn(ask, first);
+  }
+
+  #newTurn(ask: Ask, first: boolean): void {
+    ask.turnsFromMs = this.#parts.clock.monotonicMs();
+    // The others have their turn later, hence in the lobby nothing has changed for them.
+    if (first) this.#lobby.callIn(ask);
+    ask.wake();
   }
 
   #broke(ask: Ask, cause: unknown): void {

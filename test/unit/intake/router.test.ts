@@ -246,11 +246,31 @@ describe('when another holds the instance', () => {
     world.reachable = false;
     world.take(LAST);
     await settled();
-    world.router.leaving(OTHERS[0]!);
+    world.router.leaving(OTHERS[0]!, false);
     await world.clock.advance(900);
     expect(world.did).toEqual([]);
     await world.clock.advance(400);
     expect(world.did).toContain(`ping ${OTHERS[0]}`);
+  });
+
+  it('one that left with no attempt in hand is replaced at once by the first in rank, and the others have their turn', async () => {
+    world.heldBy(OTHERS[0]!, FIRST);
+    world.take(FIRST);
+    await world.clock.advance(5);
+    world.router.leaving(OTHERS[0]!, true);
+    await settled();
+    expect(world.did).toEqual([`take over from ${OTHERS[0]}`, 'serve']);
+
+    const second = new World();
+    second.heldBy(OTHERS[0]!, LAST);
+    second.take(LAST);
+    await second.clock.advance(5);
+    second.router.leaving(OTHERS[0]!, true);
+    // One is left that ranks before this one.
+    await second.clock.advance(90);
+    expect(second.did).toEqual([]);
+    await second.clock.advance(20);
+    expect(second.did).toEqual([`take over from ${OTHERS[0]}`, 'serve']);
   });
 
   it('an acquisition that was lost to another is tried again soon', async () => {
