@@ -194,14 +194,18 @@ export class Replica {
     this.router.close();
     // What is between two cells hands on at its next step; nothing new is begun.
     const idle = this.attempts.all().length === 0;
-    // Without an attempt all terms end now, and the others may replace them at once; the end of the session, in one
-    // message however much is held, hands back the rest.
+    // Every term without an attempt ends now, and the others may replace it as soon as they hear so. Where there is no
+    // attempt at all, the end of the session hands back everything in one message, however much is held.
     const stopped = idle ? this.leases.stop() : undefined;
-    bus.publish(subjects.answered, { leaving: this.leases.replicaId, free: idle });
-    // Replicas that come later did not hear that.
-    if (!idle) void this.leases.drain();
-    const attempts = idle ? 0 : await this.#handBackIdle('draining');
-    if (!idle) logger.info({ attempts }, 'draining: handed back what has no attempt');
+    const handedBack = idle ? undefined : this.#handBackIdle('draining');
+    const busy = [...new Set(this.attempts.all().map(({ instanceId }) => instanceId))];
+    bus.publish(subjects.answered, { leaving: this.leases.replicaId, busy });
+    if (handedBack !== undefined) {
+      // Replicas that come later did not hear that.
+      void this.leases.drain();
+      const attempts = await handedBack;
+      logger.info({ attempts }, 'draining: handed back what has no attempt');
+    }
     await this.#untilNoAttempts(DRAIN_MS);
     const aborted = this.attempts.all().length;
     if (aborted > 0) {

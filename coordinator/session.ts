@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../src/clock.ts';
-import { renewalMs } from '../src/lease/trust.ts';
+import { marginMs, renewalMs } from '../src/lease/trust.ts';
 import type { LeaseStore } from './store.ts';
 import { TrustWindow } from './trust-window.ts';
 
@@ -56,6 +56,11 @@ export class Session {
     if (this.#ended !== undefined) return false;
     if (this.#window.open(this.#clock.monotonicMs())) return true;
     this.lose('no keep-alive was answered within the trust window');
+    // Keep-alives whose answers were lost may have renewed it all the same. It is ended no earlier than without them.
+    this.#clock.after(
+      marginMs(this.ttlMs),
+      () => void this.#store.revoke(this.leaseId).catch(() => undefined),
+    );
     return false;
   }
 

@@ -24,7 +24,7 @@ import type { Pulse } from './pulse.ts';
 import type { Router } from './router.ts';
 
 const AnsweredNote = z.object({ keys: z.array(z.string()), by: z.string() });
-const LeavingNote = z.object({ leaving: Id, free: z.boolean() });
+const LeavingNote = z.object({ leaving: Id, busy: z.array(Id) });
 const SettleNote = z.object({});
 
 /** What the intake needs of the rest of the replica. */
@@ -160,7 +160,7 @@ export class Intake {
       return;
     }
     const leaving = readBody(LeavingNote, message.data);
-    if (leaving.ok) router.leaving(leaving.value.leaving, leaving.value.free);
+    if (leaving.ok) router.leaving(leaving.value.leaving, new Set(leaving.value.busy));
     else count({ what: 'malformed', verb: 'answered' });
   }
 

@@ -57,8 +57,8 @@ export class Router {
   readonly #parts: RouterParts;
   readonly #asks = new Map<string, Ask>();
   readonly #byInstance = new Map<string, Set<Ask>>();
-  /** Who is draining, and whether its terms may be replaced. */
-  readonly #leaving = new Map<string, boolean>();
+  /** Who is draining, and which of its instances are not free yet. */
+  readonly #leaving = new Map<string, ReadonlySet<string>>();
   readonly #lobby: Lobby;
   #notLeadingFromMs: number | undefined;
   #closed = false;
@@ -98,17 +98,19 @@ export class Router {
   /**
    * A replica said that it is draining: it takes up nothing any more.
    *
-   * @param free it has ended all of its terms and has no attempt in hand, so that they may be replaced at once; otherwise
-   *   what it holds is free only once its lease has vanished
+   * @param busy the instances that it has an attempt of in hand: they are free only once their lease has vanished. Of all
+   *   others it has ended its terms, so they may be replaced at once
    */
-  leaving(replicaId: string, free: boolean): void {
-    this.#leaving.set(replicaId, free);
+  leaving(replicaId: string, busy: ReadonlySet<string>): void {
+    this.#leaving.set(replicaId, busy);
     for (const ask of this.#asks.values()) {
       const { instanceId } = ask.errand;
-      if (free && this.#parts.leases.hint(instanceId)?.replicaId === replicaId)
+      if (this.#parts.leases.hint(instanceId)?.replicaId === replicaId && !busy.has(instanceId)) {
         this.#newTurn(ask, this.first(instanceId));
-      // Where it stood first in rank, the next one is on.
-      else ask.wake();
+      } else {
+        // Where it stood first in rank, the next one is on.
+        ask.wake();
+      }
     }
   }
 
@@ -198,7 +200,7 @@ export class Router {
     const holder = hint === undefined || hint.replicaId === leases.replicaId ? undefined : hint;
     const turnMs =
       this.#rank(instanceId, holder?.replicaId) * TURN_MS + (holder === undefined ? 0 : GRACE_MS);
-    if (holder !== undefined && this.#leaving.get(holder.replicaId) === true) {
+    if (holder !== undefined && this.#leaving.get(holder.replicaId)?.has(instanceId) === false) {
       const rankMs = this.#rank(instanceId) * TURN_MS;
       if (waitedMs < rankMs) return rankMs - waitedMs;
       return (await leases.takeOver(holder)).kind === 'acquired' ? 0 : RETRY_MS;

@@ -24,6 +24,7 @@ interface Pending {
   kind: string;
   /** Epoch milliseconds. */
   struckAt: number;
+  victimless: boolean;
   /** Where there is no victim: until the first answer, as measured. */
   servedMs?: number | undefined;
 }
@@ -32,6 +33,7 @@ const IDLE_STAKES = 3;
 const OPEN_STAKES = 2;
 const TRIES = 14;
 const TOUCH_TIMEOUT_MS = 1_200;
+const LONGEST_DEMAND_MS = 30_000;
 /** An instance with so many cells used might run out of them in the middle of a measurement. */
 const REUSED_UNTIL = 20;
 
@@ -92,9 +94,10 @@ export class FailoverMeter {
     const done = until.then(() => (over = true));
     await Promise.all(
       stakes.map(async (stake) => {
-        const pending: Pending = { stake, faultId: fault.id, kind: fault.kind, struckAt };
+        const pending: Pending = { stake, faultId: fault.id, kind: fault.kind, struckAt, victimless };
         this.#pending.push(pending);
-        if (!stake.attemptOpen) await this.#demand(pending, victimless, () => over);
+        // Without a victim nobody takes over: it is asked for until it is served, beyond the end of the fault.
+        if (!stake.attemptOpen) await this.#demand(pending, () => over && !victimless);
       }),
     );
     await done;
@@ -103,13 +106,14 @@ export class FailoverMeter {
   /** What the log says of the failovers of one instance. */
   failoversOf({ evidence, receiptTimes }: LogEvidence): Failover[] {
     const own = this.#pending.filter(({ stake }) => stake.instance.instanceId === evidence.instanceId);
-    return own.flatMap(({ stake, faultId, kind, struckAt, servedMs }) => {
+    return own.flatMap(({ stake, faultId, kind, struckAt, victimless, servedMs }) => {
       const attemptOpen = wasOpen(evidence.rows, stake.fencingToken, struckAt);
       // Nobody asks for one whose attempt was to be open: if it was not, there is nothing to measure.
       if (stake.attemptOpen && !attemptOpen) return [];
       const bound = faultKind(kind).bound(this.#ttlMs);
       const common = { faultId, kind, instanceId: evidence.instanceId, attemptOpen };
       if (servedMs !== undefined) return [{ ...common, boundMs: null, ms: servedMs }];
+      if (victimless) return [];
       const boundMs = attemptOpen ? bound.open : bound.idle;
       const later = (fencingToken: number): boolean => fencingToken > stake.fencingToken;
       const times = [
@@ -126,10 +130,11 @@ export class FailoverMeter {
     });
   }
 
-  async #demand(pending: Pending, victimless: boolean, isOver: () => boolean): Promise<void> {
+  async #demand(pending: Pending, isOver: () => boolean): Promise<void> {
+    const { victimless } = pending;
     const { instance, fencingToken } = pending.stake;
     const startedAt = performance.now();
-    while (!isOver() && !instance.ended) {
+    while (!isOver() && !instance.ended && performance.now() - startedAt < LONGEST_DEMAND_MS) {
       const request = { requestId: this.#workload.name('f'), maxCells: 1, wait: true };
       const receipt = await this.#workload.advance(this.#agent, instance, request, { timeoutMs: 10_000 });
       const served = receipt.outcome === 'advanced' || receipt.outcome === 'completed';
@@ -141,6 +146,8 @@ export class FailoverMeter {
       // The shortest bounds are a few hundred milliseconds; the cells must last for the longest.
       await sleep(performance.now() - startedAt < 1_000 ? 15 : Math.max(100, this.#ttlMs / 20));
     }
+    // Not served in all that time: so long at least.
+    if (victimless && !instance.ended) pending.servedMs = Math.round(performance.now() - startedAt);
   }
 
   /** Instances of a runbook that the victim holds: advanced by one cell, they lie in somebody's hands. */

@@ -246,18 +246,18 @@ describe('when another holds the instance', () => {
     world.reachable = false;
     world.take(LAST);
     await settled();
-    world.router.leaving(OTHERS[0]!, false);
+    world.router.leaving(OTHERS[0]!, new Set([LAST]));
     await world.clock.advance(900);
     expect(world.did).toEqual([]);
     await world.clock.advance(400);
     expect(world.did).toContain(`ping ${OTHERS[0]}`);
   });
 
-  it('one that left with no attempt in hand is replaced at once by the first in rank, and the others have their turn', async () => {
+  it('one that left without an attempt of the instance is replaced at once by the first in rank, and the others have their turn', async () => {
     world.heldBy(OTHERS[0]!, FIRST);
     world.take(FIRST);
     await world.clock.advance(5);
-    world.router.leaving(OTHERS[0]!, true);
+    world.router.leaving(OTHERS[0]!, new Set());
     await settled();
     expect(world.did).toEqual([`take over from ${OTHERS[0]}`, 'serve']);
 
@@ -265,7 +265,7 @@ describe('when another holds the instance', () => {
     second.heldBy(OTHERS[0]!, LAST);
     second.take(LAST);
     await second.clock.advance(5);
-    second.router.leaving(OTHERS[0]!, true);
+    second.router.leaving(OTHERS[0]!, new Set());
     // One is left that ranks before this one.
     await second.clock.advance(90);
     expect(second.did).toEqual([]);
