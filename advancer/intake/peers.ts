@@ -24,7 +24,10 @@ const PeerMessage = z.union([
 const RunsReply = z.object({ runs: z.boolean() });
 
 const PINGS = 3;
-const PING_TIMEOUT_MS = 100;
+/** All of them together stay well below 300 ms, so that what follows from them is done within half a second. */
+const PING_TIMEOUT_MS = 80;
+/** Shorter than the pings that follow the first one take, so nobody waits for it. */
+const ECHO_TIMEOUT_MS = 150;
 const RUNS_TIMEOUT_MS = 500;
 /** How long an answer about a peer serves others who ask the same. */
 const FRESH_MS = 100;
@@ -41,6 +44,7 @@ export class Peers {
   readonly #attempts: Attempts;
   readonly #count: (event: Counted) => void;
   readonly #serve: (forward: Forward, message: BusMessage) => void;
+  #self: string | undefined;
   readonly #reached = new Map<string, { atMs: number; answer: Promise<boolean> }>();
 
   constructor(parts: {
@@ -62,6 +66,7 @@ export class Peers {
 
   /** Answers others' questions to this process. */
   serve(replicaId: string): BusSubscription {
+    this.#self = replicaId;
     return this.#bus.subscribe(this.#subjects.replica(replicaId), (message) =>
       this.#answer(replicaId, message),
     );
@@ -89,7 +94,7 @@ export class Peers {
 
   /**
    * Whether a replica answers: `false` when nobody listens on its subject, or three pings stay without an answer.
-   * While this process itself is cut off it can tell nothing, and says `true`.
+   * While this process itself is cut off, or its own messages are lost, it can tell nothing, and says `true`.
    */
   async reachable(replicaId: string): Promise<boolean> {
     const nowMs = this.#clock.monotonicMs();
@@ -105,6 +110,7 @@ export class Peers {
   }
 
   async #ping(replicaId: string): Promise<boolean> {
+    let echo: Promise<boolean> | undefined;
     for (let ping = 0; ping < PINGS; ping += 1) {
       const reply = await this.#bus.request(
         this.#subjects.replica(replicaId),
@@ -119,9 +125,24 @@ export class Peers {
         case 'no_responders':
           return false;
         case 'timeout':
+          echo ??= this.#hearsItself();
       }
     }
-    return false;
+    return (await echo) === false;
+  }
+
+  /**
+   * Whether a message of this process comes back to it through the server. One that nobody hears would take everybody for
+   * unreachable, and take from them what it then cannot answer for.
+   */
+  async #hearsItself(): Promise<boolean> {
+    if (this.#self === undefined) return false;
+    const reply = await this.#bus.request(
+      this.#subjects.replica(this.#self),
+      { ask: 'ping' },
+      ECHO_TIMEOUT_MS,
+    );
+    return reply.kind === 'reply';
   }
 
   #answer(replicaId: string, message: BusMessage): void {

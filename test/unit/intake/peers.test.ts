@@ -1,0 +1,78 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import { Peers } from '../../../advancer/intake/peers.ts';
+import { Attempts } from '../../../advancer/run/attempts.ts';
+import type { Bus, BusReply } from '../../../src/bus/bus.ts';
+import { subjects } from '../../../src/bus/subjects.ts';
+import { HandClock } from '../coordinator/hand-clock.ts';
+
+const ME = 'a-00000001';
+const OTHER = 'b-00000002';
+const names = subjects('test');
+
+const ALIVE: BusReply = { kind: 'reply', body: {} };
+
+describe('whether another replica is reachable', () => {
+  const clock = new HandClock();
+  let answers: Map<string, BusReply>;
+  let asked: string[];
+  let peers: Peers;
+
+  beforeEach(() => {
+    answers = new Map();
+    asked = [];
+    const bus: Partial<Bus> = {
+      subscribe: () => ({ unsubscribe: () => undefined }),
+      request: async (subject, _body, timeoutMs) => {
+        asked.push(subject);
+        const answer = answers.get(subject);
+        if (answer === undefined) await clock.sleep(timeoutMs);
+        return answer ?? { kind: 'timeout' };
+      },
+    };
+    peers = new Peers({
+      bus: bus as Bus,
+      subjects: names,
+      clock,
+      attempts: new Attempts(),
+      count: () => undefined,
+      serve: () => undefined,
+    });
+    peers.serve(ME);
+  });
+
+  async function within(ms: number): Promise<boolean | undefined> {
+    let answer: boolean | undefined;
+    void peers.reachable(OTHER).then((reachable) => (answer = reachable));
+    await clock.advance(ms);
+    return answer;
+  }
+
+  it('is so when it answers, and not when nobody listens', async () => {
+    answers.set(names.replica(OTHER), ALIVE);
+    expect(await within(1)).toBe(true);
+    await clock.advance(200);
+    answers.set(names.replica(OTHER), { kind: 'no_responders' });
+    expect(await within(1)).toBe(false);
+  });
+
+  it('is not so when three pings stay without an answer, within 300 ms', async () => {
+    answers.set(names.replica(ME), ALIVE);
+    expect(await within(300)).toBe(false);
+    expect(asked.filter((subject) => subject === names.replica(OTHER))).toHaveLength(3);
+  });
+
+  it('nobody can tell whose own messages are lost: everybody counts as reachable', async () => {
+    expect(await within(300)).toBe(true);
+  });
+
+  it('whoever asks while it is being asked waits for the same answer', async () => {
+    answers.set(names.replica(ME), ALIVE);
+    const first = peers.reachable(OTHER);
+    await clock.advance(200);
+    const second = peers.reachable(OTHER);
+    await clock.advance(100);
+    expect(await Promise.all([first, second])).toEqual([false, false]);
+    expect(asked.filter((subject) => subject === names.replica(OTHER))).toHaveLength(3);
+  });
+});
