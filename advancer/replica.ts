@@ -131,7 +131,7 @@ export class Replica {
       tellAnswered: (key) => this.#answeredNotes.add(key),
       logTrouble,
     });
-    this.#answeredNotes = new AnsweredNotes(clock, (keys) =>
+    this.#answeredNotes = new AnsweredNotes((keys) =>
       bus.publish(subjects.answered, { keys, by: this.leases.replicaId }),
     );
     this.#pulse = new Pulse(clock);

@@ -108,7 +108,10 @@ export async function advance(
           await context.clock.sleep(step.backoffMs, AbortSignal.any([context.draining, term.holding.signal]));
         }
         const result = await runAttempt(context, term, step, whom, () =>
-          early.give(receiptOf(context, term, request, 'unavailable', { error: postgresAway })),
+          early.give({
+            ...receiptOf(context, term, request, 'unavailable', { error: postgresAway }),
+            steps: term.committedSteps(request.requestId),
+          }),
         );
         if (result.kind === 'closed') break;
         if (result.kind === 'handed_on') await term.commit();

@@ -4,7 +4,7 @@ import { statusOf } from '../../src/execution/status.ts';
 import { nextCell, type Course } from '../../src/execution/plan.ts';
 import { storableJson, type JsonObject } from '../../src/json.ts';
 import type { Holding } from '../../src/lease/holding.ts';
-import type { Receipt } from '../../src/request/receipt.ts';
+import type { Receipt, Step } from '../../src/request/receipt.ts';
 import type { LateOutcome, Snapshot } from '../log/log.ts';
 import { appendDefinitely, type Definite } from './append.ts';
 import type { AttemptInHand } from './attempts.ts';
@@ -39,6 +39,7 @@ export class Term {
   readonly #context: RunContext;
   #pending: NewRow[] = [];
   #closing: AttemptInHand | undefined;
+  #committedSeq: number;
   #spent = false;
 
   constructor(context: RunContext, holding: Holding, snapshot: Snapshot) {
@@ -49,6 +50,7 @@ export class Term {
       inputs: snapshot.instance.inputs,
       state: foldRows(snapshot.rows),
     };
+    this.#committedSeq = this.course.state.lastSeq;
   }
 
   /** Whether somebody with a higher token has written already. */
@@ -64,6 +66,12 @@ export class Term {
   /** Whether anything is proposed and not committed. */
   get dirty(): boolean {
     return this.#pending.length > 0;
+  }
+
+  /** The rows of a request that are definitely in the log. */
+  committedSteps(requestId: string): Step[] {
+    const steps = this.course.state.stepsByRequest.get(requestId) ?? [];
+    return steps.filter(({ seq }) => seq <= this.#committedSeq);
   }
 
   /** The first cell that is not through, as receipts name it. */
@@ -126,6 +134,7 @@ export class Term {
     if (commit.kind === 'committed') {
       const committed =
         definite.kind === 'appended' || definite.kind === 'already_recorded' ? definite.rows : [];
+      this.#committedSeq = committed.at(-1)?.seq ?? this.#committedSeq;
       this.#restamp(committed);
       // The receipt has them all, and answers for the request from now on.
       if (requestId !== null) this.course.state.stepsByRequest.delete(requestId);
