@@ -66,7 +66,10 @@ export class Router {
   constructor(parts: RouterParts) {
     this.#parts = parts;
     this.#lobby = new Lobby(parts.clock, GRACE_MS);
-    parts.leases.onVanished((instanceId) => this.#newTurns(instanceId));
+    // A replica that dies goes together with its leases: who is first is told once all of that is seen.
+    parts.leases.onVanished((instanceId) => {
+      if (this.#byInstance.has(instanceId)) queueMicrotask(() => this.#newTurns(instanceId));
+    });
   }
 
   /** Takes up a request, or joins it to the same one that is remembered already. */

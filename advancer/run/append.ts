@@ -28,12 +28,13 @@ export async function appendDefinitely(context: RunContext, entry: AppendEntry):
     if (outcome.kind !== 'unknown') return outcome;
     context.count({ what: 'unknown_append' });
     context.logTrouble(outcome.cause);
-    const forMs = clock.monotonicMs() - since;
+    // Whole milliseconds: a time-out that is as long as a TTL is not longer than one by a rounding error.
+    const forMs = Math.round(clock.monotonicMs() - since);
     const { instanceId } = entry;
     logger.warn({ instanceId, forMs, err: outcome.cause }, 'append unknown, sending the same rows again');
     if (!steppedDown && forMs > context.stepDownAfterMs) {
       steppedDown = true;
-      await leases.stepDown(`Postgres has not answered for ${Math.round(forMs)} ms with an attempt in hand`);
+      await leases.stepDown(`Postgres has not answered for ${forMs} ms with an attempt in hand`);
     }
     await clock.sleep(pauseMs);
   }

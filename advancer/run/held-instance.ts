@@ -61,9 +61,9 @@ export class HeldInstance {
     return this.#pinned(() => this.#exclusively(() => this.#decide(message)));
   }
 
-  /** Whether a request is being worked on. */
+  /** Whether a request is being worked on, or is about to be. */
   get busy(): boolean {
-    return this.#active !== undefined;
+    return this.#active !== undefined || this.#requests.size > 0;
   }
 
   /** Closes and settles what can be settled without a person; says whether anything is left open or in doubt. */
