@@ -65,12 +65,12 @@ create function leasehold.malformed(
 ) returns text
   language sql immutable
   return case
-    when not (length(instance_id) <= 128 and instance_id ~ '^[A-Za-z0-9_-]+$') then 'instance_id'
+    when not leasehold.is_id(instance_id) then 'instance_id'
     when fencing_token < 1 then 'fencing_token'
     when kind not in ('started', 'completed', 'failed', 'interrupted', 'decided', 'satisfied', 'refuted') then 'kind'
-    when not (length(cell_id) <= 128 and cell_id ~ '^[A-Za-z0-9_-]+$') then 'cell_id'
+    when not leasehold.is_id(cell_id) then 'cell_id'
     when attempt < 1 then 'attempt'
-    when not (length(request_id) <= 128 and request_id ~ '^[A-Za-z0-9_-]+$') then 'request_id'
+    when not leasehold.is_id(request_id) then 'request_id'
     when jsonb_typeof(body) <> 'object' then 'body'
   end;
 
