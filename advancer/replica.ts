@@ -27,6 +27,11 @@ import { Sweeper } from './sweep/sweeper.ts';
 export const DRAIN_MS = 8_000;
 /** How long aborted attempts have to write down what became of them. */
 const LAST_WORDS_MS = 1_500;
+/**
+ * How long the others have to take over what they have requests for, before etcd is told to delete all that is left:
+ * deleting thousands of keys, and reading of it, would keep etcd and every replica busy at the one moment that counts.
+ */
+const HEAD_START_MS = 100;
 
 /** The coordinator as the replica drives it. */
 export interface LeasesLifecycle extends Leases {
@@ -35,8 +40,12 @@ export interface LeasesLifecycle extends Leases {
   drain(): Promise<void>;
   /** How many leases are held, with or without work. */
   readonly held: number;
-  /** Hands back everything and leaves. */
-  stop(): Promise<void>;
+  /**
+   * Ends every term at once, hands back everything and leaves.
+   *
+   * @param headStartMs how long others, who were told, have to replace the terms before they are handed back
+   */
+  stop(headStartMs?: number): Promise<void>;
 }
 
 /** What a replica is made of; the simulation makes one of its own parts. */
@@ -196,15 +205,17 @@ export class Replica {
     const idle = this.attempts.all().length === 0;
     // Every term without an attempt ends now, and the others may replace it as soon as they hear so. Where there is no
     // attempt at all, the end of the session hands back everything in one message, however much is held.
-    const stopped = idle ? this.leases.stop() : undefined;
-    const handedBack = idle ? undefined : this.#handBackIdle('draining');
+    const stopped = idle ? this.leases.stop(HEAD_START_MS) : undefined;
+    const handedBack = idle ? undefined : this.#handBackIdle('draining', HEAD_START_MS);
     const busy = [...new Set(this.attempts.all().map(({ instanceId }) => instanceId))];
     bus.publish(subjects.answered, { leaving: this.leases.replicaId, busy });
+    void bus.flush();
     if (handedBack !== undefined) {
       // Replicas that come later did not hear that.
       void this.leases.drain();
-      const attempts = await handedBack;
-      logger.info({ attempts }, 'draining: handed back what has no attempt');
+      void handedBack.then((attempts) => {
+        logger.info({ attempts }, 'draining: handed back what has no attempt');
+      });
     }
     await this.#untilNoAttempts(DRAIN_MS);
     const aborted = this.attempts.all().length;
@@ -235,10 +246,10 @@ export class Replica {
   }
 
   /** Hands back every holding that has no attempt in hand; answers how many attempts are in hand. */
-  async #handBackIdle(why: string): Promise<number> {
+  async #handBackIdle(why: string, headStartMs?: number): Promise<number> {
     const attempts = this.attempts.all();
     const busy = new Set(attempts.map(({ instanceId }) => instanceId));
-    await this.leases.releaseAll((instanceId) => !busy.has(instanceId), why);
+    await this.leases.releaseAll((instanceId) => !busy.has(instanceId), why, headStartMs);
     return attempts.length;
   }
 
@@ -247,11 +258,9 @@ export class Replica {
     if (known?.holding === holding) return known;
     const held = new HeldInstance(this.#context, holding);
     this.#held.set(holding.instanceId, held);
-    const forget = (): void => {
+    holding.onEnd(() => {
       if (this.#held.get(holding.instanceId) === held) this.#held.delete(holding.instanceId);
-    };
-    if (holding.signal.aborted) forget();
-    else holding.signal.addEventListener('abort', forget, { once: true });
+    });
     return held;
   }
 

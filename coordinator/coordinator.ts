@@ -136,8 +136,8 @@ export class Coordinator implements Leases {
     await this.#tenure?.release(holding, why);
   }
 
-  async releaseAll(which: (instanceId: string) => boolean, why: string): Promise<void> {
-    await this.#tenure?.releaseAll(which, why);
+  async releaseAll(which: (instanceId: string) => boolean, why: string, headStartMs?: number): Promise<void> {
+    await this.#tenure?.releaseAll(which, why, headStartMs);
   }
 
   supersede(holding: Holding): void {
@@ -210,18 +210,22 @@ export class Coordinator implements Leases {
     if (session !== undefined) await this.#registry.registerDraining(session).catch(() => undefined);
   }
 
-  /** Gives back everything, ends the session, and stops every timer. May be called twice. */
-  stop(): Promise<void> {
-    this.#stopped ??= this.#stop();
+  /**
+   * Ends every term at once, gives back everything, ends the session, and stops every timer. May be called twice.
+   *
+   * @param headStartMs how long to wait before giving back, for others who know to replace the ended terms meanwhile
+   */
+  stop(headStartMs = 0): Promise<void> {
+    this.#stopped ??= this.#stop(headStartMs);
     return this.#stopped;
   }
 
-  async #stop(): Promise<void> {
+  async #stop(headStartMs: number): Promise<void> {
     this.#leaving = 'stopped';
     this.#stopSignal.abort();
     // Revoking takes every key that still hangs on this session with it, the one in the registry too. A key that was
     // taken over hangs on its successor's.
-    await this.#tenure?.close('stopped');
+    await this.#tenure?.close('stopped', headStartMs);
     const ended = this.#directory.stop();
     this.#store.abandon();
     await Promise.all([ended, this.#running?.done]);
@@ -279,7 +283,7 @@ export class Coordinator implements Leases {
       this.#tenure = undefined;
       this.#reason = `the session ended: ${why}`;
       // What was seen of the leases is as doubtful as the session was.
-      this.#directory.refresh();
+      if (this.#leaving !== 'stopped') this.#directory.refresh();
     });
     return tenure;
   }

@@ -37,8 +37,12 @@ export interface Leases {
   takeOver(seen: LeaseRecord): Promise<AcquireOutcome>;
   /** Deletes the key if it still has this term's token, and ends the holding. */
   release(holding: Holding, why: string): Promise<void>;
-  /** Releases, in batches, every holding that the predicate picks by its instance; pinned ones too. */
-  releaseAll(which: (instanceId: string) => boolean, why: string): Promise<void>;
+  /**
+   * Ends at once every holding that the predicate picks by its instance, pinned ones too, and releases them in batches.
+   *
+   * @param headStartMs how long others who know have to replace the ended terms before they are released
+   */
+  releaseAll(which: (instanceId: string) => boolean, why: string, headStartMs?: number): Promise<void>;
   /** A higher token was seen: ends the holding at once, without touching etcd's key. */
   supersede(holding: Holding): void;
   /** Keeps a holding from being released as idle until the returned function is called. */

@@ -93,9 +93,13 @@ export class Session {
     for (const listener of this.#listeners.splice(0)) listener(why);
   }
 
-  /** Ends it on purpose and revokes the lease, so that others need not wait. False: etcd did not confirm it. */
-  async end(why: string): Promise<boolean> {
+  /**
+   * Ends it on purpose and, after a head start, revokes the lease, so that others need not wait. False: etcd did not
+   * confirm it.
+   */
+  async end(why: string, headStartMs = 0): Promise<boolean> {
     this.lose(why);
+    if (headStartMs > 0) await this.#clock.sleep(headStartMs);
     try {
       await this.#store.revoke(this.leaseId);
       return true;

@@ -35,6 +35,7 @@ export interface TenureOptions {
  */
 export class Tenure {
   readonly session: Session;
+  readonly #clock: Clock;
   readonly #log: CoordinatorLog | undefined;
   readonly #holdings: Holdings;
   readonly #releases: Releases;
@@ -44,6 +45,7 @@ export class Tenure {
   constructor(options: TenureOptions) {
     const { store, clock, session, namespace, replicaId, limits } = options;
     this.session = session;
+    this.#clock = clock;
     this.#log = options.log;
     this.#holdings = new Holdings(clock, limits, (term, why) => void this.release(term, why));
     this.#releases = new Releases(store, namespace, MAX_ITEMS);
@@ -118,16 +120,22 @@ export class Tenure {
     if (leaseId === this.session.leaseId) this.#orphans.suspect(seen.instanceId, seen.token);
   }
 
-  /** Gives back everything at once, by ending the session. */
-  async close(why: string): Promise<void> {
+  /** Ends everything at once, and gives it back by ending the session, after a head start for whoever replaces it. */
+  async close(why: string, headStartMs = 0): Promise<void> {
     this.#holdings.endAll('released');
-    await this.session.end(why);
+    await this.session.end(why, headStartMs);
   }
 
-  /** Gives back, pinned or not, every holding whose instance is picked. */
-  async releaseAll(which: (instanceId: string) => boolean, why: string): Promise<void> {
+  /** Ends at once, pinned or not, every holding whose instance is picked, and gives it back after the head start. */
+  async releaseAll(which: (instanceId: string) => boolean, why: string, headStartMs = 0): Promise<void> {
     const picked = this.#holdings.all().filter(({ instanceId }) => which(instanceId));
-    await Promise.all(picked.map((term) => this.release(term, why)));
+    for (const term of picked) {
+      this.#holdings.end(term, 'released');
+      this.#releases.markEnded(term.instanceId, term.token);
+    }
+    this.#log?.debug({ leases: picked.length, why }, 'leases given back');
+    if (headStartMs > 0 && picked.length > 0) await this.#clock.sleep(headStartMs);
+    await Promise.all(picked.map((term) => this.#giveBack(term)));
   }
 
   #present(instanceId: string): AcquireOutcome | undefined {

@@ -7,7 +7,10 @@ export class Term implements Holding {
   readonly instanceId: string;
   readonly token: FencingToken;
   readonly #session: Session;
-  readonly #controller = new AbortController();
+  // Made when somebody asks for the signal: a replica that leaves ends thousands of terms in one turn.
+  #controller: AbortController | undefined;
+  #listeners: (() => void)[] = [];
+  #ended: HoldingEnd | undefined;
   /** How many pins hold it back from being released. */
   pins = 0;
   /** When it was last got, pinned or unpinned, on the monotonic clock. */
@@ -21,16 +24,30 @@ export class Term implements Holding {
   }
 
   get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#ended !== undefined) this.#controller.abort(this.#ended);
+    }
     return this.#controller.signal;
   }
 
   trusted(): boolean {
     // The session first: asking it is what notices that its window has passed, and that ends this term.
-    return this.#session.trusted() && !this.signal.aborted;
+    return this.#session.trusted() && this.#ended === undefined;
+  }
+
+  onEnd(listener: () => void): void {
+    if (this.#ended === undefined) this.#listeners.push(listener);
+    else listener();
   }
 
   /** Ends the term; only the first reason counts. */
   end(reason: HoldingEnd): void {
-    this.#controller.abort(reason);
+    if (this.#ended !== undefined) return;
+    this.#ended = reason;
+    this.#controller?.abort(reason);
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const listener of listeners) listener();
   }
 }

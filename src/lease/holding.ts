@@ -20,6 +20,8 @@ export interface Holding {
   readonly token: FencingToken;
   /** Fires when the holding ends, with a {@link HoldingEnd} as its reason. */
   readonly signal: AbortSignal;
+  /** Calls back once, when the holding ends; at once if it has. Cheaper than the signal. */
+  onEnd(listener: () => void): void;
   /** Checked synchronously before each intent and again just before the effect. */
   trusted(): boolean;
 }

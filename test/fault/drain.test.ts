@@ -114,9 +114,9 @@ describe('a replica that gets SIGTERM', () => {
     process.stderr.write(
       `SIGTERM to the first receipt elsewhere: ${inWords(leftMs)}; without a SIGTERM: ${inWords(usualMs)}\n`,
     );
-    // The goal is 100 ms. Forty at once on two cores take longer with and without a SIGTERM, so what is asserted is a
-    // bound that tells a hand-over from a take-over after the lease's end; the figures are for a person.
-    expect(quantile(leftMs, 0.99)).toBeLessThan(500 + 3 * quantile(usualMs, 0.99));
+    // The goal is 100 ms. On a machine that is busy with something else forty at once take longer with and without a
+    // SIGTERM, so what is asserted allows for that.
+    expect(quantile(leftMs, 0.99)).toBeLessThan(100 + 3 * quantile(usualMs, 0.99));
   });
 
   it('hands an instance on as soon as its attempt has ended, although another attempt is still open', async () => {

@@ -98,9 +98,9 @@ export function withoutTrustWindow(leases: LeasesLifecycle): LeasesLifecycle {
       forget(holding);
       return leases.release(holding, why);
     },
-    releaseAll(which, why) {
+    releaseAll(which, why, headStartMs) {
       for (const instanceId of kept.keys()) if (which(instanceId)) kept.delete(instanceId);
-      return leases.releaseAll(which, why);
+      return leases.releaseAll(which, why, headStartMs);
     },
   });
 }

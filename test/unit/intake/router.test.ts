@@ -94,6 +94,7 @@ class World {
       instanceId,
       token: 7,
       signal: new AbortController().signal,
+      onEnd: () => undefined,
       trusted: () => true,
     };
     return { kind: 'acquired', holding: this.holding };
