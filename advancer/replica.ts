@@ -137,10 +137,10 @@ export class Replica {
       count,
       ttlMs: parts.ttlMs,
       held,
-      tellAnswered: (key) => this.#answeredNotes.add(key),
+      tellAnswered: (key, recorded) => this.#answeredNotes.add(key, recorded),
       logTrouble,
     });
-    this.#answeredNotes = new AnsweredNotes((keys) =>
+    this.#answeredNotes = new AnsweredNotes(clock, (keys) =>
       bus.publish(subjects.answered, { keys, by: this.leases.replicaId }),
     );
     this.#pulse = new Pulse(clock);
@@ -154,6 +154,7 @@ export class Replica {
       clock,
       logger,
       count,
+      heard: (replicaId) => this.#peers.heard(replicaId),
       logTrouble,
     });
     this.#sweeper = new Sweeper({ leases: this.leases, log, clock, logger, held, logTrouble });

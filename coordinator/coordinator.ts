@@ -94,6 +94,7 @@ export class Coordinator implements Leases {
       namespace,
       onLease: (lease, leaseId) => {
         if (lease.replicaId === replicaId) this.#tenure?.sawOwnKey(lease, leaseId);
+        else this.#tenure?.sawAnothersKey(lease);
       },
       onBroken: (why) => options.log?.warn({ why }, 'lost sight of the leases; listing them again'),
     });

@@ -120,6 +120,17 @@ export class Tenure {
     if (leaseId === this.session.leaseId) this.#orphans.suspect(seen.instanceId, seen.token);
   }
 
+  /**
+   * Tells it of a lease key of another process, as the directory saw it. A later term than the one that is held here was
+   * taken over: were it served on, two would serve the instance until the log fences one of them.
+   */
+  sawAnothersKey(seen: LeaseRecord): void {
+    const term = this.#holdings.get(seen.instanceId);
+    if (term === undefined || seen.token <= term.token) return;
+    this.#holdings.end(term, 'superseded');
+    this.#releases.markEnded(term.instanceId, term.token);
+  }
+
   /** Ends everything at once, and gives it back by ending the session, after a head start for whoever replaces it. */
   async close(why: string, headStartMs = 0): Promise<void> {
     this.#holdings.endAll('released');

@@ -3,7 +3,9 @@ import type { Json } from '../../src/json.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
 
 /** What came of serving a broadcast request on a held instance. */
-export type Served = { kind: 'answered'; reply: Json } | { kind: 'handed_on' };
+export type Served =
+  /** `recorded`: the answer is in the log, for whoever takes the request up again. */
+  { kind: 'answered'; reply: Json; recorded: boolean } | { kind: 'handed_on' };
 
 /** A broadcast as one replica sends it on to another. */
 export type Forward = {
@@ -20,8 +22,12 @@ export interface Errand {
   instanceId: string;
   /** By the wall clock, in milliseconds since 1970; nobody acts on it afterwards. */
   expiresAtMs: number;
-  /** Does the work under a holding. */
-  serve(held: HeldInstance): Promise<Served>;
+  /**
+   * Does the work under a holding.
+   *
+   * @param remembered whether it has waited here, so that somebody else may have answered it meanwhile
+   */
+  serve(held: HeldInstance, remembered: boolean): Promise<Served>;
   /** The message as it can be sent on to a holder that may not have heard it; undefined: it is not worth it. */
   forward?: (() => Forward) | undefined;
   /** What to say when nobody can serve it for now, or it has expired. */
@@ -36,6 +42,8 @@ export class Ask {
   readonly errand: Errand;
   /** When its turn order was last laid down, on the monotonic clock. */
   turnsFromMs: number;
+  /** Whether it was not served as soon as it came. */
+  remembered = false;
   /** The holder that it was sent on to. */
   forwardedTo: string | undefined;
   readonly #replies: ((body: Json) => void)[];

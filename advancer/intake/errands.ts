@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 
 import type { Json } from '../../src/json.ts';
+import { isRecorded } from '../../src/request/receipt.ts';
 import type { AdvanceMessage, DecideMessage, ReplyError } from '../../src/request/messages.ts';
 import type { Counted } from '../run/context.ts';
 import type { AdvanceRequest } from '../run/advance.ts';
@@ -34,11 +35,12 @@ export function advanceErrand(
     key: `advance/${instanceId}/${message.requestId}`,
     instanceId,
     expiresAtMs,
-    async serve(held) {
-      const handled = await held.advance(request);
+    async serve(held, remembered) {
+      const handled = await held.advance(request, remembered);
       if (handled.kind === 'handed_on') return handled;
-      count({ what: 'receipt', outcome: handled.receipt.outcome });
-      return { kind: 'answered', reply: asJson(handled.receipt) };
+      const { outcome } = handled.receipt;
+      count({ what: 'receipt', outcome });
+      return { kind: 'answered', reply: asJson(handled.receipt), recorded: isRecorded(outcome) };
     },
     forward() {
       // With the expiry that counted from when it arrived here.
@@ -70,10 +72,10 @@ export function decideErrand(
         case 'handed_on':
           return decided;
         case 'refused':
-          return { kind: 'answered', reply: errorReply(decided.error) };
+          return { kind: 'answered', reply: errorReply(decided.error), recorded: false };
         case 'decided': {
           const { seq, as } = decided;
-          return { kind: 'answered', reply: { instanceId, seq, as } };
+          return { kind: 'answered', reply: { instanceId, seq, as }, recorded: true };
         }
       }
     },
@@ -90,7 +92,7 @@ export function settleErrand(instanceId: string, arrivedAtMs: number): Errand {
     expiresAtMs: arrivedAtMs + SHORT_EXPIRY_MS,
     async serve(held) {
       await held.settle();
-      return { kind: 'answered', reply: null };
+      return { kind: 'answered', reply: null, recorded: true };
     },
     refusal: () => null,
   };

@@ -37,6 +37,8 @@ export interface IntakeParts {
   clock: Clock;
   logger: Logger;
   count: (event: Counted) => void;
+  /** Notes that another replica is there. */
+  heard: (replicaId: string) => void;
   logTrouble: (cause: unknown) => void;
 }
 
@@ -153,10 +155,12 @@ export class Intake {
   }
 
   #answered(message: BusMessage): void {
-    const { router, count } = this.#parts;
+    const { router, count, heard } = this.#parts;
     const answered = readBody(AnsweredNote, message.data);
     if (answered.ok) {
-      for (const key of answered.value.keys) router.answered(key, answered.value.by);
+      const { keys, by } = answered.value;
+      heard(by);
+      for (const key of keys) router.answered(key, by);
       return;
     }
     const leaving = readBody(LeavingNote, message.data);

@@ -28,6 +28,15 @@ const PINGS = 3;
 const PING_TIMEOUT_MS = 80;
 /** Shorter than the pings that follow the first one take, so nobody waits for it. */
 const ECHO_TIMEOUT_MS = 150;
+/** A ping that took so long was given up late: this process stood still, and may not have read the answer yet. */
+const STALLED_MS = PING_TIMEOUT_MS * 1.5;
+/**
+ * On a quiet machine an own message is back within a few milliseconds. Where it takes longer the machine or the server is
+ * slow, and so may be a replica that lives: it has this many times as long as that.
+ */
+const ECHOES = 12;
+/** But no longer than this. */
+const MOST_PATIENCE_MS = 1_500;
 const RUNS_TIMEOUT_MS = 500;
 /** How long an answer about a peer serves others who ask the same. */
 const FRESH_MS = 100;
@@ -46,6 +55,8 @@ export class Peers {
   readonly #serve: (forward: Forward, message: BusMessage) => void;
   #self: string | undefined;
   readonly #reached = new Map<string, { atMs: number; answer: Promise<boolean> }>();
+  /** When a replica that is being pinged was last heard to say something else. */
+  readonly #heard = new Map<string, number>();
 
   constructor(parts: {
     bus: Bus;
@@ -92,9 +103,15 @@ export class Peers {
     return reply.kind === 'reply' ? reply.body : undefined;
   }
 
+  /** Another replica has said something: it is there, whether or not it has come to answering pings. */
+  heard(replicaId: string): void {
+    if (this.#reached.has(replicaId)) this.#heard.set(replicaId, this.#clock.monotonicMs());
+  }
+
   /**
-   * Whether a replica answers: `false` when nobody listens on its subject, or three pings stay without an answer.
-   * While this process itself is cut off, or its own messages are lost, it can tell nothing, and says `true`.
+   * Whether a replica answers: `false` when nobody listens on its subject, or three pings stay without an answer and
+   * nothing else is heard of it. While this process itself is cut off, or its own messages are lost, it can tell nothing,
+   * and says `true`; while messages are slow, it waits for longer.
    */
   async reachable(replicaId: string): Promise<boolean> {
     const nowMs = this.#clock.monotonicMs();
@@ -110,8 +127,10 @@ export class Peers {
   }
 
   async #ping(replicaId: string): Promise<boolean> {
-    let echo: Promise<boolean> | undefined;
-    for (let ping = 0; ping < PINGS; ping += 1) {
+    const sinceMs = this.#clock.monotonicMs();
+    let echo: Promise<number | undefined> | undefined;
+    for (let pings = 0; ;) {
+      const sentMs = this.#clock.monotonicMs();
       const reply = await this.#bus.request(
         this.#subjects.replica(replicaId),
         { ask: 'ping' },
@@ -125,24 +144,31 @@ export class Peers {
         case 'no_responders':
           return false;
         case 'timeout':
-          echo ??= this.#hearsItself();
       }
+      if ((this.#heard.get(replicaId) ?? 0) >= sinceMs) return true;
+      echo ??= this.#echoMs();
+      const nowMs = this.#clock.monotonicMs();
+      if (nowMs - sentMs < STALLED_MS) pings += 1;
+      if (pings < PINGS && nowMs - sinceMs < MOST_PATIENCE_MS) continue;
+      const echoMs = await echo;
+      if (echoMs === undefined) return true;
+      if (nowMs - sinceMs >= Math.min(MOST_PATIENCE_MS, ECHOES * echoMs)) return false;
     }
-    return (await echo) === false;
   }
 
   /**
-   * Whether a message of this process comes back to it through the server. One that nobody hears would take everybody for
-   * unreachable, and take from them what it then cannot answer for.
+   * How long a message of this process takes to come back to it through the server; undefined when it does not. One that
+   * nobody hears would take everybody for unreachable, and take from them what it then cannot answer for.
    */
-  async #hearsItself(): Promise<boolean> {
-    if (this.#self === undefined) return false;
+  async #echoMs(): Promise<number | undefined> {
+    if (this.#self === undefined) return undefined;
+    const sentMs = this.#clock.monotonicMs();
     const reply = await this.#bus.request(
       this.#subjects.replica(this.#self),
       { ask: 'ping' },
       ECHO_TIMEOUT_MS,
     );
-    return reply.kind === 'reply';
+    return reply.kind === 'reply' ? this.#clock.monotonicMs() - sentMs : undefined;
   }
 
   #answer(replicaId: string, message: BusMessage): void {

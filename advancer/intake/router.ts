@@ -41,8 +41,8 @@ export interface RouterParts {
   ttlMs: number;
   /** The one runner of an instance under a holding. */
   held: (holding: Holding) => HeldInstance;
-  /** Tells the others that a request is answered. */
-  tellAnswered: (key: string) => void;
+  /** Tells the others that a request is answered, and whether the log has the answer. */
+  tellAnswered: (key: string, recorded: boolean) => void;
   logTrouble: (cause: unknown) => void;
 }
 
@@ -164,6 +164,7 @@ export class Router {
         continue;
       }
       if (this.#closed || clock.wallMs() > expiresAtMs) return;
+      ask.remembered = true;
       const pauseMs = await this.#consider(ask);
       if (ask.settled || pauseMs === 0) continue;
       const untilExpiryMs = expiresAtMs - clock.wallMs() + 1;
@@ -174,13 +175,13 @@ export class Router {
   /** Serves it under the holding; false when the holding was lost on the way. */
   async #serve(ask: Ask, holding: Holding): Promise<boolean> {
     try {
-      const served = await ask.errand.serve(this.#parts.held(holding));
+      const served = await ask.errand.serve(this.#parts.held(holding), ask.remembered);
       if (served.kind === 'handed_on') {
         // A holding that was handed on and is still trusted belongs to a replica that is draining.
         if (holding.trusted() && !this.#closed) await this.#parts.clock.sleep(RETRY_MS);
         return this.#closed;
       }
-      this.#parts.tellAnswered(ask.errand.key);
+      this.#parts.tellAnswered(ask.errand.key, served.recorded);
       ask.answer(served.reply);
       return true;
     } catch (cause) {
@@ -284,7 +285,7 @@ export class Router {
   }
 
   #refuse(ask: Ask, outcome: 'unavailable' | 'expired', why: string): void {
-    this.#parts.tellAnswered(ask.errand.key);
+    this.#parts.tellAnswered(ask.errand.key, false);
     ask.answer(ask.errand.refusal(outcome, why));
   }
 

@@ -45,11 +45,16 @@ export class HeldInstance {
     this.holding = holding;
   }
 
-  /** Handles an advance. The same request id joins the run under way and gets its receipt. */
-  advance(request: AdvanceRequest): Promise<Handled> {
+  /**
+   * Handles an advance. The same request id joins the run under way and gets its receipt.
+   *
+   * @param remembered whether somebody else may have answered it since it came: then its receipt is looked for before
+   *   anybody else's request is told that this one is under way
+   */
+  advance(request: AdvanceRequest, remembered = false): Promise<Handled> {
     const underWay = this.#requests.get(request.requestId);
     if (underWay !== undefined) return underWay;
-    const handled = this.#pinned(() => this.#advance(request));
+    const handled = this.#pinned(() => this.#advance(request, remembered));
     this.#requests.set(request.requestId, handled);
     const forget = (): void => void this.#requests.delete(request.requestId);
     handled.then(forget, forget);
@@ -86,7 +91,7 @@ export class HeldInstance {
    * refused by the log, which answers with the receipt. Only a refusal writes nothing, so before one is given the log
    * is asked.
    */
-  async #advance(request: AdvanceRequest): Promise<Handled> {
+  async #advance(request: AdvanceRequest, remembered: boolean): Promise<Handled> {
     const { log, receipts } = this.#context;
     const recent = receipts.get(request.requestId);
     if (recent !== undefined) return { kind: 'receipt', receipt: recordedFor(request, recent) };
@@ -95,6 +100,9 @@ export class HeldInstance {
       if (read?.receipt !== undefined)
         return { kind: 'receipt', receipt: recordedFor(request, read.receipt) };
       this.#read = read;
+    } else if (remembered) {
+      const recorded = await log.receipt(request.requestId);
+      if (recorded !== undefined) return { kind: 'receipt', receipt: recordedFor(request, recorded) };
     }
     const handled = await this.#joinOrWalk(request);
     if (handled.kind !== 'receipt') return handled;

@@ -9,10 +9,17 @@ import { randomInt } from 'node:crypto';
 const LOWEST_PORT = 20_000;
 const HIGHEST_PORT = 31_999;
 
-/** A loopback TCP port that nobody listens on just now. */
+/** The ports that were handed out last: whoever asked for one may not listen on it yet. */
+const handedOut: number[] = [];
+const REMEMBERED = 1_000;
+
+/** A loopback TCP port that nobody listens on just now, and that this process has not been told of lately. */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < 200; tries += 1) {
     const port = randomInt(LOWEST_PORT, HIGHEST_PORT + 1);
+    if (handedOut.includes(port)) continue;
+    handedOut.push(port);
+    if (handedOut.length > REMEMBERED) handedOut.shift();
     if (await canListen(port)) return port;
   }
   throw new Error(`no free loopback port between ${LOWEST_PORT} and ${HIGHEST_PORT}`);

@@ -81,7 +81,13 @@ function barrier(parties: number): () => Promise<void> {
 }
 
 function holding(instanceId: string, token: number): Holding {
-  return { instanceId, token, signal: new AbortController().signal, onEnd: () => undefined, trusted: () => true };
+  return {
+    instanceId,
+    token,
+    signal: new AbortController().signal,
+    onEnd: () => undefined,
+    trusted: () => true,
+  };
 }
 
 function context(replicaId: string, log: Log): RunContext {

@@ -37,6 +37,8 @@ export class SimEtcd {
   readonly #keys = new Map<string, Entry>();
   readonly #leases = new Map<string, SimLease>();
   readonly #watches = new Set<SimWatch>();
+  /** How late a watch tells of what has changed. */
+  watchDelayMs = 0;
   #history: Change[] = [];
   #compacted = 0;
   #lastLease = 7_000;
@@ -225,7 +227,7 @@ export class SimEtcd {
     watch.queue.push(...events);
     if (watch.delivering) return;
     watch.delivering = true;
-    this.clock.after(0, () => {
+    this.clock.after(this.watchDelayMs, () => {
       watch.delivering = false;
       if (this.#watches.has(watch)) watch.onEvents(watch.queue.splice(0));
     });

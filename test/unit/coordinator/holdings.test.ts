@@ -66,6 +66,21 @@ describe('holdings', () => {
     expect(second.trusted()).toBe(true);
   });
 
+  it('a holding that another process took over ends as soon as that is seen, and nothing older ends it', async () => {
+    const w = world();
+    const [a, b] = [await w.leading('a'), await w.leading('b')];
+    const old = acquired(await b.coordinator.acquire('i'));
+    await b.coordinator.release(old, 'test');
+    const first = acquired(await a.coordinator.acquire('i'));
+    await w.clock.advance(100);
+    expect(first.trusted()).toBe(true);
+    acquired(await b.coordinator.takeOver({ instanceId: 'i', replicaId: 'a', token: first.token }));
+    await w.clock.advance(100);
+    expect(first.signal.reason).toBe('superseded');
+    expect(a.coordinator.holding('i')).toBeUndefined();
+    expect(a.coordinator.hint('i')?.replicaId).toBe('b');
+  });
+
   it('a superseded holding whose key is still there is given up after the grace, or replaced when wanted', async () => {
     const w = world();
     const a = await w.leading('a');

@@ -16,15 +16,21 @@ describe('whether another replica is reachable', () => {
   const clock = new HandClock();
   let answers: Map<string, BusReply>;
   let asked: string[];
+  let echoAfterMs: number;
   let peers: Peers;
 
   beforeEach(() => {
     answers = new Map();
     asked = [];
+    echoAfterMs = 0;
     const bus: Partial<Bus> = {
       subscribe: () => ({ unsubscribe: () => undefined }),
       request: async (subject, _body, timeoutMs) => {
         asked.push(subject);
+        if (subject === names.replica(ME) && echoAfterMs > 0) {
+          await clock.sleep(echoAfterMs);
+          return ALIVE;
+        }
         const answer = answers.get(subject);
         if (answer === undefined) await clock.sleep(timeoutMs);
         return answer ?? { kind: 'timeout' };
@@ -64,6 +70,40 @@ describe('whether another replica is reachable', () => {
 
   it('nobody can tell whose own messages are lost: everybody counts as reachable', async () => {
     expect(await within(300)).toBe(true);
+  });
+
+  it('is so when anything else is heard of it meanwhile, but not for what was heard before', async () => {
+    answers.set(names.replica(ME), ALIVE);
+    peers.heard(OTHER);
+    expect(await within(300)).toBe(false);
+    await clock.advance(200);
+    const answer = peers.reachable(OTHER);
+    await clock.advance(100);
+    peers.heard(OTHER);
+    await clock.advance(100);
+    expect(await answer).toBe(true);
+  });
+
+  it('has longer where this process gets its own messages back late', async () => {
+    echoAfterMs = 60;
+    const answer = peers.reachable(OTHER);
+    await clock.advance(600);
+    answers.set(names.replica(OTHER), ALIVE);
+    await clock.advance(100);
+    expect(await answer).toBe(true);
+    await clock.advance(200);
+    answers.delete(names.replica(OTHER));
+    expect(await within(1_000)).toBe(false);
+  });
+
+  it('a ping that was given up late does not count: its answer may not have been read', async () => {
+    answers.set(names.replica(ME), ALIVE);
+    const answer = peers.reachable(OTHER);
+    clock.jump(400);
+    await clock.advance(100);
+    answers.set(names.replica(OTHER), ALIVE);
+    await clock.advance(100);
+    expect(await answer).toBe(true);
   });
 
   it('whoever asks while it is being asked waits for the same answer', async () => {

@@ -37,7 +37,7 @@ class World {
   reachable = true;
   newest: RowKind | undefined;
   acquire: (instanceId: string) => AcquireOutcome = (instanceId) => this.acquired(instanceId);
-  serve: () => Promise<Served> = () => Promise.resolve({ kind: 'answered', reply: 'served' });
+  serve: () => Promise<Served> = () => Promise.resolve({ kind: 'answered', reply: 'served', recorded: true });
   #vanished: (instanceId: string) => void = () => undefined;
   readonly router: Router;
 
@@ -322,7 +322,7 @@ describe('a request that cannot be served', () => {
     world.take(FIRST);
     await settled();
     expect(world.replies).toEqual(['unavailable']);
-    world.serve = () => Promise.resolve({ kind: 'answered', reply: 'served' });
+    world.serve = () => Promise.resolve({ kind: 'answered', reply: 'served', recorded: true });
     world.take(FIRST);
     await settled();
     expect(world.replies).toEqual(['unavailable', 'served']);
