@@ -119,6 +119,11 @@ describe('the Compose route', () => {
 });
 
 describe('ports', () => {
+  it('hands out no port twice, though nobody listens on any of them yet', async () => {
+    const ports = await Promise.all(Array.from({ length: 600 }, () => freePort()));
+    expect(new Set(ports).size).toBe(ports.length);
+  });
+
   it('are free, and below those of outgoing connections', async () => {
     const port = await freePort();
     expect(port).toBeLessThan(32_768);
