@@ -1,5 +1,6 @@
 import type { Clock } from '../../src/clock.ts';
-import type { EffectContext, Handler, HandlerCall } from './cells.ts';
+import type { JsonObject } from '../../src/json.ts';
+import type { EffectContext, Handler } from './cells.ts';
 import type { Ending } from './ending.ts';
 import { codeOf, messageOf, refused, type Invocation, type Surroundings } from './invocation.ts';
 import { readOutput } from './output.ts';
@@ -13,7 +14,7 @@ export async function runHandler(
   context: EffectContext,
   { clock, limits, ending, begun }: Surroundings,
 ): Promise<Invocation> {
-  const called = (async () => handler(callOf(context, ending)))().then(
+  const called = (async () => handler(new Call(context, ending)))().then(
     (value) => ({ returned: true as const, value }),
     (error: unknown) => ({ returned: false as const, error }),
   );
@@ -45,41 +46,56 @@ export async function runHandler(
  * view of the log; they and the signal are made when it first looks at them, since an instance may have thousands of
  * outputs, and most handlers look at few things.
  */
-function callOf(context: EffectContext, ending: Ending): HandlerCall {
-  const { instanceId, cellId, attempt, fencingToken, idempotencyKey, requestId } = context;
-  const call = { instanceId, cellId, attempt, fencingToken, idempotencyKey, requestId };
-  return onFirstUse(call, {
-    inputs: () => structuredClone(context.inputs),
-    outputs: () => structuredClone(context.outputs),
-    signal: () => ending.told,
-  });
+class Call {
+  readonly instanceId: string;
+  readonly cellId: string;
+  readonly attempt: number;
+  readonly fencingToken: number;
+  readonly idempotencyKey: string;
+  readonly requestId: string | null | undefined;
+  declare inputs: JsonObject;
+  declare outputs: JsonObject;
+  declare signal: AbortSignal;
+  readonly #context: EffectContext;
+  readonly #ending: Ending;
+
+  // Members of the object itself, so that a copy of it has them. The same functions for every call: with closures each
+  // call would be of a shape of its own, which is dear to the engine.
+  static readonly #lazily: PropertyDescriptorMap = {
+    inputs: onFirstUse('inputs', (call) => structuredClone(call.#context.inputs)),
+    outputs: onFirstUse('outputs', (call) => structuredClone(call.#context.outputs)),
+    signal: onFirstUse('signal', (call) => call.#ending.told),
+  };
+
+  constructor(context: EffectContext, ending: Ending) {
+    this.instanceId = context.instanceId;
+    this.cellId = context.cellId;
+    this.attempt = context.attempt;
+    this.fencingToken = context.fencingToken;
+    this.idempotencyKey = context.idempotencyKey;
+    this.requestId = context.requestId;
+    this.#context = context;
+    this.#ending = ending;
+    Object.defineProperties(this, Call.#lazily);
+  }
 }
 
-/** The object with further members, each computed when it is first read, and a plain member from then on. */
-function onFirstUse<T extends object, M extends object>(
-  target: T,
-  members: { [K in keyof M]: () => M[K] },
-): T & M {
-  for (const [name, compute] of Object.entries<() => unknown>(members)) {
-    const become = (value: unknown): void =>
-      void Object.defineProperty(target, name, {
-        value,
-        writable: true,
-        enumerable: true,
-        configurable: true,
-      });
-    Object.defineProperty(target, name, {
-      get() {
-        const value = compute();
-        become(value);
-        return value;
-      },
-      set: become,
-      enumerable: true,
-      configurable: true,
-    });
-  }
-  return target as T & M;
+/** A member that is computed when it is first read, and is a plain one from then on. */
+function onFirstUse(name: string, compute: (call: Call) => unknown): PropertyDescriptor {
+  const become = (call: Call, value: unknown): void =>
+    void Object.defineProperty(call, name, { value, writable: true, enumerable: true, configurable: true });
+  return {
+    get(this: Call) {
+      const value = compute(this);
+      become(this, value);
+      return value;
+    },
+    set(this: Call, value: unknown) {
+      become(this, value);
+    },
+    enumerable: true,
+    configurable: true,
+  };
 }
 
 function patienceAfter(

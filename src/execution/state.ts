@@ -33,12 +33,12 @@ export interface CellRecord {
   failures: number;
   /** Interruptions since the last definite outcome or person's decision, `not_started` ones left out. */
   interruptions: number;
-  /** Absent while the cell is not through. */
-  result?: 'satisfied' | 'skipped' | 'refuted';
+  /** Undefined while the cell is not through. */
+  result: 'satisfied' | 'skipped' | 'refuted' | undefined;
   /** What a satisfied cell gave; null for a skipped one. */
-  output?: Json;
+  output: Json | undefined;
   /** The newest definite failure, while it is the newest word on the cell. */
-  failure?: Json;
+  failure: Json | undefined;
 }
 
 /** What the log of one instance adds up to. */
@@ -94,7 +94,7 @@ export function applyRow(state: InstanceState, row: Row): void {
   cell.attempts = Math.max(cell.attempts, row.attempt);
   switch (row.kind) {
     case 'started':
-      delete cell.failure;
+      cell.failure = undefined;
       state.open = {
         ...attempt,
         replicaId: row.replicaId,
@@ -181,7 +181,7 @@ function satisfy(state: InstanceState, cellId: string, cell: CellRecord, output:
   cell.output = output;
   state.outputs[cellId] = output;
   cell.interruptions = 0;
-  delete cell.failure;
+  cell.failure = undefined;
 }
 
 function fail(cell: CellRecord, failure: Json): void {
@@ -193,7 +193,14 @@ function fail(cell: CellRecord, failure: Json): void {
 function recordOf(state: InstanceState, cellId: string): CellRecord {
   let cell = state.cells.get(cellId);
   if (cell === undefined) {
-    cell = { attempts: 0, failures: 0, interruptions: 0 };
+    cell = {
+      attempts: 0,
+      failures: 0,
+      interruptions: 0,
+      result: undefined,
+      output: undefined,
+      failure: undefined,
+    };
     state.cells.set(cellId, cell);
   }
   return cell;

@@ -24,6 +24,10 @@
 -- used for two instances, several statements in a transaction): Postgres ends one of them with 40P01, nothing is
 -- written, and sending it again is right.
 --
+-- Speed. To prepare a long expression takes Postgres longer than to evaluate it for a few rows, and it is prepared for
+-- every statement. So each function first asks whether all rows are plainly right, in few words, and only if not goes
+-- through the whole rule, which decides.
+--
 -- Plans. The functions look up single rows by their keys. They say so to the planner, because it would otherwise
 -- plan by what it believes of tables that it has no statistics of yet, and keep to that while they grow.
 
@@ -103,15 +107,41 @@ as $$
 declare
   breach record;
 begin
-  perform leasehold.require_read_committed();
+  if current_setting('transaction_isolation') <> 'read committed' then
+    perform leasehold.require_read_committed();
+  end if;
+  -- 19528 is "LH"; it keeps these locks apart from other users of advisory locks in the database.
+  perform pg_advisory_xact_lock_shared(19528, l.key)
+    from (select hashtext(f.instance_id) as key from fresh f order by 1) l;
+
+  -- Plainly right: a first intent, an outcome after its intent, or the next cell's intent after an outcome, under no older
+  -- token, with sound columns, for a request without a receipt.
+  if not exists (
+    select from fresh f
+      left join leasehold.executions b on b.instance_id = f.instance_id and b.seq = f.seq - 1
+      where (case
+          when f.seq = 1 then f.kind = 'started' and f.attempt = 1
+          when b.kind = 'started' then f.kind in ('completed', 'failed') and f.cell_id = b.cell_id
+            and f.attempt = b.attempt and f.fencing_token = b.fencing_token
+          when b.kind = 'completed' then f.kind = 'started' and f.cell_id <> b.cell_id
+            and f.attempt = 1 and f.fencing_token >= b.fencing_token
+        end
+        and f.fencing_token > 0
+        and greatest(length(f.instance_id), length(f.cell_id), length(f.request_id)) <= 128
+        and f.instance_id || ' ' || f.cell_id || ' ' || f.request_id
+          ~ '^[A-Za-z0-9_-]+ [A-Za-z0-9_-]+ [A-Za-z0-9_-]+$'
+        and jsonb_typeof(f.body) = 'object') is not true
+        or exists (select from leasehold.requests r
+          where r.request_id = f.request_id and (r.instance_id <> f.instance_id or r.last_seq < f.seq))
+  ) then
+    return null;
+  end if;
+
   perform leasehold.refuse_malformed('leasehold.executions', m.wrong)
     from fresh f
     cross join lateral (select leasehold.malformed(
       f.instance_id, f.fencing_token, f.kind, f.cell_id, f.attempt, f.request_id, f.body) as wrong offset 0) m
     where m.wrong is not null;
-  -- 19528 is "LH"; it keeps these locks apart from other users of advisory locks in the database.
-  perform pg_advisory_xact_lock_shared(19528, l.key)
-    from (select hashtext(f.instance_id) as key from fresh f order by 1) l;
 
   select c.code, f.*, b.seq as before_seq, b.fencing_token as before_token, b.kind as before_kind,
          b.cell_id as before_cell_id, b.attempt as before_attempt
@@ -163,7 +193,22 @@ as $$
 declare
   breach record;
 begin
-  perform leasehold.require_read_committed();
+  if current_setting('transaction_isolation') <> 'read committed' then
+    perform leasehold.require_read_committed();
+  end if;
+  -- Plainly right: it rests on a row of this transaction, under that one's token. Nobody else can have followed it.
+  if not exists (
+    select from fresh f
+      left join leasehold.executions e on e.instance_id = f.instance_id and e.seq = f.last_seq
+      where (e.xmin = pg_current_xact_id()::xid and e.fencing_token = f.fencing_token
+        and greatest(length(f.instance_id), length(f.request_id)) <= 128
+        and f.instance_id || ' ' || f.request_id ~ '^[A-Za-z0-9_-]+ [A-Za-z0-9_-]+$'
+        and jsonb_typeof(f.receipt) = 'object'
+        and not exists (
+          select from leasehold.executions n where n.instance_id = f.instance_id and n.seq > f.last_seq)) is not true
+  ) then
+    return null;
+  end if;
   perform leasehold.refuse_malformed('leasehold.requests', m.wrong)
     from fresh f
     cross join lateral (select case when f.last_seq < 0 then 'last_seq' else coalesce(

@@ -5,6 +5,7 @@ import type { Queryable } from '../connections.ts';
 import { guardedRequests, lastSeqOf } from '../entry.ts';
 import type { AppendEntry } from '../log.ts';
 import type { ReadBack } from '../outcome.ts';
+import { jsonArray, numberArray, textArray } from './arrays.ts';
 import { WIRE_ROW, fromWire } from './wire.ts';
 
 /**
@@ -23,27 +24,34 @@ export async function insertEntries(db: Queryable, entries: readonly AppendEntry
   const receipts = ordered.flatMap(({ instanceId, fencingToken, receipt }) =>
     receipt === undefined ? [] : [{ instanceId, fencingToken, ...receipt }],
   );
-  const [line] = await db.query<{ times: string | null }>(INSERT_ENTRIES, [
-    rows.map((row) => row.instanceId),
-    rows.map((row) => row.seq),
-    rows.map((row) => row.fencingToken),
-    rows.map((row) => row.replicaId),
-    rows.map((row) => row.kind),
-    rows.map((row) => row.cellId),
-    rows.map((row) => row.attempt),
-    rows.map((row) => row.requestId),
-    rows.map((row) => row.agentId),
-    rows.map((row) => JSON.stringify(row.body)),
-    receipts.map((receipt) => receipt.requestId),
-    receipts.map((receipt) => receipt.instanceId),
-    receipts.map((receipt) => receipt.fencingToken),
-    receipts.map((receipt) => receipt.lastSeq),
-    receipts.map((receipt) => JSON.stringify(receipt.receipt)),
-    ordered.map((entry) => entry.instanceId),
-    ordered.map((entry) => entry.projection.status),
-    ordered.map((entry) => entry.projection.nextCellId),
-    ordered.map(lastSeqOf),
-  ]);
+  const rowValues = [
+    textArray(rows.map((row) => row.instanceId)),
+    numberArray(rows.map((row) => row.seq)),
+    numberArray(rows.map((row) => row.fencingToken)),
+    textArray(rows.map((row) => row.replicaId)),
+    textArray(rows.map((row) => row.kind)),
+    textArray(rows.map((row) => row.cellId)),
+    numberArray(rows.map((row) => row.attempt)),
+    textArray(rows.map((row) => row.requestId)),
+    textArray(rows.map((row) => row.agentId)),
+    jsonArray(rows.map((row) => row.body)),
+  ];
+  const projectionValues = [
+    textArray(ordered.map((entry) => entry.instanceId)),
+    textArray(ordered.map((entry) => entry.projection.status)),
+    textArray(ordered.map((entry) => entry.projection.nextCellId)),
+    numberArray(ordered.map(lastSeqOf)),
+  ];
+  const receiptValues = [
+    textArray(receipts.map((receipt) => receipt.requestId)),
+    textArray(receipts.map((receipt) => receipt.instanceId)),
+    numberArray(receipts.map((receipt) => receipt.fencingToken)),
+    numberArray(receipts.map((receipt) => receipt.lastSeq)),
+    jsonArray(receipts.map((receipt) => receipt.receipt)),
+  ];
+  const [line] = await (receipts.length === 0
+    ? db.query<{ times: string | null }>(INSERT_ROWS, [...rowValues, ...projectionValues])
+    : db.query<{ times: string | null }>(INSERT_ALL, [...rowValues, ...projectionValues, ...receiptValues]));
   const times = line?.times?.split(',') ?? [];
   if (times.length !== rows.length)
     throw new Error(`${rows.length} rows were sent, ${times.length} answered`);
@@ -62,29 +70,35 @@ function isoTime(text: string): string {
   return `${seconds.slice(0, 10)}T${seconds.slice(11)}.${text.slice(20, -3).padEnd(6, '0')}Z`;
 }
 
-/** RETURNING keeps the order of the arrays, and one text for all times is read faster than a line for each. */
-const INSERT_ENTRIES = `
-  with recorded as (
+/** RETURNING keeps the order of the arrays. */
+const RECORDED = `
+  recorded as (
     insert into leasehold.executions
         (instance_id, seq, fencing_token, replica_id, kind, cell_id, attempt, request_id, agent_id, body)
       select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::int[],
                            $8::text[], $9::text[], $10::jsonb[])
-      returning recorded_at),
+      returning recorded_at)`;
+
+/** Each instance has its line since it was started. */
+const PROJECTED = `
+  projected as (
+    update leasehold_projection.instances p
+      set status = u.status, next_cell_id = u.next_cell_id, last_seq = u.last_seq, updated_at = clock_timestamp()
+      from unnest($11::text[], $12::text[], $13::text[], $14::bigint[])
+             as u (instance_id, status, next_cell_id, last_seq)
+      where p.instance_id = u.instance_id and u.last_seq >= p.last_seq)`;
+
+const RECEIPTED = `
   receipted as (
     insert into leasehold.requests (request_id, instance_id, fencing_token, last_seq, receipt)
-      select * from unnest($11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::jsonb[])),
-  projected as (
-    insert into leasehold_projection.instances as p
-        (instance_id, runbook_id, version, status, next_cell_id, last_seq, updated_at)
-      select i.instance_id, i.runbook_id, i.version, u.status, u.next_cell_id, u.last_seq, clock_timestamp()
-        from unnest($16::text[], $17::text[], $18::text[], $19::bigint[])
-               as u (instance_id, status, next_cell_id, last_seq)
-        join leasehold.instances i using (instance_id)
-      on conflict (instance_id) do update
-        set status = excluded.status, next_cell_id = excluded.next_cell_id,
-            last_seq = excluded.last_seq, updated_at = excluded.updated_at
-        where excluded.last_seq >= p.last_seq)
-  select string_agg(recorded_at::text, ',') as times from recorded`;
+      select * from unnest($15::text[], $16::text[], $17::bigint[], $18::bigint[], $19::jsonb[]))`;
+
+/** One text for all times is read faster than a line for each. */
+const TIMES = `select string_agg(recorded_at::text, ',') as times from recorded`;
+
+/** A part that has nothing to do costs as much as one row does, the guard's look included: intents have no receipts. */
+const INSERT_ROWS = `with ${RECORDED}, ${PROJECTED} ${TIMES}`;
+const INSERT_ALL = `with ${RECORDED}, ${RECEIPTED}, ${PROJECTED} ${TIMES}`;
 
 /** What stands in an entry's place now: the rows at its seqs and before them, the newest row, its requests' receipts. */
 export async function readBack(db: Queryable, entry: AppendEntry): Promise<ReadBack> {
