@@ -1,5 +1,6 @@
 import type { Clock } from '../../src/clock.ts';
 import type { Json } from '../../src/json.ts';
+import type { Standing } from '../run/advance.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
 
 /** What came of serving a broadcast request on a held instance. */
@@ -22,12 +23,8 @@ export interface Errand {
   instanceId: string;
   /** By the wall clock, in milliseconds since 1970; nobody acts on it afterwards. */
   expiresAtMs: number;
-  /**
-   * Does the work under a holding.
-   *
-   * @param remembered whether it has waited here, so that somebody else may have answered it meanwhile
-   */
-  serve(held: HeldInstance, remembered: boolean): Promise<Served>;
+  /** Does the work under a holding. */
+  serve(held: HeldInstance, standing: Standing): Promise<Served>;
   /** The message as it can be sent on to a holder that may not have heard it; undefined: it is not worth it. */
   forward?: (() => Forward) | undefined;
   /** What to say when nobody can serve it for now, or it has expired. */
@@ -38,12 +35,14 @@ export interface Errand {
  * A broadcast request as this replica remembers it, until it is answered by whoever, or expires. Every replica
  * remembers every request, so that one survives the death of the replica that was serving it.
  */
-export class Ask {
+export class Ask implements Standing {
   readonly errand: Errand;
   /** When its turn order was last laid down, on the monotonic clock. */
   turnsFromMs: number;
   /** Whether it was not served as soon as it came. */
   remembered = false;
+  /** Whether another replica said that it has answered it. */
+  answeredElsewhere = false;
   /** The holder that it was sent on to. */
   forwardedTo: string | undefined;
   readonly #replies: ((body: Json) => void)[];

@@ -35,8 +35,8 @@ export function advanceErrand(
     key: `advance/${instanceId}/${message.requestId}`,
     instanceId,
     expiresAtMs,
-    async serve(held, remembered) {
-      const handled = await held.advance(request, remembered);
+    async serve(held, standing) {
+      const handled = await held.advance(request, standing);
       if (handled.kind === 'handed_on') return handled;
       const { outcome } = handled.receipt;
       count({ what: 'receipt', outcome });

@@ -92,6 +92,7 @@ export class Router {
   answered(key: string, by: string): void {
     const ask = this.#asks.get(key);
     if (ask === undefined) return;
+    ask.answeredElsewhere = true;
     if (this.#lobby.leave(ask)) this.#forget(ask);
     else if (ask.forwardedTo !== by) ask.settle();
     // It answered us, and we the agent: its reply is on its way.
@@ -175,7 +176,7 @@ export class Router {
   /** Serves it under the holding; false when the holding was lost on the way. */
   async #serve(ask: Ask, holding: Holding): Promise<boolean> {
     try {
-      const served = await ask.errand.serve(this.#parts.held(holding), ask.remembered);
+      const served = await ask.errand.serve(this.#parts.held(holding), ask);
       if (served.kind === 'handed_on') {
         // A holding that was handed on and is still trusted belongs to a replica that is draining.
         if (holding.trusted() && !this.#closed) await this.#parts.clock.sleep(RETRY_MS);

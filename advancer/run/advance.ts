@@ -19,6 +19,14 @@ export interface AdvanceRequest {
   expiresAtMs: number;
 }
 
+/** How a request stands with those who wait for it, while it is served. */
+export interface Standing {
+  /** Whether it has waited before it was served, so that somebody else may have answered it meanwhile. */
+  readonly remembered: boolean;
+  /** Whether another replica has answered it: what is done for it from now on, nobody waits for. */
+  readonly answeredElsewhere: boolean;
+}
+
 /** How handling a request ended. */
 export type Handled =
   | { kind: 'receipt'; receipt: Receipt }
@@ -44,12 +52,14 @@ const LOOK_AGAIN_MS = 200;
  *
  * @param early answers the request before the walk ends; from then on the walk begins nothing, for its agent was told
  *   that nothing was run
+ * @param standing once it is answered elsewhere nothing is waited for any more
  */
 export async function advance(
   context: RunContext,
   term: Term,
   request: AdvanceRequest,
   early: EarlyAnswer,
+  standing: Standing,
 ): Promise<Walked> {
   const whom: OnBehalfOf = { requestId: request.requestId, agentId: request.agentId };
   const refusal = outOfOrder(context, term, request);
@@ -74,7 +84,8 @@ export async function advance(
         const own = context.attempts.get(request.instanceId, step.open.cellId, step.open.attempt);
         const aWhile = context.clock.sleep(LOOK_AGAIN_MS, context.draining);
         await (own === undefined ? aWhile : Promise.race([aWhile, own.done]));
-        if (context.draining.aborted || !term.holding.trusted()) return { kind: 'handed_on' };
+        if (context.draining.aborted || !term.holding.trusted() || standing.answeredElsewhere)
+          return { kind: 'handed_on' };
         return { kind: 'stale' };
       }
       case 'settle':

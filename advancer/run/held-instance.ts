@@ -3,7 +3,7 @@ import type { Holding } from '../../src/lease/holding.ts';
 import type { DecideMessage, ReplyError } from '../../src/request/messages.ts';
 import { isRecorded, type InFlight, type Receipt } from '../../src/request/receipt.ts';
 import type { Verdict } from '../../src/execution/row.ts';
-import { advance, type AdvanceRequest, type EarlyAnswer, type Handled } from './advance.ts';
+import { advance, type AdvanceRequest, type EarlyAnswer, type Handled, type Standing } from './advance.ts';
 import type { RunContext } from './context.ts';
 import { receiptOf, recordedFor, refusedOutright } from './receipts.ts';
 import { closeAttempt, proposeDecision, settleByEvidence, settleDoubt } from './settle.ts';
@@ -16,9 +16,12 @@ export type Decided =
   | { kind: 'refused'; error: ReplyError }
   | { kind: 'handed_on' };
 
+const JUST_CAME: Standing = { remembered: false, answeredElsewhere: false };
+
 /** A request that is being worked on. */
 interface Active {
   requestId: string;
+  standing: Standing;
   sinceMs: number;
   /** The log as it was first read for it; undefined when it ended without. */
   read: Promise<Term | undefined>;
@@ -48,13 +51,13 @@ export class HeldInstance {
   /**
    * Handles an advance. The same request id joins the run under way and gets its receipt.
    *
-   * @param remembered whether somebody else may have answered it since it came: then its receipt is looked for before
-   *   anybody else's request is told that this one is under way
+   * @param standing for one that somebody else may have answered, the receipt is looked for before any other request is
+   *   told that this one is under way; one that is answered elsewhere is in nobody's way
    */
-  advance(request: AdvanceRequest, remembered = false): Promise<Handled> {
+  advance(request: AdvanceRequest, standing: Standing = JUST_CAME): Promise<Handled> {
     const underWay = this.#requests.get(request.requestId);
     if (underWay !== undefined) return underWay;
-    const handled = this.#pinned(() => this.#advance(request, remembered));
+    const handled = this.#pinned(() => this.#advance(request, standing));
     this.#requests.set(request.requestId, handled);
     const forget = (): void => void this.#requests.delete(request.requestId);
     handled.then(forget, forget);
@@ -91,7 +94,7 @@ export class HeldInstance {
    * refused by the log, which answers with the receipt. Only a refusal writes nothing, so before one is given the log
    * is asked.
    */
-  async #advance(request: AdvanceRequest, remembered: boolean): Promise<Handled> {
+  async #advance(request: AdvanceRequest, standing: Standing): Promise<Handled> {
     const { log, receipts } = this.#context;
     const recent = receipts.get(request.requestId);
     if (recent !== undefined) return { kind: 'receipt', receipt: recordedFor(request, recent) };
@@ -100,11 +103,11 @@ export class HeldInstance {
       if (read?.receipt !== undefined)
         return { kind: 'receipt', receipt: recordedFor(request, read.receipt) };
       this.#read = read;
-    } else if (remembered) {
+    } else if (standing.remembered) {
       const recorded = await log.receipt(request.requestId);
       if (recorded !== undefined) return { kind: 'receipt', receipt: recordedFor(request, recorded) };
     }
-    const handled = await this.#joinOrWalk(request);
+    const handled = await this.#joinOrWalk(request, standing);
     if (handled.kind !== 'receipt') return handled;
     const { receipt } = handled;
     if (isRecorded(receipt.outcome)) {
@@ -117,7 +120,7 @@ export class HeldInstance {
     return recorded === undefined ? handled : { kind: 'receipt', receipt: recordedFor(request, recorded) };
   }
 
-  async #joinOrWalk(request: AdvanceRequest): Promise<Handled> {
+  async #joinOrWalk(request: AdvanceRequest, standing: Standing): Promise<Handled> {
     const active = this.#active;
     if (active !== undefined && !request.wait) {
       // Which cell it is at can only be said once the log is read.
@@ -133,11 +136,11 @@ export class HeldInstance {
           resolve({ kind: 'receipt', receipt });
         },
       };
-      const mine = activeFor(request, this.#context.clock.wallMs());
+      const mine = activeFor(request, standing, this.#context.clock.wallMs());
       this.#exclusively(async () => {
         this.#active = mine;
         try {
-          return await this.#walk(request, early);
+          return await this.#walk(request, early, standing);
         } finally {
           mine.hasRead(undefined);
           this.#active = undefined;
@@ -149,7 +152,7 @@ export class HeldInstance {
     return answered;
   }
 
-  async #walk(request: AdvanceRequest, early: EarlyAnswer): Promise<Handled> {
+  async #walk(request: AdvanceRequest, early: EarlyAnswer, standing: Standing): Promise<Handled> {
     const { clock, failpoint } = this.#context;
     const { instanceId, requestId } = request;
     const expired = clock.wallMs() > request.expiresAtMs;
@@ -168,7 +171,7 @@ export class HeldInstance {
         return { kind: 'receipt', receipt: refusedOutright(request, 'expired', why) };
       }
       this.#active?.hasRead(term);
-      const walked = await this.#orForget(() => advance(this.#context, term, request, early));
+      const walked = await this.#orForget(() => advance(this.#context, term, request, early, standing));
       if (walked.kind !== 'stale') return walked;
       this.#forget();
     }
@@ -304,13 +307,18 @@ export class HeldInstance {
     }
   }
 
-  /** Undefined for a request that waits: nothing is left to run, or it has begun itself. */
+  /** Undefined for a request that waits: nothing is left to run, or it has begun itself, or what is under way is over. */
   #busy(request: AdvanceRequest, active: Active, term: Term): Receipt | undefined {
     const { open, stepsByRequest } = term.course.state;
     // Begun under a holder before this one: it was admitted, so it may not be told that nothing was run.
     if (stepsByRequest.has(request.requestId)) return undefined;
     const cellId = open?.cellId ?? term.nextCellId;
     if (cellId === null) return undefined;
+    // Nobody waits for what is under way, and it begins nothing here: it is over in a moment.
+    const { attempts } = this.#context;
+    const runs =
+      open !== undefined && attempts.get(request.instanceId, open.cellId, open.attempt) !== undefined;
+    if (active.standing.answeredElsewhere && !runs) return undefined;
     const inFlight: InFlight = {
       cellId,
       attempt: open?.attempt ?? 1,
@@ -321,12 +329,12 @@ export class HeldInstance {
   }
 }
 
-function activeFor(request: AdvanceRequest, sinceMs: number): Active {
+function activeFor(request: AdvanceRequest, standing: Standing, sinceMs: number): Active {
   let hasRead: Active['hasRead'] = () => undefined;
   const read = new Promise<Term | undefined>((resolve) => {
     hasRead = resolve;
   });
-  return { requestId: request.requestId, sinceMs, read, hasRead };
+  return { requestId: request.requestId, standing, sinceMs, read, hasRead };
 }
 
 function refused(code: ReplyError['code'], message: string): Decided {

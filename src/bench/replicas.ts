@@ -8,6 +8,7 @@ import { LEAD_IN_MS, loadFigure, sound } from './sweep.ts';
 
 const REQUESTS_PER_S = 1_000;
 const PEAK_AGENTS = 128;
+const RUN_IN_AGENTS = 32;
 const WARM_UP_MS = 1_000;
 const MANY = 8;
 
@@ -37,6 +38,10 @@ export async function measureReplicas(
     const point = { prefix: `t${turn}`, warmUpMs: WARM_UP_MS, durationMs: durationMs / 2 };
     const name = count === 1 ? 'one replica' : `${count} replicas`;
 
+    // Replicas that have just been started run code that is not compiled yet.
+    progress.note(`${name}, running in`);
+    const runIn = { ...point, prefix: `${point.prefix}-run-in`, agents: RUN_IN_AGENTS, leadInMs: 0 };
+    await stage.load.ask('held', { ...runIn, durationMs });
     progress.note(`${name}, ${REQUESTS_PER_S} requests a second`);
     const monitorUrl = stage.servers.natsMonitorUrl;
     const steady = await stage.load.ask('steady', { ...point, perS: REQUESTS_PER_S, monitorUrl });
