@@ -121,18 +121,19 @@ export class Intake {
       wantsReply: message.wantsReply,
       reply: (answer) => message.reply(answer),
     };
-    if (verb === 'advance') this.#advance(sentOn, instanceId);
+    if (verb === 'advance') this.#advance(sentOn, instanceId, true);
     else this.#decide(sentOn, instanceId);
   }
 
-  #advance(message: BusMessage, instanceId = subjectRest(message.subject)): void {
+  #advance(message: BusMessage, instanceId = subjectRest(message.subject), sentOn = false): void {
     const { router, count } = this.#parts;
     const read = readRequest(instanceId, AdvanceMessage, message.data);
     if (!read.ok) {
       this.#malformed(message, 'advance', instanceId, invalidReceipt(instanceId, message.data, read.error));
       return;
     }
-    router.take(advanceErrand(instanceId, read.value, this.#arrivedAtMs(), count), replyTo(message));
+    const errand = advanceErrand(instanceId, read.value, this.#arrivedAtMs(), count);
+    router.take(errand, replyTo(message), sentOn);
   }
 
   #decide(message: BusMessage, instanceId = subjectRest(message.subject)): void {

@@ -72,8 +72,12 @@ export class Router {
     });
   }
 
-  /** Takes up a request, or joins it to the same one that is remembered already. */
-  take(errand: Errand, reply: (body: Json) => void): void {
+  /**
+   * Takes up a request, or joins it to the same one that is remembered already.
+   *
+   * @param sentOn whether another replica remembered it before
+   */
+  take(errand: Errand, reply: (body: Json) => void, sentOn = false): void {
     if (this.#closed) return;
     const known = this.#asks.get(errand.key);
     if (known !== undefined && !known.settled) {
@@ -81,6 +85,7 @@ export class Router {
       return;
     }
     const ask = new Ask(errand, this.#parts.clock.monotonicMs(), reply);
+    ask.remembered = sentOn;
     this.#asks.set(errand.key, ask);
     const ofInstance = this.#byInstance.get(errand.instanceId) ?? new Set();
     this.#byInstance.set(errand.instanceId, ofInstance.add(ask));
