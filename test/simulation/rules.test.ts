@@ -7,6 +7,7 @@ import type { NewRow, RowKind } from '../../src/execution/row.ts';
 import type { Json, JsonObject } from '../../src/json.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { Cell } from '../../src/runbook/runbook.ts';
+import { over } from '../harness/controls.ts';
 import { Cluster, type ClusterOptions, type SimReplica } from './cluster.ts';
 import { EPOCH_MS, SimProcess } from './world.ts';
 
@@ -732,4 +733,46 @@ test('a request that others have answered is not worked on again, and stands in 
   // Once the holder knows the log nobody is looked up, and the log itself refuses the old request.
   expect(await scene.brings(scene.advance('old', { cellId: 'pack' }))).toEqual(recorded);
   expect(scene.ran.map(({ cellId }) => cellId)).toEqual(['pack']);
+});
+
+test('a request that is sent on although it was answered stands in nobody’s way', async () => {
+  // Slow enough that one request arrives while the other is looked at.
+  const slow = (log: Log, process: SimProcess): Log =>
+    over(log, {
+      append: async (entry) => {
+        await process.clock().sleep(50);
+        return log.append(entry);
+      },
+    });
+  const scene = new Scene([HELD, { ...HELD, id: 'pack' }, { ...HELD, id: 'ship' }], { log: slow });
+  const holder = await scene.held();
+  expect((await scene.brings(scene.advance('q1', { maxCells: 1 }))).outcome).toBe('advanced');
+  // Answered by a holder before this one, which it has not heard of.
+  const recorded: Receipt = {
+    requestId: 'old',
+    instanceId: 'i',
+    outcome: 'parked',
+    steps: [],
+    nextCellId: 'pack',
+    holder: { replicaId: GONE, fencingToken: 1 },
+  };
+  const { postgres, subjects } = scene.cluster;
+  postgres.receipts.set('old', {
+    requestId: 'old',
+    instanceId: 'i',
+    receipt: recorded,
+    lastSeq: 2,
+    fencingToken: 1,
+  });
+  const body = JSON.stringify({ requestId: 'old', agentId: 'agent' });
+  const sentOn = scene.request(subjects.replica(holder.replicaId), {
+    ask: 'serve',
+    verb: 'advance',
+    instanceId: 'i',
+    body,
+  });
+  await scene.pass(20);
+  const fresh = scene.advance('q2', { maxCells: 1 });
+  expect(await scene.brings(sentOn)).toEqual(recorded);
+  expect((await scene.brings(fresh)).outcome).toBe('advanced');
 });
