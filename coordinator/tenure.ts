@@ -1,5 +1,5 @@
 import type { Clock } from '../src/clock.ts';
-import type { Holding } from '../src/lease/holding.ts';
+import type { Holding, HoldingEnd } from '../src/lease/holding.ts';
 import { Acquisition } from './acquisition.ts';
 import { Holdings } from './holdings.ts';
 import type { HoldingLimits } from './holdings.ts';
@@ -103,8 +103,7 @@ export class Tenure {
 
   supersede(holding: Holding): void {
     const term = this.#own(holding);
-    if (term === undefined || !this.#holdings.end(term, 'superseded')) return;
-    this.#releases.markEnded(term.instanceId, term.token);
+    if (term === undefined || !this.#end(term, 'superseded')) return;
     // Should the key be this term's after all, e.g. since etcd was turned back, nobody else could ever get it.
     this.#orphans.suspect(term.instanceId, term.token);
   }
@@ -126,9 +125,7 @@ export class Tenure {
    */
   sawAnothersKey(seen: LeaseRecord): void {
     const term = this.#holdings.get(seen.instanceId);
-    if (term === undefined || seen.token <= term.token) return;
-    this.#holdings.end(term, 'superseded');
-    this.#releases.markEnded(term.instanceId, term.token);
+    if (term !== undefined && seen.token > term.token) this.#end(term, 'superseded');
   }
 
   /** Ends everything at once, and gives it back by ending the session, after a head start for whoever replaces it. */
@@ -140,13 +137,17 @@ export class Tenure {
   /** Ends at once, pinned or not, every holding whose instance is picked, and gives it back after the head start. */
   async releaseAll(which: (instanceId: string) => boolean, why: string, headStartMs = 0): Promise<void> {
     const picked = this.#holdings.all().filter(({ instanceId }) => which(instanceId));
-    for (const term of picked) {
-      this.#holdings.end(term, 'released');
-      this.#releases.markEnded(term.instanceId, term.token);
-    }
+    for (const term of picked) this.#end(term, 'released');
     this.#log?.debug({ leases: picked.length, why }, 'leases given back');
     if (headStartMs > 0 && picked.length > 0) await this.#clock.sleep(headStartMs);
     await Promise.all(picked.map((term) => this.#giveBack(term)));
+  }
+
+  /** Ends a term whose key may stay for a while, and must not be counted as a lease again. False if it had ended before. */
+  #end(term: Term, reason: HoldingEnd): boolean {
+    if (!this.#holdings.end(term, reason)) return false;
+    this.#releases.markEnded(term.instanceId, term.token);
+    return true;
   }
 
   #present(instanceId: string): AcquireOutcome | undefined {

@@ -4,11 +4,10 @@ import type { Progress } from './events.ts';
 import type { SteadyResult } from './load-orders.ts';
 import type { BenchOptions } from './options.ts';
 import type { Stage } from './stage.ts';
-import { LEAD_IN_MS, loadFigure, sound } from './sweep.ts';
+import { LEAD_IN_MS, loadFigure, RUN_IN_AGENTS, sound } from './sweep.ts';
 
 const REQUESTS_PER_S = 1_000;
 const PEAK_AGENTS = 128;
-const RUN_IN_AGENTS = 32;
 const WARM_UP_MS = 1_000;
 const MANY = 8;
 

@@ -12,7 +12,7 @@ import type { Stage } from './stage.ts';
 export type Subject = 'held' | 'fresh' | BaselineSubject;
 
 const MAX_WARM_UP_MS = 1_000;
-const RUN_IN_AGENTS = 32;
+export const RUN_IN_AGENTS = 32;
 /** Longer than an operation takes with the most agents, on any machine that is worth measuring. */
 export const LEAD_IN_MS = 500;
 
