@@ -1,113 +1,92 @@
-import type { Etcd3, IDuplexStream, ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from 'etcd3';
-import type { Clock, Timer } from '../src/clock.ts';
+import type { Etcd3 } from 'etcd3';
+import type { Clock } from '../src/clock.ts';
 import { exactInteger } from '../src/ids.ts';
 import { reasonOf, StoreUnavailable } from './store.ts';
 
-type KeepAliveStream = IDuplexStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>;
+/** What keep-alives need from outside. */
+export interface EtcdKeepAliveOptions {
+  clock: Clock;
+  /** How long an answer may take, in milliseconds. */
+  timeoutMs: number;
+  /** A client of one member of the cluster, another one with each call. */
+  dial: () => Etcd3;
+}
 
 /**
- * Keep-alives over a single stream, which is opened when one is first needed and again after it broke.
+ * Keep-alives over a connection of their own, to one member at a time.
  *
- * etcd answers in the order of the sends, so each answer belongs to the oldest renewal that waits. A renewal that is
- * not answered in time gives up the stream with all that wait on it: the next one dials anew, perhaps another server.
+ * After a keep-alive that is not answered in time the next one dials anew, since where answers are lost no new
+ * connection comes to be, and so nothing goes on renewing a lease that this process has long ceased to trust. The silent
+ * connection is kept: the one keep-alive may have arrived over it, and so may the revocation that undoes it.
  */
 export class EtcdKeepAlive {
-  readonly #client: Etcd3;
-  readonly #clock: Clock;
-  readonly #timeoutMs: number;
-  #lane: Lane | undefined;
+  readonly #options: EtcdKeepAliveOptions;
+  #client: Etcd3 | undefined;
+  readonly #silent = new Set<Etcd3>();
 
-  constructor(client: Etcd3, clock: Clock, timeoutMs: number) {
-    this.#client = client;
-    this.#clock = clock;
-    this.#timeoutMs = timeoutMs;
+  constructor(options: EtcdKeepAliveOptions) {
+    this.#options = options;
   }
 
-  /** Rejects with {@link StoreUnavailable} when there is no answer in time. */
-  renew(leaseId: string): Promise<{ ttlMs: number }> {
-    if (this.#lane === undefined || this.#lane.broken) {
-      this.#lane = new Lane(this.#client.leaseClient.leaseKeepAlive());
+  /**
+   * Sends one keep-alive.
+   *
+   * @throws StoreUnavailable when there is no answer in time
+   */
+  async renew(leaseId: string): Promise<{ ttlMs: number }> {
+    const { clock, timeoutMs, dial } = this.#options;
+    const client = (this.#client ??= dial());
+    const over = new AbortController();
+    const late = clock.sleep(timeoutMs, over.signal).then(() => 'late' as const);
+    try {
+      const answer = await Promise.race([ask(client, leaseId), late]);
+      if (answer === 'late') {
+        this.#silent.add(client);
+        throw new StoreUnavailable(`etcd: a keep-alive was not answered within ${timeoutMs} ms`);
+      }
+      this.#hangUpSilent();
+      return answer;
+    } catch (error) {
+      if (this.#client === client) this.#client = undefined;
+      if (!this.#silent.has(client)) client.close();
+      throw error;
+    } finally {
+      over.abort();
     }
-    const lane = this.#lane;
-    return new Promise((resolve, reject) => {
-      const timer = this.#clock.after(this.#timeoutMs, () =>
-        lane.break(`a keep-alive was not answered within ${this.#timeoutMs} ms`),
-      );
-      lane.send({ leaseId, timer, resolve, reject });
-    });
   }
 
-  /** Gives up the stream; renewals that wait fail. */
+  /** Sends a revocation after whatever was sent over connections that fell silent. Nobody hears what comes of it. */
+  async revokeBlindly(leaseId: string): Promise<void> {
+    await Promise.allSettled(
+      [...this.#silent].map((client) => client.leaseClient.leaseRevoke({ ID: leaseId })),
+    );
+    this.#hangUpSilent();
+  }
+
+  /** Drops all connections; what is under way fails. */
   close(): void {
-    this.#lane?.break('closed');
+    this.#client?.close();
+    this.#client = undefined;
+    this.#hangUpSilent();
+  }
+
+  #hangUpSilent(): void {
+    for (const client of this.#silent) client.close();
+    this.#silent.clear();
   }
 }
 
-interface Renewal {
-  leaseId: string;
-  timer: Timer;
-  resolve(answer: { ttlMs: number }): void;
-  reject(error: StoreUnavailable): void;
-}
-
-/** One stream and the renewals that wait for their answers on it, oldest first. */
-class Lane {
-  broken = false;
-  readonly #waiting: Renewal[] = [];
-  readonly #opening: Promise<KeepAliveStream>;
-  #stream: KeepAliveStream | undefined;
-
-  constructor(opening: Promise<KeepAliveStream>) {
-    this.#opening = opening;
-    opening.then(
-      (stream) => {
-        this.#stream = stream;
-        stream.on('data', (answer) => this.#answered(answer));
-        stream.on('error', (error) => this.break(reasonOf(error)));
-        stream.on('end', () => this.break('etcd ended the stream'));
-        if (this.broken) hangUp(stream);
-      },
-      (error: unknown) => this.break(reasonOf(error)),
-    );
-  }
-
-  send(renewal: Renewal): void {
-    this.#waiting.push(renewal);
-    // Through the opening promise every time, so that renewals are written in the order in which they wait.
-    this.#opening.then(
-      (stream) => {
-        if (!this.broken) stream.write({ ID: renewal.leaseId });
-      },
-      () => undefined, // the constructor breaks the lane
-    );
-  }
-
-  break(why: string): void {
-    if (this.broken) return;
-    this.broken = true;
-    if (this.#stream !== undefined) hangUp(this.#stream);
-    for (const renewal of this.#waiting.splice(0)) {
-      renewal.timer.cancel();
-      renewal.reject(new StoreUnavailable(`etcd: keep-alive: ${why}`));
-    }
-  }
-
-  #answered(answer: ILeaseKeepAliveResponse): void {
-    if (this.broken) return;
-    const renewal = this.#waiting.shift();
-    if (renewal === undefined) return;
-    renewal.timer.cancel();
-    if (renewal.leaseId === answer.ID) {
-      renewal.resolve({ ttlMs: Math.max(0, exactInteger(answer.TTL)) * 1_000 });
-      return;
-    }
-    renewal.reject(new StoreUnavailable(`etcd: keep-alive: asked for ${renewal.leaseId}, got ${answer.ID}`));
-    this.break('answers are out of step');
-  }
-}
-
-/** Ends a stream of our own accord. Ended before it is cancelled, it does not count as a fault of the host. */
-function hangUp(stream: KeepAliveStream): void {
-  stream.end();
-  stream.cancel();
+async function ask(client: Etcd3, leaseId: string): Promise<{ ttlMs: number }> {
+  const stream = await client.leaseClient.leaseKeepAlive();
+  return new Promise((resolve, reject) => {
+    const fail = (why: string): void => reject(new StoreUnavailable(`etcd: keep-alive: ${why}`));
+    stream.on('error', (error) => fail(reasonOf(error)));
+    stream.on('end', () => fail('etcd ended the stream'));
+    stream.on('data', (answer) => {
+      stream.end();
+      if (answer.ID === leaseId) resolve({ ttlMs: Math.max(0, exactInteger(answer.TTL)) * 1_000 });
+      else fail(`asked for ${leaseId}, got ${answer.ID}`);
+    });
+    stream.write({ ID: leaseId });
+  });
 }

@@ -1,27 +1,14 @@
-import { Etcd3, EtcdLeaseInvalidError, Range } from 'etcd3';
+import { EtcdLeaseInvalidError, Range } from 'etcd3';
 import type { ICompare, IRequestOp } from 'etcd3';
-import type { Clock } from '../src/clock.ts';
 import { systemClock } from '../src/clock.ts';
 import { exactInteger } from '../src/ids.ts';
+import { etcdClient } from './etcd-client.ts';
+import type { EtcdOptions } from './etcd-client.ts';
 import { entryOf } from './etcd-entry.ts';
-import { once, shunSilentHosts } from './etcd-hosts.ts';
 import { EtcdKeepAlive } from './etcd-keep-alive.ts';
 import { watchEtcd } from './etcd-watch.ts';
 import { LeaseGone, MAX_KEYS_PER_CALL, reasonOf, StoreUnavailable } from './store.ts';
 import type { Entry, LeaseStore, Want, WantVerdict } from './store.ts';
-
-/** How to reach etcd. */
-export interface EtcdOptions {
-  /** One URL or several, all `http://` or all `https://`. */
-  hosts: string | string[];
-  /** For TLS: the authority's certificate, and the client's key and certificate if etcd asks for one. */
-  credentials?: { rootCertificate: Buffer; privateKey?: Buffer; certChain?: Buffer } | undefined;
-  /** For password authentication. Client certificates are to be preferred. */
-  auth?: { username: string; password: string } | undefined;
-  /** The deadline of each call, in milliseconds. Keep it well below half the TTL. Default 1,000. */
-  callTimeoutMs?: number | undefined;
-  clock?: Clock | undefined;
-}
 
 const LIST_PAGE = 2_000;
 
@@ -29,25 +16,15 @@ const LIST_PAGE = 2_000;
 export function etcdStore(options: EtcdOptions): LeaseStore {
   const clock = options.clock ?? systemClock;
   const callTimeoutMs = options.callTimeoutMs ?? 1_000;
-  const client = new Etcd3({
-    hosts: options.hosts,
-    ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
-    ...(options.auth === undefined ? {} : { auth: options.auth }),
-    faultHandling: { global: once, host: shunSilentHosts(clock) },
-    // A stream lives on; every other call has a deadline, since etcd3 gives it none.
-    defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: clock.wallMs() + callTimeoutMs }),
-    grpcOptions: {
-      // A connection of one's own: a call that timed out drops it, and the next one dials anew.
-      'grpc.use_local_subchannel_pool': 1,
-      'grpc.initial_reconnect_backoff_ms': 100,
-      'grpc.max_reconnect_backoff_ms': 1_000,
-      // Finds out a silent connection under a watch; etcd refuses pings more often than every 5 s.
-      'grpc.keepalive_time_ms': 6_000,
-      'grpc.keepalive_timeout_ms': 2_000,
-      'grpc.max_receive_message_length': -1,
-    },
+  const client = etcdClient(options, clock, callTimeoutMs);
+  const members = [options.hosts].flat();
+  // Not all replicas begin with the same one.
+  let next = Math.floor(Math.random() * members.length);
+  const keepAlive = new EtcdKeepAlive({
+    clock,
+    timeoutMs: callTimeoutMs,
+    dial: () => etcdClient(options, clock, callTimeoutMs, members[next++ % members.length]),
   });
-  const keepAlive = new EtcdKeepAlive(client, clock, callTimeoutMs);
 
   return {
     async grant(ttlS) {
@@ -58,6 +35,7 @@ export function etcdStore(options: EtcdOptions): LeaseStore {
     renew: (leaseId) => definite(() => keepAlive.renew(leaseId)),
 
     async revoke(leaseId) {
+      void keepAlive.revokeBlindly(leaseId);
       try {
         await definite(() => client.leaseClient.leaseRevoke({ ID: leaseId }));
       } catch (error) {

@@ -28,7 +28,6 @@ export class Session {
   #ended: string | undefined;
   #expiry: Timer | undefined;
   #renewal: Timer | undefined;
-  #lastSentAtMs: number;
 
   private constructor(
     options: SessionOptions,
@@ -40,7 +39,6 @@ export class Session {
     this.leaseId = granted.leaseId;
     this.ttlMs = granted.ttlMs;
     this.#window = new TrustWindow(sentAtMs, granted.ttlMs);
-    this.#lastSentAtMs = sentAtMs;
     this.#watchExpiry();
     this.#renewIn(renewalMs(this.ttlMs) - (this.#clock.monotonicMs() - sentAtMs));
   }
@@ -123,21 +121,26 @@ export class Session {
     this.#renewal = this.#clock.after(Math.max(1, delayMs), () => this.#renew());
   }
 
+  /**
+   * One at a time: where answers are lost, each one more would renew, blindly, what this process must give up. One that
+   * is not answered has cost a third of the TTL, and the next one follows at once.
+   */
   #renew(): void {
     if (!this.trusted()) return;
     const sentAtMs = this.#clock.monotonicMs();
-    this.#lastSentAtMs = sentAtMs;
-    // The next one goes out whether or not this one is answered: one lost answer costs a third of the TTL.
-    this.#renewIn(renewalMs(this.ttlMs));
+    const nextIn = (delayMs: number): void => this.#renewIn(delayMs - (this.#clock.monotonicMs() - sentAtMs));
     this.#store.renew(this.leaseId).then(
       ({ ttlMs }) => {
         if (!this.trusted()) return;
-        if (ttlMs <= 0) this.lose('etcd says that the session is gone');
-        else if (this.#window.extend(sentAtMs, ttlMs, this.#clock.monotonicMs())) this.#watchExpiry();
+        if (ttlMs <= 0) {
+          this.lose('etcd says that the session is gone');
+          return;
+        }
+        if (this.#window.extend(sentAtMs, ttlMs, this.#clock.monotonicMs())) this.#watchExpiry();
+        nextIn(renewalMs(this.ttlMs));
       },
       () => {
-        if (this.#ended !== undefined || sentAtMs !== this.#lastSentAtMs) return;
-        this.#renewIn(renewalMs(this.ttlMs) / 4);
+        if (this.#ended === undefined) nextIn(renewalMs(this.ttlMs) / 4);
       },
     );
   }

@@ -22,7 +22,7 @@ export function marginMs(ttlMs: number): number {
   return Math.min(2_000, Math.max(200, ttlMs / 10));
 }
 
-/** When the next keep-alive is due after one was sent: a third of the TTL, so that two may be lost. */
+/** When the next keep-alive is due after one was answered: a third of the TTL, which leaves time to ask again. */
 export function renewalMs(ttlMs: number): number {
   return Math.max(100, ttlMs / 3);
 }

@@ -9,6 +9,7 @@ import { etcdStore } from '../../coordinator/etcd-store.ts';
 import { leaseKey, leaseValue, namespacePrefix, replicaKey } from '../../coordinator/keys.ts';
 import { LeaseGone, MAX_KEYS_PER_CALL, StoreUnavailable } from '../../coordinator/store.ts';
 import type { KeyEvent, LeaseStore } from '../../coordinator/store.ts';
+import { FaultProxy } from '../../src/chaos/proxy.ts';
 import { systemClock } from '../../src/clock.ts';
 import { freshNamespace, serversForTests, startPrivateStack } from '../harness/servers.ts';
 import { SimEtcd, simStore } from '../simulation/lease-store.ts';
@@ -447,6 +448,57 @@ describe('coordinators on a real etcd', () => {
 });
 
 describe('a coordinator whose etcd fails', () => {
+  // Without a word from it the last keep-alive, which arrives and is not answered, would keep the lease for a TTL more.
+  it('gives up its lease with its trust, where its words arrive and no answer does', async () => {
+    const ttlMs = 3_000;
+    const namespace = freshNamespace();
+    const servers = [...serversForTests().etcdUrls].map((url) => new URL(url));
+    const proxies = await Promise.all(
+      servers.map(({ hostname, port }) => FaultProxy.before({ host: hostname, port: Number(port) })),
+    );
+    cleanups.push(async () => void (await Promise.all(proxies.map((proxy) => proxy.close()))));
+    const store = etcdStore({
+      hosts: proxies.map(({ port }) => `http://127.0.0.1:${port}`),
+      callTimeoutMs: 800,
+    });
+    cleanups.push(() => store.close());
+    const coordinator = new Coordinator({
+      store,
+      clock: systemClock,
+      namespace,
+      replicaId: 'deaf',
+      name: 'r',
+      pid: process.pid,
+      httpUrl: 'http://127.0.0.1:1',
+      ttlS: ttlMs / 1_000,
+      gate: () => Promise.resolve(undefined),
+      idleReleaseMs: 60_000,
+      maxHoldings: 10,
+    });
+    cleanups.push(() => coordinator.stop());
+    await coordinator.start();
+    const held = await coordinator.acquire('i');
+    if (held.kind !== 'acquired') throw new Error(held.kind);
+    const direct = realStore();
+    const key = leaseKey(namespace, 'i');
+    // Just after a keep-alive was answered: the next one, which is not, comes as late as it can.
+    const sinceMs = systemClock.monotonicMs();
+    await systemClock.sleep(ttlMs / 3 + 300);
+    const cutAtMs = systemClock.monotonicMs();
+    for (const proxy of proxies) proxy.silence('to_client');
+    // A call that times out costs the connection that other calls would have had.
+    expect((await coordinator.acquire('j')).kind).toBe('unavailable');
+    await until(() => !held.holding.trusted());
+    const untrustedAtMs = systemClock.monotonicMs();
+    expect((await direct.read([key])).entries[0]?.modRevision).toBe(held.holding.token);
+    await until(async () => (await direct.read([key])).entries[0] === undefined);
+    const goneAtMs = systemClock.monotonicMs();
+    // Its lease was renewed a third of a TTL after the one that was answered, so it could have lived for that much longer.
+    expect(goneAtMs - cutAtMs).toBeLessThan(ttlMs + 450);
+    expect(goneAtMs).toBeGreaterThan(untrustedAtMs);
+    expect(cutAtMs - sinceMs).toBeLessThan((ttlMs * 2) / 3);
+  });
+
   it('answers in bounded time while etcd is frozen or down, ends what it held, and leads again after', async () => {
     const { natsUrls, superuserUrl } = serversForTests();
     const stack = await startPrivateStack({ given: { natsUrls, postgresUrl: superuserUrl } });

@@ -45,21 +45,30 @@ describe('a session', () => {
     expect(ends).toEqual([]);
   });
 
-  it('renews every third of the TTL, whether or not the one before was answered', async () => {
+  it('renews every third of the TTL, and sends none while one is not answered', async () => {
     const { clock, disturb, open } = setUp();
     const { session } = await open();
     const sentAts: number[] = [];
     const startMs = clock.monotonicMs();
+    let giveUp: () => void = () => undefined;
     disturb((call, run) => {
-      if (call === 'renew') sentAts.push(clock.monotonicMs() - startMs);
-      return silent(call, run);
+      if (call !== 'renew') return run();
+      sentAts.push(clock.monotonicMs() - startMs);
+      if (sentAts.length <= 2) return run();
+      return new Promise((_, reject) => (giveUp = () => reject(new StoreUnavailable('late'))));
     });
-    await clock.advance(TTL_MS);
-    expect(session.trusted()).toBe(false);
     const third = renewalMs(TTL_MS);
-    expect(sentAts).toHaveLength(2);
-    expect(sentAts[0]).toBeCloseTo(third);
-    expect(sentAts[1]).toBeCloseTo(2 * third);
+    await clock.advance(4.5 * third);
+    expect(sentAts).toHaveLength(3);
+    for (const [nth, sentAt] of sentAts.entries()) expect(sentAt).toBeCloseTo((nth + 1) * third);
+    // Given up after longer than a retry waits: the next one follows at once.
+    giveUp();
+    await clock.advance(1);
+    expect(sentAts).toHaveLength(4);
+    expect(session.trusted()).toBe(true);
+    await clock.advance(TTL_MS);
+    expect(sentAts).toHaveLength(4);
+    expect(session.trusted()).toBe(false);
   });
 
   it('is lost by its timer when the trust window passes, before etcd expires it', async () => {
