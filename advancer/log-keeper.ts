@@ -1,4 +1,3 @@
-import type { Leases } from '../coordinator/leases.ts';
 import type { Clock } from '../src/clock.ts';
 import type { Log } from './log/log.ts';
 import type { Logger } from './run/context.ts';
@@ -10,11 +9,10 @@ const FIRST_LOOK_MS = 500;
 /** What the keeper needs of the rest of the replica. */
 export interface LogKeeperParts {
   log: Pick<Log, 'check' | 'highestToken'>;
-  leases: () => Leases;
   clock: Clock;
   logger: Logger;
-  /** Hands back every holding that has no attempt in hand; answers how many attempts there are. */
-  handBackIdle: () => Promise<number>;
+  /** Hands back every holding that runs no effect. */
+  handBack: (why: string) => Promise<void>;
 }
 
 /**
@@ -69,7 +67,7 @@ export class LogKeeper {
   }
 
   async #look(cause: unknown): Promise<void> {
-    const { log, clock, logger, handBackIdle, leases } = this.#parts;
+    const { log, clock, logger, handBack } = this.#parts;
     for (let first = true; ; first = false) {
       try {
         await (first ? this.#soon(log.check()) : log.check());
@@ -81,10 +79,7 @@ export class LogKeeper {
         if (this.#trouble === undefined)
           logger.warn({ err: failure, cause }, 'Postgres does not answer, handing back leases');
         this.#trouble = text;
-        const attempts = await handBackIdle();
-        if (attempts === 0 && leases().notLeading() === undefined) {
-          await leases().stepDown(`Postgres cannot be used: ${text}`);
-        }
+        await handBack(`Postgres cannot be used: ${text}`);
         await clock.sleep(LOOK_AGAIN_MS);
       }
     }

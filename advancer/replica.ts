@@ -17,7 +17,7 @@ import { Pulse } from './intake/pulse.ts';
 import { Router } from './intake/router.ts';
 import type { Log } from './log/log.ts';
 import { LogKeeper } from './log-keeper.ts';
-import { Attempts } from './run/attempts.ts';
+import { Attempts, type AttemptInHand } from './run/attempts.ts';
 import type { Committed, Counted, Logger, RunContext } from './run/context.ts';
 import { HeldInstance } from './run/held-instance.ts';
 import { RecentReceipts } from './run/recent-receipts.ts';
@@ -93,8 +93,7 @@ export class Replica {
       log,
       clock,
       logger,
-      leases: () => this.leases,
-      handBackIdle: () => this.#handBackIdle('Postgres does not answer'),
+      handBack: (why) => this.#handBackUnbegun(why),
     });
     this.leases = parts.coordinator((readEtcdRevision) => this.#keeper.gate(readEtcdRevision));
     const logTrouble = (cause: unknown): void => this.#keeper.notice(cause);
@@ -116,8 +115,7 @@ export class Replica {
       failpoint: parts.failpoint,
       logger,
       count,
-      askPeer: (replicaId, instanceId, cellId, attempt) =>
-        this.#peers.runs(replicaId, instanceId, cellId, attempt),
+      askPeer: (replicaId, about, timeoutMs) => this.#peers.runs(replicaId, about, timeoutMs),
       announce: (committed) => this.#announce(committed),
       askToSettle: (instanceId) => bus.publish(subjects.settle(instanceId), {}),
       logTrouble,
@@ -125,6 +123,7 @@ export class Replica {
       draining: this.#draining.signal,
       abort: this.#abort.signal,
       appendPatienceMs: 2_000,
+      appendSuspectMs: 1_000,
       stepDownAfterMs: parts.ttlMs,
     };
     const held = (holding: Holding): HeldInstance => this.#heldInstance(holding);
@@ -139,6 +138,7 @@ export class Replica {
       held,
       tellAnswered: (key, recorded) => this.#answeredNotes.add(key, recorded),
       logTrouble,
+      logAway: () => this.#keeper.trouble,
     });
     this.#answeredNotes = new AnsweredNotes(clock, (keys) =>
       bus.publish(subjects.answered, { keys, by: this.leases.replicaId }),
@@ -196,7 +196,7 @@ export class Replica {
   }
 
   async #drain(): Promise<{ aborted: number }> {
-    const { bus, clock, logger, subjects } = this.#parts;
+    const { bus, clock, logger } = this.#parts;
     this.#draining.abort('draining');
     this.#sweeper.stop();
     this.#intake.close();
@@ -208,8 +208,7 @@ export class Replica {
     // attempt at all, the end of the session hands back everything in one message, however much is held.
     const stopped = idle ? this.leases.stop(HEAD_START_MS) : undefined;
     const handedBack = idle ? undefined : this.#handBackIdle('draining', HEAD_START_MS);
-    const busy = [...new Set(this.attempts.all().map(({ instanceId }) => instanceId))];
-    bus.publish(subjects.answered, { leaving: this.leases.replicaId, busy });
+    this.#sayLeaving();
     void bus.flush();
     if (handedBack !== undefined) {
       // Replicas that come later did not hear that.
@@ -242,13 +241,40 @@ export class Replica {
       if ((await Promise.race([ended, deadline])) === 'deadline') break;
       // Whoever waits for its instance need not wait for the other attempts.
       void this.#handBackIdle('draining');
+      this.#sayLeaving();
     }
     over.abort();
   }
 
+  /** Tells the others what they may replace at once: whatever this replica holds, but for what it has attempts of. */
+  #sayLeaving(): void {
+    const busy = [...new Set(this.attempts.all().map(({ instanceId }) => instanceId))];
+    this.#parts.bus.publish(this.#parts.subjects.answered, { leaving: this.leases.replicaId, busy });
+  }
+
   /** Hands back every holding that has no attempt in hand; answers how many attempts are in hand. */
-  async #handBackIdle(why: string, headStartMs?: number): Promise<number> {
-    const attempts = this.attempts.all();
+  #handBackIdle(why: string, headStartMs?: number): Promise<number> {
+    return this.#handBackAllBut(this.attempts.all(), why, headStartMs);
+  }
+
+  /**
+   * Hands back every holding that runs no effect, and the session with them where none does. An intent that is not definite
+   * is in nobody's way: its effect is given up, and its request answered once this replica cannot be the one that serves
+   * it when it is asked again.
+   */
+  async #handBackUnbegun(why: string): Promise<void> {
+    const running = this.attempts.all().filter(({ begun }) => begun);
+    const handedBack =
+      running.length > 0
+        ? this.#handBackAllBut(running, why)
+        : this.leases.notLeading() === undefined
+          ? this.leases.stepDown(why)
+          : undefined;
+    this.attempts.giveUp();
+    await handedBack;
+  }
+
+  async #handBackAllBut(attempts: AttemptInHand[], why: string, headStartMs?: number): Promise<number> {
     const busy = new Set(attempts.map(({ instanceId }) => instanceId));
     await this.leases.releaseAll((instanceId) => !busy.has(instanceId), why, headStartMs);
     return attempts.length;

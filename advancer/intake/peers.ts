@@ -12,7 +12,14 @@ import { readBody } from './body.ts';
 
 const PeerMessage = z.union([
   z.strictObject({ ask: z.literal('ping') }),
-  z.strictObject({ ask: z.literal('runs'), instanceId: Id, cellId: Id, attempt: z.int().min(1) }),
+  z.strictObject({
+    ask: z.literal('runs'),
+    instanceId: Id,
+    cellId: Id,
+    attempt: z.int().min(1),
+    // The asker's own; replicas of older versions do not say.
+    fencingToken: z.int().min(1).optional(),
+  }),
   z.strictObject({
     ask: z.literal('serve'),
     verb: z.enum(['advance', 'decide']),
@@ -21,7 +28,8 @@ const PeerMessage = z.union([
   }),
 ]);
 
-const RunsReply = z.object({ runs: z.boolean() });
+/** `began`: only of an attempt that it had in hand. Replicas of older versions do not say. */
+const RunsReply = z.object({ runs: z.boolean(), began: z.literal(false).optional() });
 
 const PINGS = 3;
 /** All of them together stay well below 300 ms, so that what follows from them is done within half a second. */
@@ -34,10 +42,9 @@ const STALLED_MS = PING_TIMEOUT_MS * 1.5;
  * On a quiet machine an own message is back within a few milliseconds. Where it takes longer the machine or the server is
  * slow, and so may be a replica that lives: it has this many times as long as that.
  */
-const ECHOES = 12;
+const ECHOES = 8;
 /** But no longer than this. */
-const MOST_PATIENCE_MS = 1_500;
-const RUNS_TIMEOUT_MS = 500;
+const MOST_PATIENCE_MS = 1_000;
 /** How long an answer about a peer serves others who ask the same. */
 const FRESH_MS = 100;
 
@@ -84,13 +91,18 @@ export class Peers {
   }
 
   /** Whether another replica runs an attempt; its "no" is a promise. */
-  async runs(replicaId: string, instanceId: string, cellId: string, attempt: number): Promise<PeerAnswer> {
-    const body = { ask: 'runs', instanceId, cellId, attempt };
-    const reply = await this.#bus.request(this.#subjects.replica(replicaId), body, RUNS_TIMEOUT_MS);
+  async runs(
+    replicaId: string,
+    about: { instanceId: string; cellId: string; attempt: number; fencingToken: number },
+    timeoutMs: number,
+  ): Promise<PeerAnswer> {
+    const body = { ask: 'runs', ...about };
+    const reply = await this.#bus.request(this.#subjects.replica(replicaId), body, timeoutMs);
     if (reply.kind !== 'reply') return 'silent';
     const read = RunsReply.safeParse(reply.body);
     if (!read.success) return 'silent';
-    return read.data.runs ? 'runs' : 'does_not_run';
+    if (read.data.runs) return 'runs';
+    return read.data.began === false ? 'never_began' : 'does_not_run';
   }
 
   /**
@@ -103,15 +115,16 @@ export class Peers {
     return reply.kind === 'reply' ? reply.body : undefined;
   }
 
-  /** Another replica has said something: it is there, whether or not it has come to answering pings. */
+  /** Another replica has said something: it is there, and may only not have come to answering pings. */
   heard(replicaId: string): void {
     if (this.#reached.has(replicaId)) this.#heard.set(replicaId, this.#clock.monotonicMs());
   }
 
   /**
-   * Whether a replica answers: `false` when nobody listens on its subject, or three pings stay without an answer and
-   * nothing else is heard of it. While this process itself is cut off, or its own messages are lost, it can tell nothing,
-   * and says `true`; while messages are slow, it waits for longer.
+   * Whether a replica answers: `false` when nobody listens on its subject, or three pings stay without an answer, three
+   * more if anything else is heard of it meanwhile. Not even one that talks can serve if it does not hear. While this
+   * process itself is cut off, or its own messages are lost, it can tell nothing, and says `true`; while messages are
+   * slow, it waits for longer.
    */
   async reachable(replicaId: string): Promise<boolean> {
     const nowMs = this.#clock.monotonicMs();
@@ -129,6 +142,7 @@ export class Peers {
   async #ping(replicaId: string): Promise<boolean> {
     const sinceMs = this.#clock.monotonicMs();
     let echo: Promise<number | undefined> | undefined;
+    let heard = false;
     for (let pings = 0; ;) {
       const sentMs = this.#clock.monotonicMs();
       const reply = await this.#bus.request(
@@ -145,7 +159,11 @@ export class Peers {
           return false;
         case 'timeout':
       }
-      if ((this.#heard.get(replicaId) ?? 0) >= sinceMs) return true;
+      if (!heard && (this.#heard.get(replicaId) ?? 0) >= sinceMs) {
+        heard = true;
+        pings = 0;
+        continue;
+      }
       echo ??= this.#echoMs();
       const nowMs = this.#clock.monotonicMs();
       if (nowMs - sentMs < STALLED_MS) pings += 1;
@@ -183,8 +201,9 @@ export class Peers {
         message.reply({ replicaId });
         return;
       case 'runs': {
-        const { instanceId, cellId, attempt } = read.value;
-        message.reply({ runs: this.#attempts.runsOrRenounces(instanceId, cellId, attempt) });
+        const { instanceId, cellId, attempt, fencingToken } = read.value;
+        const said = this.#attempts.runsOrRenounces(instanceId, cellId, attempt, fencingToken);
+        message.reply({ runs: said === 'runs', ...(said === 'never_began' ? { began: false } : {}) });
         return;
       }
       case 'serve': {

@@ -44,6 +44,8 @@ export interface RouterParts {
   /** Tells the others that a request is answered, and whether the log has the answer. */
   tellAnswered: (key: string, recorded: boolean) => void;
   logTrouble: (cause: unknown) => void;
+  /** Why the log cannot be used at the moment, as far as is known. */
+  logAway: () => string | undefined;
 }
 
 /**
@@ -202,7 +204,7 @@ export class Router {
   async #consider(ask: Ask): Promise<number> {
     const { leases, clock } = this.#parts;
     const { instanceId } = ask.errand;
-    const why = leases.notLeading();
+    const why = leases.notLeading() ?? this.#parts.logAway();
     if (why !== undefined) return this.#considerIdle(ask, why);
     this.#notLeadingFromMs = undefined;
     const waitedMs = clock.monotonicMs() - ask.turnsFromMs;

@@ -23,8 +23,8 @@ export type AttemptResult =
  * and again just before the effect. A check that fails after the intent closes the attempt as `not_started`: to do
  * nothing would leave it open for ever, and a plain interruption would be a false doubt.
  *
- * @param onSlow called when the intent stays unknown for long: the request is then answered `unavailable`, and the
- *   effect will not run even if the intent turns out to stand
+ * @param onSlow called when the intent stays unknown for long, or Postgres is found to be away: the request is then
+ *   answered `unavailable`, and the effect will not run even if the intent turns out to stand
  */
 export async function runAttempt(
   context: RunContext,
@@ -39,13 +39,19 @@ export async function runAttempt(
   const place = { instanceId, cellId: cell.id, attempt, requestId: whom.requestId };
   if (context.failpoint !== undefined) await context.failpoint('before_intent', place);
   if (!holding.trusted() || context.draining.aborted) return { kind: 'handed_on' };
-  const inHand = context.attempts.begin(instanceId, cell.id, attempt);
+  let abandoned = false;
+  const abandon = (): void => {
+    if (abandoned) return;
+    abandoned = true;
+    onSlow();
+  };
+  const inHand = context.attempts.take(instanceId, cell.id, attempt, holding.token, abandon);
   if (inHand === undefined) return { kind: 'handed_on' };
 
-  const intent = await commitIntent(context, term, step, whom, onSlow);
-  if (intent.kind !== 'ours') {
+  const intent = await commitIntent(context, term, step, whom, abandon);
+  if (intent !== 'ours') {
     context.attempts.end(inHand);
-    return intent.commit;
+    return intent;
   }
 
   // From here on the attempt is open, and whatever happens it gets its closing row.
@@ -53,13 +59,17 @@ export async function runAttempt(
   let begun = false;
   try {
     if (context.failpoint !== undefined) await context.failpoint('after_intent', place);
-    if (intent.abandoned || !holding.trusted() || context.abort.aborted) {
-      proposeNotStarted(
-        term,
-        step,
-        whom,
-        intent.abandoned ? 'the intent was unknown for too long' : 'trust ended',
-      );
+    const whyNot = abandoned
+      ? 'the intent was unknown for too long'
+      : !holding.trusted() || context.abort.aborted
+        ? 'trust ended'
+        : !context.attempts.begin(inHand)
+          ? 'it was renounced to a later term'
+          : undefined;
+    if (whyNot !== undefined) {
+      // Whoever asked has replaced this term: if it went on, each would call off what the other begins.
+      if (context.attempts.renounced(inHand)) context.leases.supersede(holding);
+      proposeNotStarted(term, step, whom, whyNot);
       return { kind: 'closed' };
     }
     begun = true;
@@ -83,36 +93,32 @@ export async function runAttempt(
   return { kind: 'closed' };
 }
 
-type Intent =
-  | { kind: 'ours'; abandoned: boolean }
-  | { kind: 'not_ours'; commit: Exclude<AttemptResult, { kind: 'closed' }> };
-
 async function commitIntent(
   context: RunContext,
   term: Term,
   step: Extract<NextStep, { do: 'start' }>,
   whom: OnBehalfOf,
-  onSlow: () => void,
-): Promise<Intent> {
+  abandon: () => void,
+): Promise<'ours' | Exclude<AttemptResult, { kind: 'closed' }>> {
   const { cell, attempt } = step;
   const { instanceId } = term.holding;
   const record = term.course.state.cells.get(cell.id);
   const idempotencyKey = idempotencyKeyOf(instanceId, cell.id, record);
   term.propose('started', cell.id, attempt, { idempotencyKey }, whom);
-  let abandoned = false;
-  const slow = context.clock.after(context.appendPatienceMs, () => {
-    abandoned = true;
-    onSlow();
+  const { appendSuspectMs, appendPatienceMs } = context;
+  let slow = context.clock.after(appendSuspectMs, () => {
+    slow = context.clock.after(appendPatienceMs - appendSuspectMs, abandon);
+    context.logTrouble(new Error(`an append was not answered within ${appendSuspectMs} ms`));
   });
   const commit = await term.commit();
   slow.cancel();
-  if (commit.kind !== 'committed') return { kind: 'not_ours', commit };
+  if (commit.kind !== 'committed') return commit;
   if (commit.resent && !(await stillNewest(context, term))) {
     // It reads back as present, but others have closed it meanwhile: it is not ours to run.
     context.leases.supersede(term.holding);
-    return { kind: 'not_ours', commit: { kind: 'fenced' } };
+    return { kind: 'fenced' };
   }
-  return { kind: 'ours', abandoned };
+  return 'ours';
 }
 
 async function stillNewest(context: RunContext, term: Term): Promise<boolean> {

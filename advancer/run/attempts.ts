@@ -3,12 +3,28 @@ export interface AttemptInHand {
   readonly instanceId: string;
   readonly cellId: string;
   readonly attempt: number;
+  /** The token of the term that it was taken under. */
+  readonly fencingToken: number;
   /** Resolves when the attempt is no longer in hand. */
   readonly done: Promise<void>;
+  /** Whether its effect has begun, so that only its outcome can end it. */
+  readonly begun: boolean;
 }
 
+/** What a process says of an attempt. Each but `runs` is a promise that it will not begin the effect from now on. */
+export type Said =
+  /** It runs it, or has an outcome in hand that is not in the log yet. */
+  | 'runs'
+  /** It had the attempt in hand, and its effect never began. */
+  | 'never_began'
+  /** It does not have it in hand; what came of it, others cannot know. */
+  | 'does_not_run';
+
 interface Entry extends AttemptInHand {
+  begun: boolean;
+  givenUp: boolean;
   finish: () => void;
+  onGivenUp: () => void;
 }
 
 /**
@@ -16,24 +32,56 @@ interface Entry extends AttemptInHand {
  * closing row is definite, since an attempt outlives the term it was begun under. An outcome in hand that is not yet
  * in the log counts as running.
  *
- * "I do not run it", said to another replica, is a promise: from then on this process neither begins that effect nor
- * sends that `started`.
+ * What was renounced to another replica, which saw its `started` in the log, is never begun.
  */
 export class Attempts {
   readonly #inHand = new Map<string, Entry>();
-  readonly #renounced = new Set<string>();
+  readonly #renounced = new Map<string, Exclude<Said, 'runs'>>();
 
-  /** Takes an attempt in hand; undefined when this process has it already, or has promised not to run it. */
-  begin(instanceId: string, cellId: string, attempt: number): AttemptInHand | undefined {
+  /**
+   * Takes an attempt in hand; undefined when this process has it already, or has promised not to run it.
+   *
+   * @param onGivenUp called when it is given up before its effect has begun: see {@link giveUp}
+   */
+  take(
+    instanceId: string,
+    cellId: string,
+    attempt: number,
+    fencingToken: number,
+    onGivenUp: () => void = () => undefined,
+  ): AttemptInHand | undefined {
     const key = keyOf(instanceId, cellId, attempt);
     if (this.#renounced.has(key) || this.#inHand.has(key)) return undefined;
     let finish = (): void => undefined;
     const done = new Promise<void>((resolve) => {
       finish = resolve;
     });
-    const entry: Entry = { instanceId, cellId, attempt, done, finish };
+    const entry: Entry = {
+      instanceId,
+      cellId,
+      attempt,
+      fencingToken,
+      done,
+      begun: false,
+      givenUp: false,
+      finish,
+      onGivenUp,
+    };
     this.#inHand.set(key, entry);
     return entry;
+  }
+
+  /** Says that the effect begins now. False: it was given up or renounced meanwhile, and must not. */
+  begin(attempt: AttemptInHand): boolean {
+    const entry = this.#inHand.get(keyOf(attempt.instanceId, attempt.cellId, attempt.attempt));
+    if (entry === undefined || entry.givenUp || this.renounced(attempt)) return false;
+    entry.begun = true;
+    return true;
+  }
+
+  /** Whether it was renounced to whoever has replaced its term. */
+  renounced({ instanceId, cellId, attempt }: AttemptInHand): boolean {
+    return this.#renounced.has(keyOf(instanceId, cellId, attempt));
   }
 
   /** Lets an attempt go: its closing row is definite, or its `started` definitely is not in the log. */
@@ -48,12 +96,31 @@ export class Attempts {
     return this.#inHand.get(keyOf(instanceId, cellId, attempt));
   }
 
-  /** Answers another replica whether this process runs the attempt; a `false` binds it. */
-  runsOrRenounces(instanceId: string, cellId: string, attempt: number): boolean {
+  /**
+   * Answers whoever finds the attempt open whether this process runs it. One in hand whose effect has not begun is
+   * renounced to a later term only: others that ask are themselves the ones that were replaced.
+   *
+   * @param fencingToken the token of whoever asks, where it says so
+   */
+  runsOrRenounces(instanceId: string, cellId: string, attempt: number, fencingToken = 0): Said {
     const key = keyOf(instanceId, cellId, attempt);
-    if (this.#inHand.has(key)) return true;
-    this.#renounced.add(key);
-    return false;
+    const entry = this.#inHand.get(key);
+    if (entry !== undefined && (entry.begun || fencingToken <= entry.fencingToken)) return 'runs';
+    const said = this.#renounced.get(key) ?? (entry === undefined ? 'does_not_run' : 'never_began');
+    this.#renounced.set(key, said);
+    return said;
+  }
+
+  /**
+   * Gives up every attempt whose effect has not begun, since nobody knows when their intents will be definite. Binds nobody
+   * beyond that: should the intent turn out not to be in the log, the attempt of that number is still to be made.
+   */
+  giveUp(): void {
+    for (const entry of this.#inHand.values()) {
+      if (entry.begun || entry.givenUp) continue;
+      entry.givenUp = true;
+      entry.onGivenUp();
+    }
   }
 
   /** Every attempt in hand. */

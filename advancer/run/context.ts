@@ -6,7 +6,7 @@ import type { Receipt } from '../../src/request/receipt.ts';
 import type { EffectRunner } from '../cells/cells.ts';
 import type { Failpoint } from '../failpoints.ts';
 import type { Log } from '../log/log.ts';
-import type { Attempts } from './attempts.ts';
+import type { Attempts, Said } from './attempts.ts';
 import type { RecentReceipts } from './recent-receipts.ts';
 
 /** What was committed, as it is announced to whoever listens. */
@@ -18,7 +18,7 @@ export interface Committed {
 }
 
 /** What another replica says of an attempt; silence is neither yes nor no. */
-export type PeerAnswer = 'runs' | 'does_not_run' | 'silent';
+export type PeerAnswer = Said | 'silent';
 
 /** Structured logging, as pino does it. */
 export interface Logger {
@@ -49,12 +49,11 @@ export interface RunContext {
   readonly failpoint: Failpoint | undefined;
   readonly logger: Logger;
   readonly count: (event: Counted) => void;
-  /** Asks another replica whether it runs an attempt; its "no" is binding. */
+  /** Asks another replica whether it runs an attempt, for so many milliseconds; its "no" is binding. */
   readonly askPeer: (
     replicaId: string,
-    instanceId: string,
-    cellId: string,
-    attempt: number,
+    about: { instanceId: string; cellId: string; attempt: number; fencingToken: number },
+    timeoutMs: number,
   ) => Promise<PeerAnswer>;
   /** Tells the world what was committed; best effort. */
   readonly announce: (committed: Committed) => void;
@@ -70,6 +69,8 @@ export interface RunContext {
   readonly abort: AbortSignal;
   /** How long an intent may stay unknown before its request is answered `unavailable`, in milliseconds. */
   readonly appendPatienceMs: number;
+  /** How long an intent may stay unknown before the replica looks whether Postgres is there, in milliseconds. */
+  readonly appendSuspectMs: number;
   /** How long Postgres may stay away with an attempt in hand before the session is ended, in milliseconds. */
   readonly stepDownAfterMs: number;
 }

@@ -4,7 +4,7 @@ import type { Verdict } from '../../src/execution/row.ts';
 import { type AutomaticDecider } from '../../src/execution/state.ts';
 import type { EffectContext } from '../cells/cells.ts';
 import type { LateOutcome } from '../log/log.ts';
-import type { RunContext } from './context.ts';
+import type { PeerAnswer, RunContext } from './context.ts';
 import type { OnBehalfOf, Term } from './term.ts';
 
 /** What came of looking at an open attempt that this term did not open. */
@@ -16,9 +16,15 @@ export type Closing =
   /** etcd did not answer. */
   | 'unknown';
 
+/** How long a replica that is in etcd has to say whether it runs an attempt. */
+const ASK_MS = 500;
+/** One that is gone from etcd may still be there to say that the effect never began; nobody waits for it for long. */
+const ASK_GONE_MS = 150;
+
 /**
  * Closes an open attempt once the process that opened it is gone from etcd, or itself answers that it no longer runs
- * it. Until then nobody else may say anything of the attempt.
+ * it. Until then nobody else may say anything of the attempt. Where that process says that the effect never began, no
+ * doubt remains.
  */
 export async function closeAttempt(
   context: RunContext,
@@ -27,21 +33,35 @@ export async function closeAttempt(
   whom: OnBehalfOf,
 ): Promise<Closing> {
   const { cellId, attempt, replicaId } = step.open;
-  const { instanceId } = term.holding;
+  const { instanceId, token } = term.holding;
+  let said: PeerAnswer;
   let how: string;
   if (replicaId === context.leases.replicaId) {
-    if (context.attempts.runsOrRenounces(instanceId, cellId, attempt)) return 'running';
+    said = context.attempts.runsOrRenounces(instanceId, cellId, attempt, token);
+    if (said === 'runs') return 'running';
     how = 'its own process does not run it';
   } else {
     const gone = await context.leases.confirmGone(replicaId);
     if (gone === 'unknown') return 'unknown';
-    if (gone === 'registered') {
-      const answer = await context.askPeer(replicaId, instanceId, cellId, attempt);
-      if (answer !== 'does_not_run') return 'running';
-      how = `${replicaId} does not run it any more`;
-    } else {
-      how = `${replicaId} is gone`;
-    }
+    const askMs = gone === 'gone' ? ASK_GONE_MS : ASK_MS;
+    said = await context.askPeer(replicaId, { instanceId, cellId, attempt, fencingToken: token }, askMs);
+    if (gone === 'registered' && (said === 'runs' || said === 'silent')) return 'running';
+    how = gone === 'gone' ? `${replicaId} is gone` : `${replicaId} does not run it any more`;
+  }
+  if (said === 'never_began') {
+    // Its word is evidence, which settles what would be a doubt otherwise; it is kept before anything rests on it.
+    const { fencingToken } = step.open;
+    await context.log.addLateOutcome({
+      instanceId,
+      cellId,
+      attempt,
+      fencingToken,
+      replicaId,
+      kind: 'not_started',
+      body: { reason: 'not_started', detail: `said so to ${context.leases.replicaId}` },
+    });
+    context.count({ what: 'late_outcome', kind: 'not_started' });
+    how = `${replicaId} never began it`;
   }
   term.propose('interrupted', cellId, attempt, { reason: 'crash', detail: how }, whom);
   context.logger.info({ instanceId, cellId, attempt, how }, 'closed an attempt as interrupted');

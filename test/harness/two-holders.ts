@@ -135,6 +135,7 @@ function context(replicaId: string, log: Log): RunContext {
     draining: new AbortController().signal,
     abort: new AbortController().signal,
     appendPatienceMs: 2_000,
+    appendSuspectMs: 1_000,
     stepDownAfterMs: 5_000,
   };
 }

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../src/json.ts';
-import { trusted, goOn, propose, type Walk } from './walk.ts';
+import { trusted, goOn, propose, supersede, type Walk } from './walk.ts';
 import { attemptKey, replicaIdOf, type World } from './world.ts';
 
 /** The last check, and the effect. See `runAttempt`. */
@@ -8,8 +8,10 @@ export function begin(walk: Walk): void {
   const key = work.closing ?? '';
   const last = work.view.rows.at(-1);
   if (last === undefined) throw new Error('an intent that is not in the view');
-  if (work.abandoned || (rules.trustBeforeEffect && !trusted(walk))) {
+  const renounced = rules.promise && walk.process.renounced.includes(key);
+  if (work.abandoned || renounced || (rules.trustBeforeEffect && !trusted(walk))) {
     work.abandoned = false;
+    if (renounced && rules.dropsWhenRenounced) supersede(walk);
     return callOff(walk, last);
   }
   const standing = world.log.rows.find((row) => row.kind === 'started' && attemptKey(row) === key);

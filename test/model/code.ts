@@ -54,10 +54,11 @@ function entryCode(
 }
 
 function processCode(process: Process, log: (history: History) => number): string {
-  const { life, up, draining, open, registered, holding, taking, works, renounced } = process;
+  const { life, up, draining, open, registered, holding, taking, works, renounced, neverBegan } = process;
   const flags = (up ? 1 : 0) + (draining ? 2 : 0) + (open ? 4 : 0) + (registered ? 8 : 0);
   const held = holding === undefined ? '' : `${holding.token}:${holding.known && log(holding.known)}`;
-  return [life, flags, held, taking, renounced.join(), ...works.map((work) => workCode(work, log))].join(' ');
+  const promised = `${renounced.join()}!${neverBegan.join()}`;
+  return [life, flags, held, taking, promised, ...works.map((work) => workCode(work, log))].join(' ');
 }
 
 function workCode(work: Work, log: (history: History) => number): string {

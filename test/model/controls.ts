@@ -164,6 +164,18 @@ export const NECESSARY: readonly Control[] = [
     breaks: '6 a known outcome is kept',
   },
   {
+    name: '"I do not run it" is no promise',
+    without: { promise: false },
+    scenario: takeOver,
+    breaks: '3 an effect begins only while its attempt is open',
+  },
+  {
+    name: '"I never began it" is no promise',
+    without: { promise: false },
+    scenario: takeOver,
+    breaks: '6 not_started is the truth',
+  },
+  {
     name: 'closing without asking etcd',
     without: { confirmGone: false },
     scenario: takeOver,
@@ -246,12 +258,6 @@ export const SECOND_LINES: readonly { alone: Control; together: Control }[] = [
 /** Rules without which nothing breaks here. */
 export const NOTHING_BREAKS: readonly Control[] = [
   {
-    name: '"I do not run it" is no promise',
-    without: { promise: false },
-    scenario: takeOverAndLostAnswer,
-    breaks: undefined,
-  },
-  {
     name: 'an intent that reads back is run without reading on',
     without: { readsOnAfterResend: false },
     scenario: takeOverAndLostAnswer,
@@ -265,10 +271,18 @@ export const NOTHING_BREAKS: readonly Control[] = [
   },
 ];
 
-/** Without this one no state is wrong, but there is no end to them: see its test. */
-export const ENDLESS: Control = {
-  name: 'no trust check before the intent',
-  without: { trustBeforeIntent: false },
-  scenario: lapse,
-  breaks: undefined,
-};
+/** Without each of these no state is wrong, but there is no end to them: see their test. */
+export const ENDLESS: readonly Control[] = [
+  {
+    name: 'no trust check before the intent',
+    without: { trustBeforeIntent: false },
+    scenario: lapse,
+    breaks: undefined,
+  },
+  {
+    name: 'whoever renounced an attempt goes on under its old term',
+    without: { dropsWhenRenounced: false },
+    scenario: takeOver,
+    breaks: undefined,
+  },
+];

@@ -93,6 +93,7 @@ function die(world: World, process: Process): void {
   process.taking = undefined;
   process.works = [];
   process.renounced = [];
+  process.neverBegan = [];
   world.effects = world.effects.map((effect) =>
     effect.knownTo === id ? { ...effect, knownTo: undefined } : effect,
   );

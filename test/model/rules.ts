@@ -25,6 +25,8 @@ export interface Rules {
   registeredUntilDefinite: boolean;
   /** "I do not run it" binds whoever says it. */
   promise: boolean;
+  /** A term that renounced an attempt is over: whoever asked has replaced it. */
+  dropsWhenRenounced: boolean;
   /**
    * An unknown append is sent again, the very same; `renumbered`: behind what the log holds by now; `rederived`: the log
    * is read and the walk begins anew; `never`: it is taken for failed.
@@ -69,6 +71,7 @@ export const PROTOCOL: Rules = {
   registeredBeforeIntent: true,
   registeredUntilDefinite: true,
   promise: true,
+  dropsWhenRenounced: true,
   resend: 'same',
   readsOnAfterResend: true,
   afterFailedCheck: 'not_started',

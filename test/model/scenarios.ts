@@ -26,6 +26,7 @@ export const SHORT: readonly Scenario[] = [
     { handBacks: 1, lostAnswers: 1 },
     { requests: 2, cells: ['rerun'] },
   ),
+  scenario('hold: a hand-back, two lost answers', { handBacks: 1, lostAnswers: 2 }),
   scenario('hold, three replicas: a lapse, a take-over', { lapses: 1, takeOvers: 1 }, { replicas: 3 }),
 ];
 
@@ -36,6 +37,7 @@ export const LONG: readonly Scenario[] = [
     { handBacks: 1, unknowns: 1, decisions: 1, takeOvers: 1 },
     { requests: 2 },
   ),
+  scenario('hold: a hand-back, a lost answer, a lapse', { handBacks: 1, lostAnswers: 1, lapses: 1 }),
   scenario('hold: a crash, a lapse, a decision', { crashes: 1, lapses: 1, decisions: 1 }),
   scenario('hold: a take-over, a lapse, a lost answer', { takeOvers: 1, lapses: 1, lostAnswers: 1 }),
   scenario(

@@ -1,6 +1,7 @@
 import { policyFor } from '../../src/execution/plan.ts';
 import type { RowKind } from '../../src/execution/row.ts';
 import type { JsonObject } from '../../src/json.ts';
+import type { Said } from '../../advancer/run/attempts.ts';
 import type { Rules } from './rules.ts';
 import {
   attemptKey,
@@ -69,31 +70,45 @@ export function goOn(walk: Walk): void {
 
 /** See `closeAttempt`. */
 function close(walk: Walk): void {
-  const { rules, process, work } = walk;
+  const { process, work } = walk;
   const { step } = work.view;
   if (step.do !== 'close') return;
   if (step.open.replicaId !== replicaIdOf(process)) {
     work.at = 'confirm';
     return;
   }
-  if (runsOrRenounces(rules, process, attemptKey(step.open))) return end(walk);
-  interrupt(walk);
+  const said = runsOrRenounces(walk, process, attemptKey(step.open));
+  if (said === 'runs') return end(walk);
+  interrupt(walk, said);
 }
 
-/** Nobody runs the open attempt any more. */
-export function interrupt(walk: Walk): void {
+/** Nobody runs the open attempt any more; its process may have said that its effect never began. */
+export function interrupt(walk: Walk, said?: Said): void {
   const { world, work } = walk;
+  const wasGone = work.at === 'ask gone';
   const { step } = work.view;
   if (step.do !== 'close') return;
   const key = attemptKey(step.open);
   const owner = world.processes.find((one) => replicaIdOf(one) === step.open.replicaId);
-  const within = owner?.up === true && owner.registered && inHand(owner, key);
+  const within =
+    owner?.up === true &&
+    owner.registered &&
+    inHand(owner, key) &&
+    !owner.neverBegan.includes(key) &&
+    !wasGone;
   if (within && world.log.rows.at(-1)?.kind === 'started') {
     const what = `${key} is closed while ${step.open.replicaId} has it in hand and is in etcd`;
     world.breaches.push({ guarantee: '3 nobody closes an attempt that is in hand', what });
   }
+  if (said === 'never_began') keepWord(world, key);
   propose(walk, 'interrupted', step.open, { reason: 'crash' });
   goOn(walk);
+}
+
+/** What a process says of its own attempt is evidence. */
+function keepWord(world: World, attempt: AttemptKey): void {
+  if (world.late.some((late) => late.attempt === attempt && late.kind === 'not_started')) return;
+  world.late = [...world.late, { attempt, kind: 'not_started' }];
 }
 
 /** Settles a doubt by what the late outcomes say, else by policy; see `settleDoubt`. */
@@ -173,7 +188,11 @@ function start(walk: Walk): void {
 }
 
 /** Whether this process runs the attempt; see `Attempts.runsOrRenounces`. */
-export function runsOrRenounces(rules: Rules, process: Process, key: AttemptKey): boolean {
+export function runsOrRenounces(
+  { rules, world, work: { token } }: Pick<Walk, 'rules' | 'world' | 'work'>,
+  process: Process,
+  key: AttemptKey,
+): Said {
   const registered = process.works.some(
     (work) =>
       ((rules.registeredBeforeIntent && work.intent === key) ||
@@ -181,9 +200,19 @@ export function runsOrRenounces(rules: Rules, process: Process, key: AttemptKey)
           (rules.registeredUntilDefinite || work.at === 'intended' || work.at === 'running'))) &&
       (rules.attemptsOf === 'process' || work.token === process.holding?.token),
   );
-  if (registered) return true;
+  const begun = world.effects.some(({ attempt }) => attempt === key);
+  const own = process.works.find(({ intent, closing }) => intent === key || closing === key);
+  if (registered && (begun || token <= (own?.token ?? 0))) return 'runs';
+  if (registered) renounceUnbegun(process, key);
   if (!process.renounced.includes(key)) process.renounced = [...process.renounced, key].sort();
-  return false;
+  return process.neverBegan.includes(key) ? 'never_began' : 'does_not_run';
+}
+
+/** Promises not to begin an effect whose attempt is in hand. */
+function renounceUnbegun(process: Process, key: AttemptKey): void {
+  if (process.renounced.includes(key)) return;
+  process.renounced = [...process.renounced, key].sort();
+  process.neverBegan = [...process.neverBegan, key].sort();
 }
 
 export function propose(
@@ -227,7 +256,7 @@ export function send({ work }: Walk, after: Work['after']): void {
 }
 
 /** A later term has written: the holding ends. */
-export function supersede({ process, work }: Walk): void {
+export function supersede({ process, work }: Pick<Walk, 'process' | 'work'>): void {
   if (process.holding?.token === work.token) process.holding = undefined;
 }
 

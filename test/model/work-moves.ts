@@ -3,7 +3,7 @@ import { processAt } from './lease-moves.ts';
 import type { Moves } from './moves.ts';
 import { begin, ended } from './attempt.ts';
 import { answered, entryOf, kept, renumber, verify } from './delivery.ts';
-import { end, goOn, interrupt, probed, read, runsOrRenounces, settle, type Walk } from './walk.ts';
+import { end, goOn, interrupt, probed, read, runsOrRenounces, settle, supersede, type Walk } from './walk.ts';
 import { attemptKey, replicaIdOf, type Process, type Work, type World } from './world.ts';
 
 /** The next step of one walk, in every way in which it may go. */
@@ -28,7 +28,11 @@ export function workMoves(moves: Moves, index: number, at: number): void {
     case 'confirm':
       return confirmMoves(process, work, moves, step);
     case 'ask':
-      return askMoves(work, moves, step);
+      step('peer is silent', 'hears nothing from the process that opened it', end);
+      return askMoves(work, moves, step, end);
+    case 'ask gone':
+      step('gone and silent', 'hears nothing from the process that is gone', (walk) => interrupt(walk));
+      return askMoves(work, moves, step, interrupt);
     case 'evidence':
       return step('read late outcomes', 'reads the late outcomes', settle);
     case 'probe':
@@ -69,27 +73,29 @@ function confirmMoves(process: Process, work: Work, moves: Moves, step: Step): v
       walk.work.at = 'ask';
     });
   }
-  step('gone', `sees that ${replicaId} is gone from etcd`, interrupt);
+  step('gone', `sees that ${replicaId} is gone from etcd`, (walk) => {
+    // Without a process there is nobody to ask; and whoever does not ask etcd does not ask it either.
+    const there = walk.world.processes.some((one) => one.up && replicaIdOf(one) === replicaId);
+    if (there && !registered) walk.work.at = 'ask gone';
+    else interrupt(walk);
+  });
 }
 
-function askMoves(work: Work, moves: Moves, step: Step): void {
+function askMoves(work: Work, moves: Moves, step: Step, whenItRuns: (walk: Walk) => void): void {
   const { step: next } = work.view;
   if (next.do !== 'close') return;
   const { replicaId } = next.open;
-  step('peer is silent', `hears nothing from ${replicaId}`, end);
   const peer = moves.from.processes.findIndex((one) => one.up && replicaIdOf(one) === replicaId);
   if (peer === -1) return;
   const attempt = attemptKey(next.open);
   // Which answer it is, is for the peer to say at this very moment.
-  const runs = runsOrRenounces(moves.model.rules, { ...processAt(moves.from, peer) }, attempt);
-  step(
-    runs ? 'peer runs it' : 'peer renounces it',
-    `asks ${replicaId}, which ${runs ? 'runs' : 'does not run'} ${attempt}`,
-    (walk) => {
-      if (runsOrRenounces(walk.rules, processAt(walk.world, peer), attempt)) end(walk);
-      else interrupt(walk);
-    },
-  );
+  const asker = { rules: moves.model.rules, world: moves.from, work };
+  const said = runsOrRenounces(asker, { ...processAt(moves.from, peer) }, attempt);
+  step(`peer: ${said}`, `asks ${replicaId}, which says ${said} of ${attempt}`, (walk) => {
+    const answer = runsOrRenounces(walk, processAt(walk.world, peer), attempt);
+    if (answer === 'runs') whenItRuns(walk);
+    else interrupt(walk, answer);
+  });
 }
 
 function probeAnswers(world: World, work: Work): ('happened' | 'did_not_happen' | 'unknown')[] {
@@ -152,6 +158,14 @@ function sendingMoves(
     step('intent abandoned', 'has waited too long for its intent, and says unavailable', (walk) => {
       walk.work.abandoned = true;
       walk.work.toldUnavailable = true;
+    });
+    const label = `${who} finds Postgres away, gives up ${work.intent ?? 'its intent'}, and hands its lease back`;
+    moves.fault('handBacks', 'give up', label, (world) => {
+      const { process, work: given } = walkIn(world);
+      given.abandoned = true;
+      given.toldUnavailable = true;
+      if (world.lease?.token === given.token) world.lease = undefined;
+      supersede({ process, work: given });
     });
   }
 }

@@ -66,6 +66,8 @@ type Place =
   | 'confirm'
   /** Asks that process itself. */
   | 'ask'
+  /** Asks a process that is gone from etcd and still there. */
+  | 'ask gone'
   /** Reads the late outcomes. */
   | 'evidence'
   | 'probe'
@@ -124,6 +126,8 @@ export interface Process {
   taking: number | undefined;
   works: Work[];
   renounced: readonly AttemptKey[];
+  /** Those of the renounced that it had in hand, and whose effects never began. */
+  neverBegan: readonly AttemptKey[];
 }
 
 /** Everything there is: what etcd and Postgres hold, what is on its way, every process, and what really happened. */
@@ -168,6 +172,7 @@ export function firstWorld(empty: History, replicas: number, faults: Faults): Wo
       taking: undefined,
       works: [],
       renounced: [],
+      neverBegan: [],
     })),
     faults,
     breaches: [],

@@ -90,6 +90,8 @@ export class Cluster {
     // Registered since before the closer's term began, it was never gone for the closer.
     if (inHand === undefined || registered === undefined || registered.createRevision > row.fencingToken)
       return;
+    // One whose effect has not begun may be renounced, and then never begins.
+    if (!inHand.begun && opener?.replica.attempts.renounced(inHand) === true) return;
     this.closedInHand.push(`${row.instanceId}/${row.cellId} attempt ${row.attempt} of ${before.replicaId}`);
   }
 

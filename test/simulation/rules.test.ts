@@ -366,7 +366,7 @@ describe('an append whose answer was lost', () => {
     expect(story.slice(0, 4)).toEqual([
       'started charge 1',
       'interrupted charge 1 crash',
-      'decided charge 1 rerun by @policy',
+      'decided charge 1 rerun by @late-outcome',
       'started charge 2',
     ]);
     // Its own send is answered now: it stands, and others have gone on.
@@ -375,6 +375,44 @@ describe('an append whose answer was lost', () => {
     await scene.pass(5_000);
     expect(scene.ran.map(({ attempt }) => attempt)).toEqual([2]);
     expect(scene.story).toEqual(story);
+  });
+
+  test('whose effect cannot have begun puts nobody in doubt: its process says so, and another runs the cell', async () => {
+    let cutAtMs: number | undefined;
+    const scene: Scene = new Scene([HELD], {
+      log: (log, process): Log => ({
+        ...log,
+        async append(entry) {
+          const outcome = await log.append(entry);
+          if (!isIntent(entry) || cutAtMs !== undefined) return outcome;
+          // It stands, and its process cannot hear so.
+          cutAtMs = scene.cluster.world.nowMs;
+          scene.cluster.network.setCut(process, 'postgres', true);
+          return log.append(entry);
+        },
+      }),
+    });
+    const holder = await scene.held();
+    expect((await scene.brings(scene.advance('q1'))).outcome).toBe('unavailable');
+    await scene.pass(50);
+    const again = await scene.brings(scene.advance('q1'));
+    expect(again.outcome).toBe('completed');
+    expect(again.holder?.replicaId).not.toBe(holder.replicaId);
+    // A second until it looks, half of one until it knows.
+    expect(scene.cluster.world.nowMs - (cutAtMs ?? 0)).toBeLessThan(2_000);
+    expect(scene.story).toEqual([
+      'started charge 1',
+      'interrupted charge 1 crash',
+      'decided charge 1 rerun by @late-outcome',
+      'started charge 2',
+      'completed charge 2',
+    ]);
+    expect(scene.cluster.postgres.lateOutcomes).toMatchObject([
+      { kind: 'not_started', replicaId: holder.replicaId },
+    ]);
+    scene.cut(holder, 'postgres', false);
+    await scene.pass(5_000);
+    expect(scene.ran.map(({ attempt }) => attempt)).toEqual([2]);
   });
 
   test('a started that reads back as present with a row after it is not run, however trusted the holding', async () => {

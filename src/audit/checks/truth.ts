@@ -75,7 +75,7 @@ export const TRUTH: readonly Check[] = [
     guarantee: 6,
     severity: 'breach',
     states:
-      'a late outcome is of an attempt that its own process opened and somebody else closed, and was refused',
+      'a late outcome is of an attempt that its own process opened and somebody else closed, and was refused; or it says that the effect never began, to whoever asked',
     of: 'late outcomes',
     needs: [],
     look({ evidence: { lateOutcomes, refusals }, attempts }, say) {
@@ -84,16 +84,21 @@ export const TRUTH: readonly Check[] = [
         const opened = found?.started[0];
         const about = `late outcome ${late.kind} of ${late.cellId} attempt ${late.attempt} by ${late.replicaId}`;
         const seqs = seqsOf(opened, found?.closings[0]);
+        // Written down by whoever asked, before it closes the attempt.
+        const asked = late.kind === 'not_started';
         if (opened === undefined) say(seqs, `${about}: the attempt has no intent`);
         else if (opened.replicaId !== late.replicaId || opened.fencingToken !== late.fencingToken) {
           say(
             seqs,
             `${about} under token ${late.fencingToken}: the attempt was ${opened.replicaId}'s, under ${opened.fencingToken}`,
           );
-        } else if (found?.closings[0]?.kind !== 'interrupted') {
+        } else if (
+          found?.closings[0]?.kind !== 'interrupted' &&
+          !(asked && found?.closings[0] === undefined)
+        ) {
           say(seqs, `${about}: the attempt was not interrupted`);
         }
-        if (!refusals.some((refusal) => isRefusalOf(refusal, late)))
+        if (!asked && !refusals.some((refusal) => isRefusalOf(refusal, late)))
           say(seqs, `${about}: no refusal is on record`);
       }
       return lateOutcomes.length;

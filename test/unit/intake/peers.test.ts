@@ -72,20 +72,34 @@ describe('whether another replica is reachable', () => {
     expect(await within(300)).toBe(true);
   });
 
-  it('is so when anything else is heard of it meanwhile, but not for what was heard before', async () => {
+  it('has three pings more when anything else is heard of it meanwhile, but not for what was heard before', async () => {
     answers.set(names.replica(ME), ALIVE);
     peers.heard(OTHER);
     expect(await within(300)).toBe(false);
     await clock.advance(200);
-    const answer = peers.reachable(OTHER);
-    await clock.advance(100);
+    let answer: boolean | undefined;
+    void peers.reachable(OTHER).then((reachable) => (answer = reachable));
+    await clock.advance(150);
     peers.heard(OTHER);
+    await clock.advance(150);
+    expect(answer).toBeUndefined();
+    answers.set(names.replica(OTHER), ALIVE);
     await clock.advance(100);
-    expect(await answer).toBe(true);
+    expect(answer).toBe(true);
+  });
+
+  it('is not so when it talks and does not answer: it hears nothing', async () => {
+    answers.set(names.replica(ME), ALIVE);
+    const answer = peers.reachable(OTHER);
+    for (let said = 0; said < 10; said += 1) {
+      await clock.advance(50);
+      peers.heard(OTHER);
+    }
+    expect(await answer).toBe(false);
   });
 
   it('has longer where this process gets its own messages back late', async () => {
-    echoAfterMs = 60;
+    echoAfterMs = 90;
     const answer = peers.reachable(OTHER);
     await clock.advance(600);
     answers.set(names.replica(OTHER), ALIVE);

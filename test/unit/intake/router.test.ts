@@ -34,6 +34,7 @@ class World {
   holding: Holding | undefined;
   hint: LeaseRecord | undefined;
   notLeading: string | undefined;
+  logAway: string | undefined;
   reachable = true;
   newest: RowKind | undefined;
   acquire: (instanceId: string) => AcquireOutcome = (instanceId) => this.acquired(instanceId);
@@ -85,6 +86,7 @@ class World {
       held: () => ({}) as HeldInstance,
       tellAnswered: (key) => void this.told.push(key),
       logTrouble: () => void this.did.push('log trouble'),
+      logAway: () => this.logAway,
     };
     this.router = new Router(parts);
   }
@@ -336,6 +338,16 @@ describe('a request that cannot be served', () => {
     await world.clock.advance(200);
     expect(world.replies).toEqual(['unavailable']);
     expect(world.did).toEqual([]);
+  });
+
+  it('a replica whose log is away acquires nothing, though it leads: others can serve', async () => {
+    world.logAway = 'no answer within 500 ms';
+    world.take(FIRST);
+    await world.clock.advance(1_000);
+    expect(world.did).toEqual([]);
+    world.logAway = undefined;
+    await world.clock.advance(500);
+    expect(world.did).toEqual(['acquire', 'serve']);
   });
 });
 
