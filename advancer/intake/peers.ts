@@ -32,8 +32,10 @@ const PeerMessage = z.union([
 const RunsReply = z.object({ runs: z.boolean(), began: z.literal(false).optional() });
 
 const PINGS = 3;
-/** All of them together stay well below 300 ms, so that what follows from them is done within half a second. */
-const PING_TIMEOUT_MS = 80;
+/** How many more it gets that is heard to say something else. */
+const PINGS_MORE = 2;
+/** All of them together stay below 400 ms, so that what follows from them is done within half a second. */
+const PING_TIMEOUT_MS = 70;
 /** Shorter than the pings that follow the first one take, so nobody waits for it. */
 const ECHO_TIMEOUT_MS = 150;
 /** A ping that took so long was given up late: this process stood still, and may not have read the answer yet. */
@@ -121,8 +123,8 @@ export class Peers {
   }
 
   /**
-   * Whether a replica answers: `false` when nobody listens on its subject, or three pings stay without an answer, three
-   * more if anything else is heard of it meanwhile. Not even one that talks can serve if it does not hear. While this
+   * Whether a replica answers: `false` when nobody listens on its subject, or three pings stay without an answer, two more
+   * if anything else is heard of it meanwhile. Not even one that talks can serve if it does not hear. While this
    * process itself is cut off, or its own messages are lost, it can tell nothing, and says `true`; while messages are
    * slow, it waits for longer.
    */
@@ -161,7 +163,7 @@ export class Peers {
       }
       if (!heard && (this.#heard.get(replicaId) ?? 0) >= sinceMs) {
         heard = true;
-        pings = 0;
+        pings = PINGS - PINGS_MORE;
         continue;
       }
       echo ??= this.#echoMs();
