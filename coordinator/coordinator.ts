@@ -212,7 +212,8 @@ export class Coordinator implements Leases {
   }
 
   /**
-   * Ends every term at once, gives back everything, ends the session, and stops every timer. May be called twice.
+   * Ends trust in every term at once, gives back everything, ends the session, and stops every timer. May be called
+   * twice.
    *
    * @param headStartMs how long to wait before giving back, for others who know to replace the ended terms meanwhile
    */
@@ -224,9 +225,13 @@ export class Coordinator implements Leases {
   async #stop(headStartMs: number): Promise<void> {
     this.#leaving = 'stopped';
     this.#stopSignal.abort();
+    const tenure = this.#tenure;
+    tenure?.session.distrust('stopped');
+    // From here on no term is trusted, and others may be told so before each of them is ended.
+    if (headStartMs > 0) await this.#options.clock.sleep(1);
     // Revoking takes every key that still hangs on this session with it, the one in the registry too. A key that was
     // taken over hangs on its successor's.
-    await this.#tenure?.close('stopped', headStartMs);
+    await tenure?.close('stopped', headStartMs);
     const ended = this.#directory.stop();
     this.#store.abandon();
     await Promise.all([ended, this.#running?.done]);

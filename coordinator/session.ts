@@ -83,12 +83,17 @@ export class Session {
    * those of a process that was free to act.
    */
   lose(why: string): void {
+    this.distrust(why);
+    for (const listener of this.#listeners.splice(0)) listener(this.#ended ?? why);
+  }
+
+  /** Ends trust in every term under it, in one step however many there are. Whoever listens is told when it is lost or ended. */
+  distrust(why: string): void {
     if (this.#ended !== undefined) return;
     this.#ended = why;
     this.#window.close();
     this.#expiry?.cancel();
     this.#renewal?.cancel();
-    for (const listener of this.#listeners.splice(0)) listener(why);
   }
 
   /**

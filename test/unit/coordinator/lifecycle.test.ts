@@ -248,6 +248,27 @@ describe('leaving', () => {
     expect(w.etcd.entries()).toEqual([]);
   });
 
+  it('stop ends trust in everything at once, and gives it back after the head start', async () => {
+    const w = world();
+    const a = await w.leading('a');
+    const asked = Promise.all(['i', 'j'].map((instanceId) => a.coordinator.acquire(instanceId)));
+    await w.clock.advance(1);
+    const holdings = (await asked).map((outcome) => acquired(outcome));
+    const ended: string[] = [];
+    for (const holding of holdings) holding.onEnd(() => ended.push(holding.instanceId));
+    const stopped = a.coordinator.stop(100);
+    // Before anything else runs: so what is said of it now is true, however long it takes to end each term.
+    expect(holdings.map((holding) => holding.trusted())).toEqual([false, false]);
+    expect(ended).toEqual([]);
+    await w.clock.advance(50);
+    expect(ended).toEqual(['i', 'j']);
+    expect(holdings.map(({ signal }) => signal.reason as string)).toEqual(['released', 'released']);
+    expect(w.etcd.get(key('i'))).toBeDefined();
+    await w.clock.advance(60);
+    await stopped;
+    expect(w.etcd.entries()).toEqual([]);
+  });
+
   it('stop ends in bounded time when etcd says nothing, at any moment of its life', async () => {
     for (const lifeMs of [0, 1, 1_500, 4_000]) {
       const w = world();
