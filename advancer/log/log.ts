@@ -107,6 +107,13 @@ export interface ListedInstance {
   updatedAt: string;
 }
 
+/** An instance that was left open or in doubt when it last moved. */
+export interface Unsettled {
+  instanceId: string;
+  /** When that was, as Postgres writes it. */
+  since: string;
+}
+
 /**
  * What the advancer needs of the log. Reads throw {@link LogUnavailable} when Postgres cannot be asked;
  * `append` never throws it, it answers `unknown`.
@@ -140,8 +147,12 @@ export interface Log {
   addRefusal(refusal: Refusal): Promise<void>;
   /** The highest token in the log; 0 for an empty one. */
   highestToken(): Promise<FencingToken>;
-  /** Instances whose projection says `running` or `in_doubt` and has not moved for `quietMs`, oldest first. */
-  unsettled(limit: number, quietMs: number): Promise<string[]>;
+  /**
+   * Instances whose projection says `running` or `in_doubt` and has not moved for `quietMs`, oldest first.
+   *
+   * @param after where an earlier page ended
+   */
+  unsettled(limit: number, quietMs: number, after?: Unsettled): Promise<Unsettled[]>;
   list(filter: {
     status?: string;
     runbookId?: string;

@@ -20,6 +20,7 @@ import type {
   Projection,
   Refusal,
   Snapshot,
+  Unsettled,
 } from './log.ts';
 import { checkSchema } from './schema-check.ts';
 import { insertNextClaim, newestClaim } from './sql/claims.ts';
@@ -194,8 +195,8 @@ export class PostgresLog implements Log {
     return insertRefusal(this.#reads, { ...refusal, reason: storableJson(refusal.reason) });
   }
 
-  unsettled(limit: number, quietMs: number): Promise<string[]> {
-    return unsettledInstances(this.#reads, limit, quietMs);
+  unsettled(limit: number, quietMs: number, after?: Unsettled): Promise<Unsettled[]> {
+    return unsettledInstances(this.#reads, limit, quietMs, after);
   }
 
   list(filter: ListFilter): Promise<ListedInstance[]> {

@@ -2,14 +2,17 @@ import type { Leases } from '../../coordinator/leases.ts';
 import type { Clock, Timer } from '../../src/clock.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import { rankOf } from '../../src/lease/rank.ts';
-import { LogUnavailable, type Log } from '../log/log.ts';
+import { LogUnavailable, type Log, type Unsettled } from '../log/log.ts';
 import type { Logger } from '../run/context.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
 
 const EVERY_MS = 2_000;
 /** After leases vanished, their instances are looked at soon; many vanish together. */
 const SOON_MS = 150;
-const BATCH = 100;
+/** A sweep goes through all that is open or in doubt, others' long attempts included: so many at once. */
+const PAGE = 500;
+/** However much that is: a sweep takes no more than one part in so many of the time. */
+const SHARE = 10;
 /** An instance whose newest row is younger than this is left to whoever is at work on it. */
 const QUIET_MS = 500;
 /** How long a doubt that waits for a person is left alone; a late outcome is announced by itself. */
@@ -60,7 +63,11 @@ export class Sweeper {
     this.#dueMs = dueMs;
     this.#timer = this.#parts.clock.after(delayMs, () => {
       this.#dueMs = Number.POSITIVE_INFINITY;
-      void this.#sweep().finally(() => this.#schedule(EVERY_MS));
+      const sinceMs = this.#parts.clock.monotonicMs();
+      void this.#sweep().finally(() => {
+        const tookMs = this.#parts.clock.monotonicMs() - sinceMs;
+        this.#schedule(Math.max(EVERY_MS, SHARE * tookMs));
+      });
     });
   }
 
@@ -73,9 +80,12 @@ export class Sweeper {
       for (const [instanceId, untilMs] of this.#rested) {
         if (untilMs <= nowMs) this.#rested.delete(instanceId);
       }
-      for (const instanceId of await log.unsettled(BATCH + this.#rested.size, QUIET_MS)) {
-        if (this.#stopped) return;
-        if (!this.#rested.has(instanceId)) await this.#lookAt(instanceId);
+      for (let page: Unsettled[] = [], first = true; first || page.length === PAGE; first = false) {
+        page = await log.unsettled(PAGE, QUIET_MS, page.at(-1));
+        for (const { instanceId } of page) {
+          if (this.#stopped) return;
+          if (!this.#rested.has(instanceId)) await this.#lookAt(instanceId);
+        }
       }
     } catch (cause) {
       if (cause instanceof LogUnavailable) logTrouble(cause);

@@ -8,7 +8,7 @@ import { chaosPorts } from './chaos-ports.ts';
 
 /** As `leasehold list` and the sweeper ask. */
 const LIST_PAGE = 100;
-const SWEEP_BATCH = 100;
+const SWEEP_BATCH = 500;
 const SWEEP_QUIET_MS = 500;
 
 const PROGRAMS = join(import.meta.dirname, 'bench');

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 
-import type { Instance, LateOutcome, Projection } from '../../advancer/log/log.ts';
+import type { Instance, LateOutcome, Projection, Unsettled } from '../../advancer/log/log.ts';
 import { rebuildProjection } from '../../advancer/log/rebuild.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import { RUNBOOK, connect, entryOf, freshId, log, logDatabase, newRow, receiptEntry } from './log-fixture.ts';
@@ -223,8 +223,12 @@ describe('the projection', () => {
     await replica.append(
       entryOf([newRow('i2', 1, 'satisfied')], { projection: { status: 'halted', nextCellId: null } }),
     );
-    expect(await replica.unsettled(10, 0)).toEqual(['i3', 'i1']);
-    expect(await replica.unsettled(1, 0)).toEqual(['i3']);
+    const ids = async (limit: number, after?: Unsettled): Promise<string[]> =>
+      (await replica.unsettled(limit, 0, after)).map(({ instanceId }) => instanceId);
+    expect(await ids(10)).toEqual(['i3', 'i1']);
+    expect(await ids(1)).toEqual(['i3']);
+    const [first] = await replica.unsettled(1, 0);
+    expect(await ids(10, first)).toEqual(['i1']);
     expect(await replica.unsettled(10, 3_600_000)).toEqual([]);
   });
 

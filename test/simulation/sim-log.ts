@@ -218,12 +218,19 @@ export class SimPostgres {
         call('highestToken', () =>
           Math.max(0, ...[...this.rows.values()].flat().map((row) => row.fencingToken)),
         ),
-      unsettled: (limit, quietMs) =>
+      unsettled: (limit, quietMs, after) =>
         call('unsettled', () =>
           [...this.projection]
             .filter(([, { status }]) => status === 'running' || status === 'in_doubt')
             .filter(([, { updatedAtMs }]) => updatedAtMs <= world.nowMs - quietMs)
-            .map(([instanceId]) => instanceId)
+            .map(([instanceId, { updatedAtMs }]) => ({ instanceId, since: String(updatedAtMs) }))
+            .sort((a, b) => Number(a.since) - Number(b.since) || (a.instanceId < b.instanceId ? -1 : 1))
+            .filter(
+              ({ instanceId, since }) =>
+                after === undefined ||
+                Number(since) > Number(after.since) ||
+                (since === after.since && instanceId > after.instanceId),
+            )
             .slice(0, limit),
         ),
       list: () => Promise.resolve([]),

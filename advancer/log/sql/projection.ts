@@ -1,7 +1,7 @@
 import type { InstanceStatus } from '../../../src/execution/status.ts';
 import { exactInteger } from '../../../src/ids.ts';
 import type { Queryable } from '../connections.ts';
-import type { ListedInstance, Projection } from '../log.ts';
+import type { ListedInstance, Projection, Unsettled } from '../log.ts';
 
 interface ListedLine {
   instance_id: string;
@@ -54,15 +54,20 @@ export async function listInstances(db: Queryable, filter: ListFilter): Promise<
 }
 
 /** Instances that were `running` or `in_doubt` when they last moved, `quietMs` ago or longer; oldest first. */
-export async function unsettledInstances(db: Queryable, limit: number, quietMs: number): Promise<string[]> {
-  const lines = await db.query<{ instance_id: string }>(
-    `select instance_id from leasehold_projection.instances
+export function unsettledInstances(
+  db: Queryable,
+  limit: number,
+  quietMs: number,
+  after: Unsettled = { since: '-infinity', instanceId: '' },
+): Promise<Unsettled[]> {
+  return db.query<Unsettled>(
+    `select instance_id as "instanceId", updated_at::text as since from leasehold_projection.instances
        where status in ('running', 'in_doubt')
          and updated_at <= clock_timestamp() - $2 * interval '1 millisecond'
-       order by updated_at limit $1`,
-    [limit, quietMs],
+         and (updated_at, instance_id) > ($3::timestamptz, $4)
+       order by updated_at, instance_id limit $1`,
+    [limit, quietMs, after.since, after.instanceId],
   );
-  return lines.map((line) => line.instance_id);
 }
 
 /**
