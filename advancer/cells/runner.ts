@@ -11,6 +11,7 @@ import { fillEffect } from './fill-effect.ts';
 import { runHandler } from './handler.ts';
 import { runHttp } from './http.ts';
 import { messageOf, refused, type Invocation, type Limits, type Surroundings } from './invocation.ts';
+import { onAbort } from './on-abort.ts';
 import { storable } from './output.ts';
 import { probeAnswer } from './probe.ts';
 
@@ -75,16 +76,14 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
         return judged(undefined, refused('placeholder', expected.message, { notBegun: true }));
       const ending = new Ending();
       const startMs = clock.monotonicMs();
-      const onAbort = (): void => ending.force('aborted', 'the replica is stopping');
-      const onLost = (): void => {
-        if (onInterrupt(cell) === 'hold') ending.tell('aborted', 'the lease was lost');
-        else ending.force('aborted', 'the lease was lost');
-      };
       const timeoutMs =
         (cell.timeout === undefined ? undefined : parseDurationMs(cell.timeout)) ?? limits.timeoutMs;
       const timer = clock.after(timeoutMs, () => ending.force('timeout', `not done within ${timeoutMs} ms`));
-      signals.abort.addEventListener('abort', onAbort, { once: true });
-      signals.lost.addEventListener('abort', onLost, { once: true });
+      const stopped = onAbort(signals.abort, () => ending.force('aborted', 'the replica is stopping'));
+      const lost = onAbort(signals.lost, () => {
+        if (onInterrupt(cell) === 'hold') ending.tell('aborted', 'the lease was lost');
+        else ending.force('aborted', 'the lease was lost');
+      });
 
       let reached: Promise<void> | undefined;
       let injected: unknown;
@@ -112,8 +111,8 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
       } finally {
         ending.over();
         timer.cancel();
-        signals.abort.removeEventListener('abort', onAbort);
-        signals.lost.removeEventListener('abort', onLost);
+        stopped();
+        lost();
       }
       if (injected !== undefined) {
         const detail = { ...invocation.detail, message: messageOf(injected) };
@@ -132,11 +131,10 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
       if (signal.aborted)
         return { answer: 'unknown', why: 'the probe was not begun: the replica is stopping' };
       const ending = new Ending();
-      const onAbort = (): void => ending.force('aborted', 'the probe is not wanted any more');
       const timer = clock.after(limits.probeTimeoutMs, () => {
         ending.force('timeout', `not done within ${limits.probeTimeoutMs} ms`);
       });
-      signal.addEventListener('abort', onAbort, { once: true });
+      const unwanted = onAbort(signal, () => ending.force('aborted', 'the probe is not wanted any more'));
       try {
         return probeAnswer(await invoke(effect, context, { clock, limits, ending, begun: () => undefined }));
       } catch (error) {
@@ -144,7 +142,7 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
       } finally {
         ending.over();
         timer.cancel();
-        signal.removeEventListener('abort', onAbort);
+        unwanted();
       }
     },
   };

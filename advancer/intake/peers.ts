@@ -33,8 +33,8 @@ const RunsReply = z.object({ runs: z.boolean(), began: z.literal(false).optional
 
 const PINGS = 3;
 /** How many more it gets that is heard to say something else. */
-const PINGS_MORE = 2;
-/** All of them together stay below 400 ms, so that what follows from them is done within half a second. */
+const PINGS_MORE = 1;
+/** All of them together stay below 300 ms, so that what follows from them is done within half a second. */
 const PING_TIMEOUT_MS = 70;
 /** Shorter than the pings that follow the first one take, so nobody waits for it. */
 const ECHO_TIMEOUT_MS = 150;
@@ -123,7 +123,7 @@ export class Peers {
   }
 
   /**
-   * Whether a replica answers: `false` when nobody listens on its subject, or three pings stay without an answer, two more
+   * Whether a replica answers: `false` when nobody listens on its subject, or three pings stay without an answer, one more
    * if anything else is heard of it meanwhile. Not even one that talks can serve if it does not hear. While this
    * process itself is cut off, or its own messages are lost, it can tell nothing, and says `true`; while messages are
    * slow, it waits for longer.

@@ -98,18 +98,20 @@ export function judgeAwait(
 
 /** The first cell that is neither through nor prose; document order is the order of work. */
 export function nextCell({ cells }: Runbook, state: InstanceState): Cell | undefined {
-  let at = passed.get(state)?.get(cells) ?? 0;
-  while (at < cells.length && isPassed(cells[at]!, state)) at += 1;
-  const known = passed.get(state) ?? new WeakMap<readonly Cell[], number>();
-  passed.set(state, known.set(cells, at));
-  return cells[at];
+  let known = passed.get(state);
+  if (known?.cells !== cells) {
+    known = { cells, count: 0 };
+    passed.set(state, known);
+  }
+  while (known.count < cells.length && isPassed(cells[known.count]!, state)) known.count += 1;
+  return cells[known.count];
 }
 
 /**
  * How many of a runbook's first cells are known to be passed, by the state that says so: a cell that is through stays
  * so, hence the next one is looked for from there, and a long instance costs no more than a short one.
  */
-const passed = new WeakMap<InstanceState, WeakMap<readonly Cell[], number>>();
+const passed = new WeakMap<InstanceState, { readonly cells: readonly Cell[]; count: number }>();
 
 function isPassed(cell: Cell, state: InstanceState): boolean {
   if ('prose' in cell) return true;

@@ -265,7 +265,7 @@ describe('the runner', () => {
     expect(outcome).toMatchObject({ kind: 'unknown', reason: 'crash', detail: { message: 'injected' } });
   });
 
-  it('leaves no listener on the signals of an attempt that is over', async () => {
+  it('leaves one listener at most on a signal, however many attempts are over', async () => {
     const { signals } = attempt();
     let listeners = 0;
     for (const signal of [signals.lost, signals.abort]) {
@@ -280,7 +280,10 @@ describe('the runner', () => {
         remove(...args);
       };
     }
-    await runnerWith({ handlers: { h: () => null } }).run(cell({ exec: { handler: 'h' } }), CONTEXT, signals);
-    expect(listeners).toBe(0);
+    const runner = runnerWith({ handlers: { h: () => null } });
+    for (let nth = 0; nth < 10; nth += 1) {
+      await runner.run(cell({ exec: { handler: 'h' } }), CONTEXT, signals);
+    }
+    expect(listeners).toBeLessThanOrEqual(2);
   });
 });
