@@ -35,7 +35,7 @@ const PINGS = 3;
 /** How many more it gets that is heard to say something else. */
 const PINGS_MORE = 1;
 /** All of them together stay below 300 ms, so that what follows from them is done within half a second. */
-const PING_TIMEOUT_MS = 70;
+const PING_TIMEOUT_MS = 60;
 /** Shorter than the pings that follow the first one take, so nobody waits for it. */
 const ECHO_TIMEOUT_MS = 150;
 /** A ping that took so long was given up late: this process stood still, and may not have read the answer yet. */
