@@ -18,7 +18,7 @@ const HELD: Cell = { id: 'charge', exec: { handler: 'any' } };
 const AGAIN: Cell = { id: 'charge', exec: { handler: 'any' }, onInterrupt: 'rerun' };
 const GATE: Cell = { id: 'gate', await: { claim: 'gate', statuses: ['open'] } };
 
-/** Real replicas in a calm world, in which a test breaks one thing; one instance, `i`. */
+/** Real replicas in a calm world, in which a test breaks one thing; an instance, `i`, and another, `j`. */
 class Scene {
   readonly cluster: Cluster;
   readonly ran: EffectContext[] = [];
@@ -34,13 +34,15 @@ class Scene {
     });
     const { postgres } = this.cluster;
     postgres.runbooks.set('book', { runbook: 'book', version: 1, inputs: [], cells });
-    postgres.instances.set('i', {
-      instanceId: 'i',
-      runbookId: 'book',
-      version: 1,
-      inputs: {},
-      agentId: 'agent',
-    });
+    for (const instanceId of ['i', 'j']) {
+      postgres.instances.set(instanceId, {
+        instanceId,
+        runbookId: 'book',
+        version: 1,
+        inputs: {},
+        agentId: 'agent',
+      });
+    }
     this.#agent = new SimProcess(this.cluster.world, 'agent');
     this.#bus = this.cluster.nats.bus(this.#agent);
     for (let count = 0; count < (options.replicas ?? 3); count += 1) this.cluster.startReplica();
@@ -84,9 +86,9 @@ class Scene {
     return reply.kind === 'reply' ? (reply.body as JsonObject) : undefined;
   }
 
-  advance(requestId: string, more: JsonObject = {}): Promise<Receipt> {
+  advance(requestId: string, more: JsonObject = {}, instanceId = 'i'): Promise<Receipt> {
     const body = { requestId, agentId: 'agent', ...more };
-    return this.request(this.cluster.subjects.advance('i'), body) as Promise<unknown> as Promise<Receipt>;
+    return this.request(this.cluster.subjects.advance(instanceId), body) as Promise<unknown> as Promise<Receipt>;
   }
 
   /** Rows as they were before the scene began, and who wrote them is gone. */
@@ -813,4 +815,27 @@ test('a request that is sent on although it was answered stands in nobody’s wa
   const fresh = scene.advance('q2', { maxCells: 1 });
   expect(await scene.brings(sentOn)).toEqual(recorded);
   expect((await scene.brings(fresh)).outcome).toBe('advanced');
+});
+
+test('a replica that leaves with an attempt open hands on at once what it has no attempt of', async () => {
+  // Alone at first, so that it holds both.
+  const scene = new Scene([HELD], { replicas: 1 });
+  const holder = await scene.held();
+  await scene.brings(scene.advance('touch-j', { cellId: 'nowhere' }, 'j'));
+  scene.cluster.startReplica();
+  scene.cluster.startReplica();
+  await scene.pass(2_000);
+  const ending = gate();
+  scene.hold = ending.opened;
+  const open = scene.advance('q1');
+  await scene.until('the effect', () => scene.ran.length === 1);
+  scene.hold = undefined;
+  void holder.replica.drain();
+  const leftAtMs = scene.cluster.world.nowMs;
+  const receipt = await scene.brings(scene.advance('q2', {}, 'j'));
+  expect(receipt.outcome).toBe('completed');
+  expect(receipt.holder?.replicaId).not.toBe(holder.replicaId);
+  expect(scene.cluster.world.nowMs - leftAtMs).toBeLessThan(90);
+  ending.open();
+  expect((await scene.brings(open)).holder?.replicaId).toBe(holder.replicaId);
 });
