@@ -88,7 +88,10 @@ class Scene {
 
   advance(requestId: string, more: JsonObject = {}, instanceId = 'i'): Promise<Receipt> {
     const body = { requestId, agentId: 'agent', ...more };
-    return this.request(this.cluster.subjects.advance(instanceId), body) as Promise<unknown> as Promise<Receipt>;
+    return this.request(
+      this.cluster.subjects.advance(instanceId),
+      body,
+    ) as Promise<unknown> as Promise<Receipt>;
   }
 
   /** Rows as they were before the scene began, and who wrote them is gone. */
