@@ -3,7 +3,7 @@ import type { Log } from './log/log.ts';
 import type { Logger } from './run/context.ts';
 
 const LOOK_AGAIN_MS = 500;
-/** Whoever complains has waited out a whole time-out already; it takes no second one to hand back what others can serve. */
+/** Whoever complains has waited for long enough already; it takes no time-out more to hand back what others can serve. */
 const FIRST_LOOK_MS = 500;
 
 /** What the keeper needs of the rest of the replica. */

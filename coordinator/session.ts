@@ -128,7 +128,7 @@ export class Session {
 
   /**
    * One at a time: where answers are lost, each one more would renew, blindly, what this process must give up. One that
-   * is not answered has cost a third of the TTL, and the next one follows at once.
+   * failed is followed by the next at once, or a twelfth of the TTL after it was sent.
    */
   #renew(): void {
     if (!this.trusted()) return;

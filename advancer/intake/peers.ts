@@ -6,7 +6,7 @@ import type { Clock } from '../../src/clock.ts';
 import { Id } from '../../src/ids.ts';
 import type { Json } from '../../src/json.ts';
 import type { Attempts } from '../run/attempts.ts';
-import type { Counted, PeerAnswer } from '../run/context.ts';
+import type { Counted, PeerAnswer, PeerQuestion } from '../run/context.ts';
 import type { Forward } from './ask.ts';
 import { readBody } from './body.ts';
 
@@ -36,7 +36,7 @@ const PINGS = 3;
 const PINGS_MORE = 1;
 /** All of them together stay below 300 ms, so that what follows from them is done within half a second. */
 const PING_TIMEOUT_MS = 60;
-/** Shorter than the pings that follow the first one take, so nobody waits for it. */
+/** About as long as the pings that follow the first one take: where it is back at all, nobody waits for it. */
 const ECHO_TIMEOUT_MS = 150;
 /** A ping that took so long was given up late: this process stood still, and may not have read the answer yet. */
 const STALLED_MS = PING_TIMEOUT_MS * 1.5;
@@ -93,11 +93,7 @@ export class Peers {
   }
 
   /** Whether another replica runs an attempt; its "no" is a promise. */
-  async runs(
-    replicaId: string,
-    about: { instanceId: string; cellId: string; attempt: number; fencingToken: number },
-    timeoutMs: number,
-  ): Promise<PeerAnswer> {
+  async runs(replicaId: string, about: PeerQuestion, timeoutMs: number): Promise<PeerAnswer> {
     const body = { ask: 'runs', ...about };
     const reply = await this.#bus.request(this.#subjects.replica(replicaId), body, timeoutMs);
     if (reply.kind !== 'reply') return 'silent';

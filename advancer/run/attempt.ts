@@ -2,7 +2,9 @@ import type { JsonObject } from '../../src/json.ts';
 import type { NextStep } from '../../src/execution/plan.ts';
 import type { InterruptReason } from '../../src/execution/row.ts';
 import { idempotencyKeyOf } from '../../src/execution/state.ts';
+import type { Holding } from '../../src/lease/holding.ts';
 import type { CellOutcome } from '../cells/cells.ts';
+import type { AttemptInHand } from './attempts.ts';
 import type { RunContext } from './context.ts';
 import { effectContext } from './settle.ts';
 import type { Commit, OnBehalfOf, Term } from './term.ts';
@@ -59,13 +61,7 @@ export async function runAttempt(
   let begun = false;
   try {
     if (context.failpoint !== undefined) await context.failpoint('after_intent', place);
-    const whyNot = abandoned
-      ? 'the intent was unknown for too long'
-      : !holding.trusted() || context.abort.aborted
-        ? 'trust ended'
-        : !context.attempts.begin(inHand)
-          ? 'it was renounced to a later term'
-          : undefined;
+    const whyNot = whyNotBegun(context, holding, inHand, abandoned);
     if (whyNot !== undefined) {
       // Whoever asked has replaced this term: if it went on, each would call off what the other begins.
       if (context.attempts.renounced(inHand)) context.leases.supersede(holding);
@@ -91,6 +87,18 @@ export async function runAttempt(
     else proposeNotStarted(term, step, whom, detail);
   }
   return { kind: 'closed' };
+}
+
+/** The last check: from an answer of undefined on, the attempt counts as begun. */
+function whyNotBegun(
+  context: RunContext,
+  holding: Holding,
+  inHand: AttemptInHand,
+  abandoned: boolean,
+): string | undefined {
+  if (abandoned) return 'the intent was unknown for too long';
+  if (!holding.trusted() || context.abort.aborted) return 'trust ended';
+  return context.attempts.begin(inHand) ? undefined : 'it was renounced to a later term';
 }
 
 async function commitIntent(

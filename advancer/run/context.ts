@@ -20,6 +20,14 @@ export interface Committed {
 /** What another replica says of an attempt; silence is neither yes nor no. */
 export type PeerAnswer = Said | 'silent';
 
+/** Which attempt another replica is asked about, and under which token whoever asks does so. */
+export interface PeerQuestion {
+  instanceId: string;
+  cellId: string;
+  attempt: number;
+  fencingToken: number;
+}
+
 /** Structured logging, as pino does it. */
 export interface Logger {
   debug(fields: object, text: string): void;
@@ -50,11 +58,7 @@ export interface RunContext {
   readonly logger: Logger;
   readonly count: (event: Counted) => void;
   /** Asks another replica whether it runs an attempt, for so many milliseconds; its "no" is binding. */
-  readonly askPeer: (
-    replicaId: string,
-    about: { instanceId: string; cellId: string; attempt: number; fencingToken: number },
-    timeoutMs: number,
-  ) => Promise<PeerAnswer>;
+  readonly askPeer: (replicaId: string, about: PeerQuestion, timeoutMs: number) => Promise<PeerAnswer>;
   /** Tells the world what was committed; best effort. */
   readonly announce: (committed: Committed) => void;
   /** Asks whoever holds the instance to settle it; best effort. */
