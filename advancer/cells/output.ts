@@ -13,7 +13,7 @@ const MAX_DEPTH = 100;
 export function readOutput(value: unknown, limitBytes: number): ReadOutput {
   let output: Json;
   try {
-    output = toJson(value, []) ?? null;
+    output = toJson(value, undefined) ?? null;
   } catch (error) {
     const message = error instanceof Error ? error.message : 'its output cannot be read';
     return { ok: false, code: 'bad_output', message };
@@ -38,11 +38,18 @@ export function jsonOf(text: string): { value: unknown } | undefined {
 
 /** A piece of detail in which every text can be kept by the log. */
 export function storable(detail: JsonObject): JsonObject {
-  return (toJson(detail, []) ?? {}) as JsonObject;
+  return (toJson(detail, undefined) ?? {}) as JsonObject;
 }
 
-function toJson(value: unknown, path: string[]): Json | undefined {
-  if (path.length > MAX_DEPTH) {
+/** Where in a value one is: written down only where a fault is found. */
+type Place = { readonly within: Place; readonly name: string; readonly depth: number } | undefined;
+
+function below(within: Place, name: string): Place {
+  return { within, name, depth: (within?.depth ?? 0) + 1 };
+}
+
+function toJson(value: unknown, place: Place): Json | undefined {
+  if (place !== undefined && place.depth > MAX_DEPTH) {
     throw new Error(`the output is nested more than ${MAX_DEPTH} levels deep, or inside itself`);
   }
   switch (typeof value) {
@@ -54,31 +61,33 @@ function toJson(value: unknown, path: string[]): Json | undefined {
       return storableText(value);
     case 'number':
       if (Number.isFinite(value)) return value;
-      throw notJson(path, String(value));
+      throw notJson(place, String(value));
     case 'object':
       break;
     default:
-      throw notJson(path, `a ${typeof value}`);
+      throw notJson(place, `a ${typeof value}`);
   }
   if (value === null) return null;
   if ('toJSON' in value && typeof value.toJSON === 'function') {
-    return toJson((value.toJSON as () => unknown)(), [...path, 'toJSON()']);
+    return toJson((value.toJSON as () => unknown)(), below(place, 'toJSON()'));
   }
   if (Array.isArray(value)) {
-    return value.map((element: unknown, i) => toJson(element, [...path, String(i)]) ?? null);
+    return value.map((element: unknown, i) => toJson(element, below(place, String(i))) ?? null);
   }
   if (value instanceof Map || value instanceof Set || value instanceof Promise || ArrayBuffer.isView(value)) {
-    throw notJson(path, `a ${value.constructor.name}`);
+    throw notJson(place, `a ${value.constructor.name}`);
   }
   const members: [string, Json][] = [];
   for (const [key, member] of Object.entries(value)) {
-    const json = toJson(member, [...path, key]);
+    const json = toJson(member, below(place, key));
     if (json !== undefined) members.push([storableText(key), json]);
   }
   return Object.fromEntries(members);
 }
 
-function notJson(path: string[], what: string): Error {
+function notJson(place: Place, what: string): Error {
+  const path: string[] = [];
+  for (let at = place; at !== undefined; at = at.within) path.unshift(at.name);
   const where = path.length === 0 ? 'the output' : `the output's ${path.slice(0, 8).join('.')}`;
   return new Error(`${where} is ${what}, which is not JSON`);
 }

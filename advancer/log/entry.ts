@@ -26,15 +26,19 @@ export function preparedEntry(entry: AppendEntry): AppendEntry {
     throw wrong(`the receipt rests on seq ${receipt.lastSeq}, but the entry's last row is ${lastRow.seq}`);
   }
   return {
-    ...entry,
+    instanceId,
+    fencingToken: entry.fencingToken,
+    replicaId: entry.replicaId,
     rows: rows.map((row) => {
       const body = storableJson(row.body);
       return body === row.body ? row : { ...row, body };
     }),
     receipt: receipt && {
-      ...receipt,
+      requestId: receipt.requestId,
       receipt: storableJson(receipt.receipt as unknown as Json) as unknown as typeof receipt.receipt,
+      lastSeq: receipt.lastSeq,
     },
+    projection: entry.projection,
   };
 }
 

@@ -1,5 +1,5 @@
 import { chainBreach } from '../../src/execution/chain.ts';
-import { sameAppend } from '../../src/execution/row.ts';
+import { sameAppend, stampedRow } from '../../src/execution/row.ts';
 import type { Row } from '../../src/execution/row.ts';
 import { sameJson } from '../../src/json.ts';
 import type { Json } from '../../src/json.ts';
@@ -65,7 +65,7 @@ function explain(entry: AppendEntry, { newest }: ReadBack): string {
   for (const row of entry.rows) {
     const breach = chainBreach(before?.seq === row.seq - 1 ? before : undefined, row);
     if (breach !== undefined) return `${breach.code} at seq ${row.seq}, ${breach.detail}`;
-    before = { ...row, recordedAt: '' };
+    before = stampedRow(row, '');
   }
   return `the log ends at seq ${newest?.seq ?? 0}, the receipt rests on seq ${entry.receipt?.lastSeq ?? 'none'}`;
 }

@@ -170,6 +170,7 @@ function spent(term: Term, request: AdvanceRequest): boolean {
   if (request.maxCells === undefined) return false;
   const { state } = term.course;
   const steps = state.stepsByRequest.get(request.requestId) ?? [];
+  if (steps.length < request.maxCells) return false;
   const through = new Set(
     steps
       .filter(({ kind, cellId }) => (kind === 'completed' || kind === 'decided') && isThrough(term, cellId))

@@ -69,14 +69,10 @@ export async function runAttempt(
       return { kind: 'closed' };
     }
     begun = true;
-    const outcome = await context.effects.run(
-      cell,
-      { ...effectContext(term, cell.id, attempt), requestId: whom.requestId },
-      {
-        lost: holding.signal,
-        abort: context.abort,
-      },
-    );
+    const outcome = await context.effects.run(cell, effectContext(term, cell.id, attempt, whom.requestId), {
+      lost: holding.signal,
+      abort: context.abort,
+    });
     if (context.failpoint !== undefined) await context.failpoint('after_effect', place);
     proposeOutcome(term, step, outcome, whom);
   } catch (cause) {

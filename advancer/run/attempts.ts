@@ -1,5 +1,7 @@
 /** One attempt that this process has in hand. */
 export interface AttemptInHand {
+  /** Names it among all attempts. One text for all look-ups: the engine computes the hash of a text once. */
+  readonly key: string;
   readonly instanceId: string;
   readonly cellId: string;
   readonly attempt: number;
@@ -57,6 +59,7 @@ export class Attempts {
       finish = resolve;
     });
     const entry: Entry = {
+      key,
       instanceId,
       cellId,
       attempt,
@@ -73,20 +76,19 @@ export class Attempts {
 
   /** Says that the effect begins now. False: it was given up or renounced meanwhile, and must not. */
   begin(attempt: AttemptInHand): boolean {
-    const entry = this.#inHand.get(keyOf(attempt.instanceId, attempt.cellId, attempt.attempt));
+    const entry = this.#inHand.get(attempt.key);
     if (entry === undefined || entry.givenUp || this.renounced(attempt)) return false;
     entry.begun = true;
     return true;
   }
 
   /** Whether it was renounced to whoever has replaced its term. */
-  renounced({ instanceId, cellId, attempt }: AttemptInHand): boolean {
-    return this.#renounced.has(keyOf(instanceId, cellId, attempt));
+  renounced({ key }: AttemptInHand): boolean {
+    return this.#renounced.has(key);
   }
 
   /** Lets an attempt go: its closing row is definite, or its `started` definitely is not in the log. */
-  end(attempt: AttemptInHand): void {
-    const key = keyOf(attempt.instanceId, attempt.cellId, attempt.attempt);
+  end({ key }: AttemptInHand): void {
     this.#inHand.get(key)?.finish();
     this.#inHand.delete(key);
   }

@@ -151,7 +151,12 @@ export function proposeDecision(
 }
 
 /** What the effect of a cell's attempt is given. */
-export function effectContext(term: Term, cellId: string, attempt: number): EffectContext {
+export function effectContext(
+  term: Term,
+  cellId: string,
+  attempt: number,
+  requestId?: string | null,
+): EffectContext {
   const { inputs, state } = term.course;
   return {
     instanceId: term.holding.instanceId,
@@ -159,6 +164,7 @@ export function effectContext(term: Term, cellId: string, attempt: number): Effe
     attempt,
     fencingToken: term.holding.token,
     idempotencyKey: state.open?.idempotencyKey ?? '',
+    requestId,
     inputs,
     outputs: state.outputs,
   };

@@ -1,4 +1,4 @@
-import type { NewRow, Row, RowKind } from '../../src/execution/row.ts';
+import { stampedRow, type NewRow, type Row, type RowKind } from '../../src/execution/row.ts';
 import { foldRows, applyRow } from '../../src/execution/state.ts';
 import { statusOf } from '../../src/execution/status.ts';
 import { nextCell, type Course } from '../../src/execution/plan.ts';
@@ -96,7 +96,7 @@ export class Term {
     };
     this.#pending.push(row);
     // The database stamps the row; until then this replica's own clock will do for what people read.
-    applyRow(this.course.state, { ...row, recordedAt: new Date(this.#context.clock.wallMs()).toISOString() });
+    applyRow(this.course.state, stampedRow(row, new Date(this.#context.clock.wallMs()).toISOString()));
   }
 
   /** Says that the proposed rows close this attempt; it stays in hand until they are definite. */

@@ -86,8 +86,6 @@ export function applyRow(state: InstanceState, row: Row): void {
     throw new Error(`instance ${row.instanceId}: row ${row.seq} was applied after row ${state.lastSeq}`);
   }
   const cell = recordOf(state, row.cellId);
-  const idempotencyKey = idempotencyKeyOf(row.instanceId, row.cellId, cell);
-  const attempt = { cellId: row.cellId, attempt: row.attempt, requestId: row.requestId, idempotencyKey };
   const interrupted = state.open;
   state.open = undefined;
   state.doubt = undefined;
@@ -96,9 +94,12 @@ export function applyRow(state: InstanceState, row: Row): void {
     case 'started':
       cell.failure = undefined;
       state.open = {
-        ...attempt,
+        cellId: row.cellId,
+        attempt: row.attempt,
+        requestId: row.requestId,
         replicaId: row.replicaId,
         fencingToken: row.fencingToken,
+        idempotencyKey: idempotencyKeyOf(row.instanceId, row.cellId, cell),
         since: row.recordedAt,
       };
       break;
@@ -112,9 +113,12 @@ export function applyRow(state: InstanceState, row: Row): void {
       const reason = textOf(row.body['reason']);
       if (reason !== 'not_started') cell.interruptions += 1;
       state.doubt = {
-        ...attempt,
+        cellId: row.cellId,
+        attempt: row.attempt,
         reason,
+        requestId: row.requestId,
         fencingToken: interrupted?.fencingToken ?? row.fencingToken,
+        idempotencyKey: idempotencyKeyOf(row.instanceId, row.cellId, cell),
         since: row.recordedAt,
       };
       break;
@@ -134,9 +138,10 @@ export function applyRow(state: InstanceState, row: Row): void {
   state.lastSeq = row.seq;
   state.lastToken = row.fencingToken;
   if (row.requestId !== null) {
-    const steps = state.stepsByRequest.get(row.requestId) ?? [];
-    steps.push({ seq: row.seq, cellId: row.cellId, kind: row.kind, attempt: row.attempt });
-    state.stepsByRequest.set(row.requestId, steps);
+    const step = { seq: row.seq, cellId: row.cellId, kind: row.kind, attempt: row.attempt };
+    const steps = state.stepsByRequest.get(row.requestId);
+    if (steps === undefined) state.stepsByRequest.set(row.requestId, [step]);
+    else steps.push(step);
   }
 }
 

@@ -1,9 +1,9 @@
-import type { Row, WireRow } from '../../../src/execution/row.ts';
+import { stampedRow, type NewRow, type Row, type WireRow } from '../../../src/execution/row.ts';
 import { exactInteger } from '../../../src/ids.ts';
 import type { Receipt } from '../../../src/request/receipt.ts';
 import type { Queryable } from '../connections.ts';
 import { guardedRequests, lastSeqOf } from '../entry.ts';
-import type { AppendEntry } from '../log.ts';
+import type { AppendEntry, NewReceipt } from '../log.ts';
 import type { ReadBack } from '../outcome.ts';
 import { jsonArray, numberArray, textArray } from './arrays.ts';
 import { WIRE_ROW, fromWire } from './wire.ts';
@@ -20,10 +20,12 @@ import { WIRE_ROW, fromWire } from './wire.ts';
  */
 export async function insertEntries(db: Queryable, entries: readonly AppendEntry[]): Promise<Row[][]> {
   const ordered = entries.toSorted((a, b) => (a.instanceId < b.instanceId ? -1 : 1));
-  const rows = ordered.flatMap((entry) => entry.rows);
-  const receipts = ordered.flatMap(({ instanceId, fencingToken, receipt }) =>
-    receipt === undefined ? [] : [{ instanceId, fencingToken, ...receipt }],
-  );
+  const rows: NewRow[] = [];
+  const receipts: { instanceId: string; fencingToken: number; receipt: NewReceipt }[] = [];
+  for (const { instanceId, fencingToken, rows: own, receipt } of ordered) {
+    for (const row of own) rows.push(row);
+    if (receipt !== undefined) receipts.push({ instanceId, fencingToken, receipt });
+  }
   const rowValues = [
     textArray(rows.map((row) => row.instanceId)),
     numberArray(rows.map((row) => row.seq)),
@@ -43,11 +45,11 @@ export async function insertEntries(db: Queryable, entries: readonly AppendEntry
     numberArray(ordered.map(lastSeqOf)),
   ];
   const receiptValues = [
-    textArray(receipts.map((receipt) => receipt.requestId)),
-    textArray(receipts.map((receipt) => receipt.instanceId)),
-    numberArray(receipts.map((receipt) => receipt.fencingToken)),
-    numberArray(receipts.map((receipt) => receipt.lastSeq)),
-    jsonArray(receipts.map((receipt) => receipt.receipt)),
+    textArray(receipts.map(({ receipt }) => receipt.requestId)),
+    textArray(receipts.map(({ instanceId }) => instanceId)),
+    numberArray(receipts.map(({ fencingToken }) => fencingToken)),
+    numberArray(receipts.map(({ receipt }) => receipt.lastSeq)),
+    jsonArray(receipts.map(({ receipt }) => receipt.receipt)),
   ];
   const [line] = await (receipts.length === 0
     ? db.query<{ times: string | null }>(INSERT_ROWS, [...rowValues, ...projectionValues])
@@ -58,7 +60,7 @@ export async function insertEntries(db: Queryable, entries: readonly AppendEntry
   const recorded = new Map<AppendEntry, Row[]>();
   let nth = 0;
   for (const entry of ordered) {
-    const stamped = entry.rows.map((row) => ({ ...row, recordedAt: isoTime(times[nth++]!) }));
+    const stamped = entry.rows.map((row) => stampedRow(row, isoTime(times[nth++]!)));
     recorded.set(entry, stamped);
   }
   return entries.map((entry) => recorded.get(entry)!);
