@@ -1,9 +1,11 @@
-import type { Clock } from '../../src/clock.ts';
+import type { Clock, Timer } from '../../src/clock.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { EffectContext, Handler } from './cells.ts';
 import type { Ending } from './ending.ts';
 import { codeOf, messageOf, refused, type Invocation, type Surroundings } from './invocation.ts';
 import { readOutput } from './output.ts';
+
+type HandlerResult = { returned: true; value: unknown } | { returned: false; error: unknown };
 
 /**
  * Calls a handler. Its return is a definite outcome, and so is a throw, unless it had been told to end by then. A
@@ -14,13 +16,19 @@ export async function runHandler(
   context: EffectContext,
   { clock, limits, ending, begun }: Surroundings,
 ): Promise<Invocation> {
-  const called = (async () => handler(new Call(context, ending)))().then(
-    (value) => ({ returned: true as const, value }),
-    (error: unknown) => ({ returned: false as const, error }),
-  );
-  begun();
   const patience = patienceAfter(ending, clock, limits.graceMs);
-  const result = await Promise.race([called, patience.ended]);
+  const result = await new Promise<HandlerResult | undefined>((resolve) => {
+    patience.onEnd(() => resolve(undefined));
+    const threw = (error: unknown): void => resolve({ returned: false, error });
+    try {
+      const returned = handler(new Call(context, ending));
+      if (isThenable(returned)) returned.then((value) => resolve({ returned: true, value }), threw);
+      else resolve({ returned: true, value: returned });
+    } catch (error) {
+      threw(error);
+    }
+    begun();
+  });
   patience.cancel();
   if (result === undefined) {
     return { kind: 'unknown', reason: ending.cause, detail: { stillRunning: true } };
@@ -98,17 +106,23 @@ function onFirstUse(name: string, compute: (call: Call) => unknown): PropertyDes
   };
 }
 
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
+}
+
+/** The grace that a handler has from being told to end by force. */
 function patienceAfter(
   ending: Ending,
   clock: Clock,
   graceMs: number,
-): { ended: Promise<undefined>; cancel(): void } {
-  let cancel = (): void => undefined;
-  const ended = new Promise<undefined>((resolve) => {
-    ending.onForced(() => {
-      const timer = clock.after(graceMs, () => resolve(undefined));
-      cancel = () => timer.cancel();
-    });
-  });
-  return { ended, cancel: () => cancel() };
+): { onEnd(listener: () => void): void; cancel(): void } {
+  let timer: Timer | undefined;
+  return {
+    onEnd(listener) {
+      ending.onForced(() => {
+        timer = clock.after(graceMs, listener);
+      });
+    },
+    cancel: () => timer?.cancel(),
+  };
 }

@@ -48,7 +48,11 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
   const place = { cwd: options.cwd ?? process.cwd(), env: options.env ?? process.env };
 
   // Synchronous up to the spawn, the call, or the first packet: whoever checked its trust just now relies on it.
-  async function invoke(effect: Effect, context: EffectContext, around: Surroundings): Promise<Invocation> {
+  function invoke(
+    effect: Effect,
+    context: EffectContext,
+    around: Surroundings,
+  ): Invocation | Promise<Invocation> {
     const filled = fillEffect(effect, context);
     if (!filled.ok) return refused('placeholder', filled.message, { notBegun: true });
     switch (filled.effect.kind) {
@@ -100,7 +104,7 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
       let invocation: Invocation;
       try {
         invocation = await invoke(cell.exec, context, { clock, limits, ending, begun });
-        await reached;
+        if (reached !== undefined) await reached;
       } catch (error) {
         // Broken machinery of our own, after which nothing is known of the effect.
         logger?.warn(

@@ -152,9 +152,17 @@ export class Router {
   }
 
   #begin(ask: Ask): void {
-    void this.#drive(ask)
-      .catch((cause: unknown) => this.#broke(ask, cause))
-      .finally(() => this.#forget(ask));
+    void this.#see(ask);
+  }
+
+  async #see(ask: Ask): Promise<void> {
+    try {
+      await this.#drive(ask);
+    } catch (cause) {
+      this.#broke(ask, cause);
+    } finally {
+      this.#forget(ask);
+    }
   }
 
   async #drive(ask: Ask): Promise<void> {

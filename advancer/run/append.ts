@@ -24,7 +24,12 @@ export async function appendDefinitely(context: RunContext, entry: AppendEntry):
   const since = clock.monotonicMs();
   let steppedDown = false;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
-    const outcome = await log.append(entry).catch((cause: unknown) => context.crash(cause));
+    let outcome: AppendOutcome;
+    try {
+      outcome = await log.append(entry);
+    } catch (cause) {
+      return context.crash(cause);
+    }
     if (outcome.kind !== 'unknown') return outcome;
     context.count({ what: 'unknown_append' });
     context.logTrouble(outcome.cause);

@@ -22,11 +22,51 @@ export type Said =
   /** It does not have it in hand; what came of it, others cannot know. */
   | 'does_not_run';
 
-interface Entry extends AttemptInHand {
-  begun: boolean;
-  givenUp: boolean;
-  finish: () => void;
-  onGivenUp: () => void;
+class Entry implements AttemptInHand {
+  readonly key: string;
+  readonly instanceId: string;
+  readonly cellId: string;
+  readonly attempt: number;
+  readonly fencingToken: number;
+  readonly onGivenUp: () => void;
+  begun = false;
+  givenUp = false;
+  #over = false;
+  #done: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
+
+  constructor(
+    key: string,
+    instanceId: string,
+    cellId: string,
+    attempt: number,
+    fencingToken: number,
+    onGivenUp: () => void,
+  ) {
+    this.key = key;
+    this.instanceId = instanceId;
+    this.cellId = cellId;
+    this.attempt = attempt;
+    this.fencingToken = fencingToken;
+    this.onGivenUp = onGivenUp;
+  }
+
+  // Made when somebody asks for it, which hardly anybody does.
+  get done(): Promise<void> {
+    if (this.#over) return Promise.resolve();
+    if (this.#done === undefined) {
+      let resolve = (): void => undefined;
+      const promise = new Promise<void>((settle) => {
+        resolve = settle;
+      });
+      this.#done = { promise, resolve };
+    }
+    return this.#done.promise;
+  }
+
+  finish(): void {
+    this.#over = true;
+    this.#done?.resolve();
+  }
 }
 
 /**
@@ -54,22 +94,7 @@ export class Attempts {
   ): AttemptInHand | undefined {
     const key = keyOf(instanceId, cellId, attempt);
     if (this.#renounced.has(key) || this.#inHand.has(key)) return undefined;
-    let finish = (): void => undefined;
-    const done = new Promise<void>((resolve) => {
-      finish = resolve;
-    });
-    const entry: Entry = {
-      key,
-      instanceId,
-      cellId,
-      attempt,
-      fencingToken,
-      done,
-      begun: false,
-      givenUp: false,
-      finish,
-      onGivenUp,
-    };
+    const entry = new Entry(key, instanceId, cellId, attempt, fencingToken, onGivenUp);
     this.#inHand.set(key, entry);
     return entry;
   }

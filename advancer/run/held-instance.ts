@@ -19,14 +19,32 @@ export type Decided =
 const JUST_CAME: Standing = { remembered: false, answeredElsewhere: false };
 
 /** A request that is being worked on. */
-interface Active {
-  requestId: string;
-  standing: Standing;
-  sinceMs: number;
+class Active {
+  readonly requestId: string;
+  readonly standing: Standing;
+  readonly sinceMs: number;
+  #read: 'not_yet' | Term | undefined = 'not_yet';
+  #waiting: ((term: Term | undefined) => void)[] | undefined;
+
+  constructor(requestId: string, standing: Standing, sinceMs: number) {
+    this.requestId = requestId;
+    this.standing = standing;
+    this.sinceMs = sinceMs;
+  }
+
   /** The log as it was first read for it; undefined when it ended without. */
-  read: Promise<Term | undefined>;
-  /** Says so. */
-  hasRead: (term: Term | undefined) => void;
+  read(): Promise<Term | undefined> {
+    const read = this.#read;
+    if (read !== 'not_yet') return Promise.resolve(read);
+    return new Promise((resolve) => (this.#waiting ??= []).push(resolve));
+  }
+
+  /** Says so; only the first word counts. */
+  hasRead(term: Term | undefined): void {
+    if (this.#read !== 'not_yet') return;
+    this.#read = term;
+    if (this.#waiting !== undefined) for (const resolve of this.#waiting) resolve(term);
+  }
 }
 
 /**
@@ -57,11 +75,19 @@ export class HeldInstance {
   advance(request: AdvanceRequest, standing: Standing = JUST_CAME): Promise<Handled> {
     const underWay = this.#requests.get(request.requestId);
     if (underWay !== undefined) return underWay;
-    const handled = this.#pinned(() => this.#advance(request, standing));
+    const handled = this.#handle(request, standing);
     this.#requests.set(request.requestId, handled);
-    const forget = (): void => void this.#requests.delete(request.requestId);
-    handled.then(forget, forget);
     return handled;
+  }
+
+  async #handle(request: AdvanceRequest, standing: Standing): Promise<Handled> {
+    const unpin = this.#context.leases.pin(this.holding);
+    try {
+      return await this.#advance(request, standing);
+    } finally {
+      unpin();
+      this.#requests.delete(request.requestId);
+    }
   }
 
   /** Answers a doubt; exactly one answer counts, whoever comes second gets `conflict`. */
@@ -124,7 +150,7 @@ export class HeldInstance {
     const active = this.#active;
     if (active !== undefined && !request.wait) {
       // Which cell it is at can only be said once the log is read.
-      const read = await active.read;
+      const read = await active.read();
       const receipt = read === undefined ? undefined : this.#busy(request, active, this.#term ?? read);
       if (receipt !== undefined) return { kind: 'receipt', receipt };
     }
@@ -136,7 +162,7 @@ export class HeldInstance {
           resolve({ kind: 'receipt', receipt });
         },
       };
-      const mine = activeFor(request, standing, this.#context.clock.wallMs());
+      const mine = new Active(request.requestId, standing, this.#context.clock.wallMs());
       this.#exclusively(async () => {
         this.#active = mine;
         try {
@@ -159,7 +185,7 @@ export class HeldInstance {
     if (failpoint !== undefined) await failpoint('on_admission', { instanceId, requestId });
     for (;;) {
       if (!this.holding.trusted()) return { kind: 'handed_on' };
-      const term = await this.#load();
+      const term = this.#known() ?? (await this.#load());
       if (term === 'none') {
         const why = `there is no instance ${instanceId}; start it first`;
         return { kind: 'receipt', receipt: refusedOutright(request, 'not_found', why) };
@@ -255,11 +281,16 @@ export class HeldInstance {
     return result;
   }
 
+  /** The log as it is known. What was refused, or proposed and never committed, is not in it: it is read again. */
+  #known(): Term | undefined {
+    return this.#term?.spent === false && !this.#term.dirty ? this.#term : undefined;
+  }
+
   async #load(): Promise<Term | 'none' | 'superseded'> {
     const read = this.#read;
     this.#read = undefined;
-    // What was refused, or proposed and never committed, is not in the log: it is read again.
-    if (this.#term?.spent === false && !this.#term.dirty) return this.#term;
+    const known = this.#known();
+    if (known !== undefined) return known;
     // What was read on arrival serves the first time, when nothing can have been learnt since.
     const usable = this.#term === undefined ? read : undefined;
     this.#term = undefined;
@@ -327,14 +358,6 @@ export class HeldInstance {
     };
     return { ...receiptOf(this.#context, term, request, 'in_flight', { inFlight }), steps: [] };
   }
-}
-
-function activeFor(request: AdvanceRequest, standing: Standing, sinceMs: number): Active {
-  let hasRead: Active['hasRead'] = () => undefined;
-  const read = new Promise<Term | undefined>((resolve) => {
-    hasRead = resolve;
-  });
-  return { requestId: request.requestId, standing, sinceMs, read, hasRead };
 }
 
 function refused(code: ReplyError['code'], message: string): Decided {

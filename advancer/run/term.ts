@@ -5,6 +5,7 @@ import { nextCell, type Course } from '../../src/execution/plan.ts';
 import { storableJson, type JsonObject } from '../../src/json.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import type { Receipt, Step } from '../../src/request/receipt.ts';
+import type { Failpoint } from '../failpoints.ts';
 import type { LateOutcome, Snapshot } from '../log/log.ts';
 import { appendDefinitely, type Definite } from './append.ts';
 import type { AttemptInHand } from './attempts.ts';
@@ -26,6 +27,8 @@ export type Commit =
   | { kind: 'fenced' }
   /** The request has its receipt already. */
   | { kind: 'receipted'; receipt: Receipt };
+
+const COMMITTED: Commit = { kind: 'committed', resent: false };
 
 /**
  * A holding together with the log that was read under it.
@@ -110,7 +113,7 @@ export class Term {
    * @param parked whether the next cell is an await that does not hold yet
    */
   async commit(receipt?: Receipt, parked = false): Promise<Commit> {
-    if (this.#pending.length === 0 && receipt === undefined) return { kind: 'committed', resent: false };
+    if (this.#pending.length === 0 && receipt === undefined) return COMMITTED;
     const rows = this.#pending;
     const closing = this.#closing;
     this.#pending = [];
@@ -128,7 +131,7 @@ export class Term {
           : { requestId, receipt, lastSeq: this.course.state.lastSeq },
       projection: { status, nextCellId: this.nextCellId },
     });
-    const commit = await this.#take(definite, rows);
+    const commit = definite.kind === 'appended' ? COMMITTED : await this.#take(definite, rows);
     if (closing !== undefined) this.#context.attempts.end(closing);
     this.#spent ||= commit.kind !== 'committed';
     if (commit.kind === 'committed') {
@@ -138,17 +141,15 @@ export class Term {
       this.#restamp(committed);
       // The receipt has them all, and answers for the request from now on.
       if (requestId !== null) this.course.state.stepsByRequest.delete(requestId);
-      await this.#afterOutcome(committed);
+      if (this.#context.failpoint !== undefined) await this.#afterOutcome(this.#context.failpoint, committed);
       this.#context.announce({ instanceId: this.holding.instanceId, rows: committed, status, receipt });
       for (const { kind } of committed) this.#context.count({ what: 'row', kind });
     }
     return commit;
   }
 
-  async #take(definite: Definite, rows: readonly NewRow[]): Promise<Commit> {
+  async #take(definite: Exclude<Definite, { kind: 'appended' }>, rows: readonly NewRow[]): Promise<Commit> {
     switch (definite.kind) {
-      case 'appended':
-        return { kind: 'committed', resent: false };
       case 'already_recorded':
         return { kind: 'committed', resent: true };
       case 'receipted':
@@ -170,11 +171,10 @@ export class Term {
     }
   }
 
-  async #afterOutcome(rows: readonly Row[]): Promise<void> {
-    if (this.#context.failpoint === undefined) return;
+  async #afterOutcome(failpoint: Failpoint, rows: readonly Row[]): Promise<void> {
     for (const { kind, instanceId, cellId, attempt, requestId } of rows) {
       if (kind !== 'completed' && kind !== 'failed') continue;
-      await this.#context.failpoint('after_outcome', { instanceId, cellId, attempt, requestId });
+      await failpoint('after_outcome', { instanceId, cellId, attempt, requestId });
     }
   }
 

@@ -205,7 +205,8 @@ class NatsBus implements Bus {
           return;
         }
         try {
-          Promise.resolve(handler(this.#incoming(message))).catch(failed);
+          const handling = handler(this.#incoming(message));
+          if (handling !== undefined) handling.catch(failed);
         } catch (cause) {
           failed(cause);
         }
@@ -320,11 +321,11 @@ class NatsBus implements Bus {
   }
 }
 
-const toUtf8 = new TextEncoder();
 const fromUtf8 = new TextDecoder('utf-8', { fatal: true });
 
 function encoded(body: Json): Uint8Array {
-  return toUtf8.encode(JSON.stringify(body));
+  // Out of the pool of buffers: a text encoder makes each its own memory, which the collector then has to look after.
+  return Buffer.from(JSON.stringify(body));
 }
 
 function parseReply(message: Msg): BusReply {
