@@ -20,6 +20,7 @@ import { LogKeeper } from './log-keeper.ts';
 import { Attempts, type AttemptInHand } from './run/attempts.ts';
 import type { Committed, Counted, Logger, RunContext } from './run/context.ts';
 import { HeldInstance } from './run/held-instance.ts';
+import { LateProjections } from './run/late-projections.ts';
 import { RecentReceipts } from './run/recent-receipts.ts';
 import { Sweeper } from './sweep/sweeper.ts';
 
@@ -112,6 +113,7 @@ export class Replica {
       clock,
       attempts: this.attempts,
       receipts: new RecentReceipts(),
+      projections: new LateProjections(clock, log, logTrouble),
       failpoint: parts.failpoint,
       logger,
       count,
@@ -227,7 +229,8 @@ export class Replica {
     await (stopped ?? this.leases.stop());
     this.#pulse.stop();
     this.#answeredNotes.flush();
-    await Promise.race([bus.flush().catch(() => undefined), clock.sleep(200)]);
+    const said = Promise.all([bus.flush(), this.#context.projections.flush()]);
+    await Promise.race([said.catch(() => undefined), clock.sleep(200)]);
     return { aborted };
   }
 

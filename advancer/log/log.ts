@@ -35,6 +35,14 @@ export interface AppendEntry {
   replicaId: string;
   rows: readonly NewRow[];
   receipt?: NewReceipt | undefined;
+  /** Left out: the line is written later, by {@link Log.project}. Never left out with an intent: a sweep goes by it. */
+  projection?: Projection | undefined;
+}
+
+/** A line of the projection, as the log stood at a seq. */
+export interface ProjectionLine {
+  instanceId: string;
+  lastSeq: number;
   projection: Projection;
 }
 
@@ -153,6 +161,8 @@ export interface Log {
    * @param after where an earlier page ended
    */
   unsettled(limit: number, quietMs: number, after?: Unsettled): Promise<Unsettled[]>;
+  /** Writes lines of the projection; one whose log was known further on already stays as it is. */
+  project(lines: readonly ProjectionLine[]): Promise<void>;
   list(filter: {
     status?: string;
     runbookId?: string;

@@ -18,6 +18,7 @@ import type {
   ListedInstance,
   Log,
   Projection,
+  ProjectionLine,
   Refusal,
   Snapshot,
   Unsettled,
@@ -26,7 +27,7 @@ import { checkSchema } from './schema-check.ts';
 import { insertNextClaim, newestClaim } from './sql/claims.ts';
 import { insertInstance, instanceIdsAfter, readInstance, readLogs } from './sql/instances.ts';
 import { insertLateOutcome, insertRefusal, readLateOutcomes } from './sql/late.ts';
-import { listInstances, putProjection, unsettledInstances } from './sql/projection.ts';
+import { listInstances, putProjection, updateLines, unsettledInstances } from './sql/projection.ts';
 import type { InstanceReading, ReadingWanted } from './sql/instances.ts';
 import type { ListFilter } from './sql/projection.ts';
 import { receiptOf } from './sql/receipts.ts';
@@ -197,6 +198,10 @@ export class PostgresLog implements Log {
 
   unsettled(limit: number, quietMs: number, after?: Unsettled): Promise<Unsettled[]> {
     return unsettledInstances(this.#reads, limit, quietMs, after);
+  }
+
+  project(lines: readonly ProjectionLine[]): Promise<void> {
+    return updateLines(this.#writes, lines);
   }
 
   list(filter: ListFilter): Promise<ListedInstance[]> {

@@ -7,6 +7,7 @@ import type { EffectRunner } from '../cells/cells.ts';
 import type { Failpoint } from '../failpoints.ts';
 import type { Log } from '../log/log.ts';
 import type { Attempts, Said } from './attempts.ts';
+import type { LateProjections } from './late-projections.ts';
 import type { RecentReceipts } from './recent-receipts.ts';
 
 /** What was committed, as it is announced to whoever listens. */
@@ -54,6 +55,7 @@ export interface RunContext {
   readonly clock: Clock;
   readonly attempts: Attempts;
   readonly receipts: RecentReceipts;
+  readonly projections: LateProjections;
   readonly failpoint: Failpoint | undefined;
   readonly logger: Logger;
   readonly count: (event: Counted) => void;

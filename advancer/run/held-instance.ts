@@ -266,6 +266,7 @@ export class HeldInstance {
           step.do !== 'settle' || (await settleDoubt(this.#context, term, step, nobody)) === 'decided';
         const commit = await term.commit();
         if (commit.kind !== 'committed') return 'stale';
+        if (settled) this.#context.projections.add(term);
         return settled ? 'settled' : 'unsettled';
       });
       if (result !== 'stale') return result;

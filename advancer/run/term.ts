@@ -6,10 +6,11 @@ import { storableJson, type JsonObject } from '../../src/json.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import type { Receipt, Step } from '../../src/request/receipt.ts';
 import type { Failpoint } from '../failpoints.ts';
-import type { LateOutcome, Snapshot } from '../log/log.ts';
+import type { LateOutcome, ProjectionLine, Snapshot } from '../log/log.ts';
 import { appendDefinitely, type Definite } from './append.ts';
 import type { AttemptInHand } from './attempts.ts';
 import type { RunContext } from './context.ts';
+import type { Lagging } from './late-projections.ts';
 
 /** For whom a row is written. */
 export interface OnBehalfOf {
@@ -28,6 +29,11 @@ export type Commit =
   /** The request has its receipt already. */
   | { kind: 'receipted'; receipt: Receipt };
 
+/** An instance that was left `ready` not longer ago than this is being advanced over and over. */
+const BUSY_MS = 250;
+/** For how long it must not have been advanced, for its line to be written after all. */
+const AT_REST_MS = 100;
+
 const COMMITTED: Commit = { kind: 'committed', resent: false };
 
 /**
@@ -36,7 +42,7 @@ const COMMITTED: Commit = { kind: 'committed', resent: false };
  * Rows are proposed, which takes them into the state at once, and then committed together: the outcome of one cell,
  * what follows from it, the intent of the next cell or the receipt ride in one append.
  */
-export class Term {
+export class Term implements Lagging {
   readonly holding: Holding;
   readonly course: Course;
   readonly #context: RunContext;
@@ -44,6 +50,10 @@ export class Term {
   #closing: AttemptInHand | undefined;
   #committedSeq: number;
   #spent = false;
+  /** Whether the line in the projection may be older than the log: true of a log that was just read, as far as is known. */
+  #lags = true;
+  /** When the instance was last left `ready`, on the monotonic clock. */
+  #readySinceMs = Number.NEGATIVE_INFINITY;
 
   constructor(context: RunContext, holding: Holding, snapshot: Snapshot) {
     this.#context = context;
@@ -120,6 +130,8 @@ export class Term {
     this.#closing = undefined;
     const status = statusOf(this.course, parked);
     const requestId = receipt?.requestId ?? null;
+    const late = status === 'ready' && this.#context.clock.monotonicMs() - this.#readySinceMs < BUSY_MS;
+    if (!late) this.#lags = false;
     const definite = await appendDefinitely(this.#context, {
       instanceId: this.holding.instanceId,
       fencingToken: this.holding.token,
@@ -129,7 +141,7 @@ export class Term {
         receipt === undefined || requestId === null
           ? undefined
           : { requestId, receipt, lastSeq: this.course.state.lastSeq },
-      projection: { status, nextCellId: this.nextCellId },
+      projection: late ? undefined : { status, nextCellId: this.nextCellId },
     });
     const commit = definite.kind === 'appended' ? COMMITTED : await this.#take(definite, rows);
     if (closing !== undefined) this.#context.attempts.end(closing);
@@ -139,6 +151,11 @@ export class Term {
         definite.kind === 'appended' || definite.kind === 'already_recorded' ? definite.rows : [];
       this.#committedSeq = committed.at(-1)?.seq ?? this.#committedSeq;
       this.#restamp(committed);
+      if (status === 'ready') this.#readySinceMs = this.#context.clock.monotonicMs();
+      if (late) {
+        this.#lags = true;
+        this.#context.projections.add(this);
+      }
       // The receipt has them all, and answers for the request from now on.
       if (requestId !== null) this.course.state.stepsByRequest.delete(requestId);
       if (this.#context.failpoint !== undefined) await this.#afterOutcome(this.#context.failpoint, committed);
@@ -146,6 +163,15 @@ export class Term {
       for (const { kind } of committed) this.#context.count({ what: 'row', kind });
     }
     return commit;
+  }
+
+  /** See {@link Lagging}. */
+  lateLine(nowMs: number): ProjectionLine | 'later' | undefined {
+    if (!this.#lags || this.#spent || this.dirty) return undefined;
+    if (nowMs - this.#readySinceMs < AT_REST_MS) return 'later';
+    this.#lags = false;
+    const projection = { status: statusOf(this.course, false), nextCellId: this.nextCellId };
+    return { instanceId: this.holding.instanceId, lastSeq: this.#committedSeq, projection };
   }
 
   async #take(definite: Exclude<Definite, { kind: 'appended' }>, rows: readonly NewRow[]): Promise<Commit> {

@@ -5,6 +5,7 @@ import type { PostgresLog } from '../../advancer/log/postgres-log.ts';
 import { Attempts } from '../../advancer/run/attempts.ts';
 import type { RunContext } from '../../advancer/run/context.ts';
 import { HeldInstance } from '../../advancer/run/held-instance.ts';
+import { LateProjections } from '../../advancer/run/late-projections.ts';
 import { RecentReceipts } from '../../advancer/run/recent-receipts.ts';
 import type { Leases } from '../../coordinator/leases.ts';
 import { systemClock } from '../../src/clock.ts';
@@ -122,6 +123,7 @@ function context(replicaId: string, log: Log): RunContext {
     clock: systemClock,
     attempts: new Attempts(),
     receipts: new RecentReceipts(),
+    projections: new LateProjections(systemClock, log, () => undefined),
     failpoint: undefined,
     logger,
     count: () => undefined,

@@ -190,6 +190,61 @@ describe('the projection', () => {
     ]);
   });
 
+  it('may be written later than the append, and goes no further back for it', async () => {
+    const replica = log(await logDatabase());
+    await replica.pushRunbook(RUNBOOK);
+    const [id, other] = ['i1', 'i2'];
+    for (const instanceId of [id, other]) await replica.startInstance(newInstance({ instanceId }));
+    const line = async (): Promise<unknown> => (await replica.list({ limit: 1 }))[0];
+    await replica.append(entryOf([newRow(id, 1, 'started')], { projection: running }));
+    await replica.append(entryOf([newRow(id, 2, 'completed')], { projection: undefined }));
+    expect(await line()).toMatchObject({ status: 'running', lastSeq: 1 });
+    // With one that writes its line, in one statement.
+    await Promise.all([
+      replica.append(
+        entryOf([newRow(id, 3, 'started', { cellId: 'b' })], {
+          projection: { status: 'running', nextCellId: 'b' },
+        }),
+      ),
+      replica.append(entryOf([newRow(other, 1, 'started')], { projection: undefined })),
+    ]);
+    const ready: Projection = { status: 'ready', nextCellId: 'b' };
+    await replica.project([{ instanceId: id, lastSeq: 2, projection: ready }]);
+    expect(await line()).toMatchObject({ status: 'running', lastSeq: 3 });
+    await replica.project([
+      { instanceId: other, lastSeq: 1, projection: running },
+      { instanceId: id, lastSeq: 4, projection: ready },
+    ]);
+    expect(await line()).toMatchObject({ status: 'ready', lastSeq: 4, nextCellId: 'b' });
+    expect(await replica.list({ limit: 10, status: 'running' })).toMatchObject([{ instanceId: other }]);
+  });
+
+  it('keeps its time while an instance that stays running moves on within a quarter of a second', async () => {
+    const own = await logDatabase();
+    const replica = log(own);
+    const owner = await connect(own.ownerUrl);
+    await replica.pushRunbook(RUNBOOK);
+    await replica.startInstance(newInstance({ instanceId: 'i1' }));
+    const movedAt = async (): Promise<string> => (await replica.list({ limit: 1 }))[0]!.updatedAt;
+    const setTime = (time: string): Promise<unknown> =>
+      owner.query(`update leasehold_projection.instances set updated_at = ${time}`);
+    const project = (status: Projection['status'], lastSeq: number): Promise<void> =>
+      replica.project([{ instanceId: 'i1', lastSeq, projection: { status, nextCellId: 'a' } }]);
+    await project('running', 1);
+    // In the future, so that no slow machine makes it old.
+    await setTime(`clock_timestamp() + interval '1 hour'`);
+    const young = await movedAt();
+    await project('running', 2);
+    expect(await movedAt()).toBe(young);
+    await project('ready', 3);
+    expect(await movedAt()).not.toBe(young);
+    await project('running', 4);
+    await setTime(`clock_timestamp() - interval '251 milliseconds'`);
+    const old = await movedAt();
+    await project('running', 5);
+    expect(await movedAt()).not.toBe(old);
+  });
+
   it('is listed by status, runbook and page', async () => {
     const replica = log(await logDatabase());
     await replica.pushRunbook(RUNBOOK);

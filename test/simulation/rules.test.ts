@@ -536,6 +536,35 @@ test('whoever loses to a higher token drops the holding at once, and writes no m
   expect(scene.ran).toHaveLength(1);
 });
 
+describe('the line of an instance in the projection', () => {
+  const line = (scene: Scene) => scene.cluster.postgres.projection.get('i');
+
+  test('follows each advance at once, and one that is advanced over and over once it rests', async () => {
+    const scene = new Scene([HELD, { ...HELD, id: 'b' }, { ...HELD, id: 'c' }]);
+    await scene.held();
+    await scene.brings(scene.advance('q1', { maxCells: 1 }));
+    expect(line(scene)).toMatchObject({ status: 'ready', lastSeq: 2 });
+    await scene.brings(scene.advance('q2', { maxCells: 1 }));
+    expect(line(scene)).toMatchObject({ status: 'running', lastSeq: 3 });
+    await scene.pass(400);
+    expect(line(scene)).toMatchObject({ status: 'ready', lastSeq: 4 });
+    await scene.brings(scene.advance('q3', { maxCells: 1 }));
+    expect(line(scene)).toMatchObject({ status: 'completed', lastSeq: 6 });
+  });
+
+  test('that a crash left running is mended by a sweep, though nobody asks', async () => {
+    const scene = new Scene([HELD, { ...HELD, id: 'b' }, { ...HELD, id: 'c' }]);
+    const holder = await scene.held();
+    await scene.brings(scene.advance('q1', { maxCells: 1 }));
+    await scene.brings(scene.advance('q2', { maxCells: 1 }));
+    holder.process.kill();
+    expect(line(scene)).toMatchObject({ status: 'running', lastSeq: 3 });
+    await scene.until('the mended line', () => line(scene)?.status === 'ready');
+    expect(line(scene)).toMatchObject({ lastSeq: 4 });
+    expect(scene.story).toHaveLength(4);
+  });
+});
+
 describe('before a doubt is decided by policy, the late outcomes are read', () => {
   const late = (kind: 'completed' | 'failed' | 'not_started', body: JsonObject = {}) => ({
     instanceId: 'i',

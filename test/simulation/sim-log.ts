@@ -7,6 +7,7 @@ import {
   type Instance,
   type LateOutcome,
   type Log,
+  type ProjectionLine,
   type Refusal,
 } from '../../advancer/log/log.ts';
 import { chainBreach } from '../../src/execution/chain.ts';
@@ -48,7 +49,7 @@ export class SimPostgres {
   readonly refusals: Refusal[] = [];
   /** Called with each row as it is committed. */
   onRow: (row: Row, before: Row | undefined) => void = () => undefined;
-  readonly projection = new Map<string, { status: InstanceStatus; updatedAtMs: number }>();
+  readonly projection = new Map<string, { status: InstanceStatus; lastSeq: number; updatedAtMs: number }>();
 
   constructor(world: World) {
     this.#world = world;
@@ -60,6 +61,9 @@ export class SimPostgres {
 
   /** All or nothing: the entry's rows and its receipt, or why not. */
   append(entry: AppendEntry): AppendOutcome {
+    // A sweep finds an open attempt by its line, so the two are never apart.
+    if (entry.rows.at(-1)?.kind === 'started' && entry.projection?.status !== 'running')
+      throw new Error(`an intent of ${entry.instanceId} came without its line`);
     const log = this.rowsOf(entry.instanceId);
     const refusal = this.#refusal(entry, log);
     if (refusal !== undefined) {
@@ -84,11 +88,18 @@ export class SimPostgres {
       const { instanceId, fencingToken } = entry;
       this.receipts.set(requestId, structuredClone({ ...entry.receipt, instanceId, fencingToken }));
     }
-    this.projection.set(entry.instanceId, {
-      status: entry.projection.status,
-      updatedAtMs: this.#world.nowMs,
-    });
+    const { instanceId, projection } = entry;
+    if (projection !== undefined) {
+      this.#project({ instanceId, lastSeq: this.rowsOf(instanceId).length, projection });
+    }
     return { kind: 'appended', rows };
+  }
+
+  /** A line goes back no more than the log does. */
+  #project({ instanceId, lastSeq, projection: { status } }: ProjectionLine): void {
+    const known = this.projection.get(instanceId);
+    if (known !== undefined && known.lastSeq > lastSeq) return;
+    this.projection.set(instanceId, { status, lastSeq, updatedAtMs: this.#world.nowMs });
   }
 
   #refusal(entry: AppendEntry, log: readonly Row[]): string | undefined {
@@ -233,6 +244,7 @@ export class SimPostgres {
             )
             .slice(0, limit),
         ),
+      project: (lines) => call('project', () => lines.forEach((line) => this.#project(line))),
       list: () => Promise.resolve([]),
       check: () => call('check', () => undefined),
       close: () => Promise.resolve(),

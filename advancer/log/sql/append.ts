@@ -3,9 +3,10 @@ import { exactInteger } from '../../../src/ids.ts';
 import type { Receipt } from '../../../src/request/receipt.ts';
 import type { Queryable } from '../connections.ts';
 import { guardedRequests, lastSeqOf } from '../entry.ts';
-import type { AppendEntry, NewReceipt } from '../log.ts';
+import type { AppendEntry, NewReceipt, ProjectionLine } from '../log.ts';
 import type { ReadBack } from '../outcome.ts';
 import { jsonArray, numberArray, textArray } from './arrays.ts';
+import { updateOfLines, valuesOfLines } from './projection.ts';
 import { WIRE_ROW, fromWire } from './wire.ts';
 
 /**
@@ -22,8 +23,11 @@ export async function insertEntries(db: Queryable, entries: readonly AppendEntry
   const ordered = entries.toSorted((a, b) => (a.instanceId < b.instanceId ? -1 : 1));
   const rows: NewRow[] = [];
   const receipts: { instanceId: string; fencingToken: number; receipt: NewReceipt }[] = [];
-  for (const { instanceId, fencingToken, rows: own, receipt } of ordered) {
+  const lines: ProjectionLine[] = [];
+  for (const entry of ordered) {
+    const { instanceId, fencingToken, rows: own, receipt, projection } = entry;
     for (const row of own) rows.push(row);
+    if (projection !== undefined) lines.push({ instanceId, lastSeq: lastSeqOf(entry), projection });
     if (receipt !== undefined) receipts.push({ instanceId, fencingToken, receipt });
   }
   const rowValues = [
@@ -38,12 +42,6 @@ export async function insertEntries(db: Queryable, entries: readonly AppendEntry
     textArray(rows.map((row) => row.agentId)),
     jsonArray(rows.map((row) => row.body)),
   ];
-  const projectionValues = [
-    textArray(ordered.map((entry) => entry.instanceId)),
-    textArray(ordered.map((entry) => entry.projection.status)),
-    textArray(ordered.map((entry) => entry.projection.nextCellId)),
-    numberArray(ordered.map(lastSeqOf)),
-  ];
   const receiptValues = [
     textArray(receipts.map(({ receipt }) => receipt.requestId)),
     textArray(receipts.map(({ instanceId }) => instanceId)),
@@ -51,9 +49,14 @@ export async function insertEntries(db: Queryable, entries: readonly AppendEntry
     numberArray(receipts.map(({ receipt }) => receipt.lastSeq)),
     jsonArray(receipts.map(({ receipt }) => receipt.receipt)),
   ];
-  const [line] = await (receipts.length === 0
-    ? db.query<{ times: string | null }>(INSERT_ROWS, [...rowValues, ...projectionValues])
-    : db.query<{ times: string | null }>(INSERT_ALL, [...rowValues, ...projectionValues, ...receiptValues]));
+  const [line] = await db.query<{ times: string | null }>(
+    statementFor(lines.length > 0, receipts.length > 0),
+    [
+      ...rowValues,
+      ...(lines.length > 0 ? valuesOfLines(lines) : []),
+      ...(receipts.length > 0 ? receiptValues : []),
+    ],
+  );
   const times = line?.times?.split(',') ?? [];
   if (times.length !== rows.length)
     throw new Error(`${rows.length} rows were sent, ${times.length} answered`);
@@ -81,26 +84,29 @@ const RECORDED = `
                            $8::text[], $9::text[], $10::jsonb[])
       returning recorded_at)`;
 
-/** Each instance has its line since it was started. */
-const PROJECTED = `
-  projected as (
-    update leasehold_projection.instances p
-      set status = u.status, next_cell_id = u.next_cell_id, last_seq = u.last_seq, updated_at = clock_timestamp()
-      from unnest($11::text[], $12::text[], $13::text[], $14::bigint[])
-             as u (instance_id, status, next_cell_id, last_seq)
-      where p.instance_id = u.instance_id and u.last_seq >= p.last_seq)`;
-
-const RECEIPTED = `
+const receipted = (first: number): string => `
   receipted as (
     insert into leasehold.requests (request_id, instance_id, fencing_token, last_seq, receipt)
-      select * from unnest($15::text[], $16::text[], $17::bigint[], $18::bigint[], $19::jsonb[]))`;
+      select * from unnest($${first}::text[], $${first + 1}::text[], $${first + 2}::bigint[], $${first + 3}::bigint[],
+                           $${first + 4}::jsonb[]))`;
+
+const projected = (first: number): string => `projected as (${updateOfLines(first)})`;
 
 /** One text for all times is read faster than a line for each. */
 const TIMES = `select string_agg(recorded_at::text, ',') as times from recorded`;
 
-/** A part that has nothing to do costs as much as one row does, the guard's look included: intents have no receipts. */
-const INSERT_ROWS = `with ${RECORDED}, ${PROJECTED} ${TIMES}`;
-const INSERT_ALL = `with ${RECORDED}, ${RECEIPTED}, ${PROJECTED} ${TIMES}`;
+/** A part that has nothing to do costs as much as one row does, the guard's look included: so it is left out. */
+function statementFor(withLines: boolean, withReceipts: boolean): string {
+  return STATEMENTS[withLines ? 1 : 0][withReceipts ? 1 : 0];
+}
+
+const STATEMENTS = [
+  [`with ${RECORDED} ${TIMES}`, `with ${RECORDED}, ${receipted(11)} ${TIMES}`],
+  [
+    `with ${RECORDED}, ${projected(11)} ${TIMES}`,
+    `with ${RECORDED}, ${receipted(15)}, ${projected(11)} ${TIMES}`,
+  ],
+] as const;
 
 /** What stands in an entry's place now: the rows at its seqs and before them, the newest row, its requests' receipts. */
 export async function readBack(db: Queryable, entry: AppendEntry): Promise<ReadBack> {

@@ -1,7 +1,8 @@
 import type { InstanceStatus } from '../../../src/execution/status.ts';
 import { exactInteger } from '../../../src/ids.ts';
 import type { Queryable } from '../connections.ts';
-import type { ListedInstance, Projection, Unsettled } from '../log.ts';
+import type { ListedInstance, Projection, ProjectionLine, Unsettled } from '../log.ts';
+import { numberArray, textArray } from './arrays.ts';
 
 interface ListedLine {
   instance_id: string;
@@ -69,6 +70,45 @@ export function unsettledInstances(
     [limit, quietMs, after.since, after.instanceId],
   );
 }
+
+/**
+ * Updates lines from arrays of ids, statuses, next cells and seqs, the first of them the parameter of that number. Each
+ * instance has its line since it was started.
+ *
+ * An instance that is advanced over and over stays `running`. Then neither that nor the time is written anew, but for
+ * four times a second, so that no index changes and the new line fits beside the old one.
+ */
+export function updateOfLines(first: number): string {
+  const [ids, statuses, cells, seqs] = [0, 1, 2, 3].map((nth) => `$${first + nth}`);
+  return `
+    update leasehold_projection.instances p
+      set status = u.status, next_cell_id = u.next_cell_id, last_seq = u.last_seq,
+          updated_at = case
+            when p.status = u.status and p.updated_at > clock_timestamp() - interval '250 milliseconds' then p.updated_at
+            else clock_timestamp()
+          end
+      from unnest(${ids}::text[], ${statuses}::text[], ${cells}::text[], ${seqs}::bigint[])
+             as u (instance_id, status, next_cell_id, last_seq)
+      where p.instance_id = u.instance_id and u.last_seq >= p.last_seq`;
+}
+
+/** The parameters of {@link updateOfLines}, in the order of instances, as in every statement that locks several. */
+export function valuesOfLines(lines: readonly ProjectionLine[]): string[] {
+  return [
+    textArray(lines.map((line) => line.instanceId)),
+    textArray(lines.map((line) => line.projection.status)),
+    textArray(lines.map((line) => line.projection.nextCellId)),
+    numberArray(lines.map((line) => line.lastSeq)),
+  ];
+}
+
+/** Writes lines that were left out of their appends. */
+export async function updateLines(db: Queryable, lines: readonly ProjectionLine[]): Promise<void> {
+  const ordered = lines.toSorted((a, b) => (a.instanceId < b.instanceId ? -1 : 1));
+  await db.query(UPDATE_LINES, valuesOfLines(ordered));
+}
+
+const UPDATE_LINES = `${updateOfLines(1)} and (u.last_seq, u.status) is distinct from (p.last_seq, p.status)`;
 
 /**
  * Puts what was derived at `lastSeq` into the projection, unless the log has moved on since. A line that claims to be

@@ -28,7 +28,7 @@ export async function newestRow(db: Queryable, instanceId: string): Promise<Row 
 export async function highestToken(db: Queryable): Promise<FencingToken> {
   const [line] = await db.query<{ token: string }>(
     `select greatest(
-       (select max(fencing_token) from leasehold.executions),
+       (select max(fencing_token) from leasehold.executions where kind not in ('completed', 'failed')),
        (select max(fencing_token) from leasehold.requests), 0) as token`,
   );
   return exactInteger(line?.token ?? 0);

@@ -1,4 +1,5 @@
 import { parseDurationMs } from '../../duration.ts';
+import type { Row } from '../../execution/row.ts';
 import type { Check } from '../check.ts';
 import type { Ending } from '../walk.ts';
 
@@ -64,7 +65,7 @@ export const LIVENESS: readonly Check[] = [
     states: 'the line that listing and sweeping read says what the log says',
     of: 'lines',
     needs: ['runbook', 'projection'],
-    look({ evidence: { rows, projection, instance, instanceId }, walk }, say) {
+    look({ evidence: { rows, projection, instance, instanceId, now }, walk }, say) {
       if (walk.end === undefined || instance === undefined) return 0;
       const seqs = rows.slice(-1).map(({ seq }) => seq);
       const mend = 'leasehold migrate --rebuild-projection mends it';
@@ -72,6 +73,7 @@ export const LIVENESS: readonly Check[] = [
         say(seqs, `${instanceId} has no line in the projection; ${mend}`);
         return 1;
       }
+      if (restsSoon(projection, rows, walk.end, now)) return 1;
       const lastSeq = rows.at(-1)?.seq ?? 0;
       const { nextCellId, statuses } = walk.end;
       const faults = [
@@ -87,6 +89,23 @@ export const LIVENESS: readonly Check[] = [
     },
   },
 ];
+
+/**
+ * Whether the line still says `running` of an attempt that has ended just now: where an instance is advanced over and over,
+ * that is written once it rests, and after a crash by a sweep.
+ */
+function restsSoon(
+  line: { status: string; lastSeq: number },
+  rows: readonly Row[],
+  { statuses }: Ending,
+  now: string | undefined,
+): boolean {
+  const last = rows.at(-1);
+  if (last === undefined || now === undefined || Date.parse(now) - Date.parse(last.recordedAt) > GRACE_MS)
+    return false;
+  const newestIntent = rows.findLast(({ kind }) => kind === 'started');
+  return line.status === 'running' && line.lastSeq === newestIntent?.seq && statuses.includes('ready');
+}
 
 /** Whether the doubt is settled without a person as soon as a replica looks at it. A probe may not find it out. */
 function needsNobody({ policy }: Ending): boolean {

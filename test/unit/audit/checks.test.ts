@@ -214,6 +214,15 @@ const CONTROLS: readonly (readonly [check: string, what: string, spoil: Spoil])[
   ],
   ['projection-agrees', 'the line is behind', (e) => void (e.projection!.lastSeq = 18)],
   ['projection-agrees', 'the line has another status', (e) => void (e.projection!.status = 'parked')],
+  [
+    'projection-agrees',
+    'the line of an instance that has rested for long says running',
+    (e) => {
+      until(e, 8);
+      e.projection = { status: 'running', nextCellId: 'again', lastSeq: 7 };
+      e.now = at(69);
+    },
+  ],
   ['projection-agrees', 'there is no line', (e) => void (e.projection = null)],
   ['one-receipt-per-request', 'a request has two', (e) => void e.receipts.push(e.receipts[0]!)],
   [
@@ -389,6 +398,17 @@ describe('what is not there', () => {
   it('an operation without an answer is unknown: it accuses nobody', () => {
     const evidence = { ...sample(), told: [{ requestId: 'q1' }, { requestId: 'q-lost' }] };
     expect(breachesOf(evidence)).toEqual([]);
+  });
+
+  it('a line that is written once its instance rests may say running for a while', () => {
+    const evidence = sample() as Writable;
+    until(evidence, 8);
+    const found = (): string[] =>
+      breachesOf(evidence).flatMap(({ check }) => (check === 'projection-agrees' ? [check] : []));
+    evidence.projection = { status: 'running', nextCellId: 'again', lastSeq: 7 };
+    expect(found()).toEqual([]);
+    evidence.projection.lastSeq = 4;
+    expect(found()).toHaveLength(1);
   });
 
   it('a request for what was never started may be recorded as not found', () => {
