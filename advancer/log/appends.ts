@@ -11,14 +11,14 @@ interface Waiting {
   settle: (outcome: AppendOutcome | Promise<AppendOutcome>) => void;
 }
 
-/** Two groups under way keep the server busy while the next one fills; more only make the groups smaller. */
-const MAX_GROUPS_IN_FLIGHT = 2;
+/** So many under way keep the server busy while the next one fills; more only make the groups smaller. */
+const MAX_GROUPS_IN_FLIGHT = 3;
 const MAX_GROUP_SIZE = 64;
 
 /**
  * Sends appends, those that come at once in one statement.
  *
- * An idle log sends an entry in the same turn of the event loop; a busy one gathers what arrives while two groups
+ * An idle log sends an entry in the same turn of the event loop; a busy one gathers what arrives while three groups
  * are under way. A group shares its fate only where nothing is known (time-out, broken connection): then each of
  * its entries is `unknown`, and is sent alone from there on until it is settled, so that one entry which waits for
  * somebody's open transaction cannot hold the others up again and again.

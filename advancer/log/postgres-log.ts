@@ -87,7 +87,7 @@ export class PostgresLog implements Log {
       connectTimeoutMs: queryTimeoutMs,
     };
     this.#namespace = options.namespace;
-    this.#writes = new Connections({ ...common, max: 3, settings: BY_KEY });
+    this.#writes = new Connections({ ...common, max: 4, settings: BY_KEY });
     this.#reads = new Connections({ ...common, max: 4 });
     this.#appends = new Appends(this.#writes, this.#reads);
     this.#readings = new Batches({ maxItems: 64, maxInFlight: 2, defer: setImmediate }, (wanted) =>

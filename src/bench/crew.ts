@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Child } from '../chaos/child.ts';
 import { ownModule } from '../chaos/own-script.ts';
 import { packageRoot } from '../stack/cache-dir.ts';
+import { replicaArgv } from '../stack/replica-argv.ts';
 import type { Watchdog } from '../stack/watchdog.ts';
 
 /** What replicas are started with. */
@@ -68,7 +69,7 @@ export class Crew {
     const name = `${namespace}-r${(this.#named += 1)}`;
     const child = new Child<Ready>({
       name,
-      argv: [join(packageRoot(), 'dist', 'src', 'cli', 'main.js'), 'advancer', '--json'],
+      argv: replicaArgv(packageRoot()),
       env: { ...this.#env(), LEASEHOLD_REPLICA_NAME: name },
       logFile: join(dir, `${name}.log`),
       watchdog,

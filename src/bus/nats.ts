@@ -1,4 +1,4 @@
-import { connect, credsAuthenticator, ErrorCode, Events, NatsError } from 'nats';
+import { connect, createInbox, credsAuthenticator, Events } from 'nats';
 import type { ConnectionOptions, Msg, NatsConnection } from 'nats';
 
 import type { Json } from '../json.ts';
@@ -92,16 +92,23 @@ class NatsBus implements Bus {
   readonly #connection: NatsConnection;
   readonly #warn: (message: string, cause?: unknown) => void;
   readonly #subscriptions = new Set<BusSubscription>();
+  readonly #questions: Questions;
   readonly #listeners: ((connected: boolean) => void)[] = [];
   /** Ends whatever waits for the server, when the connection breaks. */
   readonly #waiting = new Set<() => void>();
-  #outbox: { subject: string; data: Uint8Array; onFault: (cause: unknown) => void }[] = [];
+  #outbox: {
+    subject: string;
+    data: Uint8Array;
+    onFault: (cause: unknown) => void;
+    reply: string | undefined;
+  }[] = [];
   #connected = true;
   #closing: Promise<void> | undefined;
 
   constructor(connection: NatsConnection, warn: (message: string, cause?: unknown) => void) {
     this.#connection = connection;
     this.#warn = (message, cause) => guarded(() => warn(message, cause));
+    this.#questions = new Questions(connection, this.#warn);
     void this.#follow();
   }
 
@@ -135,54 +142,34 @@ class NatsBus implements Bus {
    * Sends at the end of this turn of the event loop, together with all else that is sent in it: the client itself writes
    * to its socket after every continuation that publishes, and a write costs more than a message.
    */
-  #send(subject: string, data: Uint8Array, onFault: (cause: unknown) => void): void {
-    if (this.#outbox.push({ subject, data, onFault }) === 1) setImmediate(() => this.#post());
+  #send(subject: string, data: Uint8Array, onFault: (cause: unknown) => void, reply?: string): void {
+    if (this.#outbox.push({ subject, data, onFault, reply }) === 1) setImmediate(() => this.#post());
   }
 
   #post(): void {
-    for (const { subject, data, onFault } of this.#outbox.splice(0)) {
+    for (const { subject, data, onFault, reply } of this.#outbox.splice(0)) {
       // What the connection was lost for meanwhile is lost, too.
       if (!this.connected()) return;
       try {
-        this.#connection.publish(subject, data);
+        if (reply === undefined) this.#connection.publish(subject, data);
+        else this.#connection.publish(subject, data, { reply });
       } catch (cause) {
         onFault(cause);
       }
     }
   }
 
-  async request(subject: string, body: Json, timeoutMs: number): Promise<BusReply> {
+  request(subject: string, body: Json, timeoutMs: number): Promise<BusReply> {
     const data = encoded(body);
     const limit = this.#maxPayload;
     if (data.byteLength > limit) {
-      throw new RangeError(
-        `a request of ${data.byteLength} bytes to ${subject} is above the server's ${limit}`,
-      );
+      const why = `a request of ${data.byteLength} bytes to ${subject} is above the server's ${limit}`;
+      return Promise.reject(new RangeError(why));
     }
-    if (!this.connected()) return { kind: 'disconnected' };
-    this.#post();
-    let giveUp = (): void => {};
-    const broken = new Promise<BusReply>((resolve) => {
-      giveUp = () => resolve({ kind: 'disconnected' });
+    if (!this.connected()) return Promise.resolve({ kind: 'disconnected' });
+    return this.#questions.ask(subject, timeoutMs, (replyTo, failed) => {
+      this.#send(subject, data, failed, replyTo);
     });
-    this.#waiting.add(giveUp);
-    try {
-      return await Promise.race([this.#ask(subject, data, timeoutMs), broken]);
-    } finally {
-      this.#waiting.delete(giveUp);
-    }
-  }
-
-  async #ask(subject: string, data: Uint8Array, timeoutMs: number): Promise<BusReply> {
-    try {
-      return parseReply(await this.#connection.request(subject, data, { timeout: Math.max(1, timeoutMs) }));
-    } catch (cause) {
-      const code = cause instanceof NatsError ? cause.code : undefined;
-      if (code === ErrorCode.NoResponders) return { kind: 'no_responders' };
-      if (code === ErrorCode.Timeout) return { kind: 'timeout' };
-      this.#warn(`a request to ${subject} failed (${reason(cause)})`, cause);
-      return { kind: 'disconnected' };
-    }
   }
 
   subscribe(
@@ -290,7 +277,11 @@ class NatsBus implements Bus {
       for await (const status of this.#connection.status()) {
         if (status.type === Events.Disconnect) this.#turn(false);
         else if (status.type === Events.Reconnect) this.#turn(true);
-        else if (status.type === Events.Error) this.#warn(`NATS reports ${JSON.stringify(status.data)}`);
+        else if (status.type === Events.Error) {
+          this.#warn(`NATS reports ${JSON.stringify(status.data)}`);
+          const denied = status.permissionContext;
+          if (denied?.operation === 'publish') this.#questions.breakOff(denied.subject);
+        }
       }
     } catch (cause) {
       this.#warn('following the NATS connection failed', cause);
@@ -318,6 +309,86 @@ class NatsBus implements Bus {
 
   #breakOff(): void {
     for (const stop of this.#waiting) stop();
+    this.#questions.breakOff();
+  }
+}
+
+interface Question {
+  subject: string;
+  timer: NodeJS.Timeout;
+  resolve: (reply: BusReply) => void;
+}
+
+/**
+ * Requests that wait for their answers, over one subscription. The client's own `request` does the same, and makes an error
+ * for every answer that comes, which costs more than all the rest of a request.
+ */
+class Questions {
+  readonly #connection: NatsConnection;
+  readonly #warn: (message: string, cause?: unknown) => void;
+  readonly #inbox = `${createInbox()}.`;
+  readonly #open = new Map<string, Question>();
+  #listening = false;
+  #asked = 0;
+
+  constructor(connection: NatsConnection, warn: (message: string, cause?: unknown) => void) {
+    this.#connection = connection;
+    this.#warn = warn;
+  }
+
+  /** @param send sends the request, with the subject that its answer is to go to; told why, where that fails */
+  ask(
+    subject: string,
+    timeoutMs: number,
+    send: (replyTo: string, failed: (cause: unknown) => void) => void,
+  ): Promise<BusReply> {
+    try {
+      this.#listen();
+    } catch (cause) {
+      this.#warn(`answers cannot be listened for (${reason(cause)})`, cause);
+      return Promise.resolve({ kind: 'disconnected' });
+    }
+    const replyTo = `${this.#inbox}${(this.#asked += 1).toString(36)}`;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#answer(replyTo, { kind: 'timeout' }), Math.max(1, timeoutMs));
+      this.#open.set(replyTo, { subject, timer, resolve });
+      send(replyTo, (cause) => {
+        this.#warn(`a request to ${subject} failed (${reason(cause)})`, cause);
+        this.#answer(replyTo, { kind: 'disconnected' });
+      });
+    });
+  }
+
+  /** Ends those on a subject, or all: nothing is known of them. */
+  breakOff(subject?: string): void {
+    for (const [replyTo, question] of this.#open) {
+      if (subject === undefined || question.subject === subject)
+        this.#answer(replyTo, { kind: 'disconnected' });
+    }
+  }
+
+  #listen(): void {
+    if (this.#listening) return;
+    this.#connection.subscribe(`${this.#inbox}*`, {
+      callback: (error, message) => {
+        if (error === null) {
+          this.#answer(message.subject, parseReply(message));
+          return;
+        }
+        this.#warn(`the server refused the subscription to answers (${reason(error)})`, error);
+        this.#listening = false;
+        this.breakOff();
+      },
+    });
+    this.#listening = true;
+  }
+
+  #answer(replyTo: string, reply: BusReply): void {
+    const question = this.#open.get(replyTo);
+    if (question === undefined) return;
+    this.#open.delete(replyTo);
+    clearTimeout(question.timer);
+    question.resolve(reply);
   }
 }
 
@@ -329,6 +400,8 @@ function encoded(body: Json): Uint8Array {
 }
 
 function parseReply(message: Msg): BusReply {
+  // How the server says that nobody listens.
+  if (message.data.byteLength === 0 && message.headers?.code === 503) return { kind: 'no_responders' };
   try {
     const text = fromUtf8.decode(message.data);
     return { kind: 'reply', body: JSON.parse(text) as Json };

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { packageRoot } from '../stack/cache-dir.ts';
+import { replicaArgv } from '../stack/replica-argv.ts';
 import { closeWorkspace, openWorkspace } from '../stack/workspace.ts';
 import type { Workspace } from '../stack/workspace.ts';
 import { findFaketime } from './faketime.ts';
@@ -79,7 +80,7 @@ export class Arena {
             links: await Links.open(urls),
             env: replicaEnv(options),
             dir: logs,
-            argv: options.replicaArgv ?? builtReplica(),
+            argv: options.replicaArgv ?? replicaArgv(packageRoot()),
             watchdog: workspace.watchdog,
             faketimeLib,
             nowMs: options.nowMs,
@@ -129,10 +130,6 @@ export class Arena {
 async function closeSlots(slots: readonly ReplicaSlot[], gently: boolean): Promise<void> {
   await Promise.all(slots.map((slot) => slot.close(gently)));
   await Promise.all(slots.map(({ links }) => links.close()));
-}
-
-function builtReplica(): string[] {
-  return [join(packageRoot(), 'dist', 'src', 'cli', 'main.js'), 'advancer', '--json'];
 }
 
 /** A replica's environment: nothing of ours that would make it another program. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { packageRoot } from '../stack/cache-dir.ts';
+import { replicaArgv } from '../stack/replica-argv.ts';
 import { startStack } from '../stack/servers.ts';
 import type { Stack } from '../stack/servers.ts';
 import { Watchdog } from '../stack/watchdog.ts';
@@ -166,7 +167,7 @@ export class DevStack {
     const name = ownEnv['LEASEHOLD_REPLICA_NAME'] ?? '';
     const process = new DevProcess<ReplicaReady>({
       name,
-      argv: [join(this.packageDir, 'dist', 'src', 'cli', 'main.js'), 'advancer', '--json'],
+      argv: replicaArgv(this.packageDir),
       cwd: this.packageDir,
       env: ownEnv,
       logFile: join(this.logDir, `${name}.log`),

@@ -10,13 +10,15 @@ import { onFreePort } from './workspace.ts';
 export interface NatsOptions {
   /** Where its monitoring answers over HTTP, on loopback (`/varz`). Default: nowhere. */
   readonly monitorPort?: number | undefined;
+  /** A configuration file for what is not said here, such as who may publish what. */
+  readonly configFile?: string | undefined;
 }
 
-/** Starts a nats-server with JetStream on loopback, without TLS or accounts. */
+/** Starts a nats-server with JetStream on loopback, without TLS. */
 export async function startNats(
   binary: ServerBinary,
   workspace: Workspace,
-  { monitorPort }: NatsOptions = {},
+  { monitorPort, configFile }: NatsOptions = {},
 ): Promise<Server> {
   const dir = join(workspace.dir, 'nats');
   await mkdir(dir, { recursive: true });
@@ -35,6 +37,7 @@ export async function startNats(
         '-sd',
         join(dir, `data-${port}`),
         ...(monitorPort === undefined ? [] : ['-m', String(monitorPort)]),
+        ...(configFile === undefined ? [] : ['-c', configFile]),
       ],
       cwd: dir,
       logFile: join(dir, 'nats.log'),

@@ -1,5 +1,7 @@
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
+import { join } from 'node:path';
 
 import { connect } from 'nats';
 import type { NatsConnection } from 'nats';
@@ -9,6 +11,9 @@ import { Agent } from '../../src/agent/agent.ts';
 import type { Bus, BusMessage } from '../../src/bus/bus.ts';
 import { connectBus } from '../../src/bus/nats.ts';
 import { subjects } from '../../src/bus/subjects.ts';
+import { locateServer } from '../../src/stack/locate.ts';
+import { startNats } from '../../src/stack/nats-server.ts';
+import { closeWorkspace, openWorkspace } from '../../src/stack/workspace.ts';
 import { freshNamespace, serversForTests, startPrivateStack } from '../harness/servers.ts';
 
 const closers: (() => Promise<void>)[] = [];
@@ -36,6 +41,20 @@ async function rawNats(servers = [...serversForTests().natsUrls]): Promise<NatsC
 /** Resolves when the condition holds; the test's own time-out is the only other end. */
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** A server of its own that refuses to publish to, or to subscribe to, some subjects. */
+async function natsThatForbids(publish: string[], subscribe: string[]): Promise<string> {
+  const workspace = await openWorkspace();
+  closers.push(() => closeWorkspace(workspace));
+  const configFile = join(workspace.dir, 'forbids.conf');
+  const permissions = { publish: { deny: publish }, subscribe: { deny: subscribe } };
+  const users = [{ user: 'anybody', password: 'unasked', permissions }];
+  const config = { authorization: { users }, no_auth_user: 'anybody' };
+  await writeFile(configFile, JSON.stringify(config).slice(1, -1));
+  const server = await startNats(await locateServer('nats'), workspace, { configFile });
+  closers.push(() => server.stop());
+  return server.url;
 }
 
 const text = (message: BusMessage): string => new TextDecoder().decode(message.data);
@@ -71,6 +90,27 @@ describe('the bus', () => {
     await raw.flush();
     for (let i = 0; i < 3; i++) expect((await asks.request(subject, {}, 2_000)).kind).toBe('malformed');
     expect(answers).toEqual([]);
+  });
+
+  it('says disconnected at once where it may not ask, or may not hear the answer', async () => {
+    const servers = [await natsThatForbids(['forbidden.>'], ['_INBOX.>'])];
+    const warnings: string[] = [];
+    const asks = await bus({ servers, warnings });
+    expect(await asks.request('forbidden.x', {}, 60_000)).toEqual({ kind: 'disconnected' });
+    expect(await asks.request('allowed.x', {}, 60_000)).toEqual({ kind: 'disconnected' });
+    expect(warnings.join()).toMatch(/PERMISSIONS_VIOLATION/i);
+  });
+
+  it('goes on asking after a request that it may not make', async () => {
+    const servers = [await natsThatForbids(['forbidden.>'], [])];
+    const [asks, answers] = [await bus({ servers }), await bus({ servers })];
+    answers.subscribe('allowed.x', (message) => message.reply('heard'));
+    await answers.flush();
+    const [refused, heard] = await Promise.all([
+      asks.request('forbidden.x', {}, 60_000),
+      asks.request('allowed.x', {}, 60_000),
+    ]);
+    expect([refused, heard]).toEqual([{ kind: 'disconnected' }, { kind: 'reply', body: 'heard' }]);
   });
 
   it('goes on delivering after handlers that throw or reject, and reports both', async () => {

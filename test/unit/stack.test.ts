@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,9 +8,18 @@ import { composeArgv, composeEnv, composeUrl } from '../../src/stack/compose.ts'
 import { freePort } from '../../src/stack/free-port.ts';
 import { ServerNotFoundError, allowedRoutes, locateServer } from '../../src/stack/locate.ts';
 import { compareVersions, isOfSeries, parseVersion } from '../../src/stack/server-binary.ts';
+import { REPLICA_NODE_OPTIONS, replicaArgv } from '../../src/stack/replica-argv.ts';
 import { ServerStartError } from '../../src/stack/server-process.ts';
 import { roleUrl } from '../../src/stack/servers.ts';
 import { onFreePort } from '../../src/stack/workspace.ts';
+
+describe('a replica', () => {
+  it('is run with the same options by the command as by what starts replicas itself', async () => {
+    const command = await readFile(join(import.meta.dirname, '../../src/cli/main.ts'), 'utf8');
+    expect(command.split('\n')[0]).toBe(`#!/usr/bin/env -S node ${REPLICA_NODE_OPTIONS.join(' ')}`);
+    expect(replicaArgv('/p').slice(0, REPLICA_NODE_OPTIONS.length)).toEqual([...REPLICA_NODE_OPTIONS]);
+  });
+});
 
 describe('versions', () => {
   it.each([
