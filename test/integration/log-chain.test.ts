@@ -50,7 +50,7 @@ it('the guard in the database and the rule in the source judge every row alike',
         seen.set(code, (seen.get(code) ?? 0) + 1);
       }
     }),
-    { numRuns: 120 },
+    { numRuns: 240 },
   );
   for (const code of ['ok', 'LH001', 'LH002', 'LH003', '23505']) {
     expect(seen.get(code) ?? 0, `candidates that ended with ${code}`).toBeGreaterThan(20);
