@@ -9,7 +9,7 @@ export class Term implements Holding {
   readonly #session: Session;
   // Made when somebody asks for the signal: a replica that leaves ends thousands of terms in one turn.
   #controller: AbortController | undefined;
-  #listeners: (() => void)[] = [];
+  readonly #listeners = new Set<() => void>();
   #ended: HoldingEnd | undefined;
   /** How many pins hold it back from being released. */
   pins = 0;
@@ -36,9 +36,14 @@ export class Term implements Holding {
     return this.#session.trusted() && this.#ended === undefined;
   }
 
-  onEnd(listener: () => void): void {
-    if (this.#ended === undefined) this.#listeners.push(listener);
+  get ended(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  onEnd(listener: () => void): () => void {
+    if (this.#ended === undefined) this.#listeners.add(listener);
     else listener();
+    return () => void this.#listeners.delete(listener);
   }
 
   /** Ends the term; only the first reason counts. */
@@ -46,8 +51,9 @@ export class Term implements Holding {
     if (this.#ended !== undefined) return;
     this.#ended = reason;
     this.#controller?.abort(reason);
-    const listeners = this.#listeners;
-    this.#listeners = [];
-    for (const listener of listeners) listener();
+    for (const listener of this.#listeners) {
+      this.#listeners.delete(listener);
+      listener();
+    }
   }
 }

@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from '../../src/json.ts';
+import type { Ends } from '../../src/lease/holding.ts';
 import type { EffectContext } from '../../src/runbook/handler.ts';
 import type { Effect, ExecCell } from '../../src/runbook/runbook.ts';
 
@@ -28,8 +29,8 @@ export type ProbeAnswer =
 
 /** What reaches an effect from outside while it runs. */
 export interface EffectSignals {
-  /** The lease is lost. */
-  lost: AbortSignal;
+  /** The lease, which may be lost. */
+  lease: Ends;
   /** The process must stop. */
   abort: AbortSignal;
 }
@@ -40,7 +41,7 @@ export interface EffectRunner {
    * Runs the effect of one attempt and judges it by the cell's expectations. Resolves once the effect has ended
    * (a command's whole process group included), and never rejects.
    *
-   * `signals.lost` fires when the lease is lost: a `hold` cell may go on to its end, others are ended at once.
+   * When `signals.lease` ends, the lease is lost: a `hold` cell may go on to its end, others are ended at once.
    * `signals.abort` fires when the process must stop: every attempt is ended.
    */
   run(cell: ExecCell, context: EffectContext, signals: EffectSignals): Promise<CellOutcome>;

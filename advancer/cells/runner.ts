@@ -72,7 +72,7 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
 
   return {
     async run(cell, context, signals) {
-      if (signals.abort.aborted || signals.lost.aborted) {
+      if (signals.abort.aborted || signals.lease.ended) {
         return { kind: 'unknown', reason: 'aborted', detail: { notBegun: true } };
       }
       const expected = fillExpectations(cell.expect ?? [], context);
@@ -84,7 +84,7 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
         (cell.timeout === undefined ? undefined : parseDurationMs(cell.timeout)) ?? limits.timeoutMs;
       const timer = clock.after(timeoutMs, () => ending.force('timeout', `not done within ${timeoutMs} ms`));
       const stopped = onAbort(signals.abort, () => ending.force('aborted', 'the replica is stopping'));
-      const lost = onAbort(signals.lost, () => {
+      const lost = signals.lease.onEnd(() => {
         if (onInterrupt(cell) === 'hold') ending.tell('aborted', 'the lease was lost');
         else ending.force('aborted', 'the lease was lost');
       });

@@ -47,15 +47,12 @@ export interface LogOptions {
 }
 
 /**
- * Appends look up single rows by their keys. Without these the planner would go by what it believes of tables that it
- * has no statistics of yet, and keep to that plan while they grow.
+ * Everything here is looked up by a key, or read along one. Without these the planner would go by what it believes of tables
+ * that it has no statistics of yet, and keep to that plan while they grow: it would scan a table for each row of it.
  */
-const BY_KEY = [
-  'plan_cache_mode=force_generic_plan',
-  'enable_seqscan=off',
-  'enable_hashjoin=off',
-  'enable_mergejoin=off',
-];
+const BY_KEY = ['enable_seqscan=off', 'enable_hashjoin=off', 'enable_mergejoin=off'];
+/** What single rows are appended by is the same for all; along which key to list depends on what is asked for. */
+const ALWAYS_ALIKE = 'plan_cache_mode=force_generic_plan';
 
 /** Every revision of a claim that another writer takes first is progress, so this many in a row never happens. */
 const MAX_CLAIM_TRIES = 1000;
@@ -87,8 +84,8 @@ export class PostgresLog implements Log {
       connectTimeoutMs: queryTimeoutMs,
     };
     this.#namespace = options.namespace;
-    this.#writes = new Connections({ ...common, max: 4, settings: BY_KEY });
-    this.#reads = new Connections({ ...common, max: 4 });
+    this.#writes = new Connections({ ...common, max: 4, settings: [...BY_KEY, ALWAYS_ALIKE] });
+    this.#reads = new Connections({ ...common, max: 4, settings: BY_KEY });
     this.#appends = new Appends(this.#writes, this.#reads);
     this.#readings = new Batches({ maxItems: 64, maxInFlight: 2, defer: setImmediate }, (wanted) =>
       this.#readTogether(wanted),

@@ -70,7 +70,7 @@ export async function runAttempt(
     }
     begun = true;
     const outcome = await context.effects.run(cell, effectContext(term, cell.id, attempt, whom.requestId), {
-      lost: holding.signal,
+      lease: holding,
       abort: context.abort,
     });
     if (context.failpoint !== undefined) await context.failpoint('after_effect', place);

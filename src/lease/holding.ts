@@ -9,19 +9,28 @@ export type HoldingEnd =
   /** A higher token was seen for the instance. */
   | 'superseded';
 
+/** Something that ends once. */
+export interface Ends {
+  readonly ended: boolean;
+  /**
+   * Calls back once, when it ends; at once if it has. Cheaper than a signal.
+   *
+   * @returns takes it back
+   */
+  onEnd(listener: () => void): () => void;
+}
+
 /**
  * One term of one instance, and the only proof of ownership: it is passed along, never looked up again.
  *
  * A holding is trusted only while the very session is under which its token was got; a new session of the same
  * process revives no old holding.
  */
-export interface Holding {
+export interface Holding extends Ends {
   readonly instanceId: string;
   readonly token: FencingToken;
   /** Fires when the holding ends, with a {@link HoldingEnd} as its reason. */
   readonly signal: AbortSignal;
-  /** Calls back once, when the holding ends; at once if it has. Cheaper than the signal. */
-  onEnd(listener: () => void): void;
   /** Checked synchronously before each intent and again just before the effect. */
   trusted(): boolean;
 }

@@ -86,7 +86,8 @@ function holding(instanceId: string, token: number): Holding {
     instanceId,
     token,
     signal: new AbortController().signal,
-    onEnd: () => undefined,
+    ended: false,
+    onEnd: () => () => undefined,
     trusted: () => true,
   };
 }

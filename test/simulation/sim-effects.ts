@@ -63,7 +63,7 @@ export function simEffects(
         if (trap?.point === 'applied') world.at(0, trap.spring);
         const aborted = (): void => end({ kind: 'unknown', reason: 'aborted', detail: {} });
         signals.abort.addEventListener('abort', aborted, { once: true });
-        if (onInterrupt(cell) !== 'hold') signals.lost.addEventListener('abort', aborted, { once: true });
+        if (onInterrupt(cell) !== 'hold') signals.lease.onEnd(aborted);
       });
     },
     probe: (_effect, context) =>

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 import { createEffectRunner, type EffectRunnerOptions } from '../../../advancer/cells/runner.ts';
 import type { CellOutcome, EffectContext } from '../../../advancer/cells/cells.ts';
+import type { Ends } from '../../../src/lease/holding.ts';
 import { systemClock } from '../../../src/clock.ts';
 import type { Effect, ExecCell } from '../../../src/runbook/runbook.ts';
 
@@ -20,15 +21,27 @@ export const CONTEXT: EffectContext = {
 
 /** Signals of an attempt, and the acts that fire them. */
 export function attempt(): {
-  signals: { lost: AbortSignal; abort: AbortSignal };
+  signals: { lease: Ends; abort: AbortSignal };
   lose: () => void;
   abort: () => void;
 } {
-  const lost = new AbortController();
+  const listeners = new Set<() => void>();
+  const lease = {
+    ended: false,
+    onEnd: (listener: () => void): (() => void) => {
+      if (lease.ended) listener();
+      else listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
   const abort = new AbortController();
   return {
-    signals: { lost: lost.signal, abort: abort.signal },
-    lose: () => lost.abort(),
+    signals: { lease, abort: abort.signal },
+    lose: () => {
+      lease.ended = true;
+      for (const listener of listeners) listener();
+      listeners.clear();
+    },
     abort: () => abort.abort(),
   };
 }

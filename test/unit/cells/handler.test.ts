@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { Handler, HandlerCall } from '../../../advancer/cells/cells.ts';
 import { attempt, cell, CONTEXT, run, runnerWith } from './fixture.ts';
+import type { Ends } from '../../../src/lease/holding.ts';
 
 /** Runs a handler under the name `h`. */
 function runHandler(handler: Handler, fields: object = {}): ReturnType<typeof run> {
@@ -265,25 +266,37 @@ describe('the runner', () => {
     expect(outcome).toMatchObject({ kind: 'unknown', reason: 'crash', detail: { message: 'injected' } });
   });
 
-  it('leaves one listener at most on a signal, however many attempts are over', async () => {
+  it('leaves one listener at most, however many attempts are over', async () => {
     const { signals } = attempt();
     let listeners = 0;
-    for (const signal of [signals.lost, signals.abort]) {
-      const add = signal.addEventListener.bind(signal);
-      const remove = signal.removeEventListener.bind(signal);
-      signal.addEventListener = (...args: Parameters<typeof add>) => {
-        listeners += 1;
-        add(...args);
-      };
-      signal.removeEventListener = (...args: Parameters<typeof remove>) => {
-        listeners -= 1;
-        remove(...args);
-      };
-    }
+    const { abort } = signals;
+    const add = abort.addEventListener.bind(abort);
+    const remove = abort.removeEventListener.bind(abort);
+    abort.addEventListener = (...args: Parameters<typeof add>) => {
+      listeners += 1;
+      add(...args);
+    };
+    abort.removeEventListener = (...args: Parameters<typeof remove>) => {
+      listeners -= 1;
+      remove(...args);
+    };
+    let atLease = 0;
+    const lease: Ends = {
+      ended: false,
+      onEnd(listener) {
+        atLease += 1;
+        const takeBack = signals.lease.onEnd(listener);
+        return () => {
+          atLease -= 1;
+          takeBack();
+        };
+      },
+    };
     const runner = runnerWith({ handlers: { h: () => null } });
     for (let nth = 0; nth < 10; nth += 1) {
-      await runner.run(cell({ exec: { handler: 'h' } }), CONTEXT, signals);
+      await runner.run(cell({ exec: { handler: 'h' } }), CONTEXT, { lease, abort });
     }
-    expect(listeners).toBeLessThanOrEqual(2);
+    expect(listeners).toBeLessThanOrEqual(1);
+    expect(atLease).toBe(0);
   });
 });

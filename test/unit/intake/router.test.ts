@@ -96,7 +96,8 @@ class World {
       instanceId,
       token: 7,
       signal: new AbortController().signal,
-      onEnd: () => undefined,
+      ended: false,
+      onEnd: () => () => undefined,
       trusted: () => true,
     };
     return { kind: 'acquired', holding: this.holding };
