@@ -16,6 +16,12 @@ export type Decided =
   | { kind: 'refused'; error: ReplyError }
   | { kind: 'handed_on' };
 
+/**
+ * A completed instance is hardly asked for again: up to so many rows its log is sooner read again than kept, since whatever
+ * outlives its request has to be looked after by the collector, for as long as the lease is held.
+ */
+const SHORT_LOG = 64;
+
 const JUST_CAME: Standing = { remembered: false, answeredElsewhere: false };
 
 /** A request that is being worked on. */
@@ -198,6 +204,7 @@ export class HeldInstance {
       }
       this.#active?.hasRead(term);
       const walked = await this.#orForget(() => advance(this.#context, term, request, early, standing));
+      if (term.course.state.lastSeq <= SHORT_LOG && nextStep(term.course).do === 'complete') this.#forget();
       if (walked.kind !== 'stale') return walked;
       this.#forget();
     }

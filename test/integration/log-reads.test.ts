@@ -160,6 +160,44 @@ it('the highest token is that of any row or receipt', async () => {
   expect(await replica.highestToken()).toBe(5_000_000_000);
 });
 
+it('instances are looked up by their keys, however much the tables grew since the first look', async () => {
+  const own = await logDatabase();
+  const [reads, owner] = [log(own), await connect(own.ownerUrl)];
+  await reads.pushRunbook(RUNBOOK);
+  const start = (from: number, to: number): Promise<unknown> =>
+    owner.query(
+      `insert into leasehold.instances (instance_id, runbook_id, version, agent_id)
+         select 'i' || n, 'refund', 1, 'tester' from generate_series($1::int, $2::int) n`,
+      [from, to],
+    );
+  // Together, and often enough on each connection for a plan that is kept.
+  const look = async (from: number): Promise<void> => {
+    for (let turn = 0; turn < 60; turn += 1) {
+      await Promise.all(
+        Array.from({ length: 100 }, (_, nth) => reads.snapshot(`i${from + nth}`, `q-${nth}`)),
+      );
+    }
+  };
+  const scanned = async (): Promise<number> => {
+    for (let [before, now] = [-2, -1]; ; before = now) {
+      const { rows } = await owner.query<{ scanned: number }>(
+        `select seq_tup_read::int as scanned from pg_stat_user_tables
+           where schemaname = 'leasehold' and relname = 'instances'`,
+      );
+      now = rows[0]!.scanned;
+      if (now === before) return now;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+  await start(1, 200);
+  await look(1);
+  await start(201, 3_000);
+  await look(2_001);
+  // Closing writes down what the connections have counted.
+  await reads.close();
+  expect(await scanned()).toBe(0);
+});
+
 describe('the projection', () => {
   const running: Projection = { status: 'running', nextCellId: 'a' };
 
