@@ -34,6 +34,24 @@ const STUCK = 'stuck-instance';
 const KEPT_BREACHES = 1_000;
 
 /**
+ * No more than so many, in their order, and of each check as many as of any other: one check that is breached by every row
+ * must not leave out what only a few rows show.
+ */
+export function keptOf(found: readonly BreachRecord[], most: number): BreachRecord[] {
+  const counts = new Map<string, number>();
+  const ranked = found.map((breach, index) => {
+    const rank = counts.get(breach.check) ?? 0;
+    counts.set(breach.check, rank + 1);
+    return { breach, index, rank };
+  });
+  return ranked
+    .sort((a, b) => a.rank - b.rank || a.index - b.index)
+    .slice(0, most)
+    .sort((a, b) => a.index - b.index)
+    .map(({ breach }) => breach);
+}
+
+/**
  * Compares, one instance after the other, what the log says with what the witness saw and what agents were told, by the
  * same checks as `leasehold audit`.
  */
@@ -95,8 +113,8 @@ export class Comparison {
       this.#found.filter((one) => one.severity === severity).map(record);
     return {
       checks: [...summary.checks.filter(({ severity }) => severity === 'breach').map(result), ...own],
-      breaches: of('breach').slice(0, KEPT_BREACHES),
-      warnings: of('warning').slice(0, KEPT_BREACHES),
+      breaches: keptOf(of('breach'), KEPT_BREACHES),
+      warnings: keptOf(of('warning'), KEPT_BREACHES),
       rows: summary.rows,
       instances: this.#seen.size,
       effects: this.#effects,

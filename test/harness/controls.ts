@@ -72,16 +72,29 @@ export function withoutAskingEtcd(leases: LeasesLifecycle): LeasesLifecycle {
 export function withoutTrustWindow(leases: LeasesLifecycle): LeasesLifecycle {
   const kept = new Map<string, Holding>();
   const never = new AbortController().signal;
+  const spoil = (holding: Holding): void => {
+    // The first who listens is the replica, which then keeps no state for it; effects come later, and hear nothing.
+    const listen = holding.onEnd.bind(holding);
+    let listened = false;
+    const onEnd = (listener: () => void): (() => void) => {
+      if (listened) return () => undefined;
+      listened = true;
+      return listen(listener);
+    };
+    Object.defineProperties(holding, {
+      trusted: { value: () => true },
+      signal: { value: never },
+      ended: { value: false },
+      onEnd: { value: onEnd },
+    });
+  };
   const forget = ({ instanceId, token }: Holding): void => {
     if (kept.get(instanceId)?.token === token) kept.delete(instanceId);
   };
   const keep = (outcome: AcquireOutcome): AcquireOutcome => {
     if (outcome.kind === 'acquired') {
-      const spoilt = { trusted: { value: () => true }, signal: { value: never } };
       // The same holding may be asked for again.
-      if (kept.get(outcome.holding.instanceId) !== outcome.holding) {
-        Object.defineProperties(outcome.holding, spoilt);
-      }
+      if (kept.get(outcome.holding.instanceId) !== outcome.holding) spoil(outcome.holding);
       kept.set(outcome.holding.instanceId, outcome.holding);
     }
     return outcome;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { LogEvidence } from '../../../src/chaos/ports.ts';
 import { ToldLedger } from '../../../src/chaos/told.ts';
-import { Comparison, verdictOf } from '../../../src/chaos/verdict.ts';
+import { Comparison, keptOf, verdictOf } from '../../../src/chaos/verdict.ts';
 import type { Findings } from '../../../src/chaos/verdict.ts';
 import type { WitnessedEffect } from '../../../src/chaos/witness.ts';
 import type { Row, RowKind } from '../../../src/execution/row.ts';
@@ -200,5 +200,33 @@ describe('the verdict', () => {
     ['breached', [breach, { ...breach, check: 'stuck-instance' }], 1, true],
   ] as const)('is %s', (verdict, breaches, stuck, brokenOff) => {
     expect(verdictOf(breaches, stuck, brokenOff)).toBe(verdict);
+  });
+});
+
+describe('what a record keeps of many breaches', () => {
+  const of = (check: string, nth: number) => ({
+    check,
+    guarantee: 2,
+    instanceId: `i${nth}`,
+    seqs: [],
+    what: '',
+  });
+
+  it('is all of them, in their order, where they are few', () => {
+    const found = [of('a', 1), of('b', 2), of('a', 3)];
+    expect(keptOf(found, 3)).toEqual(found);
+  });
+
+  it('is something of each check, whichever came first and however often', () => {
+    const many = Array.from({ length: 5_000 }, (_, nth) => of('often', nth));
+    const found = [of('early', 0), ...many, of('rare', 1), of('rare', 2)];
+    const kept = keptOf(found, 1_000);
+    expect(kept).toHaveLength(1_000);
+    expect(kept.filter(({ check }) => check !== 'often')).toEqual([
+      of('early', 0),
+      of('rare', 1),
+      of('rare', 2),
+    ]);
+    expect(kept.filter(({ check }) => check === 'often')).toEqual(many.slice(0, 997));
   });
 });
