@@ -15,7 +15,7 @@ import { Intake } from './intake/intake.ts';
 import { Peers } from './intake/peers.ts';
 import { Pulse } from './intake/pulse.ts';
 import { Router } from './intake/router.ts';
-import type { Log } from './log/log.ts';
+import { LogUnavailable, type Log } from './log/log.ts';
 import { LogKeeper } from './log-keeper.ts';
 import { Attempts, type AttemptInHand } from './run/attempts.ts';
 import type { Committed, Counted, Logger, RunContext } from './run/context.ts';
@@ -113,7 +113,10 @@ export class Replica {
       clock,
       attempts: this.attempts,
       receipts: new RecentReceipts(),
-      projections: new LateProjections(clock, log, logTrouble),
+      projections: new LateProjections(clock, log, (cause) => {
+        if (cause instanceof LogUnavailable) logTrouble(cause);
+        else logger.error({ err: cause }, 'lines of the list of instances were not written');
+      }),
       failpoint: parts.failpoint,
       logger,
       count,

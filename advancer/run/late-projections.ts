@@ -1,5 +1,5 @@
 import type { Clock } from '../../src/clock.ts';
-import { LogUnavailable, type Log, type ProjectionLine } from '../log/log.ts';
+import type { Log, ProjectionLine } from '../log/log.ts';
 
 /** How often is looked for lines that can be written. */
 const EVERY_MS = 100;
@@ -22,14 +22,14 @@ export interface Lagging {
 export class LateProjections {
   readonly #clock: Clock;
   readonly #log: Pick<Log, 'project'>;
-  readonly #trouble: (cause: unknown) => void;
+  readonly #failed: (cause: unknown) => void;
   readonly #lagging = new Set<Lagging>();
   #due = false;
 
-  constructor(clock: Clock, log: Pick<Log, 'project'>, trouble: (cause: unknown) => void) {
+  constructor(clock: Clock, log: Pick<Log, 'project'>, failed: (cause: unknown) => void) {
     this.#clock = clock;
     this.#log = log;
-    this.#trouble = trouble;
+    this.#failed = failed;
   }
 
   add(one: Lagging): void {
@@ -64,8 +64,7 @@ export class LateProjections {
         await this.#log.project(lines.slice(from, from + MOST));
       } catch (cause) {
         // They stay as they are until their instance is advanced again, or a sweep comes by.
-        if (!(cause instanceof LogUnavailable)) throw cause;
-        this.#trouble(cause);
+        this.#failed(cause);
       }
     }
   }

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { LogUnavailable, type ProjectionLine } from '../../../advancer/log/log.ts';
+import type { ProjectionLine } from '../../../advancer/log/log.ts';
 import { LateProjections, type Lagging } from '../../../advancer/run/late-projections.ts';
 import { HandClock } from '../coordinator/hand-clock.ts';
 
@@ -69,8 +69,8 @@ describe('lines that were left for later', () => {
     expect(written.map((lines) => lines.length)).toEqual([500, 500, 1]);
   });
 
-  it('are left to a sweep when Postgres does not answer, and the next ones are tried all the same', async () => {
-    const away = new LogUnavailable('away');
+  it('are left to a sweep when they cannot be written, and the next ones are tried all the same', async () => {
+    const away = new Error('away');
     answer = () => Promise.reject(away);
     late.add(line('i'));
     await clock.advance(100);
