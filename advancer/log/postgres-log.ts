@@ -24,6 +24,7 @@ import type {
   Unsettled,
 } from './log.ts';
 import { checkSchema } from './schema-check.ts';
+import { prepareAppends } from './sql/append.ts';
 import { insertNextClaim, newestClaim } from './sql/claims.ts';
 import { insertInstance, instanceIdsAfter, readInstance, readLogs } from './sql/instances.ts';
 import { insertLateOutcome, insertRefusal, readLateOutcomes } from './sql/late.ts';
@@ -53,6 +54,10 @@ export interface LogOptions {
 const BY_KEY = ['enable_seqscan=off', 'enable_hashjoin=off', 'enable_mergejoin=off'];
 /** What single rows are appended by is the same for all; along which key to list depends on what is asked for. */
 const ALWAYS_ALIKE = 'plan_cache_mode=force_generic_plan';
+
+/** One more than there are groups of appends under way, for what is sent alone. */
+const WRITE_CONNECTIONS = 4;
+const READ_CONNECTIONS = 4;
 
 /** Every revision of a claim that another writer takes first is progress, so this many in a row never happens. */
 const MAX_CLAIM_TRIES = 1000;
@@ -84,8 +89,12 @@ export class PostgresLog implements Log {
       connectTimeoutMs: queryTimeoutMs,
     };
     this.#namespace = options.namespace;
-    this.#writes = new Connections({ ...common, max: 4, settings: [...BY_KEY, ALWAYS_ALIKE] });
-    this.#reads = new Connections({ ...common, max: 4, settings: BY_KEY });
+    this.#writes = new Connections({
+      ...common,
+      max: WRITE_CONNECTIONS,
+      settings: [...BY_KEY, ALWAYS_ALIKE],
+    });
+    this.#reads = new Connections({ ...common, max: READ_CONNECTIONS, settings: BY_KEY });
     this.#appends = new Appends(this.#writes, this.#reads);
     this.#readings = new Batches({ maxItems: 64, maxInFlight: 2, defer: setImmediate }, (wanted) =>
       this.#readTogether(wanted),
@@ -219,10 +228,15 @@ export class PostgresLog implements Log {
     return checkSchema(this.#reads, this.#namespace);
   }
 
-  /** {@link Log.check}, and opens all connections that it may use, so that no burst has to wait for them later. */
+  /**
+   * {@link Log.check}, and opens all connections that it may use and prepares them for what a burst will ask of them, so that
+   * it has to wait for neither.
+   */
   async open(): Promise<void> {
     await this.check();
     await Promise.all([this.#writes.open(), this.#reads.open()]);
+    await prepareAppends(this.#writes, WRITE_CONNECTIONS);
+    await Promise.all(Array.from({ length: READ_CONNECTIONS }, () => readLogs(this.#reads, [])));
   }
 
   async close(): Promise<void> {

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { LogUnavailable } from '../../advancer/log/log.ts';
 import type { AppendEntry, AppendOutcome } from '../../advancer/log/log.ts';
 import type { PostgresLog } from '../../advancer/log/postgres-log.ts';
+import { prepareAppends } from '../../advancer/log/sql/append.ts';
 import { lossyProxy } from '../harness/lossy-proxy.ts';
 import {
   connect,
@@ -368,4 +369,27 @@ describe('entries that are sent together', () => {
     await rival.query('rollback');
     expect((await settle(replica, entries[0]!)).kind).toBe('appended');
   });
+});
+
+it('appends are prepared by statements that pass the guard and write nothing', async () => {
+  const own = await logDatabase();
+  const [app, owner] = [await connect(own.appUrl), await connect(own.ownerUrl)];
+  const asked: string[] = [];
+  await prepareAppends(
+    {
+      async query<R extends object>(text: string, values: readonly unknown[] = []): Promise<R[]> {
+        asked.push(text);
+        return (await app.query<R>(text, [...values])).rows;
+      },
+    },
+    2,
+  );
+  // With and without receipts and lines, on each connection.
+  expect([asked.length, new Set(asked).size]).toEqual([8, 4]);
+  await log(own).open();
+  const { rows } = await owner.query(
+    `select (select count(*)::int from leasehold.executions) as rows,
+       (select count(*)::int from leasehold.requests) as receipts`,
+  );
+  expect(rows).toEqual([{ rows: 0, receipts: 0 }]);
 });

@@ -108,6 +108,20 @@ const STATEMENTS = [
   ],
 ] as const;
 
+/**
+ * Has connections read and plan the statements of {@link insertEntries}, guard and all, with nothing to write: the first
+ * append after another replica's death need not wait for that.
+ *
+ * @param connections how many; each gets one of as many that are asked at once
+ */
+export async function prepareAppends(db: Queryable, connections: number): Promise<void> {
+  for (const text of STATEMENTS.flat()) {
+    const parameters = new Set(text.match(/\$\d+/g)).size;
+    const nothing = Array.from({ length: parameters }, () => '{}');
+    await Promise.all(Array.from({ length: connections }, () => db.query(text, nothing)));
+  }
+}
+
 /** What stands in an entry's place now: the rows at its seqs and before them, the newest row, its requests' receipts. */
 export async function readBack(db: Queryable, entry: AppendEntry): Promise<ReadBack> {
   const first = entry.rows[0]?.seq ?? 0;
