@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../src/clock.ts';
+import type { Timer } from '../../src/clock.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { EffectContext, Handler } from './cells.ts';
 import type { Ending } from './ending.ts';
@@ -16,9 +16,11 @@ export async function runHandler(
   context: EffectContext,
   { clock, limits, ending, begun }: Surroundings,
 ): Promise<Invocation> {
-  const patience = patienceAfter(ending, clock, limits.graceMs);
+  let grace: Timer | undefined;
   const result = await new Promise<HandlerResult | undefined>((resolve) => {
-    patience.onEnd(() => resolve(undefined));
+    ending.onForced(() => {
+      grace = clock.after(limits.graceMs, () => resolve(undefined));
+    });
     const threw = (error: unknown): void => resolve({ returned: false, error });
     try {
       const returned = handler(new Call(context, ending));
@@ -29,7 +31,7 @@ export async function runHandler(
     }
     begun();
   });
-  patience.cancel();
+  grace?.cancel();
   if (result === undefined) {
     return { kind: 'unknown', reason: ending.cause, detail: { stillRunning: true } };
   }
@@ -108,21 +110,4 @@ function onFirstUse(name: string, compute: (call: Call) => unknown): PropertyDes
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
-}
-
-/** The grace that a handler has from being told to end by force. */
-function patienceAfter(
-  ending: Ending,
-  clock: Clock,
-  graceMs: number,
-): { onEnd(listener: () => void): void; cancel(): void } {
-  let timer: Timer | undefined;
-  return {
-    onEnd(listener) {
-      ending.onForced(() => {
-        timer = clock.after(graceMs, listener);
-      });
-    },
-    cancel: () => timer?.cancel(),
-  };
 }

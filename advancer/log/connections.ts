@@ -98,12 +98,14 @@ export class Connections implements Queryable {
   }
 
   /**
-   * Opens all connections: a burst that comes later, such as the instances of a replica that died, need not wait for them.
+   * Asks on all connections at once, which opens them: a burst that comes later, such as the instances of a replica that
+   * died, need wait neither for that nor for what was asked to be read and planned.
    *
+   * @param ask one statement; each is under way on a connection of its own
    * @throws LogUnavailable
    */
-  async open(): Promise<void> {
-    await Promise.all(Array.from({ length: this.#pool.options.max }, () => this.query('select 1')));
+  async onAll(ask: () => Promise<unknown>): Promise<void> {
+    await Promise.all(Array.from({ length: this.#pool.options.max }, ask));
   }
 
   /** Ends every connection; calling it again is harmless. */

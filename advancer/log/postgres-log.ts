@@ -55,10 +55,6 @@ const BY_KEY = ['enable_seqscan=off', 'enable_hashjoin=off', 'enable_mergejoin=o
 /** What single rows are appended by is the same for all; along which key to list depends on what is asked for. */
 const ALWAYS_ALIKE = 'plan_cache_mode=force_generic_plan';
 
-/** One more than there are groups of appends under way, for what is sent alone. */
-const WRITE_CONNECTIONS = 4;
-const READ_CONNECTIONS = 4;
-
 /** Every revision of a claim that another writer takes first is progress, so this many in a row never happens. */
 const MAX_CLAIM_TRIES = 1000;
 
@@ -72,7 +68,10 @@ type Read = { reading: InstanceReading | undefined } | { failed: unknown };
 /** The log in Postgres; see the room's README for what it guarantees. */
 export class PostgresLog implements Log {
   readonly #namespace: string;
-  /** Appends have connections of their own, so that a flood of reads cannot make them wait. */
+  /**
+   * Appends have connections of their own, so that a flood of reads cannot make them wait: one more than there are groups
+   * under way, for what is sent alone.
+   */
   readonly #writes: Connections;
   readonly #reads: Connections;
   readonly #appends: Appends;
@@ -91,10 +90,10 @@ export class PostgresLog implements Log {
     this.#namespace = options.namespace;
     this.#writes = new Connections({
       ...common,
-      max: WRITE_CONNECTIONS,
+      max: 4,
       settings: [...BY_KEY, ALWAYS_ALIKE],
     });
-    this.#reads = new Connections({ ...common, max: READ_CONNECTIONS, settings: BY_KEY });
+    this.#reads = new Connections({ ...common, max: 4, settings: BY_KEY });
     this.#appends = new Appends(this.#writes, this.#reads);
     this.#readings = new Batches({ maxItems: 64, maxInFlight: 2, defer: setImmediate }, (wanted) =>
       this.#readTogether(wanted),
@@ -234,9 +233,7 @@ export class PostgresLog implements Log {
    */
   async open(): Promise<void> {
     await this.check();
-    await Promise.all([this.#writes.open(), this.#reads.open()]);
-    await prepareAppends(this.#writes, WRITE_CONNECTIONS);
-    await Promise.all(Array.from({ length: READ_CONNECTIONS }, () => readLogs(this.#reads, [])));
+    await Promise.all([prepareAppends(this.#writes), this.#reads.onAll(() => readLogs(this.#reads, []))]);
   }
 
   async close(): Promise<void> {

@@ -87,11 +87,9 @@ export class HeldInstance {
   }
 
   async #handle(request: AdvanceRequest, standing: Standing): Promise<Handled> {
-    const unpin = this.#context.leases.pin(this.holding);
     try {
-      return await this.#advance(request, standing);
+      return await this.#pinned(() => this.#advance(request, standing));
     } finally {
-      unpin();
       this.#requests.delete(request.requestId);
     }
   }

@@ -375,15 +375,15 @@ it('appends are prepared by statements that pass the guard and write nothing', a
   const own = await logDatabase();
   const [app, owner] = [await connect(own.appUrl), await connect(own.ownerUrl)];
   const asked: string[] = [];
-  await prepareAppends(
-    {
-      async query<R extends object>(text: string, values: readonly unknown[] = []): Promise<R[]> {
-        asked.push(text);
-        return (await app.query<R>(text, [...values])).rows;
-      },
+  await prepareAppends({
+    async query<R extends object>(text: string, values: readonly unknown[] = []): Promise<R[]> {
+      asked.push(text);
+      return (await app.query<R>(text, [...values])).rows;
     },
-    2,
-  );
+    async onAll(ask: () => Promise<unknown>): Promise<void> {
+      await Promise.all([ask(), ask()]);
+    },
+  });
   // With and without receipts and lines, on each connection.
   expect([asked.length, new Set(asked).size]).toEqual([8, 4]);
   await log(own).open();

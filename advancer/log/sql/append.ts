@@ -1,7 +1,7 @@
 import { stampedRow, type NewRow, type Row, type WireRow } from '../../../src/execution/row.ts';
 import { exactInteger } from '../../../src/ids.ts';
 import type { Receipt } from '../../../src/request/receipt.ts';
-import type { Queryable } from '../connections.ts';
+import type { Connections, Queryable } from '../connections.ts';
 import { guardedRequests, lastSeqOf } from '../entry.ts';
 import type { AppendEntry, NewReceipt, ProjectionLine } from '../log.ts';
 import type { ReadBack } from '../outcome.ts';
@@ -109,16 +109,14 @@ const STATEMENTS = [
 ] as const;
 
 /**
- * Has connections read and plan the statements of {@link insertEntries}, guard and all, with nothing to write: the first
+ * Has all connections read and plan the statements of {@link insertEntries}, guard and all, with nothing to write: the first
  * append after another replica's death need not wait for that.
- *
- * @param connections how many; each gets one of as many that are asked at once
  */
-export async function prepareAppends(db: Queryable, connections: number): Promise<void> {
+export async function prepareAppends(db: Pick<Connections, 'query' | 'onAll'>): Promise<void> {
   for (const text of STATEMENTS.flat()) {
     const parameters = new Set(text.match(/\$\d+/g)).size;
     const nothing = Array.from({ length: parameters }, () => '{}');
-    await Promise.all(Array.from({ length: connections }, () => db.query(text, nothing)));
+    await db.onAll(() => db.query(text, nothing));
   }
 }
 
