@@ -20,6 +20,7 @@ const RIVALS: readonly Rival[] = [
   ...[
     { rival: 'advisory_lock', to: 'advisoryLock' },
     { rival: 'reservation', to: 'reservation' },
+    { rival: 'routed_floor', to: 'routedFloor' },
   ].map((names): Rival => ({
     ...names,
     part: 'load',

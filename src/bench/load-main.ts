@@ -21,9 +21,13 @@ const STEADY_AGENTS = 256;
 let target: LoadTarget | undefined;
 
 /** Connects as many as there are agents, for as long as `use` runs. */
-async function connected<T>(agents: number, use: (requests: Requests) => Promise<T>): Promise<T> {
-  if (target === undefined) throw new Error('connect comes first');
-  const requests = await Requests.connect(target, agents);
+async function connected<T>(
+  agents: number,
+  use: (requests: Requests) => Promise<T>,
+  to: LoadTarget | undefined = target,
+): Promise<T> {
+  if (to === undefined) throw new Error('connect comes first');
+  const requests = await Requests.connect(to, agents);
   try {
     return await use(requests);
   } finally {
@@ -43,6 +47,19 @@ async function measure(
   seen = await closedLoop(agents, warmUpMs, step);
   if (seen.firstWrong !== undefined) return seen;
   await stock.fill(operationsFor(seen, leadInMs + durationMs));
+  return closedLoop(agents, durationMs, step, leadInMs);
+}
+
+/** What nobody has to prepare: an agent's instance never ends. */
+async function routed(point: LoadPoint, requests: Requests): Promise<LoopResult> {
+  const { agents, prefix, warmUpMs, leadInMs, durationMs } = point;
+  const asked: number[] = Array.from({ length: agents }, () => 0);
+  const step = (agent: number) => {
+    const instanceId = `${prefix}-${agent}`;
+    const nth = (asked[agent] = (asked[agent] ?? 0) + 1);
+    return requests.advance(agent, instanceId, `${instanceId}-r${nth}`, 'advanced');
+  };
+  await closedLoop(agents, warmUpMs, step);
   return closedLoop(agents, durationMs, step, leadInMs);
 }
 
@@ -72,6 +89,7 @@ const book: LoadOrders = {
     ),
   fresh: (given) =>
     connected(given.agents, (requests) => measure(given, new FreshStock(requests, given.prefix))),
+  routed: (given) => connected(given.agents, (requests) => routed(given, requests), given.target),
   steady: (given) =>
     connected(STEADY_AGENTS, (requests) =>
       steady(given, new HeldStock(requests, given.prefix, STEADY_AGENTS)),

@@ -26,6 +26,8 @@ export type LoadOrders = {
   held(given: LoadPoint): Promise<LoopResult>;
   /** Advances of an instance each that nobody has touched since it was started. */
   fresh(given: LoadPoint): Promise<LoopResult>;
+  /** Advances of one instance for each agent, wherever they are answered: nothing is prepared. */
+  routed(given: LoadPoint & { target: LoadTarget }): Promise<LoopResult>;
   /** As `held`, but at a steady rate, with what went through NATS meanwhile. */
   steady(given: SteadyPoint): Promise<SteadyResult>;
 };

@@ -1,4 +1,5 @@
 import type { LoopResult } from './closed-loop.ts';
+import type { LoadTarget } from './load-orders.ts';
 
 /** What bench needs of the rooms that it does not know: the command line hands it in. */
 export interface BenchPorts {
@@ -63,6 +64,15 @@ export type LeaseOrders = {
 
 /** What the baselines' process does when it is told to. */
 export type BaselineOrders = {
+  /** From here on every advance of these instances in this namespace is answered after the floor's two commits. */
+  answer(given: {
+    url: string;
+    target: LoadTarget;
+    /** How many agents will ask, each about the instance that `openBaseline` names. */
+    agents: number;
+    prefix: string;
+  }): Promise<void>;
+  stopAnswering(given: null): Promise<void>;
   /** Makes the tables. */
   prepare(given: { url: string }): Promise<void>;
   measure(given: {

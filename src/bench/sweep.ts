@@ -4,15 +4,18 @@ import type { Progress } from './events.ts';
 import type { Figure, LoadValues } from './figure.ts';
 import { FLOOR } from './figure.ts';
 import { Histogram } from './histogram.ts';
+import type { LoadPoint } from './load-orders.ts';
 import type { BenchOptions, Scenario } from './options.ts';
 import type { BaselineSubject } from './ports.ts';
 import type { Stage } from './stage.ts';
 
 /** What is measured at every number of agents. */
-export type Subject = 'held' | 'fresh' | BaselineSubject;
+export type Subject = 'held' | 'fresh' | 'routed_floor' | BaselineSubject;
 
 const MAX_WARM_UP_MS = 1_000;
 export const RUN_IN_AGENTS = 32;
+/** No replica serves it. */
+const ROUTED_NAMESPACE = 'bench-routed';
 /** Longer than an operation takes with the most agents, on any machine that is worth measuring. */
 export const LEAD_IN_MS = 500;
 
@@ -21,7 +24,7 @@ export function subjectsOf(scenarios: readonly Scenario[]): Subject[] {
   const more: [Scenario, Subject[]][] = [
     ['throughput', ['held']],
     ['fresh', ['fresh']],
-    ['baselines', ['advisory_lock', 'reservation']],
+    ['baselines', ['advisory_lock', 'reservation', 'routed_floor']],
   ];
   return [FLOOR, ...more.flatMap(([scenario, subjects]) => (scenarios.includes(scenario) ? subjects : []))];
 }
@@ -73,12 +76,7 @@ async function measureAll(
       leadInMs: Math.min(LEAD_IN_MS, durationMs / 2),
       durationMs,
     };
-    return sound(
-      `${labelOf(subject)} at ${agents} agents`,
-      subject === 'held' || subject === 'fresh'
-        ? await stage.load.ask(subject, point)
-        : await stage.baselines.ask('measure', { ...point, url: stage.baselinesUrl, baseline: subject }),
-    );
+    return sound(`${labelOf(subject)} at ${agents} agents`, await ask(stage, subject, point));
   };
   // Processes that have just been started run code that is not compiled yet; what is measured then is thrown away.
   for (const subject of subjects) {
@@ -97,6 +95,24 @@ async function measureAll(
     const before = halves.get(key);
     if (before === undefined) halves.set(key, result);
     else progress.figure(loadFigure({ part: 'load', subject, at: { agents } }, [before, result]));
+  }
+}
+
+function ask(stage: Stage, subject: Subject, point: LoadPoint): Promise<LoopResult> {
+  if (subject === 'held' || subject === 'fresh') return stage.load.ask(subject, point);
+  if (subject === 'routed_floor') return askRouted(stage, point);
+  return stage.baselines.ask('measure', { ...point, url: stage.baselinesUrl, baseline: subject });
+}
+
+/** The load asks, the baselines' process answers. */
+async function askRouted(stage: Stage, point: LoadPoint): Promise<LoopResult> {
+  const { agents, prefix } = point;
+  const target = { natsUrls: [stage.servers.nats.url], namespace: ROUTED_NAMESPACE };
+  await stage.baselines.ask('answer', { url: stage.baselinesUrl, target, agents, prefix });
+  try {
+    return await stage.load.ask('routed', { ...point, target });
+  } finally {
+    await stage.baselines.ask('stopAnswering', null);
   }
 }
 
@@ -133,6 +149,7 @@ const LABELS: Readonly<Record<Subject, string>> = {
   floor: 'the floor',
   advisory_lock: 'an advisory lock per step',
   reservation: 'a reservation row per step',
+  routed_floor: 'the floor, asked for over NATS',
 };
 
 /** A subject in words. */

@@ -13,7 +13,15 @@ export interface FigureTable {
 /** Not shown: they say how a figure came about, and are in bench.json. */
 const UNSHOWN = ['operations', 'measuredS', 'maxMs'];
 
-const RATIO_ORDER = ['bestFloor', 'floor', 'advisoryLock', 'reservation', 'floorMedian', 'oneReplica'];
+const RATIO_ORDER = [
+  'bestFloor',
+  'floor',
+  'advisoryLock',
+  'reservation',
+  'routedFloor',
+  'floorMedian',
+  'oneReplica',
+];
 
 /** Parts whose figures have different values. */
 const UNLIKE: readonly Part[] = ['memory', 'rows'];
@@ -29,7 +37,7 @@ export function figureTables(figures: readonly JudgedFigure[]): FigureTable[] {
   });
 }
 
-const LOAD_ORDER = ['floor', 'held', 'fresh', 'advisory_lock', 'reservation'];
+const LOAD_ORDER = ['floor', 'held', 'fresh', 'advisory_lock', 'reservation', 'routed_floor'];
 
 function byAgents(figures: readonly JudgedFigure[]): JudgedFigure[] {
   const place = ({ subject }: JudgedFigure): number => LOAD_ORDER.indexOf(subject);

@@ -22,6 +22,7 @@ const SUBJECTS: Readonly<Record<string, string>> = {
   fresh: 'fresh instance each',
   advisory_lock: 'advisory lock',
   reservation: 'reservation row',
+  routed_floor: 'floor over NATS',
 };
 
 /** A subject in words. */
@@ -35,6 +36,7 @@ const RATIOS: Readonly<Record<string, string>> = {
   bestFloor: '× best floor',
   advisoryLock: '× lock',
   reservation: '× reserv.',
+  routedFloor: '× over NATS',
   floorMedian: '× floor p50',
   emptyLog: '× empty log',
   firstRows: '× first rows',

@@ -6,7 +6,7 @@ import { lineChart } from './line-chart.ts';
 import type { Series } from './line-chart.ts';
 
 /** In the order of the key. */
-const SUBJECTS = ['floor', 'held', 'fresh', 'advisory_lock', 'reservation'];
+const SUBJECTS = ['floor', 'held', 'fresh', 'advisory_lock', 'reservation', 'routed_floor'];
 
 /** Throughput, median and p99 over the number of agents: a line for each subject. */
 export function loadCharts(figures: readonly JudgedFigure[]): Markup | undefined {

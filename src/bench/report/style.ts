@@ -13,7 +13,7 @@ export const BENCH_STYLE = `${STYLE}
 .series circle { fill: var(--c); stroke: var(--bg); stroke-width: 1; } .series rect { fill: var(--c); } .series .range { stroke: var(--c); stroke-width: 6; stroke-opacity: .4; stroke-linecap: round; }
 .series text { fill: var(--c); font-weight: 600; }
 .series.floor path { stroke-dasharray: 6 4; }
-.s0 { --c: var(--c7); } .s1 { --c: var(--c0); } .s2 { --c: var(--c2); } .s3 { --c: var(--c1); } .s4 { --c: var(--c3); }
+.s0 { --c: var(--c7); } .s1 { --c: var(--c0); } .s2 { --c: var(--c2); } .s3 { --c: var(--c1); } .s4 { --c: var(--c3); } .s5 { --c: var(--c5); }
 .keys { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 13px; margin: 0 0 10px; padding: 0; list-style: none; }
 .keys i { display: inline-block; width: 18px; height: 0; border-top: 3px solid var(--c); vertical-align: 4px; margin-right: 6px; } .keys .floor i { border-top-style: dashed; }
 .figures { font-size: 13.5px; } .figures td, .figures th { white-space: nowrap; } .charts + .scroll { margin-top: 14px; } .figures .goal-cell { padding-left: 12px; white-space: normal; min-width: 15em; } .figures .group th, .figures .group td { border-top: 2px solid var(--line); }

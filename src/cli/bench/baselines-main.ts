@@ -1,17 +1,50 @@
 import { createBaselineTables, openBaseline } from '../../../advancer/log/baselines/open.ts';
+import type { BaselineAgents } from '../../../advancer/log/baselines/open.ts';
 import { closedLoop, DONE } from '../../bench/closed-loop.ts';
 import type { LoopResult } from '../../bench/closed-loop.ts';
 import { serveOrders } from '../../bench/orders.ts';
 import type { BaselineOrders } from '../../bench/ports.ts';
+import type { Bus } from '../../bus/bus.ts';
+import { connectBus } from '../../bus/nats.ts';
+import { subjectRest, subjects } from '../../bus/subjects.ts';
 
 /*
  * The baselines' own process, as lean as the one that asks the product: agents, each with a connection and an instance
- * of its own, in a closed loop.
+ * of its own, in a closed loop. And once behind NATS, where a replica would be: what any service costs that is asked over
+ * NATS and commits twice.
  */
+
+let answering: { bus: Bus; opened: BaselineAgents } | undefined;
+
+const said = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const book: BaselineOrders = {
   async prepare({ url }) {
     await createBaselineTables(url);
+  },
+
+  async answer({ url, target, agents, prefix }) {
+    const opened = await openBaseline('floor', url, agents, prefix);
+    const bus = await connectBus({ servers: [...target.natsUrls], name: 'bench-routed-floor' });
+    answering = { bus, opened };
+    const steps = new Map(opened.steps.map((step, agent) => [`${prefix}-${agent}`, step]));
+    bus.subscribe(subjects(target.namespace).all('advance'), async (message) => {
+      const step = steps.get(subjectRest(message.subject));
+      try {
+        if (step === undefined) throw new Error(`nobody steps ${message.subject}`);
+        await step();
+        message.reply({ outcome: 'advanced' });
+      } catch (error) {
+        message.reply({ error: said(error) });
+      }
+    });
+    await bus.flush();
+  },
+
+  async stopAnswering() {
+    await answering?.bus.close();
+    await answering?.opened.close();
+    answering = undefined;
   },
 
   async measure({ url, baseline, agents, prefix, warmUpMs, leadInMs, durationMs }): Promise<LoopResult> {
@@ -22,7 +55,7 @@ const book: BaselineOrders = {
           await opened.steps[agent]?.();
           return DONE;
         } catch (error) {
-          return { kind: 'wrong', why: error instanceof Error ? error.message : String(error) } as const;
+          return { kind: 'wrong', why: said(error) } as const;
         }
       };
       await closedLoop(agents, warmUpMs, step);

@@ -25,6 +25,7 @@ describe('a figure', () => {
       bestFloor: 1.5,
       advisoryLock: 3.2,
       reservation: 9_600 / 3_600,
+      routedFloor: 9_600 / 3_700,
     });
     expect(figure('floor', { agents: 128 }).ratios['perS']).toEqual({ bestFloor: 1 });
   });
@@ -68,9 +69,9 @@ describe('the tables', () => {
     ]);
     const [load] = tables;
     expect(load?.head.slice(0, 5)).toEqual(['agents', 'what', 'per s', '× best floor', '× floor']);
-    expect(load?.rows).toHaveLength(25);
-    expect(load?.rows[16]).toEqual(expect.arrayContaining(['128', 'held instances', '9,100', '1.42']));
-    expect(load?.rows[16]?.at(-1)).toContain('met: 1.3 to 1.9 × the best floor');
+    expect(load?.rows).toHaveLength(30);
+    expect(load?.rows[19]).toEqual(expect.arrayContaining(['128', 'held instances', '9,100', '1.42']));
+    expect(load?.rows[19]?.at(-1)).toContain('met: 1.3 to 1.9 × the best floor');
     const failover = tables.find(({ part }) => part === 'failover');
     expect(failover?.rows.at(-1)?.at(-1)).toBe('MISSED: < 3 s (TTL + 1 s)');
     for (const { head, rows } of tables) for (const row of rows) expect(row).toHaveLength(head.length);

@@ -10,6 +10,7 @@ const RATES = {
   fresh: [700, 3_900, 6_000, 7_000, 7_300],
   advisory_lock: [1_400, 3_100, 3_700, 3_600, 3_000],
   reservation: [1_600, 3_600, 4_300, 4_200, 3_600],
+  routed_floor: [1_700, 3_000, 3_900, 4_000, 3_700],
 };
 
 /** Figures of every part, as a machine that does well would give. */
