@@ -68,3 +68,12 @@ export async function closedLoop(
     firstWrong,
   };
 }
+
+/** {@link closedLoop} for what needs no preparation: warmed up, then measured. */
+export async function warmedUpLoop(
+  point: { agents: number; warmUpMs: number; leadInMs: number; durationMs: number },
+  step: (agent: number) => Promise<StepResult>,
+): Promise<LoopResult> {
+  await closedLoop(point.agents, point.warmUpMs, step);
+  return closedLoop(point.agents, point.durationMs, step, point.leadInMs);
+}

@@ -1,4 +1,4 @@
-import { closedLoop } from './closed-loop.ts';
+import { closedLoop, warmedUpLoop } from './closed-loop.ts';
 import type { LoopResult } from './closed-loop.ts';
 import type { LoadOrders, LoadPoint, LoadTarget, SteadyPoint, SteadyResult } from './load-orders.ts';
 import { natsTraffic } from './nats-traffic.ts';
@@ -51,16 +51,12 @@ async function measure(
 }
 
 /** What nobody has to prepare: an agent's instance never ends. */
-async function routed(point: LoadPoint, requests: Requests): Promise<LoopResult> {
-  const { agents, prefix, warmUpMs, leadInMs, durationMs } = point;
-  const asked: number[] = Array.from({ length: agents }, () => 0);
-  const step = (agent: number) => {
-    const instanceId = `${prefix}-${agent}`;
-    const nth = (asked[agent] = (asked[agent] ?? 0) + 1);
-    return requests.advance(agent, instanceId, `${instanceId}-r${nth}`, 'advanced');
-  };
-  await closedLoop(agents, warmUpMs, step);
-  return closedLoop(agents, durationMs, step, leadInMs);
+function routed(point: LoadPoint, requests: Requests): Promise<LoopResult> {
+  let asked = 0;
+  return warmedUpLoop(point, (agent) => {
+    const instanceId = `${point.prefix}-${agent}`;
+    return requests.advance(agent, instanceId, `${instanceId}-r${++asked}`, 'advanced');
+  });
 }
 
 async function steady(point: SteadyPoint, stock: Stock): Promise<SteadyResult> {

@@ -1,6 +1,15 @@
 import type { JudgedFigure, Part } from './figure.ts';
 import { PARTS } from './figure.ts';
-import { atWords, number, partTitle, ratio, ratioWords, subjectWords, valueWords } from './words.ts';
+import {
+  LOAD_SUBJECTS,
+  atWords,
+  number,
+  partTitle,
+  ratio,
+  ratioWords,
+  subjectWords,
+  valueWords,
+} from './words.ts';
 
 /** One part of a run as a table: what a person reads on the terminal or the page. */
 export interface FigureTable {
@@ -37,10 +46,8 @@ export function figureTables(figures: readonly JudgedFigure[]): FigureTable[] {
   });
 }
 
-const LOAD_ORDER = ['floor', 'held', 'fresh', 'advisory_lock', 'reservation', 'routed_floor'];
-
 function byAgents(figures: readonly JudgedFigure[]): JudgedFigure[] {
-  const place = ({ subject }: JudgedFigure): number => LOAD_ORDER.indexOf(subject);
+  const place = ({ subject }: JudgedFigure): number => LOAD_SUBJECTS.indexOf(subject);
   return [...figures].sort((a, b) => (a.at['agents'] ?? 0) - (b.at['agents'] ?? 0) || place(a) - place(b));
 }
 

@@ -25,6 +25,9 @@ const SUBJECTS: Readonly<Record<string, string>> = {
   routed_floor: 'floor over NATS',
 };
 
+/** The load's subjects, in the order in which they are shown. */
+export const LOAD_SUBJECTS = Object.keys(SUBJECTS);
+
 /** A subject in words. */
 export function subjectWords({ part, subject }: Pick<Figure, 'part' | 'subject'>): string {
   const words = part === 'load' ? SUBJECTS[subject] : undefined;

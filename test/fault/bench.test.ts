@@ -59,6 +59,7 @@ describe('leasehold bench', () => {
     expect(ran.stderr).not.toContain('FAILED');
     expect(ran.code).toBe(0);
     const figures = ran.lines.filter(({ kind }) => kind === 'figure');
+    expect(figures).toHaveLength(6 + 4);
     const summary = ran.lines.at(-1) as unknown as BenchRecord & { kind: string };
     expect(summary).toMatchObject({
       kind: 'summary',
@@ -66,12 +67,16 @@ describe('leasehold bench', () => {
       failures: [],
       postgresSettings: { fsync: 'on', synchronous_commit: 'on' },
     });
-    expect(figures).toHaveLength(summary.figures.length);
     const subjects = (wanted: string) =>
       summary.figures.filter(({ part }) => part === wanted).map(({ subject }) => subject);
-    expect(subjects('load')).toEqual(
-      expect.arrayContaining(['floor', 'held', 'fresh', 'advisory_lock', 'reservation', 'routed_floor']),
-    );
+    expect(subjects('load').toSorted()).toEqual([
+      'advisory_lock',
+      'floor',
+      'fresh',
+      'held',
+      'reservation',
+      'routed_floor',
+    ]);
     // 1, 32, 512 and 4,096 at once.
     expect(subjects('acquisition')).toHaveLength(4);
     for (const { values, ratios } of summary.figures) {

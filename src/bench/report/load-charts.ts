@@ -1,20 +1,17 @@
 import type { Markup } from '../../chaos/report/markup.ts';
 import { markup } from '../../chaos/report/markup.ts';
 import type { JudgedFigure } from '../figure.ts';
-import { subjectWords } from '../words.ts';
+import { LOAD_SUBJECTS, subjectWords } from '../words.ts';
 import { lineChart } from './line-chart.ts';
 import type { Series } from './line-chart.ts';
-
-/** In the order of the key. */
-const SUBJECTS = ['floor', 'held', 'fresh', 'advisory_lock', 'reservation', 'routed_floor'];
 
 /** Throughput, median and p99 over the number of agents: a line for each subject. */
 export function loadCharts(figures: readonly JudgedFigure[]): Markup | undefined {
   const load = figures.filter(({ part }) => part === 'load');
   if (load.length === 0) return undefined;
-  const subjects = SUBJECTS.filter((subject) => load.some((figure) => figure.subject === subject));
+  const subjects = LOAD_SUBJECTS.filter((subject) => load.some((figure) => figure.subject === subject));
   const classOf = (subject: string): string =>
-    `s${SUBJECTS.indexOf(subject)}${subject === 'floor' ? ' floor' : ''}`;
+    `s${LOAD_SUBJECTS.indexOf(subject)}${subject === 'floor' ? ' floor' : ''}`;
   const series = (value: string): Series[] =>
     subjects.map((subject) => ({
       name: subjectWords({ part: 'load', subject }),

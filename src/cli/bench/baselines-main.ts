@@ -1,6 +1,6 @@
 import { createBaselineTables, openBaseline } from '../../../advancer/log/baselines/open.ts';
 import type { BaselineAgents } from '../../../advancer/log/baselines/open.ts';
-import { closedLoop, DONE } from '../../bench/closed-loop.ts';
+import { DONE, warmedUpLoop } from '../../bench/closed-loop.ts';
 import type { LoopResult } from '../../bench/closed-loop.ts';
 import { serveOrders } from '../../bench/orders.ts';
 import type { BaselineOrders } from '../../bench/ports.ts';
@@ -47,19 +47,17 @@ const book: BaselineOrders = {
     answering = undefined;
   },
 
-  async measure({ url, baseline, agents, prefix, warmUpMs, leadInMs, durationMs }): Promise<LoopResult> {
-    const opened = await openBaseline(baseline, url, agents, prefix);
+  async measure({ url, baseline, prefix, ...point }): Promise<LoopResult> {
+    const opened = await openBaseline(baseline, url, point.agents, prefix);
     try {
-      const step = async (agent: number) => {
+      return await warmedUpLoop(point, async (agent) => {
         try {
           await opened.steps[agent]?.();
           return DONE;
         } catch (error) {
           return { kind: 'wrong', why: said(error) } as const;
         }
-      };
-      await closedLoop(agents, warmUpMs, step);
-      return await closedLoop(agents, durationMs, step, leadInMs);
+      });
     } finally {
       await opened.close();
     }
