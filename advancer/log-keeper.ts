@@ -1,3 +1,4 @@
+import { afterReading } from '../src/clock.ts';
 import type { Clock } from '../src/clock.ts';
 import type { Log } from './log/log.ts';
 import type { Logger } from './run/context.ts';
@@ -85,10 +86,12 @@ export class LogKeeper {
     }
   }
 
-  async #soon(check: Promise<void>): Promise<void> {
-    const over = new AbortController();
-    const late = this.#parts.clock.sleep(FIRST_LOOK_MS, over.signal).then(() => 'late' as const);
-    const result = await Promise.race([check, late]).finally(() => over.abort());
-    if (result === 'late') throw new Error(`no answer within ${FIRST_LOOK_MS} ms`);
+  #soon(check: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const late = afterReading(this.#parts.clock, FIRST_LOOK_MS, () =>
+        reject(new Error(`no answer within ${FIRST_LOOK_MS} ms`)),
+      );
+      check.then(resolve, reject).finally(() => late.cancel());
+    });
   }
 }

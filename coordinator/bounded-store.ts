@@ -1,3 +1,4 @@
+import { afterReading } from '../src/clock.ts';
 import type { Clock } from '../src/clock.ts';
 import { StoreUnavailable } from './store.ts';
 import type { LeaseStore } from './store.ts';
@@ -63,7 +64,7 @@ export function answeredWithin<T>(
       over();
       reject(new StoreUnavailable('given up'));
     };
-    const timer = clock.after(ms, late);
+    const timer = afterReading(clock, ms, late);
     underWay.add(abandon);
     run().then(
       (answer) => {

@@ -1,6 +1,7 @@
 import type { Etcd3 } from 'etcd3';
 import type { Clock } from '../src/clock.ts';
 import { exactInteger } from '../src/ids.ts';
+import { answeredWithin } from './bounded-store.ts';
 import { reasonOf, StoreUnavailable } from './store.ts';
 
 /** What keep-alives need from outside. */
@@ -36,22 +37,21 @@ export class EtcdKeepAlive {
   async renew(leaseId: string): Promise<{ ttlMs: number }> {
     const { clock, timeoutMs, dial } = this.#options;
     const client = (this.#client ??= dial());
-    const over = new AbortController();
-    const late = clock.sleep(timeoutMs, over.signal).then(() => 'late' as const);
+    const late = `etcd: a keep-alive was not answered within ${timeoutMs} ms`;
+    let silent = true;
     try {
-      const answer = await Promise.race([ask(client, leaseId), late]);
-      if (answer === 'late') {
-        this.#silent.add(client);
-        throw new StoreUnavailable(`etcd: a keep-alive was not answered within ${timeoutMs} ms`);
-      }
+      const answer = await answeredWithin(clock, timeoutMs, late, () =>
+        ask(client, leaseId).finally(() => {
+          silent = false;
+        }),
+      );
       this.#hangUpSilent();
       return answer;
     } catch (error) {
       if (this.#client === client) this.#client = undefined;
-      if (!this.#silent.has(client)) client.close();
+      if (silent) this.#silent.add(client);
+      else client.close();
       throw error;
-    } finally {
-      over.abort();
     }
   }
 

@@ -40,6 +40,17 @@ export function sleepBy(
   });
 }
 
+/**
+ * Calls `fire` after `delayMs`, and not before what came until then can have been read: a process that stood still finds its
+ * timers due first, and would take for missing what waits in its sockets.
+ */
+export function afterReading(clock: Pick<Clock, 'after'>, delayMs: number, fire: () => void): Timer {
+  let timer = clock.after(delayMs, () => {
+    timer = clock.after(1, fire);
+  });
+  return { cancel: () => timer.cancel() };
+}
+
 /** The machine's own clocks. Monotonic time is CLOCK_MONOTONIC, which SIGSTOP does not stop. */
 export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
