@@ -1,3 +1,4 @@
+import { ChurnMap } from '../src/churn.ts';
 import type { Clock } from '../src/clock.ts';
 import type { FencingToken } from '../src/ids.ts';
 import { Batches } from '../src/batches.ts';
@@ -47,7 +48,7 @@ const MAX_ASKS = 4;
 export class Acquisition {
   readonly #options: AcquisitionOptions;
   readonly #batches: Batches<Ask, Answer>;
-  readonly #pending = new Map<string, Promise<AcquireOutcome>>();
+  readonly #pending = new ChurnMap<string, Promise<AcquireOutcome>>();
   #highestRevision = 0;
 
   constructor(options: AcquisitionOptions) {

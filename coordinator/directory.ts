@@ -1,3 +1,4 @@
+import { ChurnMap } from '../src/churn.ts';
 import type { Clock } from '../src/clock.ts';
 import { leaseRecord, namespacePrefix, parseKey, replicaRecord } from './keys.ts';
 import type { LeaseRecord, ReplicaRecord } from './leases.ts';
@@ -24,7 +25,7 @@ export interface DirectoryOptions {
  */
 export class Directory {
   readonly #options: DirectoryOptions;
-  readonly #leases = new Map<string, LeaseRecord>();
+  readonly #leases = new ChurnMap<string, LeaseRecord>();
   readonly #replicas = new Map<string, { replica: ReplicaRecord; draining: boolean }>();
   readonly #listeners = new Set<(instanceId: string) => void>();
   readonly #stop = new AbortController();

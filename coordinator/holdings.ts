@@ -1,3 +1,4 @@
+import { ChurnMap } from '../src/churn.ts';
 import type { Clock, Timer } from '../src/clock.ts';
 import type { HoldingEnd } from '../src/lease/holding.ts';
 import type { Term } from './term.ts';
@@ -15,9 +16,9 @@ export class Holdings {
   readonly #clock: Clock;
   readonly #limits: HoldingLimits;
   readonly #release: (term: Term, why: string) => void;
-  readonly #held = new Map<string, Term>();
+  readonly #held = new ChurnMap<string, Term>();
   /** The unpinned ones, least recently used first. */
-  readonly #idle = new Map<string, Term>();
+  readonly #idle = new ChurnMap<string, Term>();
   #sweep: Timer | undefined;
 
   /** `release` is called for a term that is to be let go; it must `end` it. */

@@ -1,3 +1,4 @@
+import { ChurnMap } from '../src/churn.ts';
 import type { FencingToken } from '../src/ids.ts';
 import { Batches } from '../src/batches.ts';
 import { leaseKey } from './keys.ts';
@@ -19,8 +20,8 @@ export class Releases {
   readonly #store: LeaseStore;
   readonly #namespace: string;
   readonly #batches: Batches<Ended, ReleaseOutcome>;
-  readonly #ended = new Map<string, FencingToken>();
-  readonly #underWay = new Map<string, Promise<ReleaseOutcome>>();
+  readonly #ended = new ChurnMap<string, FencingToken>();
+  readonly #underWay = new ChurnMap<string, Promise<ReleaseOutcome>>();
 
   constructor(store: LeaseStore, namespace: string, maxItems: number) {
     this.#store = store;

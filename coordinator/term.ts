@@ -1,3 +1,4 @@
+import { ChurnSet } from '../src/churn.ts';
 import type { FencingToken } from '../src/ids.ts';
 import type { Holding, HoldingEnd } from '../src/lease/holding.ts';
 import type { Session } from './session.ts';
@@ -9,7 +10,7 @@ export class Term implements Holding {
   readonly #session: Session;
   // Made when somebody asks for the signal: a replica that leaves ends thousands of terms in one turn.
   #controller: AbortController | undefined;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new ChurnSet<() => void>();
   #ended: HoldingEnd | undefined;
   /** How many pins hold it back from being released. */
   pins = 0;

@@ -1,5 +1,7 @@
+import { ChurnSet } from '../../src/churn.ts';
+
 /** What is to be called when a signal fires, by the signal. */
-const hooks = new WeakMap<AbortSignal, Set<() => void>>();
+const hooks = new WeakMap<AbortSignal, ChurnSet<() => void>>();
 
 /**
  * Calls back when the signal fires, unless that is taken back before. One listener at the signal itself serves everybody:
@@ -10,8 +12,14 @@ const hooks = new WeakMap<AbortSignal, Set<() => void>>();
 export function onAbort(signal: AbortSignal, hook: () => void): () => void {
   let all = hooks.get(signal);
   if (all === undefined) {
-    const made = new Set<() => void>();
-    signal.addEventListener('abort', () => made.forEach((one) => one()), { once: true });
+    const made = new ChurnSet<() => void>();
+    signal.addEventListener(
+      'abort',
+      () => {
+        for (const one of made) one();
+      },
+      { once: true },
+    );
     hooks.set(signal, made);
     all = made;
   }

@@ -1,3 +1,5 @@
+import { ChurnMap } from '../../src/churn.ts';
+
 /** One attempt that this process has in hand. */
 export interface AttemptInHand {
   /** Names it among all attempts. One text for all look-ups: the engine computes the hash of a text once. */
@@ -77,7 +79,7 @@ class Entry implements AttemptInHand {
  * What was renounced to another replica, which saw its `started` in the log, is never begun.
  */
 export class Attempts {
-  readonly #inHand = new Map<string, Entry>();
+  readonly #inHand = new ChurnMap<string, Entry>();
   readonly #renounced = new Map<string, Exclude<Said, 'runs'>>();
 
   /**

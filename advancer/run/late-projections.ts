@@ -1,3 +1,4 @@
+import { ChurnSet } from '../../src/churn.ts';
 import type { Clock } from '../../src/clock.ts';
 import type { Log, ProjectionLine } from '../log/log.ts';
 
@@ -23,7 +24,7 @@ export class LateProjections {
   readonly #clock: Clock;
   readonly #log: Pick<Log, 'project'>;
   readonly #failed: (cause: unknown) => void;
-  readonly #lagging = new Set<Lagging>();
+  readonly #lagging = new ChurnSet<Lagging>();
   #due = false;
 
   constructor(clock: Clock, log: Pick<Log, 'project'>, failed: (cause: unknown) => void) {

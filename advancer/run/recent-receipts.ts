@@ -1,13 +1,14 @@
+import { ChurnMap } from '../../src/churn.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 
-const MOST = 4_096;
+const MOST = 1_024;
 
 /**
  * The newest receipts that this process has recorded or read, by request id: who asks again soon is answered from memory.
  * A receipt never changes, so one that is here is the one that is in the log; one that is not may be there all the same.
  */
 export class RecentReceipts {
-  readonly #receipts = new Map<string, Receipt>();
+  readonly #receipts = new ChurnMap<string, Receipt>();
 
   get(requestId: string): Receipt | undefined {
     return this.#receipts.get(requestId);

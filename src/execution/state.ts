@@ -1,3 +1,4 @@
+import { ChurnMap } from '../churn.ts';
 import type { Json } from '../json.ts';
 import type { Step } from '../request/receipt.ts';
 import type { Row } from './row.ts';
@@ -52,7 +53,7 @@ export interface InstanceState {
   /** What the cells that are through gave, by cell id, as effects and placeholders see it; null for a skipped one. */
   outputs: { [cellId: string]: Json };
   /** Every row by the request that it was written for. */
-  stepsByRequest: Map<string, Step[]>;
+  stepsByRequest: ChurnMap<string, Step[]>;
 }
 
 /** The state of an instance whose log is empty. */
@@ -65,7 +66,7 @@ export function emptyState(): InstanceState {
     doubt: undefined,
     cells: new Map(),
     outputs: {},
-    stepsByRequest: new Map(),
+    stepsByRequest: new ChurnMap(),
   };
 }
 
