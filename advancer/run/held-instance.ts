@@ -1,3 +1,4 @@
+import { ChurnMap } from '../../src/churn.ts';
 import { nextStep } from '../../src/execution/plan.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import type { DecideMessage, ReplyError } from '../../src/request/messages.ts';
@@ -60,7 +61,7 @@ class Active {
 export class HeldInstance {
   readonly holding: Holding;
   readonly #context: RunContext;
-  readonly #requests = new Map<string, Promise<Handled>>();
+  readonly #requests = new ChurnMap<string, Promise<Handled>>();
   #term: Term | undefined;
   /** The log as it was read for a request that has not begun. */
   #read: Snapshot | undefined;
@@ -122,7 +123,8 @@ export class HeldInstance {
    * Where the log is read, the request's receipt is read with it: what others have answered is not worked on again.
    * Where it is known already, nobody looks: whatever the walk would write under a request that has its receipt is
    * refused by the log, which answers with the receipt. Only a refusal writes nothing, so before one is given the log
-   * is asked.
+   * is asked: for this request's receipt, and for that of the request which is in its way. Others may have answered that one
+   * from the log before this process has read that its own append is done.
    */
   async #advance(request: AdvanceRequest, standing: Standing): Promise<Handled> {
     const { log, receipts } = this.#context;
@@ -137,17 +139,26 @@ export class HeldInstance {
       const recorded = await log.receipt(request.requestId);
       if (recorded !== undefined) return { kind: 'receipt', receipt: recordedFor(request, recorded) };
     }
-    const handled = await this.#joinOrWalk(request, standing);
-    if (handled.kind !== 'receipt') return handled;
-    const { receipt } = handled;
-    if (isRecorded(receipt.outcome)) {
-      receipts.add(request.requestId, receipt);
-      return handled;
+    for (;;) {
+      const handled = await this.#joinOrWalk(request, standing);
+      if (handled.kind !== 'receipt') return handled;
+      const { receipt } = handled;
+      if (isRecorded(receipt.outcome)) {
+        receipts.add(request.requestId, receipt);
+        return handled;
+      }
+      // One that says so says nothing of the request, and asking now would only make its agent wait.
+      if (receipt.outcome === 'unavailable') return handled;
+      const inTheWay = receipt.inFlight?.requestId ?? undefined;
+      const [recorded, over] = await Promise.all([
+        log.receipt(request.requestId),
+        inTheWay === undefined ? undefined : log.receipt(inTheWay),
+      ]);
+      if (recorded !== undefined) return { kind: 'receipt', receipt: recordedFor(request, recorded) };
+      if (over === undefined) return handled;
+      // It is over, whatever is known of it here.
+      await this.#exclusively(() => Promise.resolve(this.#forget()));
     }
-    // One that says so says nothing of the request, and asking now would only make its agent wait.
-    if (receipt.outcome === 'unavailable') return handled;
-    const recorded = await log.receipt(request.requestId);
-    return recorded === undefined ? handled : { kind: 'receipt', receipt: recordedFor(request, recorded) };
   }
 
   async #joinOrWalk(request: AdvanceRequest, standing: Standing): Promise<Handled> {

@@ -1,17 +1,10 @@
-import { createEffectRunner } from '../../advancer/cells/runner.ts';
 import type { Log } from '../../advancer/log/log.ts';
 import { openLog } from '../../advancer/log/postgres-log.ts';
 import type { PostgresLog } from '../../advancer/log/postgres-log.ts';
-import { Attempts } from '../../advancer/run/attempts.ts';
-import type { RunContext } from '../../advancer/run/context.ts';
 import { HeldInstance } from '../../advancer/run/held-instance.ts';
-import { LateProjections } from '../../advancer/run/late-projections.ts';
-import { RecentReceipts } from '../../advancer/run/recent-receipts.ts';
-import type { Leases } from '../../coordinator/leases.ts';
-import { systemClock } from '../../src/clock.ts';
-import type { Holding } from '../../src/lease/holding.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import { over } from './controls.ts';
+import { holderContext, holdingOf } from './holder.ts';
 
 /** How two holders of one instance are set against each other. */
 export interface TwoHolders {
@@ -35,8 +28,8 @@ export async function advanceTwice(options: TwoHolders): Promise<(Receipt | unde
     const log = openLog({ url: options.databaseUrl, replicaId, namespace: options.namespace });
     logs.push(log);
     const held = new HeldInstance(
-      context(replicaId, options.around(readingTogether(log, start))),
-      holding(options.instanceId, token),
+      holderContext(replicaId, options.around(readingTogether(log, start))),
+      holdingOf(options.instanceId, token),
     );
     const handled = await held.advance({
       instanceId: options.instanceId,
@@ -78,67 +71,5 @@ function barrier(parties: number): () => Promise<void> {
     waiting += 1;
     if (waiting === parties) open();
     return opened;
-  };
-}
-
-function holding(instanceId: string, token: number): Holding {
-  return {
-    instanceId,
-    token,
-    signal: new AbortController().signal,
-    ended: false,
-    onEnd: () => () => undefined,
-    trusted: () => true,
-  };
-}
-
-function context(replicaId: string, log: Log): RunContext {
-  const logger = {
-    debug: () => undefined,
-    info: () => undefined,
-    warn: () => undefined,
-    error: () => undefined,
-  };
-  const leases: Leases = {
-    replicaId,
-    holding: () => undefined,
-    acquire: () => Promise.resolve({ kind: 'unavailable', why: 'not asked for' }),
-    takeOver: () => Promise.resolve({ kind: 'unavailable', why: 'not asked for' }),
-    release: () => Promise.resolve(),
-    releaseAll: () => Promise.resolve(),
-    supersede: () => undefined,
-    pin: () => () => undefined,
-    replicas: () => [],
-    hint: () => undefined,
-    look: () => Promise.resolve('unavailable'),
-    onVanished: () => () => undefined,
-    // The other holder is there all the time.
-    confirmGone: () => Promise.resolve('registered'),
-    stepDown: () => Promise.resolve(),
-    notLeading: () => undefined,
-  };
-  return {
-    log,
-    leases,
-    effects: createEffectRunner({ clock: systemClock, handlers: {} }),
-    clock: systemClock,
-    attempts: new Attempts(),
-    receipts: new RecentReceipts(),
-    projections: new LateProjections(systemClock, log, () => undefined),
-    failpoint: undefined,
-    logger,
-    count: () => undefined,
-    askPeer: () => Promise.resolve('runs'),
-    announce: () => undefined,
-    askToSettle: () => undefined,
-    logTrouble: () => undefined,
-    crash: (cause) => {
-      throw cause;
-    },
-    draining: new AbortController().signal,
-    abort: new AbortController().signal,
-    appendPatienceMs: 2_000,
-    appendSuspectMs: 1_000,
-    stepDownAfterMs: 5_000,
   };
 }
