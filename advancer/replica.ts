@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events';
 import type { Leases } from '../coordinator/leases.ts';
 import type { Bus } from '../src/bus/bus.ts';
 import type { Subjects } from '../src/bus/subjects.ts';
+import { ChurnMap } from '../src/churn.ts';
 import type { Clock } from '../src/clock.ts';
 import { toWireRow } from '../src/execution/row.ts';
 import type { Holding } from '../src/lease/holding.ts';
@@ -80,7 +81,7 @@ export class Replica {
   readonly #answeredNotes: AnsweredNotes;
   readonly #sweeper: Sweeper;
   readonly #keeper: LogKeeper;
-  readonly #held = new Map<string, HeldInstance>();
+  readonly #held = new ChurnMap<string, HeldInstance>();
   readonly #draining = new AbortController();
   readonly #abort = new AbortController();
   #drained: Promise<{ aborted: number }> | undefined;
@@ -159,7 +160,7 @@ export class Replica {
       clock,
       logger,
       count,
-      heard: (replicaId) => this.#peers.heard(replicaId),
+      heard: (replicaId, serves) => this.#peers.heard(replicaId, serves),
       logTrouble,
     });
     this.#sweeper = new Sweeper({ leases: this.leases, log, clock, logger, held, logTrouble });

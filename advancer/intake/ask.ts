@@ -2,6 +2,7 @@ import type { Clock } from '../../src/clock.ts';
 import type { Json } from '../../src/json.ts';
 import type { Standing } from '../run/advance.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
+import type { Guest } from './lobby.ts';
 
 /** What came of serving a broadcast request on a held instance. */
 export type Served =
@@ -43,6 +44,8 @@ export class Ask implements Standing {
   remembered = false;
   /** Whether another replica said that it has answered it. */
   answeredElsewhere = false;
+  /** Its place in the lobby, from when it has had one. */
+  guest: Guest | undefined;
   /** The holder that it was sent on to. */
   forwardedTo: string | undefined;
   readonly #replies: ((body: Json) => void)[];

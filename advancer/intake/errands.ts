@@ -98,6 +98,11 @@ export function settleErrand(instanceId: string, arrivedAtMs: number): Errand {
   };
 }
 
+/** The instance that a key is about; what is no key of an errand is about none, whatever it says. */
+export function instanceOfKey(key: string): string {
+  return key.split('/', 2)[1] ?? '';
+}
+
 /** An error as every verb but `advance` answers it. */
 export function errorReply(error: ReplyError): Json {
   return { error: asJson(error) };

@@ -16,10 +16,11 @@ import {
 } from '../../src/request/messages.ts';
 import { LogUnavailable } from '../log/log.ts';
 import type { Counted, Logger } from '../run/context.ts';
-import type { Forward } from './ask.ts';
+import type { Errand, Forward } from './ask.ts';
 import { readBody } from './body.ts';
 import type { Desk } from './desk.ts';
 import { advanceErrand, asJson, decideErrand, errorReply, settleErrand } from './errands.ts';
+import { Letter } from './letter.ts';
 import type { Pulse } from './pulse.ts';
 import type { Router } from './router.ts';
 
@@ -37,8 +38,8 @@ export interface IntakeParts {
   clock: Clock;
   logger: Logger;
   count: (event: Counted) => void;
-  /** Notes that another replica is there. */
-  heard: (replicaId: string) => void;
+  /** Notes that another replica is there, and whether it has answered what came here too. */
+  heard: (replicaId: string, serves: boolean) => void;
   logTrouble: (cause: unknown) => void;
 }
 
@@ -121,19 +122,26 @@ export class Intake {
       wantsReply: message.wantsReply,
       reply: (answer) => message.reply(answer),
     };
-    if (verb === 'advance') this.#advance(sentOn, instanceId, true);
-    else this.#decide(sentOn, instanceId);
-  }
-
-  #advance(message: BusMessage, instanceId = subjectRest(message.subject), sentOn = false): void {
-    const { router, count } = this.#parts;
-    const read = readRequest(instanceId, AdvanceMessage, message.data);
-    if (!read.ok) {
-      this.#malformed(message, 'advance', instanceId, invalidReceipt(instanceId, message.data, read.error));
+    if (verb === 'decide') {
+      this.#decide(sentOn, instanceId);
       return;
     }
-    const errand = advanceErrand(instanceId, read.value, this.#arrivedAtMs(), count);
-    router.take(errand, replyTo(message), sentOn);
+    const errand = this.#readAdvance(sentOn, instanceId, this.#arrivedAtMs());
+    if (errand !== undefined) this.#parts.router.take(errand, replyTo(sentOn), true);
+  }
+
+  #advance(message: BusMessage): void {
+    const instanceId = subjectRest(message.subject);
+    const arrivedAtMs = this.#arrivedAtMs();
+    const read = (): Errand | undefined => this.#readAdvance(message, instanceId, arrivedAtMs);
+    this.#parts.router.receive(new Letter(instanceId, read, replyTo(message)));
+  }
+
+  #readAdvance(message: BusMessage, instanceId: string, arrivedAtMs: number): Errand | undefined {
+    const read = readRequest(instanceId, AdvanceMessage, message.data);
+    if (read.ok) return advanceErrand(instanceId, read.value, arrivedAtMs, this.#parts.count);
+    this.#malformed(message, 'advance', instanceId, invalidReceipt(instanceId, message.data, read.error));
+    return undefined;
   }
 
   #decide(message: BusMessage, instanceId = subjectRest(message.subject)): void {
@@ -160,8 +168,7 @@ export class Intake {
     const answered = readBody(AnsweredNote, message.data);
     if (answered.ok) {
       const { keys, by } = answered.value;
-      heard(by);
-      for (const key of keys) router.answered(key, by);
+      heard(by, router.answered(keys, by));
       return;
     }
     const leaving = readBody(LeavingNote, message.data);

@@ -64,8 +64,8 @@ export class Peers {
   readonly #serve: (forward: Forward, message: BusMessage) => void;
   #self: string | undefined;
   readonly #reached = new Map<string, { atMs: number; answer: Promise<boolean> }>();
-  /** When a replica that is being pinged was last heard to say something else. */
-  readonly #heard = new Map<string, number>();
+  /** When a replica that is being pinged was last heard to say something else, and to have answered a broadcast. */
+  readonly #heard = new Map<string, { atMs: number; servedAtMs: number }>();
 
   constructor(parts: {
     bus: Bus;
@@ -113,15 +113,23 @@ export class Peers {
     return reply.kind === 'reply' ? reply.body : undefined;
   }
 
-  /** Another replica has said something: it is there, and may only not have come to answering pings. */
-  heard(replicaId: string): void {
-    if (this.#reached.has(replicaId)) this.#heard.set(replicaId, this.#clock.monotonicMs());
+  /**
+   * Another replica has said something: it is there, and may only not have come to answering pings.
+   *
+   * @param serves whether it said that it has answered a broadcast that came here too
+   */
+  heard(replicaId: string, serves: boolean): void {
+    if (!this.#reached.has(replicaId)) return;
+    const atMs = this.#clock.monotonicMs();
+    const servedAtMs = serves ? atMs : (this.#heard.get(replicaId)?.servedAtMs ?? Number.NEGATIVE_INFINITY);
+    this.#heard.set(replicaId, { atMs, servedAtMs });
   }
 
   /**
    * Whether a replica answers: `false` when nobody listens on its subject, or three pings stay without an answer, one more
-   * if anything else is heard of it meanwhile. Not even one that talks can serve if it does not hear. While this
-   * process itself is cut off, or its own messages are lost, it can tell nothing, and says `true`; while messages are
+   * if anything else is heard of it meanwhile. Not even one that talks can serve if it does not hear; but one that is heard
+   * to have answered broadcasts meanwhile does both, and its answers to pings wait behind all that it is busy with. While
+   * this process itself is cut off, or its own messages are lost, it can tell nothing, and says `true`; while messages are
    * slow, it waits for longer.
    */
   async reachable(replicaId: string): Promise<boolean> {
@@ -157,7 +165,9 @@ export class Peers {
           return false;
         case 'timeout':
       }
-      if (!heard && (this.#heard.get(replicaId) ?? 0) >= sinceMs) {
+      const said = this.#heard.get(replicaId);
+      if (said !== undefined && said.servedAtMs >= sinceMs) return true;
+      if (!heard && said !== undefined && said.atMs >= sinceMs) {
         heard = true;
         pings = PINGS - PINGS_MORE;
         continue;

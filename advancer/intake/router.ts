@@ -1,4 +1,5 @@
 import type { Leases } from '../../coordinator/leases.ts';
+import { ChurnMap } from '../../src/churn.ts';
 import type { Clock } from '../../src/clock.ts';
 import type { Json } from '../../src/json.ts';
 import type { Holding } from '../../src/lease/holding.ts';
@@ -7,13 +8,18 @@ import { LogUnavailable, type Log } from '../log/log.ts';
 import type { Counted, Logger } from '../run/context.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
 import { Ask, type Errand } from './ask.ts';
+import { instanceOfKey } from './errands.ts';
+import type { Letter } from './letter.ts';
 import { Lobby } from './lobby.ts';
 import type { Peers } from './peers.ts';
 
 /** How long each rank waits for the one before it. */
 const TURN_MS = 100;
-/** How long a holder that looks alive has before somebody asks whether it is. */
-const GRACE_MS = 60;
+/**
+ * How long a holder that looks alive has before somebody asks whether it is: from when the request came, or from when it
+ * was last heard to have answered another. Longer than it waits to tell of its answers.
+ */
+const GRACE_MS = 80;
 /** How often a request that somebody else serves is looked at again. */
 const LOOK_AGAIN_MS = 500;
 /** While it is young it is looked at more often: most holders that die do so without a word. */
@@ -27,6 +33,8 @@ const LEAVING_MS = 1_000;
 const RETRY_MS = 50;
 /** How long the answer to a request that was sent on may take after it was announced. */
 const FORWARDED_REPLY_MS = 1_000;
+/** So many of one instance may lie unread; more are read at once, since they are found by their keys, and these one by one. */
+const MOST_UNREAD = 64;
 /** A timer takes no more; an expiry may lie years ahead. */
 const MAX_FORWARD_MS = 600_000;
 
@@ -57,8 +65,10 @@ export interface RouterParts {
  */
 export class Router {
   readonly #parts: RouterParts;
-  readonly #asks = new Map<string, Ask>();
-  readonly #byInstance = new Map<string, Set<Ask>>();
+  readonly #asks = new ChurnMap<string, Ask>();
+  readonly #byInstance = new ChurnMap<string, Set<Ask>>();
+  /** What came for instances of others and is not read yet. */
+  readonly #letters = new ChurnMap<string, Letter[]>();
   /** Who is draining, and which of its instances are not free yet. */
   readonly #leaving = new Map<string, ReadonlySet<string>>();
   readonly #lobby: Lobby;
@@ -67,11 +77,32 @@ export class Router {
 
   constructor(parts: RouterParts) {
     this.#parts = parts;
-    this.#lobby = new Lobby(parts.clock, GRACE_MS);
+    this.#lobby = new Lobby(parts.clock, GRACE_MS, FORWARD_AFTER_MS);
     // A replica that dies goes together with its leases: who is first is told once all of that is seen.
     parts.leases.onVanished((instanceId) => {
-      if (this.#byInstance.has(instanceId)) queueMicrotask(() => this.#newTurns(instanceId));
+      if (this.#byInstance.has(instanceId) || this.#letters.has(instanceId))
+        queueMicrotask(() => this.#newTurns(instanceId));
     });
+  }
+
+  /**
+   * Takes in a broadcast as it came. One that is another replica's to serve stays unread until its time is up, or something
+   * happens to its instance.
+   */
+  receive(letter: Letter): void {
+    if (this.#closed) return;
+    const another = this.#another(letter.instanceId);
+    if (another === undefined) {
+      this.#open(letter, this.#parts.clock.monotonicMs());
+      return;
+    }
+    const others = this.#letters.get(letter.instanceId) ?? [];
+    if (others.length >= MOST_UNREAD) {
+      if (letter.errand !== undefined) this.take(letter.errand, letter.reply);
+      return;
+    }
+    letter.guest = this.#lobby.enter(another, (quietSinceMs) => this.#open(letter, quietSinceMs));
+    if (others.push(letter) === 1) this.#letters.set(letter.instanceId, others);
   }
 
   /**
@@ -80,27 +111,72 @@ export class Router {
    * @param sentOn whether another replica remembered it before
    */
   take(errand: Errand, reply: (body: Json) => void, sentOn = false): void {
-    if (this.#closed) return;
+    const ask = this.#remember(errand, reply, this.#parts.clock.monotonicMs());
+    if (ask === undefined) return;
+    ask.remembered = sentOn;
+    const another = this.#another(errand.instanceId);
+    if (another === undefined) this.#begin(ask);
+    else
+      ask.guest = this.#lobby.enter(another, (quietSinceMs) => {
+        ask.turnsFromMs = quietSinceMs;
+        this.#begin(ask);
+      });
+  }
+
+  #open(letter: Letter, turnsFromMs: number): void {
+    this.#drop(letter);
+    const { errand } = letter;
+    const ask = errand === undefined ? undefined : this.#remember(errand, letter.reply, turnsFromMs);
+    if (ask !== undefined) this.#begin(ask);
+  }
+
+  /** It is unread mail no more. */
+  #drop(letter: Letter): void {
+    if (letter.guest === undefined) return;
+    this.#lobby.leave(letter.guest);
+    letter.guest = undefined;
+    const left = this.#letters.get(letter.instanceId)?.filter((other) => other !== letter) ?? [];
+    if (left.length === 0) this.#letters.delete(letter.instanceId);
+    else this.#letters.set(letter.instanceId, left);
+  }
+
+  /** Undefined for one that is remembered already, which it is joined to. */
+  #remember(errand: Errand, reply: (body: Json) => void, turnsFromMs: number): Ask | undefined {
+    if (this.#closed) return undefined;
     const known = this.#asks.get(errand.key);
     if (known !== undefined && !known.settled) {
       known.alsoReplyTo(reply);
-      return;
+      return undefined;
     }
-    const ask = new Ask(errand, this.#parts.clock.monotonicMs(), reply);
-    ask.remembered = sentOn;
+    const ask = new Ask(errand, turnsFromMs, reply);
     this.#asks.set(errand.key, ask);
     const ofInstance = this.#byInstance.get(errand.instanceId) ?? new Set();
     this.#byInstance.set(errand.instanceId, ofInstance.add(ask));
-    if (this.#isAnothers(errand.instanceId)) this.#lobby.enter(ask, () => this.#begin(ask));
-    else this.#begin(ask);
+    return ask;
   }
 
-  /** Another replica has answered the request. */
-  answered(key: string, by: string): void {
-    const ask = this.#asks.get(key);
-    if (ask === undefined) return;
+  /** Another replica has answered requests. Says whether any of them was remembered here, so that it must have heard it. */
+  answered(keys: readonly string[], by: string): boolean {
+    let any = false;
+    for (const key of keys) {
+      const ask = this.#asks.get(key);
+      if (ask !== undefined) {
+        any = true;
+        this.#answered(ask, by);
+      }
+      for (const letter of this.#letters.get(instanceOfKey(key)) ?? []) {
+        if (letter.errand?.key !== key) continue;
+        any = true;
+        this.#drop(letter);
+      }
+    }
+    if (any) this.#lobby.served(by);
+    return any;
+  }
+
+  #answered(ask: Ask, by: string): void {
     ask.answeredElsewhere = true;
-    if (this.#lobby.leave(ask)) this.#forget(ask);
+    if (ask.guest !== undefined && this.#lobby.leave(ask.guest)) this.#forget(ask);
     else if (ask.forwardedTo !== by) ask.settle();
     // It answered us, and we the agent: its reply is on its way.
     else void this.#parts.clock.sleep(FORWARDED_REPLY_MS).then(() => ask.settle());
@@ -114,6 +190,10 @@ export class Router {
    */
   leaving(replicaId: string, busy: ReadonlySet<string>): void {
     this.#leaving.set(replicaId, busy);
+    for (const letter of [...this.#letters.values()].flat()) {
+      if (this.#parts.leases.hint(letter.instanceId)?.replicaId !== replicaId) continue;
+      this.#open(letter, this.#parts.clock.monotonicMs());
+    }
     for (const ask of this.#asks.values()) {
       const { instanceId } = ask.errand;
       if (this.#parts.leases.hint(instanceId)?.replicaId === replicaId && !busy.has(instanceId)) {
@@ -132,23 +212,25 @@ export class Router {
 
   /** How many requests are remembered. */
   get remembered(): number {
-    return this.#asks.size;
+    return [...this.#letters.values()].reduce((sum, { length }) => sum + length, this.#asks.size);
   }
 
   /** Takes up nothing more, and forgets what others will serve; what is being served goes on. */
   close(): void {
     this.#closed = true;
+    for (const letter of [...this.#letters.values()].flat()) this.#drop(letter);
     for (const ask of this.#asks.values()) {
-      this.#lobby.callIn(ask);
+      if (ask.guest !== undefined) this.#lobby.callIn(ask.guest);
       ask.wake();
     }
   }
 
-  /** Whether another replica that was last seen alive holds the instance: then it is that one's to serve. */
-  #isAnothers(instanceId: string): boolean {
+  /** The other replica, last seen alive, that holds the instance: then it is that one's to serve. */
+  #another(instanceId: string): string | undefined {
     const { leases } = this.#parts;
     const holder = leases.hint(instanceId)?.replicaId;
-    return holder !== undefined && holder !== leases.replicaId && !this.#leaving.has(holder);
+    if (holder === undefined || holder === leases.replicaId || this.#leaving.has(holder)) return undefined;
+    return holder;
   }
 
   #begin(ask: Ask): void {
@@ -314,6 +396,8 @@ export class Router {
   }
 
   #newTurns(instanceId: string): void {
+    for (const letter of this.#letters.get(instanceId) ?? [])
+      this.#open(letter, this.#parts.clock.monotonicMs());
     const asks = this.#byInstance.get(instanceId);
     if (asks === undefined) return;
     const first = this.first(instanceId);
@@ -323,7 +407,7 @@ export class Router {
   #newTurn(ask: Ask, first: boolean): void {
     ask.turnsFromMs = this.#parts.clock.monotonicMs();
     // The others have their turn later, hence in the lobby nothing has changed for them.
-    if (first) this.#lobby.callIn(ask);
+    if (first && ask.guest !== undefined) this.#lobby.callIn(ask.guest);
     ask.wake();
   }
 

@@ -1,6 +1,7 @@
 import { connect, createInbox, credsAuthenticator, Events } from 'nats';
 import type { ConnectionOptions, Msg, NatsConnection } from 'nats';
 
+import { ChurnMap } from '../churn.ts';
 import type { Json } from '../json.ts';
 import type { Bus, BusMessage, BusReply, BusSubscription } from './bus.ts';
 
@@ -209,13 +210,15 @@ class NatsBus implements Bus {
   }
 
   #incoming(message: Msg): BusMessage {
-    const to = message.reply;
+    // Where to answer is read out of the message's bytes only for whoever answers.
     return {
       subject: message.subject,
       data: message.data,
-      wantsReply: to !== undefined && to !== '',
+      get wantsReply() {
+        return hasReply(message);
+      },
       reply: (body) => {
-        if (to !== undefined && to !== '' && this.connected()) this.#answer(to, body);
+        if (hasReply(message) && this.connected()) this.#answer(message.reply, body);
       },
     };
   }
@@ -313,6 +316,10 @@ class NatsBus implements Bus {
   }
 }
 
+function hasReply(message: Msg): message is Msg & { reply: string } {
+  return message.reply !== undefined && message.reply !== '';
+}
+
 interface Question {
   subject: string;
   timer: NodeJS.Timeout;
@@ -327,7 +334,7 @@ class Questions {
   readonly #connection: NatsConnection;
   readonly #warn: (message: string, cause?: unknown) => void;
   readonly #inbox = `${createInbox()}.`;
-  readonly #open = new Map<string, Question>();
+  readonly #open = new ChurnMap<string, Question>();
   #listening = false;
   #asked = 0;
 

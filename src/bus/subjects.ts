@@ -33,7 +33,12 @@ export type Subjects = ReturnType<typeof subjects>;
 
 /** What follows the verb in a subject of `leasehold.<namespace>.<verb>.<rest>`; not to be trusted. */
 export function subjectRest(subject: string): string {
-  return subject.split('.').slice(3).join('.');
+  let dot = -1;
+  for (let tokens = 0; tokens < 3; tokens += 1) {
+    dot = subject.indexOf('.', dot + 1);
+    if (dot === -1) return '';
+  }
+  return subject.slice(dot + 1);
 }
 
 function token(id: string): string {

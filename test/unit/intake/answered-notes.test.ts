@@ -16,9 +16,9 @@ describe('notes of answered requests', () => {
 
   it('gathers what is recorded for a moment, and sends it in one message', async () => {
     notes.add('a', true);
-    await clock.advance(10);
+    await clock.advance(30);
     notes.add('b', true);
-    await clock.advance(9);
+    await clock.advance(19);
     expect(sent).toEqual([]);
     await clock.advance(1);
     expect(sent).toEqual([['a', 'b']]);

@@ -74,13 +74,13 @@ describe('whether another replica is reachable', () => {
 
   it('has one ping more when anything else is heard of it meanwhile, but not for what was heard before', async () => {
     answers.set(names.replica(ME), ALIVE);
-    peers.heard(OTHER);
+    peers.heard(OTHER, true);
     expect(await within(300)).toBe(false);
     await clock.advance(200);
     let answer: boolean | undefined;
     void peers.reachable(OTHER).then((reachable) => (answer = reachable));
     await clock.advance(150);
-    peers.heard(OTHER);
+    peers.heard(OTHER, false);
     answers.set(names.replica(OTHER), ALIVE);
     // The third is under way, and would have been the last.
     expect(asked.filter((subject) => subject === names.replica(OTHER))).toHaveLength(6);
@@ -94,9 +94,21 @@ describe('whether another replica is reachable', () => {
     const answer = peers.reachable(OTHER);
     for (let said = 0; said < 10; said += 1) {
       await clock.advance(50);
-      peers.heard(OTHER);
+      peers.heard(OTHER, false);
     }
     expect(await answer).toBe(false);
+  });
+
+  it('is so when it answers broadcasts that came here too, though no ping comes back: it hears, and is busy', async () => {
+    answers.set(names.replica(ME), ALIVE);
+    const answer = peers.reachable(OTHER);
+    await clock.advance(100);
+    peers.heard(OTHER, true);
+    await clock.advance(30);
+    expect(await answer).toBe(true);
+    // What it answered before it was asked after is no sign of life.
+    await clock.advance(200);
+    expect(await within(300)).toBe(false);
   });
 
   it('has longer where this process gets its own messages back late', async () => {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import type { Errand, Served } from '../../../advancer/intake/ask.ts';
+import { Letter } from '../../../advancer/intake/letter.ts';
 import { Router, type RouterParts } from '../../../advancer/intake/router.ts';
 import { LogUnavailable } from '../../../advancer/log/log.ts';
 import type { HeldInstance } from '../../../advancer/run/held-instance.ts';
@@ -31,6 +32,8 @@ class World {
   readonly did: string[] = [];
   readonly replies: Json[] = [];
   readonly told: string[] = [];
+  /** How many broadcasts were read. */
+  opened = 0;
   holding: Holding | undefined;
   hint: LeaseRecord | undefined;
   notLeading: string | undefined;
@@ -126,7 +129,15 @@ class World {
   }
 
   take(instanceId: string, expiresInMs?: number): void {
-    this.router.take(this.errand(instanceId, expiresInMs), (body) => void this.replies.push(body));
+    this.receive(instanceId, () => this.errand(instanceId, expiresInMs));
+  }
+
+  receive(instanceId: string, read: () => Errand | undefined): void {
+    const opened = (): Errand | undefined => {
+      this.opened += 1;
+      return read();
+    };
+    this.router.receive(new Letter(instanceId, opened, (body) => void this.replies.push(body)));
   }
 }
 
@@ -165,7 +176,7 @@ describe('who acts on a broadcast', () => {
   it('nobody steps in for a request that is answered', async () => {
     world.take(LAST);
     await world.clock.advance(50);
-    world.router.answered(`advance/${LAST}/q`, 'another');
+    world.router.answered([`advance/${LAST}/q`], 'another');
     await world.clock.advance(60_000);
     expect(world.did).toEqual([]);
     expect(world.replies).toEqual([]);
@@ -202,6 +213,84 @@ describe('who acts on a broadcast', () => {
   });
 });
 
+describe('a broadcast that is another replica’s to serve', () => {
+  beforeEach(() => world.heldBy(OTHERS[0]!, FIRST));
+
+  it('is not read before that one tells of its answers, or its time is up', async () => {
+    world.take(FIRST);
+    await world.clock.advance(70);
+    expect(world.opened).toBe(0);
+    expect(world.router.remembered).toBe(1);
+    await world.clock.advance(20);
+    expect(world.opened).toBe(1);
+    expect(world.router.remembered).toBe(1);
+  });
+
+  it('is read once, and forgotten, when it is answered', async () => {
+    world.take(FIRST);
+    world.receive(FIRST, () => ({ ...world.errand(FIRST), key: `advance/${FIRST}/another` }));
+    expect(world.router.answered([`advance/${FIRST}/another`], OTHERS[0]!)).toBe(true);
+    expect(world.router.remembered).toBe(1);
+    expect(world.router.answered([`advance/${FIRST}/q`], OTHERS[0]!)).toBe(true);
+    expect(world.router.remembered).toBe(0);
+    expect(world.router.answered([`advance/${FIRST}/q`], OTHERS[0]!)).toBe(false);
+    expect(world.opened).toBe(2);
+    await world.clock.advance(1_000);
+    expect(world.did).toEqual([]);
+    expect(world.clock.timers).toBe(0);
+  });
+
+  it('that is malformed is seen to when it is read, and forgotten', async () => {
+    world.receive(FIRST, () => undefined);
+    await world.clock.advance(100);
+    expect(world.opened).toBe(1);
+    expect(world.router.remembered).toBe(0);
+    expect(world.did).toEqual([]);
+    expect(world.clock.timers).toBe(0);
+  });
+
+  it('is taken up when the lease vanishes, by the first in rank at once', async () => {
+    world.take(FIRST);
+    await world.clock.advance(10);
+    world.vanish(FIRST);
+    await world.clock.advance(1);
+    expect(world.did).toEqual(['acquire', 'serve']);
+    expect(world.replies).toEqual(['served']);
+  });
+
+  it('that came twice is answered twice', async () => {
+    world.take(FIRST);
+    world.take(FIRST);
+    expect(world.router.remembered).toBe(2);
+    world.vanish(FIRST);
+    await world.clock.advance(1);
+    expect(world.did).toEqual(['acquire', 'serve']);
+    expect(world.replies).toEqual(['served', 'served']);
+    expect(world.router.remembered).toBe(0);
+  });
+
+  it('is read at once where a great many lie unread, so that none has to be looked for among them', async () => {
+    for (let nth = 0; nth < 1_000; nth += 1)
+      world.receive(FIRST, () => ({ ...world.errand(FIRST), key: `advance/${FIRST}/r${nth}` }));
+    expect(world.opened).toBe(1_000 - 64);
+    expect(world.router.remembered).toBe(1_000);
+    const keys = Array.from({ length: 1_000 }, (_, nth) => `advance/${FIRST}/r${nth}`);
+    world.router.answered(keys, OTHERS[0]!);
+    expect(world.router.remembered).toBe(0);
+    await world.clock.advance(1_000);
+    expect(world.did).toEqual([]);
+  });
+
+  it('is left to others by a router that is closed', async () => {
+    world.take(FIRST);
+    world.router.close();
+    expect(world.router.remembered).toBe(0);
+    await world.clock.advance(1_000);
+    expect(world.opened).toBe(0);
+    expect(world.did).toEqual([]);
+  });
+});
+
 describe('when another holds the instance', () => {
   it('is left alone for as long as it answers', async () => {
     world.heldBy(OTHERS[0]!, FIRST);
@@ -216,9 +305,50 @@ describe('when another holds the instance', () => {
     world.reachable = false;
     world.newest = 'completed';
     world.take(FIRST);
-    await world.clock.advance(70);
+    await world.clock.advance(79);
+    expect(world.did).toEqual([]);
+    await world.clock.advance(11);
     expect(world.did).toContain(`take over from ${OTHERS[0]}`);
     expect(world.replies).toEqual(['served']);
+  });
+
+  it('is only busy while it is heard to answer others: it is asked once it has been quiet for as long', async () => {
+    world.heldBy(OTHERS[0]!, FIRST);
+    world.take(FIRST);
+    for (let heard = 0; heard < 4; heard += 1) {
+      await world.clock.advance(50);
+      const requestId = `r${heard}`;
+      world.receive(FIRST, () => ({ ...world.errand(FIRST), key: `advance/${FIRST}/${requestId}` }));
+      expect(world.router.answered([`advance/${FIRST}/${requestId}`], OTHERS[0]!)).toBe(true);
+    }
+    await world.clock.advance(75);
+    expect(world.did).toEqual([]);
+    await world.clock.advance(25);
+    expect(world.did).toEqual([`ping ${OTHERS[0]}`]);
+  });
+
+  it('what it says of requests that never came here proves nothing of what it hears', async () => {
+    world.heldBy(OTHERS[0]!, FIRST);
+    world.take(FIRST);
+    await world.clock.advance(50);
+    expect(world.router.answered([`advance/${FIRST}/unknown`, 'advance', ''], OTHERS[0]!)).toBe(false);
+    await world.clock.advance(45);
+    expect(world.did).toEqual([`ping ${OTHERS[0]}`]);
+  });
+
+  it('one that never heard of the request has it sent on after half a second, however much it answers others', async () => {
+    world.heldBy(OTHERS[0]!, FIRST);
+    const errand = {
+      ...world.errand(FIRST),
+      forward: () => ({ verb: 'advance', instanceId: FIRST, body: '{}' }),
+    };
+    world.receive(FIRST, () => errand as Errand);
+    for (let heard = 0; heard < 12; heard += 1) {
+      await world.clock.advance(50);
+      world.receive(FIRST, () => ({ ...world.errand(FIRST), key: `advance/${FIRST}/r${heard}` }));
+      world.router.answered([`advance/${FIRST}/r${heard}`], OTHERS[0]!);
+    }
+    expect(world.did).toContain(`forward to ${OTHERS[0]}`);
   });
 
   it('an open attempt is its process’s own, for as long as that is in etcd', async () => {
@@ -304,7 +434,7 @@ describe('a request that cannot be served', () => {
     await world.clock.advance(1_000);
     expect(world.replies).toEqual([]);
     expect(world.router.remembered).toBe(1);
-    world.router.answered(`advance/${FIRST}/q`, 'another');
+    world.router.answered([`advance/${FIRST}/q`], 'another');
     await settled();
     expect(world.router.remembered).toBe(0);
   });
