@@ -46,6 +46,7 @@ export class Crew {
   readonly superuserUrl: string;
   readonly #options: CrewOptions;
   readonly #members = new Map<string, CrewMember>();
+  readonly #starting = new Set<Child<Ready>>();
   #named = 0;
 
   constructor(options: CrewOptions) {
@@ -74,7 +75,10 @@ export class Crew {
       logFile: join(dir, `${name}.log`),
       watchdog,
     });
+    this.#starting.add(child);
+    void child.exited.then(() => this.#starting.delete(child));
     const { replicaId } = await child.ready;
+    this.#starting.delete(child);
     const member: CrewMember = {
       name,
       replicaId,
@@ -105,10 +109,11 @@ export class Crew {
     );
   }
 
-  /** SIGKILL for all. */
+  /** SIGKILL for all, those that are not ready yet included. */
   async kill(): Promise<void> {
-    for (const member of this.members) member.signal('SIGKILL');
-    await Promise.all(this.members.map(({ exited }) => exited));
+    const all = [...this.members, ...this.#starting];
+    for (const one of all) one.signal('SIGKILL');
+    await Promise.all(all.map(({ exited }) => exited));
   }
 
   /** Nothing of ours from outside that would make it another program. */

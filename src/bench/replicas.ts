@@ -37,10 +37,10 @@ export async function measureReplicas(
     const point = { prefix: `t${turn}`, warmUpMs: WARM_UP_MS, durationMs: durationMs / 2 };
     const name = count === 1 ? 'one replica' : `${count} replicas`;
 
-    // Replicas that have just been started run code that is not compiled yet.
+    // Replicas that have just been started run code that is not compiled yet, and there is no more to run in with for many.
     progress.note(`${name}, running in`);
     const runIn = { ...point, prefix: `${point.prefix}-run-in`, agents: RUN_IN_AGENTS, leadInMs: 0 };
-    await stage.load.ask('held', { ...runIn, durationMs });
+    await stage.load.ask('held', { ...runIn, durationMs: durationMs * (running < count ? count : 1) });
     progress.note(`${name}, ${REQUESTS_PER_S} requests a second`);
     const monitorUrl = stage.servers.natsMonitorUrl;
     const steady = await stage.load.ask('steady', { ...point, perS: REQUESTS_PER_S, monitorUrl });

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { Crew } from '../../src/bench/crew.ts';
 import type { BenchRecord } from '../../src/bench/record.ts';
+import { closeWorkspace, openWorkspace } from '../../src/stack/workspace.ts';
 import { MAIN } from '../harness/replicas.ts';
 
 /* `leasehold bench` as a user calls it, as short as can be: that it measures, never what. */
@@ -110,4 +112,30 @@ describe('leasehold bench', () => {
     expect(ran.code).toBe(2);
     expect(ran.stderr).toContain(flag);
   });
+});
+
+it('a crew that is killed leaves none behind that was not ready yet', async () => {
+  const workspace = await openWorkspace();
+  // Nobody listens there, so no replica gets ready.
+  const nowhere = '127.0.0.1:9';
+  const crew = new Crew({
+    namespace: 'crew-test',
+    etcdUrl: `http://${nowhere}`,
+    natsUrl: `nats://${nowhere}`,
+    databaseUrl: `postgres://nobody@${nowhere}/nothing`,
+    superuserUrl: `postgres://nobody@${nowhere}/nothing`,
+    leaseTtlS: 5,
+    dir,
+    watchdog: workspace.watchdog,
+    env: process.env,
+  });
+  try {
+    const started = crew.start(2);
+    started.catch(() => undefined);
+    expect(crew.members).toEqual([]);
+    await crew.kill();
+    await expect(started).rejects.toThrow('ended before it was ready: SIGKILL');
+  } finally {
+    await closeWorkspace(workspace);
+  }
 });
