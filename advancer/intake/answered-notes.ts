@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../../src/clock.ts';
 
 /** A message with so many of the longest keys is well below what the bus carries. */
 const MOST = 1_000;
-/** Well below the time that others leave to a holder before they look after a request of its. */
+/** Below the time that others leave to a holder before they look after a request of its. */
 const WAIT_MS = 50;
 
 /**
