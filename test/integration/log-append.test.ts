@@ -384,8 +384,8 @@ it('appends are prepared by statements that pass the guard and write nothing', a
       await Promise.all([ask(), ask()]);
     },
   });
-  // With and without receipts and lines, on each connection.
-  expect([asked.length, new Set(asked).size]).toEqual([8, 4]);
+  // For one row and for many, with and without receipts and lines, on each connection.
+  expect([asked.length, new Set(asked).size]).toEqual([16, 8]);
   await log(own).open();
   const { rows } = await owner.query(
     `select (select count(*)::int from leasehold.executions) as rows,

@@ -5,7 +5,7 @@ import type { Connections, Queryable } from '../connections.ts';
 import { guardedRequests, lastSeqOf } from '../entry.ts';
 import type { AppendEntry, NewReceipt, ProjectionLine } from '../log.ts';
 import type { ReadBack } from '../outcome.ts';
-import { jsonArray, numberArray, textArray } from './arrays.ts';
+import { PARAMETERS, rowsFrom, type Form } from './arrays.ts';
 import { updateOfLines, valuesOfLines } from './projection.ts';
 import { WIRE_ROW, fromWire } from './wire.ts';
 
@@ -30,30 +30,32 @@ export async function insertEntries(db: Queryable, entries: readonly AppendEntry
     if (projection !== undefined) lines.push({ instanceId, lastSeq: lastSeqOf(entry), projection });
     if (receipt !== undefined) receipts.push({ instanceId, fencingToken, receipt });
   }
+  const form: Form = rows.length === 1 && receipts.length <= 1 && lines.length <= 1 ? 'one' : 'many';
+  const { text, number, json } = PARAMETERS[form];
   const rowValues = [
-    textArray(rows.map((row) => row.instanceId)),
-    numberArray(rows.map((row) => row.seq)),
-    numberArray(rows.map((row) => row.fencingToken)),
-    textArray(rows.map((row) => row.replicaId)),
-    textArray(rows.map((row) => row.kind)),
-    textArray(rows.map((row) => row.cellId)),
-    numberArray(rows.map((row) => row.attempt)),
-    textArray(rows.map((row) => row.requestId)),
-    textArray(rows.map((row) => row.agentId)),
-    jsonArray(rows.map((row) => row.body)),
+    text(rows.map((row) => row.instanceId)),
+    number(rows.map((row) => row.seq)),
+    number(rows.map((row) => row.fencingToken)),
+    text(rows.map((row) => row.replicaId)),
+    text(rows.map((row) => row.kind)),
+    text(rows.map((row) => row.cellId)),
+    number(rows.map((row) => row.attempt)),
+    text(rows.map((row) => row.requestId)),
+    text(rows.map((row) => row.agentId)),
+    json(rows.map((row) => row.body)),
   ];
   const receiptValues = [
-    textArray(receipts.map(({ receipt }) => receipt.requestId)),
-    textArray(receipts.map(({ instanceId }) => instanceId)),
-    numberArray(receipts.map(({ fencingToken }) => fencingToken)),
-    numberArray(receipts.map(({ receipt }) => receipt.lastSeq)),
-    jsonArray(receipts.map(({ receipt }) => receipt.receipt)),
+    text(receipts.map(({ receipt }) => receipt.requestId)),
+    text(receipts.map(({ instanceId }) => instanceId)),
+    number(receipts.map(({ fencingToken }) => fencingToken)),
+    number(receipts.map(({ receipt }) => receipt.lastSeq)),
+    json(receipts.map(({ receipt }) => receipt.receipt)),
   ];
   const [line] = await db.query<{ times: string | null }>(
-    statementFor(lines.length > 0, receipts.length > 0),
+    statementFor(form, lines.length > 0, receipts.length > 0),
     [
       ...rowValues,
-      ...(lines.length > 0 ? valuesOfLines(lines) : []),
+      ...(lines.length > 0 ? valuesOfLines(lines, form) : []),
       ...(receipts.length > 0 ? receiptValues : []),
     ],
   );
@@ -75,48 +77,61 @@ function isoTime(text: string): string {
   return `${seconds.slice(0, 10)}T${seconds.slice(11)}.${text.slice(20, -3).padEnd(6, '0')}Z`;
 }
 
-/** RETURNING keeps the order of the arrays. */
-const RECORDED = `
+const ROW = ['text', 'bigint', 'bigint', 'text', 'text', 'text', 'int', 'text', 'text', 'jsonb'];
+const RECEIPT = ['text', 'text', 'bigint', 'bigint', 'jsonb'];
+
+/** RETURNING keeps the order of the rows. */
+const recorded = (form: Form): string => `
   recorded as (
     insert into leasehold.executions
         (instance_id, seq, fencing_token, replica_id, kind, cell_id, attempt, request_id, agent_id, body)
-      select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::int[],
-                           $8::text[], $9::text[], $10::jsonb[])
+      ${rowsFrom(1, ROW, form)}
       returning recorded_at)`;
 
-const receipted = (first: number): string => `
+const receipted = (first: number, form: Form): string => `
   receipted as (
     insert into leasehold.requests (request_id, instance_id, fencing_token, last_seq, receipt)
-      select * from unnest($${first}::text[], $${first + 1}::text[], $${first + 2}::bigint[], $${first + 3}::bigint[],
-                           $${first + 4}::jsonb[]))`;
+      ${rowsFrom(first, RECEIPT, form)})`;
 
-const projected = (first: number): string => `projected as (${updateOfLines(first)})`;
+const projected = (first: number, form: Form): string => `projected as (${updateOfLines(first, form)})`;
 
 /** One text for all times is read faster than a line for each. */
-const TIMES = `select string_agg(recorded_at::text, ',') as times from recorded`;
+const TIMES = {
+  one: `select recorded_at::text as times from recorded`,
+  many: `select string_agg(recorded_at::text, ',') as times from recorded`,
+};
 
 /** A part that has nothing to do costs as much as one row does, the guard's look included: so it is left out. */
-function statementFor(withLines: boolean, withReceipts: boolean): string {
-  return STATEMENTS[withLines ? 1 : 0][withReceipts ? 1 : 0];
+function statementFor(form: Form, withLines: boolean, withReceipts: boolean): string {
+  return STATEMENTS[form][withLines ? 1 : 0][withReceipts ? 1 : 0];
 }
 
-const STATEMENTS = [
-  [`with ${RECORDED} ${TIMES}`, `with ${RECORDED}, ${receipted(11)} ${TIMES}`],
-  [
-    `with ${RECORDED}, ${projected(11)} ${TIMES}`,
-    `with ${RECORDED}, ${receipted(15)}, ${projected(11)} ${TIMES}`,
-  ],
-] as const;
+const STATEMENTS = { one: statementsFor('one'), many: statementsFor('many') };
+
+function statementsFor(form: Form) {
+  const rows = recorded(form);
+  const times = TIMES[form];
+  return [
+    [`with ${rows} ${times}`, `with ${rows}, ${receipted(11, form)} ${times}`],
+    [
+      `with ${rows}, ${projected(11, form)} ${times}`,
+      `with ${rows}, ${receipted(15, form)}, ${projected(11, form)} ${times}`,
+    ],
+  ] as const;
+}
 
 /**
  * Has all connections read and plan the statements of {@link insertEntries}, guard and all, with nothing to write: the first
  * append after another replica's death need not wait for that.
  */
 export async function prepareAppends(db: Pick<Connections, 'query' | 'onAll'>): Promise<void> {
-  for (const text of STATEMENTS.flat()) {
-    const parameters = new Set(text.match(/\$\d+/g)).size;
-    const nothing = Array.from({ length: parameters }, () => '{}');
-    await db.onAll(() => db.query(text, nothing));
+  const nothing = { one: null, many: '{}' };
+  for (const form of ['one', 'many'] as const) {
+    for (const text of STATEMENTS[form].flat()) {
+      const parameters = new Set(text.match(/\$\d+/g)).size;
+      const values = Array.from({ length: parameters }, () => nothing[form]);
+      await db.onAll(() => db.query(text, values));
+    }
   }
 }
 

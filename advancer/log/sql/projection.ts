@@ -2,7 +2,7 @@ import type { InstanceStatus } from '../../../src/execution/status.ts';
 import { exactInteger } from '../../../src/ids.ts';
 import type { Queryable } from '../connections.ts';
 import type { ListedInstance, Projection, ProjectionLine, Unsettled } from '../log.ts';
-import { numberArray, textArray } from './arrays.ts';
+import { PARAMETERS, rowsFrom, type Form } from './arrays.ts';
 
 interface ListedLine {
   instance_id: string;
@@ -72,14 +72,13 @@ export function unsettledInstances(
 }
 
 /**
- * Updates lines from arrays of ids, statuses, next cells and seqs, the first of them the parameter of that number. Each
+ * Updates lines from ids, statuses, next cells and seqs, the first of them the parameter of that number. Each
  * instance has its line since it was started.
  *
  * An instance that is advanced over and over stays `running`. Then neither that nor the time is written anew, but for
  * four times a second, so that no index changes and the new line fits beside the old one.
  */
-export function updateOfLines(first: number): string {
-  const [ids, statuses, cells, seqs] = [0, 1, 2, 3].map((nth) => `$${first + nth}`);
+export function updateOfLines(first: number, form: Form = 'many'): string {
   return `
     update leasehold_projection.instances p
       set status = u.status, next_cell_id = u.next_cell_id, last_seq = u.last_seq,
@@ -87,18 +86,19 @@ export function updateOfLines(first: number): string {
             when p.status = u.status and p.updated_at > clock_timestamp() - interval '250 milliseconds' then p.updated_at
             else clock_timestamp()
           end
-      from unnest(${ids}::text[], ${statuses}::text[], ${cells}::text[], ${seqs}::bigint[])
+      from (${rowsFrom(first, ['text', 'text', 'text', 'bigint'], form)})
              as u (instance_id, status, next_cell_id, last_seq)
       where p.instance_id = u.instance_id and u.last_seq >= p.last_seq`;
 }
 
 /** The parameters of {@link updateOfLines}, in the order of instances, as in every statement that locks several. */
-export function valuesOfLines(lines: readonly ProjectionLine[]): string[] {
+export function valuesOfLines(lines: readonly ProjectionLine[], form: Form = 'many'): unknown[] {
+  const { text, number } = PARAMETERS[form];
   return [
-    textArray(lines.map((line) => line.instanceId)),
-    textArray(lines.map((line) => line.projection.status)),
-    textArray(lines.map((line) => line.projection.nextCellId)),
-    numberArray(lines.map((line) => line.lastSeq)),
+    text(lines.map((line) => line.instanceId)),
+    text(lines.map((line) => line.projection.status)),
+    text(lines.map((line) => line.projection.nextCellId)),
+    number(lines.map((line) => line.lastSeq)),
   ];
 }
 
