@@ -1,5 +1,5 @@
-import { afterReading } from '../src/clock.ts';
 import type { Clock } from '../src/clock.ts';
+import { answeredWithin } from '../src/within.ts';
 import type { Log } from './log/log.ts';
 import type { Logger } from './run/context.ts';
 
@@ -69,9 +69,10 @@ export class LogKeeper {
 
   async #look(cause: unknown): Promise<void> {
     const { log, clock, logger, handBack } = this.#parts;
+    const late = `no answer within ${FIRST_LOOK_MS} ms`;
     for (let first = true; ; first = false) {
       try {
-        await (first ? this.#soon(log.check()) : log.check());
+        await (first ? answeredWithin(clock, FIRST_LOOK_MS, Error, late, () => log.check()) : log.check());
         if (this.#trouble !== undefined) logger.info({}, 'Postgres answers again');
         this.#trouble = undefined;
         return;
@@ -84,14 +85,5 @@ export class LogKeeper {
         await clock.sleep(LOOK_AGAIN_MS);
       }
     }
-  }
-
-  #soon(check: Promise<void>): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const late = afterReading(this.#parts.clock, FIRST_LOOK_MS, () =>
-        reject(new Error(`no answer within ${FIRST_LOOK_MS} ms`)),
-      );
-      check.then(resolve, reject).finally(() => late.cancel());
-    });
   }
 }

@@ -1,5 +1,5 @@
-import { afterReading } from '../src/clock.ts';
 import type { Clock } from '../src/clock.ts';
+import { answeredWithin } from '../src/within.ts';
 import { StoreUnavailable } from './store.ts';
 import type { LeaseStore } from './store.ts';
 
@@ -19,7 +19,7 @@ export interface BoundedStore extends LeaseStore {
 export function boundedStore(store: LeaseStore, clock: Clock, callMs: number): BoundedStore {
   const underWay = new Set<() => void>();
   const within = <T>(call: string, ms: number, run: () => Promise<T>): Promise<T> =>
-    answeredWithin(clock, ms, `etcd did not answer (${call}, ${ms} ms)`, run, underWay);
+    answeredWithin(clock, ms, StoreUnavailable, `etcd did not answer (${call}, ${ms} ms)`, run, underWay);
 
   return {
     grant: (ttlS) => within('grant', callMs, () => store.grant(ttlS)),
@@ -38,43 +38,4 @@ export function boundedStore(store: LeaseStore, clock: Clock, callMs: number): B
       for (const fail of underWay) fail();
     },
   };
-}
-
-/**
- * Runs something that may never answer; after `ms` it throws {@link StoreUnavailable} with `otherwise` as message.
- * While it runs, `underWay` holds the way to make it fail at once.
- */
-export function answeredWithin<T>(
-  clock: Clock,
-  ms: number,
-  otherwise: string,
-  run: () => Promise<T>,
-  underWay = new Set<() => void>(),
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const over = (): void => {
-      timer.cancel();
-      underWay.delete(abandon);
-    };
-    const late = (): void => {
-      over();
-      reject(new StoreUnavailable(otherwise));
-    };
-    const abandon = (): void => {
-      over();
-      reject(new StoreUnavailable('given up'));
-    };
-    const timer = afterReading(clock, ms, late);
-    underWay.add(abandon);
-    run().then(
-      (answer) => {
-        over();
-        resolve(answer);
-      },
-      (cause: unknown) => {
-        over();
-        reject(cause instanceof Error ? cause : new StoreUnavailable(String(cause)));
-      },
-    );
-  });
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../src/clock.ts';
 import type { Holding } from '../src/lease/holding.ts';
-import { answeredWithin, boundedStore } from './bounded-store.ts';
+import { answeredWithin } from '../src/within.ts';
+import { boundedStore } from './bounded-store.ts';
 import type { BoundedStore } from './bounded-store.ts';
 import type { CoordinatorLog } from './coordinator-log.ts';
 import { Directory } from './directory.ts';
@@ -8,7 +9,7 @@ import { leaseKey, leaseRecord } from './keys.ts';
 import type { AcquireOutcome, LeaseRecord, Leases, ReplicaRecord } from './leases.ts';
 import { Registry } from './registry.ts';
 import { Session } from './session.ts';
-import { LeaseGone, reasonOf } from './store.ts';
+import { LeaseGone, reasonOf, StoreUnavailable } from './store.ts';
 import type { LeaseStore } from './store.ts';
 import { Tenure } from './tenure.ts';
 
@@ -298,7 +299,7 @@ export class Coordinator implements Leases {
     const { clock, gate } = this.#options;
     const late = `the check before leading did not answer within ${GATE_MS} ms`;
     try {
-      return await answeredWithin(clock, GATE_MS, late, () =>
+      return await answeredWithin(clock, GATE_MS, StoreUnavailable, late, () =>
         gate(async () => (await this.#store.read([this.#registry.key])).revision),
       );
     } catch (error) {

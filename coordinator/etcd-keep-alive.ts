@@ -1,7 +1,7 @@
 import type { Etcd3 } from 'etcd3';
 import type { Clock } from '../src/clock.ts';
 import { exactInteger } from '../src/ids.ts';
-import { answeredWithin } from './bounded-store.ts';
+import { answeredWithin } from '../src/within.ts';
 import { reasonOf, StoreUnavailable } from './store.ts';
 
 /** What keep-alives need from outside. */
@@ -40,7 +40,7 @@ export class EtcdKeepAlive {
     const late = `etcd: a keep-alive was not answered within ${timeoutMs} ms`;
     let silent = true;
     try {
-      const answer = await answeredWithin(clock, timeoutMs, late, () =>
+      const answer = await answeredWithin(clock, timeoutMs, StoreUnavailable, late, () =>
         ask(client, leaseId).finally(() => {
           silent = false;
         }),

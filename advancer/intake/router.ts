@@ -130,6 +130,10 @@ export class Router {
     if (ask !== undefined) this.#begin(ask);
   }
 
+  #unread(): Letter[] {
+    return [...this.#letters.values()].flat();
+  }
+
   /** It is unread mail no more. */
   #drop(letter: Letter): void {
     if (letter.guest === undefined) return;
@@ -190,7 +194,7 @@ export class Router {
    */
   leaving(replicaId: string, busy: ReadonlySet<string>): void {
     this.#leaving.set(replicaId, busy);
-    for (const letter of [...this.#letters.values()].flat()) {
+    for (const letter of this.#unread()) {
       if (this.#parts.leases.hint(letter.instanceId)?.replicaId !== replicaId) continue;
       this.#open(letter, this.#parts.clock.monotonicMs());
     }
@@ -212,13 +216,13 @@ export class Router {
 
   /** How many requests are remembered. */
   get remembered(): number {
-    return [...this.#letters.values()].reduce((sum, { length }) => sum + length, this.#asks.size);
+    return this.#asks.size + this.#unread().length;
   }
 
   /** Takes up nothing more, and forgets what others will serve; what is being served goes on. */
   close(): void {
     this.#closed = true;
-    for (const letter of [...this.#letters.values()].flat()) this.#drop(letter);
+    for (const letter of this.#unread()) this.#drop(letter);
     for (const ask of this.#asks.values()) {
       if (ask.guest !== undefined) this.#lobby.callIn(ask.guest);
       ask.wake();

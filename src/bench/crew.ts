@@ -46,7 +46,8 @@ export class Crew {
   readonly superuserUrl: string;
   readonly #options: CrewOptions;
   readonly #members = new Map<string, CrewMember>();
-  readonly #starting = new Set<Child<Ready>>();
+  /** All that run, whether they are ready or not. */
+  readonly #running = new Set<Child<Ready>>();
   #named = 0;
 
   constructor(options: CrewOptions) {
@@ -75,10 +76,9 @@ export class Crew {
       logFile: join(dir, `${name}.log`),
       watchdog,
     });
-    this.#starting.add(child);
-    void child.exited.then(() => this.#starting.delete(child));
+    this.#running.add(child);
+    void child.exited.then(() => this.#running.delete(child));
     const { replicaId } = await child.ready;
-    this.#starting.delete(child);
     const member: CrewMember = {
       name,
       replicaId,
@@ -111,8 +111,8 @@ export class Crew {
 
   /** SIGKILL for all, those that are not ready yet included. */
   async kill(): Promise<void> {
-    const all = [...this.members, ...this.#starting];
-    for (const one of all) one.signal('SIGKILL');
+    const all = [...this.#running];
+    for (const child of all) child.signal('SIGKILL');
     await Promise.all(all.map(({ exited }) => exited));
   }
 

@@ -1,9 +1,10 @@
-import { connect, createInbox, credsAuthenticator, Events } from 'nats';
+import { connect, credsAuthenticator, Events } from 'nats';
 import type { ConnectionOptions, Msg, NatsConnection } from 'nats';
 
-import { ChurnMap } from '../churn.ts';
 import type { Json } from '../json.ts';
 import type { Bus, BusMessage, BusReply, BusSubscription } from './bus.ts';
+import { Questions } from './questions.ts';
+import { reason } from './reason.ts';
 
 /** How to reach and be known to the message bus. */
 export interface BusOptions {
@@ -320,101 +321,9 @@ function hasReply(message: Msg): message is Msg & { reply: string } {
   return message.reply !== undefined && message.reply !== '';
 }
 
-interface Question {
-  subject: string;
-  timer: NodeJS.Timeout;
-  resolve: (reply: BusReply) => void;
-}
-
-/**
- * Requests that wait for their answers, over one subscription. The client's own `request` does the same, and makes an error
- * for every answer that comes, which costs more than all the rest of a request.
- */
-class Questions {
-  readonly #connection: NatsConnection;
-  readonly #warn: (message: string, cause?: unknown) => void;
-  readonly #inbox = `${createInbox()}.`;
-  readonly #open = new ChurnMap<string, Question>();
-  #listening = false;
-  #asked = 0;
-
-  constructor(connection: NatsConnection, warn: (message: string, cause?: unknown) => void) {
-    this.#connection = connection;
-    this.#warn = warn;
-  }
-
-  /** @param send sends the request, with the subject that its answer is to go to; told why, where that fails */
-  ask(
-    subject: string,
-    timeoutMs: number,
-    send: (replyTo: string, failed: (cause: unknown) => void) => void,
-  ): Promise<BusReply> {
-    try {
-      this.#listen();
-    } catch (cause) {
-      this.#warn(`answers cannot be listened for (${reason(cause)})`, cause);
-      return Promise.resolve({ kind: 'disconnected' });
-    }
-    const replyTo = `${this.#inbox}${(this.#asked += 1).toString(36)}`;
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#answer(replyTo, { kind: 'timeout' }), Math.max(1, timeoutMs));
-      this.#open.set(replyTo, { subject, timer, resolve });
-      send(replyTo, (cause) => {
-        this.#warn(`a request to ${subject} failed (${reason(cause)})`, cause);
-        this.#answer(replyTo, { kind: 'disconnected' });
-      });
-    });
-  }
-
-  /** Ends those on a subject, or all: nothing is known of them. */
-  breakOff(subject?: string): void {
-    for (const [replyTo, question] of this.#open) {
-      if (subject === undefined || question.subject === subject)
-        this.#answer(replyTo, { kind: 'disconnected' });
-    }
-  }
-
-  #listen(): void {
-    if (this.#listening) return;
-    this.#connection.subscribe(`${this.#inbox}*`, {
-      callback: (error, message) => {
-        if (error === null) {
-          this.#answer(message.subject, parseReply(message));
-          return;
-        }
-        this.#warn(`the server refused the subscription to answers (${reason(error)})`, error);
-        this.#listening = false;
-        this.breakOff();
-      },
-    });
-    this.#listening = true;
-  }
-
-  #answer(replyTo: string, reply: BusReply): void {
-    const question = this.#open.get(replyTo);
-    if (question === undefined) return;
-    this.#open.delete(replyTo);
-    clearTimeout(question.timer);
-    question.resolve(reply);
-  }
-}
-
-const fromUtf8 = new TextDecoder('utf-8', { fatal: true });
-
 function encoded(body: Json): Uint8Array {
   // Out of the pool of buffers: a text encoder makes each its own memory, which the collector then has to look after.
   return Buffer.from(JSON.stringify(body));
-}
-
-function parseReply(message: Msg): BusReply {
-  // How the server says that nobody listens.
-  if (message.data.byteLength === 0 && message.headers?.code === 503) return { kind: 'no_responders' };
-  try {
-    const text = fromUtf8.decode(message.data);
-    return { kind: 'reply', body: JSON.parse(text) as Json };
-  } catch (cause) {
-    return { kind: 'malformed', why: `the answer is not JSON in UTF-8 (${reason(cause)})` };
-  }
 }
 
 function reconnectDelayMs(): number {
@@ -439,10 +348,6 @@ function guarded(action: () => void): void {
   } catch {
     // Nothing that is called here may end delivery.
   }
-}
-
-function reason(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }
 
 function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {

@@ -4,17 +4,17 @@
  */
 
 /** A `text[]`. */
-export function textArray(values: readonly (string | null)[]): string {
+function textArray(values: readonly (string | null)[]): string {
   return `{${values.map((value) => (value === null ? 'NULL' : quoted(value))).join(',')}}`;
 }
 
 /** An `int[]` or `bigint[]`. */
-export function numberArray(values: readonly number[]): string {
+function numberArray(values: readonly number[]): string {
   return `{${values.join(',')}}`;
 }
 
 /** A `jsonb[]` of values that JSON can carry. */
-export function jsonArray(values: readonly object[]): string {
+function jsonArray(values: readonly object[]): string {
   // In JSON text every control character is escaped, so what JSON escapes in it are quotes and backslashes, and both are
   // escaped alike in an array.
   return `{${values.map((value) => JSON.stringify(JSON.stringify(value))).join(',')}}`;
