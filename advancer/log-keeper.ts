@@ -1,4 +1,5 @@
 import type { Clock } from '../src/clock.ts';
+import { errorText } from '../src/error-text.ts';
 import { answeredWithin } from '../src/within.ts';
 import type { Log } from './log/log.ts';
 import type { Logger } from './run/context.ts';
@@ -46,7 +47,7 @@ export class LogKeeper {
       await this.#parts.log.check();
       highest = await this.#parts.log.highestToken();
     } catch (cause) {
-      return `Postgres cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`;
+      return `Postgres cannot be used: ${errorText(cause)}`;
     }
     // In this order: others acquire meanwhile, and their tokens would seem to be ahead of a revision read before.
     const etcdRevision = await readEtcdRevision();
@@ -77,7 +78,7 @@ export class LogKeeper {
         this.#trouble = undefined;
         return;
       } catch (failure) {
-        const text = failure instanceof Error ? failure.message : String(failure);
+        const text = errorText(failure);
         if (this.#trouble === undefined)
           logger.warn({ err: failure, cause }, 'Postgres does not answer, handing back leases');
         this.#trouble = text;

@@ -1,3 +1,5 @@
+import { errorText } from '../src/error-text.ts';
+
 /** A key as etcd has it. Revisions order everything that ever happened to etcd's keys. */
 export interface Entry {
   key: string;
@@ -104,5 +106,5 @@ export class LeaseGone extends Error {
 
 /** What an error says, for a sentence that a person reads. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return errorText(error);
 }

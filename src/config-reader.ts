@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 
 import type { z } from 'zod';
 
+import { errorText } from './error-text.ts';
 import { Id } from './ids.ts';
 
 /** Variables as a process gets them. */
@@ -184,10 +185,7 @@ export class EnvReader {
     try {
       return this.#readFile(path);
     } catch (cause) {
-      this.#problem(
-        name,
-        `names a file that cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
-      );
+      this.#problem(name, `names a file that cannot be read: ${errorText(cause)}`);
       return undefined;
     }
   }

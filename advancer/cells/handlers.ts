@@ -1,3 +1,4 @@
+import { errorText } from '../../src/error-text.ts';
 import { importModule, MODULE_ENDINGS } from '../../src/runbook/import-module.ts';
 import { extname } from 'node:path';
 
@@ -17,7 +18,7 @@ export async function loadHandlers(modulePath: string): Promise<Record<string, H
   try {
     exported = await importModule(modulePath);
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
+    const message = errorText(cause);
     throw new Error(`${about} cannot be imported: ${message}`, { cause });
   }
   const { default: byDefault, ...byName } = exported;

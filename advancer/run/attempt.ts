@@ -1,3 +1,4 @@
+import { errorText } from '../../src/error-text.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { NextStep } from '../../src/execution/plan.ts';
 import type { InterruptReason } from '../../src/execution/row.ts';
@@ -78,7 +79,7 @@ export async function runAttempt(
   } catch (cause) {
     // A bug or an injected error. Nobody knows what the effect did, unless it never began.
     context.logger.error({ ...place, err: cause }, 'the attempt broke off');
-    const detail = cause instanceof Error ? cause.message : String(cause);
+    const detail = errorText(cause);
     if (begun) proposeInterrupted(term, step, 'crash', { detail }, whom);
     else proposeNotStarted(term, step, whom, detail);
   }

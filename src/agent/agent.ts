@@ -9,6 +9,7 @@ import { subjects } from '../bus/subjects.ts';
 import type { Subjects } from '../bus/subjects.ts';
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
+import { errorText } from '../error-text.ts';
 import type { Verdict } from '../execution/row.ts';
 import { Id } from '../ids.ts';
 import type { Json, JsonObject } from '../json.ts';
@@ -168,7 +169,7 @@ export class Agent {
       });
       return new Agent(bus, options);
     } catch (cause) {
-      const message = cause instanceof Error ? cause.message : String(cause);
+      const message = errorText(cause);
       throw new LeaseholdError({ code: 'unavailable', message }, { cause });
     }
   }

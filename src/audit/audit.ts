@@ -1,3 +1,4 @@
+import { errorText } from '../error-text.ts';
 import { attemptsOf, type Attempt } from './attempts.ts';
 import { has, type Breach, type Check, type Guarantee, type Severity, type Subject } from './check.ts';
 import { CHECKS } from './checks.ts';
@@ -67,7 +68,7 @@ export class Audit {
         count.seen += check.look(subject, say);
       } catch (cause) {
         // Somebody has tampered with it beyond reading: that is a finding, and no reason to stop.
-        const why = cause instanceof Error ? cause.message : String(cause);
+        const why = errorText(cause);
         say([], `${instanceId} cannot be read: ${why}`);
       }
     }

@@ -1,3 +1,4 @@
+import { errorText } from '../error-text.ts';
 import { nextCell, nextStep, policyFor, type Course, type NextStep } from '../execution/plan.ts';
 import {
   applyRow,
@@ -79,7 +80,7 @@ export function walkOf(evidence: Evidence): Walk {
     if (course !== undefined) end = ending(course);
   } catch (cause) {
     // The rules crash loudly over a log that cannot be; here that is a finding.
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = errorText(cause);
     return { next, keys, answered, rests, end, stuck: { seq: at, why } };
   }
   return { next, keys, answered, rests, end, stuck: undefined };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 
+import { errorText } from '../error-text.ts';
 import { Id } from '../ids.ts';
 import type { SeenEffect } from './evidence.ts';
 
@@ -22,7 +23,7 @@ export function readWitnessLine(
   try {
     parsed = JSON.parse(line);
   } catch (cause) {
-    return { ok: false, fault: `is not JSON (${cause instanceof Error ? cause.message : String(cause)})` };
+    return { ok: false, fault: `is not JSON (${errorText(cause)})` };
   }
   const read = WitnessLine.safeParse(parsed);
   if (read.success) return { ok: true, effect: read.data };

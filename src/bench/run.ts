@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 
+import { errorText } from '../error-text.ts';
 import { BrokenOff } from './events.ts';
 import type { BenchEvent, Progress } from './events.ts';
 import type { Figure } from './figure.ts';
@@ -46,7 +47,7 @@ export async function runBench(options: BenchOptions, hooks: BenchHooks): Promis
     stop,
   };
   const stage = await Stage.set(options, ports, (text) => progress.note(text)).catch((cause: unknown) => {
-    throw new NoStack(cause instanceof Error ? cause.message : String(cause), { cause });
+    throw new NoStack(errorText(cause), { cause });
   });
   // Whatever is under way ends with its processes.
   const breakOff = (): void => void stage.stop();
@@ -61,7 +62,7 @@ export async function runBench(options: BenchOptions, hooks: BenchHooks): Promis
         await scenario.run(stage, options, progress);
       } catch (error) {
         if (stop.aborted || error instanceof BrokenOff) break;
-        const why = error instanceof Error ? error.message : String(error);
+        const why = errorText(error);
         failures.push({ scenario: scenario.name, why });
         tell({ kind: 'failure', scenario: scenario.name, why });
       }

@@ -1,10 +1,10 @@
 import { connect, credsAuthenticator, Events } from 'nats';
 import type { ConnectionOptions, Msg, NatsConnection } from 'nats';
 
+import { errorText } from '../error-text.ts';
 import type { Json } from '../json.ts';
 import type { Bus, BusMessage, BusReply, BusSubscription } from './bus.ts';
 import { Questions } from './questions.ts';
-import { reason } from './reason.ts';
 
 /** How to reach and be known to the message bus. */
 export interface BusOptions {
@@ -50,7 +50,7 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
     } catch (cause) {
       const where = options.servers.join(', ');
       const failure = new Error(
-        `cannot connect to NATS at ${where} (${reason(cause)}); is nats-server running there?`,
+        `cannot connect to NATS at ${where} (${errorText(cause)}); is nats-server running there?`,
         {
           cause,
         },
@@ -126,7 +126,7 @@ class NatsBus implements Bus {
     // The client would keep the message only until its next attempt to connect: better dropped always than at times.
     if (!this.connected()) return;
     const dropped = (cause: unknown): void =>
-      this.#warn(`a message to ${subject} was dropped (${reason(cause)})`, cause);
+      this.#warn(`a message to ${subject} was dropped (${errorText(cause)})`, cause);
     const data = encoded(body);
     if (data.byteLength <= this.#maxPayload) this.#send(subject, data, dropped);
     else
@@ -181,7 +181,7 @@ class NatsBus implements Bus {
   ): BusSubscription {
     const failed = (cause: unknown): void => {
       this.#warn(
-        `the handler of ${subject} failed (${reason(cause)}); the message is lost, the next is served`,
+        `the handler of ${subject} failed (${errorText(cause)}); the message is lost, the next is served`,
         cause,
       );
     };
@@ -190,7 +190,7 @@ class NatsBus implements Bus {
       // A callback that throws would end all delivery on this connection without a word.
       callback: (error, message) => {
         if (error !== null) {
-          this.#warn(`the server refused the subscription to ${subject} (${reason(error)})`, error);
+          this.#warn(`the server refused the subscription to ${subject} (${errorText(error)})`, error);
           return;
         }
         try {
@@ -227,7 +227,7 @@ class NatsBus implements Bus {
   #answer(to: string, body: Json): void {
     // The subject was chosen by whoever asked.
     const dropped = (cause: unknown): void =>
-      this.#warn(`an answer to ${to.slice(0, 128)} was dropped (${reason(cause)})`, cause);
+      this.#warn(`an answer to ${to.slice(0, 128)} was dropped (${errorText(cause)})`, cause);
     const data = encoded(body);
     const limit = this.#maxPayload;
     if (data.byteLength <= limit) {

@@ -2,9 +2,9 @@ import { createInbox } from 'nats';
 import type { Msg, NatsConnection } from 'nats';
 
 import { ChurnMap } from '../churn.ts';
+import { errorText } from '../error-text.ts';
 import type { Json } from '../json.ts';
 import type { BusReply } from './bus.ts';
-import { reason } from './reason.ts';
 
 interface Question {
   subject: string;
@@ -38,7 +38,7 @@ export class Questions {
     try {
       this.#listen();
     } catch (cause) {
-      this.#warn(`answers cannot be listened for (${reason(cause)})`, cause);
+      this.#warn(`answers cannot be listened for (${errorText(cause)})`, cause);
       return Promise.resolve({ kind: 'disconnected' });
     }
     const replyTo = `${this.#inbox}${(this.#asked += 1).toString(36)}`;
@@ -46,7 +46,7 @@ export class Questions {
       const timer = setTimeout(() => this.#answer(replyTo, { kind: 'timeout' }), Math.max(1, timeoutMs));
       this.#open.set(replyTo, { subject, timer, resolve });
       send(replyTo, (cause) => {
-        this.#warn(`a request to ${subject} failed (${reason(cause)})`, cause);
+        this.#warn(`a request to ${subject} failed (${errorText(cause)})`, cause);
         this.#answer(replyTo, { kind: 'disconnected' });
       });
     });
@@ -68,7 +68,7 @@ export class Questions {
           this.#answer(message.subject, parseReply(message));
           return;
         }
-        this.#warn(`the server refused the subscription to answers (${reason(error)})`, error);
+        this.#warn(`the server refused the subscription to answers (${errorText(error)})`, error);
         this.#listening = false;
         this.breakOff();
       },
@@ -94,6 +94,6 @@ function parseReply(message: Msg): BusReply {
     const text = fromUtf8.decode(message.data);
     return { kind: 'reply', body: JSON.parse(text) as Json };
   } catch (cause) {
-    return { kind: 'malformed', why: `the answer is not JSON in UTF-8 (${reason(cause)})` };
+    return { kind: 'malformed', why: `the answer is not JSON in UTF-8 (${errorText(cause)})` };
   }
 }

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { errorText } from '../error-text.ts';
 import { packageRoot } from '../stack/cache-dir.ts';
 import { Assault } from './assault.ts';
 import type { ChaosEvent, Tally } from './events.ts';
@@ -231,7 +232,7 @@ class Run {
 }
 
 function noStack(cause: unknown): NoStack {
-  return new NoStack(cause instanceof Error ? cause.message : String(cause), { cause });
+  return new NoStack(errorText(cause), { cause });
 }
 
 function ownVersion(): string {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
 
 import { parseDurationMs } from '../duration.ts';
+import { errorText } from '../error-text.ts';
 import { isId } from '../ids.ts';
 import type { Json, JsonObject } from '../json.ts';
 import { isJsonObject } from '../json.ts';
@@ -38,7 +39,7 @@ export function jsonFlag(text: string): Json {
   try {
     return JSON.parse(source) as Json;
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = errorText(cause);
     throw new InvalidArgumentError(`It must be JSON (${why}). A text needs its own quotes: '"like this"'.`);
   }
 }
@@ -66,7 +67,7 @@ function fileText(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = errorText(cause);
     throw new InvalidArgumentError(`The file cannot be read (${why}).`);
   }
 }

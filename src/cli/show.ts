@@ -1,3 +1,4 @@
+import { errorText } from '../error-text.ts';
 import type { DevStack } from './dev-stack.ts';
 import { killedAfterTheEffect, killedBeforeTheEffect, parks, race, tally } from './show-scenes.ts';
 import { Stage } from './show-stage.ts';
@@ -22,7 +23,7 @@ export async function runShow(dev: DevStack, options: ShowOptions): Promise<stri
     await Promise.race([play(stage), stopped]);
   } catch (error) {
     if (stop.aborted) throw error;
-    stage.faults.push(error instanceof Error ? error.message : String(error));
+    stage.faults.push(errorText(error));
   } finally {
     await stage.close();
   }

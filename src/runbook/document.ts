@@ -1,3 +1,4 @@
+import { errorText } from '../error-text.ts';
 import { storableFault } from '../json.ts';
 import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import type { Document, Node, ParsedNode } from 'yaml';
@@ -89,7 +90,7 @@ function parseJson(
   try {
     return { ok: true, value: JSON.parse(text) };
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = errorText(error);
     const position = /at position (\d+)/.exec(message);
     return {
       ok: false,

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 
+import { errorText } from '../error-text.ts';
 import { importModule, MODULE_ENDINGS } from './import-module.ts';
 import { parseRunbook, parseRunbookValue, type ParsedRunbook, type Problem } from './parse.ts';
 import type { Runbook } from './runbook.ts';
@@ -23,7 +24,7 @@ export async function loadRunbookFile(path: string): Promise<LoadedRunbooks> {
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    return refuse(path, `cannot be read: ${messageOf(error)}`);
+    return refuse(path, `cannot be read: ${errorText(error)}`);
   }
   return joined([parseRunbook(text, { file: path, format: ending === '.json' ? 'json' : 'yaml' })]);
 }
@@ -38,7 +39,7 @@ async function loadModule(path: string): Promise<LoadedRunbooks> {
     if (Array.isArray(problems)) {
       return { ok: false, problems: (problems as Problem[]).map((problem) => ({ ...problem, file: path })) };
     }
-    return refuse(path, `cannot be imported: ${messageOf(error)}`);
+    return refuse(path, `cannot be imported: ${errorText(error)}`);
   }
   const byDefault = exported['default'];
   const candidates =
@@ -65,8 +66,4 @@ function joined(parsed: ParsedRunbook[]): LoadedRunbooks {
 
 function refuse(file: string, message: string): LoadedRunbooks {
   return { ok: false, problems: [{ file, line: 0, message }] };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

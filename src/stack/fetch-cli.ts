@@ -1,3 +1,4 @@
+import { errorText } from '../error-text.ts';
 import { engineRuns } from './compose.ts';
 import { allowedRoutes, findInstalled, locateServer } from './locate.ts';
 import { SERVER_NAMES } from './server-binary.ts';
@@ -17,6 +18,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`leasehold: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`leasehold: ${errorText(error)}\n`);
   process.exitCode = 1;
 });

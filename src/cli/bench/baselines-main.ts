@@ -7,6 +7,7 @@ import type { BaselineOrders } from '../../bench/ports.ts';
 import type { Bus } from '../../bus/bus.ts';
 import { connectBus } from '../../bus/nats.ts';
 import { subjectRest, subjects } from '../../bus/subjects.ts';
+import { errorText } from '../../error-text.ts';
 
 /*
  * The baselines' own process, as lean as the one that asks the product: agents, each with a connection and an instance
@@ -15,8 +16,6 @@ import { subjectRest, subjects } from '../../bus/subjects.ts';
  */
 
 let answering: { bus: Bus; opened: BaselineAgents } | undefined;
-
-const said = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const book: BaselineOrders = {
   async prepare({ url }) {
@@ -35,7 +34,7 @@ const book: BaselineOrders = {
         await step();
         message.reply({ outcome: 'advanced' });
       } catch (error) {
-        message.reply({ error: said(error) });
+        message.reply({ error: errorText(error) });
       }
     });
     await bus.flush();
@@ -55,7 +54,7 @@ const book: BaselineOrders = {
           await opened.steps[agent]?.();
           return DONE;
         } catch (error) {
-          return { kind: 'wrong', why: said(error) } as const;
+          return { kind: 'wrong', why: errorText(error) } as const;
         }
       });
     } finally {

@@ -8,6 +8,7 @@ import type { Evidence, SeenEffect } from '../../audit/evidence.ts';
 import { readDatabaseConfig } from '../../config.ts';
 import { ConfigError } from '../../config-reader.ts';
 import { parseDurationMs } from '../../duration.ts';
+import { errorText } from '../../error-text.ts';
 import { EXIT } from '../exit-code.ts';
 import { durationFlag, idFlag } from '../flags.ts';
 import { environment, shared } from '../options.ts';
@@ -136,7 +137,7 @@ async function readWitness(path: string): Promise<Map<string, SeenEffect[]>> {
     }
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = errorText(cause);
     throw new ConfigError([`--witness ${path} cannot be read (${why})`]);
   }
   return seen;

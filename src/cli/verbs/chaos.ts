@@ -8,6 +8,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import type { ChaosOptions } from '../../chaos/options.ts';
 import type { ChaosRecord } from '../../chaos/record.ts';
 import { ConfigError, readAgentConfig, readDatabaseConfig } from '../../config.ts';
+import { errorText } from '../../error-text.ts';
 import { EXIT } from '../exit-code.ts';
 import { countFlag, durationFlag } from '../flags.ts';
 import type { Io } from '../io.ts';
@@ -120,9 +121,7 @@ async function write(io: Io, record: ChaosRecord, { dir, reportFile }: ChaosOpti
     writeFileSync(report, renderReport(record));
     return { ...files, report };
   } catch (cause) {
-    io.err(
-      `warning: the report could not be written (${cause instanceof Error ? cause.message : String(cause)})`,
-    );
+    io.err(`warning: the report could not be written (${errorText(cause)})`);
     return { ...files, report: null };
   }
 }
