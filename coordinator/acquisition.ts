@@ -1,5 +1,6 @@
 import { ChurnMap } from '../src/churn.ts';
 import type { Clock } from '../src/clock.ts';
+import { errorText } from '../src/error-text.ts';
 import type { FencingToken } from '../src/ids.ts';
 import { Batches } from '../src/batches.ts';
 import type { Holdings } from './holdings.ts';
@@ -7,7 +8,7 @@ import { leaseKey, leaseRecord, leaseValue } from './keys.ts';
 import type { AcquireOutcome, LeaseRecord } from './leases.ts';
 import type { Releases } from './releases.ts';
 import type { Session } from './session.ts';
-import { LeaseGone, reasonOf } from './store.ts';
+import { LeaseGone } from './store.ts';
 import type { Entry, LeaseStore } from './store.ts';
 import { Term } from './term.ts';
 
@@ -151,8 +152,8 @@ export class Acquisition {
         return asks.map(() => unavailable(session));
       }
       // Whatever waits behind it would wait out one time-out after another.
-      this.#batches.failQueued(() => ({ kind: 'unavailable', why: reasonOf(error) }));
-      return this.#readBack(asks, reasonOf(error));
+      this.#batches.failQueued(() => ({ kind: 'unavailable', why: errorText(error) }));
+      return this.#readBack(asks, errorText(error));
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../src/clock.ts';
+import { errorText } from '../src/error-text.ts';
 import type { Holding } from '../src/lease/holding.ts';
 import { answeredWithin } from '../src/within.ts';
 import { boundedStore } from './bounded-store.ts';
@@ -9,7 +10,7 @@ import { leaseKey, leaseRecord } from './keys.ts';
 import type { AcquireOutcome, LeaseRecord, Leases, ReplicaRecord } from './leases.ts';
 import { Registry } from './registry.ts';
 import { Session } from './session.ts';
-import { LeaseGone, reasonOf, StoreUnavailable } from './store.ts';
+import { LeaseGone, StoreUnavailable } from './store.ts';
 import type { LeaseStore } from './store.ts';
 import { Tenure } from './tenure.ts';
 
@@ -269,7 +270,7 @@ export class Coordinator implements Leases {
       await this.#registry.register(session);
     } catch (error) {
       await session?.end('it could not be registered');
-      return reasonOf(error);
+      return errorText(error);
     }
     if (this.#leaving !== undefined || !session.trusted()) {
       await session.end('left before it was used');
@@ -303,7 +304,7 @@ export class Coordinator implements Leases {
         gate(async () => (await this.#store.read([this.#registry.key])).revision),
       );
     } catch (error) {
-      return `the check before leading failed: ${reasonOf(error)}`;
+      return `the check before leading failed: ${errorText(error)}`;
     }
   }
 }

@@ -1,8 +1,8 @@
 import { ChurnMap } from '../src/churn.ts';
 import type { Clock } from '../src/clock.ts';
+import { errorText } from '../src/error-text.ts';
 import { leaseRecord, namespacePrefix, parseKey, replicaRecord } from './keys.ts';
 import type { LeaseRecord, ReplicaRecord } from './leases.ts';
-import { reasonOf } from './store.ts';
 import type { Entry, KeyEvent, LeaseStore } from './store.ts';
 
 /** How long to wait before listing again after the watch broke, in milliseconds. */
@@ -89,7 +89,7 @@ export class Directory {
         if (broken === undefined) continue;
         onBroken?.(broken);
       } catch (error) {
-        onBroken?.(reasonOf(error));
+        onBroken?.(errorText(error));
       }
       await clock.sleep(RELIST_MS, this.#stop.signal);
     }

@@ -1,8 +1,9 @@
 import type { Etcd3 } from 'etcd3';
 import type { Clock } from '../src/clock.ts';
+import { errorText } from '../src/error-text.ts';
 import { exactInteger } from '../src/ids.ts';
 import { answeredWithin } from '../src/within.ts';
-import { reasonOf, StoreUnavailable } from './store.ts';
+import { StoreUnavailable } from './store.ts';
 
 /** What keep-alives need from outside. */
 export interface EtcdKeepAliveOptions {
@@ -80,7 +81,7 @@ async function ask(client: Etcd3, leaseId: string): Promise<{ ttlMs: number }> {
   const stream = await client.leaseClient.leaseKeepAlive();
   return new Promise((resolve, reject) => {
     const fail = (why: string): void => reject(new StoreUnavailable(`etcd: keep-alive: ${why}`));
-    stream.on('error', (error) => fail(reasonOf(error)));
+    stream.on('error', (error) => fail(errorText(error)));
     stream.on('end', () => fail('etcd ended the stream'));
     stream.on('data', (answer) => {
       stream.end();

@@ -1,13 +1,14 @@
 import { EtcdLeaseInvalidError, Range } from 'etcd3';
 import type { ICompare, IRequestOp } from 'etcd3';
 import { systemClock } from '../src/clock.ts';
+import { errorText } from '../src/error-text.ts';
 import { exactInteger } from '../src/ids.ts';
 import { etcdClient } from './etcd-client.ts';
 import type { EtcdOptions } from './etcd-client.ts';
 import { entryOf } from './etcd-entry.ts';
 import { EtcdKeepAlive } from './etcd-keep-alive.ts';
 import { watchEtcd } from './etcd-watch.ts';
-import { LeaseGone, MAX_KEYS_PER_CALL, reasonOf, StoreUnavailable } from './store.ts';
+import { LeaseGone, MAX_KEYS_PER_CALL, StoreUnavailable } from './store.ts';
 import type { Entry, LeaseStore, Want, WantVerdict } from './store.ts';
 
 const LIST_PAGE = 2_000;
@@ -163,7 +164,7 @@ async function definite<T>(run: () => Promise<T>): Promise<T> {
   } catch (cause) {
     if (cause instanceof StoreUnavailable) throw cause;
     if (cause instanceof EtcdLeaseInvalidError) throw new LeaseGone(cause.message, { cause });
-    throw new StoreUnavailable(`etcd: ${reasonOf(cause)}`, { cause });
+    throw new StoreUnavailable(`etcd: ${errorText(cause)}`, { cause });
   }
 }
 

@@ -1,8 +1,8 @@
 import { Range } from 'etcd3';
 import type { Etcd3, IDuplexStream, IEvent, IWatchRequest, IWatchResponse } from 'etcd3';
 import type { Clock } from '../src/clock.ts';
+import { errorText } from '../src/error-text.ts';
 import { exactInteger } from '../src/ids.ts';
-import { reasonOf } from './store.ts';
 import { entryOf } from './etcd-entry.ts';
 import type { KeyEvent } from './store.ts';
 
@@ -48,7 +48,7 @@ export function watchEtcd(options: EtcdWatchOptions): { close(): void } {
   client.watchClient.watch().then(
     (opened) => {
       stream = opened;
-      opened.on('error', (error) => broken(reasonOf(error)));
+      opened.on('error', (error) => broken(errorText(error)));
       opened.on('end', () => broken('etcd ended the stream'));
       opened.on('data', (answer) => {
         if (over) return;
@@ -76,7 +76,7 @@ export function watchEtcd(options: EtcdWatchOptions): { close(): void } {
         },
       });
     },
-    (error: unknown) => broken(reasonOf(error)),
+    (error: unknown) => broken(errorText(error)),
   );
 
   return {

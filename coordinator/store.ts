@@ -1,5 +1,3 @@
-import { errorText } from '../src/error-text.ts';
-
 /** A key as etcd has it. Revisions order everything that ever happened to etcd's keys. */
 export interface Entry {
   key: string;
@@ -102,9 +100,4 @@ export class StoreUnavailable extends Error {
 /** etcd says that the lease, on which something was to be hung, does not exist. Nothing was changed. */
 export class LeaseGone extends Error {
   override readonly name = 'LeaseGone';
-}
-
-/** What an error says, for a sentence that a person reads. */
-export function reasonOf(error: unknown): string {
-  return errorText(error);
 }
