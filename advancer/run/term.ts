@@ -1,6 +1,6 @@
 import { stampedRow, type NewRow, type Row, type RowKind } from '../../src/execution/row.ts';
 import { foldRows, applyRow } from '../../src/execution/state.ts';
-import { statusOf } from '../../src/execution/status.ts';
+import { statusOf, type InstanceStatus } from '../../src/execution/status.ts';
 import { nextCell, type Course } from '../../src/execution/plan.ts';
 import { storableJson, type JsonObject } from '../../src/json.ts';
 import type { Holding } from '../../src/lease/holding.ts';
@@ -29,7 +29,10 @@ export type Commit =
   /** The request has its receipt already. */
   | { kind: 'receipted'; receipt: Receipt };
 
-/** An instance that was left `ready` not longer ago than this is being advanced over and over. */
+/**
+ * An instance that was left `ready`, or found `running` by its line, not longer ago than this is being advanced over and over.
+ * Shorter than a sweep leaves a `running` line alone, so that the line of such an instance never looks left behind.
+ */
 const BUSY_MS = 250;
 /** For how long it must not have been advanced, for its line to be written after all. */
 const AT_REST_MS = 100;
@@ -54,6 +57,9 @@ export class Term implements Lagging {
   #lags = true;
   /** When the instance was last left `ready`, on the monotonic clock. */
   #readySinceMs = Number.NEGATIVE_INFINITY;
+  /** When the line was last written as `running`, if it says so for certain; on the monotonic clock. */
+  #saidRunningMs = Number.NEGATIVE_INFINITY;
+  #committing = false;
 
   constructor(context: RunContext, holding: Holding, snapshot: Snapshot) {
     this.#context = context;
@@ -130,8 +136,13 @@ export class Term implements Lagging {
     this.#closing = undefined;
     const status = statusOf(this.course, parked);
     const requestId = receipt?.requestId ?? null;
-    const late = status === 'ready' && this.#context.clock.monotonicMs() - this.#readySinceMs < BUSY_MS;
-    if (!late) this.#lags = false;
+    const sentMs = this.#context.clock.monotonicMs();
+    const late = this.#mayLag(status, sentMs);
+    if (!late) {
+      this.#lags = false;
+      this.#saidRunningMs = Number.NEGATIVE_INFINITY;
+    }
+    this.#committing = true;
     const definite = await appendDefinitely(this.#context, {
       instanceId: this.holding.instanceId,
       fencingToken: this.holding.token,
@@ -143,6 +154,7 @@ export class Term implements Lagging {
           : { requestId, receipt, lastSeq: this.course.state.lastSeq },
       projection: late ? undefined : { status, nextCellId: this.nextCellId },
     });
+    this.#committing = false;
     const commit = definite.kind === 'appended' ? COMMITTED : await this.#take(definite, rows);
     if (closing !== undefined) this.#context.attempts.end(closing);
     this.#spent ||= commit.kind !== 'committed';
@@ -155,6 +167,8 @@ export class Term implements Lagging {
       if (late) {
         this.#lags = true;
         this.#context.projections.add(this);
+      } else if (status === 'running') {
+        this.#saidRunningMs = sentMs;
       }
       // The receipt has them all, and answers for the request from now on.
       if (requestId !== null) this.course.state.stepsByRequest.delete(requestId);
@@ -165,11 +179,20 @@ export class Term implements Lagging {
     return commit;
   }
 
+  /** Whether the line may stay as it is for now: it will be written soon, or says already what a sweep must know. */
+  #mayLag(status: InstanceStatus, nowMs: number): boolean {
+    if (status === 'ready') return nowMs - this.#readySinceMs < BUSY_MS;
+    return status === 'running' && nowMs - this.#saidRunningMs < BUSY_MS;
+  }
+
   /** See {@link Lagging}. */
   lateLine(nowMs: number): ProjectionLine | 'later' | undefined {
     if (!this.#lags || this.#spent || this.dirty) return undefined;
-    if (nowMs - this.#readySinceMs < AT_REST_MS) return 'later';
+    // What is on its way may not come to stand.
+    if (this.#committing || nowMs - this.#readySinceMs < AT_REST_MS) return 'later';
     this.#lags = false;
+    // From here on it may say `ready`.
+    this.#saidRunningMs = Number.NEGATIVE_INFINITY;
     const projection = { status: statusOf(this.course, false), nextCellId: this.nextCellId };
     return { instanceId: this.holding.instanceId, lastSeq: this.#committedSeq, projection };
   }

@@ -257,32 +257,6 @@ describe('the projection', () => {
     expect(await replica.list({ limit: 10, status: 'running' })).toMatchObject([{ instanceId: other }]);
   });
 
-  it('keeps its time while an instance that stays running moves on within a quarter of a second', async () => {
-    const own = await logDatabase();
-    const replica = log(own);
-    const owner = await connect(own.ownerUrl);
-    await replica.pushRunbook(RUNBOOK);
-    await replica.startInstance(newInstance({ instanceId: 'i1' }));
-    const movedAt = async (): Promise<string> => (await replica.list({ limit: 1 }))[0]!.updatedAt;
-    const setTime = (time: string): Promise<unknown> =>
-      owner.query(`update leasehold_projection.instances set updated_at = ${time}`);
-    const project = (status: Projection['status'], lastSeq: number): Promise<void> =>
-      replica.project([{ instanceId: 'i1', lastSeq, projection: { status, nextCellId: 'a' } }]);
-    await project('running', 1);
-    // In the future, so that no slow machine makes it old.
-    await setTime(`clock_timestamp() + interval '1 hour'`);
-    const young = await movedAt();
-    await project('running', 2);
-    expect(await movedAt()).toBe(young);
-    await project('ready', 3);
-    expect(await movedAt()).not.toBe(young);
-    await project('running', 4);
-    await setTime(`clock_timestamp() - interval '251 milliseconds'`);
-    const old = await movedAt();
-    await project('running', 5);
-    expect(await movedAt()).not.toBe(old);
-  });
-
   it('is listed by status, runbook and page', async () => {
     const replica = log(await logDatabase());
     await replica.pushRunbook(RUNBOOK);
@@ -323,6 +297,35 @@ describe('the projection', () => {
     const [first] = await replica.unsettled(1, 0);
     expect(await ids(10, first)).toEqual(['i1']);
     expect(await replica.unsettled(10, 3_600_000)).toEqual([]);
+  });
+
+  it('of an instance that has just moved is rebuilt as running, which its holder may count on', async () => {
+    const own = await logDatabase();
+    const replica = log(own);
+    const owner = await connect(own.ownerUrl);
+    await replica.pushRunbook(RUNBOOK);
+    const moved = newInstance();
+    const id = moved.instanceId;
+    const started = newInstance();
+    for (const instance of [moved, started]) await replica.startInstance(instance);
+    await replica.append(entryOf([newRow(id, 1, 'started')], { projection: running }));
+    await replica.append(entryOf([newRow(id, 2, 'completed')]));
+    const ready: Projection = { status: 'ready', nextCellId: 'b' };
+    const derive = ({ rows }: { rows: unknown[] }): Projection =>
+      rows.length > 0 ? ready : { status: 'ready', nextCellId: 'a' };
+    const lineOf = async (instanceId: string) =>
+      (await replica.list({ limit: 10 })).find((one) => one.instanceId === instanceId);
+    expect(await rebuildProjection(replica, derive)).toBe(2);
+    expect(await lineOf(id)).toMatchObject({ status: 'running', nextCellId: 'b', lastSeq: 2 });
+    expect(await lineOf(started.instanceId)).toMatchObject({ status: 'ready', nextCellId: 'a' });
+    await replica.project([{ instanceId: id, lastSeq: 2, projection: ready }]);
+    expect(await lineOf(id)).toMatchObject({ status: 'ready' });
+    // As if it had moved long ago.
+    await owner.query(`alter table leasehold.executions disable trigger user`);
+    await owner.query(`update leasehold.executions set recorded_at = recorded_at - interval '1 minute'`);
+    await owner.query(`alter table leasehold.executions enable trigger user`);
+    expect(await rebuildProjection(replica, derive)).toBe(2);
+    expect(await lineOf(id)).toMatchObject({ status: 'ready', nextCellId: 'b' });
   });
 
   it('can be thrown away and rebuilt from the log', async () => {

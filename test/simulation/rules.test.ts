@@ -552,6 +552,40 @@ describe('the line of an instance in the projection', () => {
     expect(line(scene)).toMatchObject({ status: 'completed', lastSeq: 6 });
   });
 
+  test('says running once of an instance that is advanced over and over, and what a crash leaves open is found', async () => {
+    const scene = new Scene([HELD, { ...HELD, id: 'b' }, { ...HELD, id: 'c' }, { ...HELD, id: 'd' }]);
+    const holder = await scene.held();
+    for (const request of ['q1', 'q2', 'q3']) await scene.brings(scene.advance(request, { maxCells: 1 }));
+    expect(line(scene)).toMatchObject({ status: 'running', lastSeq: 3 });
+    scene.hold = new Promise(() => undefined);
+    void scene.advance('q4', { maxCells: 1 });
+    await scene.until('the effect', () => scene.ran.length === 4);
+    expect(scene.story).toHaveLength(7);
+    expect(line(scene)).toMatchObject({ status: 'running', lastSeq: 3 });
+    holder.process.kill();
+    await scene.until('the doubt', () => line(scene)?.status === 'in_doubt');
+    expect(line(scene)).toMatchObject({ lastSeq: 8 });
+  });
+
+  test('says running anew, now and then, of one that goes on for long, so that no sweep takes it for left behind', async () => {
+    const cells = Array.from({ length: 24 }, (_, n) => ({ ...HELD, id: `c${n}` }));
+    const scene = new Scene(cells);
+    await scene.held();
+    await scene.brings(scene.advance('q0', { maxCells: 1 }));
+    const saidAtMs = new Set<number>();
+    for (let nth = 1; nth < 20; nth++) {
+      await scene.brings(scene.advance(`q${nth}`, { maxCells: 1 }));
+      const { status, updatedAtMs } = line(scene)!;
+      expect(status).toBe('running');
+      saidAtMs.add(updatedAtMs);
+      expect(scene.cluster.world.nowMs - updatedAtMs).toBeLessThan(400);
+      await scene.pass(60);
+    }
+    const times = [...saidAtMs];
+    for (const [nth, ms] of times.slice(1).entries()) expect(ms - times[nth]!).toBeGreaterThan(245);
+    expect(times.length).toBeGreaterThan(2);
+  });
+
   test('that a crash left running is mended by a sweep, though nobody asks', async () => {
     const scene = new Scene([HELD, { ...HELD, id: 'b' }, { ...HELD, id: 'c' }]);
     const holder = await scene.held();

@@ -62,7 +62,8 @@ export class SimPostgres {
   /** All or nothing: the entry's rows and its receipt, or why not. */
   append(entry: AppendEntry): AppendOutcome {
     // A sweep finds an open attempt by its line, so the two are never apart.
-    if (entry.rows.at(-1)?.kind === 'started' && entry.projection?.status !== 'running')
+    const line = entry.projection ?? this.projection.get(entry.instanceId);
+    if (entry.rows.at(-1)?.kind === 'started' && line?.status !== 'running')
       throw new Error(`an intent of ${entry.instanceId} came without its line`);
     const log = this.rowsOf(entry.instanceId);
     const refusal = this.#refusal(entry, log);

@@ -74,18 +74,12 @@ export function unsettledInstances(
 /**
  * Updates lines from ids, statuses, next cells and seqs, the first of them the parameter of that number. Each
  * instance has its line since it was started.
- *
- * An instance that is advanced over and over stays `running`. Then neither that nor the time is written anew, but for
- * four times a second, so that no index changes and the new line fits beside the old one.
  */
 export function updateOfLines(first: number, form: Form = 'many'): string {
   return `
     update leasehold_projection.instances p
       set status = u.status, next_cell_id = u.next_cell_id, last_seq = u.last_seq,
-          updated_at = case
-            when p.status = u.status and p.updated_at > clock_timestamp() - interval '250 milliseconds' then p.updated_at
-            else clock_timestamp()
-          end
+          updated_at = clock_timestamp()
       from (${rowsFrom(first, ['text', 'text', 'text', 'bigint'], form)})
              as u (instance_id, status, next_cell_id, last_seq)
       where p.instance_id = u.instance_id and u.last_seq >= p.last_seq`;
@@ -114,6 +108,9 @@ const UPDATE_LINES = `${updateOfLines(1)} and (u.last_seq, u.status) is distinct
  * Puts what was derived at `lastSeq` into the projection, unless the log has moved on since. A line that claims to be
  * ahead of the log is mended too, if it stood so in this statement's snapshot: one that is ahead only because an
  * append has committed meanwhile is the better one.
+ *
+ * Of an instance that has just moved, `running` takes the place of `ready` and `parked`: its holder may have said so, and rely
+ * on it that a sweep finds the next attempt by that. If nobody does, the sweep mends it.
  */
 export async function putProjection(
   db: Queryable,
@@ -127,7 +124,10 @@ export async function putProjection(
          from leasehold.executions where instance_id = $1)
      insert into leasehold_projection.instances as p
          (instance_id, runbook_id, version, status, next_cell_id, last_seq, updated_at)
-       select i.instance_id, i.runbook_id, i.version, $3, $4, $2, coalesce(newest.moved_at, i.recorded_at)
+       select i.instance_id, i.runbook_id, i.version,
+           case when $3 in ('ready', 'parked') and newest.moved_at > clock_timestamp() - interval '10 seconds'
+             then 'running' else $3 end,
+           $4, $2, coalesce(newest.moved_at, i.recorded_at)
          from leasehold.instances i, newest where i.instance_id = $1 and newest.seq = $2
        on conflict (instance_id) do update
          set runbook_id = excluded.runbook_id, version = excluded.version, status = excluded.status,

@@ -62,7 +62,7 @@ export const LIVENESS: readonly Check[] = [
     name: 'projection-agrees',
     guarantee: 4,
     severity: 'warning',
-    states: 'the line that listing and sweeping read says what the log says',
+    states: 'the line that listing and sweeping read says what the log says, within a minute',
     of: 'lines',
     needs: ['runbook', 'projection'],
     look({ evidence: { rows, projection, instance, instanceId, now }, walk }, say) {
@@ -91,8 +91,8 @@ export const LIVENESS: readonly Check[] = [
 ];
 
 /**
- * Whether the line still says `running` of an attempt that has ended just now: where an instance is advanced over and over,
- * that is written once it rests, and after a crash by a sweep.
+ * Whether the line still says `running` of an attempt that was under way just now: while an instance is advanced over and over
+ * its line is not written anew, but once it rests, and after a crash by a sweep.
  */
 function restsSoon(
   line: { status: string; lastSeq: number },
@@ -103,8 +103,8 @@ function restsSoon(
   const last = rows.at(-1);
   if (last === undefined || now === undefined || Date.parse(now) - Date.parse(last.recordedAt) > GRACE_MS)
     return false;
-  const newestIntent = rows.findLast(({ kind }) => kind === 'started');
-  return line.status === 'running' && line.lastSeq === newestIntent?.seq && statuses.includes('ready');
+  const mayLag = statuses.some((status) => status === 'ready' || status === 'parked' || status === 'running');
+  return line.status === 'running' && line.lastSeq <= last.seq && mayLag;
 }
 
 /** Whether the doubt is settled without a person as soon as a replica looks at it. A probe may not find it out. */

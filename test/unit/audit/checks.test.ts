@@ -408,6 +408,13 @@ describe('what is not there', () => {
     evidence.projection = { status: 'running', nextCellId: 'again', lastSeq: 7 };
     expect(found()).toEqual([]);
     evidence.projection.lastSeq = 4;
+    expect(found()).toEqual([]);
+    evidence.projection.lastSeq = 9;
+    expect(found()).toHaveLength(1);
+    evidence.projection = { status: 'ready', nextCellId: 'again', lastSeq: 7 };
+    expect(found()).toHaveLength(1);
+    evidence.projection.status = 'running';
+    evidence.now = new Date(Date.parse(evidence.rows.at(-1)!.recordedAt) + 61_000).toISOString();
     expect(found()).toHaveLength(1);
   });
 
