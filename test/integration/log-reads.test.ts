@@ -151,13 +151,31 @@ describe('evidence', () => {
 });
 
 it('the highest token is that of any row or receipt', async () => {
-  const replica = log(await logDatabase());
+  const own = await logDatabase();
+  const replica = log(own);
   expect(await replica.highestToken()).toBe(0);
   await replica.append(entryOf([newRow(freshId(), 1, 'started', { fencingToken: 41 })]));
   await replica.append(entryOf([newRow(freshId(), 1, 'started', { fencingToken: 7 })]));
   expect(await replica.highestToken()).toBe(41);
   await replica.append(receiptEntry(freshId(), freshId('q'), 0, { fencingToken: 5_000_000_000 }));
   expect(await replica.highestToken()).toBe(5_000_000_000);
+  // A receipt that comes with rows has the token of the last of them: only the others are kept to be found by it.
+  const id = freshId();
+  const over = { fencingToken: 6_000_000_000 };
+  const rows = [newRow(id, 1, 'satisfied', over), newRow(id, 2, 'satisfied', { ...over, cellId: 'b' })];
+  for (const some of [rows.slice(0, 1), rows.slice(1)])
+    await replica.append(receiptEntry(id, freshId('q'), some[0]!.seq, { ...over, rows: some }));
+  await replica.append(
+    receiptEntry(freshId(), freshId('q'), 2, {
+      rows: rows.map((row) => ({ ...row, instanceId: 'both' })),
+      instanceId: 'both',
+      ...over,
+    }),
+  );
+  expect(await replica.highestToken()).toBe(6_000_000_000);
+  const owner = await connect(own.ownerUrl);
+  const alone = await owner.query('select fencing_token from leasehold.requests where not with_rows');
+  expect(alone.rows).toEqual([{ fencing_token: '5000000000' }]);
 });
 
 it('instances are looked up by their keys, however much the tables grew since the first look', async () => {

@@ -222,6 +222,22 @@ it('a receipt and its rows may come in one statement, and a row after that recei
   expect(['LH005', 'LH006']).toContain(await codeOf(client.query(both, [freshId(), freshId('q'), 2, 1])));
 });
 
+it('a receipt may say that it comes with rows only where it does, under the token of the last of them', async () => {
+  const client = await connect(database.appUrl);
+  const together = `with r as (
+    insert into leasehold.executions (instance_id, seq, fencing_token, replica_id, kind, cell_id, request_id)
+      values ($1, 1, 10, 'r', 'satisfied', 'a', $2))
+    insert into leasehold.requests (request_id, instance_id, fencing_token, last_seq, receipt, with_rows)
+      values ($2, $1, $3, 1, '{}', true)`;
+  const alone = `insert into leasehold.requests (request_id, instance_id, fencing_token, last_seq, receipt, with_rows)
+    values ($2, $1, 10, $3, '{}', true)`;
+  const instanceId = freshId();
+  expect(await codeOf(client.query(together, [instanceId, freshId('q'), 10]))).toBe('ok');
+  expect(await codeOf(client.query(together, [freshId(), freshId('q'), 11]))).toBe('23514');
+  expect(await codeOf(client.query(alone, [instanceId, freshId('q'), 1]))).toBe('23514');
+  expect(await codeOf(client.query(alone, [freshId(), freshId('q'), 0]))).toBe('23514');
+});
+
 it('a row waits for a receipt of its instance that is not committed yet, and then sees it', async () => {
   const [first, second, watcher] = [
     await connect(database.appUrl),

@@ -71,8 +71,8 @@ const EXECUTIONS = `
       from generate_series($2::int, $3::int) i, generate_series(1, $4::int) s`;
 
 const RECEIPTS = `
-  insert into leasehold.requests (request_id, instance_id, fencing_token, last_seq, receipt)
-    select $1 || '-' || i || '-r' || c, $1 || '-' || i, 1, c * 2,
+  insert into leasehold.requests (request_id, instance_id, fencing_token, last_seq, with_rows, receipt)
+    select $1 || '-' || i || '-r' || c, $1 || '-' || i, 1, c * 2, true,
            jsonb_build_object(
              'requestId', $1 || '-' || i || '-r' || c, 'instanceId', $1 || '-' || i, 'outcome', 'advanced',
              'steps', jsonb_build_array(

@@ -88,10 +88,13 @@ const recorded = (form: Form): string => `
       ${rowsFrom(1, ROW, form)}
       returning recorded_at)`;
 
+/** Entries are all with rows or all without, and one row is told as such. */
+const WITH_ROWS = { one: 'true', many: `$1 <> '{}'` };
+
 const receipted = (first: number, form: Form): string => `
   receipted as (
-    insert into leasehold.requests (request_id, instance_id, fencing_token, last_seq, receipt)
-      ${rowsFrom(first, RECEIPT, form)})`;
+    insert into leasehold.requests (request_id, instance_id, fencing_token, last_seq, receipt, with_rows)
+      select r.*, ${WITH_ROWS[form]} from (${rowsFrom(first, RECEIPT, form)}) r)`;
 
 const projected = (first: number, form: Form): string => `projected as (${updateOfLines(first, form)})`;
 

@@ -29,7 +29,7 @@ export async function highestToken(db: Queryable): Promise<FencingToken> {
   const [line] = await db.query<{ token: string }>(
     `select greatest(
        (select max(fencing_token) from leasehold.executions where kind not in ('completed', 'failed')),
-       (select max(fencing_token) from leasehold.requests), 0) as token`,
+       (select max(fencing_token) from leasehold.requests where not with_rows), 0) as token`,
   );
   return exactInteger(line?.token ?? 0);
 }
