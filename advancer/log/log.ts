@@ -161,7 +161,7 @@ export interface Log {
    * @param after where an earlier page ended
    */
   unsettled(limit: number, quietMs: number, after?: Unsettled): Promise<Unsettled[]>;
-  /** Writes lines of the projection; one whose log was known further on already stays as it is. */
+  /** Writes lines of the projection, of instances at rest; one whose log has moved on, or is being appended to, stays as it is. */
   project(lines: readonly ProjectionLine[]): Promise<void>;
   list(filter: {
     status?: string;

@@ -28,7 +28,7 @@ import { prepareAppends } from './sql/append.ts';
 import { insertNextClaim, newestClaim } from './sql/claims.ts';
 import { insertInstance, instanceIdsAfter, readInstance, readLogs } from './sql/instances.ts';
 import { insertLateOutcome, insertRefusal, readLateOutcomes } from './sql/late.ts';
-import { listInstances, putProjection, updateLines, unsettledInstances } from './sql/projection.ts';
+import { listInstances, putLines, putProjection, unsettledInstances } from './sql/projection.ts';
 import type { InstanceReading, ReadingWanted } from './sql/instances.ts';
 import type { ListFilter } from './sql/projection.ts';
 import { receiptOf } from './sql/receipts.ts';
@@ -206,7 +206,7 @@ export class PostgresLog implements Log {
   }
 
   project(lines: readonly ProjectionLine[]): Promise<void> {
-    return updateLines(this.#writes, lines);
+    return putLines(this.#writes, lines);
   }
 
   list(filter: ListFilter): Promise<ListedInstance[]> {

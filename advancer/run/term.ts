@@ -179,7 +179,10 @@ export class Term implements Lagging {
     return commit;
   }
 
-  /** Whether the line may stay as it is for now: it will be written soon, or says already what a sweep must know. */
+  /**
+   * Whether the line may stay as it is for now: it will be written soon, or says already what a sweep must know. Should it not
+   * say so any more, because a later term has found the instance at rest, the log's guard writes it all the same.
+   */
   #mayLag(status: InstanceStatus, nowMs: number): boolean {
     if (status === 'ready') return nowMs - this.#readySinceMs < BUSY_MS;
     return status === 'running' && nowMs - this.#saidRunningMs < BUSY_MS;

@@ -1,9 +1,21 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 
-import type { Instance, LateOutcome, Projection, Unsettled } from '../../advancer/log/log.ts';
+import type { AppendEntry, Instance, LateOutcome, Projection, Unsettled } from '../../advancer/log/log.ts';
 import { rebuildProjection } from '../../advancer/log/rebuild.ts';
+import type { NewRow } from '../../src/execution/row.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
-import { RUNBOOK, connect, entryOf, freshId, log, logDatabase, newRow, receiptEntry } from './log-fixture.ts';
+import {
+  RUNBOOK,
+  connect,
+  entryOf,
+  freshId,
+  insertRow,
+  log,
+  logDatabase,
+  newRow,
+  receiptEntry,
+  waitForBlocked,
+} from './log-fixture.ts';
 import type { LogDatabase } from './log-fixture.ts';
 
 let database: LogDatabase;
@@ -218,6 +230,7 @@ it('instances are looked up by their keys, however much the tables grew since th
 
 describe('the projection', () => {
   const running: Projection = { status: 'running', nextCellId: 'a' };
+  const lineless = (row: NewRow): AppendEntry => entryOf([row], { projection: undefined });
 
   it('begins as ready and follows each append, but never backwards', async () => {
     const own = await logDatabase();
@@ -317,33 +330,73 @@ describe('the projection', () => {
     expect(await replica.unsettled(10, 3_600_000)).toEqual([]);
   });
 
-  it('of an instance that has just moved is rebuilt as running, which its holder may count on', async () => {
+  it('says running of an intent that came without a line, whoever has found the instance at rest before it', async () => {
     const own = await logDatabase();
-    const replica = log(own);
-    const owner = await connect(own.ownerUrl);
+    const [replica, client] = [log(own), await connect(own.appUrl)];
     await replica.pushRunbook(RUNBOOK);
-    const moved = newInstance();
-    const id = moved.instanceId;
-    const started = newInstance();
-    for (const instance of [moved, started]) await replica.startInstance(instance);
-    await replica.append(entryOf([newRow(id, 1, 'started')], { projection: running }));
-    await replica.append(entryOf([newRow(id, 2, 'completed')]));
+    const { instanceId: id, ...rest } = newInstance();
+    await replica.startInstance({ instanceId: id, ...rest });
     const ready: Projection = { status: 'ready', nextCellId: 'b' };
-    const derive = ({ rows }: { rows: unknown[] }): Projection =>
-      rows.length > 0 ? ready : { status: 'ready', nextCellId: 'a' };
-    const lineOf = async (instanceId: string) =>
-      (await replica.list({ limit: 10 })).find((one) => one.instanceId === instanceId);
-    expect(await rebuildProjection(replica, derive)).toBe(2);
-    expect(await lineOf(id)).toMatchObject({ status: 'running', nextCellId: 'b', lastSeq: 2 });
-    expect(await lineOf(started.instanceId)).toMatchObject({ status: 'ready', nextCellId: 'a' });
-    await replica.project([{ instanceId: id, lastSeq: 2, projection: ready }]);
-    expect(await lineOf(id)).toMatchObject({ status: 'ready' });
-    // As if it had moved long ago.
-    await owner.query(`alter table leasehold.executions disable trigger user`);
-    await owner.query(`update leasehold.executions set recorded_at = recorded_at - interval '1 minute'`);
-    await owner.query(`alter table leasehold.executions enable trigger user`);
-    expect(await rebuildProjection(replica, derive)).toBe(2);
-    expect(await lineOf(id)).toMatchObject({ status: 'ready', nextCellId: 'b' });
+    await replica.append(entryOf([newRow(id, 1, 'started')], { projection: running }));
+    await replica.append(lineless(newRow(id, 2, 'completed')));
+    await replica.append(lineless(newRow(id, 3, 'started', { cellId: 'b' })));
+    expect(await replica.list({ limit: 10 })).toMatchObject([{ status: 'running', lastSeq: 1 }]);
+    await replica.append(lineless(newRow(id, 4, 'completed', { cellId: 'b' })));
+    await replica.project([{ instanceId: id, lastSeq: 4, projection: ready }]);
+    expect(await replica.list({ limit: 10 })).toMatchObject([{ status: 'ready', lastSeq: 4 }]);
+    await replica.append(lineless(newRow(id, 5, 'started', { cellId: 'c' })));
+    expect(await replica.list({ limit: 10 })).toMatchObject([
+      { status: 'running', lastSeq: 5, nextCellId: 'c' },
+    ]);
+    // By any client, and where a statement has more rows than one.
+    await client.query(`insert into leasehold.executions
+        (instance_id, seq, fencing_token, replica_id, kind, cell_id)
+      values ('${id}', 6, 10, 'r', 'completed', 'c'), ('${id}', 7, 10, 'r', 'started', 'd')`);
+    expect(await replica.list({ limit: 10 })).toMatchObject([{ status: 'running', lastSeq: 5 }]);
+    await replica.project([{ instanceId: id, lastSeq: 7, projection: ready }]);
+    await client.query(`insert into leasehold.executions
+        (instance_id, seq, fencing_token, replica_id, kind, cell_id)
+      values ('${id}', 8, 10, 'r', 'completed', 'd'), ('${id}', 9, 10, 'r', 'started', 'e')`);
+    expect(await replica.list({ limit: 10 })).toMatchObject([
+      { status: 'running', lastSeq: 9, nextCellId: 'e' },
+    ]);
+  });
+
+  it('of an instance at rest waits for nobody who appends to it, and does not get past him', async () => {
+    const own = await logDatabase();
+    const [replica, other] = [log(own), await connect(own.appUrl)];
+    const watcher = await connect(own.superuserUrl);
+    await replica.pushRunbook(RUNBOOK);
+    const [one, two] = ['i1', 'i2'];
+    for (const instanceId of [one, two]) {
+      await replica.startInstance(newInstance({ instanceId }));
+      await replica.append(entryOf([newRow(instanceId, 1, 'started')], { projection: running }));
+      await replica.append(lineless(newRow(instanceId, 2, 'completed')));
+    }
+    const ready: Projection = { status: 'ready', nextCellId: 'b' };
+    const lines = [one, two].map((instanceId) => ({ instanceId, lastSeq: 2, projection: ready }));
+    await other.query('begin');
+    await insertRow(other, newRow(one, 3, 'started', { cellId: 'b' }));
+    await replica.project(lines);
+    expect(await replica.list({ limit: 10 })).toMatchObject([
+      { instanceId: one, status: 'running', lastSeq: 1 },
+      { instanceId: two, status: 'ready', lastSeq: 2 },
+    ]);
+    // Who derives a line anew waits, and finds that the log has moved on.
+    const rebuilt = replica.putProjection(one, 2, ready);
+    await waitForBlocked(watcher);
+    await other.query('commit');
+    await rebuilt;
+    await replica.project(lines);
+    expect(await replica.list({ limit: 1 })).toMatchObject([{ status: 'running', lastSeq: 1 }]);
+    // The other way round: the intent waits, and then sees the line.
+    await other.query('begin');
+    await other.query(`select leasehold_projection.rebuild_line($1, 'ready', 'b', 2)`, [two]);
+    const intent = replica.append(lineless(newRow(two, 3, 'started', { cellId: 'b' })));
+    await waitForBlocked(watcher);
+    await other.query('commit');
+    expect(await intent).toMatchObject({ kind: 'appended' });
+    expect((await replica.list({ limit: 10 })).at(-1)).toMatchObject({ status: 'running', lastSeq: 3 });
   });
 
   it('can be thrown away and rebuilt from the log', async () => {

@@ -61,10 +61,6 @@ export class SimPostgres {
 
   /** All or nothing: the entry's rows and its receipt, or why not. */
   append(entry: AppendEntry): AppendOutcome {
-    // A sweep finds an open attempt by its line, so the two are never apart.
-    const line = entry.projection ?? this.projection.get(entry.instanceId);
-    if (entry.rows.at(-1)?.kind === 'started' && line?.status !== 'running')
-      throw new Error(`an intent of ${entry.instanceId} came without its line`);
     const log = this.rowsOf(entry.instanceId);
     const refusal = this.#refusal(entry, log);
     if (refusal !== undefined) {
@@ -92,6 +88,12 @@ export class SimPostgres {
     const { instanceId, projection } = entry;
     if (projection !== undefined) {
       this.#project({ instanceId, lastSeq: this.rowsOf(instanceId).length, projection });
+    }
+    // A sweep finds an open attempt by its line, so the guard sees to it that the two are never apart.
+    const intent = rows.at(-1);
+    if (intent?.kind === 'started' && this.projection.get(instanceId)?.status !== 'running') {
+      const running = { status: 'running', nextCellId: intent.cellId } as const;
+      this.#project({ instanceId, lastSeq: intent.seq, projection: running });
     }
     return { kind: 'appended', rows };
   }
@@ -245,7 +247,12 @@ export class SimPostgres {
             )
             .slice(0, limit),
         ),
-      project: (lines) => call('project', () => lines.forEach((line) => this.#project(line))),
+      project: (lines) =>
+        call('project', () => {
+          for (const line of lines) {
+            if (this.rowsOf(line.instanceId).length <= line.lastSeq) this.#project(line);
+          }
+        }),
       list: () => Promise.resolve([]),
       check: () => call('check', () => undefined),
       close: () => Promise.resolve(),

@@ -96,21 +96,17 @@ export function valuesOfLines(lines: readonly ProjectionLine[], form: Form = 'ma
   ];
 }
 
-/** Writes lines that were left out of their appends. */
-export async function updateLines(db: Queryable, lines: readonly ProjectionLine[]): Promise<void> {
-  const ordered = lines.toSorted((a, b) => (a.instanceId < b.instanceId ? -1 : 1));
-  await db.query(UPDATE_LINES, valuesOfLines(ordered));
+/** Writes lines that were left out of their appends, of instances that nobody appends to now. */
+export async function putLines(db: Queryable, lines: readonly ProjectionLine[]): Promise<void> {
+  await db.query(
+    'select leasehold_projection.put_lines($1::text[], $2::text[], $3::text[], $4::bigint[])',
+    valuesOfLines(lines),
+  );
 }
 
-const UPDATE_LINES = `${updateOfLines(1)} and (u.last_seq, u.status) is distinct from (p.last_seq, p.status)`;
-
 /**
- * Puts what was derived at `lastSeq` into the projection, unless the log has moved on since. A line that claims to be
- * ahead of the log is mended too, if it stood so in this statement's snapshot: one that is ahead only because an
- * append has committed meanwhile is the better one.
- *
- * Of an instance that has just moved, `running` takes the place of `ready` and `parked`: its holder may have said so, and rely
- * on it that a sweep finds the next attempt by that. If nobody does, the sweep mends it.
+ * Puts what was derived at `lastSeq` into the projection, whatever stands there, unless the log has moved on since. It waits for
+ * whoever appends to the instance.
  */
 export async function putProjection(
   db: Queryable,
@@ -118,24 +114,10 @@ export async function putProjection(
   lastSeq: number,
   projection: Projection,
 ): Promise<void> {
-  await db.query(
-    `with newest as (
-       select coalesce(max(seq), 0) as seq, max(recorded_at) as moved_at
-         from leasehold.executions where instance_id = $1)
-     insert into leasehold_projection.instances as p
-         (instance_id, runbook_id, version, status, next_cell_id, last_seq, updated_at)
-       select i.instance_id, i.runbook_id, i.version,
-           case when $3 in ('ready', 'parked') and newest.moved_at > clock_timestamp() - interval '10 seconds'
-             then 'running' else $3 end,
-           $4, $2, coalesce(newest.moved_at, i.recorded_at)
-         from leasehold.instances i, newest where i.instance_id = $1 and newest.seq = $2
-       on conflict (instance_id) do update
-         set runbook_id = excluded.runbook_id, version = excluded.version, status = excluded.status,
-             next_cell_id = excluded.next_cell_id, last_seq = excluded.last_seq,
-             updated_at = excluded.updated_at
-         where excluded.last_seq >= p.last_seq
-            or p.last_seq = (select l.last_seq from leasehold_projection.instances l, newest
-                               where l.instance_id = $1 and l.last_seq > newest.seq)`,
-    [instanceId, lastSeq, projection.status, projection.nextCellId],
-  );
+  await db.query('select leasehold_projection.rebuild_line($1, $2, $3, $4::bigint)', [
+    instanceId,
+    projection.status,
+    projection.nextCellId,
+    lastSeq,
+  ]);
 }

@@ -103,7 +103,7 @@ function restsSoon(
   const last = rows.at(-1);
   if (last === undefined || now === undefined || Date.parse(now) - Date.parse(last.recordedAt) > GRACE_MS)
     return false;
-  const mayLag = statuses.some((status) => status === 'ready' || status === 'parked' || status === 'running');
+  const mayLag = statuses.includes('ready') || statuses.includes('running');
   return line.status === 'running' && line.lastSeq <= last.seq && mayLag;
 }
 
