@@ -30,7 +30,8 @@ export type Commit =
   | { kind: 'receipted'; receipt: Receipt };
 
 /**
- * An instance that was left `ready`, or found `running` by its line, not longer ago than this is being advanced over and over.
+ * An instance that was left `ready`, or whose line was written as `running`, not longer ago than this is being advanced over and
+ * over.
  * Shorter than a sweep leaves a `running` line alone, so that the line of such an instance never looks left behind.
  */
 const BUSY_MS = 250;
@@ -59,7 +60,6 @@ export class Term implements Lagging {
   #readySinceMs = Number.NEGATIVE_INFINITY;
   /** When the line was last written as `running`, if it says so for certain; on the monotonic clock. */
   #saidRunningMs = Number.NEGATIVE_INFINITY;
-  #committing = false;
 
   constructor(context: RunContext, holding: Holding, snapshot: Snapshot) {
     this.#context = context;
@@ -142,7 +142,6 @@ export class Term implements Lagging {
       this.#lags = false;
       this.#saidRunningMs = Number.NEGATIVE_INFINITY;
     }
-    this.#committing = true;
     const definite = await appendDefinitely(this.#context, {
       instanceId: this.holding.instanceId,
       fencingToken: this.holding.token,
@@ -154,7 +153,6 @@ export class Term implements Lagging {
           : { requestId, receipt, lastSeq: this.course.state.lastSeq },
       projection: late ? undefined : { status, nextCellId: this.nextCellId },
     });
-    this.#committing = false;
     const commit = definite.kind === 'appended' ? COMMITTED : await this.#take(definite, rows);
     if (closing !== undefined) this.#context.attempts.end(closing);
     this.#spent ||= commit.kind !== 'committed';
@@ -192,7 +190,8 @@ export class Term implements Lagging {
   lateLine(nowMs: number): ProjectionLine | 'later' | undefined {
     if (!this.#lags || this.#spent || this.dirty) return undefined;
     // What is on its way may not come to stand.
-    if (this.#committing || nowMs - this.#readySinceMs < AT_REST_MS) return 'later';
+    if (this.course.state.lastSeq !== this.#committedSeq || nowMs - this.#readySinceMs < AT_REST_MS)
+      return 'later';
     this.#lags = false;
     // From here on it may say `ready`.
     this.#saidRunningMs = Number.NEGATIVE_INFINITY;

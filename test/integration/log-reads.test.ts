@@ -334,9 +334,16 @@ describe('the projection', () => {
     const own = await logDatabase();
     const [replica, client] = [log(own), await connect(own.appUrl)];
     await replica.pushRunbook(RUNBOOK);
-    const { instanceId: id, ...rest } = newInstance();
-    await replica.startInstance({ instanceId: id, ...rest });
+    const instance = newInstance();
+    const id = instance.instanceId;
+    await replica.startInstance(instance);
     const ready: Projection = { status: 'ready', nextCellId: 'b' };
+    const outcomeAndIntent = (seq: number, done: string, next: string): Promise<unknown> =>
+      client.query(
+        `insert into leasehold.executions (instance_id, seq, fencing_token, replica_id, kind, cell_id)
+           values ($1, $2, 10, 'r', 'completed', $3), ($1, $2 + 1, 10, 'r', 'started', $4)`,
+        [id, seq, done, next],
+      );
     await replica.append(entryOf([newRow(id, 1, 'started')], { projection: running }));
     await replica.append(lineless(newRow(id, 2, 'completed')));
     await replica.append(lineless(newRow(id, 3, 'started', { cellId: 'b' })));
@@ -349,14 +356,10 @@ describe('the projection', () => {
       { status: 'running', lastSeq: 5, nextCellId: 'c' },
     ]);
     // By any client, and where a statement has more rows than one.
-    await client.query(`insert into leasehold.executions
-        (instance_id, seq, fencing_token, replica_id, kind, cell_id)
-      values ('${id}', 6, 10, 'r', 'completed', 'c'), ('${id}', 7, 10, 'r', 'started', 'd')`);
+    await outcomeAndIntent(6, 'c', 'd');
     expect(await replica.list({ limit: 10 })).toMatchObject([{ status: 'running', lastSeq: 5 }]);
     await replica.project([{ instanceId: id, lastSeq: 7, projection: ready }]);
-    await client.query(`insert into leasehold.executions
-        (instance_id, seq, fencing_token, replica_id, kind, cell_id)
-      values ('${id}', 8, 10, 'r', 'completed', 'd'), ('${id}', 9, 10, 'r', 'started', 'e')`);
+    await outcomeAndIntent(8, 'd', 'e');
     expect(await replica.list({ limit: 10 })).toMatchObject([
       { status: 'running', lastSeq: 9, nextCellId: 'e' },
     ]);

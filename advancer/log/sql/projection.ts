@@ -75,7 +75,7 @@ export function unsettledInstances(
  * Updates lines from ids, statuses, next cells and seqs, the first of them the parameter of that number. Each
  * instance has its line since it was started.
  */
-export function updateOfLines(first: number, form: Form = 'many'): string {
+export function updateOfLines(first: number, form: Form): string {
   return `
     update leasehold_projection.instances p
       set status = u.status, next_cell_id = u.next_cell_id, last_seq = u.last_seq,
@@ -85,7 +85,7 @@ export function updateOfLines(first: number, form: Form = 'many'): string {
       where p.instance_id = u.instance_id and u.last_seq >= p.last_seq`;
 }
 
-/** The parameters of {@link updateOfLines}, in the order of instances, as in every statement that locks several. */
+/** The parameters of {@link updateOfLines}, and of {@link putLines}: a column each. */
 export function valuesOfLines(lines: readonly ProjectionLine[], form: Form = 'many'): unknown[] {
   const { text, number } = PARAMETERS[form];
   return [
