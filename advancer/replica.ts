@@ -157,6 +157,7 @@ export class Replica {
       router: this.router,
       desk,
       pulse: this.#pulse,
+      replicaId: this.leases.replicaId,
       clock,
       logger,
       count,

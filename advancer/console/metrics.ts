@@ -33,6 +33,7 @@ export function createMetrics(): Metrics {
   const fenced = counter('fenced_appends', 'Appends that were refused because a later term had written');
   const late = by('kind', 'late_outcomes', 'Outcomes that were kept as evidence, by kind');
   const takeOvers = counter('take_overs', 'Leases taken over from an unreachable holder');
+  const declined = counter('declined_advances', 'Advances for this replica alone of what it does not hold');
   const unknown = counter('unknown_appends', 'Appends whose answer was lost');
   return {
     contentType: registry.contentType,
@@ -55,6 +56,9 @@ export function createMetrics(): Metrics {
           return;
         case 'take_over':
           takeOvers.inc();
+          return;
+        case 'declined':
+          declined.inc();
           return;
         case 'unknown_append':
           unknown.inc();

@@ -4,7 +4,7 @@ import type { Standing } from '../run/advance.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
 import type { Guest } from './lobby.ts';
 
-/** What came of serving a broadcast request on a held instance. */
+/** What came of serving a request on a held instance. */
 export type Served =
   /** `recorded`: the answer is in the log, for whoever takes the request up again. */
   { kind: 'answered'; reply: Json; recorded: boolean } | { kind: 'handed_on' };
@@ -17,7 +17,7 @@ export type Forward = {
   body: string;
 };
 
-/** What a broadcast request wants, whatever its verb. */
+/** What a request wants, whatever its verb. */
 export interface Errand {
   /** Tells it from all other requests, on every replica alike. */
   key: string;
@@ -33,11 +33,13 @@ export interface Errand {
 }
 
 /**
- * A broadcast request as this replica remembers it, until it is answered by whoever, or expires. Every replica
- * remembers every request, so that one survives the death of the replica that was serving it.
+ * A request as this replica remembers it, until it is answered by whoever, or expires. Every replica remembers every
+ * broadcast, so that one survives the death of the replica that was serving it.
  */
 export class Ask implements Standing {
   readonly errand: Errand;
+  /** Whether it came to this replica alone: then nobody else knows of it, and whoever sent it looks after it. */
+  direct: boolean;
   /** When its turn order was last laid down, on the monotonic clock. */
   turnsFromMs: number;
   /** Whether it was not served as soon as it came. */
@@ -53,8 +55,9 @@ export class Ask implements Standing {
   #wake: () => void = () => undefined;
   #woken = false;
 
-  constructor(errand: Errand, turnsFromMs: number, reply: (body: Json) => void) {
+  constructor(errand: Errand, direct: boolean, turnsFromMs: number, reply: (body: Json) => void) {
     this.errand = errand;
+    this.direct = direct;
     this.turnsFromMs = turnsFromMs;
     this.#replies = [reply];
   }

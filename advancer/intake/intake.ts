@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import type { Bus, BusMessage, BusSubscription } from '../../src/bus/bus.ts';
-import { QUEUE_GROUP, subjectRest, type Subjects } from '../../src/bus/subjects.ts';
+import { directRest, QUEUE_GROUP, subjectRest, type Subjects } from '../../src/bus/subjects.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Id, isId } from '../../src/ids.ts';
 import type { Json } from '../../src/json.ts';
@@ -35,6 +35,7 @@ export interface IntakeParts {
   router: Router;
   desk: Desk;
   pulse: Pulse;
+  replicaId: string;
   clock: Clock;
   logger: Logger;
   count: (event: Counted) => void;
@@ -57,8 +58,10 @@ export class Intake {
 
   /** Starts listening. */
   open(): void {
-    const { bus, subjects, desk } = this.#parts;
+    const { bus, subjects, desk, replicaId } = this.#parts;
     const queue = { queue: QUEUE_GROUP };
+    // Until the connection is closed: whoever still takes this one for a holder is told at once that it is none any more.
+    bus.subscribe(subjects.allAdvancesAt(replicaId), (m) => this.#directAdvance(m));
     this.#subscriptions = [
       bus.subscribe(
         subjects.start,
@@ -135,6 +138,18 @@ export class Intake {
     const arrivedAtMs = this.#arrivedAtMs();
     const read = (): Errand | undefined => this.#readAdvance(message, instanceId, arrivedAtMs);
     this.#parts.router.receive(new Letter(instanceId, read, replyTo(message)));
+  }
+
+  #directAdvance(message: BusMessage): void {
+    const instanceId = directRest(message.subject);
+    const read = readRequest(instanceId, AdvanceMessage, message.data);
+    if (read.ok) {
+      const errand = advanceErrand(instanceId, read.value, this.#arrivedAtMs(), this.#parts.count);
+      this.#parts.router.takeDirect(errand, replyTo(message));
+      return;
+    }
+    this.#parts.count({ what: 'malformed', verb: 'advance' });
+    message.reply(invalidReceipt(instanceId, message.data, read.error));
   }
 
   #readAdvance(message: BusMessage, instanceId: string, arrivedAtMs: number): Errand | undefined {

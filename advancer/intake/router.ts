@@ -8,7 +8,7 @@ import { LogUnavailable, type Log } from '../log/log.ts';
 import type { Counted, Logger } from '../run/context.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
 import { Ask, type Errand } from './ask.ts';
-import { instanceOfKey } from './errands.ts';
+import { errorReply, instanceOfKey } from './errands.ts';
 import type { Letter } from './letter.ts';
 import { Lobby } from './lobby.ts';
 import type { Peers } from './peers.ts';
@@ -58,7 +58,8 @@ export interface RouterParts {
 
 /**
  * Decides who acts on a broadcast: the holder; if nobody holds the instance, the live replica that ranks first for it;
- * the others remember the request and step in, in rank order, when no lease appears or the holder's lease vanishes.
+ * the others remember the request and step in, in rank order, when no lease appears or the holder's lease vanishes. On
+ * what was sent to this replica alone it acts as the holder, or not at all.
  *
  * Routing decides nothing about safety: two replicas that both act are told apart by the lease, and two terms that
  * both write by the log.
@@ -123,6 +124,25 @@ export class Router {
       });
   }
 
+  /**
+   * Takes up a request that was sent to this replica alone, by who believes that it holds the instance. It is served under
+   * the holding or declined at once: its sender can ask all, and knows what else it was told meanwhile, as nobody here does.
+   */
+  takeDirect(errand: Errand, reply: (body: Json) => void): void {
+    if (this.#closed) {
+      reply(this.#declined(errand));
+      return;
+    }
+    const ask = this.#remember(errand, reply, this.#parts.clock.monotonicMs(), true);
+    if (ask !== undefined) this.#begin(ask);
+  }
+
+  #declined({ instanceId }: Errand): Json {
+    this.#parts.count({ what: 'declined' });
+    const message = `replica ${this.#parts.leases.replicaId} does not hold instance ${instanceId}; ask all, by broadcast`;
+    return errorReply({ code: 'conflict', message });
+  }
+
   #open(letter: Letter, turnsFromMs: number): void {
     this.#drop(letter);
     const { errand } = letter;
@@ -145,14 +165,20 @@ export class Router {
   }
 
   /** Undefined for one that is remembered already, which it is joined to. */
-  #remember(errand: Errand, reply: (body: Json) => void, turnsFromMs: number): Ask | undefined {
+  #remember(
+    errand: Errand,
+    reply: (body: Json) => void,
+    turnsFromMs: number,
+    direct = false,
+  ): Ask | undefined {
     if (this.#closed) return undefined;
     const known = this.#asks.get(errand.key);
     if (known !== undefined && !known.settled) {
       known.alsoReplyTo(reply);
+      known.direct &&= direct;
       return undefined;
     }
-    const ask = new Ask(errand, turnsFromMs, reply);
+    const ask = new Ask(errand, direct, turnsFromMs, reply);
     this.#asks.set(errand.key, ask);
     const ofInstance = this.#byInstance.get(errand.instanceId) ?? new Set();
     this.#byInstance.set(errand.instanceId, ofInstance.add(ask));
@@ -255,7 +281,8 @@ export class Router {
     const { leases, clock } = this.#parts;
     const { instanceId, expiresAtMs } = ask.errand;
     if (clock.wallMs() > expiresAtMs) {
-      if (this.first(instanceId)) this.#refuse(ask, 'expired', 'the request had expired when it arrived');
+      if (ask.direct || this.first(instanceId))
+        this.#refuse(ask, 'expired', 'the request had expired when it arrived');
       return;
     }
     while (!ask.settled) {
@@ -264,6 +291,10 @@ export class Router {
         if (await this.#serve(ask, holding)) return;
         ask.turnsFromMs = clock.monotonicMs();
         continue;
+      }
+      if (ask.direct) {
+        ask.answer(this.#declined(ask.errand));
+        return;
       }
       if (this.#closed || clock.wallMs() > expiresAtMs) return;
       ask.remembered = true;
@@ -281,9 +312,9 @@ export class Router {
       if (served.kind === 'handed_on') {
         // A holding that was handed on and is still trusted belongs to a replica that is draining.
         if (holding.trusted() && !this.#closed) await this.#parts.clock.sleep(RETRY_MS);
-        return this.#closed;
+        return false;
       }
-      this.#parts.tellAnswered(ask.errand.key, served.recorded);
+      this.#tellAnswered(ask, served.recorded);
       ask.answer(served.reply);
       return true;
     } catch (cause) {
@@ -387,8 +418,13 @@ export class Router {
   }
 
   #refuse(ask: Ask, outcome: 'unavailable' | 'expired', why: string): void {
-    this.#parts.tellAnswered(ask.errand.key, false);
+    this.#tellAnswered(ask, false);
     ask.answer(ask.errand.refusal(outcome, why));
+  }
+
+  /** Whoever remembers it may forget it. */
+  #tellAnswered(ask: Ask, recorded: boolean): void {
+    if (!ask.direct) this.#parts.tellAnswered(ask.errand.key, recorded);
   }
 
   #rank(id: string, without?: string): number {

@@ -45,6 +45,7 @@ export type Counted =
   | { what: 'fenced' }
   | { what: 'late_outcome'; kind: string }
   | { what: 'take_over' }
+  | { what: 'declined' }
   | { what: 'unknown_append' };
 
 /** Everything that running an instance needs from outside; the simulation replaces each part. */

@@ -4,13 +4,15 @@ import type { Clock } from '../clock.ts';
 import type { Json } from '../json.ts';
 import type { AdvanceMessage, ErrorCode } from '../request/messages.ts';
 import type { Outcome, Receipt, ReceiptError } from '../request/receipt.ts';
-import { readReply } from './replies.ts';
+import type { KnownHolders } from './holders.ts';
+import { readError, readReply } from './replies.ts';
 
 /** One advance to ask for, and how to wait for its answer. All times in milliseconds. */
 export interface AdvanceCall {
   bus: Bus;
   subjects: Subjects;
   clock: Clock;
+  holders: KnownHolders;
   instanceId: string;
   message: AdvanceMessage & { expiresAt: string };
   /** When to stop waiting; the run itself goes on. */
@@ -26,6 +28,8 @@ export interface AdvanceCall {
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 1_000;
 const STATUS_TIMEOUT_MS = 2_000;
+/** How long the holder may take alone before all are asked, so that somebody is there should it die. */
+const HOLDER_ALONE_MS = 250;
 const NEVER = Number.POSITIVE_INFINITY;
 
 /**
@@ -33,9 +37,11 @@ const NEVER = Number.POSITIVE_INFINITY;
  *
  * A reply can be lost, and so can the replica that worked on the request, so silence is not trusted:
  *
- * 1. the request is sent, and its answer is awaited for as long as the caller waits at all;
- * 2. after each `pollMs` of silence any replica is asked for the receipt recorded under the request id;
- * 3. nobody listening, no connection, or `askAgainMs` of silence: the same request is sent again, with the same id,
+ * 1. the request is sent to the replica that was last heard to hold the instance, and to all where none was, or where that
+ *    one declines, is gone, or says nothing for a quarter of a second;
+ * 2. its answer is awaited for as long as the caller waits at all;
+ * 3. after each `pollMs` of silence any replica is asked for the receipt recorded under the request id;
+ * 4. nobody listening, no connection, or `askAgainMs` of silence: the same request is sent to all again, with the same id,
  *    until it has expired. That runs nothing twice: the same id joins the run under way and gets its receipt.
  *
  * `expiresAt` bounds when the request may begin, not how long it takes: after it nothing is sent again, but a run
@@ -54,6 +60,7 @@ class AdvanceWalk {
   #answer: Receipt | undefined;
   /** How many sends still wait for their answer. */
   #open = 0;
+  #askedAll = false;
   #askAt: number;
   #pollAt: number;
   #retryMs = RETRY_MIN_MS;
@@ -76,9 +83,9 @@ class AdvanceWalk {
   async run(): Promise<Receipt> {
     const { clock, signal, timeoutMs } = this.#call;
     // Sent even if it has expired by this clock: the replica's own clock decides, and says so.
-    this.#ask();
+    this.#askHolderOrAll();
     for (;;) {
-      if (this.#answer !== undefined) return this.#answer;
+      if (this.#answer !== undefined) return this.#answered(this.#answer);
       if (signal?.aborted === true) return this.#unavailable('waiting was stopped', true);
       const now = clock.monotonicMs();
       if (now >= this.#deadline) return this.#unavailable(`${this.#failure} within ${timeoutMs} ms`, true);
@@ -86,29 +93,68 @@ class AdvanceWalk {
       if (expired && this.#open === 0 && (!this.#maybeTaken || this.#unknownPolls >= 2)) {
         return this.#unavailable(`${this.#failure} before the request expired`, this.#maybeTaken);
       }
-      if (!expired && now >= this.#askAt) this.#ask();
+      if (!expired && now >= this.#askAt) this.#askAll();
       if (now >= this.#pollAt) this.#poll();
       const next = expired ? NEVER : Math.min(this.#askAt, this.#expires);
       await this.#silence(Math.min(this.#deadline, this.#pollAt, next) - now);
     }
   }
 
-  #ask(): void {
-    const { bus, clock, subjects, instanceId, message, askAgainMs } = this.#call;
+  #answered(answer: Receipt): Receipt {
+    // A receipt that was sent in its place says nothing of who holds the instance.
+    if (answer.error?.code !== 'unavailable') this.#call.holders.learn(answer);
+    return answer;
+  }
+
+  #askHolderOrAll(): void {
+    const { holders, subjects, instanceId } = this.#call;
+    const holder = holders.of(instanceId);
+    if (holder === undefined) this.#askAll();
+    else
+      this.#ask(subjects.advanceAt(holder, instanceId), HOLDER_ALONE_MS, (reply, mayHaveArrived) =>
+        this.#hearHolder(reply, mayHaveArrived),
+      );
+  }
+
+  #askAll(): void {
+    const { subjects, instanceId, askAgainMs } = this.#call;
+    this.#askedAll = true;
+    this.#ask(subjects.advance(instanceId), askAgainMs, (reply, mayHaveArrived) =>
+      this.#hear(reply, mayHaveArrived),
+    );
+  }
+
+  #ask(subject: string, againMs: number, hear: (reply: BusReply, mayHaveArrived: boolean) => void): void {
+    const { bus, clock, message } = this.#call;
     const now = clock.monotonicMs();
     const mayArrive = bus.connected();
-    this.#askAt = now + askAgainMs;
+    this.#askAt = now + againMs;
     this.#open += 1;
     bus
-      .request(subjects.advance(instanceId), message as unknown as Json, Math.max(1, this.#deadline - now))
+      .request(subject, message as unknown as Json, Math.max(1, this.#deadline - now))
       .then(
-        (reply) => this.#hear(reply, mayArrive),
+        (reply) => hear(reply, mayArrive),
         (cause: unknown) => (this.#answer ??= this.#unavailable(String(cause), false)),
       )
       .finally(() => {
         this.#open -= 1;
         this.#wake();
       });
+  }
+
+  /** What came of asking the holder alone. */
+  #hearHolder(reply: BusReply, mayHaveArrived: boolean): void {
+    const { bus, holders, instanceId, signal } = this.#call;
+    const forbidden = reply.kind === 'disconnected' && mayHaveArrived && bus.connected();
+    const declined = reply.kind === 'reply' && readError(reply.body)?.code === 'conflict';
+    if (!forbidden && !declined && reply.kind !== 'no_responders') {
+      this.#hear(reply, mayHaveArrived);
+      return;
+    }
+    if (forbidden) holders.giveUp();
+    else holders.forget(instanceId);
+    const ended = this.#answer !== undefined || signal?.aborted === true;
+    if (!ended && !this.#askedAll) this.#askAll();
   }
 
   #hear(reply: BusReply, mayHaveArrived: boolean): void {

@@ -34,6 +34,7 @@ import { askForAdvance, refusal } from './advance.ts';
 import { askOnce } from './ask.ts';
 import { LeaseholdError } from './error.ts';
 import { eventQueue } from './events.ts';
+import { KnownHolders } from './holders.ts';
 import { readReply } from './replies.ts';
 
 /** How to connect an agent. */
@@ -133,6 +134,7 @@ export class Agent {
   readonly #bus: Bus;
   readonly #subjects: Subjects;
   readonly #clock: Clock;
+  readonly #holders = new KnownHolders();
   readonly #warn: NonNullable<BusOptions['onWarning']>;
   readonly #closed = new AbortController();
 
@@ -222,6 +224,7 @@ export class Agent {
         bus: this.#bus,
         subjects: this.#subjects,
         clock: this.#clock,
+        holders: this.#holders,
         instanceId,
         message: { ...checked(AdvanceMessage, body), expiresAt },
         timeoutMs: options.timeoutMs ?? DEFAULT_ADVANCE_TIMEOUT_MS,

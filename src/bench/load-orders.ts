@@ -6,6 +6,8 @@ import type { OpenLoopResult } from './open-loop.ts';
 export interface LoadTarget {
   natsUrls: readonly string[];
   namespace: string;
+  /** Whether every advance is a broadcast, as from an agent that does not ask the holder first. */
+  broadcastOnly?: boolean;
 }
 
 /** One measuring of advances. */

@@ -1,8 +1,10 @@
+import { KnownHolders } from '../agent/holders.ts';
 import type { Bus, BusReply } from '../bus/bus.ts';
 import { connectBus } from '../bus/nats.ts';
 import type { Subjects } from '../bus/subjects.ts';
 import { subjects } from '../bus/subjects.ts';
-import type { Outcome } from '../request/receipt.ts';
+import type { Json } from '../json.ts';
+import type { Outcome, Receipt } from '../request/receipt.ts';
 import { DONE } from './closed-loop.ts';
 import type { StepResult } from './closed-loop.ts';
 import type { LoadTarget } from './load-orders.ts';
@@ -13,24 +15,32 @@ const AGENT_ID = 'bench';
 const STARTS_AT_ONCE = 64;
 
 /**
- * Requests straight over the bus. The client for agents would do more for each (find lost answers, ask again), which
- * costs the machine that is being measured; here an answer that does not come is an error.
+ * Requests straight over the bus. Like the client for agents they ask the replica first that was last heard to hold the
+ * instance. That client would do more for each (find lost answers, ask again), which costs the machine that is being
+ * measured; here an answer that does not come is an error.
  */
 export class Requests {
   readonly #buses: readonly Bus[];
   readonly #subjects: Subjects;
+  /** Undefined where every advance is a broadcast. */
+  readonly #holders: KnownHolders | undefined;
 
-  private constructor(buses: readonly Bus[], names: Subjects) {
+  private constructor(buses: readonly Bus[], names: Subjects, holders: KnownHolders | undefined) {
     this.#buses = buses;
     this.#subjects = names;
+    this.#holders = holders;
   }
 
   /** @param agents how many will ask at once, at most */
-  static async connect({ natsUrls, namespace }: LoadTarget, agents: number): Promise<Requests> {
+  static async connect(
+    { natsUrls, namespace, broadcastOnly = false }: LoadTarget,
+    agents: number,
+  ): Promise<Requests> {
     const buses = Array.from({ length: Math.ceil(agents / AGENTS_PER_CONNECTION) }, (_, index) =>
       connectBus({ servers: [...natsUrls], name: `bench-${index + 1}` }),
     );
-    return new Requests(await Promise.all(buses), subjects(namespace));
+    const holders = broadcastOnly ? undefined : new KnownHolders();
+    return new Requests(await Promise.all(buses), subjects(namespace), holders);
   }
 
   /** @throws Error unless the instance was created */
@@ -55,9 +65,24 @@ export class Requests {
     maxCells = 1,
   ): Promise<StepResult> {
     const body = { requestId, agentId: AGENT_ID, maxCells };
-    const reply = await this.#bus(agent).request(this.#subjects.advance(instanceId), body, ANSWER_WITHIN_MS);
-    if (reply.kind === 'reply' && (reply.body as { outcome?: unknown }).outcome === wanted) return DONE;
+    const reply = await this.#askForAdvance(this.#bus(agent), instanceId, body);
+    if (reply.kind === 'reply' && (reply.body as { outcome?: unknown }).outcome === wanted) {
+      this.#holders?.learn(reply.body as unknown as Receipt);
+      return DONE;
+    }
     return { kind: 'wrong', why: `advance of ${instanceId}: ${told(reply)} instead of ${wanted}` };
+  }
+
+  async #askForAdvance(bus: Bus, instanceId: string, body: Json): Promise<BusReply> {
+    const holder = this.#holders?.of(instanceId);
+    if (holder !== undefined) {
+      const subject = this.#subjects.advanceAt(holder, instanceId);
+      const reply = await bus.request(subject, body, ANSWER_WITHIN_MS);
+      const declined = reply.kind === 'reply' && (reply.body as { outcome?: unknown }).outcome === undefined;
+      if (!declined && reply.kind !== 'no_responders') return reply;
+      this.#holders?.forget(instanceId);
+    }
+    return bus.request(this.#subjects.advance(instanceId), body, ANSWER_WITHIN_MS);
   }
 
   /** @throws Error unless the instance is there */

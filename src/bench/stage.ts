@@ -6,7 +6,7 @@ import { createDatabase } from '../stack/postgres-server.ts';
 import { closeWorkspace, openWorkspace } from '../stack/workspace.ts';
 import type { Workspace } from '../stack/workspace.ts';
 import { Crew } from './crew.ts';
-import type { LoadOrders } from './load-orders.ts';
+import type { LoadOrders, LoadTarget } from './load-orders.ts';
 import type { BenchOptions } from './options.ts';
 import type { BaselineOrders, BenchPorts, LeaseOrders } from './ports.ts';
 import { BENCH_RUNBOOKS } from './runbooks.ts';
@@ -101,8 +101,8 @@ export class Stage {
   }
 
   /** Points the load at a crew. */
-  async aimAt({ namespace }: Crew): Promise<void> {
-    await this.load.ask('connect', { natsUrls: [this.servers.nats.url], namespace });
+  async aimAt({ namespace }: Crew, how: Pick<LoadTarget, 'broadcastOnly'> = {}): Promise<void> {
+    await this.load.ask('connect', { natsUrls: [this.servers.nats.url], namespace, ...how });
   }
 
   /** A child process that ends with the stage. */

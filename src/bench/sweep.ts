@@ -107,7 +107,7 @@ function ask(stage: Stage, subject: Subject, point: LoadPoint): Promise<LoopResu
 /** The load asks, the baselines' process answers. */
 async function askRouted(stage: Stage, point: LoadPoint): Promise<LoopResult> {
   const { agents, prefix } = point;
-  const target = { natsUrls: [stage.servers.nats.url], namespace: ROUTED_NAMESPACE };
+  const target = { natsUrls: [stage.servers.nats.url], namespace: ROUTED_NAMESPACE, broadcastOnly: true };
   await stage.baselines.ask('answer', { url: stage.baselinesUrl, target, agents, prefix });
   try {
     return await stage.load.ask('routed', { ...point, target });

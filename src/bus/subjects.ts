@@ -19,6 +19,11 @@ export function subjects(namespace: string) {
     decide: (instanceId: string) => `${root}.decide.${token(instanceId)}`,
     event: (instanceId: string) => `${root}.event.${token(instanceId)}`,
     replica: (replicaId: string) => `${root}.replica.${token(replicaId)}`,
+    /** An advance that is sent to one replica alone, which is believed to hold the instance. */
+    advanceAt: (replicaId: string, instanceId: string) =>
+      `${root}.replica.${token(replicaId)}.advance.${token(instanceId)}`,
+    /** All advances that are sent to one replica alone: for subscribing. */
+    allAdvancesAt: (replicaId: string) => `${root}.replica.${token(replicaId)}.advance.>`,
     /** Between replicas: a request was answered without a record, so nobody need remember it. */
     answered: `${root}.answered`,
     /** Between replicas: this instance has something to settle (a late outcome arrived). */
@@ -33,8 +38,17 @@ export type Subjects = ReturnType<typeof subjects>;
 
 /** What follows the verb in a subject of `leasehold.<namespace>.<verb>.<rest>`; not to be trusted. */
 export function subjectRest(subject: string): string {
+  return after(3, subject);
+}
+
+/** What follows the verb in a subject of `leasehold.<namespace>.replica.<replicaId>.<verb>.<rest>`; not to be trusted. */
+export function directRest(subject: string): string {
+  return after(5, subject);
+}
+
+function after(tokens: number, subject: string): string {
   let dot = -1;
-  for (let tokens = 0; tokens < 3; tokens += 1) {
+  for (let nth = 0; nth < tokens; nth += 1) {
     dot = subject.indexOf('.', dot + 1);
     if (dot === -1) return '';
   }
