@@ -46,7 +46,7 @@ const RIVALS: readonly Rival[] = [
   },
   {
     part: 'replicas',
-    subjects: ['eight_replicas'],
+    subjects: ['eight_replicas', 'eight_replicas_by_broadcast'],
     rival: 'one_replica',
     to: 'oneReplica',
     values: ['perS', 'p50Ms', 'p99Ms', 'deliveredPerRequest'],

@@ -31,6 +31,7 @@ export const EXPECTED: readonly string[] = [
   'late_outcome failed',
   'late_outcome not_started',
   'take_over',
+  'declined',
   'unknown_append',
   ...strikes(),
 ];
@@ -67,6 +68,7 @@ export class Coverage {
         return;
       case 'fenced':
       case 'take_over':
+      case 'declined':
       case 'unknown_append':
         this.reach(event.what);
         return;

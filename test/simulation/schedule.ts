@@ -61,6 +61,8 @@ export type Planned = { atMs: number } & (
       wait: boolean;
       /** Sends the same request again, so much later. */
       againMs: number | undefined;
+      /** Asks the replica alone that was last heard to hold the instance, and all only after that. */
+      holderFirst: boolean;
     }
   | { do: 'decide'; instance: number }
   | { do: 'open_gate' }
@@ -92,6 +94,7 @@ export function planSchedule(seed: number, size: ScheduleSize): Planned[] {
       maxCells: random.chance(0.3) ? random.pick([1, 2]) : undefined,
       wait: random.chance(0.3),
       againMs: random.chance(0.2) ? random.between(0, 3_000) : undefined,
+      holderFirst: random.chance(0.5),
     });
   }
   for (let count = 0; count < 3; count += 1)

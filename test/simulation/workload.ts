@@ -1,4 +1,6 @@
-import type { Bus } from '../../src/bus/bus.ts';
+import { KnownHolders } from '../../src/agent/holders.ts';
+import { readError } from '../../src/agent/replies.ts';
+import type { Bus, BusReply } from '../../src/bus/bus.ts';
 import type { Json } from '../../src/json.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
@@ -38,6 +40,7 @@ export class Workload {
   readonly #cluster: Cluster;
   readonly #agent: SimProcess;
   readonly #bus: Bus;
+  readonly #holders = new KnownHolders();
   #requests = 0;
 
   constructor(cluster: Cluster, instances: number) {
@@ -115,7 +118,7 @@ export class Workload {
       const status = await this.#status(instanceId);
       if (status === 'completed' || status === 'halted') return;
       if (status === 'in_doubt') await this.#decide(instanceId);
-      else await this.#ask(instanceId);
+      else await this.#ask(instanceId, { holderFirst: true });
       // Somebody may be at work on it already.
       await this.#pause(250);
     }
@@ -128,9 +131,14 @@ export class Workload {
 
   async #ask(
     instanceId: string,
-    how: { maxCells?: number | undefined; wait?: boolean; againMs?: number | undefined } = {},
+    how: {
+      maxCells?: number | undefined;
+      wait?: boolean;
+      againMs?: number | undefined;
+      holderFirst?: boolean;
+    },
   ): Promise<void> {
-    const { world, subjects } = this.#cluster;
+    const { world } = this.#cluster;
     this.#requests += 1;
     const requestId = `q${this.#requests}`;
     const body: { [field: string]: Json } = { requestId, agentId: 'agent' };
@@ -141,12 +149,28 @@ export class Workload {
     await Promise.all(
       delaysMs.map(async (delayMs) => {
         await this.#pause(delayMs);
-        const reply = await this.#bus.request(subjects.advance(instanceId), body, 20_000);
+        const holder = how.holderFirst === true ? this.#holders.of(instanceId) : undefined;
+        const reply = await this.#advance(instanceId, body, holder);
         const receipt = reply.kind === 'reply' ? (reply.body as unknown as Receipt) : undefined;
+        if (receipt !== undefined) this.#holders.learn(receipt);
         world.note(`agent is told ${requestId} on ${instanceId}: ${receipt?.outcome ?? reply.kind}`);
         this.told.push({ requestId, instanceId, receipt });
       }),
     );
+  }
+
+  /** Asks all, or first the one that is believed to hold it: until it declines, is gone, or was silent for a while. */
+  async #advance(instanceId: string, body: Json, holder: string | undefined): Promise<BusReply> {
+    const { subjects } = this.#cluster;
+    const askAll = (): Promise<BusReply> => this.#bus.request(subjects.advance(instanceId), body, 20_000);
+    if (holder === undefined) return askAll();
+    const alone = this.#bus
+      .request(subjects.advanceAt(holder, instanceId), body, 20_000)
+      .then((reply) => (isElsewhere(reply) ? 'elsewhere' : reply));
+    const first = await Promise.race([alone, this.#pause(250).then(() => 'silent' as const)]);
+    if (first !== 'silent' && first !== 'elsewhere') return first;
+    const all = askAll();
+    return Promise.race([all, alone.then((reply) => (reply === 'elsewhere' ? all : reply))]);
   }
 
   async #decide(instanceId: string): Promise<void> {
@@ -221,6 +245,10 @@ export class Workload {
         for (let count = 0; count < 3; count += 1) replaceIn(fault.forMs + count);
     }
   }
+}
+
+function isElsewhere(reply: BusReply): boolean {
+  return reply.kind === 'no_responders' || (reply.kind === 'reply' && readError(reply.body)?.code === 'conflict');
 }
 
 interface InDoubtReply {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { Agent } from '../../../src/agent/agent.ts';
+import { KnownHolders } from '../../../src/agent/holders.ts';
 import type { Bus, BusReply } from '../../../src/bus/bus.ts';
 import type { Json } from '../../../src/json.ts';
 
@@ -9,7 +10,7 @@ type Answer = BusReply | Promise<BusReply>;
 /** A bus whose requests are answered by the test. */
 class FakeBus implements Bus {
   up = true;
-  readonly asked: { verb: string; body: Json; timeoutMs: number }[] = [];
+  readonly asked: { verb: string; subject: string; body: Json; timeoutMs: number }[] = [];
   readonly #answer: (verb: string, nth: number) => Answer;
 
   constructor(answer: (verb: string, nth: number) => Answer) {
@@ -18,7 +19,7 @@ class FakeBus implements Bus {
 
   async request(subject: string, body: Json, timeoutMs: number): Promise<BusReply> {
     const verb = subject.split('.')[2] ?? '';
-    this.asked.push({ verb, body, timeoutMs });
+    this.asked.push({ verb, subject, body, timeoutMs });
     return this.#answer(verb, this.count(verb));
   }
 
@@ -131,6 +132,117 @@ describe('asking for an advance', () => {
     const bus = new FakeBus(() => never);
     expect(await agentOn(bus).advance('i', wrong)).toMatchObject({ outcome: 'invalid', error: { field } });
     expect(bus.asked).toEqual([]);
+  });
+});
+
+describe('asking the holder first', () => {
+  const ALL = 'leasehold.default.advance.i';
+  const HOLDER = 'leasehold.default.replica.r-00000001.advance.i';
+  const from = (replicaId: string, outcome = 'advanced'): BusReply => ({
+    kind: 'reply',
+    body: { ...receipt, outcome, holder: { replicaId, fencingToken: 7 } },
+  });
+  const declined: BusReply = { kind: 'reply', body: { error: { code: 'conflict', message: 'not mine' } } };
+
+  /** An agent that knows a holder, and a bus on which only what is asked from then on is seen. */
+  async function knowing(answer: (verb: string, nth: number) => Answer, first = from('r-00000001')) {
+    let known = false;
+    const bus = new FakeBus((verb, nth) => (known ? answer(verb, nth) : first));
+    const agent = agentOn(bus);
+    await agent.advance('i', options);
+    known = true;
+    bus.asked.length = 0;
+    return { bus, agent };
+  }
+  const subjectsOf = (bus: FakeBus): string[] => bus.asked.map(({ subject }) => subject);
+
+  it('sends the next request to whoever answered the last, and to nobody else', async () => {
+    const { bus, agent } = await knowing(() => from('r-00000001'));
+    expect((await agent.advance('i', options)).outcome).toBe('advanced');
+    expect((await agent.advance('i', options)).outcome).toBe('advanced');
+    expect(subjectsOf(bus)).toEqual([HOLDER, HOLDER]);
+  });
+
+  it('asks all about an instance of which it knows no holder', async () => {
+    const { bus, agent } = await knowing(() => from('r-00000001'));
+    await agent.advance('other', options);
+    expect(subjectsOf(bus)).toEqual(['leasehold.default.advance.other']);
+  });
+
+  it.each([
+    ['declines', declined],
+    ['is gone', { kind: 'no_responders' } as const],
+  ])('asks all at once where that one %s, with the very same body', async (_what, answer) => {
+    const { bus, agent } = await knowing((verb) => (verb === 'replica' ? answer : from('r-00000002')));
+    const receiptOfAnother = await agent.advance('i', { ...options, askAgainMs: 60_000, pollMs: 60_000 });
+    expect(receiptOfAnother.holder?.replicaId).toBe('r-00000002');
+    expect(subjectsOf(bus)).toEqual([HOLDER, ALL]);
+    expect(bus.asked[1]?.body).toEqual(bus.asked[0]?.body);
+    await agent.advance('i', options);
+    expect(subjectsOf(bus)[2]).toBe('leasehold.default.replica.r-00000002.advance.i');
+  });
+
+  it('asks all where that one is silent, and still hears it', async () => {
+    let tell = (_reply: BusReply): void => undefined;
+    const told = new Promise<BusReply>((resolve) => (tell = resolve));
+    const { bus, agent } = await knowing((verb) => {
+      if (verb === 'replica') return told;
+      setTimeout(() => tell(from('r-00000001')), 20);
+      return never;
+    });
+    const answer = await agent.advance('i', { ...options, pollMs: 60_000 });
+    expect(answer.holder?.replicaId).toBe('r-00000001');
+    expect(subjectsOf(bus)).toEqual([HOLDER, ALL]);
+  });
+
+  it('does not ask all a second time when one that was silent declines at last', async () => {
+    let decline = (_reply: BusReply): void => undefined;
+    const told = new Promise<BusReply>((resolve) => (decline = resolve));
+    const { bus, agent } = await knowing((verb) => {
+      if (verb === 'replica') return told;
+      decline(declined);
+      return new Promise((resolve) => setTimeout(() => resolve(from('r-00000002')), 50));
+    });
+    await agent.advance('i', { ...options, pollMs: 60_000 });
+    expect(subjectsOf(bus)).toEqual([HOLDER, ALL]);
+  });
+
+  it('asks nobody alone any more once the server has forbidden it', async () => {
+    const { bus, agent } = await knowing((verb) =>
+      verb === 'replica' ? { kind: 'disconnected' } : from('r-00000001'),
+    );
+    await agent.advance('i', options);
+    await agent.advance('i', options);
+    expect(subjectsOf(bus)).toEqual([HOLDER, ALL, ALL]);
+  });
+
+  it.each([
+    ['the instance has ended', from('r-00000001', 'completed')],
+    ['nobody holds it', { kind: 'reply', body: receipt } as const],
+  ])('keeps no holder where %s', async (_what, first) => {
+    const { bus, agent } = await knowing(() => from('r-00000001'), first);
+    await agent.advance('i', options);
+    expect(subjectsOf(bus)).toEqual([ALL]);
+  });
+
+  it('keeps the holder when no answer came in time', async () => {
+    const { bus, agent } = await knowing((_verb, nth) => (nth === 1 ? never : from('r-00000001')));
+    const silent = await agent.advance('i', { ...options, pollMs: 60_000, timeoutMs: 50 });
+    expect(silent.outcome).toBe('unavailable');
+    await agent.advance('i', options);
+    expect(subjectsOf(bus)).toEqual([HOLDER, HOLDER]);
+  });
+
+  it('remembers ten thousand holders, the newest', () => {
+    const holders = new KnownHolders();
+    const learn = (nth: number): void =>
+      holders.learn({
+        instanceId: `i${nth}`,
+        holder: { replicaId: 'r', fencingToken: 1 },
+        outcome: 'advanced',
+      });
+    for (let nth = 0; nth <= 10_000; nth += 1) learn(nth);
+    expect([holders.of('i0'), holders.of('i1'), holders.of('i10000')]).toEqual([undefined, 'r', 'r']);
   });
 });
 

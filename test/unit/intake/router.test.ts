@@ -132,6 +132,10 @@ class World {
     this.receive(instanceId, () => this.errand(instanceId, expiresInMs));
   }
 
+  takeDirect(instanceId: string, expiresInMs?: number): void {
+    this.router.takeDirect(this.errand(instanceId, expiresInMs), (body) => void this.replies.push(body));
+  }
+
   receive(instanceId: string, read: () => Errand | undefined): void {
     const opened = (): Errand | undefined => {
       this.opened += 1;
@@ -494,4 +498,101 @@ it('a closed router takes nothing, forgets what others will serve, and says noth
   expect(world.replies).toEqual([]);
   expect(world.router.first(FIRST)).toBe(true);
   expect(world.router.first(LAST)).toBe(false);
+});
+
+describe('what was sent to this replica alone', () => {
+  const declined = { error: expect.objectContaining({ code: 'conflict' }) as unknown };
+
+  it('is served by the holder, and nobody is told, because nobody else knows of it', async () => {
+    world.acquired(LAST);
+    world.takeDirect(LAST);
+    await settled();
+    expect(world.did).toEqual(['serve']);
+    expect(world.replies).toEqual(['served']);
+    expect(world.told).toEqual([]);
+    expect(world.router.remembered).toBe(0);
+  });
+
+  it.each([
+    ['nobody holds', undefined],
+    ['another holds', OTHERS[0]],
+  ])('is declined at once for an instance that %s, and forgotten', async (_what, holder) => {
+    if (holder !== undefined) world.heldBy(holder, FIRST);
+    world.takeDirect(FIRST);
+    await settled();
+    expect(world.replies).toEqual([declined]);
+    await world.clock.advance(60_000);
+    expect(world.did).toEqual([]);
+    expect(world.router.remembered).toBe(0);
+  });
+
+  it('is declined by one that is draining', async () => {
+    world.acquired(FIRST);
+    world.router.close();
+    world.takeDirect(FIRST);
+    await settled();
+    expect(world.replies).toEqual([declined]);
+    expect(world.did).toEqual([]);
+  });
+
+  it('is declined when the holding is lost on the way', async () => {
+    world.acquired(LAST);
+    world.serve = () => {
+      world.holding = undefined;
+      return Promise.resolve({ kind: 'handed_on' });
+    };
+    world.takeDirect(LAST);
+    await world.clock.advance(100);
+    expect(world.did).toEqual(['serve']);
+    expect(world.replies).toEqual([declined]);
+    expect(world.told).toEqual([]);
+  });
+
+  it('is declined when the replica begins to drain on the way', async () => {
+    world.acquired(LAST);
+    world.serve = () => {
+      world.router.close();
+      return Promise.resolve({ kind: 'handed_on' });
+    };
+    world.takeDirect(LAST);
+    await world.clock.advance(100);
+    expect(world.replies).toEqual([declined]);
+  });
+
+  it('is refused when it has expired, whatever the rank', async () => {
+    world.acquired(LAST);
+    world.takeDirect(LAST, -1);
+    await settled();
+    expect(world.replies).toEqual(['expired']);
+    expect(world.told).toEqual([]);
+  });
+
+  it('is told of like any other once all were asked as well, and both are answered', async () => {
+    world.acquired(LAST);
+    let serve = (): void => undefined;
+    world.serve = () =>
+      new Promise((resolve) => (serve = () => resolve({ kind: 'answered', reply: 'served', recorded: true })));
+    world.takeDirect(LAST);
+    await settled();
+    world.take(LAST);
+    serve();
+    await settled();
+    expect(world.did).toEqual(['serve']);
+    expect(world.replies).toEqual(['served', 'served']);
+    expect(world.told).toEqual([`advance/${LAST}/q`]);
+  });
+
+  it('is remembered like any other once all were asked as well, should the holding be lost', async () => {
+    world.acquired(LAST);
+    world.serve = () => {
+      if (world.did.length > 2) return Promise.resolve({ kind: 'answered', reply: 'served', recorded: true });
+      world.take(LAST);
+      world.holding = undefined;
+      return Promise.resolve({ kind: 'handed_on' });
+    };
+    world.takeDirect(LAST);
+    await world.clock.advance(300);
+    expect(world.did).toEqual(['serve', 'acquire', 'serve']);
+    expect(world.replies).toEqual(['served', 'served']);
+  });
 });
