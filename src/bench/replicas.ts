@@ -1,5 +1,6 @@
 import type { LoopResult } from './closed-loop.ts';
 import type { Crew } from './crew.ts';
+import type { Figure } from './figure.ts';
 import { goOn } from './events.ts';
 import type { Progress } from './events.ts';
 import type { SteadyResult } from './load-orders.ts';
@@ -94,7 +95,7 @@ async function prepare(
   sound(words, await stage.load.ask('held', { ...runIn, durationMs: durationMs * shares }));
 }
 
-function steadyFigure(subject: string, steady: readonly SteadyResult[]) {
+function steadyFigure(subject: string, steady: readonly SteadyResult[]): Figure {
   const figure = loadFigure({ part: 'replicas', subject, at: { requestsPerS: REQUESTS_PER_S } }, steady);
   const requests = steady.reduce((sum, { operations }) => sum + operations, 0);
   const per = (of: (result: SteadyResult) => number): number =>

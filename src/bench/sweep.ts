@@ -117,7 +117,7 @@ async function askRouted(stage: Stage, point: LoadPoint): Promise<LoopResult> {
 }
 
 /** @throws WrongOutcome when an operation ended otherwise than it should have, or none was done */
-export function sound(what: string, result: LoopResult): LoopResult {
+export function sound<Result extends LoopResult>(what: string, result: Result): Result {
   if (result.wrong > 0)
     throw new WrongOutcome(`${what}: ${result.wrong} went wrong; the first: ${result.firstWrong}`);
   if (result.operations === 0) throw new WrongOutcome(`${what}: nothing was done in time`);
