@@ -17,7 +17,10 @@ afterAll(() => cluster?.stop());
 /** Starts an instance and advances it by one cell, which somebody holds then. */
 async function held(instanceId: string) {
   await cluster.start(instanceId, 'two');
-  const receipt = read(Receipt, await cluster.advance<unknown>(instanceId, `${instanceId}-1`, { maxCells: 1 }));
+  const receipt = read(
+    Receipt,
+    await cluster.advance<unknown>(instanceId, `${instanceId}-1`, { maxCells: 1 }),
+  );
   const holder = receipt.holder?.replicaId ?? '';
   const others = cluster.replicas.map(({ replicaId }) => replicaId).filter((id) => id !== holder);
   expect(others).toHaveLength(2);

@@ -248,7 +248,9 @@ export class Workload {
 }
 
 function isElsewhere(reply: BusReply): boolean {
-  return reply.kind === 'no_responders' || (reply.kind === 'reply' && readError(reply.body)?.code === 'conflict');
+  return (
+    reply.kind === 'no_responders' || (reply.kind === 'reply' && readError(reply.body)?.code === 'conflict')
+  );
 }
 
 interface InDoubtReply {

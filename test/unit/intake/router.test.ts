@@ -571,7 +571,9 @@ describe('what was sent to this replica alone', () => {
     world.acquired(LAST);
     let serve = (): void => undefined;
     world.serve = () =>
-      new Promise((resolve) => (serve = () => resolve({ kind: 'answered', reply: 'served', recorded: true })));
+      new Promise(
+        (resolve) => (serve = () => resolve({ kind: 'answered', reply: 'served', recorded: true })),
+      );
     world.takeDirect(LAST);
     await settled();
     world.take(LAST);
