@@ -38,6 +38,22 @@ describe('migrate', () => {
     expect(rows).toEqual([{ owner: 'leasehold_owner' }]);
   });
 
+  it('orders what indexes hold by its bytes: the order of the database is the operating system’s to change', async () => {
+    const client = await connect((await logDatabase()).superuserUrl);
+    const { rows } = await client.query<{ order: string; keys: number }>(
+      `select o.collname as order, count(*)::int as keys
+         from pg_index i
+         join pg_class t on t.oid = i.indrelid
+         cross join lateral unnest(i.indcollation::oid[]) as k (order_id)
+         join pg_collation o on o.oid = k.order_id
+         where t.relnamespace in ('leasehold'::regnamespace, 'leasehold_projection'::regnamespace)
+           and t.relname not in ('meta', 'migrations')
+         group by 1`,
+    );
+    expect(rows).toEqual([{ order: 'C', keys: expect.any(Number) as number }]);
+    expect(rows[0]?.keys).toBeGreaterThan(10);
+  });
+
   it('may be run by several at once, in several databases', async () => {
     const urls = await Promise.all([freshDatabase(), freshDatabase(), freshDatabase()]);
     const reports = await Promise.all(
