@@ -87,7 +87,7 @@ export class Intake {
     ];
   }
 
-  /** Stops listening; what was taken in goes on. */
+  /** Stops listening to what others see as well; what was taken in goes on. */
   close(): void {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.#subscriptions = [];
