@@ -2,9 +2,9 @@ import type { Bus, BusReply } from '../bus/bus.ts';
 import type { Subjects } from '../bus/subjects.ts';
 import type { Clock } from '../clock.ts';
 import type { Json } from '../json.ts';
+import type { KnownHolders } from '../request/known-holders.ts';
 import type { AdvanceMessage, ErrorCode } from '../request/messages.ts';
 import type { Outcome, Receipt, ReceiptError } from '../request/receipt.ts';
-import type { KnownHolders } from './holders.ts';
 import { readError, readReply } from './replies.ts';
 
 /** One advance to ask for, and how to wait for its answer. All times in milliseconds. */

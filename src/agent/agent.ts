@@ -13,6 +13,7 @@ import { errorText } from '../error-text.ts';
 import type { Verdict } from '../execution/row.ts';
 import { Id } from '../ids.ts';
 import type { Json, JsonObject } from '../json.ts';
+import { KnownHolders } from '../request/known-holders.ts';
 import {
   AdvanceMessage,
   ClaimMessage,
@@ -34,7 +35,6 @@ import { askForAdvance, refusal } from './advance.ts';
 import { askOnce } from './ask.ts';
 import { LeaseholdError } from './error.ts';
 import { eventQueue } from './events.ts';
-import { KnownHolders } from './holders.ts';
 import { readReply } from './replies.ts';
 
 /** How to connect an agent. */

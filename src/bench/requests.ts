@@ -1,9 +1,9 @@
-import { KnownHolders } from '../agent/holders.ts';
 import type { Bus, BusReply } from '../bus/bus.ts';
 import { connectBus } from '../bus/nats.ts';
 import type { Subjects } from '../bus/subjects.ts';
 import { subjects } from '../bus/subjects.ts';
 import type { Json } from '../json.ts';
+import { KnownHolders } from '../request/known-holders.ts';
 import type { Outcome, Receipt } from '../request/receipt.ts';
 import { DONE } from './closed-loop.ts';
 import type { StepResult } from './closed-loop.ts';

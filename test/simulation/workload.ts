@@ -1,4 +1,4 @@
-import { KnownHolders } from '../../src/agent/holders.ts';
+import { KnownHolders } from '../../src/request/known-holders.ts';
 import { readError } from '../../src/agent/replies.ts';
 import type { Bus, BusReply } from '../../src/bus/bus.ts';
 import type { Json } from '../../src/json.ts';

@@ -1,5 +1,5 @@
 import { ChurnMap } from '../churn.ts';
-import type { Receipt } from '../request/receipt.ts';
+import type { Receipt } from './receipt.ts';
 
 /** Those that were learned first are forgotten first. */
 const MOST = 10_000;
@@ -9,34 +9,31 @@ const MOST = 10_000;
  * them all. It is a hint, no more; a replica that does not hold the instance declines, and then all are asked.
  */
 export class KnownHolders {
-  readonly #byInstance = new ChurnMap<string, string>();
-  #allowed = true;
+  /** Undefined once it may not be made use of. */
+  #byInstance: ChurnMap<string, string> | undefined = new ChurnMap();
 
   /** Undefined where all have to be asked. */
   of(instanceId: string): string | undefined {
-    return this.#byInstance.get(instanceId);
+    return this.#byInstance?.get(instanceId);
   }
 
   /** Takes note of who answered. Where nothing is left to ask for, nobody need be remembered. */
   learn({ instanceId, holder, outcome }: Pick<Receipt, 'instanceId' | 'holder' | 'outcome'>): void {
-    if (!this.#allowed || holder === null || outcome === 'completed' || outcome === 'halted') {
-      this.forget(instanceId);
-      return;
+    const known = this.#byInstance;
+    if (holder === null || outcome === 'completed' || outcome === 'halted') known?.delete(instanceId);
+    else if (known !== undefined && known.get(instanceId) !== holder.replicaId) {
+      known.set(instanceId, holder.replicaId);
+      const [oldest] = known.keys();
+      if (known.size > MOST && oldest !== undefined) known.delete(oldest);
     }
-    if (this.#byInstance.get(instanceId) === holder.replicaId) return;
-    this.#byInstance.set(instanceId, holder.replicaId);
-    if (this.#byInstance.size <= MOST) return;
-    const [oldest] = this.#byInstance.keys();
-    if (oldest !== undefined) this.#byInstance.delete(oldest);
   }
 
   forget(instanceId: string): void {
-    this.#byInstance.delete(instanceId);
+    this.#byInstance?.delete(instanceId);
   }
 
   /** The server does not let this agent publish to replicas alone: from here on all are asked, always. */
   giveUp(): void {
-    this.#allowed = false;
-    for (const instanceId of [...this.#byInstance.keys()]) this.forget(instanceId);
+    this.#byInstance = undefined;
   }
 }
