@@ -28,8 +28,11 @@ export interface AdvanceCall {
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 1_000;
 const STATUS_TIMEOUT_MS = 2_000;
-/** How long the holder may take alone before all are asked, so that somebody is there should it die. */
-const HOLDER_ALONE_MS = 250;
+/**
+ * How long the holder may take alone before all are asked, so that somebody is there should it die: with the time in which
+ * they find out that it does not answer, less than half a second.
+ */
+const HOLDER_ALONE_MS = 150;
 const NEVER = Number.POSITIVE_INFINITY;
 
 /**
@@ -38,7 +41,7 @@ const NEVER = Number.POSITIVE_INFINITY;
  * A reply can be lost, and so can the replica that worked on the request, so silence is not trusted:
  *
  * 1. the request is sent to the replica that was last heard to hold the instance, and to all where none was, or where that
- *    one declines, is gone, or says nothing for a quarter of a second;
+ *    one declines, is gone, or says nothing for 150 ms;
  * 2. its answer is awaited for as long as the caller waits at all;
  * 3. after each `pollMs` of silence any replica is asked for the receipt recorded under the request id;
  * 4. nobody listening, no connection, or `askAgainMs` of silence: the same request is sent to all again, with the same id,

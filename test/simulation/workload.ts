@@ -167,7 +167,7 @@ export class Workload {
     const alone = this.#bus
       .request(subjects.advanceAt(holder, instanceId), body, 20_000)
       .then((reply) => (isElsewhere(reply) ? 'elsewhere' : reply));
-    const first = await Promise.race([alone, this.#pause(250).then(() => 'silent' as const)]);
+    const first = await Promise.race([alone, this.#pause(150).then(() => 'silent' as const)]);
     if (first !== 'silent' && first !== 'elsewhere') return first;
     const all = askAll();
     return Promise.race([all, alone.then((reply) => (reply === 'elsewhere' ? all : reply))]);
