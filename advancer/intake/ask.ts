@@ -38,10 +38,10 @@ export interface Errand {
  */
 export class Ask implements Standing {
   readonly errand: Errand;
-  /** Whether it came to this replica alone: then nobody else knows of it, and whoever sent it looks after it. */
-  direct: boolean;
   /** When its turn order was last laid down, on the monotonic clock. */
   turnsFromMs: number;
+  /** Whether it came to this replica alone: then nobody else knows of it, and whoever sent it looks after it. */
+  direct = false;
   /** Whether it was not served as soon as it came. */
   remembered = false;
   /** Whether another replica said that it has answered it. */
@@ -55,9 +55,8 @@ export class Ask implements Standing {
   #wake: () => void = () => undefined;
   #woken = false;
 
-  constructor(errand: Errand, direct: boolean, turnsFromMs: number, reply: (body: Json) => void) {
+  constructor(errand: Errand, turnsFromMs: number, reply: (body: Json) => void) {
     this.errand = errand;
-    this.direct = direct;
     this.turnsFromMs = turnsFromMs;
     this.#replies = [reply];
   }

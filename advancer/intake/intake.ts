@@ -141,21 +141,20 @@ export class Intake {
   }
 
   #directAdvance(message: BusMessage): void {
-    const instanceId = directRest(message.subject);
-    const read = readRequest(instanceId, AdvanceMessage, message.data);
-    if (read.ok) {
-      const errand = advanceErrand(instanceId, read.value, this.#arrivedAtMs(), this.#parts.count);
-      this.#parts.router.takeDirect(errand, replyTo(message));
-      return;
-    }
-    this.#parts.count({ what: 'malformed', verb: 'advance' });
-    message.reply(invalidReceipt(instanceId, message.data, read.error));
+    const errand = this.#readAdvance(message, directRest(message.subject), this.#arrivedAtMs(), true);
+    if (errand !== undefined) this.#parts.router.takeDirect(errand, replyTo(message));
   }
 
-  #readAdvance(message: BusMessage, instanceId: string, arrivedAtMs: number): Errand | undefined {
+  #readAdvance(
+    message: BusMessage,
+    instanceId: string,
+    arrivedAtMs: number,
+    alone = false,
+  ): Errand | undefined {
     const read = readRequest(instanceId, AdvanceMessage, message.data);
     if (read.ok) return advanceErrand(instanceId, read.value, arrivedAtMs, this.#parts.count);
-    this.#malformed(message, 'advance', instanceId, invalidReceipt(instanceId, message.data, read.error));
+    const reply = invalidReceipt(instanceId, message.data, read.error);
+    this.#malformed(message, 'advance', instanceId, reply, alone);
     return undefined;
   }
 
@@ -191,10 +190,10 @@ export class Intake {
     else count({ what: 'malformed', verb: 'answered' });
   }
 
-  /** Every replica sees a malformed broadcast; the first in rank answers it. */
-  #malformed(message: BusMessage, verb: string, rest: string, reply: Json): void {
+  /** Every replica sees a malformed broadcast; the first in rank answers it. What came to this one alone, it answers. */
+  #malformed(message: BusMessage, verb: string, rest: string, reply: Json, alone = false): void {
     this.#parts.count({ what: 'malformed', verb });
-    if (this.#parts.router.first(rest)) message.reply(reply);
+    if (alone || this.#parts.router.first(rest)) message.reply(reply);
   }
 
   /** When the message arrived, at the earliest: it may have waited while this process stood still. */

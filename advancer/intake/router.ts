@@ -178,7 +178,8 @@ export class Router {
       known.direct &&= direct;
       return undefined;
     }
-    const ask = new Ask(errand, direct, turnsFromMs, reply);
+    const ask = new Ask(errand, turnsFromMs, reply);
+    ask.direct = direct;
     this.#asks.set(errand.key, ask);
     const ofInstance = this.#byInstance.get(errand.instanceId) ?? new Set();
     this.#byInstance.set(errand.instanceId, ofInstance.add(ask));

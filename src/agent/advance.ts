@@ -1,11 +1,12 @@
 import type { Bus, BusReply } from '../bus/bus.ts';
+import { isElsewhere } from '../bus/elsewhere.ts';
 import type { Subjects } from '../bus/subjects.ts';
 import type { Clock } from '../clock.ts';
 import type { Json } from '../json.ts';
 import type { KnownHolders } from '../request/known-holders.ts';
 import type { AdvanceMessage, ErrorCode } from '../request/messages.ts';
 import type { Outcome, Receipt, ReceiptError } from '../request/receipt.ts';
-import { readError, readReply } from './replies.ts';
+import { readReply } from './replies.ts';
 
 /** One advance to ask for, and how to wait for its answer. All times in milliseconds. */
 export interface AdvanceCall {
@@ -149,8 +150,7 @@ class AdvanceWalk {
   #hearHolder(reply: BusReply, mayHaveArrived: boolean): void {
     const { bus, holders, instanceId, signal } = this.#call;
     const forbidden = reply.kind === 'disconnected' && mayHaveArrived && bus.connected();
-    const declined = reply.kind === 'reply' && readError(reply.body)?.code === 'conflict';
-    if (!forbidden && !declined && reply.kind !== 'no_responders') {
+    if (!forbidden && !isElsewhere(reply)) {
       this.#hear(reply, mayHaveArrived);
       return;
     }

@@ -120,18 +120,10 @@ const ErrorReply = z.looseObject({
 export type ReadReply<T> =
   { kind: 'result'; value: T } | { kind: 'error'; error: ReplyError } | { kind: 'malformed'; why: string };
 
-/** The error that a reply is; undefined where it is none. */
-export function readError(body: Json): ReplyError | undefined {
-  // Most replies are none, and to find that out by the schema would make an error of its own each time.
-  if (typeof body !== 'object' || body === null || !('error' in body)) return undefined;
-  const read = ErrorReply.safeParse(body);
-  return read.success ? (read.data.error as ReplyError) : undefined;
-}
-
 /** Reads a reply that anybody may have sent. */
 export function readReply<K extends keyof Replies>(name: K, body: Json): ReadReply<Replies[K]> {
-  const error = readError(body);
-  if (error !== undefined) return { kind: 'error', error };
+  const failure = ErrorReply.safeParse(body);
+  if (failure.success) return { kind: 'error', error: failure.data.error as ReplyError };
   const result = Schemas[name].safeParse(body);
   // The body itself goes on, with whatever fields this schema does not know.
   if (result.success) return { kind: 'result', value: body as unknown as Replies[K] };

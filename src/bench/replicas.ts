@@ -1,8 +1,8 @@
 import type { LoopResult } from './closed-loop.ts';
 import type { Crew } from './crew.ts';
-import type { Figure } from './figure.ts';
 import { goOn } from './events.ts';
 import type { Progress } from './events.ts';
+import type { Figure } from './figure.ts';
 import type { SteadyResult } from './load-orders.ts';
 import type { BenchOptions } from './options.ts';
 import type { Stage } from './stage.ts';
@@ -51,8 +51,8 @@ export async function measureReplicas(
     const measured = found.get(way) ?? { steady: [], peak: [] };
     found.set(way, measured);
     const point = { prefix: `t${turn}`, warmUpMs: WARM_UP_MS, durationMs: durationMs / 2 };
-    await prepare(stage, crew, way, point, durationMs, progress);
     await stage.aimAt(crew, { broadcastOnly });
+    await prepare(stage, crew, way, point, durationMs, progress);
     progress.note(`${words}, ${REQUESTS_PER_S} requests a second`);
     const monitorUrl = stage.servers.natsMonitorUrl;
     const steady = await stage.load.ask('steady', { ...point, perS: REQUESTS_PER_S, monitorUrl });
@@ -87,7 +87,6 @@ async function prepare(
     progress.note(`starting ${count - running} more`);
     await crew.start(count - running);
   } else if (running > count) await crew.stopAllBut(count);
-  await stage.aimAt(crew);
   // Replicas that have just been started run code that is not compiled yet, and there is no more to run in with for many.
   progress.note(`${words}, running in`);
   const runIn = { ...point, prefix: `${point.prefix}-run-in`, agents: RUN_IN_AGENTS, leadInMs: 0 };

@@ -1,4 +1,5 @@
 import type { Bus, BusReply } from '../bus/bus.ts';
+import { isElsewhere } from '../bus/elsewhere.ts';
 import { connectBus } from '../bus/nats.ts';
 import type { Subjects } from '../bus/subjects.ts';
 import { subjects } from '../bus/subjects.ts';
@@ -78,8 +79,7 @@ export class Requests {
     if (holder !== undefined) {
       const subject = this.#subjects.advanceAt(holder, instanceId);
       const reply = await bus.request(subject, body, ANSWER_WITHIN_MS);
-      const declined = reply.kind === 'reply' && (reply.body as { outcome?: unknown }).outcome === undefined;
-      if (!declined && reply.kind !== 'no_responders') return reply;
+      if (!isElsewhere(reply)) return reply;
       this.#holders?.forget(instanceId);
     }
     return bus.request(this.#subjects.advance(instanceId), body, ANSWER_WITHIN_MS);

@@ -1,7 +1,7 @@
-import { KnownHolders } from '../../src/request/known-holders.ts';
-import { readError } from '../../src/agent/replies.ts';
 import type { Bus, BusReply } from '../../src/bus/bus.ts';
+import { isElsewhere } from '../../src/bus/elsewhere.ts';
 import type { Json } from '../../src/json.ts';
+import { KnownHolders } from '../../src/request/known-holders.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import type { Cluster } from './cluster.ts';
@@ -245,12 +245,6 @@ export class Workload {
         for (let count = 0; count < 3; count += 1) replaceIn(fault.forMs + count);
     }
   }
-}
-
-function isElsewhere(reply: BusReply): boolean {
-  return (
-    reply.kind === 'no_responders' || (reply.kind === 'reply' && readError(reply.body)?.code === 'conflict')
-  );
 }
 
 interface InDoubtReply {

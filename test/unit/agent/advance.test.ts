@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
 import { Agent } from '../../../src/agent/agent.ts';
-import { KnownHolders } from '../../../src/request/known-holders.ts';
 import type { Bus, BusReply } from '../../../src/bus/bus.ts';
 import type { Json } from '../../../src/json.ts';
+import { KnownHolders } from '../../../src/request/known-holders.ts';
 
 type Answer = BusReply | Promise<BusReply>;
 
