@@ -1,5 +1,5 @@
-import type { Clock } from '../src/clock.ts';
-import { answeredWithin } from '../src/within.ts';
+import type { Clock } from '../src/time/clock.ts';
+import { answeredWithin } from '../src/time/deadline.ts';
 import { StoreUnavailable } from './store.ts';
 import type { LeaseStore } from './store.ts';
 

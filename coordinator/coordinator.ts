@@ -1,7 +1,7 @@
-import type { Clock } from '../src/clock.ts';
+import type { Clock } from '../src/time/clock.ts';
 import { errorText } from '../src/error-text.ts';
 import type { Holding } from '../src/lease/holding.ts';
-import { answeredWithin } from '../src/within.ts';
+import { answeredWithin } from '../src/time/deadline.ts';
 import { boundedStore } from './bounded-store.ts';
 import type { BoundedStore } from './bounded-store.ts';
 import type { CoordinatorLog } from './coordinator-log.ts';

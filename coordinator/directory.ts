@@ -1,5 +1,5 @@
-import { ChurnMap } from '../src/churn.ts';
-import type { Clock } from '../src/clock.ts';
+import { ChurnMap } from '../src/transient-map.ts';
+import type { Clock } from '../src/time/clock.ts';
 import { errorText } from '../src/error-text.ts';
 import { leaseRecord, namespacePrefix, parseKey, replicaRecord } from './keys.ts';
 import type { LeaseRecord, ReplicaRecord } from './leases.ts';

@@ -1,5 +1,5 @@
-import { ChurnMap } from '../src/churn.ts';
-import type { Clock, Timer } from '../src/clock.ts';
+import { ChurnMap } from '../src/transient-map.ts';
+import type { Clock, Timer } from '../src/time/clock.ts';
 import type { HoldingEnd } from '../src/lease/holding.ts';
 import type { Term } from './term.ts';
 

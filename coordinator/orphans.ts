@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../src/clock.ts';
+import type { Clock, Timer } from '../src/time/clock.ts';
 import type { FencingToken } from '../src/ids.ts';
 import type { ReleaseOutcome } from './releases.ts';
 

@@ -1,4 +1,4 @@
-import { ChurnMap } from '../src/churn.ts';
+import { ChurnMap } from '../src/transient-map.ts';
 import type { FencingToken } from '../src/ids.ts';
 import { Batches } from '../src/batches.ts';
 import { leaseKey } from './keys.ts';

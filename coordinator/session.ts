@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../src/clock.ts';
+import type { Clock, Timer } from '../src/time/clock.ts';
 import { marginMs, renewalMs } from '../src/lease/trust.ts';
 import type { LeaseStore } from './store.ts';
 import { TrustWindow } from './trust-window.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../src/clock.ts';
+import type { Clock } from '../src/time/clock.ts';
 import type { Holding, HoldingEnd } from '../src/lease/holding.ts';
 import { Acquisition } from './acquisition.ts';
 import { Holdings } from './holdings.ts';

@@ -1,4 +1,4 @@
-import { ChurnSet } from '../src/churn.ts';
+import { ChurnSet } from '../src/transient-map.ts';
 import type { FencingToken } from '../src/ids.ts';
 import type { Holding, HoldingEnd } from '../src/lease/holding.ts';
 import type { Session } from './session.ts';

@@ -1,4 +1,4 @@
-// Compiles src, coordinator and advancer to dist. Does nothing when no source has changed.
+// Compiles the rooms to dist. Does nothing when no source has changed.
 // Plain Node, because it runs before anything is built.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -17,7 +17,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
-const rooms = ['src', 'coordinator', 'advancer'];
+const rooms = ['src', 'coordinator', 'advancer', 'cli', 'tools'];
 const settings = [
   'package.json',
   'package-lock.json',
@@ -68,7 +68,7 @@ for (const file of sources.filter((name) => name.endsWith('.sql'))) {
   mkdirSync(dirname(target), { recursive: true });
   copyFileSync(file, target);
 }
-const main = join(draft, 'src', 'cli', 'main.js');
+const main = join(draft, 'cli', 'main.js');
 if (existsSync(main)) chmodSync(main, 0o755);
 writeFileSync(join(draft, '.leasehold-build-hash'), fingerprint);
 if (existsSync(dist)) renameSync(dist, old);

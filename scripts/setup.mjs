@@ -35,4 +35,4 @@ if (!isInstalled) {
 }
 
 run('the build', process.execPath, [join(root, 'scripts', 'build.mjs')]);
-run('fetching the servers', process.execPath, [join(root, 'dist', 'src', 'stack', 'fetch-cli.js')]);
+run('fetching the servers', process.execPath, [join(root, 'dist', 'tools', 'stack', 'fetch-cli.js')]);

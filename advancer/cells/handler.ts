@@ -1,4 +1,4 @@
-import type { Timer } from '../../src/clock.ts';
+import type { Timer } from '../../src/time/clock.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { EffectContext, Handler } from './cells.ts';
 import type { Ending } from './ending.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/clock.ts';
+import type { Clock } from '../../src/time/clock.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { Observed } from '../../src/runbook/expect.ts';
 import type { AbortCause } from './cells.ts';

@@ -1,4 +1,4 @@
-import { ChurnSet } from '../../src/churn.ts';
+import { ChurnSet } from '../../src/transient-map.ts';
 
 /** What is to be called when a signal fires, by the signal. */
 const hooks = new WeakMap<AbortSignal, ChurnSet<() => void>>();

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 
-import type { Clock, Timer } from '../../src/clock.ts';
+import type { Clock, Timer } from '../../src/time/clock.ts';
 
 /** How a command's process group ended. */
 export interface GroupEnd {

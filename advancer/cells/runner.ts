@@ -1,5 +1,5 @@
-import type { Clock } from '../../src/clock.ts';
-import { parseDurationMs } from '../../src/duration.ts';
+import type { Clock } from '../../src/time/clock.ts';
+import { parseDurationMs } from '../../src/time/duration.ts';
 import { type JsonObject, storableText } from '../../src/json.ts';
 import { fillExpectations, judge } from '../../src/runbook/expect.ts';
 import { onInterrupt, type Effect, type Expectation } from '../../src/runbook/runbook.ts';

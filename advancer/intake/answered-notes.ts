@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../src/clock.ts';
+import type { Clock, Timer } from '../../src/time/clock.ts';
 
 /** A message with so many of the longest keys is well below what the bus carries. */
 const MOST = 1_000;

@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/clock.ts';
+import type { Clock } from '../../src/time/clock.ts';
 import type { Json } from '../../src/json.ts';
 import type { Standing } from '../run/advance.ts';
 import type { HeldInstance } from '../run/held-instance.ts';

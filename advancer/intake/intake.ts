@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import type { Bus, BusMessage, BusSubscription } from '../../src/bus/bus.ts';
 import { directRest, QUEUE_GROUP, subjectRest, type Subjects } from '../../src/bus/subjects.ts';
-import type { Clock } from '../../src/clock.ts';
+import type { Clock } from '../../src/time/clock.ts';
 import { Id, isId } from '../../src/ids.ts';
 import type { Json } from '../../src/json.ts';
 import {

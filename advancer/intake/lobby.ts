@@ -1,6 +1,6 @@
-import { ChurnSet } from '../../src/churn.ts';
-import { afterReading } from '../../src/clock.ts';
-import type { Clock, Timer } from '../../src/clock.ts';
+import { ChurnSet } from '../../src/transient-map.ts';
+import { afterReading } from '../../src/time/clock.ts';
+import type { Clock, Timer } from '../../src/time/clock.ts';
 
 /** How often those who wait are looked through, at the most. */
 const ROUND_MS = 10;

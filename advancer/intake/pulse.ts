@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../src/clock.ts';
+import type { Clock, Timer } from '../../src/time/clock.ts';
 
 const TICK_MS = 250;
 /** A gap between ticks above this means that the process stood still. */

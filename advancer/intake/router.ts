@@ -1,6 +1,6 @@
 import type { Leases } from '../../coordinator/leases.ts';
-import { ChurnMap } from '../../src/churn.ts';
-import type { Clock } from '../../src/clock.ts';
+import { ChurnMap } from '../../src/transient-map.ts';
+import type { Clock } from '../../src/time/clock.ts';
 import type { Json } from '../../src/json.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import { rankOf } from '../../src/lease/rank.ts';

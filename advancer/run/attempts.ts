@@ -1,4 +1,4 @@
-import { ChurnMap } from '../../src/churn.ts';
+import { ChurnMap } from '../../src/transient-map.ts';
 
 /** One attempt that this process has in hand. */
 export interface AttemptInHand {

@@ -1,5 +1,5 @@
 import type { Leases } from '../../coordinator/leases.ts';
-import type { Clock } from '../../src/clock.ts';
+import type { Clock } from '../../src/time/clock.ts';
 import type { InstanceStatus } from '../../src/execution/status.ts';
 import type { Row } from '../../src/execution/row.ts';
 import type { Receipt } from '../../src/request/receipt.ts';

@@ -1,4 +1,4 @@
-import { ChurnMap } from '../../src/churn.ts';
+import { ChurnMap } from '../../src/transient-map.ts';
 import { nextStep } from '../../src/execution/plan.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import type { DecideMessage, ReplyError } from '../../src/request/messages.ts';

@@ -1,5 +1,5 @@
-import { ChurnSet } from '../../src/churn.ts';
-import type { Clock } from '../../src/clock.ts';
+import { ChurnSet } from '../../src/transient-map.ts';
+import type { Clock } from '../../src/time/clock.ts';
 import type { Log, ProjectionLine } from '../log/log.ts';
 
 /** How often is looked for lines that can be written. */

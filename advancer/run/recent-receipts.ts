@@ -1,4 +1,4 @@
-import { ChurnMap } from '../../src/churn.ts';
+import { ChurnMap } from '../../src/transient-map.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 
 const MOST = 1_024;

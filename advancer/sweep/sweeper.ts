@@ -1,5 +1,5 @@
 import type { Leases } from '../../coordinator/leases.ts';
-import type { Clock, Timer } from '../../src/clock.ts';
+import type { Clock, Timer } from '../../src/time/clock.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import { rankOf } from '../../src/lease/rank.ts';
 import { LogUnavailable, type Log, type Unsettled } from '../log/log.ts';

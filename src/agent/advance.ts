@@ -1,7 +1,7 @@
 import type { Bus, BusReply } from '../bus/bus.ts';
 import { isElsewhere } from '../bus/elsewhere.ts';
 import type { Subjects } from '../bus/subjects.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import type { Json } from '../json.ts';
 import type { KnownHolders } from '../request/known-holders.ts';
 import type { AdvanceMessage, ErrorCode } from '../request/messages.ts';

@@ -1,5 +1,5 @@
 import type { Bus, BusReply } from '../bus/bus.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import type { Json } from '../json.ts';
 import { LeaseholdError } from './error.ts';
 import { readReply } from './replies.ts';

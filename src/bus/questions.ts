@@ -1,7 +1,7 @@
 import { createInbox } from 'nats';
 import type { Msg, NatsConnection } from 'nats';
 
-import { ChurnMap } from '../churn.ts';
+import { ChurnMap } from '../transient-map.ts';
 import { errorText } from '../error-text.ts';
 import type { Json } from '../json.ts';
 import type { BusReply } from './bus.ts';

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../json.ts';
 import { isId } from '../ids.ts';
-import { parseDurationMs } from '../duration.ts';
+import { parseDurationMs } from '../time/duration.ts';
 import type { Awaiting } from '../request/receipt.ts';
 import { evaluateChecks } from '../runbook/expect.ts';
 import { fill } from '../runbook/placeholder.ts';

@@ -1,4 +1,4 @@
-import { ChurnMap } from '../churn.ts';
+import { ChurnMap } from '../transient-map.ts';
 import type { Json } from '../json.ts';
 import type { Step } from '../request/receipt.ts';
 import type { Row } from './row.ts';

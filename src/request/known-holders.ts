@@ -1,4 +1,4 @@
-import { ChurnMap } from '../churn.ts';
+import { ChurnMap } from '../transient-map.ts';
 import type { Receipt } from './receipt.ts';
 
 /** Those that were learned first are forgotten first. */

@@ -1,4 +1,4 @@
-import { parseDurationMs } from '../duration.ts';
+import { parseDurationMs } from '../time/duration.ts';
 import type { Json } from '../json.ts';
 import { didYouMean } from './nearest.ts';
 import { placeholdersOf } from './placeholder.ts';

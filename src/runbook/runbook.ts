@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { Duration } from '../duration.ts';
+import { Duration } from '../time/duration.ts';
 import { Id } from '../ids.ts';
 import type { Json } from '../json.ts';
 import { pointerFault } from './pointer.ts';

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, inject, it } from 'vitest';
 
-import { startStack, type Stack } from '../../src/stack/servers.ts';
+import { startStack, type Stack } from '../../tools/stack/servers.ts';
 import { TestCluster, eventually } from '../harness/replicas.ts';
 import { Receiver } from './receiver.ts';
 import { POST, post, push } from './runbooks.ts';

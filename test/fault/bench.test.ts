@@ -5,9 +5,9 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { Crew } from '../../src/bench/crew.ts';
-import type { BenchRecord } from '../../src/bench/record.ts';
-import { closeWorkspace, openWorkspace } from '../../src/stack/workspace.ts';
+import { Crew } from '../../tools/bench/crew.ts';
+import type { BenchRecord } from '../../tools/bench/record.ts';
+import { closeWorkspace, openWorkspace } from '../../tools/stack/workspace.ts';
 import { MAIN } from '../harness/replicas.ts';
 
 /* `leasehold bench` as a user calls it, as short as can be: that it measures, never what. */

@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 
 import { describe, expect, it } from 'vitest';
 
-import { readMix } from '../../src/chaos/mix.ts';
-import type { ChaosRecord } from '../../src/chaos/record.ts';
-import { runChaos } from '../../src/chaos/run.ts';
-import { chaosPorts } from '../../src/cli/chaos-ports.ts';
+import { readMix } from '../../tools/chaos/mix.ts';
+import type { ChaosRecord } from '../../tools/chaos/record.ts';
+import { runChaos } from '../../tools/chaos/run.ts';
+import { chaosPorts } from '../../tools/chaos/chaos-ports.ts';
 import { spoilGuard, type GuardRule } from '../harness/spoilt-guard.ts';
 import type { Control } from '../harness/spoilt-replica.ts';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import type { ChaosRecord } from '../../src/chaos/record.ts';
+import type { ChaosRecord } from '../../tools/chaos/record.ts';
 import { eventually, MAIN, TestCluster } from '../harness/replicas.ts';
 
 /*

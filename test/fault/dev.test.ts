@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { freshDatabase, freshNamespace, serversForTests } from '../harness/servers.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const MAIN = join(ROOT, 'dist', 'src', 'cli', 'main.js');
+const MAIN = join(ROOT, 'dist', 'cli', 'main.js');
 
 interface ReadyLine {
   ready: true;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import type { ServerName, Stack } from '../../src/stack/servers.ts';
+import type { ServerName, Stack } from '../../tools/stack/servers.ts';
 import { changedReceipts, Load } from '../harness/load.ts';
 import { eventually, TestCluster, type ReplicaProcess } from '../harness/replicas.ts';
 import { freshDatabase, serversForTests, startPrivateStack } from '../harness/servers.ts';

@@ -1,6 +1,6 @@
 import type { TestProject } from 'vitest/node';
-import { startStack } from '../../src/stack/servers.ts';
-import type { Stack } from '../../src/stack/servers.ts';
+import { startStack } from '../../tools/stack/servers.ts';
+import type { Stack } from '../../tools/stack/servers.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {

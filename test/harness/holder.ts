@@ -5,7 +5,7 @@ import type { RunContext } from '../../advancer/run/context.ts';
 import { LateProjections } from '../../advancer/run/late-projections.ts';
 import { RecentReceipts } from '../../advancer/run/recent-receipts.ts';
 import type { Leases } from '../../coordinator/leases.ts';
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/time/clock.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 
 /** A holding that is trusted for ever. */

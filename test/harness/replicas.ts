@@ -10,7 +10,7 @@ import { Pool } from 'pg';
 import { freshDatabase, freshNamespace, serversForTests } from './servers.ts';
 
 /** The built command line: what a user runs. */
-export const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** How a child process ended. */

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { inject } from 'vitest';
-import { createDatabase } from '../../src/stack/postgres-server.ts';
-import { startStack } from '../../src/stack/servers.ts';
-import type { Stack, StackOptions } from '../../src/stack/servers.ts';
+import { createDatabase } from '../../tools/stack/postgres-server.ts';
+import { startStack } from '../../tools/stack/servers.ts';
+import type { Stack, StackOptions } from '../../tools/stack/servers.ts';
 
 /** The servers that all test files of a run share. Never stop, freeze or reconfigure them. */
 export interface SharedServers {

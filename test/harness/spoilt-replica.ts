@@ -9,11 +9,11 @@ import type { Log } from '../../advancer/log/log.ts';
 import { openLog } from '../../advancer/log/postgres-log.ts';
 import { Replica, type LeasesLifecycle } from '../../advancer/replica.ts';
 import { Coordinator } from '../../coordinator/coordinator.ts';
-import { etcdStore } from '../../coordinator/etcd-store.ts';
+import { etcdStore } from '../../coordinator/etcd/store.ts';
 import { connectBus } from '../../src/bus/nats.ts';
 import { subjects } from '../../src/bus/subjects.ts';
-import { systemClock } from '../../src/clock.ts';
-import { etcdConnection, readConfig } from '../../src/config.ts';
+import { systemClock } from '../../src/time/clock.ts';
+import { etcdConnection, readConfig } from '../../src/config/config.ts';
 import { withoutIntent, withoutReceipts, withoutTokens, withoutTrustWindow, type Spoil } from './controls.ts';
 
 /*

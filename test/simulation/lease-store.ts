@@ -1,6 +1,6 @@
 import { LeaseGone, MAX_KEYS_PER_CALL, StoreUnavailable } from '../../coordinator/store.ts';
 import type { Entry, KeyEvent, LeaseStore, Want, WantVerdict } from '../../coordinator/store.ts';
-import type { Clock, Timer } from '../../src/clock.ts';
+import type { Clock, Timer } from '../../src/time/clock.ts';
 
 interface SimLease {
   ttlMs: number;

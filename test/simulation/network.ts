@@ -1,4 +1,4 @@
-import type { Timer } from '../../src/clock.ts';
+import type { Timer } from '../../src/time/clock.ts';
 import type { Port, Trap, TrapAct, TrapPoint } from './schedule.ts';
 import type { SimProcess, World } from './world.ts';
 

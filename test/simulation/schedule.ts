@@ -1,4 +1,4 @@
-import { Random } from '../../src/chaos/random.ts';
+import { Random } from '../../tools/chaos/random.ts';
 import type { ServerName } from './network.ts';
 
 /** Every call by which a replica reaches out of itself, by port. What it subscribes to and watches is cut instead. */

@@ -1,5 +1,5 @@
-import { Random } from '../../src/chaos/random.ts';
-import { sleepBy, type Clock, type Timer } from '../../src/clock.ts';
+import { Random } from '../../tools/chaos/random.ts';
+import { sleepBy, type Clock, type Timer } from '../../src/time/clock.ts';
 
 interface Event {
   atMs: number;

@@ -1,4 +1,4 @@
-import { parseDurationMs } from '../../duration.ts';
+import { parseDurationMs } from '../../time/duration.ts';
 import type { Row } from '../../execution/row.ts';
 import type { Check } from '../check.ts';
 import type { Ending } from '../walk.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { exitCodeOfError, exitCodeOfOutcome } from '../../../src/cli/exit-code.ts';
+import { exitCodeOfError, exitCodeOfOutcome } from '../../../cli/exit-code.ts';
 import { RECORDED_OUTCOMES, REFUSED_OUTCOMES } from '../../../src/request/receipt.ts';
 
 describe('exit codes', () => {

@@ -4,15 +4,8 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
-import {
-  countFlag,
-  durationFlag,
-  idFlag,
-  inputFlag,
-  jsonFlag,
-  jsonObjectFlag,
-} from '../../../src/cli/flags.ts';
-import { defaultAgentId } from '../../../src/cli/options.ts';
+import { countFlag, durationFlag, idFlag, inputFlag, jsonFlag, jsonObjectFlag } from '../../../cli/flags.ts';
+import { defaultAgentId } from '../../../cli/options.ts';
 
 describe('flags', () => {
   it('read durations as milliseconds', () => {

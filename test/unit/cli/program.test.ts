@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { run } from '../../../src/cli/program.ts';
-import type { Io } from '../../../src/cli/io.ts';
+import { run } from '../../../cli/program.ts';
+import type { Io } from '../../../cli/io.ts';
 
 interface Captured extends Io {
   outLines: string[];

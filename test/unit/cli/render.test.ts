@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 
-import { receiptText } from '../../../src/cli/render/receipt.ts';
-import { rowText } from '../../../src/cli/render/row.ts';
-import { statusText } from '../../../src/cli/render/status.ts';
-import { clean, table } from '../../../src/cli/render/table.ts';
-import { ago, span } from '../../../src/cli/render/time.ts';
+import { receiptText } from '../../../cli/render/receipt.ts';
+import { rowText } from '../../../cli/render/row.ts';
+import { statusText } from '../../../cli/render/status.ts';
+import { clean, table } from '../../../cli/render/table.ts';
+import { ago, span } from '../../../cli/render/time.ts';
 import type { WireRow } from '../../../src/execution/row.ts';
 import { RECORDED_OUTCOMES, REFUSED_OUTCOMES } from '../../../src/request/receipt.ts';
 import type { Receipt } from '../../../src/request/receipt.ts';

@@ -1,5 +1,5 @@
-import type { Clock, Timer } from '../../../src/clock.ts';
-import { sleepBy } from '../../../src/clock.ts';
+import type { Clock, Timer } from '../../../src/time/clock.ts';
+import { sleepBy } from '../../../src/time/clock.ts';
 
 interface Scheduled {
   atMs: number;

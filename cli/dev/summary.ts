@@ -1,0 +1,56 @@
+import { join } from 'node:path';
+
+import type { DevStack } from './stack.ts';
+import { table } from '../render/table.ts';
+import type { Style } from '../render/table.ts';
+
+/** What runs where, and commands to try: for a person. */
+export function summaryText(dev: DevStack, style: Style): string {
+  const line = dev.readyLine;
+  const urls: Record<string, string> = {
+    etcd: line.etcdUrls.join(','),
+    nats: line.natsUrls.join(','),
+    postgres: line.databaseUrl,
+    ledger: line.ledgerUrl,
+  };
+  const rows = [
+    ...line.replicas.map(({ replicaId, pid, httpUrl }) => [replicaId, pid, `${httpUrl}/readyz`]),
+    ...line.servers.map(({ name, pid }) => [name, pid, urls[name] ?? '']),
+  ];
+  const exports = [
+    `LEASEHOLD_NATS_URLS=${quoted(line.natsUrls.join(','))}`,
+    `LEASEHOLD_ETCD_URLS=${quoted(line.etcdUrls.join(','))}`,
+    `LEASEHOLD_DATABASE_URL=${quoted(line.databaseUrl)}`,
+    ...(line.ownerDatabaseUrl === null
+      ? []
+      : [`LEASEHOLD_OWNER_DATABASE_URL=${quoted(line.ownerDatabaseUrl)}`]),
+    ...(line.namespace === 'default' ? [] : [`LEASEHOLD_NAMESPACE=${line.namespace}`]),
+    `LEDGER_URL=${quoted(line.ledgerUrl)}`,
+  ];
+  const main = quoted(join(dev.packageDir, 'dist', 'cli', 'main.js'));
+  return [
+    table(['PROCESS', 'PID', 'URL'], rows, style),
+    '',
+    `Logs are in ${dev.logDir}; commands of cells run in ${dev.packageDir}.`,
+    '',
+    'In another terminal, first',
+    '',
+    ...exports.map((assignment) => `  export ${assignment}`),
+    `  alias leasehold="node ${main}"`,
+    '',
+    'and then try',
+    '',
+    '  leasehold start refund-7 --runbook example-refund --input ledger=$LEDGER_URL --input order=7',
+    '  leasehold advance refund-7             # parks: nobody has approved it',
+    '  leasehold claim refund-7 approved',
+    '  leasehold advance refund-7             # completes',
+    '  leasehold status refund-7 --log',
+    '  curl "$LEDGER_URL/effects?key=refund-7/charge/1"',
+    '  leasehold replicas                     # kill one by its pid, and see the others take over',
+  ].join('\n');
+}
+
+/** For a POSIX shell. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}

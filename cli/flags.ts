@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs';
+
+import { InvalidArgumentError } from 'commander';
+
+import { parseDurationMs } from '../src/time/duration.ts';
+import { errorText } from '../src/error-text.ts';
+import { isId } from '../src/ids.ts';
+import type { Json, JsonObject } from '../src/json.ts';
+import { isJsonObject } from '../src/json.ts';
+
+/*
+ * Readers of flags and arguments. Each throws InvalidArgumentError, which the command line answers with the flag's
+ * name and exit code 2.
+ */
+
+/** An id of an instance, a request, a claim, a cell or an agent. */
+export function idFlag(text: string): string {
+  if (isId(text)) return text;
+  throw new InvalidArgumentError('It must be 1 to 128 characters of A-Z a-z 0-9 _ -, such as refund-7.');
+}
+
+/** A whole number from 1. */
+export function countFlag(text: string): number {
+  const value = Number(text);
+  if (/^\d{1,9}$/.test(text) && value >= 1) return value;
+  throw new InvalidArgumentError('It must be a whole number from 1, such as 3.');
+}
+
+/** A duration, in milliseconds. */
+export function durationFlag(text: string): number {
+  const ms = parseDurationMs(text);
+  if (ms !== undefined) return ms;
+  throw new InvalidArgumentError('It must be a duration such as 200ms, 10s, 5m or 1h.');
+}
+
+/** Any JSON value, or `@FILE` for the content of a file. */
+export function jsonFlag(text: string): Json {
+  const source = text.startsWith('@') ? fileText(text.slice(1)) : text;
+  try {
+    return JSON.parse(source) as Json;
+  } catch (cause) {
+    const why = errorText(cause);
+    throw new InvalidArgumentError(`It must be JSON (${why}). A text needs its own quotes: '"like this"'.`);
+  }
+}
+
+/** A JSON object, or `@FILE`. */
+export function jsonObjectFlag(text: string): JsonObject {
+  const value = jsonFlag(text);
+  if (isJsonObject(value)) return value;
+  throw new InvalidArgumentError(`It must be a JSON object, such as '{"order": "A-7"}'.`);
+}
+
+/** `name=text` or `name:=json`, collected over several flags. */
+export function inputFlag(text: string, before: JsonObject = {}): JsonObject {
+  const match = /^([^=:]+)(:?=)([\s\S]*)$/.exec(text);
+  if (match === null) {
+    throw new InvalidArgumentError('It must be NAME=TEXT, or NAME:=JSON for a number, a list and the like.');
+  }
+  const [, name = '', sign, value = ''] = match;
+  if (Object.hasOwn(before, name))
+    throw new InvalidArgumentError(`The input ${name} is given twice; keep one.`);
+  return { ...before, [name]: sign === ':=' ? jsonFlag(value) : value };
+}
+
+function fileText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const why = errorText(cause);
+    throw new InvalidArgumentError(`The file cannot be read (${why}).`);
+  }
+}

@@ -1,0 +1,89 @@
+import type { AuditSummary, CheckCount } from '../../src/audit/audit.ts';
+import type { Breach } from '../../src/audit/check.ts';
+import type { Io } from '../io.ts';
+import { LiveLine } from './live-line.ts';
+import { clean, table } from './table.ts';
+import type { Style } from './table.ts';
+import { span } from './time.ts';
+
+/** How often a line is printed where there is no terminal to keep one up to date. */
+const LINE_EVERY_MS = 5_000;
+
+/** Every check with what it looked at; one that could not be made says so. */
+export function checksTable(checks: readonly CheckCount[], style: Style): string {
+  return table(
+    ['CHECK', 'GUARANTEE', 'LOOKED AT', 'FOUND', 'VERDICT'],
+    checks.map((count) => [
+      count.check,
+      count.guarantee,
+      count.checked === 0 ? '-' : `${number(count.seen)} ${count.of}`,
+      count.checked === 0 ? '-' : number(count.breaches),
+      verdict(count),
+    ]),
+    style,
+  );
+}
+
+/** A breach for a person: where, against what, and why. */
+export function breachText({ check, guarantee, severity, instanceId, seqs, what }: Breach): string {
+  const rows = seqs.length === 0 ? '' : ` seq ${seqs.join(', ')}`;
+  const against = severity === 'warning' ? 'warning' : `guarantee ${guarantee}`;
+  return clean(`${instanceId}${rows}: ${check} (${against}): ${what}`);
+}
+
+/** The last word. */
+export function summaryText(summary: AuditSummary, tookMs: number): string {
+  const { instances, rows, breaches, breached, warnings } = summary;
+  const looked = `${number(instances)} instances, ${number(rows)} rows in ${span(tookMs)}`;
+  const warned = warnings === 0 ? '' : `; ${number(warnings)} warnings`;
+  return breaches === 0
+    ? `clean: no breach in ${looked}${warned}`
+    : `${number(breaches)} breaches in ${number(breached)} of ${looked}${warned}`;
+}
+
+function verdict({ checked, notChecked, breaches, severity, seen }: CheckCount): string {
+  if (checked === 0) return 'not checked';
+  const partly = notChecked === 0 ? '' : ` (${number(notChecked)} instances not checked)`;
+  if (breaches > 0) return (severity === 'warning' ? 'warning' : 'BREACH') + partly;
+  return (seen === 0 ? 'nothing to look at' : 'ok') + partly;
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+/** How far an audit is: a line kept up to date on a terminal, else one every few seconds. */
+export class AuditProgress {
+  readonly #io: Io;
+  readonly #line: LiveLine;
+  readonly #total: number | undefined;
+  readonly #startMs = performance.now();
+  #saidMs = performance.now();
+
+  /** @param total of instances; undefined where it is not known beforehand */
+  constructor(io: Io, total: number | undefined) {
+    this.#io = io;
+    this.#total = total;
+    this.#line = new LiveLine(io, 'reading the log');
+  }
+
+  /** How far it is. */
+  at(instances: number, rows: number, breaches: number): void {
+    const nowMs = performance.now();
+    const perSecond = Math.round((instances / Math.max(1, nowMs - this.#startMs)) * 1_000);
+    const share =
+      this.#total === undefined || this.#total === 0
+        ? ''
+        : ` of ${number(this.#total)} (${Math.min(100, Math.floor((instances / this.#total) * 100))}%)`;
+    const found = breaches === 0 ? 'no breach' : `${number(breaches)} breaches`;
+    const text = `${number(instances)}${share} instances, ${number(rows)} rows, ${found}, ${number(perSecond)}/s`;
+    this.#line.set(text);
+    if (this.#io.liveIsTty || nowMs - this.#saidMs < LINE_EVERY_MS) return;
+    this.#saidMs = nowMs;
+    this.#io.err(text);
+  }
+
+  stop(): void {
+    this.#line.stop();
+  }
+}

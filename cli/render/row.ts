@@ -1,0 +1,26 @@
+import type { WireRow } from '../../src/execution/row.ts';
+import { isJsonObject } from '../../src/json.ts';
+import { brief, clean } from './table.ts';
+
+/** What a row says, in words: `completed charge, attempt 1: {"count":1}`. */
+export function rowText(row: WireRow): string {
+  const detail = detailText(row);
+  const attempt = row.attempt > 1 || row.kind === 'interrupted' ? ` (attempt ${row.attempt})` : '';
+  return clean(`${row.kind} ${row.cell_id}${attempt}${detail === '' ? '' : `: ${detail}`}`);
+}
+
+/** What matters most in a row's body. */
+export function detailText(row: WireRow): string {
+  const { body } = row;
+  if (row.kind === 'decided') {
+    const by = typeof body['by'] === 'string' ? ` by ${body['by']}` : '';
+    const reason = typeof body['reason'] === 'string' ? ` (${body['reason']})` : '';
+    const verdict = typeof body['as'] === 'string' ? body['as'] : '?';
+    return `${verdict}${by}${reason}`;
+  }
+  if (typeof body['reason'] === 'string') return body['reason'];
+  const error = body['error'];
+  if (isJsonObject(error) && typeof error['message'] === 'string') return error['message'];
+  if (body['output'] !== undefined) return brief(body['output']);
+  return Object.keys(body).length === 0 ? '' : brief(body);
+}

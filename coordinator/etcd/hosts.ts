@@ -1,0 +1,62 @@
+import { isRecoverableError } from 'etcd3';
+import type { IOptions } from 'etcd3';
+import type { Clock } from '../../src/time/clock.ts';
+
+/** What `etcd3` asks before each call: globally, and for each host. */
+export type FaultPolicy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
+
+const SHUN_MS = 1_000;
+const LONGEST_SHUN_MS = 15_000;
+/** gRPC's codes for "nobody there" and "no answer in time". */
+const UNREACHABLE = new Set([4, 14]);
+
+/** Runs each call once. The library's own policies repeat calls that may have been applied, and hold back others. */
+export const once: FaultPolicy = policy((run) => run());
+
+/**
+ * Leaves out a member of the cluster that did not answer, for a while that grows as it keeps silent, as long as another
+ * one is there to ask: `etcd3` picks a host at random for each call and goes on to the next only if the host's policy
+ * refuses before the call went out. A call that did go out is never repeated here.
+ */
+export function shunSilentHosts(clock: Clock): (host: string) => FaultPolicy {
+  const hosts: { shunnedUntilMs: number; forMs: number }[] = [];
+  const shunned = (host: { shunnedUntilMs: number }): boolean => clock.monotonicMs() < host.shunnedUntilMs;
+  return () => {
+    const self = { shunnedUntilMs: Number.NEGATIVE_INFINITY, forMs: SHUN_MS };
+    hosts.push(self);
+    return policy(async (run) => {
+      if (shunned(self) && !hosts.every(shunned)) throw new HostShunned();
+      try {
+        const answer = await run();
+        self.shunnedUntilMs = Number.NEGATIVE_INFINITY;
+        self.forMs = SHUN_MS;
+        return answer;
+      } catch (error) {
+        if (isUnreachable(error) && !shunned(self)) {
+          self.shunnedUntilMs = clock.monotonicMs() + self.forMs;
+          self.forMs = Math.min(LONGEST_SHUN_MS, self.forMs * 2);
+        }
+        throw error;
+      }
+    });
+  };
+}
+
+/** Nothing was sent: this host is left out for now. */
+class HostShunned extends Error {
+  override readonly name = 'HostShunned';
+}
+
+function policy(execute: <T>(run: () => T | PromiseLike<T>) => T | PromiseLike<T>): FaultPolicy {
+  return {
+    _altReturn: undefined as never,
+    onSuccess: () => ({ dispose: () => undefined }),
+    onFailure: () => ({ dispose: () => undefined }),
+    execute: async (run, signal = new AbortController().signal) => execute(() => run({ signal })),
+  };
+}
+
+function isUnreachable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return isRecoverableError(error) || ('code' in error && UNREACHABLE.has(error.code as number));
+}

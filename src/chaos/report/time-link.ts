@@ -1,7 +1,0 @@
-import type { Markup } from './markup.ts';
-import { markup } from './markup.ts';
-
-/** A link that brings a span of the run into the timeline's view; without scripts, one to the timeline. */
-export function timeLink(fromMs: number, toMs: number, text: string): Markup {
-  return markup`<a href="#timeline" data-from="${Math.round(fromMs)}" data-to="${Math.round(toMs)}">${text}</a>`;
-}

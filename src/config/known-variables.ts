@@ -1,0 +1,38 @@
+import { didYouMean } from '../runbook/nearest.ts';
+
+const families = (['ETCD', 'NATS'] as const).flatMap((server) =>
+  ['URLS', 'CA_FILE', 'CERT_FILE', 'KEY_FILE', 'USERNAME', 'PASSWORD'].map(
+    (rest) => `LEASEHOLD_${server}_${rest}`,
+  ),
+);
+
+/** Every variable that replicas, agents and the command line read. */
+const KNOWN = [
+  ...families,
+  'LEASEHOLD_NATS_TOKEN',
+  'LEASEHOLD_NATS_CREDS_FILE',
+  'LEASEHOLD_NAMESPACE',
+  'LEASEHOLD_AGENT_ID',
+  'LEASEHOLD_DATABASE_URL',
+  'LEASEHOLD_OWNER_DATABASE_URL',
+  'LEASEHOLD_REPLICA_NAME',
+  'LEASEHOLD_LEASE_TTL_S',
+  'LEASEHOLD_HTTP_HOST',
+  'LEASEHOLD_HTTP_PORT',
+  'LEASEHOLD_LOG_LEVEL',
+  'LEASEHOLD_HANDLERS',
+  'LEASEHOLD_FAILPOINTS',
+  'LEASEHOLD_IDLE_RELEASE_S',
+  'LEASEHOLD_MAX_HOLDINGS',
+];
+
+/** The local servers' own variables, the tests', and those that a running command cell finds around it. */
+const ALSO_KNOWN =
+  /^LEASEHOLD_((ETCD|NATS|NATS_SERVER|POSTGRES)_(BIN|BIN_DIR|SERIES|PORT)|CACHE_DIR|STACK_ROUTES|TEST_[A-Z_]+|INSTANCE_ID|CELL_ID|ATTEMPT|FENCING_TOKEN|IDEMPOTENCY_KEY|OUTPUT_FILE)$/;
+
+/** One line for each `LEASEHOLD_` variable that nothing reads. */
+export function unknownVariables(names: readonly string[]): string[] {
+  return names
+    .filter((name) => name.startsWith('LEASEHOLD_') && !KNOWN.includes(name) && !ALSO_KNOWN.test(name))
+    .map((name) => `${name} is not a variable of Leasehold and is ignored${didYouMean(name, KNOWN)}`);
+}

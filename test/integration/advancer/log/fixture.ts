@@ -1,0 +1,181 @@
+import { randomBytes } from 'node:crypto';
+
+import { Client, DatabaseError } from 'pg';
+import { onTestFinished } from 'vitest';
+
+import type { AppendEntry } from '../../../../advancer/log/log.ts';
+import { migrate } from '../../../../advancer/log/migrate.ts';
+import { openLog } from '../../../../advancer/log/postgres-log.ts';
+import type { LogOptions, PostgresLog } from '../../../../advancer/log/postgres-log.ts';
+import { urlAs } from '../../../../advancer/log/roles.ts';
+import type { NewRow, RowKind } from '../../../../src/execution/row.ts';
+import type { Receipt } from '../../../../src/request/receipt.ts';
+import type { Runbook } from '../../../../src/runbook/runbook.ts';
+import { freshDatabase } from '../../../harness/servers.ts';
+
+/** A migrated database of this test file's own. */
+export interface LogDatabase {
+  namespace: string;
+  superuserUrl: string;
+  ownerUrl: string;
+  appUrl: string;
+}
+
+export const NAMESPACE = 'log-tests';
+
+export const RUNBOOK: Runbook = {
+  runbook: 'refund',
+  version: 1,
+  inputs: [],
+  cells: [{ id: 'a', prose: 'text' }],
+};
+
+export async function logDatabase(): Promise<LogDatabase> {
+  const superuserUrl = await freshDatabase();
+  await migrate({ url: superuserUrl, namespace: NAMESPACE });
+  return {
+    namespace: NAMESPACE,
+    superuserUrl,
+    ownerUrl: urlAs(superuserUrl, 'leasehold_owner'),
+    appUrl: urlAs(superuserUrl, 'leasehold_app'),
+  };
+}
+
+/** A connection of plain SQL, closed when the test is over. */
+export async function connect(url: string): Promise<Client> {
+  const client = new Client({ connectionString: url });
+  client.on('error', () => undefined);
+  await client.connect();
+  onTestFinished(() => client.end());
+  return client;
+}
+
+/** The log as a replica sees it, closed when the test is over. */
+export function log(database: LogDatabase, options: Partial<LogOptions> = {}): PostgresLog {
+  const opened = openLog({
+    url: database.appUrl,
+    replicaId: 'r-00000001',
+    namespace: database.namespace,
+    // Long enough for a busy machine; the tests that want a time-out say so.
+    appendTimeoutMs: 20_000,
+    ...options,
+  });
+  onTestFinished(() => opened.close());
+  return opened;
+}
+
+/** An id that no other test uses. */
+export function freshId(prefix = 'i'): string {
+  return `${prefix}-${randomBytes(8).toString('hex')}`;
+}
+
+export function newRow(instanceId: string, seq: number, kind: RowKind, over: Partial<NewRow> = {}): NewRow {
+  return {
+    instanceId,
+    seq,
+    kind,
+    fencingToken: 10,
+    replicaId: 'r-00000001',
+    cellId: 'a',
+    attempt: 1,
+    requestId: null,
+    agentId: 'tester',
+    body: {},
+    ...over,
+  };
+}
+
+export function newReceipt(requestId: string, instanceId: string, over: Partial<Receipt> = {}): Receipt {
+  return { requestId, instanceId, outcome: 'advanced', steps: [], nextCellId: 'b', holder: null, ...over };
+}
+
+/** An entry of these rows, under the first one's term. */
+export function entryOf(rows: readonly NewRow[], over: Partial<AppendEntry> = {}): AppendEntry {
+  return {
+    instanceId: rows[0]?.instanceId ?? '',
+    fencingToken: rows[0]?.fencingToken ?? 10,
+    replicaId: rows[0]?.replicaId ?? 'r-00000001',
+    rows,
+    projection: { status: 'running', nextCellId: 'a' },
+    ...over,
+  };
+}
+
+/** A receipt with no rows of its own. */
+export function receiptEntry(
+  instanceId: string,
+  requestId: string,
+  lastSeq: number,
+  over: Partial<AppendEntry> = {},
+): AppendEntry {
+  return entryOf([], {
+    instanceId,
+    receipt: { requestId, lastSeq, receipt: newReceipt(requestId, instanceId) },
+    ...over,
+  });
+}
+
+/** Inserts a row by plain SQL, by itself. */
+export async function insertRow(client: Client, row: NewRow): Promise<number | null> {
+  const result = await client.query(
+    `insert into leasehold.executions
+       (instance_id, seq, fencing_token, replica_id, kind, cell_id, attempt, request_id, agent_id, body)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+    [
+      row.instanceId,
+      row.seq,
+      row.fencingToken,
+      row.replicaId,
+      row.kind,
+      row.cellId,
+      row.attempt,
+      row.requestId,
+      row.agentId,
+      JSON.stringify(row.body),
+    ],
+  );
+  return result.rowCount;
+}
+
+/** Inserts a receipt by plain SQL, by itself. */
+export async function insertReceipt(
+  client: Client,
+  receipt: { requestId: string; instanceId: string; lastSeq: number; fencingToken?: number },
+): Promise<number | null> {
+  const result = await client.query(
+    `insert into leasehold.requests (request_id, instance_id, fencing_token, last_seq, receipt)
+     values ($1, $2, $3, $4, $5)`,
+    [
+      receipt.requestId,
+      receipt.instanceId,
+      receipt.fencingToken ?? 10,
+      receipt.lastSeq,
+      JSON.stringify(newReceipt(receipt.requestId, receipt.instanceId)),
+    ],
+  );
+  return result.rowCount;
+}
+
+/** The SQLSTATE that the statement ends with; `ok` when it goes through. */
+export async function codeOf(statement: Promise<unknown>): Promise<string> {
+  try {
+    await statement;
+    return 'ok';
+  } catch (error) {
+    if (error instanceof DatabaseError && error.code !== undefined) return error.code;
+    throw error;
+  }
+}
+
+/** Resolves once `count` other sessions of this database wait for a lock. */
+export async function waitForBlocked(client: Client, count = 1): Promise<void> {
+  const deadline = performance.now() + 15_000;
+  for (;;) {
+    const { rows } = await client.query<{ blocked: string }>(
+      `select count(*) as blocked from pg_stat_activity
+         where datname = current_database() and pid <> pg_backend_pid() and wait_event_type = 'Lock'`,
+    );
+    if (Number(rows[0]!.blocked) >= count) return;
+    if (performance.now() > deadline) throw new Error('nobody waits for a lock, 15 s on');
+  }
+}

@@ -1,0 +1,132 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { etcdStore } from '../../../coordinator/etcd/store.ts';
+import { leaseKey, leaseValue, replicaKey, replicaValue } from '../../../coordinator/keys.ts';
+import type { Io } from '../../../cli/io.ts';
+import { run } from '../../../cli/program.ts';
+import type { Json } from '../../../src/json.ts';
+import { freshDatabase, freshNamespace, serversForTests } from '../../harness/servers.ts';
+
+const namespace = freshNamespace();
+let database: string;
+let dir: string;
+
+beforeAll(async () => {
+  database = await freshDatabase();
+  dir = await mkdtemp(join(tmpdir(), 'leasehold-cli-'));
+});
+
+afterAll(() => rm(dir, { recursive: true }));
+
+/** Runs a command line and reads its JSON lines. */
+async function cli(line: string[]): Promise<{ code: number; replies: Json[]; out: string; err: string }> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const io: Io = {
+    env: {
+      LEASEHOLD_NAMESPACE: namespace,
+      LEASEHOLD_OWNER_DATABASE_URL: database,
+      LEASEHOLD_DATABASE_URL: database,
+      LEASEHOLD_ETCD_URLS: serversForTests().etcdUrls.join(),
+    },
+    out: (text) => void out.push(text),
+    err: (text) => void err.push(text),
+    live: () => {},
+    outIsTty: false,
+    liveIsTty: false,
+    color: false,
+    columns: 80,
+    onInterrupt: () => () => {},
+  };
+  const code = await run(line, io);
+  const replies = line.includes('--json') ? out.map((text) => JSON.parse(text) as Json) : [];
+  return { code, replies, out: out.join('\n'), err: err.join('\n') };
+}
+
+describe('the command line against Postgres', () => {
+  it('migrates, twice without harm, and derives the list anew', async () => {
+    const first = await cli(['migrate', '--json']);
+    expect(first).toMatchObject({ code: 0, replies: [{ namespace }] });
+    const again = await cli(['migrate', '--json', '--rebuild-projection']);
+    expect(again).toMatchObject({ code: 0, replies: [{ applied: [], namespace, rebuilt: 0 }] });
+    expect((await cli(['migrate'])).out).toContain('as before');
+  });
+
+  it('refuses a database of another namespace', async () => {
+    const { code, err } = await cli(['migrate', '--namespace', 'other']);
+    expect(code).toBe(1);
+    expect(err).toContain(`belongs to namespace "${namespace}"`);
+  });
+
+  it('pushes, lists and shows runbooks, and refuses other content under the same version', async () => {
+    const file = join(dir, 'hello.yaml');
+    const text = (words: string): string =>
+      `runbook: hello\nversion: 1\ncells:\n  - {id: say, prose: ${words}}\n`;
+    await writeFile(file, text('hello'));
+    expect(await cli(['runbook', 'push', file, '--json'])).toMatchObject({
+      code: 0,
+      replies: [{ runbookId: 'hello', version: 1, result: 'created' }],
+    });
+    expect(await cli(['runbook', 'push', file, '--json'])).toMatchObject({ replies: [{ result: 'exists' }] });
+    expect(await cli(['runbook', 'list', '--json'])).toMatchObject({
+      code: 0,
+      replies: [{ runbookId: 'hello', version: 1 }],
+    });
+    const shown = await cli(['runbook', 'show', 'hello', '--json']);
+    expect(shown).toMatchObject({ code: 0, replies: [{ runbook: 'hello', cells: [{ id: 'say' }] }] });
+    await writeFile(file, text('other'));
+    const other = await cli(['runbook', 'push', file]);
+    expect(other.code).toBe(3);
+    expect(other.out).toContain('give the changed runbook a new version');
+    expect((await cli(['runbook', 'show', 'nobody', '--json'])).code).toBe(3);
+  });
+
+  it('pushes nothing when one of the files is not valid', async () => {
+    const [good, bad] = [join(dir, 'good.yaml'), join(dir, 'bad.yaml')];
+    await writeFile(good, 'runbook: good\nversion: 1\ncells:\n  - {id: say, prose: hello}\n');
+    await writeFile(bad, 'runbook: bad\nversion: 1\ncells:\n  - {id: say, porse: hello}\n');
+    const { code, err } = await cli(['runbook', 'push', good, bad]);
+    expect(code).toBe(2);
+    expect(err).toMatch(/bad\.yaml:4 .*porse/);
+    expect((await cli(['runbook', 'show', 'good'])).code).toBe(3);
+  });
+
+  it('lists no instance where there is none', async () => {
+    expect(await cli(['list', '--json', '--status', 'ready', '--runbook', 'hello'])).toMatchObject({
+      code: 0,
+      replies: [],
+    });
+    expect((await cli(['list'])).out).toBe('no instance is there to list');
+  });
+});
+
+describe('the command line against etcd', () => {
+  it('shows who holds what and who lives', async () => {
+    expect((await cli(['leases'])).out).toContain('nobody holds anything');
+    expect((await cli(['replicas'])).out).toContain('no replica is registered');
+    const store = etcdStore({ hosts: [...serversForTests().etcdUrls] });
+    try {
+      const { leaseId } = await store.grant(60);
+      const replica = { replicaId: 'blue-01234567', name: 'blue', pid: 42, httpUrl: 'http://127.0.0.1:1' };
+      await store.put(leaseId, replicaKey(namespace, replica.replicaId), replicaValue(replica, false));
+      const key = leaseKey(namespace, 'refund-7');
+      const { revision } = await store.acquire(leaseId, [{ key, value: leaseValue(replica.replicaId) }]);
+      expect((await cli(['leases', '--json'])).replies).toEqual([
+        { instanceId: 'refund-7', replicaId: replica.replicaId, token: revision },
+      ]);
+      expect((await cli(['replicas', '--json'])).replies).toEqual([
+        { ...replica, draining: false, holdings: 1 },
+      ]);
+      expect((await cli(['replicas'])).out).toMatch(
+        /blue-01234567\s+42\s+http:\/\/127\.0\.0\.1:1\s+serving\s+1/,
+      );
+      await store.revoke(leaseId);
+    } finally {
+      store.close();
+    }
+  });
+});

@@ -1,0 +1,489 @@
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+
+import { connect } from 'nats';
+import type { NatsConnection } from 'nats';
+import { afterEach, describe, expect, it } from 'vitest';
+
+import { Agent } from '../../../../src/agent/agent.ts';
+import type { Bus, BusMessage } from '../../../../src/bus/bus.ts';
+import { connectBus } from '../../../../src/bus/nats.ts';
+import { subjects } from '../../../../src/bus/subjects.ts';
+import { locateServer } from '../../../../tools/stack/locate.ts';
+import { startNats } from '../../../../tools/stack/nats-server.ts';
+import { closeWorkspace, openWorkspace } from '../../../../tools/stack/workspace.ts';
+import { freshNamespace, serversForTests, startPrivateStack } from '../../../harness/servers.ts';
+
+const closers: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+
+async function bus(options: { servers?: string[]; warnings?: string[] } = {}): Promise<Bus> {
+  const made = await connectBus({
+    servers: options.servers ?? [...serversForTests().natsUrls],
+    name: 'test',
+    onWarning: (message) => void options.warnings?.push(message),
+  });
+  closers.push(() => made.close());
+  return made;
+}
+
+async function rawNats(servers = [...serversForTests().natsUrls]): Promise<NatsConnection> {
+  const raw = await connect({ servers });
+  closers.push(() => raw.close());
+  return raw;
+}
+
+/** Resolves when the condition holds; the test's own time-out is the only other end. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** A server of its own that refuses to publish to, or to subscribe to, some subjects. */
+async function natsThatForbids(publish: string[], subscribe: string[]): Promise<string> {
+  const workspace = await openWorkspace();
+  closers.push(() => closeWorkspace(workspace));
+  const configFile = join(workspace.dir, 'forbids.conf');
+  const permissions = { publish: { deny: publish }, subscribe: { deny: subscribe } };
+  const users = [{ user: 'anybody', password: 'unasked', permissions }];
+  const config = { authorization: { users }, no_auth_user: 'anybody' };
+  await writeFile(configFile, JSON.stringify(config).slice(1, -1));
+  const server = await startNats(await locateServer('nats'), workspace, { configFile });
+  closers.push(() => server.stop());
+  return server.url;
+}
+
+const text = (message: BusMessage): string => new TextDecoder().decode(message.data);
+
+describe('the bus', () => {
+  it('brings the answer of a request', async () => {
+    const [asks, answers] = [await bus(), await bus()];
+    const subject = `${freshNamespace()}.a`;
+    answers.subscribe(subject, (message) => message.reply({ heard: JSON.parse(text(message)) as string }));
+    await answers.flush();
+    expect(await asks.request(subject, 'hello', 2_000)).toEqual({ kind: 'reply', body: { heard: 'hello' } });
+  });
+
+  it('says no_responders at once where nobody listens', async () => {
+    const asks = await bus();
+    const start = performance.now();
+    expect(await asks.request(`${freshNamespace()}.nobody`, {}, 5_000)).toEqual({ kind: 'no_responders' });
+    expect(performance.now() - start).toBeLessThan(1_000);
+  });
+
+  it('says timeout where somebody listens and does not answer', async () => {
+    const asks = await bus();
+    const subject = `${freshNamespace()}.silent`;
+    asks.subscribe(subject, () => {});
+    expect(await asks.request(subject, {}, 100)).toEqual({ kind: 'timeout' });
+  });
+
+  it('says malformed for an answer that is not JSON, or not UTF-8', async () => {
+    const [asks, raw] = [await bus(), await rawNats()];
+    const subject = `${freshNamespace()}.bad`;
+    const answers = ['{"no', new Uint8Array([0xff, 0xfe]), ''];
+    raw.subscribe(subject, { callback: (_error, message) => void message.respond(answers.shift()) });
+    await raw.flush();
+    for (let i = 0; i < 3; i++) expect((await asks.request(subject, {}, 2_000)).kind).toBe('malformed');
+    expect(answers).toEqual([]);
+  });
+
+  it('says disconnected at once where it may not ask, or may not hear the answer', async () => {
+    const servers = [await natsThatForbids(['forbidden.>'], ['_INBOX.>'])];
+    const warnings: string[] = [];
+    const asks = await bus({ servers, warnings });
+    expect(await asks.request('forbidden.x', {}, 60_000)).toEqual({ kind: 'disconnected' });
+    expect(await asks.request('allowed.x', {}, 60_000)).toEqual({ kind: 'disconnected' });
+    expect(warnings.join()).toMatch(/PERMISSIONS_VIOLATION/i);
+  });
+
+  it('goes on asking after a request that it may not make', async () => {
+    const servers = [await natsThatForbids(['forbidden.>'], [])];
+    const [asks, answers] = [await bus({ servers }), await bus({ servers })];
+    answers.subscribe('allowed.x', (message) => message.reply('heard'));
+    await answers.flush();
+    const [refused, heard] = await Promise.all([
+      asks.request('forbidden.x', {}, 60_000),
+      asks.request('allowed.x', {}, 60_000),
+    ]);
+    expect([refused, heard]).toEqual([{ kind: 'disconnected' }, { kind: 'reply', body: 'heard' }]);
+  });
+
+  it('goes on delivering after handlers that throw or reject, and reports both', async () => {
+    const warnings: string[] = [];
+    const [listens, speaks] = [await bus({ warnings }), await bus()];
+    const root = freshNamespace();
+    const heard: string[] = [];
+    listens.subscribe(`${root}.sync`, () => {
+      throw new Error('boom');
+    });
+    listens.subscribe(`${root}.async`, async () => {
+      await Promise.resolve();
+      throw new Error('bang');
+    });
+    listens.subscribe(`${root}.fine`, (message) => void heard.push(text(message)));
+    await listens.flush();
+    speaks.publish(`${root}.sync`, 1);
+    speaks.publish(`${root}.async`, 2);
+    speaks.publish(`${root}.fine`, 3);
+    await until(() => heard.length === 1 && warnings.length === 2);
+    expect(warnings.some((line) => line.includes('boom'))).toBe(true);
+    expect(warnings.some((line) => line.includes('bang'))).toBe(true);
+  });
+
+  it('delivers in the order of publishing', async () => {
+    const [listens, speaks] = [await bus(), await bus()];
+    const subject = `${freshNamespace()}.ordered`;
+    const heard: number[] = [];
+    listens.subscribe(subject, (message) => void heard.push(Number(text(message))));
+    await listens.flush();
+    for (let i = 0; i < 5_000; i++) speaks.publish(subject, i);
+    await until(() => heard.length === 5_000);
+    expect(heard).toEqual(Array.from({ length: 5_000 }, (_, i) => i));
+  });
+
+  it('gives each message of a queue group to one member, and of a broadcast to all', async () => {
+    const [one, two, speaks] = [await bus(), await bus(), await bus()];
+    const root = freshNamespace();
+    const queued: string[] = [];
+    const broadcast: string[] = [];
+    for (const [name, member] of [['one', one] as const, ['two', two] as const]) {
+      member.subscribe(`${root}.q`, () => void queued.push(name), { queue: 'g' });
+      member.subscribe(`${root}.b`, () => void broadcast.push(name));
+      await member.flush();
+    }
+    for (let i = 0; i < 100; i++) speaks.publish(`${root}.q`, i);
+    speaks.publish(`${root}.b`, 0);
+    await until(() => queued.length >= 100 && broadcast.length >= 2);
+    await one.flush();
+    await two.flush();
+    expect(queued).toHaveLength(100);
+    expect(broadcast.sort()).toEqual(['one', 'two']);
+  });
+
+  it('sends a short error in the place of an answer that the server would not carry', async () => {
+    const warnings: string[] = [];
+    const [answers, asks] = [await bus({ warnings }), await bus()];
+    const subject = `${freshNamespace()}.large`;
+    answers.subscribe(subject, (message) => message.reply('x'.repeat(2_000_000)));
+    await answers.flush();
+    const reply = await asks.request(subject, {}, 2_000);
+    expect(reply).toMatchObject({ kind: 'reply', body: { error: { code: 'unavailable' } } });
+    expect(warnings).toHaveLength(1);
+  });
+
+  it('drops a publish that is too large, refuses such a request, and survives both', async () => {
+    const warnings: string[] = [];
+    const one = await bus({ warnings });
+    const subject = `${freshNamespace()}.s`;
+    one.subscribe(subject, (message) => message.reply(1));
+    one.publish(subject, 'x'.repeat(2_000_000));
+    expect(warnings).toHaveLength(1);
+    await expect(one.request(subject, 'x'.repeat(2_000_000), 1_000)).rejects.toThrow(RangeError);
+    expect(await one.request(subject, {}, 1_000)).toEqual({ kind: 'reply', body: 1 });
+  });
+
+  it('brings what was published before close, and takes a second close', async () => {
+    const [listens, speaks] = [await bus(), await bus()];
+    const subject = `${freshNamespace()}.last`;
+    const heard: string[] = [];
+    listens.subscribe(subject, (message) => void heard.push(text(message)));
+    await listens.flush();
+    for (let i = 0; i < 1_000; i++) speaks.publish(subject, i);
+    await speaks.close();
+    await speaks.close();
+    await until(() => heard.length === 1_000);
+    expect(speaks.connected()).toBe(false);
+    expect(await speaks.request(subject, {}, 1_000)).toEqual({ kind: 'disconnected' });
+    speaks.publish(subject, 'dropped');
+    await speaks.flush();
+  });
+
+  it('fails soon with a clear message where no server is, or waits for one until it is told to stop', async () => {
+    const servers = ['nats://127.0.0.1:1'];
+    await expect(connectBus({ servers, name: 'test' })).rejects.toThrow(
+      /127\.0\.0\.1:1 .*is nats-server running/,
+    );
+    const stop = new AbortController();
+    const warned = new Promise<void>((resolve) => {
+      const waiting = connectBus({
+        servers,
+        name: 'test',
+        waitOnFirstConnect: true,
+        signal: stop.signal,
+        onWarning: () => resolve(),
+      });
+      waiting.catch(() => {});
+      closers.push(() => expect(waiting).rejects.toThrow(/cannot connect/));
+    });
+    await warned;
+    stop.abort();
+  });
+});
+
+describe('a server that goes away', () => {
+  it('is reconnected to: subscriptions come back, requests in between end at once', async () => {
+    const stack = await startPrivateStack({ given: { etcdUrls: [], postgresUrl: 'postgres://unused' } });
+    closers.push(() => stack.stop());
+    const servers = [...stack.natsUrls];
+    const [answers, asks] = [await bus({ servers }), await bus({ servers })];
+    const turns: boolean[] = [];
+    asks.onConnection((connected) => turns.push(connected));
+    const subject = 'restart.a';
+    answers.subscribe(subject, (message) => message.reply('here'), { queue: 'g' });
+    answers.subscribe('restart.silent', () => {});
+    await answers.flush();
+    expect(await asks.request(subject, {}, 2_000)).toEqual({ kind: 'reply', body: 'here' });
+
+    const underWay = asks.request('restart.silent', {}, 60_000);
+    await asks.flush();
+    stack.server('nats').kill();
+    expect(await underWay).toEqual({ kind: 'disconnected' });
+    await until(() => !asks.connected());
+    expect(await asks.request(subject, {}, 60_000)).toEqual({ kind: 'disconnected' });
+    asks.publish(subject, 'is lost');
+    await asks.flush();
+
+    await stack.server('nats').restart();
+    await until(() => asks.connected() && answers.connected());
+    await answers.flush();
+    expect(await asks.request(subject, {}, 2_000)).toEqual({ kind: 'reply', body: 'here' });
+    expect(turns).toEqual([false, true]);
+  });
+
+  it('is found out when it is only frozen', async () => {
+    const stack = await startPrivateStack({ given: { etcdUrls: [], postgresUrl: 'postgres://unused' } });
+    closers.push(() => stack.stop());
+    const one = await connectBus({ servers: [...stack.natsUrls], name: 'test', pingIntervalMs: 100 });
+    closers.push(() => one.close());
+    const lost = new Promise<void>((resolve) =>
+      one.onConnection((connected) => void (connected || resolve())),
+    );
+    process.kill(stack.server('nats').pid, 'SIGSTOP');
+    const start = performance.now();
+    await lost;
+    expect(performance.now() - start).toBeLessThan(2_000);
+    process.kill(stack.server('nats').pid, 'SIGCONT');
+    await until(() => one.connected());
+    expect(await one.request('nobody.here', {}, 2_000)).toEqual({ kind: 'no_responders' });
+  });
+});
+
+describe('an agent', () => {
+  const receipt = (requestId: string, more: object = {}) => ({
+    requestId,
+    instanceId: 'i-1',
+    outcome: 'completed',
+    steps: [{ seq: 1, cellId: 'charge', kind: 'started', attempt: 1 }],
+    nextCellId: null,
+    holder: { replicaId: 'r-1', fencingToken: 7 },
+    ...more,
+  });
+  const body = (message: BusMessage) => JSON.parse(text(message)) as { requestId: string; expiresAt: string };
+
+  async function agentWith(
+    answer: (replica: Bus, names: ReturnType<typeof subjects>) => void,
+  ): Promise<Agent> {
+    const namespace = freshNamespace();
+    const replica = await bus();
+    answer(replica, subjects(namespace));
+    await replica.flush();
+    const agent = await Agent.connect({
+      agentId: 'tester',
+      namespace,
+      servers: [...serversForTests().natsUrls],
+    });
+    closers.push(() => agent.close());
+    return agent;
+  }
+
+  it('takes the first of several answers', async () => {
+    const sent: string[] = [];
+    const agent = await agentWith((replica, names) => {
+      for (const outcome of ['completed', 'unavailable']) {
+        replica.subscribe(names.all('advance'), (message) => {
+          sent.push(outcome);
+          message.reply(receipt(body(message).requestId, { outcome }));
+        });
+      }
+    });
+    const answer = await agent.advance('i-1', { requestId: 'q-1' });
+    // One connection keeps the order of the two answers; which subscription the server serves first is its affair.
+    expect(answer).toEqual(receipt('q-1', { outcome: sent[0] ?? '' }));
+    await until(() => sent.length === 2);
+  });
+
+  it('says when the request may begin at the latest, the same each time it asks', async () => {
+    const seen: string[] = [];
+    const agent = await agentWith((replica, names) => {
+      replica.subscribe(names.all('advance'), (message) => {
+        seen.push(`${body(message).requestId} ${body(message).expiresAt}`);
+        if (seen.length === 3) message.reply(receipt('q-1'));
+      });
+    });
+    await agent.advance('i-1', { requestId: 'q-1', askAgainMs: 50, pollMs: 10_000 });
+    expect(seen).toHaveLength(3);
+    expect(new Set(seen).size).toBe(1);
+  });
+
+  it('finds the recorded receipt where the answer was lost', async () => {
+    let asked = 0;
+    const agent = await agentWith((replica, names) => {
+      replica.subscribe(names.all('advance'), () => void (asked += 1));
+      replica.subscribe(names.all('status'), (message) => {
+        message.reply({
+          instanceId: 'i-1',
+          runbookId: 'r',
+          version: 1,
+          status: 'completed',
+          nextCellId: null,
+          holder: null,
+          lastSeq: 2,
+          cells: [],
+          receipt: receipt(body(message).requestId),
+        });
+      });
+    });
+    expect(await agent.advance('i-1', { requestId: 'q-1', pollMs: 50 })).toEqual(receipt('q-1'));
+    expect(asked).toBe(1);
+  });
+
+  it('asks again until a replica appears', async () => {
+    const namespace = freshNamespace();
+    const replica = await bus();
+    const agent = await Agent.connect({
+      agentId: 'tester',
+      namespace,
+      servers: [...serversForTests().natsUrls],
+    });
+    closers.push(() => agent.close());
+    const waiting = agent.advance('i-1', { requestId: 'q-1' });
+    expect(await replica.request(subjects(namespace).advance('i-1'), {}, 500)).toEqual({
+      kind: 'no_responders',
+    });
+    replica.subscribe(subjects(namespace).all('advance'), (message) => message.reply(receipt('q-1')));
+    expect((await waiting).outcome).toBe('completed');
+  });
+
+  it('brings an unavailable receipt where nobody answers before the request expires', async () => {
+    const agent = await agentWith(() => {});
+    const answer = await agent.advance('i-1', { requestId: 'q-1', expiresInMs: 300 });
+    expect(answer).toMatchObject({ outcome: 'unavailable', requestId: 'q-1', steps: [], instanceId: 'i-1' });
+    expect(answer.error?.message).toContain('no replica is listening');
+  });
+
+  it.each([
+    ['no JSON', '{"no'],
+    ['no receipt', '{"outcome":"wonderful"}'],
+    ['a list', '[]'],
+  ])('brings an unavailable receipt for an answer that is %s', async (_what, answer) => {
+    const raw = await rawNats();
+    const agent = await agentWith((_replica, names) => {
+      raw.subscribe(names.all('advance'), { callback: (_error, message) => void message.respond(answer) });
+    });
+    await raw.flush();
+    expect((await agent.advance('i-1')).outcome).toBe('unavailable');
+  });
+
+  it('turns an error reply into the receipt that it means, and keeps fields that it does not know', async () => {
+    const agent = await agentWith((replica, names) => {
+      replica.subscribe(names.advance('bad'), (message) =>
+        message.reply({ error: { code: 'invalid', message: 'no', field: 'cellId' } }),
+      );
+      replica.subscribe(names.advance('new'), (message) =>
+        message.reply(receipt(body(message).requestId, { later: { field: 1 } })),
+      );
+    });
+    expect(await agent.advance('bad')).toMatchObject({ outcome: 'invalid', error: { field: 'cellId' } });
+    expect(await agent.advance('new')).toMatchObject({ outcome: 'completed', later: { field: 1 } });
+  });
+
+  it('throws the error that a reply names, and unavailable where there is no reply', async () => {
+    const agent = await agentWith((replica, names) => {
+      replica.subscribe(names.start, (message) =>
+        message.reply({ error: { code: 'conflict', message: 'other' } }),
+      );
+      replica.subscribe(names.all('decide'), () => {});
+    });
+    await expect(agent.start('i-1', { runbookId: 'r' })).rejects.toMatchObject({ code: 'conflict' });
+    const decision = { cellId: 'c', attempt: 1, as: 'rerun', reason: 'x', timeoutMs: 100 } as const;
+    await expect(agent.decide('i-1', decision)).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
+  it('sees events in order, and leaves out those that are none', async () => {
+    const namespace = freshNamespace();
+    const replica = await bus();
+    const warnings: string[] = [];
+    const agent = await Agent.connect({
+      agentId: 'tester',
+      namespace,
+      servers: [...serversForTests().natsUrls],
+      onWarning: (message) => void warnings.push(message),
+    });
+    closers.push(() => agent.close());
+    const stop = new AbortController();
+    const events = agent.events(undefined, { signal: stop.signal });
+    await agent.flush();
+    const names = subjects(namespace);
+    const event = (instanceId: string) => ({ instanceId, rows: [], status: 'ready' });
+    replica.publish(names.event('a'), event('a'));
+    replica.publish(names.event('a'), { wrong: true });
+    replica.publish(names.event('b'), event('b'));
+    expect((await events.next()).value).toEqual(event('a'));
+    expect((await events.next()).value).toEqual(event('b'));
+    expect(warnings).toHaveLength(1);
+    stop.abort();
+    expect(await events.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('does not put ids that are none into subjects', async () => {
+    const agent = await agentWith(() => {});
+    for (const id of ['', '*', '>', 'a b', 'a\r\nPUB x 0', 'a.b', 'x'.repeat(129)]) {
+      expect(await agent.advance(id)).toMatchObject({ outcome: 'invalid', error: { field: 'instanceId' } });
+      await expect(agent.status(id)).rejects.toMatchObject({ code: 'invalid', field: 'instanceId' });
+    }
+  });
+
+  it('lives through a restart of the server in the middle of an advance', async () => {
+    const stack = await startPrivateStack({ given: { etcdUrls: [], postgresUrl: 'postgres://unused' } });
+    closers.push(() => stack.stop());
+    const servers = [...stack.natsUrls];
+    const replica = await bus({ servers });
+    const agent = await Agent.connect({ agentId: 'tester', servers });
+    closers.push(() => agent.close());
+    const asked: string[] = [];
+    replica.subscribe(subjects('default').all('advance'), (message) => {
+      asked.push(body(message).requestId);
+      if (asked.length > 1) message.reply(receipt(body(message).requestId));
+    });
+    await replica.flush();
+    const waiting = agent.advance('i-1', { requestId: 'q-1' });
+    await until(() => asked.length === 1);
+    stack.server('nats').kill();
+    await stack.server('nats').restart();
+    expect((await waiting).outcome).toBe('completed');
+    expect(new Set(asked)).toEqual(new Set(['q-1']));
+  });
+
+  it('sees a server that accepts and says nothing as not there', async () => {
+    const sockets: Socket[] = [];
+    const mute = createServer((socket) => sockets.push(socket.on('error', () => {})));
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+    closers.push(() => {
+      for (const socket of sockets) socket.destroy();
+      return new Promise((resolve) => mute.close(() => resolve()));
+    });
+    const { port } = mute.address() as { port: number };
+    const servers = [`nats://127.0.0.1:${port}`];
+    const start = performance.now();
+    await expect(Agent.connect({ agentId: 'tester', servers, connectTimeoutMs: 200 })).rejects.toMatchObject({
+      code: 'unavailable',
+    });
+    expect(performance.now() - start).toBeLessThan(5_000);
+    expect(sockets).toHaveLength(1);
+  });
+});

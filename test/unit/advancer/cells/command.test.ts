@@ -1,0 +1,303 @@
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import type { CellOutcome } from '../../../../advancer/cells/cells.ts';
+import type { ExecCell } from '../../../../src/runbook/runbook.ts';
+import { attempt, cell, CONTEXT, Folder, isAlive, run, runnerWith } from './fixture.ts';
+
+const NODE = process.execPath;
+
+let folder: Folder;
+beforeAll(async () => {
+  folder = await Folder.make();
+});
+afterAll(() => folder.remove());
+
+/** Runs a shell script's text as a command. */
+function sh(script: string, fields: Partial<ExecCell> = {}, options = {}): Promise<CellOutcome> {
+  return run({ exec: { command: ['sh', '-c', script] }, ...fields }, options);
+}
+
+/** Starts a script that says `ready` by writing its pid to a file, and waits for that. */
+async function started(
+  name: string,
+  script: string,
+  fields: Partial<ExecCell> = {},
+): Promise<ReturnType<typeof attempt> & { outcome: Promise<CellOutcome>; pid: number }> {
+  const one = attempt();
+  const command = ['sh', '-c', script, 'sh', folder.file(name)];
+  const outcome = runnerWith().run(cell({ exec: { command }, ...fields }), CONTEXT, one.signals);
+  return { ...one, outcome, pid: Number(await folder.written(name)) };
+}
+
+describe('a command', () => {
+  it('gets inputs and outputs on stdin', async () => {
+    expect(await sh('cat')).toMatchObject({
+      kind: 'completed',
+      output: { inputs: CONTEXT.inputs, outputs: CONTEXT.outputs },
+      detail: { exitCode: 0 },
+    });
+  });
+
+  it('gets its attempt as LEASEHOLD_ variables, and none of the replica’s own secrets', async () => {
+    const env = {
+      PATH: process.env['PATH'],
+      TZ: 'UTC',
+      LEASEHOLD_DATABASE_URL: 'postgres://secret',
+      LEASEHOLD_FAILPOINTS: 'x',
+      PGPASSWORD: 'secret',
+      NODE_OPTIONS: '--inspect',
+    };
+    const script = 'console.log(JSON.stringify(process.env))';
+    const outcome = await run({ exec: { command: [NODE, '-e', script] } }, { env });
+    const seen = (outcome as { output: Record<string, string> }).output;
+    expect(seen).toMatchObject({
+      PATH: process.env['PATH'],
+      TZ: 'UTC',
+      LEASEHOLD_INSTANCE_ID: 'i-1',
+      LEASEHOLD_CELL_ID: 'charge',
+      LEASEHOLD_ATTEMPT: '2',
+      LEASEHOLD_FENCING_TOKEN: '4711',
+      LEASEHOLD_IDEMPOTENCY_KEY: 'i-1/charge/1',
+    });
+    const names = Object.keys(seen).filter((name) => /^(LEASEHOLD|PG|NODE_OPTIONS)/.test(name));
+    expect(names.sort()).toEqual(
+      ['ATTEMPT', 'CELL_ID', 'FENCING_TOKEN', 'IDEMPOTENCY_KEY', 'INSTANCE_ID', 'OUTPUT_FILE'].map(
+        (name) => `LEASEHOLD_${name}`,
+      ),
+    );
+  });
+
+  it('has its arguments filled in, each as one argument, without a shell', async () => {
+    const command = [
+      NODE,
+      '-p',
+      'JSON.stringify(process.argv.slice(1))',
+      '${inputs.order}; exit 3',
+      '${inputs.count}',
+      '${outputs.before}',
+      '$(id)',
+    ];
+    expect(await run({ exec: { command } })).toMatchObject({
+      kind: 'completed',
+      output: ['o-1; exit 3', '3', '{"id":7}', '$(id)'],
+    });
+  });
+
+  it('whose placeholder cannot be filled is a failure, and nothing has run', async () => {
+    const command = ['sh', '-c', 'echo ran > "$0"', folder.file('never'), '${inputs.who}'];
+    expect(await run({ exec: { command } })).toMatchObject({
+      kind: 'failed',
+      error: { message: '${inputs.who} cannot be filled: inputs has no who', code: 'placeholder' },
+    });
+    expect(readdirSync(folder.path)).not.toContain('never');
+  });
+
+  it('gives its output by its file, before anything on stdout', async () => {
+    expect(await sh('echo noise; echo \'{"a": 1}\' > "$LEASEHOLD_OUTPUT_FILE"')).toMatchObject({
+      output: { a: 1 },
+    });
+  });
+
+  it('gives its output on stdout when that is JSON, else as text', async () => {
+    expect(await sh('echo 42')).toMatchObject({ output: 42 });
+    expect(await sh('echo null')).toMatchObject({ output: null });
+    expect(await sh('echo hello')).toMatchObject({ output: { stdout: 'hello\n' } });
+    expect(await sh('true')).toMatchObject({ output: { stdout: '' } });
+    expect(await sh('echo 1e999')).toMatchObject({ output: { stdout: '1e999\n' } });
+  });
+
+  it.each([
+    ['is not JSON', 'echo hello > "$LEASEHOLD_OUTPUT_FILE"'],
+    ['is empty', ': > "$LEASEHOLD_OUTPUT_FILE"'],
+    ['is not a regular file', 'mkfifo "$LEASEHOLD_OUTPUT_FILE"'],
+  ])('whose output file %s has failed', async (message, script) => {
+    expect(await sh(script)).toMatchObject({
+      kind: 'failed',
+      error: {
+        message: `exit code 0, and what the command wrote to LEASEHOLD_OUTPUT_FILE ${message}`,
+        code: 'bad_output',
+      },
+    });
+  });
+
+  it('that exits with another code than 0 has failed, and says why', async () => {
+    expect(await sh('echo no such order >&2; echo \'{"a":1}\'; exit 3')).toMatchObject({
+      kind: 'failed',
+      error: { message: 'exit code 3: no such order', code: 'exit_code' },
+      output: { a: 1 },
+      detail: { exitCode: 3, stderr: 'no such order\n' },
+    });
+  });
+
+  it('that fails as predicted has completed', async () => {
+    const fields = { expect: [{ exitCode: 3 }, { errorIncludes: 'no such' }, { pointer: '/a', equals: 1 }] };
+    expect(await sh('echo no such order >&2; echo \'{"a":1}\'; exit 3', fields)).toMatchObject({
+      kind: 'completed',
+    });
+  });
+
+  it('keeps the last 4 KiB of stderr', async () => {
+    const outcome = await sh('i=0; while [ $i -lt 2000 ]; do echo "line $i" >&2; i=$((i+1)); done');
+    const stderr = outcome.detail['stderr'] as string;
+    expect(stderr.length).toBe(4_096);
+    expect(stderr.endsWith('line 1999\n')).toBe(true);
+  });
+
+  it('that cannot be started has failed, and says what is missing', async () => {
+    expect(await run({ exec: { command: ['/nowhere/program'] } })).toMatchObject({
+      kind: 'failed',
+      error: {
+        message: expect.stringMatching(/^the command \/nowhere\/program could not be started: .*ENOENT/),
+      },
+      detail: { code: 'ENOENT' },
+    });
+    expect(await run({ exec: { command: [folder.path] } })).toMatchObject({
+      kind: 'failed',
+      detail: { code: 'EACCES' },
+    });
+    expect(await run({ exec: { command: ['sh', 'a\0b'] } })).toMatchObject({ kind: 'failed' });
+    expect(await run({ exec: { command: ['sh'] } }, { cwd: '/nowhere' })).toMatchObject({
+      kind: 'failed',
+      error: {
+        message: 'the command sh could not be started: its working directory /nowhere does not exist',
+      },
+    });
+  });
+
+  it('may exit without reading its input', async () => {
+    const inputs = { large: 'x'.repeat(1_000_000) };
+    const runner = runnerWith();
+    const exec = { command: ['true'] };
+    const outcome = await runner.run(cell({ exec }), { ...CONTEXT, inputs }, attempt().signals);
+    expect(outcome).toMatchObject({ kind: 'completed' });
+  });
+
+  it('that writes more than it may is ended, and has failed', async () => {
+    expect(await sh('yes')).toMatchObject({
+      kind: 'failed',
+      error: {
+        message: 'the command wrote more than 262144 bytes to stdout, and was ended',
+        code: 'output_too_large',
+      },
+    });
+    expect(await sh('head -c 262145 /dev/zero > "$LEASEHOLD_OUTPUT_FILE"')).toMatchObject({
+      kind: 'failed',
+      error: { code: 'output_too_large' },
+    });
+  });
+
+  it('runs in the directory it is given', async () => {
+    expect(await sh('pwd', {}, { cwd: folder.path })).toMatchObject({
+      output: { stdout: `${folder.path}\n` },
+    });
+  });
+
+  it('leaves no temporary files', async () => {
+    const outcome = await sh(
+      'dirname "$LEASEHOLD_OUTPUT_FILE"; echo 1 > "$(dirname "$LEASEHOLD_OUTPUT_FILE")/x"',
+    );
+    const made = (outcome as unknown as { output: { stdout: string } }).output.stdout
+      .trim()
+      .split('/')
+      .at(-1);
+    expect(made).toMatch(/^leasehold-/);
+    expect(readdirSync(tmpdir())).not.toContain(made);
+  });
+
+  it('that was ended by a signal of somebody else is unknown', async () => {
+    expect(await sh('kill -KILL $$')).toMatchObject({
+      kind: 'unknown',
+      reason: 'crash',
+      detail: { signal: 'SIGKILL' },
+    });
+  });
+});
+
+describe('a command that is to end', () => {
+  /** Writes its pid, and goes on with a child in its group until it is ended. */
+  const PATIENT = 'sleep 60 & echo $! > "$1.child"; echo $$ > "$1"; wait';
+
+  it('on time-out is unknown, and ended with its whole group', async () => {
+    const { outcome, pid } = await started('timeout', PATIENT, { timeout: '100ms' });
+    const child = Number(await folder.written('timeout.child'));
+    expect(await outcome).toMatchObject({
+      kind: 'unknown',
+      reason: 'timeout',
+      detail: { signal: 'SIGTERM' },
+    });
+    expect([isAlive(pid), isAlive(child)]).toEqual([false, false]);
+  });
+
+  it('on shutdown is unknown, whatever its policy', async () => {
+    const { outcome, pid, abort } = await started('abort', PATIENT);
+    expect(isAlive(pid)).toBe(true);
+    abort();
+    expect(await outcome).toMatchObject({ kind: 'unknown', reason: 'aborted' });
+    expect(isAlive(pid)).toBe(false);
+  });
+
+  it('and ignores SIGTERM, it and its children, is ended by SIGKILL after the grace', async () => {
+    const script = `trap '' TERM; sh -c 'trap "" TERM; while :; do sleep 0.05; done' & echo $! > "$1.child"; echo $$ > "$1"; while :; do wait; done`;
+    const { outcome, pid, abort } = await started('stubborn', script);
+    const child = Number(await folder.written('stubborn.child'));
+    abort();
+    expect(await outcome).toMatchObject({
+      kind: 'unknown',
+      reason: 'aborted',
+      detail: { signal: 'SIGKILL' },
+    });
+    expect([isAlive(pid), isAlive(child)]).toEqual([false, false]);
+  });
+
+  it('and exits with 0 when told to is unknown: nobody knows whether it was done', async () => {
+    const { outcome, abort } = await started('polite', `trap 'exit 0' TERM; echo $$ > "$1"; sleep 60 & wait`);
+    abort();
+    expect(await outcome).toMatchObject({ kind: 'unknown', reason: 'aborted', detail: { exitCode: 0 } });
+  });
+
+  it('because its lease is lost goes on when its cell holds', async () => {
+    const { outcome, lose } = await started(
+      'hold',
+      'echo $$ > "$1"; while [ ! -e "$1.go" ]; do sleep 0.02; done; echo 1',
+    );
+    lose();
+    await folder.script('hold.go', '');
+    expect(await outcome).toMatchObject({ kind: 'completed', output: 1 });
+  });
+
+  it.each(['rerun', 'probe'] as const)(
+    'because its lease is lost is ended when its cell is %s',
+    async (onInterrupt) => {
+      const { outcome, pid, lose } = await started(`lost-${onInterrupt}`, PATIENT, { onInterrupt });
+      lose();
+      expect(await outcome).toMatchObject({ kind: 'unknown', reason: 'aborted' });
+      expect(isAlive(pid)).toBe(false);
+    },
+  );
+
+  it('but had exited by itself just before keeps its definite outcome', async () => {
+    const { outcome, pid, abort } = await started('race', 'echo $$ > "$1"; exit 0');
+    // This turn of the loop sees the exit before it can have been read, as after a freeze.
+    while (isAlive(pid));
+    abort();
+    expect(await outcome).toMatchObject({ kind: 'completed', detail: { exitCode: 0 } });
+  });
+
+  it('and was done leaves nothing of its group behind', async () => {
+    const { outcome } = await started(
+      'leftover',
+      '(sleep 60 >/dev/null 2>&1 </dev/null & echo $! > "$1.child"); echo $$ > "$1"',
+    );
+    const child = Number(await folder.written('leftover.child'));
+    expect(await outcome).toMatchObject({ kind: 'completed' });
+    expect(isAlive(child)).toBe(false);
+  });
+
+  it('and left a child with its pipes open is not waited for', async () => {
+    const outcome = await sh('sleep 60 & echo done');
+    expect(outcome).toMatchObject({ kind: 'completed', output: { stdout: 'done\n' } });
+  });
+});

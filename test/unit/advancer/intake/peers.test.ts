@@ -1,0 +1,145 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import { Peers } from '../../../../advancer/intake/peers.ts';
+import { Attempts } from '../../../../advancer/run/attempts.ts';
+import type { Bus, BusReply } from '../../../../src/bus/bus.ts';
+import { subjects } from '../../../../src/bus/subjects.ts';
+import { HandClock } from '../../coordinator/hand-clock.ts';
+
+const ME = 'a-00000001';
+const OTHER = 'b-00000002';
+const names = subjects('test');
+
+const ALIVE: BusReply = { kind: 'reply', body: {} };
+
+describe('whether another replica is reachable', () => {
+  const clock = new HandClock();
+  let answers: Map<string, BusReply>;
+  let asked: string[];
+  let echoAfterMs: number;
+  let peers: Peers;
+
+  beforeEach(() => {
+    answers = new Map();
+    asked = [];
+    echoAfterMs = 0;
+    const bus: Partial<Bus> = {
+      subscribe: () => ({ unsubscribe: () => undefined }),
+      request: async (subject, _body, timeoutMs) => {
+        asked.push(subject);
+        if (subject === names.replica(ME) && echoAfterMs > 0) {
+          await clock.sleep(echoAfterMs);
+          return ALIVE;
+        }
+        const answer = answers.get(subject);
+        if (answer === undefined) await clock.sleep(timeoutMs);
+        return answer ?? { kind: 'timeout' };
+      },
+    };
+    peers = new Peers({
+      bus: bus as Bus,
+      subjects: names,
+      clock,
+      attempts: new Attempts(),
+      count: () => undefined,
+      serve: () => undefined,
+    });
+    peers.serve(ME);
+  });
+
+  async function within(ms: number): Promise<boolean | undefined> {
+    let answer: boolean | undefined;
+    void peers.reachable(OTHER).then((reachable) => (answer = reachable));
+    await clock.advance(ms);
+    return answer;
+  }
+
+  it('is so when it answers, and not when nobody listens', async () => {
+    answers.set(names.replica(OTHER), ALIVE);
+    expect(await within(1)).toBe(true);
+    await clock.advance(200);
+    answers.set(names.replica(OTHER), { kind: 'no_responders' });
+    expect(await within(1)).toBe(false);
+  });
+
+  it('is not so when three pings stay without an answer, within 300 ms', async () => {
+    answers.set(names.replica(ME), ALIVE);
+    expect(await within(300)).toBe(false);
+    expect(asked.filter((subject) => subject === names.replica(OTHER))).toHaveLength(3);
+  });
+
+  it('nobody can tell whose own messages are lost: everybody counts as reachable', async () => {
+    expect(await within(300)).toBe(true);
+  });
+
+  it('has one ping more when anything else is heard of it meanwhile, but not for what was heard before', async () => {
+    answers.set(names.replica(ME), ALIVE);
+    peers.heard(OTHER, true);
+    expect(await within(300)).toBe(false);
+    await clock.advance(200);
+    let answer: boolean | undefined;
+    void peers.reachable(OTHER).then((reachable) => (answer = reachable));
+    await clock.advance(150);
+    peers.heard(OTHER, false);
+    answers.set(names.replica(OTHER), ALIVE);
+    // The third is under way, and would have been the last.
+    expect(asked.filter((subject) => subject === names.replica(OTHER))).toHaveLength(6);
+    await clock.advance(100);
+    expect(asked.filter((subject) => subject === names.replica(OTHER))).toHaveLength(7);
+    expect(answer).toBe(true);
+  });
+
+  it('is not so when it talks and does not answer: it hears nothing', async () => {
+    answers.set(names.replica(ME), ALIVE);
+    const answer = peers.reachable(OTHER);
+    for (let said = 0; said < 10; said += 1) {
+      await clock.advance(50);
+      peers.heard(OTHER, false);
+    }
+    expect(await answer).toBe(false);
+  });
+
+  it('is so when it answers broadcasts that came here too, though no ping comes back: it hears, and is busy', async () => {
+    answers.set(names.replica(ME), ALIVE);
+    const answer = peers.reachable(OTHER);
+    await clock.advance(100);
+    peers.heard(OTHER, true);
+    await clock.advance(30);
+    expect(await answer).toBe(true);
+    // What it answered before it was asked after is no sign of life.
+    await clock.advance(200);
+    expect(await within(300)).toBe(false);
+  });
+
+  it('has longer where this process gets its own messages back late', async () => {
+    echoAfterMs = 90;
+    const answer = peers.reachable(OTHER);
+    await clock.advance(600);
+    answers.set(names.replica(OTHER), ALIVE);
+    await clock.advance(100);
+    expect(await answer).toBe(true);
+    await clock.advance(200);
+    answers.delete(names.replica(OTHER));
+    expect(await within(1_000)).toBe(false);
+  });
+
+  it('a ping that was given up late does not count: its answer may not have been read', async () => {
+    answers.set(names.replica(ME), ALIVE);
+    const answer = peers.reachable(OTHER);
+    clock.jump(400);
+    await clock.advance(100);
+    answers.set(names.replica(OTHER), ALIVE);
+    await clock.advance(100);
+    expect(await answer).toBe(true);
+  });
+
+  it('whoever asks while it is being asked waits for the same answer', async () => {
+    answers.set(names.replica(ME), ALIVE);
+    const first = peers.reachable(OTHER);
+    await clock.advance(200);
+    const second = peers.reachable(OTHER);
+    await clock.advance(100);
+    expect(await Promise.all([first, second])).toEqual([false, false]);
+    expect(asked.filter((subject) => subject === names.replica(OTHER))).toHaveLength(3);
+  });
+});

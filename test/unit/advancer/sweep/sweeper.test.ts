@@ -1,0 +1,123 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import type { Unsettled } from '../../../../advancer/log/log.ts';
+import type { HeldInstance } from '../../../../advancer/run/held-instance.ts';
+import { Sweeper } from '../../../../advancer/sweep/sweeper.ts';
+import type { Leases } from '../../../../coordinator/leases.ts';
+import type { Holding } from '../../../../src/lease/holding.ts';
+import { HandClock } from '../../coordinator/hand-clock.ts';
+
+const ME = 'a-00000001';
+const OTHER = 'b-00000002';
+
+describe('a sweep', () => {
+  const clock = new HandClock();
+  let unsettled: string[];
+  /** Who holds what, by instance. */
+  let holders: Map<string, string>;
+  let settled: string[];
+  let acquired: string[];
+  let pages: number;
+  let pageMs: number;
+  let outcome: 'settled' | 'unsettled';
+  let vanish: () => void;
+  let sweeper: Sweeper;
+
+  beforeEach(() => {
+    unsettled = [];
+    holders = new Map();
+    settled = [];
+    acquired = [];
+    pages = 0;
+    pageMs = 0;
+    outcome = 'settled';
+    const leases: Partial<Leases> = {
+      replicaId: ME,
+      notLeading: () => undefined,
+      holding: (instanceId) => (holders.get(instanceId) === ME ? holding(instanceId) : undefined),
+      hint: (instanceId) => {
+        const replicaId = holders.get(instanceId);
+        return replicaId === undefined ? undefined : { instanceId, replicaId, token: 1 };
+      },
+      replicas: () => [{ replicaId: ME, name: '', pid: 0, httpUrl: '' }],
+      acquire: (instanceId) => {
+        acquired.push(instanceId);
+        holders.set(instanceId, ME);
+        return Promise.resolve({ kind: 'acquired', holding: holding(instanceId) });
+      },
+      onVanished: (listener) => {
+        vanish = () => listener('any');
+        return () => undefined;
+      },
+    };
+    sweeper = new Sweeper({
+      leases: leases as Leases,
+      log: {
+        async unsettled(limit: number, _quietMs: number, after?: Unsettled) {
+          pages += 1;
+          if (pageMs > 0) await clock.sleep(pageMs);
+          const from = after === undefined ? 0 : unsettled.indexOf(after.instanceId) + 1;
+          return unsettled
+            .slice(from, from + limit)
+            .map((instanceId) => ({ instanceId, since: String(unsettled.indexOf(instanceId)) }));
+        },
+      },
+      clock,
+      logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+      held: ({ instanceId }) =>
+        ({
+          busy: false,
+          settle: () => {
+            settled.push(instanceId);
+            return Promise.resolve(outcome);
+          },
+        }) as Partial<HeldInstance> as HeldInstance,
+      logTrouble: () => undefined,
+    });
+    sweeper.start();
+    return () => sweeper.stop();
+  });
+
+  function holding(instanceId: string): Holding {
+    return { instanceId, token: 1 } as Partial<Holding> as Holding;
+  }
+
+  it('settles what nobody holds, and leaves to others what they hold', async () => {
+    unsettled = ['i1', 'i2', 'i3'];
+    holders.set('i2', OTHER);
+    holders.set('i3', ME);
+    await clock.advance(2_100);
+    expect(acquired).toEqual(['i1']);
+    expect(settled).toEqual(['i1', 'i3']);
+  });
+
+  it('comes to the newest one, however many attempts of others are older', async () => {
+    unsettled = Array.from({ length: 2_500 }, (_, nth) => `i${nth}`);
+    for (const instanceId of unsettled.slice(0, -1)) holders.set(instanceId, OTHER);
+    await clock.advance(2_100);
+    expect(settled).toEqual(['i2499']);
+  });
+
+  it('leaves a doubt that waits for a person alone for half a minute', async () => {
+    unsettled = ['i1'];
+    outcome = 'unsettled';
+    await clock.advance(20_000);
+    expect(settled).toEqual(['i1']);
+    await clock.advance(20_000);
+    expect(settled).toEqual(['i1', 'i1']);
+  });
+
+  it('comes soon after leases vanished, and not again at once when it took long', async () => {
+    vanish();
+    await clock.advance(200);
+    expect(pages).toBe(1);
+    pageMs = 1_000;
+    await clock.advance(3_100);
+    expect(pages).toBe(2);
+    // It took a second: the next one is ten seconds later, not two.
+    await clock.advance(9_800);
+    expect(pages).toBe(2);
+    await clock.advance(300);
+    expect(pages).toBe(3);
+  });
+});

@@ -1,0 +1,103 @@
+import { dirname, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+import { givenServers, replicaEnv } from '../../../../cli/dev/environment.ts';
+import { ConfigError } from '../../../../src/config/config.ts';
+
+const OPTIONS = { replicas: 3, leaseTtlS: 5 };
+const URLS = {
+  etcdUrls: ['http://127.0.0.1:1', 'http://127.0.0.1:2'],
+  natsUrls: ['nats://127.0.0.1:3'],
+  databaseUrl: 'postgres://leasehold_app@127.0.0.1:4/leasehold',
+};
+
+function envOf(env: NodeJS.ProcessEnv, index = 1): NodeJS.ProcessEnv {
+  return replicaEnv(env, URLS, { index, leaseTtlS: 2, packageDir: '/package' });
+}
+
+describe('the environment of leasehold dev', () => {
+  it('names no server unless its URL is given, and an empty variable gives none', () => {
+    expect(givenServers({ LEASEHOLD_ETCD_URLS: ' ' }, OPTIONS)).toEqual({
+      namespace: 'default',
+      etcdUrls: undefined,
+      natsUrls: undefined,
+      databaseUrl: undefined,
+      ownerDatabaseUrl: undefined,
+    });
+  });
+
+  it('names every server whose URL is given', () => {
+    const env = {
+      LEASEHOLD_NAMESPACE: 'n7',
+      LEASEHOLD_ETCD_URLS: 'http://a:1, http://b:2',
+      LEASEHOLD_NATS_URLS: 'nats://c:3',
+      LEASEHOLD_DATABASE_URL: 'postgres://app@d/x',
+      LEASEHOLD_OWNER_DATABASE_URL: 'postgres://owner@d/x',
+    };
+    expect(givenServers(env, OPTIONS)).toEqual({
+      namespace: 'n7',
+      etcdUrls: ['http://a:1', 'http://b:2'],
+      natsUrls: ['nats://c:3'],
+      databaseUrl: 'postgres://app@d/x',
+      ownerDatabaseUrl: 'postgres://owner@d/x',
+    });
+  });
+
+  it.each([
+    ['--lease-ttl', {}, { replicas: 3, leaseTtlS: 1 }],
+    ['--replicas', {}, { replicas: 100, leaseTtlS: 5 }],
+    ['LEASEHOLD_NATS_URLS', { LEASEHOLD_NATS_URLS: 'http://nats:4222' }, OPTIONS],
+    ['LEASEHOLD_NAMESPACE', { LEASEHOLD_NAMESPACE: 'a b' }, OPTIONS],
+    ['LEASEHOLD_LOG_LEVEL', { LEASEHOLD_LOG_LEVEL: 'loud' }, OPTIONS],
+  ])('is refused by name before anything is started: %s', (name, env, options) => {
+    expect(() => givenServers(env, options)).toThrow(ConfigError);
+    expect(() => givenServers(env, options)).toThrow(name);
+  });
+});
+
+describe("a replica's environment", () => {
+  it('has the URLs, a name of its own, the lease time and a free port', () => {
+    const first = envOf({});
+    expect(first).toMatchObject({
+      LEASEHOLD_ETCD_URLS: 'http://127.0.0.1:1,http://127.0.0.1:2',
+      LEASEHOLD_NATS_URLS: 'nats://127.0.0.1:3',
+      LEASEHOLD_DATABASE_URL: URLS.databaseUrl,
+      LEASEHOLD_REPLICA_NAME: 'replica-1',
+      LEASEHOLD_LEASE_TTL_S: '2',
+      LEASEHOLD_HTTP_PORT: '0',
+    });
+    expect(envOf({}, 2)['LEASEHOLD_REPLICA_NAME']).toBe('replica-2');
+  });
+
+  it('keeps what dev was called with: failpoints, level, a name, a row of ports', () => {
+    const env = {
+      LEASEHOLD_FAILPOINTS: 'after_intent=freeze',
+      LEASEHOLD_LOG_LEVEL: 'debug',
+      LEASEHOLD_REPLICA_NAME: 'blue',
+      LEASEHOLD_HTTP_PORT: '9000',
+    };
+    expect(envOf(env, 3)).toMatchObject({
+      LEASEHOLD_FAILPOINTS: 'after_intent=freeze',
+      LEASEHOLD_LOG_LEVEL: 'debug',
+      LEASEHOLD_REPLICA_NAME: 'blue-3',
+      LEASEHOLD_HTTP_PORT: '9002',
+    });
+  });
+
+  it("does not have the owner's URL", () => {
+    expect(envOf({ LEASEHOLD_OWNER_DATABASE_URL: 'postgres://owner:secret@x/y' })).not.toHaveProperty(
+      'LEASEHOLD_OWNER_DATABASE_URL',
+    );
+  });
+
+  it('names files as seen from where dev was called, and the examples’ handlers where none are given', () => {
+    expect(envOf({})['LEASEHOLD_HANDLERS']).toBe('/package/examples/handlers.mjs');
+    const env = envOf({ LEASEHOLD_HANDLERS: 'mine.mjs', LEASEHOLD_ETCD_CA_FILE: 'ca.pem' });
+    expect(env['LEASEHOLD_HANDLERS']).toBe(resolve('mine.mjs'));
+    expect(env['LEASEHOLD_ETCD_CA_FILE']).toBe(resolve('ca.pem'));
+  });
+
+  it('finds the node that runs it, after whatever stands on the PATH', () => {
+    expect(envOf({ PATH: '/bin' })['PATH']).toBe(`/bin:${dirname(process.execPath)}`);
+  });
+});

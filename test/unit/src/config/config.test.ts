@@ -1,0 +1,187 @@
+import { describe, expect, it } from 'vitest';
+
+import {
+  ConfigError,
+  etcdConnection,
+  readAgentConfig,
+  readConfig,
+  readMigrateConfig,
+} from '../../../../src/config/config.ts';
+import type { Environment } from '../../../../src/config/config.ts';
+
+const enough = {
+  LEASEHOLD_ETCD_URLS: 'http://127.0.0.1:2379',
+  LEASEHOLD_NATS_URLS: 'nats://127.0.0.1:4222',
+  LEASEHOLD_DATABASE_URL: 'postgres://leasehold_app:secret@127.0.0.1/leasehold',
+};
+
+const file = (path: string): string => {
+  if (path.startsWith('/there/')) return `content of ${path}`;
+  throw new Error(`ENOENT ${path}`);
+};
+
+function problems(env: Environment): readonly string[] {
+  try {
+    readConfig(env, file);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('the configuration', () => {
+  it('has the defaults of the contract', () => {
+    expect(readConfig(enough)).toEqual({
+      namespace: 'default',
+      nats: { servers: ['nats://127.0.0.1:4222'] },
+      etcd: { urls: ['http://127.0.0.1:2379'] },
+      databaseUrl: enough.LEASEHOLD_DATABASE_URL,
+      replicaName: 'replica',
+      leaseTtlS: 5,
+      httpHost: '127.0.0.1',
+      httpPort: 0,
+      logLevel: 'info',
+      handlers: undefined,
+      failpoints: undefined,
+      idleReleaseMs: 60_000,
+      maxHoldings: 100_000,
+      warnings: [],
+    });
+  });
+
+  it('reads what is set', () => {
+    const config = readConfig({
+      ...enough,
+      LEASEHOLD_NATS_URLS: 'nats://a:4222, nats://b:4222',
+      LEASEHOLD_NAMESPACE: 'prod',
+      LEASEHOLD_LEASE_TTL_S: '10',
+      LEASEHOLD_HTTP_PORT: '8080',
+      LEASEHOLD_LOG_LEVEL: 'debug',
+      LEASEHOLD_IDLE_RELEASE_S: '5',
+      LEASEHOLD_MAX_HOLDINGS: '10',
+      LEASEHOLD_HANDLERS: './handlers.ts',
+      LEASEHOLD_REPLICA_NAME: 'blue',
+      LEASEHOLD_FAILPOINTS: '',
+    });
+    expect(config).toMatchObject({
+      nats: { servers: ['nats://a:4222', 'nats://b:4222'] },
+      namespace: 'prod',
+      leaseTtlS: 10,
+      httpPort: 8080,
+      logLevel: 'debug',
+      idleReleaseMs: 5_000,
+      maxHoldings: 10,
+      handlers: './handlers.ts',
+      replicaName: 'blue',
+      failpoints: undefined,
+    });
+  });
+
+  it('says everything that is wrong at once, by variable and with the mend', () => {
+    expect(problems({ LEASEHOLD_LEASE_TTL_S: 'five' })).toEqual([
+      expect.stringMatching(/^LEASEHOLD_NATS_URLS is not set; set it to a URL such as nats:/),
+      expect.stringMatching(/^LEASEHOLD_ETCD_URLS is not set; set it to a URL such as http:/),
+      expect.stringMatching(/^LEASEHOLD_DATABASE_URL is not set; set it to a URL such as postgres:/),
+      'LEASEHOLD_LEASE_TTL_S must be a whole number from 2 to 3600, not "five"',
+    ]);
+  });
+
+  it.each([
+    [{ LEASEHOLD_NAMESPACE: 'a.b' }, /^LEASEHOLD_NAMESPACE must be 1 to 128 characters/],
+    [{ LEASEHOLD_HTTP_PORT: '65536' }, /^LEASEHOLD_HTTP_PORT must be a whole number/],
+    [{ LEASEHOLD_HTTP_PORT: '-1' }, /^LEASEHOLD_HTTP_PORT must be a whole number/],
+    [{ LEASEHOLD_LEASE_TTL_S: '0' }, /^LEASEHOLD_LEASE_TTL_S must/],
+    [{ LEASEHOLD_LOG_LEVEL: 'loud' }, /^LEASEHOLD_LOG_LEVEL must be one of fatal/],
+    [{ LEASEHOLD_REPLICA_NAME: 'a b' }, /^LEASEHOLD_REPLICA_NAME must be/],
+    [{ LEASEHOLD_NATS_URLS: 'nats://a,http://b' }, /^LEASEHOLD_NATS_URLS its entry 2 must be a URL/],
+    [{ LEASEHOLD_ETCD_URLS: ',' }, /^LEASEHOLD_ETCD_URLS must be a URL/],
+    [
+      { LEASEHOLD_ETCD_CERT_FILE: '/there/c' },
+      /^LEASEHOLD_ETCD_KEY_FILE is needed beside LEASEHOLD_ETCD_CERT_FILE/,
+    ],
+    [{ LEASEHOLD_NATS_CA_FILE: '/gone' }, /^LEASEHOLD_NATS_CA_FILE names a file that cannot be read: ENOENT/],
+    [{ LEASEHOLD_NATS_USERNAME: 'u' }, /^LEASEHOLD_NATS_PASSWORD is needed beside LEASEHOLD_NATS_USERNAME/],
+    [
+      { LEASEHOLD_NATS_TOKEN: 't', LEASEHOLD_NATS_CREDS_FILE: '/there/x' },
+      /^LEASEHOLD_NATS_CREDS_FILE cannot be used beside LEASEHOLD_NATS_TOKEN/,
+    ],
+    [{ LEASEHOLD_ETCD_CA_FILE: '/there/ca' }, /^LEASEHOLD_ETCD_URLS must be https/],
+  ])('refuses %j', (env, message) => {
+    expect(problems({ ...enough, ...env })).toContainEqual(expect.stringMatching(message));
+  });
+
+  it('does not repeat a password in what it says', () => {
+    const env = {
+      ...enough,
+      LEASEHOLD_DATABASE_URL: 'mysql://u:hunter2@h/d',
+      LEASEHOLD_NATS_URLS: 'u:hunter2@h',
+    };
+    expect(problems(env)).toHaveLength(2);
+    expect(problems(env).join()).not.toContain('hunter2');
+  });
+
+  it('reads certificates and credentials', () => {
+    const config = readConfig(
+      {
+        ...enough,
+        LEASEHOLD_ETCD_URLS: 'https://e:2379',
+        LEASEHOLD_ETCD_CA_FILE: '/there/ca',
+        LEASEHOLD_ETCD_CERT_FILE: '/there/cert',
+        LEASEHOLD_ETCD_KEY_FILE: '/there/key',
+        LEASEHOLD_NATS_CREDS_FILE: '/there/creds',
+        LEASEHOLD_NATS_CA_FILE: '/there/ca',
+      },
+      file,
+    );
+    expect(config.nats).toMatchObject({
+      tls: { ca: 'content of /there/ca' },
+      auth: { credentials: 'content of /there/creds' },
+    });
+    expect(etcdConnection(config.etcd)).toEqual({
+      hosts: ['https://e:2379'],
+      credentials: {
+        rootCertificate: Buffer.from('content of /there/ca'),
+        certChain: Buffer.from('content of /there/cert'),
+        privateKey: Buffer.from('content of /there/key'),
+      },
+      auth: undefined,
+    });
+  });
+
+  it('asks an agent for nothing but NATS and the namespace, and has defaults for both', () => {
+    expect(readAgentConfig({})).toEqual({
+      namespace: 'default',
+      nats: { servers: ['nats://127.0.0.1:4222'] },
+      agentId: undefined,
+    });
+    expect(() => readAgentConfig({ LEASEHOLD_AGENT_ID: 'a b' })).toThrow(/^LEASEHOLD_AGENT_ID must be/);
+  });
+
+  it('asks migrate for the owner only', () => {
+    const ownerDatabaseUrl = 'postgres://o@h/d';
+    expect(readMigrateConfig({ LEASEHOLD_OWNER_DATABASE_URL: ownerDatabaseUrl })).toEqual({
+      namespace: 'default',
+      ownerDatabaseUrl,
+      databaseUrl: undefined,
+    });
+    expect(() => readMigrateConfig({})).toThrow(/LEASEHOLD_OWNER_DATABASE_URL is not set/);
+  });
+
+  it('warns of unknown variables, but not of the local servers and the cells', () => {
+    const { warnings } = readConfig({
+      ...enough,
+      LEASEHOLD_LEASE_TTL: '3',
+      LEASEHOLD_ETCD_BIN: 'x',
+      LEASEHOLD_CACHE_DIR: 'x',
+      LEASEHOLD_NATS_SERIES: 'x',
+      LEASEHOLD_OUTPUT_FILE: 'x',
+      LEASEHOLD_WHATEVER: 'x',
+      OTHER: 'x',
+    });
+    expect(warnings).toEqual([
+      'LEASEHOLD_LEASE_TTL is not a variable of Leasehold and is ignored; did you mean LEASEHOLD_LEASE_TTL_S?',
+      'LEASEHOLD_WHATEVER is not a variable of Leasehold and is ignored',
+    ]);
+  });
+});

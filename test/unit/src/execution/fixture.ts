@@ -1,0 +1,39 @@
+import type { Course } from '../../../../src/execution/plan.ts';
+import type { Row, RowKind } from '../../../../src/execution/row.ts';
+import { foldRows } from '../../../../src/execution/state.ts';
+import type { JsonObject } from '../../../../src/json.ts';
+import type { Cell, ExecCell } from '../../../../src/runbook/runbook.ts';
+
+/** Rows as they are written in a test: kind, cell, attempt, and what is different from the usual. */
+export type Line = [kind: RowKind, cellId: string, attempt: number, body?: JsonObject, over?: Partial<Row>];
+
+/** A log of these lines; the time of a row is its seq in seconds. */
+export function rows(...lines: Line[]): Row[] {
+  return lines.map(([kind, cellId, attempt, body = {}, over = {}], index) => ({
+    instanceId: 'i',
+    seq: index + 1,
+    fencingToken: 5,
+    replicaId: 'a-00000001',
+    kind,
+    cellId,
+    attempt,
+    requestId: 'q1',
+    agentId: 'agent',
+    body,
+    recordedAt: new Date((index + 1) * 1_000).toISOString(),
+    ...over,
+  }));
+}
+
+/** An instance of these cells whose log is these lines. */
+export function course(cells: Cell[], ...lines: Line[]): Course {
+  return {
+    runbook: { runbook: 'book', version: 1, inputs: [], cells },
+    inputs: { order: 'o1' },
+    state: foldRows(rows(...lines)),
+  };
+}
+
+export function exec(id: string, over: Partial<ExecCell> = {}): ExecCell {
+  return { id, exec: { handler: 'any' }, ...over };
+}

@@ -1,0 +1,257 @@
+import { describe, expect, it } from 'vitest';
+
+import { judgeAwait, MAX_RERUNS, nextCell, nextStep, policyFor } from '../../../../src/execution/plan.ts';
+import type { AssertCell, AwaitCell, Cell } from '../../../../src/runbook/runbook.ts';
+import { course, exec, type Line } from './fixture.ts';
+
+const GATE: AwaitCell = {
+  id: 'gate',
+  await: { claim: 'refund-${inputs.order}', statuses: ['open', '${inputs.order}'] },
+};
+const CHECK: AssertCell = { id: 'check', assert: [{ cell: 'a', pointer: '/count', equals: 1 }] };
+const PROSE: Cell = { id: 'text', prose: 'Words.' };
+
+const ran = (cellId: string, output: number = 1): Line[] => [
+  ['started', cellId, 1],
+  ['completed', cellId, 1, { output: { count: output } }],
+];
+
+describe('the next cell', () => {
+  it('is the first that is not through, in the order of the document, prose left out', () => {
+    const cells = [PROSE, exec('a'), exec('b')];
+    expect(nextStep(course(cells))).toMatchObject({
+      do: 'start',
+      cell: { id: 'a' },
+      attempt: 1,
+      backoffMs: 0,
+    });
+    expect(nextStep(course(cells, ...ran('a')))).toMatchObject({ do: 'start', cell: { id: 'b' } });
+    expect(nextStep(course(cells, ...ran('a'), ...ran('b')))).toEqual({ do: 'complete' });
+  });
+
+  it('is never one behind a cell that is not satisfied', () => {
+    const after = course([exec('a'), exec('b')], ['started', 'a', 1], ['failed', 'a', 1, { error: 'no' }]);
+    expect(nextCell(after.runbook, after.state)?.id).toBe('a');
+    expect(nextStep(after).do).toBe('halt');
+  });
+
+  it('comes after a skipped one', () => {
+    const cells = [exec('a'), exec('b')];
+    const skipped = course(
+      cells,
+      ['started', 'a', 1],
+      ['interrupted', 'a', 1, { reason: 'crash' }],
+      ['decided', 'a', 1, { as: 'skipped', by: 'person' }],
+    );
+    expect(nextStep(skipped)).toMatchObject({ do: 'start', cell: { id: 'b' } });
+  });
+
+  it('there is none in a runbook of prose alone: it is complete', () => {
+    expect(nextStep(course([PROSE]))).toEqual({ do: 'complete' });
+  });
+
+  it('is a bug to ask for where the log names a cell that the runbook does not have', () => {
+    expect(() => nextStep(course([exec('a')], ['started', 'z', 1]))).toThrow('the log names z');
+  });
+});
+
+describe('an open attempt', () => {
+  it('is closed before anything else happens', () => {
+    const open = course([exec('a'), exec('b')], ...ran('a'), ['started', 'b', 1]);
+    expect(nextStep(open)).toMatchObject({
+      do: 'close',
+      cell: { id: 'b' },
+      open: { cellId: 'b', attempt: 1, requestId: 'q1', replicaId: 'a-00000001', idempotencyKey: 'i/b/1' },
+    });
+  });
+});
+
+describe('an interrupted attempt', () => {
+  it('is settled before anything else happens', () => {
+    const doubt = course([exec('a')], ['started', 'a', 1], ['interrupted', 'a', 1, { reason: 'timeout' }]);
+    expect(nextStep(doubt)).toMatchObject({
+      do: 'settle',
+      doubt: { cellId: 'a', attempt: 1, reason: 'timeout', idempotencyKey: 'i/a/1' },
+    });
+  });
+
+  it.each([
+    ['rerun', { do: 'start', attempt: 2, backoffMs: 0 }],
+    ['failed', { do: 'halt' }],
+    ['succeeded', { do: 'complete' }],
+    ['skipped', { do: 'complete' }],
+  ])('decided as %s', (as, expected) => {
+    const decided = course(
+      [exec('a')],
+      ['started', 'a', 1],
+      ['interrupted', 'a', 1, { reason: 'crash' }],
+      ['decided', 'a', 1, { as, by: 'person' }],
+    );
+    expect(nextStep(decided)).toMatchObject(expected);
+  });
+
+  it('decided as failed is retried where the cell has retries left', () => {
+    const decided = course(
+      [exec('a', { retry: { attempts: 2 } })],
+      ['started', 'a', 1],
+      ['interrupted', 'a', 1, { reason: 'crash' }],
+      ['decided', 'a', 1, { as: 'failed', by: 'person', reason: 'it did not work' }],
+    );
+    expect(nextStep(decided)).toMatchObject({ do: 'start', attempt: 2, backoffMs: 200 });
+  });
+});
+
+describe('a definite failure', () => {
+  const failures = (count: number): Line[] =>
+    Array.from({ length: count }, (_, index) => [
+      ['started', 'a', index + 1] as Line,
+      ['failed', 'a', index + 1, { error: { message: 'no' } }] as Line,
+    ]).flat();
+
+  it('halts where the cell has no retry, and says why', () => {
+    expect(nextStep(course([exec('a')], ...failures(1)))).toEqual({
+      do: 'halt',
+      cell: exec('a'),
+      why: 'failed once: {"message":"no"}',
+    });
+  });
+
+  it('is retried after a backoff that doubles, up to a minute', () => {
+    const cell = exec('a', { retry: { attempts: 100, backoff: '10s' } });
+    const backoffs = [1, 2, 3, 4, 40].map((count) => nextStep(course([cell], ...failures(count))));
+    expect(backoffs.map((step) => step.do === 'start' && [step.attempt, step.backoffMs])).toEqual([
+      [2, 10_000],
+      [3, 20_000],
+      [4, 40_000],
+      [5, 60_000],
+      [41, 60_000],
+    ]);
+  });
+
+  it('halts once its attempts are used up, which counts failures and not interruptions', () => {
+    const cell = exec('a', { retry: { attempts: 2 }, onInterrupt: 'rerun' });
+    expect(nextStep(course([cell], ...failures(2)))).toMatchObject({ do: 'halt' });
+    const mixed = course(
+      [cell],
+      ['started', 'a', 1],
+      ['interrupted', 'a', 1, { reason: 'crash' }],
+      ['decided', 'a', 1, { as: 'rerun', by: '@policy' }],
+      ['started', 'a', 2],
+      ['failed', 'a', 2, { error: 'no' }],
+    );
+    expect(nextStep(mixed)).toMatchObject({ do: 'start', attempt: 3 });
+  });
+});
+
+describe('an await', () => {
+  it('names its claim and statuses with their placeholders filled', () => {
+    expect(nextStep(course([GATE]))).toMatchObject({
+      do: 'await',
+      claimId: 'refund-o1',
+      statuses: ['open', 'o1'],
+    });
+  });
+
+  it('whose claim cannot be named refutes', () => {
+    const missing: Cell = { id: 'gate', await: { claim: '${inputs.nothing}', statuses: ['open'] } };
+    expect(nextStep(course([missing]))).toMatchObject({ do: 'refute', cell: { id: 'gate' } });
+    const noId: Cell = { id: 'gate', await: { claim: 'a b', statuses: ['open'] } };
+    expect(nextStep(course([noId]))).toMatchObject({
+      do: 'refute',
+      body: { error: '"a b" is not a claim id' },
+    });
+  });
+
+  const step = nextStep(course([GATE]));
+  if (step.do !== 'await') throw new Error(step.do);
+
+  it('goes on once the claim is in a wanted status, and records what it saw', () => {
+    const claim = { revision: 3, status: 'o1', agentId: 'bob', evidence: { why: 'paid' } };
+    expect(judgeAwait(step, claim)).toEqual({
+      do: 'satisfy',
+      body: { claimId: 'refund-o1', ...claim },
+    });
+    expect(judgeAwait(step, { revision: 1, status: 'open', agentId: 'bob' })).toMatchObject({
+      body: { evidence: null },
+    });
+  });
+
+  it('parks at any other status, and at a claim that was never made', () => {
+    const awaiting = { cellId: 'gate', claimId: 'refund-o1', statuses: ['open', 'o1'] };
+    expect(judgeAwait(step, undefined)).toEqual({
+      do: 'park',
+      awaiting: { ...awaiting, currentStatus: null },
+    });
+    expect(judgeAwait(step, { revision: 1, status: 'Open', agentId: 'bob' })).toEqual({
+      do: 'park',
+      awaiting: { ...awaiting, currentStatus: 'Open' },
+    });
+  });
+});
+
+describe('an assert', () => {
+  it('that holds satisfies, and records what it saw', () => {
+    expect(nextStep(course([exec('a'), CHECK], ...ran('a')))).toEqual({
+      do: 'satisfy',
+      cell: CHECK,
+      body: { checks: [{ cell: 'a', pointer: '/count', equals: 1, actual: 1, held: true }] },
+    });
+  });
+
+  it('that is false refutes, and a refuted one halts for good', () => {
+    const cells = [exec('a'), CHECK, exec('b')];
+    expect(nextStep(course(cells, ...ran('a', 2)))).toMatchObject({ do: 'refute', cell: { id: 'check' } });
+    const refuted = course(cells, ...ran('a', 2), ['refuted', 'check', 1, { checks: [] }]);
+    expect(nextStep(refuted)).toMatchObject({ do: 'halt', cell: { id: 'check' } });
+  });
+});
+
+describe('the policy of a doubt', () => {
+  const doubtOf = (reason: string, interruptions: number, onInterrupt?: 'hold' | 'rerun' | 'probe') => {
+    const cell = exec('a', onInterrupt === undefined ? {} : { onInterrupt });
+    const lines: Line[] = [];
+    for (let attempt = 1; attempt <= interruptions; attempt += 1) {
+      if (attempt > 1) lines.push(['decided', 'a', attempt - 1, { as: 'rerun', by: '@policy' }]);
+      lines.push(['started', 'a', attempt], ['interrupted', 'a', attempt, { reason }]);
+    }
+    const { state } = course([cell], ...lines);
+    if (state.doubt === undefined) throw new Error('no doubt');
+    return policyFor(cell, state.doubt, state.cells.get('a'));
+  };
+
+  it('is hold unless the cell says otherwise', () => {
+    expect(doubtOf('crash', 1)).toBe('hold');
+    expect(doubtOf('timeout', 1, 'hold')).toBe('hold');
+    expect(doubtOf('crash', 1, 'rerun')).toBe('rerun');
+    expect(doubtOf('aborted', 1, 'probe')).toBe('probe');
+  });
+
+  it.each(['hold', 'rerun', 'probe'] as const)(
+    'is rerun for what never began, also for a %s cell',
+    (policy) => {
+      expect(doubtOf('not_started', 1, policy)).toBe('rerun');
+      expect(doubtOf('not_started', MAX_RERUNS + 5, policy)).toBe('rerun');
+    },
+  );
+
+  it('is hold for a rerun cell that was interrupted too often in a row: it may be what kills replicas', () => {
+    expect(doubtOf('crash', MAX_RERUNS - 1, 'rerun')).toBe('rerun');
+    expect(doubtOf('crash', MAX_RERUNS, 'rerun')).toBe('hold');
+  });
+
+  it('a rerun after several interruptions waits ever longer, up to 5 s', () => {
+    const backoffs = [1, 2, 3, 4, 9].map((interruptions) => {
+      const lines: Line[] = [];
+      for (let attempt = 1; attempt <= interruptions; attempt += 1) {
+        lines.push(
+          ['started', 'a', attempt],
+          ['interrupted', 'a', attempt, { reason: 'crash' }],
+          ['decided', 'a', attempt, { as: 'rerun', by: '@policy' }],
+        );
+      }
+      const step = nextStep(course([exec('a', { onInterrupt: 'rerun' })], ...lines));
+      return step.do === 'start' ? step.backoffMs : undefined;
+    });
+    expect(backoffs).toEqual([0, 200, 400, 800, 5_000]);
+  });
+});

@@ -1,0 +1,159 @@
+import { describe, expect, it } from 'vitest';
+
+import { evaluateChecks, fillExpectations, judge, type Observed } from '../../../../src/runbook/expect.ts';
+import { pointerGet } from '../../../../src/runbook/pointer.ts';
+import type { Expectation } from '../../../../src/runbook/runbook.ts';
+
+describe('without expectations an outcome is as expected', () => {
+  it.each<[string, Observed, boolean]>([
+    ['when a command exits with 0', { exitCode: 0, output: { stdout: '' } }, true],
+    ['not when it exits with 3', { exitCode: 3, error: 'exit code 3' }, false],
+    ['when a call is answered with 201', { status: 201, output: null }, true],
+    ['not when it is answered with 302', { status: 302, output: null }, false],
+    ['not when it is answered with 500', { status: 500, error: 'status 500' }, false],
+    ['when a handler returns', { output: null }, true],
+    ['not when it throws', { error: 'no' }, false],
+  ])('%s', (_, observed, ok) => {
+    expect(judge(undefined, observed).ok).toBe(ok);
+  });
+});
+
+describe('with expectations only those count', () => {
+  it.each<[string, Expectation[], Observed, string[]]>([
+    ['a predicted exit code', [{ exitCode: 3 }], { exitCode: 3, error: 'exit code 3' }, []],
+    ['a predicted status', [{ status: 404 }], { status: 404, error: 'status 404' }, []],
+    ['a predicted error', [{ errorIncludes: 'no such' }], { error: 'no such order' }, []],
+    ['an unexpected success', [{ exitCode: 3 }], { exitCode: 0 }, ['exit code 3 was expected, but it was 0']],
+    [
+      'an error that did not come',
+      [{ errorIncludes: 'x' }],
+      { output: 1 },
+      ['an error that includes "x" was expected, and there was none'],
+    ],
+    [
+      'another error',
+      [{ errorIncludes: 'x' }],
+      { error: 'y' },
+      ['an error that includes "x" was expected, but it was: y'],
+    ],
+    [
+      'no status at all',
+      [{ status: 200 }],
+      { error: 'refused' },
+      ['status 200 was expected, but there was none (refused)'],
+    ],
+    [
+      'an equal output, whatever the order of its keys',
+      [{ pointer: '/a', equals: { b: 1, c: 2 } }],
+      { output: { a: { c: 2, b: 1 } } },
+      [],
+    ],
+    [
+      'another output',
+      [{ pointer: '/a', equals: 1 }],
+      { output: { a: '1' } },
+      ['output /a was expected to be 1, but is "1"'],
+    ],
+    [
+      'a missing output',
+      [{ pointer: '/a/0', equals: 1 }],
+      { output: { a: [] } },
+      ['output /a/0 was expected to be 1, but does not exist'],
+    ],
+    ['existence', [{ pointer: '/a', exists: true }], { output: { a: null } }, []],
+    ['absence', [{ pointer: '/b', exists: false }], { output: { a: null } }, []],
+    [
+      'absence without any output',
+      [{ pointer: '/b', exists: false }],
+      { error: 'boom' },
+      ['output /b could not be looked at: boom'],
+    ],
+    [
+      'every one that does not hold',
+      [{ exitCode: 0 }, { pointer: '', equals: 2 }],
+      { exitCode: 1, output: 1 },
+      ['exit code 0 was expected, but it was 1', 'the output was expected to be 2, but is 1'],
+    ],
+    [
+      'not the exit code, when it is not named',
+      [{ pointer: '/a', equals: 1 }],
+      { exitCode: 9, output: { a: 1 } },
+      [],
+    ],
+  ])('%s', (_, expectations, observed, failed) => {
+    expect(judge(expectations, observed)).toEqual(failed.length === 0 ? { ok: true } : { ok: false, failed });
+  });
+
+  it('and placeholders in equals are filled before', () => {
+    const scope = { inputs: { n: 4 }, outputs: {} };
+    expect(fillExpectations([{ pointer: '/a', equals: '${inputs.n}' }, { exitCode: 0 }], scope)).toEqual({
+      ok: true,
+      expectations: [{ pointer: '/a', equals: 4 }, { exitCode: 0 }],
+    });
+    expect(fillExpectations([{ pointer: '/a', equals: '${inputs.m}' }], scope).ok).toBe(false);
+  });
+});
+
+describe('an assert', () => {
+  const outputs = { charge: { count: 1, order: 'o-1' } };
+
+  it('holds when every check holds, and says what was seen', () => {
+    const checks = [
+      { cell: 'charge', pointer: '/count', equals: 1 },
+      { cell: 'charge', pointer: '/order', equals: '${inputs.order}' },
+      { cell: 'charge', pointer: '/refund', exists: false },
+    ];
+    expect(evaluateChecks(checks, outputs, { order: 'o-1' })).toEqual({
+      held: true,
+      seen: [
+        { cell: 'charge', pointer: '/count', equals: 1, actual: 1, held: true },
+        { cell: 'charge', pointer: '/order', equals: 'o-1', actual: 'o-1', held: true },
+        { cell: 'charge', pointer: '/refund', exists: false, held: true },
+      ],
+    });
+  });
+
+  it('does not hold when one check is false, the others being shown all the same', () => {
+    const checks = [
+      { cell: 'charge', pointer: '/count', equals: 2 },
+      { cell: 'absent', pointer: '', exists: true },
+      { cell: 'toString', pointer: '', exists: true },
+      { cell: 'charge', pointer: '/count', equals: '${inputs.absent}' },
+    ];
+    expect(evaluateChecks(checks, outputs)).toMatchObject({
+      held: false,
+      seen: [
+        { actual: 1, held: false },
+        { held: false },
+        { held: false },
+        { held: false, error: '${inputs.absent} cannot be filled: inputs has no absent' },
+      ],
+    });
+  });
+});
+
+describe('a JSON pointer', () => {
+  // The examples of RFC 6901, section 5.
+  const document = { foo: ['bar', 'baz'], '': 0, 'a/b': 1, 'c%d': 2, 'e^f': 3, 'k"l': 6, ' ': 7, 'm~n': 8 };
+  it.each<[string, unknown]>([
+    ['', document],
+    ['/foo', ['bar', 'baz']],
+    ['/foo/0', 'bar'],
+    ['/', 0],
+    ['/a~1b', 1],
+    ['/c%d', 2],
+    ['/e^f', 3],
+    ['/k"l', 6],
+    ['/ ', 7],
+    ['/m~0n', 8],
+  ])('%j finds what RFC 6901 says', (pointer, value) => {
+    expect(pointerGet(document, pointer)).toEqual({ found: true, value });
+  });
+
+  it.each(['/foo/2', '/foo/-', '/foo/01', '/foo/length', '/nope', '/__proto__', '/foo/0/0', 'foo', '/m~n'])(
+    '%j finds nothing',
+    (pointer) => {
+      expect(pointerGet(document, pointer)).toEqual({ found: false });
+    },
+  );
+});

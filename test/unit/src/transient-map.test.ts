@@ -1,0 +1,70 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, it } from 'vitest';
+
+import { ChurnMap, ChurnSet } from '../../../src/transient-map.ts';
+import { seeded } from '../../harness/random.ts';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as (options?: { type: 'minor' | 'major' }) => void;
+
+describe('a map for what comes and goes', () => {
+  it('does what a Map does, in the order in which entries came', () => {
+    const [churned, plain] = [new ChurnMap<number, number>(), new Map<number, number>()];
+    const random = seeded(1);
+    const said: unknown[] = [];
+    const meant: unknown[] = [];
+    for (let step = 0; step < 20_000; step += 1) {
+      // First hardly anything stays, then a good deal does, and in the end nothing.
+      const keys = step < 5_000 ? 4 : 1_000;
+      const key = Math.floor(random() * keys);
+      if (random() < 0.5 && step < 17_000) {
+        churned.set(key, step);
+        plain.set(key, step);
+      } else {
+        said.push(churned.delete(key));
+        meant.push(plain.delete(key));
+      }
+      said.push(churned.get(key), churned.has(key), churned.size);
+      meant.push(plain.get(key), plain.has(key), plain.size);
+      if (step % 500 > 0) continue;
+      said.push([...churned], [...churned.keys()], [...churned.values()]);
+      meant.push([...plain], [...plain.keys()], [...plain.values()]);
+    }
+    expect(said).toEqual(meant);
+    expect(plain.size).toBeLessThan(100);
+  });
+
+  it('can be changed while it is gone through', () => {
+    const set = new ChurnSet<number>().add(1).add(2).add(3);
+    const seen: number[] = [];
+    for (const one of set) {
+      seen.push(one);
+      set.delete(one);
+    }
+    expect(seen).toEqual([1, 2, 3]);
+    expect([...set]).toEqual([]);
+    expect(set.size).toBe(0);
+    expect(set.delete(1)).toBe(false);
+  });
+
+  // With a Map more than half of it outlives the minor collection.
+  it('keeps hardly anything of what has gone from the next minor collection, even when it has itself grown old', () => {
+    const map = new ChurnMap<number, number[]>();
+    map.set(0, []);
+    collect();
+    collect();
+    const beforeBytes = process.memoryUsage().heapUsed;
+    const [entries, numbers, atOnce] = [4_000, 250, 20];
+    for (let key = 1; key <= entries; key += 1) {
+      map.set(
+        key,
+        Array.from({ length: numbers }, (_, index) => key + index / numbers),
+      );
+      map.delete(key - atOnce);
+    }
+    collect({ type: 'minor' });
+    const keptBytes = process.memoryUsage().heapUsed - beforeBytes;
+    expect(keptBytes / (entries * numbers * 8)).toBeLessThan(0.3);
+  });
+});

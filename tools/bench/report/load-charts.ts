@@ -1,0 +1,35 @@
+import type { Markup } from '../../page/markup.ts';
+import { markup } from '../../page/markup.ts';
+import type { JudgedFigure } from '../figure.ts';
+import { LOAD_SUBJECTS, subjectWords } from '../words.ts';
+import { lineChart } from './line-chart.ts';
+import type { Series } from './line-chart.ts';
+
+/** Throughput, median and p99 over the number of agents: a line for each subject. */
+export function loadCharts(figures: readonly JudgedFigure[]): Markup | undefined {
+  const load = figures.filter(({ part }) => part === 'load');
+  if (load.length === 0) return undefined;
+  const subjects = LOAD_SUBJECTS.filter((subject) => load.some((figure) => figure.subject === subject));
+  const classOf = (subject: string): string =>
+    `s${LOAD_SUBJECTS.indexOf(subject)}${subject === 'floor' ? ' floor' : ''}`;
+  const series = (value: string): Series[] =>
+    subjects.map((subject) => ({
+      name: subjectWords({ part: 'load', subject }),
+      className: classOf(subject),
+      points: load
+        .filter((figure) => figure.subject === subject)
+        .map(({ at, values }) => ({ x: at['agents'] ?? 1, y: values[value] ?? 0 }))
+        .sort((a, b) => a.x - b.x),
+    }));
+  const common = { xName: 'agents' };
+  return markup`<ul class="keys">${subjects.map(
+    (subject) =>
+      markup`<li class="${classOf(subject)}"><i></i>${subjectWords({ part: 'load', subject })}</li>`,
+  )}</ul>
+<div class="charts">
+${lineChart({ ...common, caption: 'Steps a second', yUnit: 'per s', scale: 'linear', series: series('perS') })}
+${lineChart({ ...common, caption: 'Latency, median', yUnit: 'ms', scale: 'log', series: series('p50Ms') })}
+${lineChart({ ...common, caption: 'Latency, p99', yUnit: 'ms', scale: 'log', series: series('p99Ms') })}
+</div>
+`;
+}

@@ -1,0 +1,103 @@
+import { count, span } from '../../page/figures.ts';
+import type { Markup } from '../../page/markup.ts';
+import { clipped, markup } from '../../page/markup.ts';
+import { page } from '../../page/page.ts';
+import type { BenchRecord } from '../record.ts';
+import { figureTables } from '../table.ts';
+import type { FigureTable } from '../table.ts';
+import { failoverChart } from './failover-chart.ts';
+import { loadCharts } from './load-charts.ts';
+import { BENCH_STYLE } from './style.ts';
+
+/**
+ * A run as one self-contained HTML file: it loads nothing and runs nothing, works offline, in the dark and on paper, and
+ * is the same for the same record.
+ */
+export function renderBench(record: BenchRecord): string {
+  const tables = figureTables(record.figures);
+  return page(
+    'Leasehold bench',
+    markup`${header(record)}
+${tables.map((table) => section(table, record))}
+<footer><p>Written by <code>leasehold bench</code>. Ratios are to figures of the same run: a floor of two single-row commits by
+prepared statements, on the same Postgres. Rates and latencies of a busy or slow machine say little, its ratios more.</p></footer>`,
+    { style: BENCH_STYLE },
+  );
+}
+
+function header(record: BenchRecord): Markup {
+  const { machine, versions, postgresSettings, failures, ended } = record;
+  const goals = record.figures.flatMap((figure) => figure.goals);
+  const met = goals.filter((goal) => goal.met).length;
+  return markup`<header>
+<p class="product">Leasehold · bench</p>
+<h1>${goals.length === 0 ? 'Measured' : `${met} of ${count(goals.length)} goals met`}</h1>
+${ended === 'broken_off' && markup`<p class="note">Broken off: not everything was measured.</p>`}
+${failures.map(
+  ({ scenario, why }) =>
+    markup`<p class="note"><strong>${scenario}</strong> could not be measured: ${clipped(why, 600)}</p>`,
+)}
+<dl class="facts">
+<div><dt>Began</dt><dd>${clipped(record.startedAt, 40)}</dd></div>
+<div><dt>Lasted</dt><dd>${span(record.durationMs)}</dd></div>
+<div><dt>Machine</dt><dd>${machine.cpus} × ${clipped(machine.cpu, 80)}, ${machine.platform}</dd></div>
+<div><dt>Versions</dt><dd>${Object.entries(versions).map(([name, version]) => `${name} ${clipped(version, 40)} `)}</dd></div>
+<div><dt>Postgres</dt><dd>${Object.entries(postgresSettings).map(([name, value]) => `${name}=${clipped(value, 40)} `)}</dd></div>
+<div class="command"><dt>Measure it again</dt><dd><code>${clipped(record.command, 1_000)}</code></dd></div>
+</dl>
+</header>
+`;
+}
+
+function section(table: FigureTable, { figures }: BenchRecord): Markup {
+  const chart =
+    table.part === 'load'
+      ? loadCharts(figures)
+      : table.part === 'failover'
+        ? failoverChart(figures)
+        : undefined;
+  return markup`<section aria-labelledby="${table.part}">
+<h2 id="${table.part}">${table.title}</h2>
+${chart}<div class="scroll" tabindex="0" role="region" aria-labelledby="${table.part}"><table class="figures">
+<thead><tr>${table.head.map((name, column) => markup`<th scope="col" class="${headClass(table, column)}">${name}</th>`)}</tr></thead>
+<tbody>
+${table.rows.map(
+  (row, index) =>
+    markup`<tr${startsGroup(table, index) && markup` class="group"`}>${row.map((cell, column) => cellOf(table, cell, column))}</tr>
+`,
+)}</tbody></table></div>
+</section>
+`;
+}
+
+/** A line between the points of a chart, where the first column changes. */
+function startsGroup({ part, rows }: FigureTable, index: number): boolean {
+  return part === 'load' && index > 0 && rows[index]?.[0] !== rows[index - 1]?.[0];
+}
+
+function cellOf(table: FigureTable, cell: string | null, column: number): Markup {
+  const name = table.head[column];
+  if (name === 'goal') {
+    const goals = cell?.split('; ') ?? [];
+    return markup`<td class="goal-cell">${goals.map((goal) =>
+      goal.startsWith('met: ')
+        ? markup`<span class="ok">✓ ${goal.slice(5)}</span>`
+        : markup`<span class="bad">✕ ${goal.slice(8)}</span>`,
+    )}</td>`;
+  }
+  if (name === 'compared') return markup`<td class="compared">${cell}</td>`;
+  return numeric(table, column) ? markup`<td class="n">${cell ?? '–'}</td>` : markup`<td>${cell}</td>`;
+}
+
+function headClass(table: FigureTable, column: number): string {
+  const name = table.head[column];
+  if (name === 'goal') return 'goal-cell';
+  if (name === 'compared') return 'compared';
+  return numeric(table, column) ? 'n' : '';
+}
+
+/** Whether a column holds numbers. */
+function numeric({ head, rows }: FigureTable, column: number): boolean {
+  if (['what', 'with', 'measured', 'compared', 'goal'].includes(head[column] ?? '')) return false;
+  return rows.some((row) => /^[\d.,]+$/.test(row[column] ?? ''));
+}

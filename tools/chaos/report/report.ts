@@ -1,0 +1,36 @@
+import type { ChaosRecord } from '../record.ts';
+import { breachesSection } from './breaches.ts';
+import { checksSection } from './checks.ts';
+import { evidenceSection } from './evidence.ts';
+import { failoversSection } from './failovers.ts';
+import { faultsSection } from './faults.ts';
+import { words } from '../../page/figures.ts';
+import { markup } from '../../page/markup.ts';
+import { page } from '../../page/page.ts';
+import { STYLE } from '../../page/style.ts';
+import { SCRIPT } from './script.ts';
+import { summaryHeader, totalsSection } from './summary.ts';
+import { timelineSection } from './timeline.ts';
+
+/**
+ * The report of a chaos run as one self-contained HTML file: it loads nothing, works offline and on paper, and is the
+ * same for the same record. What it shows is bounded (the record holds everything); what it leaves out, it says.
+ */
+export function renderReport(record: ChaosRecord): string {
+  const title = `Leasehold chaos run, seed ${record.seed}: ${words(record.verdict)}`;
+  return page(
+    title,
+    markup`${summaryHeader(record)}${breachesSection(record)}
+${totalsSection(record)}
+<div class="columns">
+${checksSection(record)}
+${failoversSection(record)}
+</div>
+${timelineSection(record)}
+${faultsSection(record)}
+${evidenceSection(record)}
+<footer><p>Written by <code>leasehold chaos</code>. Times are since the run began, by one monotonic clock. The record beside
+this report (JSON) holds everything that is left out here.</p></footer>`,
+    { style: STYLE, script: SCRIPT },
+  );
+}

@@ -1,0 +1,85 @@
+import type { Row } from '../../src/execution/row.ts';
+import type { Json } from '../../src/json.ts';
+import type { LogEvidence } from './ports.ts';
+import type { InstanceTimeline } from './record.ts';
+
+type Mark = InstanceTimeline['marks'][number];
+
+/** One instance over the run, as its log tells it. @param atMs turns an ISO time into the run's own */
+export function timelineOf(log: LogEvidence, atMs: (iso: string) => number): InstanceTimeline {
+  const { evidence } = log;
+  return {
+    instanceId: evidence.instanceId,
+    terms: termsOf(evidence.rows, atMs),
+    attempts: attemptsOf(evidence.rows, atMs),
+    marks: marksOf(log, atMs).sort((a, b) => a.atMs - b.atMs),
+  };
+}
+
+function termsOf(rows: readonly Row[], atMs: (iso: string) => number): InstanceTimeline['terms'] {
+  const terms: InstanceTimeline['terms'] = [];
+  for (const { replicaId, fencingToken, recordedAt } of rows) {
+    const last = terms.at(-1);
+    if (last?.fencingToken === fencingToken) last.toMs = atMs(recordedAt);
+    else terms.push({ replicaId, fencingToken, fromMs: atMs(recordedAt), toMs: atMs(recordedAt) });
+  }
+  return terms;
+}
+
+function attemptsOf(rows: readonly Row[], atMs: (iso: string) => number): InstanceTimeline['attempts'] {
+  const attempts: InstanceTimeline['attempts'] = [];
+  for (const { kind, cellId, attempt, replicaId, fencingToken, recordedAt, body } of rows) {
+    if (kind === 'started') {
+      const fromMs = atMs(recordedAt);
+      attempts.push({ cellId, attempt, replicaId, fencingToken, fromMs, toMs: null, end: 'open' });
+    } else if (kind === 'completed' || kind === 'failed' || kind === 'interrupted') {
+      const own = attempts.findLast((one) => one.cellId === cellId && one.attempt === attempt);
+      if (own === undefined) continue;
+      own.toMs = atMs(recordedAt);
+      own.end = kind === 'interrupted' ? `interrupted: ${worded(body['reason'])}` : kind;
+    }
+  }
+  return attempts;
+}
+
+function marksOf(log: LogEvidence, atMs: (iso: string) => number): Mark[] {
+  const { evidence, receiptTimes, lateTimes, refusalTimes, refusalReasons } = log;
+  const marks: Mark[] = [];
+  const mark = (what: Mark['what'], iso: string | undefined, text: string): void => {
+    if (iso !== undefined) marks.push({ atMs: atMs(iso), what, text });
+  };
+  for (const { kind, cellId, attempt, recordedAt, body } of evidence.rows) {
+    const name = `${cellId} attempt ${attempt}`;
+    if (kind === 'interrupted') mark('doubt', recordedAt, `${name}: ${worded(body['reason'])}`);
+    if (kind === 'decided')
+      mark('decision', recordedAt, `${name}: ${worded(body['as'])} by ${worded(body['by'])}`);
+  }
+  evidence.receipts.forEach(({ requestId, receipt }, index) => {
+    const what = receipt.outcome === 'parked' ? 'parked' : 'receipt';
+    mark(what, receiptTimes[index], `${requestId}: ${receipt.outcome}`);
+  });
+  evidence.lateOutcomes.forEach(({ cellId, attempt, kind, replicaId }, index) => {
+    mark('late_outcome', lateTimes[index], `${cellId} attempt ${attempt}: ${kind}, brought by ${replicaId}`);
+  });
+  evidence.refusals.forEach(({ kind, seq, fencingToken, replicaId }, index) => {
+    const why = refusalReasons[index] ?? '';
+    mark(
+      'refused_write',
+      refusalTimes[index],
+      `${kind} at seq ${seq} under token ${fencingToken} of ${replicaId}: ${why}`,
+    );
+  });
+  return marks;
+}
+
+function worded(value: Json | undefined): string {
+  return typeof value === 'string' ? value : JSON.stringify(value ?? null);
+}
+
+/** How much there is to see: instances that were interrupted, refused or decided come first. */
+export function interest({ evidence }: LogEvidence): number {
+  const kinds = evidence.rows.map(({ kind }) => kind);
+  const terms = new Set(evidence.rows.map(({ fencingToken }) => fencingToken)).size;
+  const doubts = kinds.filter((kind) => kind === 'interrupted' || kind === 'decided').length;
+  return 5 * (evidence.refusals.length + evidence.lateOutcomes.length) + 2 * doubts + terms;
+}

@@ -1,0 +1,48 @@
+import { join } from 'node:path';
+
+import type { Watchdog } from '../stack/watchdog.ts';
+import { Child } from './child.ts';
+import { ownScript } from '../stack/own-script.ts';
+
+/** One effect as the witness saw it: a line of its file. */
+export interface WitnessedEffect {
+  /** ISO 8601, by the witness's own clock. */
+  at: string;
+  instanceId: string;
+  cellId: string;
+  /** null where the caller does not say (an http cell): then the token tells. */
+  attempt: number | null;
+  fencingToken: number;
+  /** `instance/cell/run` */
+  idempotencyKey: string;
+  /** What it answered; 500 is a definite failure on request. */
+  status: number;
+}
+
+/** The witness's process. */
+export interface Witness {
+  readonly url: string;
+  readonly file: string;
+  stop(): Promise<void>;
+}
+
+/** Starts the witness; it writes `witness-raw.jsonl` in the folder. */
+export async function startWitness(dir: string, watchdog: Watchdog): Promise<Witness> {
+  const file = join(dir, 'witness-raw.jsonl');
+  const child = new Child<{ url: string }>({
+    name: 'the witness',
+    argv: [...ownScript('witness-main', import.meta.dirname), file],
+    env: { PATH: process.env['PATH'] },
+    logFile: join(dir, 'witness.log'),
+    watchdog,
+  });
+  const { url } = await child.ready;
+  return {
+    url,
+    file,
+    async stop() {
+      child.signal('SIGKILL');
+      await child.exited;
+    },
+  };
+}
