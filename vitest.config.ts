@@ -35,7 +35,8 @@ const resultsFile = process.env['LEASEHOLD_TEST_RESULTS'];
 export default defineConfig({
   test: {
     teardownTimeout: 60_000,
-    reporters: resultsFile === undefined ? ['default'] : ['default', ['json', { outputFile: resultsFile }]],
+    reporters:
+      resultsFile === undefined ? ['default'] : ['default', ['json', { outputFile: resultsFile }]],
     projects: [
       project('unit', ['unit', 'property'], {
         groupOrder: 0,

@@ -10,7 +10,9 @@ export const FAILPOINTS = [
   'in_effect',
   /** The effect has ended; its outcome is in hand and not written. */
   'after_effect',
-  /** The outcome is committed (with the receipt, if it was the request's last row); nobody was told. */
+  /**
+   * The outcome is committed (with the receipt, if it was the request's last row); nobody was told.
+   */
   'after_outcome',
   /** A doubt is about to be settled. */
   'before_decision',
@@ -28,8 +30,8 @@ export interface FailpointPlace {
 }
 
 /**
- * Called at each point when failpoints are set, and undefined when they are not, so that an unset failpoint costs
- * one comparison.
+ * Called at each point when failpoints are set, and undefined when they are not, so that an unset
+ * failpoint costs one comparison.
  *
  * @throws InjectedError for the action `error`
  */
@@ -47,7 +49,13 @@ interface Rule {
   text: string;
   name: FailpointName;
   action: Action;
-  conditions: { instance?: string; request?: string; cell?: string; replica?: string; nth?: number };
+  conditions: {
+    instance?: string;
+    request?: string;
+    cell?: string;
+    replica?: string;
+    nth?: number;
+  };
   hits: number;
 }
 
@@ -62,9 +70,9 @@ export interface FailpointActs {
 }
 
 /**
- * Reads `LEASEHOLD_FAILPOINTS`: `point=action@condition:value,…`, several joined by `;`. Actions: `kill`, `exit`,
- * `freeze`, `delay:<ms>`, `error`. Conditions: `cell`, `instance`, `request`, `replica` (the configured name),
- * `nth` (only the nth time that the other conditions hold).
+ * Reads `LEASEHOLD_FAILPOINTS`: `point=action@condition:value,…`, several joined by `;`. Actions:
+ * `kill`, `exit`, `freeze`, `delay:<ms>`, `error`. Conditions: `cell`, `instance`, `request`,
+ * `replica` (the configured name), `nth` (only the nth time that the other conditions hold).
  *
  * @throws Error naming the part that cannot be read, and what is allowed there
  */
@@ -144,7 +152,10 @@ function parseRule(text: string): Rule {
         conditions.nth = Number(value);
         break;
       default:
-        throw bad(text, `has the unknown condition ${key}; there are cell, instance, request, replica, nth`);
+        throw bad(
+          text,
+          `has the unknown condition ${key}; there are cell, instance, request, replica, nth`,
+        );
     }
   }
   return { text, name: known, action: parseAction(text, action, argument), conditions, hits: 0 };
@@ -158,7 +169,10 @@ function parseAction(text: string, action: string, argument: string | undefined)
   if (argument !== undefined) throw bad(text, `gives ${action} an argument; only delay takes one`);
   if (action === 'kill' || action === 'exit' || action === 'freeze' || action === 'error')
     return { do: action };
-  throw bad(text, `has the unknown action ${action}; there are kill, exit, freeze, delay:<ms>, error`);
+  throw bad(
+    text,
+    `has the unknown action ${action}; there are kill, exit, freeze, delay:<ms>, error`,
+  );
 }
 
 function bad(text: string, what: string): Error {

@@ -5,7 +5,10 @@ import type { Log } from './log/log.ts';
 import type { Logger } from './run/context.ts';
 
 const LOOK_AGAIN_MS = 500;
-/** Whoever complains has waited for long enough already; it takes no time-out more to hand back what others can serve. */
+/**
+ * Whoever complains has waited for long enough already; it takes no time-out more to hand back what
+ * others can serve.
+ */
 const FIRST_LOOK_MS = 500;
 
 /** What the keeper needs of the rest of the replica. */
@@ -18,8 +21,9 @@ export interface LogKeeperParts {
 }
 
 /**
- * Looks after the replica's right to lead as far as the log is concerned: a replica that cannot reach Postgres, or
- * whose etcd counts below the log's tokens, holds nothing that others could serve.
+ * Looks after the replica's right to lead as far as the log is concerned: a replica that cannot
+ * reach Postgres, or whose etcd counts below the log's tokens, holds nothing that others could
+ * serve.
  */
 export class LogKeeper {
   readonly #parts: LogKeeperParts;
@@ -38,8 +42,9 @@ export class LogKeeper {
   /**
    * Why this process must not open a session now; undefined when it may.
    *
-   * An etcd that was restored from a backup hands out revisions anew. Tokens below those in the log would be fenced by
-   * the log row for row, so nothing would ever advance; refusing to lead says so once.
+   * An etcd that was restored from a backup hands out revisions anew. Tokens below those in the log
+   * would be fenced by the log row for row, so nothing would ever advance; refusing to lead says so
+   * once.
    */
   async gate(readEtcdRevision: () => Promise<number>): Promise<string | undefined> {
     let highest: number;
@@ -49,7 +54,8 @@ export class LogKeeper {
     } catch (cause) {
       return `Postgres cannot be used: ${errorText(cause)}`;
     }
-    // In this order: others acquire meanwhile, and their tokens would seem to be ahead of a revision read before.
+    // In this order: others acquire meanwhile, and their tokens would seem to be ahead of a
+    // revision read before.
     const etcdRevision = await readEtcdRevision();
     if (highest <= etcdRevision) return undefined;
     return (
@@ -73,7 +79,9 @@ export class LogKeeper {
     const late = `no answer within ${FIRST_LOOK_MS} ms`;
     for (let first = true; ; first = false) {
       try {
-        await (first ? answeredWithin(clock, FIRST_LOOK_MS, Error, late, () => log.check()) : log.check());
+        await (first
+          ? answeredWithin(clock, FIRST_LOOK_MS, Error, late, () => log.check())
+          : log.check());
         if (this.#trouble !== undefined) logger.info({}, 'Postgres answers again');
         this.#trouble = undefined;
         return;

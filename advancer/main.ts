@@ -26,12 +26,15 @@ export interface AdvancerOptions {
 }
 
 /**
- * Runs one advancer replica until SIGTERM or SIGINT: the one place where a replica's environment is read, its parts are
- * wired, and started and stopped in order. Logs go to stderr as JSON lines.
+ * Runs one advancer replica until SIGTERM or SIGINT: the one place where a replica's environment is
+ * read, its parts are wired, and started and stopped in order. Logs go to stderr as JSON lines.
  *
  * @returns the exit code: 0 after a drain, 2 when the environment is not usable
  */
-export async function runAdvancer(env: NodeJS.ProcessEnv, options: AdvancerOptions): Promise<number> {
+export async function runAdvancer(
+  env: NodeJS.ProcessEnv,
+  options: AdvancerOptions,
+): Promise<number> {
   let config: Config;
   let failpoint: Failpoint | undefined;
   let handlers: Record<string, Handler>;
@@ -41,16 +44,23 @@ export async function runAdvancer(env: NodeJS.ProcessEnv, options: AdvancerOptio
     handlers = config.handlers === undefined ? {} : await loadHandlers(config.handlers);
   } catch (cause) {
     const known =
-      cause instanceof ConfigError || (cause instanceof Error && cause.message.startsWith('LEASEHOLD_'));
+      cause instanceof ConfigError ||
+      (cause instanceof Error && cause.message.startsWith('LEASEHOLD_'));
     if (!known) throw cause;
     process.stderr.write(`${cause.message}\n`);
     return 2;
   }
   const replicaId = `${config.replicaName}-${randomBytes(4).toString('hex')}`;
-  const logger = pino({ level: config.logLevel, base: { replicaId } }, destination({ dest: 2, sync: true }));
+  const logger = pino(
+    { level: config.logLevel, base: { replicaId } },
+    destination({ dest: 2, sync: true }),
+  );
   for (const warning of config.warnings) logger.warn(warning);
   if (failpoint !== undefined)
-    logger.warn({ failpoints: config.failpoints }, 'failpoints are set: this replica will break on purpose');
+    logger.warn(
+      { failpoints: config.failpoints },
+      'failpoints are set: this replica will break on purpose',
+    );
 
   const stop = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -59,7 +69,14 @@ export async function runAdvancer(env: NodeJS.ProcessEnv, options: AdvancerOptio
   };
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
   try {
-    await serve(config, { replicaId, logger, failpoint, handlers, json: options.json, stop: stop.signal });
+    await serve(config, {
+      replicaId,
+      logger,
+      failpoint,
+      handlers,
+      json: options.json,
+      stop: stop.signal,
+    });
     return 0;
   } finally {
     process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
@@ -158,7 +175,9 @@ async function serve(config: Config, run: Run): Promise<void> {
     if (!stop.aborted) {
       logger.info({ httpUrl }, 'ready');
       if (run.json) {
-        process.stdout.write(`${JSON.stringify({ ready: true, replicaId, pid: process.pid, httpUrl })}\n`);
+        process.stdout.write(
+          `${JSON.stringify({ ready: true, replicaId, pid: process.pid, httpUrl })}\n`,
+        );
       }
     }
     await aborted(stop);
@@ -171,8 +190,9 @@ async function serve(config: Config, run: Run): Promise<void> {
 }
 
 /**
- * Waits until the log can be used, and says now and then why it cannot: Postgres may be down, or not migrated yet.
- * Until then nothing is taken in, for it would go into a log that may be somebody else's.
+ * Waits until the log can be used, and says now and then why it cannot: Postgres may be down, or
+ * not migrated yet. Until then nothing is taken in, for it would go into a log that may be somebody
+ * else's.
  *
  * @throws ForeignNamespace when no waiting will help
  */

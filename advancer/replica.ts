@@ -25,27 +25,33 @@ import { LateProjections } from './run/late-projections.ts';
 import { RecentReceipts } from './run/recent-receipts.ts';
 import { Sweeper } from './sweep/sweeper.ts';
 
-/** How long attempts may go on once the replica drains, before they are aborted, in milliseconds. */
+/**
+ * How long attempts may go on once the replica drains, before they are aborted, in milliseconds.
+ */
 export const DRAIN_MS = 8_000;
 /** How long aborted attempts have to write down what became of them. */
 const LAST_WORDS_MS = 1_500;
 /**
- * How long the others have to take over what they have requests for, before etcd is told to delete all that is left:
- * deleting thousands of keys, and reading of it, would keep etcd and every replica busy at the one moment that counts.
+ * How long the others have to take over what they have requests for, before etcd is told to delete
+ * all that is left: deleting thousands of keys, and reading of it, would keep etcd and every
+ * replica busy at the one moment that counts.
  */
 const HEAD_START_MS = 100;
 
 /** The coordinator as the replica drives it. */
 export interface LeasesLifecycle extends Leases {
   start(): Promise<void>;
-  /** Takes up nothing more, and says so to everybody; what is held stays so until it is handed back. */
+  /**
+   * Takes up nothing more, and says so to everybody; what is held stays so until it is handed back.
+   */
   drain(): Promise<void>;
   /** How many leases are held, with or without work. */
   readonly held: number;
   /**
    * Ends every term at once, hands back everything and leaves.
    *
-   * @param headStartMs how long others, who were told, have to replace the terms before they are handed back
+   * @param headStartMs how long others, who were told, have to replace the terms before they are
+   *   handed back
    */
   stop(headStartMs?: number): Promise<void>;
 }
@@ -68,7 +74,9 @@ export interface ReplicaParts {
   crash: (cause: unknown) => never;
 }
 
-/** One advancer replica: intake, holdings, runs, sweep, and the order in which they start and stop. */
+/**
+ * One advancer replica: intake, holdings, runs, sweep, and the order in which they start and stop.
+ */
 export class Replica {
   readonly leases: LeasesLifecycle;
   readonly router: Router;
@@ -194,8 +202,9 @@ export class Replica {
   }
 
   /**
-   * Stops intake, hands back every instance without an attempt at once, lets attempts end for {@link DRAIN_MS}, aborts
-   * what is left, hands back the rest, and leaves. Tolerates being called twice. Answers how many attempts it aborted.
+   * Stops intake, hands back every instance without an attempt at once, lets attempts end for
+   * {@link DRAIN_MS}, aborts what is left, hands back the rest, and leaves. Tolerates being called
+   * twice. Answers how many attempts it aborted.
    */
   drain(): Promise<{ aborted: number }> {
     this.#drained ??= this.#drain();
@@ -211,8 +220,9 @@ export class Replica {
     this.router.close();
     // What is between two cells hands on at its next step; nothing new is begun.
     const idle = this.attempts.all().length === 0;
-    // Every term without an attempt ends now, and the others may replace it as soon as they hear so. Where there is no
-    // attempt at all, the end of the session hands back everything in one message, however much is held.
+    // Every term without an attempt ends now, and the others may replace it as soon as they hear
+    // so. Where there is no attempt at all, the end of the session hands back everything in one
+    // message, however much is held.
     const stopped = idle ? this.leases.stop(HEAD_START_MS) : undefined;
     const handedBack = idle ? undefined : this.#handBackIdle('draining', HEAD_START_MS);
     this.#sayLeaving();
@@ -254,21 +264,29 @@ export class Replica {
     over.abort();
   }
 
-  /** Tells the others what they may replace at once: whatever this replica holds, but for what it has attempts of. */
+  /**
+   * Tells the others what they may replace at once: whatever this replica holds, but for what it
+   * has attempts of.
+   */
   #sayLeaving(): void {
     const busy = [...new Set(this.attempts.all().map(({ instanceId }) => instanceId))];
-    this.#parts.bus.publish(this.#parts.subjects.answered, { leaving: this.leases.replicaId, busy });
+    this.#parts.bus.publish(this.#parts.subjects.answered, {
+      leaving: this.leases.replicaId,
+      busy,
+    });
   }
 
-  /** Hands back every holding that has no attempt in hand; answers how many attempts are in hand. */
+  /**
+   * Hands back every holding that has no attempt in hand; answers how many attempts are in hand.
+   */
   #handBackIdle(why: string, headStartMs?: number): Promise<number> {
     return this.#handBackAllBut(this.attempts.all(), why, headStartMs);
   }
 
   /**
-   * Hands back every holding that runs no effect, and the session with them where none does. An intent that is not definite
-   * is in nobody's way: its effect is given up, and its request answered once this replica cannot be the one that serves
-   * it when it is asked again.
+   * Hands back every holding that runs no effect, and the session with them where none does. An
+   * intent that is not definite is in nobody's way: its effect is given up, and its request
+   * answered once this replica cannot be the one that serves it when it is asked again.
    */
   async #handBackUnbegun(why: string): Promise<void> {
     const running = this.attempts.all().filter(({ begun }) => begun);
@@ -282,7 +300,11 @@ export class Replica {
     await handedBack;
   }
 
-  async #handBackAllBut(attempts: AttemptInHand[], why: string, headStartMs?: number): Promise<number> {
+  async #handBackAllBut(
+    attempts: AttemptInHand[],
+    why: string,
+    headStartMs?: number,
+  ): Promise<number> {
     const busy = new Set(attempts.map(({ instanceId }) => instanceId));
     await this.leases.releaseAll((instanceId) => !busy.has(instanceId), why, headStartMs);
     return attempts.length;

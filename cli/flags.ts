@@ -9,14 +9,16 @@ import type { Json, JsonObject } from '../src/json.ts';
 import { isJsonObject } from '../src/json.ts';
 
 /*
- * Readers of flags and arguments. Each throws InvalidArgumentError, which the command line answers with the flag's
- * name and exit code 2.
+ * Readers of flags and arguments. Each throws InvalidArgumentError, which the command line answers
+ * with the flag's name and exit code 2.
  */
 
 /** An id of an instance, a request, a claim, a cell or an agent. */
 export function idFlag(text: string): string {
   if (isId(text)) return text;
-  throw new InvalidArgumentError('It must be 1 to 128 characters of A-Z a-z 0-9 _ -, such as refund-7.');
+  throw new InvalidArgumentError(
+    'It must be 1 to 128 characters of A-Z a-z 0-9 _ -, such as refund-7.',
+  );
 }
 
 /** A whole number from 1. */
@@ -40,7 +42,9 @@ export function jsonFlag(text: string): Json {
     return JSON.parse(source) as Json;
   } catch (cause) {
     const why = errorText(cause);
-    throw new InvalidArgumentError(`It must be JSON (${why}). A text needs its own quotes: '"like this"'.`);
+    throw new InvalidArgumentError(
+      `It must be JSON (${why}). A text needs its own quotes: '"like this"'.`,
+    );
   }
 }
 
@@ -55,7 +59,9 @@ export function jsonObjectFlag(text: string): JsonObject {
 export function inputFlag(text: string, before: JsonObject = {}): JsonObject {
   const match = /^([^=:]+)(:?=)([\s\S]*)$/.exec(text);
   if (match === null) {
-    throw new InvalidArgumentError('It must be NAME=TEXT, or NAME:=JSON for a number, a list and the like.');
+    throw new InvalidArgumentError(
+      'It must be NAME=TEXT, or NAME:=JSON for a number, a list and the like.',
+    );
   }
   const [, name = '', sign, value = ''] = match;
   if (Object.hasOwn(before, name))

@@ -7,7 +7,9 @@ export interface Io {
   out(line: string): void;
   /** What is for people while they wait, and what went wrong. */
   err(line: string): void;
-  /** Writes to the terminal without a line break; nothing is written where stderr is no terminal. */
+  /**
+   * Writes to the terminal without a line break; nothing is written where stderr is no terminal.
+   */
   live(text: string): void;
   /** Whether `out` is read by a person. */
   outIsTty: boolean;

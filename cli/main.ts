@@ -3,5 +3,6 @@ import { processIo } from './io.ts';
 import { run } from './program.ts';
 
 process.exitCode = await run(process.argv.slice(2), processIo());
-// A connection that never came about may leave a socket behind, which must not hold up who waits for the answer.
+// A connection that never came about may leave a socket behind, which must not hold up who waits
+// for the answer.
 setTimeout(() => process.exit(), 250).unref();

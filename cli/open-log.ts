@@ -4,7 +4,10 @@ import type { Io } from './io.ts';
 import { environment } from './options.ts';
 import type { SharedOptions } from './options.ts';
 
-/** Opens the log for as long as `use` runs. Only here, and so only for the verbs that need it, is Postgres loaded. */
+/**
+ * Opens the log for as long as `use` runs. Only here, and so only for the verbs that need it, is
+ * Postgres loaded.
+ */
 export async function withLog(
   io: Io,
   options: SharedOptions,
@@ -12,7 +15,12 @@ export async function withLog(
 ): Promise<number> {
   const { databaseUrl, namespace } = readDatabaseConfig(environment(io.env, options));
   const { openLog } = await import('../advancer/log/postgres-log.ts');
-  const log: Log = openLog({ url: databaseUrl, replicaId: 'cli', namespace, appendTimeoutMs: 10_000 });
+  const log: Log = openLog({
+    url: databaseUrl,
+    replicaId: 'cli',
+    namespace,
+    appendTimeoutMs: 10_000,
+  });
   try {
     await log.check();
     return await use(log);

@@ -33,16 +33,19 @@ const VARIABLES = {
 const FLAGS: Record<keyof SharedOptions, () => Option> = {
   json: () => new Option('--json', 'print what goes over the wire, one object a line'),
   namespace: () =>
-    new Option('--namespace <name>', `the namespace [${VARIABLES.namespace}, else "default"]`).argParser(
-      idFlag,
-    ),
+    new Option(
+      '--namespace <name>',
+      `the namespace [${VARIABLES.namespace}, else "default"]`,
+    ).argParser(idFlag),
   agent: () =>
-    new Option('--agent <id>', `who asks [${VARIABLES.agent}, else "cli-" and your user name]`).argParser(
-      idFlag,
-    ),
+    new Option(
+      '--agent <id>',
+      `who asks [${VARIABLES.agent}, else "cli-" and your user name]`,
+    ).argParser(idFlag),
   nats: () => new Option('--nats <urls>', `where NATS is [${VARIABLES.nats}, else this machine]`),
   etcd: () => new Option('--etcd <urls>', `where etcd is [${VARIABLES.etcd}]`),
-  database: () => new Option('--database <url>', `the log, as leasehold_app [${VARIABLES.database}]`),
+  database: () =>
+    new Option('--database <url>', `the log, as leasehold_app [${VARIABLES.database}]`),
   ownerDatabase: () =>
     new Option('--owner-database <url>', `the log, as its owner [${VARIABLES.ownerDatabase}]`),
 };

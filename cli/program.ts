@@ -92,10 +92,14 @@ function forEach(command: Command, visit: (command: Command) => void): void {
 function merged(command: Command): SharedOptions & Record<string, unknown> {
   const parents: Command[] = [];
   for (let at: Command | null = command; at !== null; at = at.parent) parents.unshift(at);
-  return Object.assign({}, ...parents.map((one) => one.opts())) as SharedOptions & Record<string, unknown>;
+  return Object.assign({}, ...parents.map((one) => one.opts())) as SharedOptions &
+    Record<string, unknown>;
 }
 
-/** Says what went wrong, and answers the exit code. Errors are known by name: their modules may not be loaded. */
+/**
+ * Says what went wrong, and answers the exit code. Errors are known by name: their modules may not
+ * be loaded.
+ */
 function failure(error: unknown, io: Io, json: boolean): number {
   if (error instanceof CommanderError) {
     // Help and version end by the same way as errors; commander has said what there is to say.
@@ -144,8 +148,9 @@ function packageVersion(): string {
   // One folder up from the sources, two from the built files.
   for (const path of ['../package.json', '../../package.json']) {
     try {
-      return (JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { version: string })
-        .version;
+      return (
+        JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { version: string }
+      ).version;
     } catch {
       continue;
     }

@@ -19,7 +19,10 @@ export async function rebuild(url: string, namespace: string): Promise<number> {
       const step = nextStep(course);
       const parked =
         step.do === 'await' && judgeAwait(step, await log.claimStatus(step.claimId)).do === 'park';
-      return { status: statusOf(course, parked), nextCellId: nextCell(runbook, course.state)?.id ?? null };
+      return {
+        status: statusOf(course, parked),
+        nextCellId: nextCell(runbook, course.state)?.id ?? null,
+      };
     });
   } finally {
     await log.close();

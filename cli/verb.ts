@@ -18,7 +18,10 @@ export type AddVerb = (parent: Command, register: Register) => void;
 /** Ties a command to what it does; the program keeps the exit code. */
 export type Register = (command: Command, run: Run) => void;
 
-/** Connects an agent for as long as `use` runs. Only here, and so only for the verbs that need it, is NATS loaded. */
+/**
+ * Connects an agent for as long as `use` runs. Only here, and so only for the verbs that need it,
+ * is NATS loaded.
+ */
 export async function withAgent(
   io: Io,
   options: SharedOptions,

@@ -43,8 +43,8 @@ type Answer =
 const MAX_ASKS = 4;
 
 /**
- * Gets leases for one session. Callers' wants ride together in transactions; callers who want the same instance share
- * one want. The token is the revision of the transaction that put the key.
+ * Gets leases for one session. Callers' wants ride together in transactions; callers who want the
+ * same instance share one want. The token is the revision of the transaction that put the key.
  */
 export class Acquisition {
   readonly #options: AcquisitionOptions;
@@ -68,7 +68,9 @@ export class Acquisition {
     return this.#pending.get(instanceId) ?? this.#begin({ instanceId, replaces: undefined });
   }
 
-  /** Replaces exactly the term that was seen, or gets the lease if that term is over. Never rejects. */
+  /**
+   * Replaces exactly the term that was seen, or gets the lease if that term is over. Never rejects.
+   */
   async takeOver(seen: LeaseRecord): Promise<AcquireOutcome> {
     for (;;) {
       const earlier = this.#pending.get(seen.instanceId);
@@ -103,15 +105,20 @@ export class Acquisition {
         case 'held': {
           const by = leaseRecord(instanceId, answer.entry);
           if (by.replicaId !== replicaId) return { kind: 'held', by };
-          // Mine: an earlier answer was lost. But a term that has ended stays ended, whether it was released, or
-          // belonged to an earlier session of this process: it gets a successor with a token of its own.
-          const lost = answer.entry.leaseId === session.leaseId && !releases.hasEnded(instanceId, by.token);
+          // Mine: an earlier answer was lost. But a term that has ended stays ended, whether it was
+          // released, or belonged to an earlier session of this process: it gets a successor with a
+          // token of its own.
+          const lost =
+            answer.entry.leaseId === session.leaseId && !releases.hasEnded(instanceId, by.token);
           if (lost) return this.#hold(instanceId, by.token);
           ask = { instanceId, replaces: by.token };
         }
       }
     }
-    return { kind: 'unavailable', why: 'the lease changed hands again and again while it was asked for' };
+    return {
+      kind: 'unavailable',
+      why: 'the lease changed hands again and again while it was asked for',
+    };
   }
 
   #hold(instanceId: string, token: FencingToken): AcquireOutcome {
@@ -144,7 +151,9 @@ export class Acquisition {
         return asks.map(() => unavailable(session));
       }
       this.#highestRevision = Math.max(this.#highestRevision, revision);
-      return verdicts.map((verdict) => (verdict.kind === 'won' ? { kind: 'won', token: revision } : verdict));
+      return verdicts.map((verdict) =>
+        verdict.kind === 'won' ? { kind: 'won', token: revision } : verdict,
+      );
     } catch (error) {
       if (error instanceof LeaseGone) {
         session.lose('etcd says that the session is gone');
@@ -158,16 +167,19 @@ export class Acquisition {
   }
 
   /**
-   * Settles a transaction whose answer was lost. An ask that reads back as absent may still be on its way; should it
-   * arrive later, its key is an orphan.
+   * Settles a transaction whose answer was lost. An ask that reads back as absent may still be on
+   * its way; should it arrive later, its key is an orphan.
    */
   async #readBack(asks: Ask[], why: string): Promise<Answer[]> {
     const { store, session, releases, namespace } = this.#options;
     try {
-      const { entries } = await store.read(asks.map(({ instanceId }) => leaseKey(namespace, instanceId)));
+      const { entries } = await store.read(
+        asks.map(({ instanceId }) => leaseKey(namespace, instanceId)),
+      );
       return asks.map(({ instanceId, replaces }, index): Answer => {
         const entry = entries[index];
-        if (entry === undefined || entry.modRevision === replaces) return { kind: 'unavailable', why };
+        if (entry === undefined || entry.modRevision === replaces)
+          return { kind: 'unavailable', why };
         if (entry.leaseId !== session.leaseId) return { kind: 'held', entry };
         return releases.hasEnded(instanceId, entry.modRevision)
           ? { kind: 'unavailable', why }

@@ -19,7 +19,14 @@ export interface BoundedStore extends LeaseStore {
 export function boundedStore(store: LeaseStore, clock: Clock, callMs: number): BoundedStore {
   const underWay = new Set<() => void>();
   const within = <T>(call: string, ms: number, run: () => Promise<T>): Promise<T> =>
-    answeredWithin(clock, ms, StoreUnavailable, `etcd did not answer (${call}, ${ms} ms)`, run, underWay);
+    answeredWithin(
+      clock,
+      ms,
+      StoreUnavailable,
+      `etcd did not answer (${call}, ${ms} ms)`,
+      run,
+      underWay,
+    );
 
   return {
     grant: (ttlS) => within('grant', callMs, () => store.grant(ttlS)),
@@ -28,7 +35,8 @@ export function boundedStore(store: LeaseStore, clock: Clock, callMs: number): B
     acquire: (leaseId, wants) => within('acquire', callMs, () => store.acquire(leaseId, wants)),
     release: (terms) => within('release', callMs, () => store.release(terms)),
     put: (leaseId, key, value) => within('put', callMs, () => store.put(leaseId, key, value)),
-    confirmAbsent: (key, own) => within('confirmAbsent', callMs, () => store.confirmAbsent(key, own)),
+    confirmAbsent: (key, own) =>
+      within('confirmAbsent', callMs, () => store.confirmAbsent(key, own)),
     read: (keys) => within('read', callMs, () => store.read(keys)),
     list: (prefix) => within('list', callMs * LIST_CALLS, () => store.list(prefix)),
     watch: (prefix, fromRevision, onEvents, onBroken) =>

@@ -34,9 +34,9 @@ export interface CoordinatorOptions {
   /** The TTL of sessions to ask for, in whole seconds, at least 2. */
   ttlS: number;
   /**
-   * Asked before every session, with how to read the revision that etcd is at (which throws as the store does):
-   * answers why this process must not lead now, e.g.
-   * Postgres cannot be reached, or holds a token above etcd's revision. Asked again every second until it allows.
+   * Asked before every session, with how to read the revision that etcd is at (which throws as the
+   * store does): answers why this process must not lead now, e.g. Postgres cannot be reached, or
+   * holds a token above etcd's revision. Asked again every second until it allows.
    */
   gate: (readEtcdRevision: () => Promise<number>) => Promise<string | undefined>;
   /** A holding that was neither got nor pinned for so long is released, in milliseconds. */
@@ -53,9 +53,10 @@ export interface CoordinatorOptions {
 /**
  * Who holds what, for one process, on etcd.
  *
- * It opens a session once the gate allows, registers the process, and keeps both alive; when the session is lost, all
- * of its holdings end and it begins again. Infrastructure that fails never makes a method throw or hang: the answer
- * is `unavailable` or `unknown`, within about two call time-outs.
+ * It opens a session once the gate allows, registers the process, and keeps both alive; when the
+ * session is lost, all of its holdings end and it begins again. Infrastructure that fails never
+ * makes a method throw or hang: the answer is `unavailable` or `unknown`, within about two call
+ * time-outs.
  */
 export class Coordinator implements Leases {
   readonly replicaId: string;
@@ -74,11 +75,13 @@ export class Coordinator implements Leases {
 
   /** @throws RangeError naming the option, when a number makes no sense. */
   constructor(options: CoordinatorOptions) {
-    const { replicaId, name, pid, httpUrl, namespace, clock, ttlS, idleReleaseMs, maxHoldings } = options;
+    const { replicaId, name, pid, httpUrl, namespace, clock, ttlS, idleReleaseMs, maxHoldings } =
+      options;
     if (!Number.isInteger(ttlS) || ttlS < 2) {
       throw new RangeError(`ttlS is ${ttlS}: give whole seconds, at least 2 (etcd's own minimum)`);
     }
-    if (!(idleReleaseMs > 0)) throw new RangeError(`idleReleaseMs is ${idleReleaseMs}: give more than 0`);
+    if (!(idleReleaseMs > 0))
+      throw new RangeError(`idleReleaseMs is ${idleReleaseMs}: give more than 0`);
     if (!(maxHoldings >= 1)) throw new RangeError(`maxHoldings is ${maxHoldings}: give at least 1`);
     this.replicaId = replicaId;
     this.#options = options;
@@ -102,7 +105,10 @@ export class Coordinator implements Leases {
     });
   }
 
-  /** Begins. Resolves after the first try to lead, whatever came of it; the tries go on until `stop`. */
+  /**
+   * Begins. Resolves after the first try to lead, whatever came of it; the tries go on until
+   * `stop`.
+   */
   start(): Promise<void> {
     if (this.#running === undefined) {
       this.#directory.start();
@@ -139,7 +145,11 @@ export class Coordinator implements Leases {
     await this.#tenure?.release(holding, why);
   }
 
-  async releaseAll(which: (instanceId: string) => boolean, why: string, headStartMs?: number): Promise<void> {
+  async releaseAll(
+    which: (instanceId: string) => boolean,
+    why: string,
+    headStartMs?: number,
+  ): Promise<void> {
     await this.#tenure?.releaseAll(which, why, headStartMs);
   }
 
@@ -182,7 +192,9 @@ export class Coordinator implements Leases {
     return this.#directory.onVanished(listener);
   }
 
-  /** `gone` is a fact about every term that the process had got until then: their sessions are over. */
+  /**
+   * `gone` is a fact about every term that the process had got until then: their sessions are over.
+   */
   async confirmGone(replicaId: string): Promise<'gone' | 'registered' | 'unknown'> {
     const session = this.#tenure?.session;
     if (session?.trusted() !== true) return 'unknown';
@@ -204,20 +216,23 @@ export class Coordinator implements Leases {
   }
 
   /**
-   * Takes up nothing more, and says so: the process stays registered, since attempts of its may still be open, but as
-   * draining. What is held stays so until it is given back. Never rejects: should etcd not answer, others find out.
+   * Takes up nothing more, and says so: the process stays registered, since attempts of its may
+   * still be open, but as draining. What is held stays so until it is given back. Never rejects:
+   * should etcd not answer, others find out.
    */
   async drain(): Promise<void> {
     this.#leaving ??= 'draining';
     const session = this.#tenure?.session;
-    if (session !== undefined) await this.#registry.registerDraining(session).catch(() => undefined);
+    if (session !== undefined)
+      await this.#registry.registerDraining(session).catch(() => undefined);
   }
 
   /**
-   * Ends trust in every term at once, gives back everything, ends the session, and stops every timer. May be called
-   * twice.
+   * Ends trust in every term at once, gives back everything, ends the session, and stops every
+   * timer. May be called twice.
    *
-   * @param headStartMs how long to wait before giving back, for others who know to replace the ended terms meanwhile
+   * @param headStartMs how long to wait before giving back, for others who know to replace the
+   *   ended terms meanwhile
    */
   stop(headStartMs = 0): Promise<void> {
     this.#stopped ??= this.#stop(headStartMs);
@@ -231,8 +246,8 @@ export class Coordinator implements Leases {
     tenure?.session.distrust('stopped');
     // From here on no term is trusted, and others may be told so before each of them is ended.
     if (headStartMs > 0) await this.#options.clock.sleep(1);
-    // Revoking takes every key that still hangs on this session with it, the one in the registry too. A key that was
-    // taken over hangs on its successor's.
+    // Revoking takes every key that still hangs on this session with it, the one in the registry
+    // too. A key that was taken over hangs on its successor's.
     await tenure?.close('stopped', headStartMs);
     const ended = this.#directory.stop();
     this.#store.abandon();
@@ -253,14 +268,18 @@ export class Coordinator implements Leases {
       if (opened !== this.#reason) log?.warn({ replicaId, why: opened }, 'not leading');
       this.#reason = opened;
       tried();
-      await clock.sleep(RETRY_MS * (random === undefined ? 1 : 0.75 + random() / 2), this.#stopSignal.signal);
+      await clock.sleep(
+        RETRY_MS * (random === undefined ? 1 : 0.75 + random() / 2),
+        this.#stopSignal.signal,
+      );
     }
     tried();
   }
 
   /** One try to lead; answers why it failed. */
   async #open(): Promise<Tenure | string> {
-    const { clock, log, namespace, replicaId, ttlS, idleReleaseMs, maxHoldings, defer } = this.#options;
+    const { clock, log, namespace, replicaId, ttlS, idleReleaseMs, maxHoldings, defer } =
+      this.#options;
     let session: Session | undefined;
     try {
       const refusal = await this.#askGate();

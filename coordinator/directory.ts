@@ -20,8 +20,8 @@ export interface DirectoryOptions {
 }
 
 /**
- * Who holds what and who lives, as last seen: a hint to look again, never the truth. It lists, follows by a watch from
- * the revision of the listing, and lists again whenever the watch breaks.
+ * Who holds what and who lives, as last seen: a hint to look again, never the truth. It lists,
+ * follows by a watch from the revision of the listing, and lists again whenever the watch breaks.
  */
 export class Directory {
   readonly #options: DirectoryOptions;
@@ -141,7 +141,10 @@ export class Directory {
   }
 }
 
-/** Every lease and replica of a namespace as of now, for tools that look once. Throws as the store does. */
+/**
+ * Every lease and replica of a namespace as of now, for tools that look once. Throws as the store
+ * does.
+ */
 export async function lookUp(
   store: LeaseStore,
   namespace: string,

@@ -7,7 +7,10 @@ import type { Term } from './term.ts';
 export interface HoldingLimits {
   /** A holding that was not used for so long is released. */
   idleReleaseMs: number;
-  /** Beyond so many, the least recently used are released. Pinned ones stay, so the number is not a hard bound. */
+  /**
+   * Beyond so many, the least recently used are released. Pinned ones stay, so the number is not a
+   * hard bound.
+   */
   maxHoldings: number;
 }
 

@@ -2,7 +2,10 @@ import { isId } from '../src/ids.ts';
 import type { LeaseRecord, ReplicaRecord } from './leases.ts';
 import type { Entry } from './store.ts';
 
-/** Stands for the holder when a lease key's value cannot be read, e.g. one that a person put by hand. */
+/**
+ * Stands for the holder when a lease key's value cannot be read, e.g. one that a person put by
+ * hand.
+ */
 export const UNREADABLE_HOLDER = 'unreadable';
 
 /** Everything that a namespace has in etcd. */
@@ -39,7 +42,10 @@ export function leaseValue(replicaId: string): string {
   return JSON.stringify({ replicaId });
 }
 
-/** Reads a lease key. A value that is not ours counts as held by {@link UNREADABLE_HOLDER}, never as free. */
+/**
+ * Reads a lease key. A value that is not ours counts as held by {@link UNREADABLE_HOLDER}, never as
+ * free.
+ */
 export function leaseRecord(instanceId: string, entry: Entry): LeaseRecord {
   const { replicaId } = fields(entry.value);
   return {
@@ -50,15 +56,18 @@ export function leaseRecord(instanceId: string, entry: Entry): LeaseRecord {
 }
 
 /**
- * The value of a replica's key. A draining replica is alive, so it stays registered, but says that it wants no more:
- * others then leave it out when they rank replicas for an instance.
+ * The value of a replica's key. A draining replica is alive, so it stays registered, but says that
+ * it wants no more: others then leave it out when they rank replicas for an instance.
  */
 export function replicaValue(replica: ReplicaRecord, draining: boolean): string {
   const { replicaId, name, pid, httpUrl } = replica;
   return JSON.stringify({ replicaId, name, pid, httpUrl, ...(draining ? { draining: true } : {}) });
 }
 
-/** Reads a replica's key; missing fields are left empty, since the key alone says that the process lives. */
+/**
+ * Reads a replica's key; missing fields are left empty, since the key alone says that the process
+ * lives.
+ */
 export function replicaRecord(
   replicaId: string,
   entry: Entry,

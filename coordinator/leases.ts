@@ -33,16 +33,25 @@ export interface Leases {
   holding(instanceId: string): Holding | undefined;
   /** Gets the lease if nobody has it; answers the present holding when there is one. */
   acquire(instanceId: string): Promise<AcquireOutcome>;
-  /** Replaces exactly the term that was seen; the caller has made sure that its owner is unreachable. */
+  /**
+   * Replaces exactly the term that was seen; the caller has made sure that its owner is
+   * unreachable.
+   */
   takeOver(seen: LeaseRecord): Promise<AcquireOutcome>;
   /** Deletes the key if it still has this term's token, and ends the holding. */
   release(holding: Holding, why: string): Promise<void>;
   /**
-   * Ends at once every holding that the predicate picks by its instance, pinned ones too, and releases them in batches.
+   * Ends at once every holding that the predicate picks by its instance, pinned ones too, and
+   * releases them in batches.
    *
-   * @param headStartMs how long others who know have to replace the ended terms before they are released
+   * @param headStartMs how long others who know have to replace the ended terms before they are
+   *   released
    */
-  releaseAll(which: (instanceId: string) => boolean, why: string, headStartMs?: number): Promise<void>;
+  releaseAll(
+    which: (instanceId: string) => boolean,
+    why: string,
+    headStartMs?: number,
+  ): Promise<void>;
   /** A higher token was seen: ends the holding at once, without touching etcd's key. */
   supersede(holding: Holding): void;
   /** Keeps a holding from being released as idle until the returned function is called. */
@@ -57,9 +66,9 @@ export interface Leases {
   /** Calls back with an instance whose lease key went away. Returns the way to stop. */
   onVanished(listener: (instanceId: string) => void): () => void;
   /**
-   * Whether a process is gone from etcd, authorised by a transaction that went through etcd's log (a bare read may
-   * be stale after a pause). `gone` is a fact about every term that the process got before this answer: it may come
-   * back with a new session, but never revives an old term.
+   * Whether a process is gone from etcd, authorised by a transaction that went through etcd's log
+   * (a bare read may be stale after a pause). `gone` is a fact about every term that the process
+   * got before this answer: it may come back with a new session, but never revives an old term.
    */
   confirmGone(replicaId: string): Promise<'gone' | 'registered' | 'unknown'>;
 

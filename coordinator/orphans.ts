@@ -13,9 +13,9 @@ export interface OrphanOptions {
 }
 
 /**
- * Deletes lease keys that hang on the session without a holding: an acquisition whose answer was lost and whose
- * caller has given up, or a release that may not have happened. Left alone, such an instance would be stuck for as
- * long as this process lives.
+ * Deletes lease keys that hang on the session without a holding: an acquisition whose answer was
+ * lost and whose caller has given up, or a release that may not have happened. Left alone, such an
+ * instance would be stuck for as long as this process lives.
  */
 export class Orphans {
   readonly #options: OrphanOptions;

@@ -3,7 +3,9 @@ import type { ReplicaRecord } from './leases.ts';
 import type { Session } from './session.ts';
 import type { LeaseStore } from './store.ts';
 
-/** Says to everybody, by a key on the session, that this process lives; and asks the same of others. */
+/**
+ * Says to everybody, by a key on the session, that this process lives; and asks the same of others.
+ */
 export class Registry {
   readonly #store: LeaseStore;
   readonly #namespace: string;
@@ -37,7 +39,10 @@ export class Registry {
     await this.register(session);
   }
 
-  /** Whether a process's key is absent, by a transaction that puts one's own again. Throws as the store does. */
+  /**
+   * Whether a process's key is absent, by a transaction that puts one's own again. Throws as the
+   * store does.
+   */
   isGone(session: Session, replicaId: string): Promise<boolean> {
     return this.#store.confirmAbsent(replicaKey(this.#namespace, replicaId), {
       key: this.key,

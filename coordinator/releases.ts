@@ -13,8 +13,9 @@ interface Ended {
 }
 
 /**
- * Gives ended terms back to etcd, by revision, so that a successor's key is never touched, and remembers which are
- * not definitely given back: a key that may be deleted any moment must not be counted as a lease again.
+ * Gives ended terms back to etcd, by revision, so that a successor's key is never touched, and
+ * remembers which are not definitely given back: a key that may be deleted any moment must not be
+ * counted as a lease again.
  */
 export class Releases {
   readonly #store: LeaseStore;
@@ -38,7 +39,8 @@ export class Releases {
     this.#underWay.set(instanceId, running);
     const outcome = await running;
     this.#underWay.delete(instanceId);
-    if (outcome === 'released' && this.#ended.get(instanceId) === token) this.#ended.delete(instanceId);
+    if (outcome === 'released' && this.#ended.get(instanceId) === token)
+      this.#ended.delete(instanceId);
     return outcome;
   }
 

@@ -14,8 +14,9 @@ export interface SessionOptions {
 /**
  * One etcd lease of this process, from its grant to its end, kept alive by itself.
  *
- * It is trusted for a window that is anchored at when each keep-alive was sent. Once the window has passed, or etcd
- * has said that the lease is gone, the session has ended for good; nothing revives it.
+ * It is trusted for a window that is anchored at when each keep-alive was sent. Once the window has
+ * passed, or etcd has said that the lease is gone, the session has ended for good; nothing revives
+ * it.
  */
 export class Session {
   readonly leaseId: string;
@@ -49,12 +50,16 @@ export class Session {
     return new Session(options, await options.store.grant(options.ttlS), sentAtMs);
   }
 
-  /** Whether terms got under this session may be acted on at this very moment. Notices the end by itself. */
+  /**
+   * Whether terms got under this session may be acted on at this very moment. Notices the end by
+   * itself.
+   */
   trusted(): boolean {
     if (this.#ended !== undefined) return false;
     if (this.#window.open(this.#clock.monotonicMs())) return true;
     this.lose('no keep-alive was answered within the trust window');
-    // Keep-alives whose answers were lost may have renewed it all the same. It is ended no earlier than without them.
+    // Keep-alives whose answers were lost may have renewed it all the same. It is ended no earlier
+    // than without them.
     this.#clock.after(
       marginMs(this.ttlMs),
       () => void this.#store.revoke(this.leaseId).catch(() => undefined),
@@ -79,15 +84,18 @@ export class Session {
   }
 
   /**
-   * Ends it without a word to etcd, for a loss: until its keys expire nobody can mistake this process's last words for
-   * those of a process that was free to act.
+   * Ends it without a word to etcd, for a loss: until its keys expire nobody can mistake this
+   * process's last words for those of a process that was free to act.
    */
   lose(why: string): void {
     this.distrust(why);
     for (const listener of this.#listeners.splice(0)) listener(this.#ended ?? why);
   }
 
-  /** Ends trust in every term under it, in one step however many there are. Whoever listens is told when it is lost or ended. */
+  /**
+   * Ends trust in every term under it, in one step however many there are. Whoever listens is told
+   * when it is lost or ended.
+   */
   distrust(why: string): void {
     if (this.#ended !== undefined) return;
     this.#ended = why;
@@ -97,8 +105,8 @@ export class Session {
   }
 
   /**
-   * Ends it on purpose and, after a head start, revokes the lease, so that others need not wait. False: etcd did not
-   * confirm it.
+   * Ends it on purpose and, after a head start, revokes the lease, so that others need not wait.
+   * False: etcd did not confirm it.
    */
   async end(why: string, headStartMs = 0): Promise<boolean> {
     this.lose(why);
@@ -127,13 +135,15 @@ export class Session {
   }
 
   /**
-   * One at a time: where answers are lost, each one more would renew, blindly, what this process must give up. One that
-   * failed is followed by the next at once, or a twelfth of the TTL after it was sent.
+   * One at a time: where answers are lost, each one more would renew, blindly, what this process
+   * must give up. One that failed is followed by the next at once, or a twelfth of the TTL after it
+   * was sent.
    */
   #renew(): void {
     if (!this.trusted()) return;
     const sentAtMs = this.#clock.monotonicMs();
-    const nextIn = (delayMs: number): void => this.#renewIn(delayMs - (this.#clock.monotonicMs() - sentAtMs));
+    const nextIn = (delayMs: number): void =>
+      this.#renewIn(delayMs - (this.#clock.monotonicMs() - sentAtMs));
     this.#store.renew(this.leaseId).then(
       ({ ttlMs }) => {
         if (!this.trusted()) return;

@@ -3,7 +3,9 @@ export interface Entry {
   key: string;
   value: string;
   createRevision: number;
-  /** The revision of the transaction that put the present value: the fencing token of a lease key. */
+  /**
+   * The revision of the transaction that put the present value: the fencing token of a lease key.
+   */
   modRevision: number;
   /** The etcd lease that the key hangs on; undefined when it hangs on none. */
   leaseId: string | undefined;
@@ -27,17 +29,22 @@ export type WantVerdict =
   | { kind: 'absent' };
 
 /** A change of a key. `modRevision` of a deletion is the revision of the deletion. */
-export type KeyEvent = { kind: 'put'; entry: Entry } | { kind: 'deleted'; key: string; modRevision: number };
+export type KeyEvent =
+  { kind: 'put'; entry: Entry } | { kind: 'deleted'; key: string; modRevision: number };
 
-/** How many keys one call may name: etcd allows 128 operations a transaction, the nested ones counted. */
+/**
+ * How many keys one call may name: etcd allows 128 operations a transaction, the nested ones
+ * counted.
+ */
 export const MAX_KEYS_PER_CALL = 100;
 
 /**
  * What the coordinator needs of etcd, and nothing else.
  *
- * A call that changes something and throws {@link StoreUnavailable} is *unknown*: it may have been applied, or may
- * still be on its way. A call never hangs for ever. Order: `acquire` and `confirmAbsent` go through etcd's log, so
- * what they say was so at their revision; `read` and `list` may be stale after a pause of a server.
+ * A call that changes something and throws {@link StoreUnavailable} is *unknown*: it may have been
+ * applied, or may still be on its way. A call never hangs for ever. Order: `acquire` and
+ * `confirmAbsent` go through etcd's log, so what they say was so at their revision; `read` and
+ * `list` may be stale after a pause of a server.
  */
 export interface LeaseStore {
   /** Creates an etcd lease. `ttlMs` is what was granted, which may be more than was asked for. */
@@ -48,15 +55,19 @@ export interface LeaseStore {
   revoke(leaseId: string): Promise<void>;
 
   /**
-   * Puts each wanted key whose condition holds, all in one transaction: a verdict per want, in their order, and the
-   * revision of the transaction. At most {@link MAX_KEYS_PER_CALL}, no key twice.
+   * Puts each wanted key whose condition holds, all in one transaction: a verdict per want, in
+   * their order, and the revision of the transaction. At most {@link MAX_KEYS_PER_CALL}, no key
+   * twice.
    *
    * @throws LeaseGone when the lease does not exist; nothing was put.
    */
-  acquire(leaseId: string, wants: readonly Want[]): Promise<{ revision: number; verdicts: WantVerdict[] }>;
+  acquire(
+    leaseId: string,
+    wants: readonly Want[],
+  ): Promise<{ revision: number; verdicts: WantVerdict[] }>;
   /**
-   * Deletes each key that still has the given mod revision, all in one transaction; answers which were deleted. At
-   * most {@link MAX_KEYS_PER_CALL}, no key twice.
+   * Deletes each key that still has the given mod revision, all in one transaction; answers which
+   * were deleted. At most {@link MAX_KEYS_PER_CALL}, no key twice.
    */
   release(terms: readonly { key: string; modRevision: number }[]): Promise<boolean[]>;
   /**
@@ -66,20 +77,26 @@ export interface LeaseStore {
    */
   put(leaseId: string, key: string, value: string): Promise<void>;
   /**
-   * Whether a key is absent, authorised by a transaction that goes through etcd's log: to make it one that writes, it
-   * puts the caller's own key again.
+   * Whether a key is absent, authorised by a transaction that goes through etcd's log: to make it
+   * one that writes, it puts the caller's own key again.
    *
    * @throws LeaseGone when the lease does not exist; then nothing is known.
    */
-  confirmAbsent(absentKey: string, own: { key: string; value: string; leaseId: string }): Promise<boolean>;
+  confirmAbsent(
+    absentKey: string,
+    own: { key: string; value: string; leaseId: string },
+  ): Promise<boolean>;
 
-  /** Reads up to {@link MAX_KEYS_PER_CALL} keys, in their order, with the revision that etcd is at. */
+  /**
+   * Reads up to {@link MAX_KEYS_PER_CALL} keys, in their order, with the revision that etcd is at.
+   */
   read(keys: readonly string[]): Promise<{ revision: number; entries: (Entry | undefined)[] }>;
   /** Every key under a prefix, as of one revision. */
   list(prefix: string): Promise<{ revision: number; entries: Entry[] }>;
   /**
-   * Follows the keys under a prefix from a revision on. A watch that breaks (error, end of the stream, compaction)
-   * says so once and is over: the caller lists again. After `close` neither callback is called.
+   * Follows the keys under a prefix from a revision on. A watch that breaks (error, end of the
+   * stream, compaction) says so once and is over: the caller lists again. After `close` neither
+   * callback is called.
    */
   watch(
     prefix: string,
@@ -97,7 +114,9 @@ export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable';
 }
 
-/** etcd says that the lease, on which something was to be hung, does not exist. Nothing was changed. */
+/**
+ * etcd says that the lease, on which something was to be hung, does not exist. Nothing was changed.
+ */
 export class LeaseGone extends Error {
   override readonly name = 'LeaseGone';
 }

@@ -11,9 +11,14 @@ import type { Session } from './session.ts';
 import type { LeaseStore } from './store.ts';
 import type { Term } from './term.ts';
 
-/** A transaction names this many instances at most; more gain nothing and make each caller wait for longer. */
+/**
+ * A transaction names this many instances at most; more gain nothing and make each caller wait for
+ * longer.
+ */
 const MAX_ITEMS = 40;
-/** How long a key may hang on the session with no holding: longer than a call and its reading back. */
+/**
+ * How long a key may hang on the session with no holding: longer than a call and its reading back.
+ */
 const ORPHAN_GRACE_MS = 1_000;
 
 /** What one tenure is made of. */
@@ -30,8 +35,9 @@ export interface TenureOptions {
 }
 
 /**
- * Everything that lives and dies with one session: its holdings, and what acquires and releases them. A new session
- * starts a new tenure with nothing held, so that no old holding can be revived by mistake.
+ * Everything that lives and dies with one session: its holdings, and what acquires and releases
+ * them. A new session starts a new tenure with nothing held, so that no old holding can be revived
+ * by mistake.
  */
 export class Tenure {
   readonly session: Session;
@@ -93,7 +99,10 @@ export class Tenure {
     return Promise.resolve(this.#present(seen.instanceId) ?? this.#acquisition.takeOver(seen));
   }
 
-  /** Ends the holding at once, then gives the key back. Does nothing for one that has ended. Never rejects. */
+  /**
+   * Ends the holding at once, then gives the key back. Does nothing for one that has ended. Never
+   * rejects.
+   */
   release(holding: Holding, why: string): Promise<void> {
     const term = this.#own(holding);
     if (term === undefined || !this.#holdings.end(term, 'released')) return Promise.resolve();
@@ -104,7 +113,8 @@ export class Tenure {
   supersede(holding: Holding): void {
     const term = this.#own(holding);
     if (term === undefined || !this.#end(term, 'superseded')) return;
-    // Should the key be this term's after all, e.g. since etcd was turned back, nobody else could ever get it.
+    // Should the key be this term's after all, e.g. since etcd was turned back, nobody else could
+    // ever get it.
     this.#orphans.suspect(term.instanceId, term.token);
   }
 
@@ -120,22 +130,33 @@ export class Tenure {
   }
 
   /**
-   * Tells it of a lease key of another process, as the directory saw it. A later term than the one that is held here was
-   * taken over: were it served on, two would serve the instance until the log fences one of them.
+   * Tells it of a lease key of another process, as the directory saw it. A later term than the one
+   * that is held here was taken over: were it served on, two would serve the instance until the log
+   * fences one of them.
    */
   sawAnothersKey(seen: LeaseRecord): void {
     const term = this.#holdings.get(seen.instanceId);
     if (term !== undefined && seen.token > term.token) this.#end(term, 'superseded');
   }
 
-  /** Ends everything at once, and gives it back by ending the session, after a head start for whoever replaces it. */
+  /**
+   * Ends everything at once, and gives it back by ending the session, after a head start for
+   * whoever replaces it.
+   */
   async close(why: string, headStartMs = 0): Promise<void> {
     this.#holdings.endAll('released');
     await this.session.end(why, headStartMs);
   }
 
-  /** Ends at once, pinned or not, every holding whose instance is picked, and gives it back after the head start. */
-  async releaseAll(which: (instanceId: string) => boolean, why: string, headStartMs = 0): Promise<void> {
+  /**
+   * Ends at once, pinned or not, every holding whose instance is picked, and gives it back after
+   * the head start.
+   */
+  async releaseAll(
+    which: (instanceId: string) => boolean,
+    why: string,
+    headStartMs = 0,
+  ): Promise<void> {
     const picked = this.#holdings.all().filter(({ instanceId }) => which(instanceId));
     for (const term of picked) this.#end(term, 'released');
     this.#log?.debug({ leases: picked.length, why }, 'leases given back');
@@ -143,7 +164,10 @@ export class Tenure {
     await Promise.all(picked.map((term) => this.#giveBack(term)));
   }
 
-  /** Ends a term whose key may stay for a while, and must not be counted as a lease again. False if it had ended before. */
+  /**
+   * Ends a term whose key may stay for a while, and must not be counted as a lease again. False if
+   * it had ended before.
+   */
   #end(term: Term, reason: HoldingEnd): boolean {
     if (!this.#holdings.end(term, reason)) return false;
     this.#releases.markEnded(term.instanceId, term.token);

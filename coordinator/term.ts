@@ -3,12 +3,16 @@ import type { FencingToken } from '../src/ids.ts';
 import type { Holding, HoldingEnd } from '../src/lease/holding.ts';
 import type { Session } from './session.ts';
 
-/** A {@link Holding} as the coordinator keeps it: one term, bound for good to the session it was got under. */
+/**
+ * A {@link Holding} as the coordinator keeps it: one term, bound for good to the session it was got
+ * under.
+ */
 export class Term implements Holding {
   readonly instanceId: string;
   readonly token: FencingToken;
   readonly #session: Session;
-  // Made when somebody asks for the signal: a replica that leaves ends thousands of terms in one turn.
+  // Made when somebody asks for the signal: a replica that leaves ends thousands of terms in one
+  // turn.
   #controller: AbortController | undefined;
   readonly #listeners = new ChurnSet<() => void>();
   #ended: HoldingEnd | undefined;
@@ -33,7 +37,8 @@ export class Term implements Holding {
   }
 
   trusted(): boolean {
-    // The session first: asking it is what notices that its window has passed, and that ends this term.
+    // The session first: asking it is what notices that its window has passed, and that ends this
+    // term.
     return this.#session.trusted() && this.#ended === undefined;
   }
 

@@ -3,8 +3,8 @@ import { marginMs, trustedUntilMs } from '../src/lease/trust.ts';
 /**
  * Until when one session may be trusted, on the monotonic clock. Pure: the time is passed in.
  *
- * A window only ever moves forward, and once it was seen closed it stays closed: an answer that comes after that
- * speaks of a lease that others may have counted as dead.
+ * A window only ever moves forward, and once it was seen closed it stays closed: an answer that
+ * comes after that speaks of a lease that others may have counted as dead.
  */
 export class TrustWindow {
   #untilMs: number;

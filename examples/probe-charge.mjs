@@ -9,5 +9,7 @@ const key = process.env.LEASEHOLD_IDEMPOTENCY_KEY;
 const count = await countEffects(inputs.ledger, key);
 
 console.log(
-  JSON.stringify(count > 0 ? { answer: 'happened', output: { key, count } } : { answer: 'did_not_happen' }),
+  JSON.stringify(
+    count > 0 ? { answer: 'happened', output: { key, count } } : { answer: 'did_not_happen' },
+  ),
 );

@@ -1,5 +1,5 @@
-// Makes a clone ready to run: packages, build, servers. Says what it does on stderr, and
-// takes a moment only when everything is in place. Plain Node without packages: there may be none yet.
+// Makes a clone ready to run: packages, build, servers. Says what it does on stderr, and takes a
+// moment only when everything is in place. Plain Node without packages: there may be none yet.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -19,7 +19,9 @@ function run(what, command, argv) {
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
-  say(`this is Node ${process.versions.node}, and Leasehold needs 20.19 or newer; install one and try again`);
+  say(
+    `this is Node ${process.versions.node}, and Leasehold needs 20.19 or newer; install one and try again`,
+  );
   process.exit(1);
 }
 
@@ -35,4 +37,6 @@ if (!isInstalled) {
 }
 
 run('the build', process.execPath, [join(root, 'scripts', 'build.mjs')]);
-run('fetching the servers', process.execPath, [join(root, 'dist', 'tools', 'stack', 'fetch-cli.js')]);
+run('fetching the servers', process.execPath, [
+  join(root, 'dist', 'tools', 'stack', 'fetch-cli.js'),
+]);

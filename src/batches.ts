@@ -12,8 +12,8 @@ interface Queued<Item, Answer> {
 }
 
 /**
- * Sends items together. Without load an item goes out in the same turn of the event loop; while as many batches as
- * allowed are under way, items gather, so that batches grow exactly as load does.
+ * Sends items together. Without load an item goes out in the same turn of the event loop; while as
+ * many batches as allowed are under way, items gather, so that batches grow exactly as load does.
  */
 export class Batches<Item, Answer> {
   readonly #limits: BatchLimits;

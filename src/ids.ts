@@ -11,13 +11,17 @@ export function isId(text: unknown): text is string {
 /** Schema of an id; its message says what is allowed. */
 export const Id = z.string().regex(ID_PATTERN, 'must be 1 to 128 characters of A-Z a-z 0-9 _ -');
 
-/** A fencing token: the etcd revision at which a term's lease key was put. Strictly grows per instance. */
+/**
+ * A fencing token: the etcd revision at which a term's lease key was put. Strictly grows per
+ * instance.
+ */
 export type FencingToken = number;
 
 /**
  * Reads an etcd revision or a Postgres bigint, both of which arrive as strings.
  *
- * @throws RangeError when the number is not an exact one in JavaScript; to go on would break the order of tokens.
+ * @throws RangeError when the number is not an exact one in JavaScript; to go on would break the
+ *   order of tokens.
  */
 export function exactInteger(text: string | number | bigint): number {
   const value = Number(text);

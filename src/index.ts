@@ -1,4 +1,6 @@
-/** The public API: the agent's side, runbooks in TypeScript, and the shapes that go over the wire. */
+/**
+ * The public API: the agent's side, runbooks in TypeScript, and the shapes that go over the wire.
+ */
 
 export { Agent } from './agent/agent.ts';
 export type {
@@ -22,7 +24,15 @@ export { fromWireRow, toWireRow } from './execution/row.ts';
 export type { Row, RowKind, Verdict, WireRow } from './execution/row.ts';
 export type { CellState, CellView, InstanceStatus } from './execution/status.ts';
 export type { ErrorCode } from './request/messages.ts';
-export type { Awaiting, Holder, InDoubt, InFlight, Outcome, Receipt, Step } from './request/receipt.ts';
+export type {
+  Awaiting,
+  Holder,
+  InDoubt,
+  InFlight,
+  Outcome,
+  Receipt,
+  Step,
+} from './request/receipt.ts';
 export type {
   ClaimReply,
   DecideReply,

@@ -10,8 +10,8 @@ export function isJsonObject(value: Json | undefined): value is JsonObject {
 }
 
 /**
- * The one text of a JSON value: keys sorted, no white space. Equal values have equal texts, so it serves
- * digests and comparisons (Postgres' jsonb does not keep the order of keys).
+ * The one text of a JSON value: keys sorted, no white space. Equal values have equal texts, so it
+ * serves digests and comparisons (Postgres' jsonb does not keep the order of keys).
  */
 export function canonicalJson(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
@@ -30,8 +30,8 @@ export function sameJson(a: Json, b: Json): boolean {
 }
 
 /**
- * The value with what Postgres' jsonb cannot hold replaced by U+FFFD: NUL characters and lone surrogates, which an
- * effect's output may well contain.
+ * The value with what Postgres' jsonb cannot hold replaced by U+FFFD: NUL characters and lone
+ * surrogates, which an effect's output may well contain.
  */
 export function storableJson<T extends Json>(value: T): T {
   // Nearly every value is fine as it is, and a look costs less than a copy.
@@ -42,7 +42,9 @@ function replaced(value: Json): Json {
   if (typeof value === 'string') return storableText(value);
   if (Array.isArray(value)) return value.map(replaced);
   if (!isJsonObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [storableText(key), replaced(item)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [storableText(key), replaced(item)]),
+  );
 }
 
 /** Whether {@link storableJson} would leave the value as it is. */
@@ -50,7 +52,8 @@ export function isStorable(value: Json): boolean {
   if (typeof value === 'string') return !UNSTORABLE.test(value);
   if (Array.isArray(value)) return value.every(isStorable);
   if (!isJsonObject(value)) return true;
-  for (const key in value) if (UNSTORABLE.test(key) || !isStorable(value[key] ?? null)) return false;
+  for (const key in value)
+    if (UNSTORABLE.test(key) || !isStorable(value[key] ?? null)) return false;
   return true;
 }
 

@@ -1,16 +1,21 @@
 /** No map is copied more often than after so many new entries. */
 const LEAST_SETS = 512;
-/** Nor more often than after so many times as many as it holds, so that copying costs a fraction of an insertion. */
+/**
+ * Nor more often than after so many times as many as it holds, so that copying costs a fraction of
+ * an insertion.
+ */
 const SETS_PER_ENTRY = 4;
 
 /**
  * A map for entries that come and go, in the order in which they came: requests under way, say.
  *
- * V8's own `Map` makes a new table whenever the old one is full of deleted entries, and leaves in the old table a link to the
- * new one, for iterators that are still at it (`OrderedHashTable::Rehash` in its sources). Once one table has been promoted
- * to the old generation, as happens in an idle moment, that chain keeps every later table alive, and all that was in it, until
- * the next full collection, which begins the next chain: each request outlives its minor collections and is copied by them.
- * So this one starts on a new `Map`, which nothing old links to, whenever it is empty, and now and then when it is not.
+ * V8's own `Map` makes a new table whenever the old one is full of deleted entries, and leaves in
+ * the old table a link to the new one, for iterators that are still at it
+ * (`OrderedHashTable::Rehash` in its sources). Once one table has been promoted to the old
+ * generation, as happens in an idle moment, that chain keeps every later table alive, and all that
+ * was in it, until the next full collection, which begins the next chain: each request outlives its
+ * minor collections and is copied by them. So this one starts on a new `Map`, which nothing old
+ * links to, whenever it is empty, and now and then when it is not.
  *
  * An iterator may go on with what the map held when it was made.
  */
@@ -69,7 +74,10 @@ export class ChurnMap<K, V> {
   }
 }
 
-/** A set for what comes and goes, in the order in which it came; for the reason that {@link ChurnMap} tells. */
+/**
+ * A set for what comes and goes, in the order in which it came; for the reason that {@link
+ * ChurnMap} tells.
+ */
 export class ChurnSet<T> {
   readonly #map = new ChurnMap<T, true>();
 

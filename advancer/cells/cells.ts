@@ -38,11 +38,11 @@ export interface EffectSignals {
 /** Runs cells' effects. The simulation puts its own in the place of the real one. */
 export interface EffectRunner {
   /**
-   * Runs the effect of one attempt and judges it by the cell's expectations. Resolves once the effect has ended
-   * (a command's whole process group included), and never rejects.
+   * Runs the effect of one attempt and judges it by the cell's expectations. Resolves once the
+   * effect has ended (a command's whole process group included), and never rejects.
    *
-   * When `signals.lease` ends, the lease is lost: a `hold` cell may go on to its end, others are ended at once.
-   * `signals.abort` fires when the process must stop: every attempt is ended.
+   * When `signals.lease` ends, the lease is lost: a `hold` cell may go on to its end, others are
+   * ended at once. `signals.abort` fires when the process must stop: every attempt is ended.
    */
   run(cell: ExecCell, context: EffectContext, signals: EffectSignals): Promise<CellOutcome>;
   /** Runs a cell's probe about an interrupted attempt. Never rejects. */

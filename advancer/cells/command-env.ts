@@ -1,13 +1,16 @@
 import type { EffectContext } from './cells.ts';
 
 /**
- * What configures the replica and is nobody else's business: its own settings (database URLs hold passwords), the
- * Postgres client's, and what would change a child's Node process.
+ * What configures the replica and is nobody else's business: its own settings (database URLs hold
+ * passwords), the Postgres client's, and what would change a child's Node process.
  */
 const PRIVATE =
   /^(LEASEHOLD_.*|PG(HOST|PORT|USER|PASSWORD|PASSFILE|DATABASE|SERVICE|SSL.*)|NODE_OPTIONS|NODE_V8_COVERAGE)$/;
 
-/** The environment of a command: the replica's own without what is private to it, and what the attempt is. */
+/**
+ * The environment of a command: the replica's own without what is private to it, and what the
+ * attempt is.
+ */
 export function commandEnv(
   own: NodeJS.ProcessEnv,
   context: EffectContext,

@@ -17,8 +17,9 @@ export interface CommandPlace {
 }
 
 /**
- * Runs a command in a process group of its own. An exit code is a definite outcome; ended by a signal, whoever sent
- * it, is unknown, and so is any exit after we asked for it: a command may well exit with 0 when it is told to stop.
+ * Runs a command in a process group of its own. An exit code is a definite outcome; ended by a
+ * signal, whoever sent it, is unknown, and so is any exit after we asked for it: a command may well
+ * exit with 0 when it is told to stop.
  */
 export async function runCommand(
   argv: string[],
@@ -28,7 +29,8 @@ export async function runCommand(
 ): Promise<Invocation> {
   let folder: string | undefined;
   try {
-    // Synchronous, as everything up to the spawn is: the trust that was checked a moment ago must not age here.
+    // Synchronous, as everything up to the spawn is: the trust that was checked a moment ago must
+    // not age here.
     folder = mkdtempSync(join(tmpdir(), 'leasehold-'));
     const outputFile = join(folder, 'output.json');
     let group: ReturnType<typeof startGroup>;
@@ -57,14 +59,20 @@ export async function runCommand(
     throw error;
   } finally {
     // Left to the system's own cleaning if it fails: what the command did stands.
-    if (folder !== undefined) await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+    if (folder !== undefined)
+      await rm(folder, { recursive: true, force: true }).catch(() => undefined);
   }
 }
 
 function notSpawned(argv: string[], cwd: string, error: unknown): Invocation {
   const why = existsSync(cwd) ? messageOf(error) : `its working directory ${cwd} does not exist`;
   const message = `the command ${argv[0] ?? ''} could not be started: ${why}`;
-  return { kind: 'ended', observed: { error: message }, code: 'not_spawned', detail: codeOf(error) };
+  return {
+    kind: 'ended',
+    observed: { error: message },
+    code: 'not_spawned',
+    detail: codeOf(error),
+  };
 }
 
 async function outcomeOf(
@@ -101,7 +109,11 @@ async function outcomeOf(
   };
 }
 
-async function outputOf(stdout: Buffer, outputFile: string, limitBytes: number): Promise<ReadOutput> {
+async function outputOf(
+  stdout: Buffer,
+  outputFile: string,
+  limitBytes: number,
+): Promise<ReadOutput> {
   const bad = (code: 'bad_output' | 'output_too_large', message: string): ReadOutput => ({
     ok: false,
     code,
@@ -112,8 +124,11 @@ async function outputOf(stdout: Buffer, outputFile: string, limitBytes: number):
     const text = stdout.toString('utf8');
     const json = jsonOf(text);
     const read = readOutput(json === undefined ? { stdout: text } : json.value, limitBytes);
-    // JSON that cannot be kept (1e999, or nested too deeply) is still text; text that escapes to too much is not.
-    return read.ok || read.code === 'output_too_large' ? read : readOutput({ stdout: text }, limitBytes);
+    // JSON that cannot be kept (1e999, or nested too deeply) is still text; text that escapes to
+    // too much is not.
+    return read.ok || read.code === 'output_too_large'
+      ? read
+      : readOutput({ stdout: text }, limitBytes);
   }
   if (!file.isFile()) return bad('bad_output', 'is not a regular file');
   if (file.size > limitBytes) {

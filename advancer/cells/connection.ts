@@ -5,7 +5,9 @@ import { connect as connectTls } from 'node:tls';
 export type Connected =
   { kind: 'connected'; socket: Socket } | { kind: 'failed'; error: Error } | { kind: 'ended' };
 
-/** Opens a fresh connection to a URL's host, TLS handshake included. Nothing of a request is sent. */
+/**
+ * Opens a fresh connection to a URL's host, TLS handshake included. Nothing of a request is sent.
+ */
 export function openConnection(url: URL, end: AbortSignal): Promise<Connected> {
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   const secure = url.protocol === 'https:';

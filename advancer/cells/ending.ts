@@ -3,12 +3,14 @@ import type { AbortCause } from './cells.ts';
 /**
  * The wish that an effect end, in two steps.
  *
- * `told` fires as soon as the effect is to end, and is what a handler sees. `forced` fires two turns of the event
- * loop later, and is what ends commands and calls: after a freeze the timers fire first, and an outcome that came
- * meanwhile and waits to be read is definite, and must not be turned into a doubt by ending what has ended.
+ * `told` fires as soon as the effect is to end, and is what a handler sees. `forced` fires two
+ * turns of the event loop later, and is what ends commands and calls: after a freeze the timers
+ * fire first, and an outcome that came meanwhile and waits to be read is definite, and must not be
+ * turned into a doubt by ending what has ended.
  */
 export class Ending {
-  // Made when somebody asks for them: most effects end without, and a signal is dear beside a short effect.
+  // Made when somebody asks for them: most effects end without, and a signal is dear beside a short
+  // effect.
   #told: AbortController | undefined;
   #forced: AbortController | undefined;
   readonly #whenForced: (() => void)[] = [];

@@ -5,9 +5,14 @@ import type { HttpCall } from './http.ts';
 
 /** An effect that is ready to run. */
 export type FilledEffect =
-  { kind: 'handler'; name: string } | { kind: 'command'; argv: string[] } | { kind: 'http'; call: HttpCall };
+  | { kind: 'handler'; name: string }
+  | { kind: 'command'; argv: string[] }
+  | { kind: 'http'; call: HttpCall };
 
-/** Fills an effect's placeholders. Arguments, URLs and headers are text: other values are put in as JSON. */
+/**
+ * Fills an effect's placeholders. Arguments, URLs and headers are text: other values are put in as
+ * JSON.
+ */
 export function fillEffect(
   effect: Effect,
   scope: Scope,

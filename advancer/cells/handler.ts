@@ -8,8 +8,9 @@ import { readOutput } from './output.ts';
 type HandlerResult = { returned: true; value: unknown } | { returned: false; error: unknown };
 
 /**
- * Calls a handler. Its return is a definite outcome, and so is a throw, unless it had been told to end by then. A
- * handler cannot be ended by force: one that does not end within the grace is left running and called unknown.
+ * Calls a handler. Its return is a definite outcome, and so is a throw, unless it had been told to
+ * end by then. A handler cannot be ended by force: one that does not end within the grace is left
+ * running and called unknown.
  */
 export async function runHandler(
   handler: Handler,
@@ -38,7 +39,10 @@ export async function runHandler(
   const toldToEnd = ending.wanted ? ending.cause : undefined;
   if (!result.returned) {
     const observed = { error: messageOf(result.error) };
-    const detail = { ...codeOf(result.error), ...(toldToEnd === undefined ? {} : { threw: observed.error }) };
+    const detail = {
+      ...codeOf(result.error),
+      ...(toldToEnd === undefined ? {} : { threw: observed.error }),
+    };
     return { kind: 'ended', observed, code: 'threw', detail, toldToEnd };
   }
   const read = readOutput(result.value, limits.outputBytes);
@@ -48,13 +52,19 @@ export async function runHandler(
     if (toldToEnd !== undefined) return { kind: 'unknown', reason: toldToEnd, detail: { message } };
     return refused(read.code, message);
   }
-  return { kind: 'ended', observed: { output: read.output }, code: 'unexpected', detail: {}, toldToEnd };
+  return {
+    kind: 'ended',
+    observed: { output: read.output },
+    code: 'unexpected',
+    detail: {},
+    toldToEnd,
+  };
 }
 
 /**
- * What the handler is called with. It gets copies, so that one that changes what it was given changes nobody else's
- * view of the log; they and the signal are made when it first looks at them, since an instance may have thousands of
- * outputs, and most handlers look at few things.
+ * What the handler is called with. It gets copies, so that one that changes what it was given
+ * changes nobody else's view of the log; they and the signal are made when it first looks at them,
+ * since an instance may have thousands of outputs, and most handlers look at few things.
  */
 class Call {
   readonly instanceId: string;
@@ -69,8 +79,8 @@ class Call {
   readonly #context: EffectContext;
   readonly #ending: Ending;
 
-  // Members of the object itself, so that a copy of it has them. The same functions for every call: with closures each
-  // call would be of a shape of its own, which is dear to the engine.
+  // Members of the object itself, so that a copy of it has them. The same functions for every call:
+  // with closures each call would be of a shape of its own, which is dear to the engine.
   static readonly #lazily: PropertyDescriptorMap = {
     inputs: onFirstUse('inputs', (call) => structuredClone(call.#context.inputs)),
     outputs: onFirstUse('outputs', (call) => structuredClone(call.#context.outputs)),
@@ -93,7 +103,12 @@ class Call {
 /** A member that is computed when it is first read, and is a plain one from then on. */
 function onFirstUse(name: string, compute: (call: Call) => unknown): PropertyDescriptor {
   const become = (call: Call, value: unknown): void =>
-    void Object.defineProperty(call, name, { value, writable: true, enumerable: true, configurable: true });
+    void Object.defineProperty(call, name, {
+      value,
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
   return {
     get(this: Call) {
       const value = compute(this);

@@ -5,7 +5,8 @@ import { extname } from 'node:path';
 import type { Handler } from './cells.ts';
 
 /**
- * Loads the module that `LEASEHOLD_HANDLERS` names: it exports `{name: handler}` by default, or handlers by name.
+ * Loads the module that `LEASEHOLD_HANDLERS` names: it exports `{name: handler}` by default, or
+ * handlers by name.
  *
  * @throws Error that names the module and what is wrong with it
  */
@@ -24,7 +25,9 @@ export async function loadHandlers(modulePath: string): Promise<Record<string, H
   const { default: byDefault, ...byName } = exported;
   const given: unknown = byDefault ?? byName;
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new Error(`${about}: its default export must be an object {name: handler}, not ${kindOf(given)}`);
+    throw new Error(
+      `${about}: its default export must be an object {name: handler}, not ${kindOf(given)}`,
+    );
   }
   const handlers: Record<string, Handler> = {};
   for (const [name, handler] of Object.entries(given)) {
@@ -36,7 +39,9 @@ export async function loadHandlers(modulePath: string): Promise<Record<string, H
     handlers[name] = handler as Handler;
   }
   if (Object.keys(handlers).length === 0) {
-    throw new Error(`${about} exports no handler: write \`export default { name: async (call) => … }\``);
+    throw new Error(
+      `${about} exports no handler: write \`export default { name: async (call) => … }\``,
+    );
   }
   return handlers;
 }

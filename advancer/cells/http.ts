@@ -17,9 +17,9 @@ export interface HttpCall {
 }
 
 /**
- * Makes one http call over a connection of its own. The request is begun only once the connection is open, so that a
- * failure before that is known to have sent nothing, and is definite; after that, only a whole answer is.
- * Redirects are not followed: a 3xx is an answer.
+ * Makes one http call over a connection of its own. The request is begun only once the connection
+ * is open, so that a failure before that is known to have sent nothing, and is definite; after
+ * that, only a whole answer is. Redirects are not followed: a 3xx is an answer.
  */
 export async function runHttp(
   call: HttpCall,
@@ -32,7 +32,12 @@ export async function runHttp(
   const connected = await openConnection(url, ending.forced);
   if (connected.kind === 'failed') {
     const error = `could not connect to ${url.host}: ${messageOf(connected.error)}`;
-    return { kind: 'ended', observed: { error }, code: 'not_connected', detail: codeOf(connected.error) };
+    return {
+      kind: 'ended',
+      observed: { error },
+      code: 'not_connected',
+      detail: codeOf(connected.error),
+    };
   }
   // Whoever lost the lease while it connected, or slept until now, sends nothing any more.
   if (connected.kind === 'connected') await turnsOfTheLoop();
@@ -40,11 +45,22 @@ export async function runHttp(
     if (connected.kind === 'connected') connected.socket.destroy();
     if (ending.cause === 'timeout') {
       const error = `could not connect to ${url.host} in time; nothing was sent`;
-      return { kind: 'ended', observed: { error }, code: 'not_connected', detail: { code: 'ETIMEDOUT' } };
+      return {
+        kind: 'ended',
+        observed: { error },
+        code: 'not_connected',
+        detail: { code: 'ETIMEDOUT' },
+      };
     }
     return { kind: 'unknown', reason: ending.cause, detail: { notBegun: true } };
   }
-  const answer = await exchange(prepared, connected.socket, limits.outputBytes, ending.forced, begun);
+  const answer = await exchange(
+    prepared,
+    connected.socket,
+    limits.outputBytes,
+    ending.forced,
+    begun,
+  );
   const status: JsonObject = answer.status === undefined ? {} : { status: answer.status };
   switch (answer.kind) {
     case 'answered':
@@ -86,7 +102,8 @@ const NOT_THE_AUTHORS = new Set([
 function prepare(call: HttpCall, context: EffectContext): Prepared | string {
   if (!URL.canParse(call.url)) return `${JSON.stringify(call.url)} is not a URL`;
   const url = new URL(call.url);
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') return `${url.protocol} is not http: or https:`;
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    return `${url.protocol} is not http: or https:`;
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(call.headers)) {
     try {
@@ -102,7 +119,9 @@ function prepare(call: HttpCall, context: EffectContext): Prepared | string {
     headers['content-type'] ??= 'application/json';
     // Text under a content type of its own is meant as it stands.
     const isJson = /[/+]json\b/i.test(headers['content-type']);
-    body = Buffer.from(typeof call.body === 'string' && !isJson ? call.body : JSON.stringify(call.body));
+    body = Buffer.from(
+      typeof call.body === 'string' && !isJson ? call.body : JSON.stringify(call.body),
+    );
   }
   if (body !== undefined || !['GET', 'HEAD'].includes(call.method)) {
     headers['content-length'] = String(body?.length ?? 0);
@@ -154,7 +173,8 @@ function exchange(
     sent.on('error', broken);
     sent.on('close', () => {
       // Once an answer has begun, it tells itself whether it came to its end.
-      if (status === undefined) broken(new Error('the connection was closed before an answer had come'));
+      if (status === undefined)
+        broken(new Error('the connection was closed before an answer had come'));
     });
     sent.on('upgrade', (answer: IncomingMessage) => {
       settle({ kind: 'answered', status: answer.statusCode ?? 0, body: Buffer.alloc(0) });
@@ -171,7 +191,8 @@ function exchange(
         else chunks.push(chunk);
       });
       answer.on('end', () => {
-        if (answer.complete) settle({ kind: 'answered', status: arrived, body: Buffer.concat(chunks) });
+        if (answer.complete)
+          settle({ kind: 'answered', status: arrived, body: Buffer.concat(chunks) });
       });
       answer.on('close', () =>
         broken(new Error('the connection was closed before the whole answer had come')),
@@ -193,7 +214,11 @@ function judgeable(status: number, body: Buffer, limitBytes: number): Invocation
   const said = text.trim() === '' ? '' : `: ${text.trim()}`;
   return {
     kind: 'ended',
-    observed: { status, output: read.output, ...(good ? {} : { error: `status ${status}${said}` }) },
+    observed: {
+      status,
+      output: read.output,
+      ...(good ? {} : { error: `status ${status}${said}` }),
+    },
     code: 'status',
     detail: { status },
   };

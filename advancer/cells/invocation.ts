@@ -12,10 +12,16 @@ export type Invocation =
       observed: Observed;
       code: FailureCode;
       detail: JsonObject;
-      /** The effect knew by then that it was to end: only a success counts, anything else is unknown. */
+      /**
+       * The effect knew by then that it was to end: only a success counts, anything else is
+       * unknown.
+       */
       toldToEnd?: AbortCause | undefined;
     }
-  /** A definite failure that no expectation can have predicted: of the runbook, or an unusable output. */
+  /**
+   * A definite failure that no expectation can have predicted: of the runbook, or an unusable
+   * output.
+   */
   | { kind: 'refused'; error: { message: string; code: FailureCode }; detail: JsonObject }
   | { kind: 'unknown'; reason: AbortCause | 'crash'; detail: JsonObject };
 

@@ -4,8 +4,9 @@ import { ChurnSet } from '../../src/transient-map.ts';
 const hooks = new WeakMap<AbortSignal, ChurnSet<() => void>>();
 
 /**
- * Calls back when the signal fires, unless that is taken back before. One listener at the signal itself serves everybody:
- * to add one there and to take it off again is dear beside a short effect, and takes longer the more there are.
+ * Calls back when the signal fires, unless that is taken back before. One listener at the signal
+ * itself serves everybody: to add one there and to take it off again is dear beside a short effect,
+ * and takes longer the more there are.
  *
  * @returns takes it back
  */

@@ -2,13 +2,15 @@ import { type Json, type JsonObject, storableText } from '../../src/json.ts';
 
 /** An output as the log can keep it, or why it cannot. */
 export type ReadOutput =
-  { ok: true; output: Json } | { ok: false; code: 'bad_output' | 'output_too_large'; message: string };
+  | { ok: true; output: Json }
+  | { ok: false; code: 'bad_output' | 'output_too_large'; message: string };
 
 const MAX_DEPTH = 100;
 
 /**
- * Turns whatever an effect gave into JSON: undefined becomes null (and is left out of objects, as JSON does), what
- * has a `toJSON` (a Date) is asked for it, and what Postgres' jsonb cannot keep of a text becomes U+FFFD.
+ * Turns whatever an effect gave into JSON: undefined becomes null (and is left out of objects, as
+ * JSON does), what has a `toJSON` (a Date) is asked for it, and what Postgres' jsonb cannot keep of
+ * a text becomes U+FFFD.
  */
 export function readOutput(value: unknown, limitBytes: number): ReadOutput {
   let output: Json;
@@ -74,7 +76,12 @@ function toJson(value: unknown, place: Place): Json | undefined {
   if (Array.isArray(value)) {
     return value.map((element: unknown, i) => toJson(element, below(place, String(i))) ?? null);
   }
-  if (value instanceof Map || value instanceof Set || value instanceof Promise || ArrayBuffer.isView(value)) {
+  if (
+    value instanceof Map ||
+    value instanceof Set ||
+    value instanceof Promise ||
+    ArrayBuffer.isView(value)
+  ) {
     throw notJson(place, `a ${value.constructor.name}`);
   }
   const members: [string, Json][] = [];

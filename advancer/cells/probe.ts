@@ -14,7 +14,10 @@ const Answer = z.discriminatedUnion('answer', [
   z.object({ answer: z.literal('unknown'), why: z.string().optional() }),
 ]);
 
-/** A probe's answer. Whatever is not one of the three, a failure of the probe itself above all, is `unknown`. */
+/**
+ * A probe's answer. Whatever is not one of the three, a failure of the probe itself above all, is
+ * `unknown`.
+ */
 export function probeAnswer(invocation: Invocation): ProbeAnswer {
   const unknown = (why: string): ProbeAnswer => ({ answer: 'unknown', why });
   switch (invocation.kind) {
@@ -29,7 +32,8 @@ export function probeAnswer(invocation: Invocation): ProbeAnswer {
     case 'ended':
   }
   const judgement = judge(undefined, invocation.observed);
-  if (!judgement.ok) return unknown(`the probe failed: ${judgement.failed.join('; ').slice(0, 1_000)}`);
+  if (!judgement.ok)
+    return unknown(`the probe failed: ${judgement.failed.join('; ').slice(0, 1_000)}`);
   const parsed = Answer.safeParse(invocation.observed.output);
   if (!parsed.success) {
     const given = (JSON.stringify(invocation.observed.output) ?? 'nothing').slice(0, 200);

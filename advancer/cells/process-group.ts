@@ -28,20 +28,31 @@ export interface GroupStart {
   end: AbortSignal;
 }
 
-/** How long a leader that has exited is waited on for what its children still have to say, and for their end. */
+/**
+ * How long a leader that has exited is waited on for what its children still have to say, and for
+ * their end.
+ */
 const AFTERMATH_MS = 250;
 
 /**
  * Starts a command as the leader of a process group of its own, without a shell.
  *
- * `ended` resolves once the leader has exited and whatever it left in its group was ended by SIGKILL. Ending the
- * group means SIGTERM to all of it and, after the grace, SIGKILL.
+ * `ended` resolves once the leader has exited and whatever it left in its group was ended by
+ * SIGKILL. Ending the group means SIGTERM to all of it and, after the grace, SIGKILL.
  *
  * @throws the system's error when the command cannot be started; nothing has run then.
  */
-export function startGroup(start: GroupStart): { started: Promise<void>; ended: Promise<GroupEnd> } {
+export function startGroup(start: GroupStart): {
+  started: Promise<void>;
+  ended: Promise<GroupEnd>;
+} {
   const [program = '', ...args] = start.argv;
-  const child = spawn(program, args, { cwd: start.cwd, env: start.env, detached: true, stdio: 'pipe' });
+  const child = spawn(program, args, {
+    cwd: start.cwd,
+    env: start.env,
+    detached: true,
+    stdio: 'pipe',
+  });
   const started = new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
     child.on('error', reject);
@@ -70,17 +81,20 @@ async function watch(child: ChildProcess, start: GroupStart): Promise<GroupEnd> 
   child.stdin?.end(start.stdin);
 
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  const exit = new Promise<{ exitCode: number | null; signal: NodeJS.Signals | null }>((resolve) => {
-    child.once('exit', (exitCode, signal) => {
-      exited = true;
-      resolve({ exitCode, signal });
-    });
-  });
+  const exit = new Promise<{ exitCode: number | null; signal: NodeJS.Signals | null }>(
+    (resolve) => {
+      child.once('exit', (exitCode, signal) => {
+        exited = true;
+        resolve({ exitCode, signal });
+      });
+    },
+  );
   if (end.aborted) onEnd();
   const { exitCode, signal } = await exit;
   forced?.cancel();
   end.removeEventListener('abort', onEnd);
-  // Whatever the command left behind belongs to an attempt that is over, and must not go on acting for it.
+  // Whatever the command left behind belongs to an attempt that is over, and must not go on acting
+  // for it.
   if (ended === undefined) await within(clock, AFTERMATH_MS, closed);
   if (killGroup(child, 'SIGKILL')) await emptied(child, clock);
   await within(clock, AFTERMATH_MS, closed);
@@ -96,14 +110,19 @@ function killGroup(child: ChildProcess, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(-child.pid, signal);
   } catch {
-    // ESRCH: nothing is left of the group. EPERM: what is left runs as another user, out of our reach.
+    // ESRCH: nothing is left of the group. EPERM: what is left runs as another user, out of our
+    // reach.
     return false;
   }
 }
 
-/** SIGKILL is certain and not instant; bounded all the same, since the dead stay in a group until they are reaped. */
+/**
+ * SIGKILL is certain and not instant; bounded all the same, since the dead stay in a group until
+ * they are reaped.
+ */
 async function emptied(child: ChildProcess, clock: Clock): Promise<void> {
-  for (let waitedMs = 0; waitedMs < AFTERMATH_MS && killGroup(child, 0); waitedMs += 5) await clock.sleep(5);
+  for (let waitedMs = 0; waitedMs < AFTERMATH_MS && killGroup(child, 0); waitedMs += 5)
+    await clock.sleep(5);
 }
 
 function keepFirst(stream: Readable | null, limitBytes: number, onMore: () => void): () => Buffer {

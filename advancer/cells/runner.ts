@@ -10,7 +10,13 @@ import { Ending } from './ending.ts';
 import { fillEffect } from './fill-effect.ts';
 import { runHandler } from './handler.ts';
 import { runHttp } from './http.ts';
-import { messageOf, refused, type Invocation, type Limits, type Surroundings } from './invocation.ts';
+import {
+  messageOf,
+  refused,
+  type Invocation,
+  type Limits,
+  type Surroundings,
+} from './invocation.ts';
 import { onAbort } from './on-abort.ts';
 import { storable } from './output.ts';
 import { probeAnswer } from './probe.ts';
@@ -22,7 +28,10 @@ export interface EffectRunnerOptions {
   handlers: Record<string, Handler>;
   /** Where commands run; default: the replica's own working directory. */
   cwd?: string | undefined;
-  /** What commands may see of the environment, without what is private to the replica; default: `process.env`. */
+  /**
+   * What commands may see of the environment, without what is private to the replica; default:
+   * `process.env`.
+   */
   env?: NodeJS.ProcessEnv | undefined;
   limits?: Partial<Limits> | undefined;
   logger?: { warn(fields: Record<string, unknown>, message: string): void } | undefined;
@@ -47,7 +56,8 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
   const handlers = new Map(Object.entries(options.handlers));
   const place = { cwd: options.cwd ?? process.cwd(), env: options.env ?? process.env };
 
-  // Synchronous up to the spawn, the call, or the first packet: whoever checked its trust just now relies on it.
+  // Synchronous up to the spawn, the call, or the first packet: whoever checked its trust just now
+  // relies on it.
   function invoke(
     effect: Effect,
     context: EffectContext,
@@ -59,7 +69,8 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
       case 'handler': {
         const handler = handlers.get(filled.effect.name);
         if (handler !== undefined) return runHandler(handler, context, around);
-        const known = handlers.size === 0 ? 'there are none' : `there are ${[...handlers.keys()].join(', ')}`;
+        const known =
+          handlers.size === 0 ? 'there are none' : `there are ${[...handlers.keys()].join(', ')}`;
         const message = `no handler ${JSON.stringify(filled.effect.name)} is registered (LEASEHOLD_HANDLERS): ${known}`;
         return refused('unknown_handler', message, { notBegun: true });
       }
@@ -81,9 +92,14 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
       const ending = new Ending();
       const startMs = clock.monotonicMs();
       const timeoutMs =
-        (cell.timeout === undefined ? undefined : parseDurationMs(cell.timeout)) ?? limits.timeoutMs;
-      const timer = clock.after(timeoutMs, () => ending.force('timeout', `not done within ${timeoutMs} ms`));
-      const stopped = onAbort(signals.abort, () => ending.force('aborted', 'the replica is stopping'));
+        (cell.timeout === undefined ? undefined : parseDurationMs(cell.timeout)) ??
+        limits.timeoutMs;
+      const timer = clock.after(timeoutMs, () =>
+        ending.force('timeout', `not done within ${timeoutMs} ms`),
+      );
+      const stopped = onAbort(signals.abort, () =>
+        ending.force('aborted', 'the replica is stopping'),
+      );
       const lost = signals.lease.onEnd(() => {
         if (onInterrupt(cell) === 'hold') ending.tell('aborted', 'the lease was lost');
         else ending.force('aborted', 'the lease was lost');
@@ -124,7 +140,10 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
       }
       if (invocation.detail['stillRunning'] === true) {
         const { instanceId, cellId, attempt } = context;
-        logger?.warn({ instanceId, cellId, attempt }, 'a handler ignores its signal and is still running');
+        logger?.warn(
+          { instanceId, cellId, attempt },
+          'a handler ignores its signal and is still running',
+        );
       }
       const durationMs = Math.round(clock.monotonicMs() - startMs);
       const timed: Invocation = { ...invocation, detail: { ...invocation.detail, durationMs } };
@@ -138,9 +157,13 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
       const timer = clock.after(limits.probeTimeoutMs, () => {
         ending.force('timeout', `not done within ${limits.probeTimeoutMs} ms`);
       });
-      const unwanted = onAbort(signal, () => ending.force('aborted', 'the probe is not wanted any more'));
+      const unwanted = onAbort(signal, () =>
+        ending.force('aborted', 'the probe is not wanted any more'),
+      );
       try {
-        return probeAnswer(await invoke(effect, context, { clock, limits, ending, begun: () => undefined }));
+        return probeAnswer(
+          await invoke(effect, context, { clock, limits, ending, begun: () => undefined }),
+        );
       } catch (error) {
         return { answer: 'unknown', why: `the probe was lost sight of: ${messageOf(error)}` };
       } finally {
@@ -158,7 +181,11 @@ function judged(expectations: Expectation[] | undefined, invocation: Invocation)
     case 'unknown':
       return { kind: 'unknown', reason: invocation.reason, detail };
     case 'refused':
-      return { kind: 'failed', error: readable(invocation.error.message, invocation.error.code), detail };
+      return {
+        kind: 'failed',
+        error: readable(invocation.error.message, invocation.error.code),
+        detail,
+      };
     case 'ended':
   }
   const { observed, toldToEnd } = invocation;
@@ -166,7 +193,9 @@ function judged(expectations: Expectation[] | undefined, invocation: Invocation)
   if (judgement.ok) {
     // A predicted failure without an output: its message is what later cells may look at.
     const output =
-      observed.output === undefined ? { error: storableText(observed.error ?? '') } : observed.output;
+      observed.output === undefined
+        ? { error: storableText(observed.error ?? '') }
+        : observed.output;
     return {
       kind: 'completed',
       output,
@@ -176,7 +205,10 @@ function judged(expectations: Expectation[] | undefined, invocation: Invocation)
   if (toldToEnd !== undefined) return { kind: 'unknown', reason: toldToEnd, detail };
   return {
     kind: 'failed',
-    error: readable(judgement.failed.join('; '), expectations === undefined ? invocation.code : 'unexpected'),
+    error: readable(
+      judgement.failed.join('; '),
+      expectations === undefined ? invocation.code : 'unexpected',
+    ),
     ...(observed.output === undefined ? {} : { output: observed.output }),
     detail,
   };

@@ -26,14 +26,25 @@ export function createMetrics(): Metrics {
   collectDefaultMetrics({ register: registry, prefix: 'leasehold_' });
   const counter = <Label extends string>(name: string, help: string, labelNames: Label[] = []) =>
     new Counter({ name: `leasehold_${name}_total`, help, labelNames, registers: [registry] });
-  const by = (label: string, name: string, help: string) => new Labelled(counter(name, help, [label]));
-  const receipts = by('outcome', 'receipts', 'Advance requests that this replica answered, by outcome');
+  const by = (label: string, name: string, help: string) =>
+    new Labelled(counter(name, help, [label]));
+  const receipts = by(
+    'outcome',
+    'receipts',
+    'Advance requests that this replica answered, by outcome',
+  );
   const malformed = by('verb', 'malformed_messages', 'Messages that could not be read, by verb');
   const rows = by('kind', 'rows', 'Rows that this replica appended, by kind');
-  const fenced = counter('fenced_appends', 'Appends that were refused because a later term had written');
+  const fenced = counter(
+    'fenced_appends',
+    'Appends that were refused because a later term had written',
+  );
   const late = by('kind', 'late_outcomes', 'Outcomes that were kept as evidence, by kind');
   const takeOvers = counter('take_overs', 'Leases taken over from an unreachable holder');
-  const declined = counter('declined_advances', 'Advances for this replica alone of what it does not hold');
+  const declined = counter(
+    'declined_advances',
+    'Advances for this replica alone of what it does not hold',
+  );
   const unknown = counter('unknown_appends', 'Appends whose answer was lost');
   return {
     contentType: registry.contentType,
@@ -65,14 +76,26 @@ export function createMetrics(): Metrics {
       }
     },
     observe(readings) {
-      gauge('held_instances', 'Instances that this replica holds with state in memory', readings.held);
+      gauge(
+        'held_instances',
+        'Instances that this replica holds with state in memory',
+        readings.held,
+      );
       gauge(
         'held_leases',
         'Leases that this replica holds, whether or not it has worked on them',
         readings.leases,
       );
-      gauge('attempts_in_hand', 'Attempts whose closing row is not definite yet', readings.attempts);
-      gauge('remembered_requests', 'Requests that this replica would step in for', readings.remembered);
+      gauge(
+        'attempts_in_hand',
+        'Attempts whose closing row is not definite yet',
+        readings.attempts,
+      );
+      gauge(
+        'remembered_requests',
+        'Requests that this replica would step in for',
+        readings.remembered,
+      );
       gauge('ready', '1 while the replica can serve', () => (readings.ready() ? 1 : 0));
     },
     text: () => registry.metrics(),

@@ -22,8 +22,8 @@ export interface ConsoleParts {
 }
 
 /**
- * Serves `/livez` (the process turns over), `/readyz` (it can serve requests; 503 with the reasons when not) and
- * `/metrics`.
+ * Serves `/livez` (the process turns over), `/readyz` (it can serve requests; 503 with the reasons
+ * when not) and `/metrics`.
  *
  * @throws Error naming LEASEHOLD_HTTP_PORT when the address is taken
  */
@@ -37,7 +37,9 @@ export async function serveConsole(parts: ConsoleParts): Promise<ConsoleServer> 
       .code(reasons.length === 0 ? 200 : 503)
       .send({ ready: reasons.length === 0, replicaId, reasons });
   });
-  app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
+  app.get('/metrics', async (_request, reply) =>
+    reply.type(metrics.contentType).send(await metrics.text()),
+  );
   try {
     const url = await app.listen({ host, port });
     return { url, close: () => app.close() };

@@ -6,11 +6,12 @@ const MOST = 1_000;
 const WAIT_MS = 50;
 
 /**
- * Tells the other replicas which requests are answered, many in one message: each message wakes every replica, which
- * costs it more than reading does.
+ * Tells the other replicas which requests are answered, many in one message: each message wakes
+ * every replica, which costs it more than reading does.
  *
- * An answer that is recorded can wait to be told of: should this process die before, whoever takes the request up finds
- * the record. A refusal is recorded nowhere, so it is told of no later than its agent is answered.
+ * An answer that is recorded can wait to be told of: should this process die before, whoever takes
+ * the request up finds the record. A refusal is recorded nowhere, so it is told of no later than
+ * its agent is answered.
  */
 export class AnsweredNotes {
   readonly #clock: Clock;

@@ -26,21 +26,28 @@ export interface Errand {
   expiresAtMs: number;
   /** Does the work under a holding. */
   serve(held: HeldInstance, standing: Standing): Promise<Served>;
-  /** The message as it can be sent on to a holder that may not have heard it; undefined: it is not worth it. */
+  /**
+   * The message as it can be sent on to a holder that may not have heard it; undefined: it is not
+   * worth it.
+   */
   forward?: (() => Forward) | undefined;
   /** What to say when nobody can serve it for now, or it has expired. */
   refusal(outcome: 'unavailable' | 'expired', why: string): Json;
 }
 
 /**
- * A request as this replica remembers it, until it is answered by whoever, or expires. Every replica remembers every
- * broadcast, so that one survives the death of the replica that was serving it.
+ * A request as this replica remembers it, until it is answered by whoever, or expires. Every
+ * replica remembers every broadcast, so that one survives the death of the replica that was serving
+ * it.
  */
 export class Ask implements Standing {
   readonly errand: Errand;
   /** When its turn order was last laid down, on the monotonic clock. */
   turnsFromMs: number;
-  /** Whether it came to this replica alone: then nobody else knows of it, and whoever sent it looks after it. */
+  /**
+   * Whether it came to this replica alone: then nobody else knows of it, and whoever sent it looks
+   * after it.
+   */
   direct = false;
   /** Whether it was not served as soon as it came. */
   remembered = false;
@@ -89,7 +96,10 @@ export class Ask implements Standing {
     this.#wake();
   }
 
-  /** Resolves after so long, or at the next {@link Ask.wake}; at once, if there was one since the last pause. */
+  /**
+   * Resolves after so long, or at the next {@link Ask.wake}; at once, if there was one since the
+   * last pause.
+   */
   async pauseUntilWoken(clock: Clock, pauseMs: number): Promise<void> {
     if (!this.#woken) {
       await new Promise<void>((resolve) => {

@@ -2,7 +2,9 @@ import type { z } from 'zod';
 
 import { readMessage, type Read } from '../../src/request/messages.ts';
 
-/** Nothing that is meant nests deeper; checks that walk a value would run out of stack far above it. */
+/**
+ * Nothing that is meant nests deeper; checks that walk a value would run out of stack far above it.
+ */
 const MAX_NESTING = 64;
 
 const QUOTE = 0x22;
@@ -10,7 +12,10 @@ const BACKSLASH = 0x5c;
 const OPENING = new Set([0x5b, 0x7b]);
 const CLOSING = new Set([0x5d, 0x7d]);
 
-/** Reads a body that anybody may have sent; one that nests too deeply is refused before it is parsed. */
+/**
+ * Reads a body that anybody may have sent; one that nests too deeply is refused before it is
+ * parsed.
+ */
 export function readBody<T>(schema: z.ZodType<T>, data: Uint8Array): Read<T> {
   if (!nestsTooDeeply(data)) return readMessage(schema, data);
   const message = `the body nests more than ${MAX_NESTING} levels of arrays and objects`;

@@ -4,17 +4,25 @@ import { foldRows } from '../../src/execution/state.ts';
 import { cellViews, inDoubtOf, inFlightOf, statusOf } from '../../src/execution/status.ts';
 import { judgeAwait, nextCell, nextStep, type Course } from '../../src/execution/plan.ts';
 import { isJsonObject, sameJson, type Json } from '../../src/json.ts';
-import type { ClaimMessage, ReplyError, StartMessage, StatusMessage } from '../../src/request/messages.ts';
+import type {
+  ClaimMessage,
+  ReplyError,
+  StartMessage,
+  StatusMessage,
+} from '../../src/request/messages.ts';
 import type { Awaiting } from '../../src/request/receipt.ts';
 import type { Log } from '../log/log.ts';
 import { asJson, errorReply } from './errands.ts';
 
-/** NATS refuses a message above 1 MiB; a log beyond this is shortened to its newest rows, and says so. */
+/**
+ * NATS refuses a message above 1 MiB; a log beyond this is shortened to its newest rows, and says
+ * so.
+ */
 const MAX_LOG_BYTES = 600 * 1024;
 
 /**
- * Answers the requests that any one replica may answer: `start`, `status` and `claim`. They need no lease: what they
- * write is immutable or append-only and keyed, what they read is committed.
+ * Answers the requests that any one replica may answer: `start`, `status` and `claim`. They need no
+ * lease: what they write is immutable or append-only and keyed, what they read is committed.
  */
 export class Desk {
   readonly #log: Log;
@@ -39,7 +47,8 @@ export class Desk {
     }
     const existing = await this.#log.instance(instanceId);
     const problem = existing === undefined ? inputProblem(runbook.inputs, inputs) : undefined;
-    if (problem !== undefined) return refuse({ code: 'invalid', message: problem, field: 'inputs' });
+    if (problem !== undefined)
+      return refuse({ code: 'invalid', message: problem, field: 'inputs' });
     const version = message.version ?? existing?.version ?? runbook.version;
     const { instance, created } = await this.#log.startInstance({
       instanceId,
@@ -49,7 +58,9 @@ export class Desk {
       agentId,
     });
     const same =
-      instance.runbookId === runbookId && instance.version === version && sameJson(instance.inputs, inputs);
+      instance.runbookId === runbookId &&
+      instance.version === version &&
+      sameJson(instance.inputs, inputs);
     if (!same) {
       return refuse({
         code: 'conflict',
@@ -71,7 +82,8 @@ export class Desk {
       });
     }
     // The log was read before the receipt: a receipt is committed with the last row of its request.
-    const receipt = message.requestId === undefined ? undefined : await this.#log.receipt(message.requestId);
+    const receipt =
+      message.requestId === undefined ? undefined : await this.#log.receipt(message.requestId);
     const { instance, runbook, rows } = snapshot;
     const course: Course = { runbook, inputs: instance.inputs, state: foldRows(rows) };
     const awaiting = await this.#awaiting(course);
@@ -110,7 +122,10 @@ export class Desk {
   }
 }
 
-function inputProblem(declared: readonly string[], inputs: { [name: string]: Json }): string | undefined {
+function inputProblem(
+  declared: readonly string[],
+  inputs: { [name: string]: Json },
+): string | undefined {
   if (!isJsonObject(inputs)) return 'inputs: must be an object';
   const missing = declared.filter((name) => !Object.hasOwn(inputs, name));
   if (missing.length > 0) return `inputs: ${missing.join(', ')} must be given`;

@@ -21,7 +21,9 @@ export function advanceErrand(
   count: (event: Counted) => void,
 ): Errand {
   const expiresAtMs =
-    message.expiresAt === undefined ? arrivedAtMs + DEFAULT_EXPIRY_MS : Date.parse(message.expiresAt);
+    message.expiresAt === undefined
+      ? arrivedAtMs + DEFAULT_EXPIRY_MS
+      : Date.parse(message.expiresAt);
   const request: AdvanceRequest = {
     instanceId,
     requestId: message.requestId,
@@ -98,7 +100,9 @@ export function settleErrand(instanceId: string, arrivedAtMs: number): Errand {
   };
 }
 
-/** The instance that a key is about; what is no key of an errand is about none, whatever it says. */
+/**
+ * The instance that a key is about; what is no key of an errand is about none, whatever it says.
+ */
 export function instanceOfKey(key: string): string {
   return key.split('/', 2)[1] ?? '';
 }

@@ -45,8 +45,8 @@ export interface IntakeParts {
 }
 
 /**
- * Takes messages from the bus, checks them, and hands them on. Anybody may publish anything: a malformed message gets
- * a clear error, is counted, and disturbs nothing else.
+ * Takes messages from the bus, checks them, and hands them on. Anybody may publish anything: a
+ * malformed message gets a clear error, is counted, and disturbs nothing else.
  */
 export class Intake {
   readonly #parts: IntakeParts;
@@ -60,7 +60,8 @@ export class Intake {
   open(): void {
     const { bus, subjects, desk, replicaId } = this.#parts;
     const queue = { queue: QUEUE_GROUP };
-    // Until the connection is closed: whoever still takes this one for a holder is told at once that it is none any more.
+    // Until the connection is closed: whoever still takes this one for a holder is told at once
+    // that it is none any more.
     bus.subscribe(subjects.allAdvancesAt(replicaId), (m) => this.#directAdvance(m));
     this.#subscriptions = [
       bus.subscribe(
@@ -71,13 +72,17 @@ export class Intake {
       bus.subscribe(
         subjects.all('status'),
         (m) =>
-          this.#any(m, 'status', subjectRest(m.subject), StatusMessage, (body, id) => desk.status(id, body)),
+          this.#any(m, 'status', subjectRest(m.subject), StatusMessage, (body, id) =>
+            desk.status(id, body),
+          ),
         queue,
       ),
       bus.subscribe(
         subjects.all('claim'),
         (m) =>
-          this.#any(m, 'claim', subjectRest(m.subject), ClaimMessage, (body, id) => desk.claim(id, body)),
+          this.#any(m, 'claim', subjectRest(m.subject), ClaimMessage, (body, id) =>
+            desk.claim(id, body),
+          ),
         queue,
       ),
       bus.subscribe(subjects.all('advance'), (m) => this.#advance(m)),
@@ -112,7 +117,8 @@ export class Intake {
     } catch (cause) {
       if (cause instanceof LogUnavailable) this.#parts.logTrouble(cause);
       else this.#parts.logger.error({ verb, id, err: cause }, 'a request broke off');
-      const why = cause instanceof LogUnavailable ? 'Postgres does not answer' : 'the replica failed inside';
+      const why =
+        cause instanceof LogUnavailable ? 'Postgres does not answer' : 'the replica failed inside';
       message.reply(errorReply({ code: 'unavailable', message: `${why}; ask again` }));
     }
   }
@@ -141,7 +147,12 @@ export class Intake {
   }
 
   #directAdvance(message: BusMessage): void {
-    const errand = this.#readAdvance(message, directRest(message.subject), this.#arrivedAtMs(), true);
+    const errand = this.#readAdvance(
+      message,
+      directRest(message.subject),
+      this.#arrivedAtMs(),
+      true,
+    );
     if (errand !== undefined) this.#parts.router.takeDirect(errand, replyTo(message));
   }
 
@@ -190,13 +201,18 @@ export class Intake {
     else count({ what: 'malformed', verb: 'answered' });
   }
 
-  /** Every replica sees a malformed broadcast; the first in rank answers it. What came to this one alone, it answers. */
+  /**
+   * Every replica sees a malformed broadcast; the first in rank answers it. What came to this one
+   * alone, it answers.
+   */
   #malformed(message: BusMessage, verb: string, rest: string, reply: Json, alone = false): void {
     this.#parts.count({ what: 'malformed', verb });
     if (alone || this.#parts.router.first(rest)) message.reply(reply);
   }
 
-  /** When the message arrived, at the earliest: it may have waited while this process stood still. */
+  /**
+   * When the message arrived, at the earliest: it may have waited while this process stood still.
+   */
   #arrivedAtMs(): number {
     return this.#parts.clock.wallMs() - this.#parts.pulse.maxAgeMs();
   }

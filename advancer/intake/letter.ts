@@ -3,9 +3,9 @@ import type { Errand } from './ask.ts';
 import type { Guest } from './lobby.ts';
 
 /**
- * A broadcast as it came, not read yet. Of those that are another replica's to serve nearly all are answered before anybody
- * else need know what they say; and reading many at once, when that one tells of its answers, costs a fraction of reading
- * each as it comes.
+ * A broadcast as it came, not read yet. Of those that are another replica's to serve nearly all are
+ * answered before anybody else need know what they say; and reading many at once, when that one
+ * tells of its answers, costs a fraction of reading each as it comes.
  */
 export class Letter {
   /** By its subject, which is not to be trusted. */

@@ -21,11 +21,11 @@ export interface Guest {
 }
 
 /**
- * Where requests wait that are another replica's to serve. Nearly all of them are answered before their time is up, so
- * waiting here costs next to nothing, and one timer serves them all.
+ * Where requests wait that are another replica's to serve. Nearly all of them are answered before
+ * their time is up, so waiting here costs next to nothing, and one timer serves them all.
  *
- * A request waits for so long as its replica may take from one sign of life to the next: one that has just answered others
- * is only busy, and to ask whether it is there would make it busier.
+ * A request waits for so long as its replica may take from one sign of life to the next: one that
+ * has just answered others is only busy, and to ask whether it is there would make it busier.
  */
 export class Lobby {
   readonly #clock: Clock;
@@ -35,8 +35,10 @@ export class Lobby {
   #timer: Timer | undefined;
 
   /**
-   * @param waitMs how long a guest waits, from its arrival or the last that its replica served, whichever is later
-   * @param mostMs but no longer than this from its arrival: the replica may never have heard of this one
+   * @param waitMs how long a guest waits, from its arrival or the last that its replica served,
+   *   whichever is later
+   * @param mostMs but no longer than this from its arrival: the replica may never have heard of
+   *   this one
    */
   constructor(clock: Clock, waitMs: number, mostMs: number) {
     this.#clock = clock;
@@ -45,13 +47,15 @@ export class Lobby {
   }
 
   /**
-   * Calls `admit` once the wait for the holder is over, unless the guest is called in or leaves before.
+   * Calls `admit` once the wait for the holder is over, unless the guest is called in or leaves
+   * before.
    *
    * @param admit told since when, on the monotonic clock, nothing has come of what it waits for
    */
   enter(holder: string, admit: (quietSinceMs: number) => void): Guest {
     let row = this.#rows.get(holder);
-    if (row === undefined) this.#rows.set(holder, (row = { holder, guests: new ChurnSet(), servedMs: 0 }));
+    if (row === undefined)
+      this.#rows.set(holder, (row = { holder, guests: new ChurnSet(), servedMs: 0 }));
     const guest: Guest = { row, arrivedMs: this.#clock.monotonicMs(), admit };
     row.guests.add(guest);
     if (this.#timer === undefined) this.#lookIn(this.#waitMs);
@@ -64,7 +68,10 @@ export class Lobby {
     if (row !== undefined) row.servedMs = this.#clock.monotonicMs();
   }
 
-  /** Something has changed for it: it is admitted now. Does nothing for one that is not here any more. */
+  /**
+   * Something has changed for it: it is admitted now. Does nothing for one that is not here any
+   * more.
+   */
   callIn(guest: Guest): void {
     if (this.leave(guest)) guest.admit(this.#clock.monotonicMs());
   }

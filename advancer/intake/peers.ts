@@ -34,15 +34,25 @@ const RunsReply = z.object({ runs: z.boolean(), began: z.literal(false).optional
 const PINGS = 3;
 /** How many more it gets that is heard to say something else. */
 const PINGS_MORE = 1;
-/** All of them together stay below 300 ms, so that what follows from them is done within half a second. */
+/**
+ * All of them together stay below 300 ms, so that what follows from them is done within half a
+ * second.
+ */
 const PING_TIMEOUT_MS = 60;
-/** About as long as the pings that follow the first one take: where it is back at all, nobody waits for it. */
+/**
+ * About as long as the pings that follow the first one take: where it is back at all, nobody waits
+ * for it.
+ */
 const ECHO_TIMEOUT_MS = 150;
-/** A ping that took so long was given up late: this process stood still, and may not have read the answer yet. */
+/**
+ * A ping that took so long was given up late: this process stood still, and may not have read the
+ * answer yet.
+ */
 const STALLED_MS = PING_TIMEOUT_MS * 1.5;
 /**
- * On a quiet machine an own message is back within a few milliseconds. Where it takes longer the machine or the server is
- * slow, and so may be a replica that lives: it has this many times as long as that.
+ * On a quiet machine an own message is back within a few milliseconds. Where it takes longer the
+ * machine or the server is slow, and so may be a replica that lives: it has this many times as long
+ * as that.
  */
 const ECHOES = 8;
 /** But no longer than this. */
@@ -51,7 +61,8 @@ const MOST_PATIENCE_MS = 1_000;
 const FRESH_MS = 100;
 
 /**
- * What replicas ask each other directly, each on its own subject: are you there, and do you run this attempt.
+ * What replicas ask each other directly, each on its own subject: are you there, and do you run
+ * this attempt.
  *
  * Nothing here proves that a process is dead. "Unreachable" is a reason to look at etcd, no more.
  */
@@ -64,7 +75,10 @@ export class Peers {
   readonly #serve: (forward: Forward, message: BusMessage) => void;
   #self: string | undefined;
   readonly #reached = new Map<string, { atMs: number; answer: Promise<boolean> }>();
-  /** When a replica that is being pinged was last heard to say something else, and to have answered a broadcast. */
+  /**
+   * When a replica that is being pinged was last heard to say something else, and to have answered
+   * a broadcast.
+   */
   readonly #heard = new Map<string, { atMs: number; servedAtMs: number }>();
 
   constructor(parts: {
@@ -104,8 +118,9 @@ export class Peers {
   }
 
   /**
-   * Sends a broadcast on to the replica that holds its instance, which may not have heard it: it was cut off when the
-   * broadcast came, or was not there yet. Brings its answer, or undefined when there is none.
+   * Sends a broadcast on to the replica that holds its instance, which may not have heard it: it
+   * was cut off when the broadcast came, or was not there yet. Brings its answer, or undefined when
+   * there is none.
    */
   async forward(replicaId: string, forward: Forward, timeoutMs: number): Promise<Json | undefined> {
     const body = { ask: 'serve', ...forward };
@@ -121,16 +136,19 @@ export class Peers {
   heard(replicaId: string, serves: boolean): void {
     if (!this.#reached.has(replicaId)) return;
     const atMs = this.#clock.monotonicMs();
-    const servedAtMs = serves ? atMs : (this.#heard.get(replicaId)?.servedAtMs ?? Number.NEGATIVE_INFINITY);
+    const servedAtMs = serves
+      ? atMs
+      : (this.#heard.get(replicaId)?.servedAtMs ?? Number.NEGATIVE_INFINITY);
     this.#heard.set(replicaId, { atMs, servedAtMs });
   }
 
   /**
-   * Whether a replica answers: `false` when nobody listens on its subject, or three pings stay without an answer, one more
-   * if anything else is heard of it meanwhile. Not even one that talks can serve if it does not hear; but one that is heard
-   * to have answered broadcasts meanwhile does both, and its answers to pings wait behind all that it is busy with. While
-   * this process itself is cut off, or its own messages are lost, it can tell nothing, and says `true`; while messages are
-   * slow, it waits for longer.
+   * Whether a replica answers: `false` when nobody listens on its subject, or three pings stay
+   * without an answer, one more if anything else is heard of it meanwhile. Not even one that talks
+   * can serve if it does not hear; but one that is heard to have answered broadcasts meanwhile does
+   * both, and its answers to pings wait behind all that it is busy with. While this process itself
+   * is cut off, or its own messages are lost, it can tell nothing, and says `true`; while messages
+   * are slow, it waits for longer.
    */
   async reachable(replicaId: string): Promise<boolean> {
     const nowMs = this.#clock.monotonicMs();
@@ -183,8 +201,9 @@ export class Peers {
   }
 
   /**
-   * How long a message of this process takes to come back to it through the server; undefined when it does not. One that
-   * nobody hears would take everybody for unreachable, and take from them what it then cannot answer for.
+   * How long a message of this process takes to come back to it through the server; undefined when
+   * it does not. One that nobody hears would take everybody for unreachable, and take from them
+   * what it then cannot answer for.
    */
   async #echoMs(): Promise<number | undefined> {
     if (this.#self === undefined) return undefined;
@@ -211,7 +230,10 @@ export class Peers {
       case 'runs': {
         const { instanceId, cellId, attempt, fencingToken } = read.value;
         const said = this.#attempts.runsOrRenounces(instanceId, cellId, attempt, fencingToken);
-        message.reply({ runs: said === 'runs', ...(said === 'never_began' ? { began: false } : {}) });
+        message.reply({
+          runs: said === 'runs',
+          ...(said === 'never_began' ? { began: false } : {}),
+        });
         return;
       }
       case 'serve': {

@@ -3,12 +3,15 @@ import type { Clock, Timer } from '../../src/time/clock.ts';
 const TICK_MS = 250;
 /** A gap between ticks above this means that the process stood still. */
 const GAP_MS = 1_000;
-/** For that long after waking, what arrives may be old: it waited in a socket while the process stood still. */
+/**
+ * For that long after waking, what arrives may be old: it waited in a socket while the process
+ * stood still.
+ */
 const WAKING_MS = 1_000;
 
 /**
- * Notices that the process stood still, so that a request which carries no expiry of its own and waited in a socket
- * meanwhile is not taken for a new one.
+ * Notices that the process stood still, so that a request which carries no expiry of its own and
+ * waited in a socket meanwhile is not taken for a new one.
  */
 export class Pulse {
   readonly #clock: Clock;
@@ -51,7 +54,8 @@ export class Pulse {
   #notice(): void {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#lastTickMs <= GAP_MS) return;
-    // Stopped again while it was still waking: what waits in sockets may be as old as the first standstill.
+    // Stopped again while it was still waking: what waits in sockets may be as old as the first
+    // standstill.
     if (this.#lastTickMs - this.#wokeAtMs >= WAKING_MS) this.#stoodStillFromMs = this.#lastTickMs;
     this.#wokeAtMs = nowMs;
     this.#lastTickMs = nowMs;

@@ -16,8 +16,9 @@ import type { Peers } from './peers.ts';
 /** How long each rank waits for the one before it. */
 const TURN_MS = 100;
 /**
- * How long a holder that looks alive has before somebody asks whether it is: from when the request came, or from when it
- * was last heard to have answered another. Longer than it waits to tell of its answers.
+ * How long a holder that looks alive has before somebody asks whether it is: from when the request
+ * came, or from when it was last heard to have answered another. Longer than it waits to tell of
+ * its answers.
  */
 const GRACE_MS = 80;
 /** How often a request that somebody else serves is looked at again. */
@@ -27,13 +28,19 @@ const LOOK_SOON_MS = 200;
 const YOUNG_MS = 1_000;
 /** How long a request may go unanswered before it is sent on to a holder that is there. */
 const FORWARD_AFTER_MS = 500;
-/** How long a holder that said that it is leaving has for it before somebody asks whether it still is there. */
+/**
+ * How long a holder that said that it is leaving has for it before somebody asks whether it still
+ * is there.
+ */
 const LEAVING_MS = 1_000;
 /** How long after a change of mind (an acquisition lost, etcd silent) to try again. */
 const RETRY_MS = 50;
 /** How long the answer to a request that was sent on may take after it was announced. */
 const FORWARDED_REPLY_MS = 1_000;
-/** So many of one instance may lie unread; more are read at once, since they are found by their keys, and these one by one. */
+/**
+ * So many of one instance may lie unread; more are read at once, since they are found by their
+ * keys, and these one by one.
+ */
 const MOST_UNREAD = 64;
 /** A timer takes no more; an expiry may lie years ahead. */
 const MAX_FORWARD_MS = 600_000;
@@ -57,12 +64,13 @@ export interface RouterParts {
 }
 
 /**
- * Decides who acts on a broadcast: the holder; if nobody holds the instance, the live replica that ranks first for it;
- * the others remember the request and step in, in rank order, when no lease appears or the holder's lease vanishes. On
- * what was sent to this replica alone it acts as the holder, or not at all.
+ * Decides who acts on a broadcast: the holder; if nobody holds the instance, the live replica that
+ * ranks first for it; the others remember the request and step in, in rank order, when no lease
+ * appears or the holder's lease vanishes. On what was sent to this replica alone it acts as the
+ * holder, or not at all.
  *
- * Routing decides nothing about safety: two replicas that both act are told apart by the lease, and two terms that
- * both write by the log.
+ * Routing decides nothing about safety: two replicas that both act are told apart by the lease, and
+ * two terms that both write by the log.
  */
 export class Router {
   readonly #parts: RouterParts;
@@ -79,7 +87,8 @@ export class Router {
   constructor(parts: RouterParts) {
     this.#parts = parts;
     this.#lobby = new Lobby(parts.clock, GRACE_MS, FORWARD_AFTER_MS);
-    // A replica that dies goes together with its leases: who is first is told once all of that is seen.
+    // A replica that dies goes together with its leases: who is first is told once all of that is
+    // seen.
     parts.leases.onVanished((instanceId) => {
       if (this.#byInstance.has(instanceId) || this.#letters.has(instanceId))
         queueMicrotask(() => this.#newTurns(instanceId));
@@ -87,8 +96,8 @@ export class Router {
   }
 
   /**
-   * Takes in a broadcast as it came. One that is another replica's to serve stays unread until its time is up, or something
-   * happens to its instance.
+   * Takes in a broadcast as it came. One that is another replica's to serve stays unread until its
+   * time is up, or something happens to its instance.
    */
   receive(letter: Letter): void {
     if (this.#closed) return;
@@ -125,8 +134,9 @@ export class Router {
   }
 
   /**
-   * Takes up a request that was sent to this replica alone, by who believes that it holds the instance. It is served under
-   * the holding or declined at once: its sender can ask all, and knows what else it was told meanwhile, as nobody here does.
+   * Takes up a request that was sent to this replica alone, by who believes that it holds the
+   * instance. It is served under the holding or declined at once: its sender can ask all, and knows
+   * what else it was told meanwhile, as nobody here does.
    */
   takeDirect(errand: Errand, reply: (body: Json) => void): void {
     if (this.#closed) {
@@ -146,7 +156,8 @@ export class Router {
   #open(letter: Letter, turnsFromMs: number): void {
     this.#drop(letter);
     const { errand } = letter;
-    const ask = errand === undefined ? undefined : this.#remember(errand, letter.reply, turnsFromMs);
+    const ask =
+      errand === undefined ? undefined : this.#remember(errand, letter.reply, turnsFromMs);
     if (ask !== undefined) this.#begin(ask);
   }
 
@@ -186,7 +197,10 @@ export class Router {
     return ask;
   }
 
-  /** Another replica has answered requests. Says whether any of them was remembered here, so that it must have heard it. */
+  /**
+   * Another replica has answered requests. Says whether any of them was remembered here, so that it
+   * must have heard it.
+   */
   answered(keys: readonly string[], by: string): boolean {
     let any = false;
     for (const key of keys) {
@@ -216,8 +230,8 @@ export class Router {
   /**
    * A replica said that it is draining: it takes up nothing any more.
    *
-   * @param busy the instances that it has an attempt of in hand: they are free only once their lease has vanished. Of all
-   *   others it has ended its terms, so they may be replaced at once
+   * @param busy the instances that it has an attempt of in hand: they are free only once their
+   *   lease has vanished. Of all others it has ended its terms, so they may be replaced at once
    */
   leaving(replicaId: string, busy: ReadonlySet<string>): void {
     this.#leaving.set(replicaId, busy);
@@ -256,11 +270,14 @@ export class Router {
     }
   }
 
-  /** The other replica, last seen alive, that holds the instance: then it is that one's to serve. */
+  /**
+   * The other replica, last seen alive, that holds the instance: then it is that one's to serve.
+   */
   #another(instanceId: string): string | undefined {
     const { leases } = this.#parts;
     const holder = leases.hint(instanceId)?.replicaId;
-    if (holder === undefined || holder === leases.replicaId || this.#leaving.has(holder)) return undefined;
+    if (holder === undefined || holder === leases.replicaId || this.#leaving.has(holder))
+      return undefined;
     return holder;
   }
 
@@ -321,12 +338,19 @@ export class Router {
     } catch (cause) {
       if (!(cause instanceof LogUnavailable)) throw cause;
       this.#parts.logTrouble(cause);
-      this.#refuse(ask, 'unavailable', 'Postgres does not answer. Ask again with the same request id.');
+      this.#refuse(
+        ask,
+        'unavailable',
+        'Postgres does not answer. Ask again with the same request id.',
+      );
       return true;
     }
   }
 
-  /** Does what is this replica's to do for a request on an instance that it does not hold; answers when to look again. */
+  /**
+   * Does what is this replica's to do for a request on an instance that it does not hold; answers
+   * when to look again.
+   */
   async #consider(ask: Ask): Promise<number> {
     const { leases, clock } = this.#parts;
     const { instanceId } = ask.errand;
@@ -343,7 +367,8 @@ export class Router {
       if (waitedMs < rankMs) return rankMs - waitedMs;
       return (await leases.takeOver(holder)).kind === 'acquired' ? 0 : RETRY_MS;
     }
-    // It hands the instance back by itself, and etcd says so; a ping into its leaving would only wait for no answer.
+    // It hands the instance back by itself, and etcd says so; a ping into its leaving would only
+    // wait for no answer.
     if (holder !== undefined && this.#leaving.has(holder.replicaId) && waitedMs < LEAVING_MS)
       return LOOK_SOON_MS;
     // Others rank before this one: they have their turn first.
@@ -364,8 +389,8 @@ export class Router {
   }
 
   /**
-   * The holder is there, and the request is not answered: perhaps it never heard of it. A holder that did hear of it
-   * joins the two; whichever answer comes first counts.
+   * The holder is there, and the request is not answered: perhaps it never heard of it. A holder
+   * that did hear of it joins the two; whichever answer comes first counts.
    */
   #forward(ask: Ask, holderId: string): void {
     const { clock, peers } = this.#parts;
@@ -378,7 +403,10 @@ export class Router {
     });
   }
 
-  /** The holder does not answer: take its place if etcd still has it there and the log has no open attempt. */
+  /**
+   * The holder does not answer: take its place if etcd still has it there and the log has no open
+   * attempt.
+   */
   async #takeOver(instanceId: string): Promise<number> {
     const { leases, log, logger, count } = this.#parts;
     const seen = await leases.look(instanceId);
@@ -406,7 +434,10 @@ export class Router {
     return 0;
   }
 
-  /** This replica leads nothing at the moment; when the others had the time to, it says that nobody does. */
+  /**
+   * This replica leads nothing at the moment; when the others had the time to, it says that nobody
+   * does.
+   */
   #considerIdle(ask: Ask, why: string): number {
     const { clock, ttlMs } = this.#parts;
     const nowMs = clock.monotonicMs();
@@ -414,7 +445,11 @@ export class Router {
     const turnMs = 1_000 + this.#rank(ask.errand.instanceId) * TURN_MS;
     const dueMs = Math.max(ask.turnsFromMs + turnMs, this.#notLeadingFromMs + ttlMs + 1_000);
     if (nowMs < dueMs) return Math.min(dueMs - nowMs, LOOK_AGAIN_MS);
-    this.#refuse(ask, 'unavailable', `no replica can lead: ${why}. Ask again with the same request id.`);
+    this.#refuse(
+      ask,
+      'unavailable',
+      `no replica can lead: ${why}. Ask again with the same request id.`,
+    );
     return 0;
   }
 
@@ -453,7 +488,10 @@ export class Router {
   }
 
   #broke(ask: Ask, cause: unknown): void {
-    this.#parts.logger.error({ instanceId: ask.errand.instanceId, err: cause }, 'a request broke off');
+    this.#parts.logger.error(
+      { instanceId: ask.errand.instanceId, err: cause },
+      'a request broke off',
+    );
     this.#refuse(
       ask,
       'unavailable',

@@ -11,17 +11,21 @@ interface Waiting {
   settle: (outcome: AppendOutcome | Promise<AppendOutcome>) => void;
 }
 
-/** So many under way keep the server busy while the next one fills; more only make the groups smaller. */
+/**
+ * So many under way keep the server busy while the next one fills; more only make the groups
+ * smaller.
+ */
 const MAX_GROUPS_IN_FLIGHT = 3;
 const MAX_GROUP_SIZE = 64;
 
 /**
  * Sends appends, those that come at once in one statement.
  *
- * An idle log sends an entry in the same turn of the event loop; a busy one gathers what arrives while three groups
- * are under way. A group shares its fate only where nothing is known (time-out, broken connection): then each of
- * its entries is `unknown`, and is sent alone from there on until it is settled, so that one entry which waits for
- * somebody's open transaction cannot hold the others up again and again.
+ * An idle log sends an entry in the same turn of the event loop; a busy one gathers what arrives
+ * while three groups are under way. A group shares its fate only where nothing is known (time-out,
+ * broken connection): then each of its entries is `unknown`, and is sent alone from there on until
+ * it is settled, so that one entry which waits for somebody's open transaction cannot hold the
+ * others up again and again.
  */
 export class Appends {
   readonly #writes: Queryable;
@@ -68,8 +72,8 @@ export class Appends {
   }
 
   /**
-   * The first in the queue, at most one of each instance: a group's entries must not depend on one another. Receipts
-   * without rows go by themselves: the guard takes other locks for them.
+   * The first in the queue, at most one of each instance: a group's entries must not depend on one
+   * another. Receipts without rows go by themselves: the guard takes other locks for them.
    */
   #takeGroup(): Waiting[] {
     const group: Waiting[] = [];
@@ -105,7 +109,8 @@ export class Appends {
       );
       group.forEach(({ settle }, index) => settle({ kind: 'appended', rows: written[index]! }));
     } catch (cause) {
-      // One entry that Postgres refuses fails the statement of all: alone, each gets its own answer.
+      // One entry that Postgres refuses fails the statement of all: alone, each gets its own
+      // answer.
       const unknown = cause instanceof LogUnavailable;
       for (const { entry, settle } of group) {
         settle(unknown ? { kind: 'unknown', cause } : this.#sendAlone(entry));
@@ -122,9 +127,12 @@ export class Appends {
       if (isRefusal(cause) && (cause.code.startsWith('LH') || cause.code === '23505')) {
         return this.#judge(entry, cause);
       }
-      throw new Error(`Postgres refused an append to instance ${entry.instanceId}: ${String(cause)}`, {
-        cause,
-      });
+      throw new Error(
+        `Postgres refused an append to instance ${entry.instanceId}: ${String(cause)}`,
+        {
+          cause,
+        },
+      );
     }
   }
 

@@ -60,8 +60,9 @@ interface PinnedRunbook {
 }
 
 /**
- * Reads the whole log, page by page, as it was at one moment: one read-only transaction on one snapshot, so that
- * rows, receipts and projection agree however many replicas write meanwhile. Memory holds two pages.
+ * Reads the whole log, page by page, as it was at one moment: one read-only transaction on one
+ * snapshot, so that rows, receipts and projection agree however many replicas write meanwhile.
+ * Memory holds two pages.
  */
 export class AuditSource {
   readonly frame: AuditFrame;
@@ -101,7 +102,10 @@ export class AuditSource {
     }
   }
 
-  /** The evidence of every instance in scope, page by page. The next page is read while the caller looks at one. */
+  /**
+   * The evidence of every instance in scope, page by page. The next page is read while the caller
+   * looks at one.
+   */
   async *pages(): AsyncGenerator<Evidence[]> {
     let reading = this.#read();
     for (;;) {
@@ -124,7 +128,9 @@ export class AuditSource {
     const db = this.#db;
     const ids = await nextIds(db, this.#pageSize);
     if (ids.length === 0) return [];
-    const records = new Map((await auditInstances(db, ids)).map((line) => [line.instance_id, line]));
+    const records = new Map(
+      (await auditInstances(db, ids)).map((line) => [line.instance_id, line]),
+    );
     const rows = grouped(await auditRows(db, ids));
     const late = grouped(await auditLateOutcomes(db, ids));
     const refusals = grouped(await auditRefusals(db, ids));
@@ -138,7 +144,11 @@ export class AuditSource {
       const own = rows.get(instanceId) ?? [];
       return {
         instanceId,
-        instance: record && { runbookId: record.runbook_id, version: record.version, inputs: record.inputs },
+        instance: record && {
+          runbookId: record.runbook_id,
+          version: record.version,
+          inputs: record.inputs,
+        },
         runbook: pinned?.runbook,
         digest: pinned?.digest,
         rows: own.map(rowOf),
@@ -307,7 +317,11 @@ function rowOf(line: RowLine): Row {
 
 function projectionOf(record: InstanceLine | undefined): Evidence['projection'] {
   if (record?.status === undefined || record.status === null) return null;
-  return { status: record.status, nextCellId: record.next_cell_id, lastSeq: Number(record.last_seq) };
+  return {
+    status: record.status,
+    nextCellId: record.next_cell_id,
+    lastSeq: Number(record.last_seq),
+  };
 }
 
 function receiptsElsewhere(
@@ -338,7 +352,9 @@ function runbookKey(runbookId: string, version: number): string {
 }
 
 function isInt4(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 2_147_483_647;
+  return (
+    typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 2_147_483_647
+  );
 }
 
 function unavailable(cause: unknown): LogUnavailable {

@@ -6,8 +6,8 @@ import { LogUnavailable } from './log.ts';
 /** Asks Postgres one statement at a time; each answer is the statement's rows. */
 export interface Queryable {
   /**
-   * @throws LogUnavailable when Postgres could not be asked or did not answer; whether the statement was applied
-   * is then not known
+   * @throws LogUnavailable when Postgres could not be asked or did not answer; whether the
+   *   statement was applied is then not known
    * @throws DatabaseError when Postgres refused the statement; it was not applied
    */
   query<R extends object>(text: string, values?: readonly unknown[]): Promise<R[]>;
@@ -22,7 +22,9 @@ export interface ConnectionOptions {
   max: number;
   /** After this long the server gives a statement up. */
   statementTimeoutMs: number;
-  /** After this long the client stops waiting and drops the connection; longer than the server's. */
+  /**
+   * After this long the client stops waiting and drops the connection; longer than the server's.
+   */
   queryTimeoutMs: number;
   /** How long to wait for a connection. */
   connectTimeoutMs: number;
@@ -31,8 +33,8 @@ export interface ConnectionOptions {
 }
 
 /**
- * What every session asks for. The guard's locks need READ COMMITTED, and a row that is answered as committed
- * must survive a power cut, whatever the database's own defaults are.
+ * What every session asks for. The guard's locks need READ COMMITTED, and a row that is answered as
+ * committed must survive a power cut, whatever the database's own defaults are.
  */
 const SESSION_SETTINGS = [
   'default_transaction_isolation=read\\ committed',
@@ -45,9 +47,9 @@ const SESSION_SETTINGS = [
 ];
 
 /**
- * SQLSTATE classes of a server that cannot do its work now: connection, transaction rolled back, resources,
- * operator intervention, system error, internal error; and a server that became read-only, an object in use, a
- * lock not to be had.
+ * SQLSTATE classes of a server that cannot do its work now: connection, transaction rolled back,
+ * resources, operator intervention, system error, internal error; and a server that became
+ * read-only, an object in use, a lock not to be had.
  */
 const UNAVAILABLE = /^(?:08|40|53|57|58|XX|25006|55006|55P03)/;
 
@@ -68,7 +70,8 @@ export class Connections implements Queryable {
       idleTimeoutMillis: 0,
       keepAlive: true,
     });
-    // A connection that breaks while idle is replaced by the next query; without a listener it would end the process.
+    // A connection that breaks while idle is replaced by the next query; without a listener it
+    // would end the process.
     this.#pool.on('error', ignore);
   }
 
@@ -83,7 +86,11 @@ export class Connections implements Queryable {
     let broken: Error | undefined;
     try {
       // Named, so that each connection parses and plans a statement once.
-      const result = await client.query<R>({ name: statementName(text), text, values: [...values] });
+      const result = await client.query<R>({
+        name: statementName(text),
+        text,
+        values: [...values],
+      });
       return result.rows;
     } catch (cause) {
       if (isRefusal(cause)) throw cause;
@@ -98,8 +105,9 @@ export class Connections implements Queryable {
   }
 
   /**
-   * Asks on all connections at once, which opens them: a burst that comes later, such as the instances of a replica that
-   * died, need wait neither for that nor for what was asked to be read and planned.
+   * Asks on all connections at once, which opens them: a burst that comes later, such as the
+   * instances of a replica that died, need wait neither for that nor for what was asked to be read
+   * and planned.
    *
    * @param ask one statement; each is under way on a connection of its own
    * @throws LogUnavailable
@@ -115,9 +123,14 @@ export class Connections implements Queryable {
   }
 }
 
-/** Whether Postgres itself said no: the statement is definitely not applied, and the error is not about outages. */
+/**
+ * Whether Postgres itself said no: the statement is definitely not applied, and the error is not
+ * about outages.
+ */
 export function isRefusal(error: unknown): error is DatabaseError & { code: string } {
-  return error instanceof DatabaseError && error.code !== undefined && !UNAVAILABLE.test(error.code);
+  return (
+    error instanceof DatabaseError && error.code !== undefined && !UNAVAILABLE.test(error.code)
+  );
 }
 
 function unavailable(cause: unknown): LogUnavailable {
@@ -125,13 +138,21 @@ function unavailable(cause: unknown): LogUnavailable {
   return new LogUnavailable(`Postgres does not answer: ${reason}`, { cause });
 }
 
-/** The URL without what is ours to say (pg lets the URL override other settings), and the session's options. */
-function sessionUrl(url: string, settings: readonly string[]): { connectionString: string; options: string } {
+/**
+ * The URL without what is ours to say (pg lets the URL override other settings), and the session's
+ * options.
+ */
+function sessionUrl(
+  url: string,
+  settings: readonly string[],
+): { connectionString: string; options: string } {
   let parsed: URL;
   try {
     parsed = new URL(url);
   } catch (cause) {
-    throw new TypeError('the database URL is not a URL; write postgres://user@host:5432/database', { cause });
+    throw new TypeError('the database URL is not a URL; write postgres://user@host:5432/database', {
+      cause,
+    });
   }
   const own = parsed.searchParams.get('options');
   for (const name of ['options', 'application_name', 'statement_timeout', 'query_timeout']) {

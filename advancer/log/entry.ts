@@ -5,7 +5,8 @@ import type { AppendEntry } from './log.ts';
 /**
  * The entry as Postgres will store it, after a check of its shape.
  *
- * @throws TypeError for an entry that contradicts itself: a bug of the caller's, and nothing was sent
+ * @throws TypeError for an entry that contradicts itself: a bug of the caller's, and nothing was
+ *   sent
  */
 export function preparedEntry(entry: AppendEntry): AppendEntry {
   const { instanceId, rows, receipt } = entry;
@@ -14,7 +15,8 @@ export function preparedEntry(entry: AppendEntry): AppendEntry {
   const [first] = rows;
   if (first === undefined && receipt === undefined) throw wrong('neither rows nor a receipt');
   rows.forEach((row, index) => {
-    if (row.instanceId !== instanceId) throw wrong(`row ${row.seq} belongs to instance ${row.instanceId}`);
+    if (row.instanceId !== instanceId)
+      throw wrong(`row ${row.seq} belongs to instance ${row.instanceId}`);
     if (row.seq !== rows[0]!.seq + index)
       throw wrong(`row ${row.seq} is not the next after the one before it`);
     if (row.fencingToken !== entry.fencingToken || row.replicaId !== entry.replicaId) {
@@ -23,7 +25,9 @@ export function preparedEntry(entry: AppendEntry): AppendEntry {
   });
   const lastRow = rows.at(-1);
   if (receipt !== undefined && lastRow !== undefined && receipt.lastSeq !== lastRow.seq) {
-    throw wrong(`the receipt rests on seq ${receipt.lastSeq}, but the entry's last row is ${lastRow.seq}`);
+    throw wrong(
+      `the receipt rests on seq ${receipt.lastSeq}, but the entry's last row is ${lastRow.seq}`,
+    );
   }
   return {
     instanceId,
@@ -35,7 +39,9 @@ export function preparedEntry(entry: AppendEntry): AppendEntry {
     }),
     receipt: receipt && {
       requestId: receipt.requestId,
-      receipt: storableJson(receipt.receipt as unknown as Json) as unknown as typeof receipt.receipt,
+      receipt: storableJson(
+        receipt.receipt as unknown as Json,
+      ) as unknown as typeof receipt.receipt,
       lastSeq: receipt.lastSeq,
     },
     projection: entry.projection,

@@ -3,8 +3,8 @@ import type { Runbook } from '../../src/runbook/runbook.ts';
 const MOST = 1_000;
 
 /**
- * Runbook versions that were read, the newest used last. A version never changes, so it is read once, and all instances
- * of it share one object.
+ * Runbook versions that were read, the newest used last. A version never changes, so it is read
+ * once, and all instances of it share one object.
  */
 export class KnownRunbooks {
   readonly #read: (runbookId: string, version: number) => Promise<Runbook | undefined>;

@@ -18,7 +18,9 @@ export interface Instance {
 export interface NewReceipt {
   requestId: string;
   receipt: Receipt;
-  /** The last seq that the receipt rests on (0 for an empty log); refused if the log has moved on. */
+  /**
+   * The last seq that the receipt rests on (0 for an empty log); refused if the log has moved on.
+   */
   lastSeq: number;
 }
 
@@ -28,14 +30,19 @@ export interface Projection {
   nextCellId: string | null;
 }
 
-/** One write to an instance's log: rows with consecutive seqs, a receipt, or both, all or nothing. */
+/**
+ * One write to an instance's log: rows with consecutive seqs, a receipt, or both, all or nothing.
+ */
 export interface AppendEntry {
   instanceId: string;
   fencingToken: FencingToken;
   replicaId: string;
   rows: readonly NewRow[];
   receipt?: NewReceipt | undefined;
-  /** Left out: the line is written later, by {@link Log.project}. Never left out with an intent: a sweep goes by it. */
+  /**
+   * Left out: the line is written later, by {@link Log.project}. Never left out with an intent: a
+   * sweep goes by it.
+   */
   projection?: Projection | undefined;
 }
 
@@ -49,8 +56,9 @@ export interface ProjectionLine {
 /**
  * What became of an append.
  *
- * `unknown` is not a failure: the write may have committed, or may still be on its way. It is settled by sending
- * the very same entry again until the answer is one of the others; sending it again is always safe.
+ * `unknown` is not a failure: the write may have committed, or may still be on its way. It is
+ * settled by sending the very same entry again until the answer is one of the others; sending it
+ * again is always safe.
  */
 export type AppendOutcome =
   | { kind: 'appended'; rows: Row[] }
@@ -95,7 +103,10 @@ export interface Claim {
   recordedAt: string;
 }
 
-/** Everything that is known of an instance at one moment: log first, then receipts, or both in one statement. */
+/**
+ * Everything that is known of an instance at one moment: log first, then receipts, or both in one
+ * statement.
+ */
 export interface Snapshot {
   instance: Instance;
   runbook: Runbook;
@@ -123,13 +134,15 @@ export interface Unsettled {
 }
 
 /**
- * What the advancer needs of the log. Reads throw {@link LogUnavailable} when Postgres cannot be asked;
- * `append` never throws it, it answers `unknown`.
+ * What the advancer needs of the log. Reads throw {@link LogUnavailable} when Postgres cannot be
+ * asked; `append` never throws it, it answers `unknown`.
  */
 export interface Log {
   /** A runbook's version, or its newest one; undefined when there is none. */
   runbook(runbookId: string, version?: number): Promise<Runbook | undefined>;
-  /** Stores an immutable version; the same content again is `exists`, other content is `conflict`. */
+  /**
+   * Stores an immutable version; the same content again is `exists`, other content is `conflict`.
+   */
   pushRunbook(runbook: Runbook): Promise<'created' | 'exists' | 'conflict'>;
   /** Every runbook version, newest first within an id. */
   runbooks(): Promise<{ runbookId: string; version: number; digest: string; recordedAt: string }[]>;
@@ -146,7 +159,12 @@ export interface Log {
   receipt(requestId: string): Promise<Receipt | undefined>;
   append(entry: AppendEntry): Promise<AppendOutcome>;
   /** Records the next revision of a claim. */
-  claim(claim: { claimId: string; status: string; agentId: string; evidence: Json }): Promise<Claim>;
+  claim(claim: {
+    claimId: string;
+    status: string;
+    agentId: string;
+    evidence: Json;
+  }): Promise<Claim>;
   claimStatus(claimId: string): Promise<Claim | undefined>;
   /** Evidence for one attempt, oldest first. */
   lateOutcomes(instanceId: string, cellId: string, attempt: number): Promise<LateOutcome[]>;
@@ -156,12 +174,16 @@ export interface Log {
   /** The highest token in the log; 0 for an empty one. */
   highestToken(): Promise<FencingToken>;
   /**
-   * Instances whose projection says `running` or `in_doubt` and has not moved for `quietMs`, oldest first.
+   * Instances whose projection says `running` or `in_doubt` and has not moved for `quietMs`, oldest
+   * first.
    *
    * @param after where an earlier page ended
    */
   unsettled(limit: number, quietMs: number, after?: Unsettled): Promise<Unsettled[]>;
-  /** Writes lines of the projection, of instances at rest; one whose log has moved on, or is being appended to, stays as it is. */
+  /**
+   * Writes lines of the projection, of instances at rest; one whose log has moved on, or is being
+   * appended to, stays as it is.
+   */
   project(lines: readonly ProjectionLine[]): Promise<void>;
   list(filter: {
     status?: string;
@@ -174,7 +196,9 @@ export interface Log {
   close(): Promise<void>;
 }
 
-/** Postgres could not be reached or did not answer in time; nothing is known to have been written. */
+/**
+ * Postgres could not be reached or did not answer in time; nothing is known to have been written.
+ */
 export class LogUnavailable extends Error {
   override readonly name = 'LogUnavailable';
 }

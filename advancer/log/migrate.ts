@@ -7,7 +7,10 @@ import type { RolePasswords } from './roles.ts';
 
 /** What to migrate. */
 export interface MigrateOptions {
-  /** Of `leasehold_owner`, of a member of it, or of a role that may create roles; the last creates both roles too. */
+  /**
+   * Of `leasehold_owner`, of a member of it, or of a role that may create roles; the last creates
+   * both roles too.
+   */
   url: string;
   /** Recorded at the first time; another one is refused from then on. */
   namespace: string;
@@ -25,7 +28,10 @@ export interface MigrateReport {
   namespace: string;
 }
 
-/** The database is another namespace's, was migrated by other files, or this role may not migrate it. */
+/**
+ * The database is another namespace's, was migrated by other files, or this role may not migrate
+ * it.
+ */
 export class MigrationRefused extends Error {
   override readonly name = 'MigrationRefused';
 }
@@ -34,13 +40,16 @@ export class MigrationRefused extends Error {
 const MIGRATION_LOCK = 5_498_620_917_342;
 
 /**
- * Brings a database's schema up to date: all pending migrations in one transaction, or none. Doing it twice, or
- * from several places at once, is harmless.
+ * Brings a database's schema up to date: all pending migrations in one transaction, or none. Doing
+ * it twice, or from several places at once, is harmless.
  *
  * @throws MigrationRefused with what to do about it; errors of `pg` otherwise
  */
 export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
-  const client = new Client({ connectionString: options.url, application_name: 'leasehold-migrate' });
+  const client = new Client({
+    connectionString: options.url,
+    application_name: 'leasehold-migrate',
+  });
   client.on('error', () => undefined);
   await client.connect();
   try {
@@ -108,11 +117,10 @@ async function bringUpToDate(client: Client, options: MigrateOptions): Promise<M
       );
     }
     await client.query(one.sql);
-    await client.query('insert into leasehold.migrations (version, name, checksum) values ($1, $2, $3)', [
-      one.version,
-      one.name,
-      one.checksum,
-    ]);
+    await client.query(
+      'insert into leasehold.migrations (version, name, checksum) values ($1, $2, $3)',
+      [one.version, one.name, one.checksum],
+    );
     applied.push(label);
     version = one.version;
   }
@@ -143,7 +151,9 @@ async function claimNamespace(client: Client, namespace: string): Promise<void> 
   await client.query('insert into leasehold.meta (namespace) values ($1) on conflict do nothing', [
     namespace,
   ]);
-  const { rows } = await client.query<{ namespace: string }>('select namespace from leasehold.meta');
+  const { rows } = await client.query<{ namespace: string }>(
+    'select namespace from leasehold.meta',
+  );
   const recorded = rows[0]!.namespace;
   if (recorded !== namespace) throw new MigrationRefused(otherNamespace(recorded, namespace));
 }

@@ -28,11 +28,14 @@ export function shippedMigrations(): Migration[] {
   const files = readdirSync(FOLDER)
     .filter((file) => file.endsWith('.sql'))
     .sort();
-  if (files.length === 0) throw new Error(`no migrations in ${FOLDER.pathname}: this installation is broken`);
+  if (files.length === 0)
+    throw new Error(`no migrations in ${FOLDER.pathname}: this installation is broken`);
   return files.map((file, index) => {
     const [, number, name] = FILE_NAME.exec(file) ?? [];
     if (number === undefined || name === undefined || Number(number) !== index + 1) {
-      throw new Error(`migration ${file} should be number ${index + 1}, named like 0001_tables.sql`);
+      throw new Error(
+        `migration ${file} should be number ${index + 1}, named like 0001_tables.sql`,
+      );
     }
     return migration(Number(number), name, readFileSync(new URL(file, FOLDER), 'utf8'));
   });

@@ -18,17 +18,19 @@ export interface ReadBack {
 /**
  * Why an entry was refused, by what stands in its place.
  *
- * First whether it stands already (an earlier send of it had committed), then what ends the request (its receipt),
- * then what ends the term (a higher token), then what asks for another try (somebody else's row).
+ * First whether it stands already (an earlier send of it had committed), then what ends the request
+ * (its receipt), then what ends the term (a higher token), then what asks for another try (somebody
+ * else's row).
  *
- * @throws Error when nothing that stands there explains the refusal: the entry breaks the chain rule, which is a bug
- * of whoever made it
+ * @throws Error when nothing that stands there explains the refusal: the entry breaks the chain
+ *   rule, which is a bug of whoever made it
  */
 export function judgeRefused(entry: AppendEntry, found: ReadBack, cause: unknown): AppendOutcome {
   const stands = new Map(found.rows.map((row) => [row.seq, row]));
   const mine = entry.rows.map((row) => stands.get(row.seq)).filter((row) => row !== undefined);
   const rowsStand =
-    mine.length === entry.rows.length && entry.rows.every((row, index) => sameAppend(row, mine[index]!));
+    mine.length === entry.rows.length &&
+    entry.rows.every((row, index) => sameAppend(row, mine[index]!));
   const receipt = found.receipts.find((one) => one.requestId === entry.receipt?.requestId)?.receipt;
   const receiptStands =
     entry.receipt === undefined ||
@@ -36,7 +38,8 @@ export function judgeRefused(entry: AppendEntry, found: ReadBack, cause: unknown
   if (rowsStand && receiptStands) return { kind: 'already_recorded', rows: mine };
 
   const [anyReceipt] = found.receipts;
-  if (anyReceipt !== undefined) return { kind: 'receipted', receipt: receipt ?? anyReceipt.receipt };
+  if (anyReceipt !== undefined)
+    return { kind: 'receipted', receipt: receipt ?? anyReceipt.receipt };
 
   const { newest } = found;
   if (newest !== undefined && newest.fencingToken > entry.fencingToken) {

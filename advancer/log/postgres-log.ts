@@ -33,7 +33,13 @@ import type { InstanceReading, ReadingWanted } from './sql/instances.ts';
 import type { ListFilter } from './sql/projection.ts';
 import { receiptOf } from './sql/receipts.ts';
 import { highestToken, newestRow, rowsAfter } from './sql/rows.ts';
-import { insertRunbook, listRunbooks, readDigest, readRunbook, runbookDigest } from './sql/runbooks.ts';
+import {
+  insertRunbook,
+  listRunbooks,
+  readDigest,
+  readRunbook,
+  runbookDigest,
+} from './sql/runbooks.ts';
 
 /** How to open the log. */
 export interface LogOptions {
@@ -43,19 +49,29 @@ export interface LogOptions {
   replicaId?: string | undefined;
   /** Must be the one that `migrate` recorded; {@link Log.check} sees to it. */
   namespace: string;
-  /** How long a statement may stay unanswered; the server gives it up after three quarters of it. Default 2000. */
+  /**
+   * How long a statement may stay unanswered; the server gives it up after three quarters of it.
+   * Default 2000.
+   */
   appendTimeoutMs?: number | undefined;
 }
 
 /**
- * Everything here is looked up by a key, or read along one. Without these the planner would go by what it believes of tables
- * that it has no statistics of yet, and keep to that plan while they grow: it would scan a table for each row of it.
+ * Everything here is looked up by a key, or read along one. Without these the planner would go by
+ * what it believes of tables that it has no statistics of yet, and keep to that plan while they
+ * grow: it would scan a table for each row of it.
  */
 const BY_KEY = ['enable_seqscan=off', 'enable_hashjoin=off', 'enable_mergejoin=off'];
-/** What single rows are appended by is the same for all; along which key to list depends on what is asked for. */
+/**
+ * What single rows are appended by is the same for all; along which key to list depends on what is
+ * asked for.
+ */
 const ALWAYS_ALIKE = 'plan_cache_mode=force_generic_plan';
 
-/** Every revision of a claim that another writer takes first is progress, so this many in a row never happens. */
+/**
+ * Every revision of a claim that another writer takes first is progress, so this many in a row
+ * never happens.
+ */
 const MAX_CLAIM_TRIES = 1000;
 
 /** Opens the log. Connections are made as they are needed, so this neither waits nor fails. */
@@ -69,8 +85,8 @@ type Read = { reading: InstanceReading | undefined } | { failed: unknown };
 export class PostgresLog implements Log {
   readonly #namespace: string;
   /**
-   * Appends have connections of their own, so that a flood of reads cannot make them wait: one more than there are groups
-   * under way, for what is sent alone.
+   * Appends have connections of their own, so that a flood of reads cannot make them wait: one more
+   * than there are groups under way, for what is sent alone.
    */
   readonly #writes: Connections;
   readonly #reads: Connections;
@@ -82,7 +98,8 @@ export class PostgresLog implements Log {
     const queryTimeoutMs = options.appendTimeoutMs ?? 2000;
     const common = {
       url: options.url,
-      applicationName: options.replicaId === undefined ? 'leasehold' : `leasehold-${options.replicaId}`,
+      applicationName:
+        options.replicaId === undefined ? 'leasehold' : `leasehold-${options.replicaId}`,
       queryTimeoutMs,
       statementTimeoutMs: Math.ceil(queryTimeoutMs * 0.75),
       connectTimeoutMs: queryTimeoutMs,
@@ -98,7 +115,9 @@ export class PostgresLog implements Log {
     this.#readings = new Batches({ maxItems: 64, maxInFlight: 2, defer: setImmediate }, (wanted) =>
       this.#readTogether(wanted),
     );
-    this.#runbooks = new KnownRunbooks((runbookId, version) => readRunbook(this.#reads, runbookId, version));
+    this.#runbooks = new KnownRunbooks((runbookId, version) =>
+      readRunbook(this.#reads, runbookId, version),
+    );
   }
 
   append(entry: AppendEntry): Promise<AppendOutcome> {
@@ -123,12 +142,16 @@ export class PostgresLog implements Log {
     );
   }
 
-  /** One that cannot be read (a broken row, one that is too large) fails the statement of all: alone, each has its own. */
+  /**
+   * One that cannot be read (a broken row, one that is too large) fails the statement of all:
+   * alone, each has its own.
+   */
   async #readTogether(wanted: ReadingWanted[]): Promise<Read[]> {
     try {
       return (await readLogs(this.#reads, wanted)).map((reading) => ({ reading }));
     } catch (failed) {
-      if (wanted.length === 1 || failed instanceof LogUnavailable) return wanted.map(() => ({ failed }));
+      if (wanted.length === 1 || failed instanceof LogUnavailable)
+        return wanted.map(() => ({ failed }));
       return (await Promise.all(wanted.map((one) => this.#readTogether([one])))).flat();
     }
   }
@@ -157,15 +180,22 @@ export class PostgresLog implements Log {
     const stored = storableJson(runbook as unknown as Json) as unknown as Runbook;
     const digest = runbookDigest(stored);
     if (await insertRunbook(this.#reads, stored, digest)) return 'created';
-    return (await readDigest(this.#reads, stored.runbook, stored.version)) === digest ? 'exists' : 'conflict';
+    return (await readDigest(this.#reads, stored.runbook, stored.version)) === digest
+      ? 'exists'
+      : 'conflict';
   }
 
-  runbooks(): Promise<{ runbookId: string; version: number; digest: string; recordedAt: string }[]> {
+  runbooks(): Promise<
+    { runbookId: string; version: number; digest: string; recordedAt: string }[]
+  > {
     return listRunbooks(this.#reads);
   }
 
   async startInstance(instance: Instance): Promise<{ instance: Instance; created: boolean }> {
-    const created = await insertInstance(this.#reads, { ...instance, inputs: storableJson(instance.inputs) });
+    const created = await insertInstance(this.#reads, {
+      ...instance,
+      inputs: storableJson(instance.inputs),
+    });
     if (created !== undefined) return { instance: created, created: true };
     const stored = await readInstance(this.#reads, instance.instanceId);
     if (stored !== undefined) return { instance: stored, created: false };
@@ -174,7 +204,12 @@ export class PostgresLog implements Log {
     );
   }
 
-  async claim(claim: { claimId: string; status: string; agentId: string; evidence: Json }): Promise<Claim> {
+  async claim(claim: {
+    claimId: string;
+    status: string;
+    agentId: string;
+    evidence: Json;
+  }): Promise<Claim> {
     const next = { ...claim, evidence: storableJson(claim.evidence) };
     for (let attempt = 0; attempt < MAX_CLAIM_TRIES; attempt += 1) {
       const recorded = await insertNextClaim(this.#reads, next);
@@ -218,7 +253,10 @@ export class PostgresLog implements Log {
     return instanceIdsAfter(this.#reads, after, limit);
   }
 
-  /** Puts what was derived at `lastSeq` into the projection; nothing happens when the log has moved on. */
+  /**
+   * Puts what was derived at `lastSeq` into the projection; nothing happens when the log has moved
+   * on.
+   */
   putProjection(instanceId: string, lastSeq: number, projection: Projection): Promise<void> {
     return putProjection(this.#reads, instanceId, lastSeq, projection);
   }
@@ -228,12 +266,15 @@ export class PostgresLog implements Log {
   }
 
   /**
-   * {@link Log.check}, and opens all connections that it may use and prepares them for what a burst will ask of them, so that
-   * it has to wait for neither.
+   * {@link Log.check}, and opens all connections that it may use and prepares them for what a burst
+   * will ask of them, so that it has to wait for neither.
    */
   async open(): Promise<void> {
     await this.check();
-    await Promise.all([prepareAppends(this.#writes), this.#reads.onAll(() => readLogs(this.#reads, []))]);
+    await Promise.all([
+      prepareAppends(this.#writes),
+      this.#reads.onAll(() => readLogs(this.#reads, [])),
+    ]);
   }
 
   async close(): Promise<void> {

@@ -10,8 +10,8 @@ export interface RebuildSource {
 const PAGE = 500;
 
 /**
- * Derives every instance's projection anew from its log, one instance at a time in the order of their ids; replicas
- * may go on working meanwhile.
+ * Derives every instance's projection anew from its log, one instance at a time in the order of
+ * their ids; replicas may go on working meanwhile.
  *
  * @param derive what the projection should say of an instance
  * @returns how many instances were read

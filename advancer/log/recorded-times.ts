@@ -1,6 +1,9 @@
 import { Connections } from './connections.ts';
 
-/** When receipts, late outcomes and refusals were recorded: what a timeline shows and no rule needs. ISO 8601. */
+/**
+ * When receipts, late outcomes and refusals were recorded: what a timeline shows and no rule needs.
+ * ISO 8601.
+ */
 export interface RecordedTimes {
   /** By request id. */
   receipts: ReadonlyMap<string, string>;
@@ -40,7 +43,10 @@ export async function recordedTimes(url: string, prefix: string): Promise<Record
     );
   try {
     const receipts = await lines('requests', 'request_id');
-    const late = await lines('late_outcomes', `concat_ws('/', instance_id, cell_id, attempt, kind)`);
+    const late = await lines(
+      'late_outcomes',
+      `concat_ws('/', instance_id, cell_id, attempt, kind)`,
+    );
     const refusals = await lines(
       'refusals',
       `concat_ws('/', instance_id, seq, fencing_token, replica_id, kind)`,

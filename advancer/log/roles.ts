@@ -20,9 +20,11 @@ export function urlAs(url: string, role: string, password?: string): string {
 }
 
 /**
- * Creates the two roles if they are missing, and lets the owner create schemas in the URL's database.
+ * Creates the two roles if they are missing, and lets the owner create schemas in the URL's
+ * database.
  *
- * Roles belong to the whole server: other databases' runs may create them at the same moment, which is fine.
+ * Roles belong to the whole server: other databases' runs may create them at the same moment, which
+ * is fine.
  *
  * @param url of a superuser, or of a role that may create roles and owns the database
  */
@@ -41,18 +43,28 @@ export async function ensureRoles(url: string, passwords: RolePasswords = {}): P
 export async function ensureRolesOn(client: Client, passwords: RolePasswords): Promise<void> {
   await createRole(client, OWNER_ROLE, passwords.owner);
   await createRole(client, APP_ROLE, passwords.app);
-  const { rows } = await client.query<{ database: string }>('select current_database() as database');
+  const { rows } = await client.query<{ database: string }>(
+    'select current_database() as database',
+  );
   const database = escapeIdentifier(rows[0]!.database);
-  await whileOthersDoTheSame(client, `grant connect, create on database ${database} to ${OWNER_ROLE}`);
+  await whileOthersDoTheSame(
+    client,
+    `grant connect, create on database ${database} to ${OWNER_ROLE}`,
+  );
   await whileOthersDoTheSame(client, `grant connect on database ${database} to ${APP_ROLE}`);
   // Who is no superuser must be a member of the owner to act as the owner.
   const member = await client.query<{ member: boolean }>(
     `select pg_has_role(current_user, '${OWNER_ROLE}', 'MEMBER') as member`,
   );
-  if (!member.rows[0]!.member) await whileOthersDoTheSame(client, `grant ${OWNER_ROLE} to current_user`);
+  if (!member.rows[0]!.member)
+    await whileOthersDoTheSame(client, `grant ${OWNER_ROLE} to current_user`);
 }
 
-async function createRole(client: Client, role: string, password: string | undefined): Promise<void> {
+async function createRole(
+  client: Client,
+  role: string,
+  password: string | undefined,
+): Promise<void> {
   await client.query(
     `do $$ begin
        create role ${role} login;

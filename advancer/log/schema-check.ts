@@ -5,7 +5,10 @@ import { shippedMigrations } from './migration-files.ts';
 import type { Migration } from './migration-files.ts';
 import { readSchemaState } from './sql/append.ts';
 
-/** The database answers, but is not one that this program may write to; the message says how to mend it. */
+/**
+ * The database answers, but is not one that this program may write to; the message says how to mend
+ * it.
+ */
 export class LogMismatch extends Error {
   override readonly name = 'LogMismatch';
 }
@@ -16,8 +19,8 @@ export class ForeignNamespace extends LogMismatch {}
 let shipped: Migration[] | undefined;
 
 /**
- * Resolves when the database has this program's schema and belongs to the namespace. A newer schema will do:
- * migrations run before the replicas are replaced, and keep what older ones need.
+ * Resolves when the database has this program's schema and belongs to the namespace. A newer schema
+ * will do: migrations run before the replicas are replaced, and keep what older ones need.
  *
  * @throws LogMismatch when it does not fit; ForeignNamespace when it never will
  * @throws LogUnavailable when Postgres does not answer
@@ -29,7 +32,8 @@ export async function checkSchema(db: Queryable, namespace: string): Promise<voi
   if (state.namespace === null) {
     throw new LogMismatch('the database has no namespace yet: run `leasehold migrate`');
   }
-  if (state.namespace !== namespace) throw new ForeignNamespace(otherNamespace(state.namespace, namespace));
+  if (state.namespace !== namespace)
+    throw new ForeignNamespace(otherNamespace(state.namespace, namespace));
   shipped ??= shippedMigrations();
   for (const one of shipped) {
     const applied = state.applied.find((other) => other.version === one.version);
@@ -54,7 +58,10 @@ function notReadable(cause: { code: string; message: string }): LogMismatch {
     cause.code === '42501'
       ? 'connect as leasehold_app (LEASEHOLD_DATABASE_URL), or run `leasehold migrate` to grant it its rights'
       : 'run `leasehold migrate`';
-  return new LogMismatch(`the database has no readable leasehold schema (${cause.message}): ${mend}`, {
-    cause,
-  });
+  return new LogMismatch(
+    `the database has no readable leasehold schema (${cause.message}): ${mend}`,
+    {
+      cause,
+    },
+  );
 }

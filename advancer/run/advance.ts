@@ -21,7 +21,10 @@ export interface AdvanceRequest {
 
 /** How a request stands with those who wait for it, while it is served. */
 export interface Standing {
-  /** Whether it has waited before it was served, so that somebody else may have answered it meanwhile. */
+  /**
+   * Whether it has waited before it was served, so that somebody else may have answered it
+   * meanwhile.
+   */
   readonly remembered: boolean;
   /** Whether another replica has answered it: what is done for it from now on, nobody waits for. */
   readonly answeredElsewhere: boolean;
@@ -46,12 +49,12 @@ export type Walked = Handled | { kind: 'stale' };
 const LOOK_AGAIN_MS = 200;
 
 /**
- * Moves an instance forward for one request, until it completes, parks, halts, is in doubt, or the request's cells are
- * used up. What the log already holds under this request id counts: a request that another replica had begun goes on
- * where it stood.
+ * Moves an instance forward for one request, until it completes, parks, halts, is in doubt, or the
+ * request's cells are used up. What the log already holds under this request id counts: a request
+ * that another replica had begun goes on where it stood.
  *
- * @param early answers the request before the walk ends; from then on the walk begins nothing, for its agent was told
- *   that nothing was run
+ * @param early answers the request before the walk ends; from then on the walk begins nothing, for
+ *   its agent was told that nothing was run
  * @param standing once it is answered elsewhere nothing is waited for any more
  */
 export async function advance(
@@ -78,7 +81,10 @@ export async function advance(
         const expired = context.clock.wallMs() > request.expiresAtMs;
         if (!(mine || request.wait) || expired) {
           const inFlight = inFlightOf(step.open);
-          return { kind: 'receipt', receipt: receiptOf(context, term, request, 'in_flight', { inFlight }) };
+          return {
+            kind: 'receipt',
+            receipt: receiptOf(context, term, request, 'in_flight', { inFlight }),
+          };
         }
         // The same id joins the run under way, wherever it is.
         const own = context.attempts.get(request.instanceId, step.open.cellId, step.open.attempt);
@@ -116,7 +122,10 @@ export async function advance(
           // What is known is written before the wait, not after it.
           const commit = await term.commit();
           if (commit.kind !== 'committed') return walkedBy(request, commit);
-          await context.clock.sleep(step.backoffMs, AbortSignal.any([context.draining, term.holding.signal]));
+          await context.clock.sleep(
+            step.backoffMs,
+            AbortSignal.any([context.draining, term.holding.signal]),
+          );
         }
         const result = await runAttempt(context, term, step, whom, () =>
           early.give({
@@ -173,7 +182,10 @@ function spent(term: Term, request: AdvanceRequest): boolean {
   if (steps.length < request.maxCells) return false;
   const through = new Set(
     steps
-      .filter(({ kind, cellId }) => (kind === 'completed' || kind === 'decided') && isThrough(term, cellId))
+      .filter(
+        ({ kind, cellId }) =>
+          (kind === 'completed' || kind === 'decided') && isThrough(term, cellId),
+      )
       .map(({ cellId }) => cellId),
   );
   return through.size >= request.maxCells;
@@ -189,7 +201,8 @@ function outOfOrder(context: RunContext, term: Term, request: AdvanceRequest): R
   // A cell that this very request has touched was next when it began.
   const steps = term.course.state.stepsByRequest.get(request.requestId) ?? [];
   if (steps.some((step) => step.cellId === cellId)) return undefined;
-  const expected = term.nextCellId === null ? 'no cell is left' : `the next cell is ${term.nextCellId}`;
+  const expected =
+    term.nextCellId === null ? 'no cell is left' : `the next cell is ${term.nextCellId}`;
   const message = `cellId: ${cellId} is not next, ${expected}`;
   return receiptOf(context, term, request, 'out_of_order', {
     error: { code: 'out_of_order', message, field: 'cellId' },

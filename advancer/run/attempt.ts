@@ -22,12 +22,14 @@ export type AttemptResult =
 /**
  * Runs one attempt of an exec cell: intent, check, effect, outcome.
  *
- * The intent is committed before the effect begins, and the holding's trust is checked synchronously before the intent
- * and again just before the effect. A check that fails after the intent closes the attempt as `not_started`: to do
- * nothing would leave it open for ever, and a plain interruption would be a false doubt.
+ * The intent is committed before the effect begins, and the holding's trust is checked
+ * synchronously before the intent and again just before the effect. A check that fails after the
+ * intent closes the attempt as `not_started`: to do nothing would leave it open for ever, and a
+ * plain interruption would be a false doubt.
  *
- * @param onSlow called when the intent stays unknown for long, or Postgres is found to be away: the request is then
- *   answered `unavailable`, and the effect will not run even if the intent turns out to stand
+ * @param onSlow called when the intent stays unknown for long, or Postgres is found to be away: the
+ *   request is then answered `unavailable`, and the effect will not run even if the intent turns
+ *   out to stand
  */
 export async function runAttempt(
   context: RunContext,
@@ -64,16 +66,21 @@ export async function runAttempt(
     if (context.failpoint !== undefined) await context.failpoint('after_intent', place);
     const whyNot = whyNotBegun(context, holding, inHand, abandoned);
     if (whyNot !== undefined) {
-      // Whoever asked has replaced this term: if it went on, each would call off what the other begins.
+      // Whoever asked has replaced this term: if it went on, each would call off what the other
+      // begins.
       if (context.attempts.renounced(inHand)) context.leases.supersede(holding);
       proposeNotStarted(term, step, whom, whyNot);
       return { kind: 'closed' };
     }
     begun = true;
-    const outcome = await context.effects.run(cell, effectContext(term, cell.id, attempt, whom.requestId), {
-      lease: holding,
-      abort: context.abort,
-    });
+    const outcome = await context.effects.run(
+      cell,
+      effectContext(term, cell.id, attempt, whom.requestId),
+      {
+        lease: holding,
+        abort: context.abort,
+      },
+    );
     if (context.failpoint !== undefined) await context.failpoint('after_effect', place);
     proposeOutcome(term, step, outcome, whom);
   } catch (cause) {
@@ -129,7 +136,10 @@ async function commitIntent(
 async function stillNewest(context: RunContext, term: Term): Promise<boolean> {
   for (;;) {
     try {
-      return (await context.log.rowsAfter(term.holding.instanceId, term.course.state.lastSeq)).length === 0;
+      return (
+        (await context.log.rowsAfter(term.holding.instanceId, term.course.state.lastSeq)).length ===
+        0
+      );
     } catch (cause) {
       context.logTrouble(cause);
       await context.clock.sleep(250);
@@ -146,7 +156,13 @@ function proposeOutcome(
   const { cell, attempt } = step;
   switch (outcome.kind) {
     case 'completed':
-      term.propose('completed', cell.id, attempt, { output: outcome.output, detail: outcome.detail }, whom);
+      term.propose(
+        'completed',
+        cell.id,
+        attempt,
+        { output: outcome.output, detail: outcome.detail },
+        whom,
+      );
       return;
     case 'failed': {
       const error: JsonObject = { message: outcome.error.message };
@@ -157,7 +173,8 @@ function proposeOutcome(
       return;
     }
     case 'unknown':
-      if (outcome.detail['notBegun'] === true) proposeNotStarted(term, step, whom, 'ended before it began');
+      if (outcome.detail['notBegun'] === true)
+        proposeNotStarted(term, step, whom, 'ended before it began');
       else proposeInterrupted(term, step, outcome.reason, outcome.detail, whom);
   }
 }
@@ -172,14 +189,23 @@ function proposeInterrupted(
   term.propose('interrupted', step.cell.id, step.attempt, { reason, detail }, whom);
 }
 
-/** The effect never began, and its own process says so: it may be run again, whatever the cell's policy. */
+/**
+ * The effect never began, and its own process says so: it may be run again, whatever the cell's
+ * policy.
+ */
 function proposeNotStarted(
   term: Term,
   step: Extract<NextStep, { do: 'start' }>,
   whom: OnBehalfOf,
   why: string,
 ): void {
-  term.propose('interrupted', step.cell.id, step.attempt, { reason: 'not_started', detail: why }, whom);
+  term.propose(
+    'interrupted',
+    step.cell.id,
+    step.attempt,
+    { reason: 'not_started', detail: why },
+    whom,
+  );
   const body: JsonObject = { as: 'rerun', by: '@policy', reason: 'the effect never began' };
   term.propose('decided', step.cell.id, step.attempt, body, whom);
 }

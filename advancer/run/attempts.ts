@@ -2,7 +2,10 @@ import { ChurnMap } from '../../src/transient-map.ts';
 
 /** One attempt that this process has in hand. */
 export interface AttemptInHand {
-  /** Names it among all attempts. One text for all look-ups: the engine computes the hash of a text once. */
+  /**
+   * Names it among all attempts. One text for all look-ups: the engine computes the hash of a text
+   * once.
+   */
   readonly key: string;
   readonly instanceId: string;
   readonly cellId: string;
@@ -15,7 +18,10 @@ export interface AttemptInHand {
   readonly begun: boolean;
 }
 
-/** What a process says of an attempt. Each but `runs` is a promise that it will not begin the effect from now on. */
+/**
+ * What a process says of an attempt. Each but `runs` is a promise that it will not begin the effect
+ * from now on.
+ */
 export type Said =
   /** It runs it, or has an outcome in hand that is not in the log yet. */
   | 'runs'
@@ -72,9 +78,9 @@ class Entry implements AttemptInHand {
 }
 
 /**
- * Which attempts this process runs: registered per process, not per holding, from before `started` is sent until its
- * closing row is definite, since an attempt outlives the term it was begun under. An outcome in hand that is not yet
- * in the log counts as running.
+ * Which attempts this process runs: registered per process, not per holding, from before `started`
+ * is sent until its closing row is definite, since an attempt outlives the term it was begun under.
+ * An outcome in hand that is not yet in the log counts as running.
  *
  * What was renounced to another replica, which saw its `started` in the log, is never begun.
  */
@@ -83,7 +89,8 @@ export class Attempts {
   readonly #renounced = new Map<string, Exclude<Said, 'runs'>>();
 
   /**
-   * Takes an attempt in hand; undefined when this process has it already, or has promised not to run it.
+   * Takes an attempt in hand; undefined when this process has it already, or has promised not to
+   * run it.
    *
    * @param onGivenUp called when it is given up before its effect has begun: see {@link giveUp}
    */
@@ -101,7 +108,9 @@ export class Attempts {
     return entry;
   }
 
-  /** Says that the effect begins now. False: it was given up or renounced meanwhile, and must not. */
+  /**
+   * Says that the effect begins now. False: it was given up or renounced meanwhile, and must not.
+   */
   begin(attempt: AttemptInHand): boolean {
     const entry = this.#inHand.get(attempt.key);
     if (entry === undefined || entry.givenUp || this.renounced(attempt)) return false;
@@ -114,7 +123,9 @@ export class Attempts {
     return this.#renounced.has(key);
   }
 
-  /** Lets an attempt go: its closing row is definite, or its `started` definitely is not in the log. */
+  /**
+   * Lets an attempt go: its closing row is definite, or its `started` definitely is not in the log.
+   */
   end({ key }: AttemptInHand): void {
     this.#inHand.get(key)?.finish();
     this.#inHand.delete(key);
@@ -126,8 +137,9 @@ export class Attempts {
   }
 
   /**
-   * Answers whoever finds the attempt open whether this process runs it. One in hand whose effect has not begun is
-   * renounced to a later term only: others that ask are themselves the ones that were replaced.
+   * Answers whoever finds the attempt open whether this process runs it. One in hand whose effect
+   * has not begun is renounced to a later term only: others that ask are themselves the ones that
+   * were replaced.
    *
    * @param fencingToken the token of whoever asks, where it says so
    */
@@ -141,8 +153,9 @@ export class Attempts {
   }
 
   /**
-   * Gives up every attempt whose effect has not begun, since nobody knows when their intents will be definite. Binds nobody
-   * beyond that: should the intent turn out not to be in the log, the attempt of that number is still to be made.
+   * Gives up every attempt whose effect has not begun, since nobody knows when their intents will
+   * be definite. Binds nobody beyond that: should the intent turn out not to be in the log, the
+   * attempt of that number is still to be made.
    */
   giveUp(): void {
     for (const entry of this.#inHand.values()) {

@@ -60,8 +60,14 @@ export interface RunContext {
   readonly failpoint: Failpoint | undefined;
   readonly logger: Logger;
   readonly count: (event: Counted) => void;
-  /** Asks another replica whether it runs an attempt, for so many milliseconds; its "no" is binding. */
-  readonly askPeer: (replicaId: string, about: PeerQuestion, timeoutMs: number) => Promise<PeerAnswer>;
+  /**
+   * Asks another replica whether it runs an attempt, for so many milliseconds; its "no" is binding.
+   */
+  readonly askPeer: (
+    replicaId: string,
+    about: PeerQuestion,
+    timeoutMs: number,
+  ) => Promise<PeerAnswer>;
   /** Tells the world what was committed; best effort. */
   readonly announce: (committed: Committed) => void;
   /** Asks whoever holds the instance to settle it; best effort. */
@@ -74,10 +80,19 @@ export interface RunContext {
   readonly draining: AbortSignal;
   /** Fires when the drain's time is up: attempts under way are aborted. */
   readonly abort: AbortSignal;
-  /** How long an intent may stay unknown before its request is answered `unavailable`, in milliseconds. */
+  /**
+   * How long an intent may stay unknown before its request is answered `unavailable`, in
+   * milliseconds.
+   */
   readonly appendPatienceMs: number;
-  /** How long an intent may stay unknown before the replica looks whether Postgres is there, in milliseconds. */
+  /**
+   * How long an intent may stay unknown before the replica looks whether Postgres is there, in
+   * milliseconds.
+   */
   readonly appendSuspectMs: number;
-  /** How long Postgres may stay away with an attempt in hand before the session is ended, in milliseconds. */
+  /**
+   * How long Postgres may stay away with an attempt in hand before the session is ended, in
+   * milliseconds.
+   */
   readonly stepDownAfterMs: number;
 }

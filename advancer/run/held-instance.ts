@@ -4,7 +4,13 @@ import type { Holding } from '../../src/lease/holding.ts';
 import type { DecideMessage, ReplyError } from '../../src/request/messages.ts';
 import { isRecorded, type InFlight, type Receipt } from '../../src/request/receipt.ts';
 import type { Verdict } from '../../src/execution/row.ts';
-import { advance, type AdvanceRequest, type EarlyAnswer, type Handled, type Standing } from './advance.ts';
+import {
+  advance,
+  type AdvanceRequest,
+  type EarlyAnswer,
+  type Handled,
+  type Standing,
+} from './advance.ts';
 import type { RunContext } from './context.ts';
 import { receiptOf, recordedFor, refusedOutright } from './receipts.ts';
 import { closeAttempt, proposeDecision, settleByEvidence, settleDoubt } from './settle.ts';
@@ -18,8 +24,9 @@ export type Decided =
   | { kind: 'handed_on' };
 
 /**
- * A completed instance is hardly asked for again: up to so many rows its log is sooner read again than kept, since whatever
- * outlives its request has to be looked after by the collector, for as long as the lease is held.
+ * A completed instance is hardly asked for again: up to so many rows its log is sooner read again
+ * than kept, since whatever outlives its request has to be looked after by the collector, for as
+ * long as the lease is held.
  */
 const SHORT_LOG = 64;
 
@@ -55,8 +62,8 @@ class Active {
 }
 
 /**
- * One instance under one holding: its work is done one thing at a time, in the order in which it came. Different
- * instances do not wait for each other.
+ * One instance under one holding: its work is done one thing at a time, in the order in which it
+ * came. Different instances do not wait for each other.
  */
 export class HeldInstance {
   readonly holding: Holding;
@@ -76,8 +83,9 @@ export class HeldInstance {
   /**
    * Handles an advance. The same request id joins the run under way and gets its receipt.
    *
-   * @param standing for one that somebody else may have answered, the receipt is looked for before any other request is
-   *   told that this one is under way; one that is answered elsewhere is in nobody's way
+   * @param standing for one that somebody else may have answered, the receipt is looked for before
+   *   any other request is told that this one is under way; one that is answered elsewhere is in
+   *   nobody's way
    */
   advance(request: AdvanceRequest, standing: Standing = JUST_CAME): Promise<Handled> {
     const underWay = this.#requests.get(request.requestId);
@@ -105,7 +113,10 @@ export class HeldInstance {
     return this.#active !== undefined || this.#requests.size > 0;
   }
 
-  /** Closes and settles what can be settled without a person; says whether anything is left open or in doubt. */
+  /**
+   * Closes and settles what can be settled without a person; says whether anything is left open or
+   * in doubt.
+   */
   settle(): Promise<'settled' | 'unsettled'> {
     return this.#pinned(() => this.#exclusively(() => this.#settle()));
   }
@@ -120,11 +131,12 @@ export class HeldInstance {
   }
 
   /**
-   * Where the log is read, the request's receipt is read with it: what others have answered is not worked on again.
-   * Where it is known already, nobody looks: whatever the walk would write under a request that has its receipt is
-   * refused by the log, which answers with the receipt. Only a refusal writes nothing, so before one is given the log
-   * is asked: for this request's receipt, and for that of the request which is in its way. Others may have answered that one
-   * from the log before this process has read that its own append is done.
+   * Where the log is read, the request's receipt is read with it: what others have answered is not
+   * worked on again. Where it is known already, nobody looks: whatever the walk would write under a
+   * request that has its receipt is refused by the log, which answers with the receipt. Only a
+   * refusal writes nothing, so before one is given the log is asked: for this request's receipt,
+   * and for that of the request which is in its way. Others may have answered that one from the log
+   * before this process has read that its own append is done.
    */
   async #advance(request: AdvanceRequest, standing: Standing): Promise<Handled> {
     const { log, receipts } = this.#context;
@@ -137,7 +149,8 @@ export class HeldInstance {
       this.#read = read;
     } else if (standing.remembered) {
       const recorded = await log.receipt(request.requestId);
-      if (recorded !== undefined) return { kind: 'receipt', receipt: recordedFor(request, recorded) };
+      if (recorded !== undefined)
+        return { kind: 'receipt', receipt: recordedFor(request, recorded) };
     }
     for (;;) {
       const handled = await this.#joinOrWalk(request, standing);
@@ -147,14 +160,16 @@ export class HeldInstance {
         receipts.add(request.requestId, receipt);
         return handled;
       }
-      // One that says so says nothing of the request, and asking now would only make its agent wait.
+      // One that says so says nothing of the request, and asking now would only make its agent
+      // wait.
       if (receipt.outcome === 'unavailable') return handled;
       const inTheWay = receipt.inFlight?.requestId ?? undefined;
       const [recorded, over] = await Promise.all([
         log.receipt(request.requestId),
         inTheWay === undefined ? undefined : log.receipt(inTheWay),
       ]);
-      if (recorded !== undefined) return { kind: 'receipt', receipt: recordedFor(request, recorded) };
+      if (recorded !== undefined)
+        return { kind: 'receipt', receipt: recordedFor(request, recorded) };
       if (over === undefined) return handled;
       // It is over, whatever is known of it here.
       await this.#exclusively(() => Promise.resolve(this.#forget()));
@@ -166,7 +181,8 @@ export class HeldInstance {
     if (active !== undefined && !request.wait) {
       // Which cell it is at can only be said once the log is read.
       const read = await active.read();
-      const receipt = read === undefined ? undefined : this.#busy(request, active, this.#term ?? read);
+      const receipt =
+        read === undefined ? undefined : this.#busy(request, active, this.#term ?? read);
       if (receipt !== undefined) return { kind: 'receipt', receipt };
     }
     const answered = new Promise<Handled>((resolve, reject) => {
@@ -212,8 +228,11 @@ export class HeldInstance {
         return { kind: 'receipt', receipt: refusedOutright(request, 'expired', why) };
       }
       this.#active?.hasRead(term);
-      const walked = await this.#orForget(() => advance(this.#context, term, request, early, standing));
-      if (term.course.state.lastSeq <= SHORT_LOG && nextStep(term.course).do === 'complete') this.#forget();
+      const walked = await this.#orForget(() =>
+        advance(this.#context, term, request, early, standing),
+      );
+      if (term.course.state.lastSeq <= SHORT_LOG && nextStep(term.course).do === 'complete')
+        this.#forget();
       if (walked.kind !== 'stale') return walked;
       this.#forget();
     }
@@ -243,7 +262,10 @@ export class HeldInstance {
         if (step.do !== 'settle') {
           refusal = refused('conflict', `instance ${instanceId} is not in doubt`);
         } else if (await settleByEvidence(this.#context, term, step, whom)) {
-          refusal = refused('conflict', 'the doubt was settled by the outcome that its holder brought late');
+          refusal = refused(
+            'conflict',
+            'the doubt was settled by the outcome that its holder brought late',
+          );
         } else if (step.doubt.cellId !== message.cellId || step.doubt.attempt !== message.attempt) {
           const { cellId, attempt } = step.doubt;
           refusal = refused(
@@ -251,7 +273,10 @@ export class HeldInstance {
             `in doubt is attempt ${attempt} of cell ${cellId}, not the one named`,
           );
         } else if (step.doubt.reason === 'not_started' && message.as !== 'rerun') {
-          refusal = refused('conflict', 'the effect never began, so it can only be run again: as rerun');
+          refusal = refused(
+            'conflict',
+            'the effect never began, so it can only be run again: as rerun',
+          );
         } else {
           const { as, reason, output } = message;
           proposeDecision(term, step, { as, by: message.agentId, reason, output }, whom);
@@ -275,11 +300,13 @@ export class HeldInstance {
       const result = await this.#orForget(async () => {
         let step = nextStep(term.course);
         if (step.do === 'close') {
-          if ((await closeAttempt(this.#context, term, step, nobody)) !== 'closed') return 'unsettled';
+          if ((await closeAttempt(this.#context, term, step, nobody)) !== 'closed')
+            return 'unsettled';
           step = nextStep(term.course);
         }
         const settled =
-          step.do !== 'settle' || (await settleDoubt(this.#context, term, step, nobody)) === 'decided';
+          step.do !== 'settle' ||
+          (await settleDoubt(this.#context, term, step, nobody)) === 'decided';
         const commit = await term.commit();
         if (commit.kind !== 'committed') return 'stale';
         if (settled) this.#context.projections.add(term);
@@ -298,7 +325,10 @@ export class HeldInstance {
     return result;
   }
 
-  /** The log as it is known. What was refused, or proposed and never committed, is not in it: it is read again. */
+  /**
+   * The log as it is known. What was refused, or proposed and never committed, is not in it: it is
+   * read again.
+   */
   #known(): Term | undefined {
     return this.#term?.spent === false && !this.#term.dirty ? this.#term : undefined;
   }
@@ -328,7 +358,10 @@ export class HeldInstance {
     this.#read = undefined;
   }
 
-  /** A higher token in the log: a later term, or an etcd that was restored from a backup and counts anew. */
+  /**
+   * A higher token in the log: a later term, or an etcd that was restored from a backup and counts
+   * anew.
+   */
   async #lostTo(token: number): Promise<void> {
     const { leases, logger } = this.#context;
     const { instanceId } = this.holding;
@@ -339,10 +372,15 @@ export class HeldInstance {
       { instanceId, mine: this.holding.token, inLog: token },
       'etcd hands out tokens below the log',
     );
-    await leases.stepDown(`the log has token ${token} for ${instanceId}, above etcd's newest ${seen.token}`);
+    await leases.stepDown(
+      `the log has token ${token} for ${instanceId}, above etcd's newest ${seen.token}`,
+    );
   }
 
-  /** A walk that broke off in the middle leaves a state that the log does not have: it is read again. */
+  /**
+   * A walk that broke off in the middle leaves a state that the log does not have: it is read
+   * again.
+   */
   async #orForget<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -355,17 +393,22 @@ export class HeldInstance {
     }
   }
 
-  /** Undefined for a request that waits: nothing is left to run, or it has begun itself, or what is under way is over. */
+  /**
+   * Undefined for a request that waits: nothing is left to run, or it has begun itself, or what is
+   * under way is over.
+   */
   #busy(request: AdvanceRequest, active: Active, term: Term): Receipt | undefined {
     const { open, stepsByRequest } = term.course.state;
-    // Begun under a holder before this one: it was admitted, so it may not be told that nothing was run.
+    // Begun under a holder before this one: it was admitted, so it may not be told that nothing was
+    // run.
     if (stepsByRequest.has(request.requestId)) return undefined;
     const cellId = open?.cellId ?? term.nextCellId;
     if (cellId === null) return undefined;
     // Nobody waits for what is under way, and it begins nothing here: it is over in a moment.
     const { attempts } = this.#context;
     const runs =
-      open !== undefined && attempts.get(request.instanceId, open.cellId, open.attempt) !== undefined;
+      open !== undefined &&
+      attempts.get(request.instanceId, open.cellId, open.attempt) !== undefined;
     if (active.standing.answeredElsewhere && !runs) return undefined;
     const inFlight: InFlight = {
       cellId,

@@ -9,16 +9,21 @@ const MOST = 500;
 
 /** Whose line in the projection may lag behind its log. */
 export interface Lagging {
-  /** The line as it should be; `later`: the instance has hardly come to rest; undefined: it does not lag any more. */
+  /**
+   * The line as it should be; `later`: the instance has hardly come to rest; undefined: it does not
+   * lag any more.
+   */
   lateLine(nowMs: number): ProjectionLine | 'later' | undefined;
 }
 
 /**
- * Writes the lines that were left for later, many in one statement: an instance that is advanced over and over goes back and
- * forth between `running` and `ready`, and of that only its coming to rest is worth a write of its own.
+ * Writes the lines that were left for later, many in one statement: an instance that is advanced
+ * over and over goes back and forth between `running` and `ready`, and of that only its coming to
+ * rest is worth a write of its own.
  *
- * What a sweep relies on is never late: `running` is written with the first intent, and stays while others follow. A line that
- * is lost with this process says `running` of an instance at rest, which a sweep finds and mends.
+ * What a sweep relies on is never late: `running` is written with the first intent, and stays while
+ * others follow. A line that is lost with this process says `running` of an instance at rest, which
+ * a sweep finds and mends.
  */
 export class LateProjections {
   readonly #clock: Clock;

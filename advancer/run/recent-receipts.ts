@@ -4,8 +4,9 @@ import type { Receipt } from '../../src/request/receipt.ts';
 const MOST = 1_024;
 
 /**
- * The newest receipts that this process has recorded or read, by request id: who asks again soon is answered from memory.
- * A receipt never changes, so one that is here is the one that is in the log; one that is not may be there all the same.
+ * The newest receipts that this process has recorded or read, by request id: who asks again soon is
+ * answered from memory. A receipt never changes, so one that is here is the one that is in the log;
+ * one that is not may be there all the same.
  */
 export class RecentReceipts {
   readonly #receipts = new ChurnMap<string, Receipt>();

@@ -18,13 +18,16 @@ export type Closing =
 
 /** How long a replica that is in etcd has to say whether it runs an attempt. */
 const ASK_MS = 500;
-/** One that is gone from etcd may still be there to say that the effect never began; nobody waits for it for long. */
+/**
+ * One that is gone from etcd may still be there to say that the effect never began; nobody waits
+ * for it for long.
+ */
 const ASK_GONE_MS = 150;
 
 /**
- * Closes an open attempt once the process that opened it is gone from etcd, or itself answers that it no longer runs
- * it. Until then nobody else may say anything of the attempt. Where that process says that the effect never began, no
- * doubt remains.
+ * Closes an open attempt once the process that opened it is gone from etcd, or itself answers that
+ * it no longer runs it. Until then nobody else may say anything of the attempt. Where that process
+ * says that the effect never began, no doubt remains.
  */
 export async function closeAttempt(
   context: RunContext,
@@ -44,12 +47,17 @@ export async function closeAttempt(
     const gone = await context.leases.confirmGone(replicaId);
     if (gone === 'unknown') return 'unknown';
     const askMs = gone === 'gone' ? ASK_GONE_MS : ASK_MS;
-    said = await context.askPeer(replicaId, { instanceId, cellId, attempt, fencingToken: token }, askMs);
+    said = await context.askPeer(
+      replicaId,
+      { instanceId, cellId, attempt, fencingToken: token },
+      askMs,
+    );
     if (gone === 'registered' && (said === 'runs' || said === 'silent')) return 'running';
     how = gone === 'gone' ? `${replicaId} is gone` : `${replicaId} does not run it any more`;
   }
   if (said === 'never_began') {
-    // Its word is evidence, which settles what would be a doubt otherwise; it is kept before anything rests on it.
+    // Its word is evidence, which settles what would be a doubt otherwise; it is kept before
+    // anything rests on it.
     const { fencingToken } = step.open;
     await context.log.addLateOutcome({
       instanceId,
@@ -69,8 +77,8 @@ export async function closeAttempt(
 }
 
 /**
- * Settles a doubt without a person where that is allowed: by what a fenced holder still brought, else by the cell's
- * policy. Proposes `decided`, or answers `in_doubt` where a person must decide.
+ * Settles a doubt without a person where that is allowed: by what a fenced holder still brought,
+ * else by the cell's policy. Proposes `decided`, or answers `in_doubt` where a person must decide.
  */
 export async function settleDoubt(
   context: RunContext,
@@ -108,7 +116,12 @@ export async function settleDoubt(
       const probed = await context.effects.probe(cell.probe, about, term.holding.signal);
       switch (probed.answer) {
         case 'happened':
-          return decide('succeeded', '@probe', 'the probe found that the effect happened', probed.output);
+          return decide(
+            'succeeded',
+            '@probe',
+            'the probe found that the effect happened',
+            probed.output,
+          );
         case 'did_not_happen':
           return decide('rerun', '@probe', 'the probe found that the effect did not happen');
         case 'unknown':
@@ -122,7 +135,9 @@ export async function settleDoubt(
   }
 }
 
-/** Settles a doubt by what a fenced holder still brought. Read before policy or a person decides. */
+/**
+ * Settles a doubt by what a fenced holder still brought. Read before policy or a person decides.
+ */
 export async function settleByEvidence(
   context: RunContext,
   term: Term,
@@ -131,7 +146,11 @@ export async function settleByEvidence(
 ): Promise<boolean> {
   const { doubt } = step;
   if (doubt.reason === 'not_started') return false;
-  const evidence = await context.log.lateOutcomes(term.holding.instanceId, doubt.cellId, doubt.attempt);
+  const evidence = await context.log.lateOutcomes(
+    term.holding.instanceId,
+    doubt.cellId,
+    doubt.attempt,
+  );
   const late = evidence.find(({ kind }) => kind !== 'not_started') ?? evidence[0];
   if (late === undefined) return false;
   proposeDecision(term, step, verdictOf(late), whom);
@@ -170,7 +189,12 @@ export function effectContext(
   };
 }
 
-function verdictOf(late: LateOutcome): { as: Verdict; by: AutomaticDecider; reason: string; output?: Json } {
+function verdictOf(late: LateOutcome): {
+  as: Verdict;
+  by: AutomaticDecider;
+  reason: string;
+  output?: Json;
+} {
   const by: AutomaticDecider = '@late-outcome';
   switch (late.kind) {
     case 'completed':

@@ -30,9 +30,9 @@ export type Commit =
   | { kind: 'receipted'; receipt: Receipt };
 
 /**
- * An instance that was left `ready`, or whose line was written as `running`, not longer ago than this is being advanced over and
- * over.
- * Shorter than a sweep leaves a `running` line alone, so that the line of such an instance never looks left behind.
+ * An instance that was left `ready`, or whose line was written as `running`, not longer ago than
+ * this is being advanced over and over. Shorter than a sweep leaves a `running` line alone, so that
+ * the line of such an instance never looks left behind.
  */
 const BUSY_MS = 250;
 /** For how long it must not have been advanced, for its line to be written after all. */
@@ -43,8 +43,9 @@ const COMMITTED: Commit = { kind: 'committed', resent: false };
 /**
  * A holding together with the log that was read under it.
  *
- * Rows are proposed, which takes them into the state at once, and then committed together: the outcome of one cell,
- * what follows from it, the intent of the next cell or the receipt ride in one append.
+ * Rows are proposed, which takes them into the state at once, and then committed together: the
+ * outcome of one cell, what follows from it, the intent of the next cell or the receipt ride in one
+ * append.
  */
 export class Term implements Lagging {
   readonly holding: Holding;
@@ -54,11 +55,16 @@ export class Term implements Lagging {
   #closing: AttemptInHand | undefined;
   #committedSeq: number;
   #spent = false;
-  /** Whether the line in the projection may be older than the log: true of a log that was just read, as far as is known. */
+  /**
+   * Whether the line in the projection may be older than the log: true of a log that was just read,
+   * as far as is known.
+   */
   #lags = true;
   /** When the instance was last left `ready`, on the monotonic clock. */
   #readySinceMs = Number.NEGATIVE_INFINITY;
-  /** When the line was last written as `running`, if it says so for certain; on the monotonic clock. */
+  /**
+   * When the line was last written as `running`, if it says so for certain; on the monotonic clock.
+   */
   #saidRunningMs = Number.NEGATIVE_INFINITY;
 
   constructor(context: RunContext, holding: Holding, snapshot: Snapshot) {
@@ -77,7 +83,10 @@ export class Term implements Lagging {
     return this.course.state.lastToken > this.holding.token;
   }
 
-  /** Whether a commit was refused: the state holds rows that the log does not, and the log is to be read again. */
+  /**
+   * Whether a commit was refused: the state holds rows that the log does not, and the log is to be
+   * read again.
+   */
   get spent(): boolean {
     return this.#spent;
   }
@@ -98,8 +107,16 @@ export class Term implements Lagging {
     return nextCell(this.course.runbook, this.course.state)?.id ?? null;
   }
 
-  /** Adds the next row. It counts for the state from now on, and for the world once it is committed. */
-  propose(kind: RowKind, cellId: string, attempt: number, body: JsonObject, whom: OnBehalfOf): void {
+  /**
+   * Adds the next row. It counts for the state from now on, and for the world once it is committed.
+   */
+  propose(
+    kind: RowKind,
+    cellId: string,
+    attempt: number,
+    body: JsonObject,
+    whom: OnBehalfOf,
+  ): void {
     const { instanceId, token } = this.holding;
     const row: NewRow = {
       instanceId,
@@ -114,8 +131,12 @@ export class Term implements Lagging {
       body: storableJson(body),
     };
     this.#pending.push(row);
-    // The database stamps the row; until then this replica's own clock will do for what people read.
-    applyRow(this.course.state, stampedRow(row, new Date(this.#context.clock.wallMs()).toISOString()));
+    // The database stamps the row; until then this replica's own clock will do for what people
+    // read.
+    applyRow(
+      this.course.state,
+      stampedRow(row, new Date(this.#context.clock.wallMs()).toISOString()),
+    );
   }
 
   /** Says that the proposed rows close this attempt; it stays in hand until they are definite. */
@@ -170,16 +191,23 @@ export class Term implements Lagging {
       }
       // The receipt has them all, and answers for the request from now on.
       if (requestId !== null) this.course.state.stepsByRequest.delete(requestId);
-      if (this.#context.failpoint !== undefined) await this.#afterOutcome(this.#context.failpoint, committed);
-      this.#context.announce({ instanceId: this.holding.instanceId, rows: committed, status, receipt });
+      if (this.#context.failpoint !== undefined)
+        await this.#afterOutcome(this.#context.failpoint, committed);
+      this.#context.announce({
+        instanceId: this.holding.instanceId,
+        rows: committed,
+        status,
+        receipt,
+      });
       for (const { kind } of committed) this.#context.count({ what: 'row', kind });
     }
     return commit;
   }
 
   /**
-   * Whether the line may stay as it is for now: it will be written soon, or says already what a sweep must know. Should it not
-   * say so any more, because a later term has found the instance at rest, the log's guard writes it all the same.
+   * Whether the line may stay as it is for now: it will be written soon, or says already what a
+   * sweep must know. Should it not say so any more, because a later term has found the instance at
+   * rest, the log's guard writes it all the same.
    */
   #mayLag(status: InstanceStatus, nowMs: number): boolean {
     if (status === 'ready') return nowMs - this.#readySinceMs < BUSY_MS;
@@ -199,7 +227,10 @@ export class Term implements Lagging {
     return { instanceId: this.holding.instanceId, lastSeq: this.#committedSeq, projection };
   }
 
-  async #take(definite: Exclude<Definite, { kind: 'appended' }>, rows: readonly NewRow[]): Promise<Commit> {
+  async #take(
+    definite: Exclude<Definite, { kind: 'appended' }>,
+    rows: readonly NewRow[],
+  ): Promise<Commit> {
     switch (definite.kind) {
       case 'already_recorded':
         return { kind: 'committed', resent: true };
@@ -230,9 +261,9 @@ export class Term implements Lagging {
   }
 
   /**
-   * The request got its receipt elsewhere, so nothing of the entry was written, and nothing may be under its id. What
-   * closes an attempt or settles a doubt is written all the same, under no request; where somebody else has done so
-   * already, what we know becomes evidence.
+   * The request got its receipt elsewhere, so nothing of the entry was written, and nothing may be
+   * under its id. What closes an attempt or settles a doubt is written all the same, under no
+   * request; where somebody else has done so already, what we know becomes evidence.
    */
   async #closeAllTheSame(rows: readonly NewRow[], receipt: Receipt): Promise<void> {
     const opening = rows.findIndex(
@@ -248,7 +279,10 @@ export class Term implements Lagging {
       fencingToken: this.holding.token,
       replicaId: this.#context.leases.replicaId,
       rows: closing,
-      projection: { status: closing.at(-1)?.kind === 'interrupted' ? 'in_doubt' : 'ready', nextCellId: null },
+      projection: {
+        status: closing.at(-1)?.kind === 'interrupted' ? 'in_doubt' : 'ready',
+        nextCellId: null,
+      },
     });
     if (definite.kind === 'appended' || definite.kind === 'already_recorded') return;
     await this.#keepEvidence(closing, `request ${receipt.requestId} has its receipt`);
@@ -264,7 +298,10 @@ export class Term implements Lagging {
     if (state.doubt !== undefined) state.doubt.since = last.recordedAt;
   }
 
-  /** Refused rows are recorded, so that a fired fence can be seen; an outcome among them can settle the doubt. */
+  /**
+   * Refused rows are recorded, so that a fired fence can be seen; an outcome among them can settle
+   * the doubt.
+   */
   async #keepEvidence(rows: readonly NewRow[], reason: string): Promise<void> {
     for (const row of rows) {
       const { instanceId, seq, fencingToken, replicaId, kind } = row;

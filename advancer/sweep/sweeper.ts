@@ -9,13 +9,18 @@ import type { HeldInstance } from '../run/held-instance.ts';
 const EVERY_MS = 2_000;
 /** After leases vanished, their instances are looked at soon; many vanish together. */
 const SOON_MS = 150;
-/** A sweep goes through all that is open or in doubt, others' long attempts included: so many at once. */
+/**
+ * A sweep goes through all that is open or in doubt, others' long attempts included: so many at
+ * once.
+ */
 const PAGE = 500;
 /** However much that is: a sweep takes no more than one part in so many of the time. */
 const SHARE = 10;
 /** An instance whose newest row is younger than this is left to whoever is at work on it. */
 const QUIET_MS = 500;
-/** How long a doubt that waits for a person is left alone; a late outcome is announced by itself. */
+/**
+ * How long a doubt that waits for a person is left alone; a late outcome is announced by itself.
+ */
 const DOUBT_REST_MS = 30_000;
 
 /** What the sweeper needs of the rest of the replica. */
@@ -29,9 +34,9 @@ export interface SweeperParts {
 }
 
 /**
- * Finds instances that were left with an open attempt or a doubt and that no request is waiting for, and settles
- * what needs no person: so that nothing stays stuck, even when every replica died and nobody asks again. It begins no
- * effects.
+ * Finds instances that were left with an open attempt or a doubt and that no request is waiting
+ * for, and settles what needs no person: so that nothing stays stuck, even when every replica died
+ * and nobody asks again. It begins no effects.
  */
 export class Sweeper {
   readonly #parts: SweeperParts;

@@ -48,7 +48,9 @@ export async function prepareDatabase(
   };
 }
 
-/** Stores the example runbooks. One that is there with other content is left as it is, and told of. */
+/**
+ * Stores the example runbooks. One that is there with other content is left as it is, and told of.
+ */
 export async function pushExamples(
   namespace: string,
   databaseUrl: string,
@@ -63,7 +65,9 @@ export async function pushExamples(
       if (!loaded.ok) throw new Error(loaded.problems.map(formatProblem).join('\n'));
       for (const runbook of loaded.runbooks) {
         if ((await log.pushRunbook(runbook)) !== 'conflict') continue;
-        say(`${runbook.runbook} v${runbook.version} is stored with other content than ${file}, and stays so`);
+        say(
+          `${runbook.runbook} v${runbook.version} is stored with other content than ${file}, and stays so`,
+        );
       }
     }
   } finally {

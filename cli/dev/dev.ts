@@ -19,11 +19,13 @@ export interface RunDevOptions {
 const PARENT_WATCH_MS = 500;
 
 /**
- * Servers, replicas, the example's ledger and runbooks on this machine, until Ctrl-C or SIGTERM; a second Ctrl-C
- * hurries. A replica that dies is told of and not started again: whoever kills one wants to see the others take over.
+ * Servers, replicas, the example's ledger and runbooks on this machine, until Ctrl-C or SIGTERM; a
+ * second Ctrl-C hurries. A replica that dies is told of and not started again: whoever kills one
+ * wants to see the others take over.
  *
  * @returns the exit code: 0, or 1 when the show saw an effect that was not counted once
- * @throws ConfigError when the environment or an option is not usable; what kept something from starting
+ * @throws ConfigError when the environment or an option is not usable; what kept something from
+ *   starting
  */
 export async function runDev(env: NodeJS.ProcessEnv, options: RunDevOptions): Promise<number> {
   const show = options.show || options.exit;
@@ -51,7 +53,14 @@ export async function runDev(env: NodeJS.ProcessEnv, options: RunDevOptions): Pr
   try {
     say('starting the servers');
     const { replicas, leaseTtlS } = options;
-    dev = await DevStack.start({ env, replicas, leaseTtlS, say, stop: stop.signal, hurry: hurry.signal });
+    dev = await DevStack.start({
+      env,
+      replicas,
+      leaseTtlS,
+      say,
+      stop: stop.signal,
+      hurry: hurry.signal,
+    });
     if (options.json) io.out(JSON.stringify(dev.readyLine));
     let exitCode: number = EXIT.done;
     if (show) {
@@ -85,7 +94,10 @@ class Stopped extends Error {
   override readonly name = 'Stopped';
 }
 
-/** Under npm, SIGTERM reaches npm and its shell but not us; when they are gone, we are not wanted either. */
+/**
+ * Under npm, SIGTERM reaches npm and its shell but not us; when they are gone, we are not wanted
+ * either.
+ */
 function watchParent(env: NodeJS.ProcessEnv, gone: () => void): NodeJS.Timeout | undefined {
   if ((env['npm_lifecycle_event'] ?? '') === '') return undefined;
   const parent = process.ppid;

@@ -26,15 +26,17 @@ export interface DevUrls {
 }
 
 /**
- * Reads which servers are given, and looks at the rest of the environment as a replica will: what is wrong with it is
- * said before anything is started.
+ * Reads which servers are given, and looks at the rest of the environment as a replica will: what
+ * is wrong with it is said before anything is started.
  *
  * @throws ConfigError
  */
 export function givenServers(env: NodeJS.ProcessEnv, options: DevOptions): GivenServers {
   const { leaseTtlS, replicas } = options;
   if (leaseTtlS < 2 || leaseTtlS > 3_600) {
-    throw new ConfigError([`--lease-ttl must be a whole number of seconds from 2 to 3600, not ${leaseTtlS}`]);
+    throw new ConfigError([
+      `--lease-ttl must be a whole number of seconds from 2 to 3600, not ${leaseTtlS}`,
+    ]);
   }
   if (replicas > 99) throw new ConfigError([`--replicas must be 99 at most, not ${replicas}`]);
   const ownerDatabaseUrl = given(env, 'LEASEHOLD_OWNER_DATABASE_URL');
@@ -55,7 +57,9 @@ export function givenServers(env: NodeJS.ProcessEnv, options: DevOptions): Given
   };
 }
 
-/** The environment of the `index`th replica (from 1): ours, with what it needs to know of the stack. */
+/**
+ * The environment of the `index`th replica (from 1): ours, with what it needs to know of the stack.
+ */
 export function replicaEnv(
   env: NodeJS.ProcessEnv,
   urls: DevUrls,
@@ -67,7 +71,8 @@ export function replicaEnv(
   const handlers = given(env, 'LEASEHOLD_HANDLERS');
   // Whatever names a file is relative to where dev was called, and replicas run elsewhere.
   const files = Object.entries(env).filter(
-    ([key, value]) => /^LEASEHOLD_(ETCD|NATS)_\w+_FILE$/.test(key) && value !== undefined && value !== '',
+    ([key, value]) =>
+      /^LEASEHOLD_(ETCD|NATS)_\w+_FILE$/.test(key) && value !== undefined && value !== '',
   );
   const ours: NodeJS.ProcessEnv = {
     ...env,

@@ -33,12 +33,15 @@ const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
 
 /**
- * A replica or the ledger: a child in a process group of its own, so that Ctrl-C reaches it only through us, after
- * which it has the time to end in order.
+ * A replica or the ledger: a child in a process group of its own, so that Ctrl-C reaches it only
+ * through us, after which it has the time to end in order.
  */
 export class DevProcess<Ready extends { pid: number }> {
   readonly name: string;
-  /** The line that it printed. @throws Error with the end of its log when it ended or kept silent instead */
+  /**
+   * The line that it printed. @throws Error with the end of its log when it ended or kept silent
+   * instead
+   */
   readonly ready: Promise<Ready>;
   /** Resolves when it has ended, whoever ended it. */
   readonly exited: Promise<DevExit>;
@@ -125,7 +128,9 @@ export class DevProcess<Ready extends { pid: number }> {
     if (first !== undefined && 'pid' in first) return first;
     if (first === undefined) this.kill();
     const how =
-      first === undefined ? `was not ready within ${READY_TIMEOUT_MS / 1000} s` : `ended: ${exitText(first)}`;
+      first === undefined
+        ? `was not ready within ${READY_TIMEOUT_MS / 1000} s`
+        : `ended: ${exitText(first)}`;
     const end = tailOf(readFileSync(logFile, 'utf8')) || '(it is empty)';
     throw new Error(`${name} ${how}; the end of its log:\n${end}`);
   }

@@ -9,7 +9,9 @@ export class ShowLedger {
   /** Every effect that it was sent, in the order of their arrival. */
   async effects(): Promise<{ key: string | null; fencingToken: string }[]> {
     const answer = await fetch(`${this.#url}/effects`);
-    const { effects } = (await answer.json()) as { effects: { key: string | null; headers: Headers }[] };
+    const { effects } = (await answer.json()) as {
+      effects: { key: string | null; headers: Headers }[];
+    };
     return effects.map(({ key, headers }) => ({
       key,
       fencingToken: headers['leasehold-fencing-token'] ?? '-',
@@ -27,7 +29,10 @@ export class ShowLedger {
     return ((await answer.json()) as { waiting: number }).waiting;
   }
 
-  /** Makes it slow: before it records an effect, or after that and before it answers. 0 makes it quick again. */
+  /**
+   * Makes it slow: before it records an effect, or after that and before it answers. 0 makes it
+   * quick again.
+   */
   async delay(ms: number, where: 'before' | 'after' = 'after'): Promise<void> {
     const answer = await fetch(`${this.#url}/delay`, {
       method: 'PUT',

@@ -14,7 +14,10 @@ export async function parks(stage: Stage, instanceId: string): Promise<void> {
   await stage.start(instanceId, 'example-refund', 'order', RUNBOOK_CELLS);
   const receipt = await stage.agentA.advance(instanceId);
   stage.say('agent-a', `advances it  → ${receiptLine(receipt)}`);
-  stage.check(receipt.outcome === 'parked', `${instanceId} should have parked, and was ${receipt.outcome}`);
+  stage.check(
+    receipt.outcome === 'parked',
+    `${instanceId} should have parked, and was ${receipt.outcome}`,
+  );
   sayHolder(stage, receipt.holder);
 }
 
@@ -24,21 +27,35 @@ export async function race(stage: Stage, instanceId: string): Promise<void> {
   await stage.agentB.claim(instanceId, { status: 'approved' });
   stage.say('agent-b', `claims ${instanceId} approved`);
   await stage.ledger.delay(OVERLAP_MS);
-  const receipts = await Promise.all([stage.agentA.advance(instanceId), stage.agentB.advance(instanceId)]);
+  const receipts = await Promise.all([
+    stage.agentA.advance(instanceId),
+    stage.agentB.advance(instanceId),
+  ]);
   await stage.ledger.delay(0);
   receipts.forEach((receipt, i) => {
     stage.say(i === 0 ? 'agent-a' : 'agent-b', `advances it  → ${receiptLine(receipt)}`);
   });
   const ran = receipts.filter(({ steps }) => steps.length > 0);
-  stage.check(ran.length === 1, `${ran.length} of 2 racing requests ran something; one should have`);
-  stage.check(ran[0]?.outcome === 'completed', `${instanceId} should be completed, not ${ran[0]?.outcome}`);
+  stage.check(
+    ran.length === 1,
+    `${ran.length} of 2 racing requests ran something; one should have`,
+  );
+  stage.check(
+    ran[0]?.outcome === 'completed',
+    `${instanceId} should be completed, not ${ran[0]?.outcome}`,
+  );
   sayHolder(stage, ran[0]?.holder ?? null);
   for (const cell of RUNBOOK_CELLS) await sayCount(stage, `${instanceId}/${cell}/1`);
 }
 
-/** The holder is killed inside an effect that did not happen; the probe finds out, and it is run again. */
+/**
+ * The holder is killed inside an effect that did not happen; the probe finds out, and it is run
+ * again.
+ */
 export async function killedBeforeTheEffect(stage: Stage, instanceId: string): Promise<void> {
-  stage.scene('The holder is killed in the middle of a charge, and the probe finds out what happened');
+  stage.scene(
+    'The holder is killed in the middle of a charge, and the probe finds out what happened',
+  );
   const key = `${instanceId}/charge/1`;
   await stage.start(instanceId, 'example-refund', 'order', RUNBOOK_CELLS);
   await stage.agentB.claim(instanceId, { status: 'approved' });
@@ -47,7 +64,10 @@ export async function killedBeforeTheEffect(stage: Stage, instanceId: string): P
   const waits = async (): Promise<boolean> => (await stage.ledger.waiting()) > 0;
   const holder = await askAndKill(stage, instanceId, 'charge', waits);
   const { receipt, log } = await holder.takenOver();
-  stage.check(receipt.outcome === 'completed', `${instanceId} should be completed, not ${receipt.outcome}`);
+  stage.check(
+    receipt.outcome === 'completed',
+    `${instanceId} should be completed, not ${receipt.outcome}`,
+  );
   stage.check(
     log.some((row) => row.cell_id === 'charge' && row.kind === 'completed' && row.attempt === 2),
     `${instanceId} should have completed its charge in attempt 2`,
@@ -57,16 +77,26 @@ export async function killedBeforeTheEffect(stage: Stage, instanceId: string): P
   await sayCount(stage, key);
 }
 
-/** The holder is killed inside an effect that happened, where nobody can be asked: a person decides. */
+/**
+ * The holder is killed inside an effect that happened, where nobody can be asked: a person decides.
+ */
 export async function killedAfterTheEffect(stage: Stage, instanceId: string): Promise<void> {
   stage.scene('The holder is killed in the middle of a payout that nobody may repeat on a guess');
   const key = `${instanceId}/pay/1`;
   await stage.start(instanceId, 'example-payout', 'account', ['pay']);
   stage.say('ledger', 'is told to record at once, and to withhold its answer');
   await stage.ledger.delay(WITHHELD_MS, 'after');
-  const holder = await askAndKill(stage, instanceId, 'pay', async () => (await stage.ledger.count(key)) > 0);
+  const holder = await askAndKill(
+    stage,
+    instanceId,
+    'pay',
+    async () => (await stage.ledger.count(key)) > 0,
+  );
   const { receipt } = await holder.takenOver();
-  stage.check(receipt.outcome === 'in_doubt', `${instanceId} should be in doubt, not ${receipt.outcome}`);
+  stage.check(
+    receipt.outcome === 'in_doubt',
+    `${instanceId} should be in doubt, not ${receipt.outcome}`,
+  );
   const again = await stage.agentB.advance(instanceId);
   stage.say('agent-b', `advances it  → ${receiptLine(again)}`);
   stage.check(again.steps.length === 0, `${instanceId} was moved on although it was in doubt`);
@@ -78,10 +108,19 @@ export async function killedAfterTheEffect(stage: Stage, instanceId: string): Pr
     '',
     `leasehold decide ${instanceId} --cell pay --attempt 1 --as succeeded --reason '${reason}' --output '${JSON.stringify(output)}'`,
   );
-  await stage.agentB.decide(instanceId, { cellId: 'pay', attempt: 1, as: 'succeeded', reason, output });
+  await stage.agentB.decide(instanceId, {
+    cellId: 'pay',
+    attempt: 1,
+    as: 'succeeded',
+    reason,
+    output,
+  });
   const last = await stage.agentA.advance(instanceId);
   stage.say('agent-a', `advances it  → ${receiptLine(last)}`);
-  stage.check(last.outcome === 'completed', `${instanceId} should be completed, not ${last.outcome}`);
+  stage.check(
+    last.outcome === 'completed',
+    `${instanceId} should be completed, not ${last.outcome}`,
+  );
   stage.log((await stage.agentA.status(instanceId, { log: true })).log ?? []);
 }
 
@@ -105,7 +144,8 @@ export async function tally(stage: Stage): Promise<void> {
     stage.check(count === 1, `the ledger counted ${key} ${count} times`);
   }
   const once = rows.filter(([, count]) => count === 1).length;
-  const all = once === rows.length ? 'every effect was counted once' : 'NOT every effect was counted once';
+  const all =
+    once === rows.length ? 'every effect was counted once' : 'NOT every effect was counted once';
   stage.say('', `${all}: ${once} of ${rows.length}`);
 }
 
@@ -164,7 +204,8 @@ async function askAndKill(
 type LogRows = NonNullable<Awaited<ReturnType<Stage['agentA']['status']>>['log']>;
 
 function sayHolder(stage: Stage, holder: Holder | null): void {
-  if (holder !== null) stage.say('holder', `${holder.replicaId}, fencing token ${holder.fencingToken}`);
+  if (holder !== null)
+    stage.say('holder', `${holder.replicaId}, fencing token ${holder.fencingToken}`);
 }
 
 async function sayCount(stage: Stage, key: string): Promise<void> {

@@ -47,7 +47,8 @@ export class Stage {
 
   static async open(dev: DevStack, options: ShowOptions): Promise<Stage> {
     const { namespace, nats } = readAgentConfig(dev.env);
-    const connect = (agentId: string): Promise<Agent> => Agent.connect({ agentId, namespace, ...nats });
+    const connect = (agentId: string): Promise<Agent> =>
+      Agent.connect({ agentId, namespace, ...nats });
     return new Stage(dev, options, await connect('agent-a'), await connect('agent-b'));
   }
 
@@ -70,7 +71,8 @@ export class Stage {
   }
 
   table(head: string[], rows: (string | number | null | undefined)[][]): void {
-    for (const line of table(head, rows, this.#options.style).split('\n')) this.#options.out(`   ${line}`);
+    for (const line of table(head, rows, this.#options.style).split('\n'))
+      this.#options.out(`   ${line}`);
   }
 
   /** The whole log of an instance. */
@@ -97,7 +99,12 @@ export class Stage {
   }
 
   /** Starts an instance, as agent-a, and keeps the keys of the effects that it will have. */
-  async start(instanceId: string, runbookId: string, input: string, cells: string[]): Promise<void> {
+  async start(
+    instanceId: string,
+    runbookId: string,
+    input: string,
+    cells: string[],
+  ): Promise<void> {
     const inputs = { ledger: this.dev.ledgerUrl, [input]: instanceId.replace(/^[a-z]+-/, '') };
     const { version } = await this.agentA.start(instanceId, { runbookId, inputs });
     this.keys.push(...cells.map((cell) => `${instanceId}/${cell}/1`));
@@ -123,7 +130,10 @@ export class Stage {
         const afterMs = performance.now() - sinceMs;
         if (seen === 0) firstMs = afterMs;
         seen += 1;
-        this.say(`+${(afterMs / 1_000).toFixed(1)} s`, `token ${row.fencing_token}  ${rowText(row)}`);
+        this.say(
+          `+${(afterMs / 1_000).toFixed(1)} s`,
+          `token ${row.fencing_token}  ${rowText(row)}`,
+        );
       }
     });
     return {
@@ -146,11 +156,16 @@ export interface Following {
   settled: (rows: number) => Promise<void>;
 }
 
-/** A receipt in a line: the outcome, the cells whose rows were written for it, and why it went no further. */
+/**
+ * A receipt in a line: the outcome, the cells whose rows were written for it, and why it went no
+ * further.
+ */
 export function receiptLine(receipt: Receipt): string {
   const { outcome, steps, holder, awaiting, inFlight, inDoubt, error } = receipt;
   const through = new Set(
-    steps.filter(({ kind }) => kind === 'completed' || kind === 'satisfied').map(({ cellId }) => cellId),
+    steps
+      .filter(({ kind }) => kind === 'completed' || kind === 'satisfied')
+      .map(({ cellId }) => cellId),
   );
   const tried = new Set(steps.map(({ cellId }) => cellId).filter((cellId) => !through.has(cellId)));
   const on = holder === null ? '' : ` on ${holder.replicaId}`;
@@ -160,7 +175,8 @@ export function receiptLine(receipt: Receipt): string {
     tried.size > 0 && `tried ${[...tried].join(', ')}`,
     awaiting && `waits for claim ${awaiting.claimId} to be ${awaiting.statuses.join(' or ')}`,
     inFlight && `attempt ${inFlight.attempt} of ${inFlight.cellId} is under way${on}`,
-    inDoubt && `nobody knows what attempt ${inDoubt.attempt} of ${inDoubt.cellId} did (${inDoubt.reason})`,
+    inDoubt &&
+      `nobody knows what attempt ${inDoubt.attempt} of ${inDoubt.cellId} did (${inDoubt.reason})`,
     error?.message,
   ];
   return `${outcome}: ${why.filter(Boolean).join('; ')}`;

@@ -5,8 +5,8 @@ import { Stage } from './show-stage.ts';
 import type { ShowOptions } from './show-stage.ts';
 
 /**
- * Shows the main job on the real stack: agents race, holders are killed inside their effects, and the ledger counts
- * what it was really sent.
+ * Shows the main job on the real stack: agents race, holders are killed inside their effects, and
+ * the ledger counts what it was really sent.
  *
  * @returns what was not as it should be; empty when every effect was counted once
  * @throws the reason of `options.stop` when it was broken off

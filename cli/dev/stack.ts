@@ -50,7 +50,10 @@ interface Replica {
   ready: ReplicaReady;
 }
 
-/** Servers, ledger and replicas on this machine; whatever it started, it stops, in the opposite order. */
+/**
+ * Servers, ledger and replicas on this machine; whatever it started, it stops, in the opposite
+ * order.
+ */
 export class DevStack {
   /** Where replicas and the ledger write their logs; removed at the end. */
   readonly logDir: string;
@@ -68,7 +71,13 @@ export class DevStack {
 
   private constructor(
     options: DevStackOptions,
-    parts: { logDir: string; watchdog: Watchdog; namespace: string; stack: Stack; database: DevDatabase },
+    parts: {
+      logDir: string;
+      watchdog: Watchdog;
+      namespace: string;
+      stack: Stack;
+      database: DevDatabase;
+    },
   ) {
     this.#options = options;
     this.logDir = parts.logDir;
@@ -89,7 +98,8 @@ export class DevStack {
   /**
    * Starts everything that is not given, brings the database up to date, and pushes the examples.
    *
-   * @throws ConfigError before anything is started; whatever else goes wrong, with all that had been started stopped
+   * @throws ConfigError before anything is started; whatever else goes wrong, with all that had
+   *   been started stopped
    */
   static async start(options: DevStackOptions): Promise<DevStack> {
     const { env, say, stop } = options;
@@ -213,7 +223,9 @@ export class DevStack {
     await Promise.race([Promise.all([ledger, pushExamples(), ...all]), aborted]);
     // In the order of their names, whichever was ready first.
     const order = this.#started;
-    this.#replicas = this.#replicas.toSorted((a, b) => order.indexOf(a.process) - order.indexOf(b.process));
+    this.#replicas = this.#replicas.toSorted(
+      (a, b) => order.indexOf(a.process) - order.indexOf(b.process),
+    );
   }
 
   async #stopAll(): Promise<void> {

@@ -4,7 +4,10 @@ import { span } from './time.ts';
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 const FRAME_MS = 100;
 
-/** A line on the terminal that says what is going on, for as long as it does; silent where there is no terminal. */
+/**
+ * A line on the terminal that says what is going on, for as long as it does; silent where there is
+ * no terminal.
+ */
 export class LiveLine {
   readonly #io: Io;
   readonly #startMs = performance.now();

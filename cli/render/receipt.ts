@@ -7,12 +7,19 @@ import { ago } from './time.ts';
 export function receiptText(receipt: Receipt, style: Style, nowMs: number): string {
   const lines: string[] = [];
   if (receipt.steps.length > 0) {
-    const rows = receipt.steps.map(({ seq, cellId, kind, attempt }) => [seq, cellId, kind, attempt]);
+    const rows = receipt.steps.map(({ seq, cellId, kind, attempt }) => [
+      seq,
+      cellId,
+      kind,
+      attempt,
+    ]);
     lines.push(table(['SEQ', 'CELL', 'WHAT', 'ATTEMPT'], rows, style), '');
   }
   lines.push(...outcomeLines(receipt, nowMs).map(clean));
   if (receipt.holder !== null) {
-    lines.push(`holder ${clean(receipt.holder.replicaId)}, fencing token ${receipt.holder.fencingToken}`);
+    lines.push(
+      `holder ${clean(receipt.holder.replicaId)}, fencing token ${receipt.holder.fencingToken}`,
+    );
   }
   if (receipt.requestId !== null) lines.push(`request ${clean(receipt.requestId)}`);
   return lines.join('\n');
@@ -56,7 +63,9 @@ function outcomeLines(receipt: Receipt, nowMs: number): string[] {
         nextCellId === null
           ? `nothing was run: ${instanceId} has no cell left to run.`
           : `nothing was run: the next cell of ${instanceId} is ${nextCellId}.`,
-        ...(nextCellId === null ? [] : [`next: leasehold advance ${instanceId} --cell ${nextCellId}`]),
+        ...(nextCellId === null
+          ? []
+          : [`next: leasehold advance ${instanceId} --cell ${nextCellId}`]),
       ];
     case 'not_found':
       return [

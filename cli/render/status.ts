@@ -7,9 +7,12 @@ import { timeOfDay } from './time.ts';
 
 /** Where an instance stands, for a person. */
 export function statusText(reply: StatusReply, style: Style, nowMs: number): string {
-  const { instanceId, runbookId, version, status, holder, lastSeq, inFlight, awaiting, inDoubt } = reply;
+  const { instanceId, runbookId, version, status, holder, lastSeq, inFlight, awaiting, inDoubt } =
+    reply;
   const held =
-    holder === null ? 'held by nobody' : `held by ${holder.replicaId}, fencing token ${holder.fencingToken}`;
+    holder === null
+      ? 'held by nobody'
+      : `held by ${holder.replicaId}, fencing token ${holder.fencingToken}`;
   const lines = [
     clean(`${instanceId}  ${runbookId} v${version}  ${status}`),
     clean(`${held}; ${lastSeq} ${lastSeq === 1 ? 'row' : 'rows'} in the log`),

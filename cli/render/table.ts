@@ -8,11 +8,25 @@ export interface Style {
 }
 
 /** A table without frames: columns two spaces apart, as `ps` and `kubectl` have it. */
-export function table(head: string[], rows: (string | number | null | undefined)[][], style: Style): string {
-  const none = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '' };
+export function table(
+  head: string[],
+  rows: (string | number | null | undefined)[][],
+  style: Style,
+): string {
+  const none = {
+    top: '',
+    'top-mid': '',
+    'top-left': '',
+    'top-right': '',
+    bottom: '',
+    'bottom-mid': '',
+  };
   const drawn = new Table({
-    // Not by the table's own `style.head`: that one decides by the process's terminal, not by the style asked for.
-    head: style.color ? head.map((name) => styleText('bold', name, { validateStream: false })) : head,
+    // Not by the table's own `style.head`: that one decides by the process's terminal, not by the
+    // style asked for.
+    head: style.color
+      ? head.map((name) => styleText('bold', name, { validateStream: false }))
+      : head,
     chars: {
       ...none,
       'bottom-left': '',

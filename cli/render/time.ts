@@ -1,4 +1,7 @@
-/** How long ago, in the largest unit that says enough: `3 s ago`. A time ahead (clocks differ) counts as now. */
+/**
+ * How long ago, in the largest unit that says enough: `3 s ago`. A time ahead (clocks differ)
+ * counts as now.
+ */
 export function ago(iso: string, nowMs: number): string {
   const ms = nowMs - Date.parse(iso);
   if (Number.isNaN(ms)) return iso;

@@ -37,7 +37,12 @@ export const addAudit: AddVerb = (parent, register) => {
       sinceFlag,
     )
     .option('--witness <file>', 'JSON lines of effects that were seen outside, to check them too')
-    .option('--clock-skew <duration>', "how far the witness's clock may be behind", durationFlag, 1_000);
+    .option(
+      '--clock-skew <duration>',
+      "how far the witness's clock may be behind",
+      durationFlag,
+      1_000,
+    );
   register(command, audit);
 };
 
@@ -55,7 +60,10 @@ const audit: Run = async (io, options) => {
   const startMs = performance.now();
   const source = await AuditSource.open(
     // Whoever names a namespace means it; otherwise the database says which it is.
-    { url: databaseUrl, namespace: (env['LEASEHOLD_NAMESPACE'] ?? '') === '' ? undefined : namespace },
+    {
+      url: databaseUrl,
+      namespace: (env['LEASEHOLD_NAMESPACE'] ?? '') === '' ? undefined : namespace,
+    },
     scope,
   );
   const progress = new AuditProgress(io, whole ? source.frame.instances : undefined);
@@ -102,7 +110,10 @@ const audit: Run = async (io, options) => {
   return summary.breaches === 0 ? EXIT.done : EXIT.failure;
 };
 
-/** The evidence with what the witness saw of it; what is left in the map afterwards was of no instance. */
+/**
+ * The evidence with what the witness saw of it; what is left in the map afterwards was of no
+ * instance.
+ */
 function withWitness(
   evidence: Evidence,
   witness: Map<string, SeenEffect[]> | undefined,
@@ -125,7 +136,10 @@ async function readWitness(path: string): Promise<Map<string, SeenEffect[]>> {
   const seen = new Map<string, SeenEffect[]>();
   let at = 0;
   try {
-    for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
+    for await (const line of createInterface({
+      input: createReadStream(path),
+      crlfDelay: Infinity,
+    })) {
       at += 1;
       if (line.trim() === '') continue;
       const read = readWitnessLine(line);
@@ -149,5 +163,7 @@ function sinceFlag(text: string): string {
   if (agoMs !== undefined) return new Date(Date.now() - agoMs).toISOString();
   const time = /^\d{4}-\d{2}-\d{2}/.test(text) ? new Date(text) : new Date(Number.NaN);
   if (!Number.isNaN(time.getTime())) return time.toISOString();
-  throw new InvalidArgumentError('It must be a time such as 2030-01-31T12:00:00Z, or how long ago: 24h.');
+  throw new InvalidArgumentError(
+    'It must be a time such as 2030-01-31T12:00:00Z, or how long ago: 24h.',
+  );
 }

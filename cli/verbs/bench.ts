@@ -4,7 +4,13 @@ import { join, resolve } from 'node:path';
 
 import { InvalidArgumentError, Option } from 'commander';
 
-import { MAX_AGENTS, readAgents, readScenarios, SCENARIOS, SIZES } from '../../tools/bench/options.ts';
+import {
+  MAX_AGENTS,
+  readAgents,
+  readScenarios,
+  SCENARIOS,
+  SIZES,
+} from '../../tools/bench/options.ts';
 import type { BenchOptions, Scenario } from '../../tools/bench/options.ts';
 import type { BenchRecord } from '../../tools/bench/record.ts';
 import { ConfigError } from '../../src/config/config.ts';
@@ -42,10 +48,18 @@ export const addBench: AddVerb = (parent, register) => {
       `how many agents ask at once, a measuring point each; ${sizes('agents')}`,
       agentsFlag,
     )
-    .option('--duration <time>', `of each measuring point; ${sizes('durationMs', seconds)}`, durationFlag)
+    .option(
+      '--duration <time>',
+      `of each measuring point; ${sizes('durationMs', seconds)}`,
+      durationFlag,
+    )
     .option('--replicas <n>', 'how many replicas serve', countFlag, 1)
     .option('--trials <n>', `isolated faults of each kind; ${sizes('trials')}`, countFlag)
-    .option('--held <n>', `instances that one replica acquires and holds; ${sizes('held')}`, countFlag)
+    .option(
+      '--held <n>',
+      `instances that one replica acquires and holds; ${sizes('held')}`,
+      countFlag,
+    )
     .option('--rows <n>', `rows of the filled log; ${sizes('rows')}`, countFlag)
     .addOption(new Option('--quick', 'small sizes: about five minutes').conflicts('full'))
     .option('--full', 'the sizes that the goals name: about an hour')
@@ -95,7 +109,8 @@ async function run(io: Io, options: BenchOptions, json: boolean): Promise<number
     const files = await write(record, options);
     if (json) printJson(io, { kind: 'summary', ...record, files });
     else await print(io, record, files);
-    for (const { scenario, why } of record.failures) io.err(`${scenario} could not be measured: ${why}`);
+    for (const { scenario, why } of record.failures)
+      io.err(`${scenario} could not be measured: ${why}`);
     return record.ended === 'failed' ? EXIT.failure : EXIT.done;
   } catch (error) {
     line.stop();
@@ -121,7 +136,11 @@ async function write(
   return files;
 }
 
-async function print(io: Io, record: BenchRecord, files: Readonly<Record<string, string>>): Promise<void> {
+async function print(
+  io: Io,
+  record: BenchRecord,
+  files: Readonly<Record<string, string>>,
+): Promise<void> {
   const { figureTables } = await import('../../tools/bench/table.ts');
   for (const { title, head, rows } of figureTables(record.figures)) {
     io.out(`\n${title}\n`);
@@ -132,12 +151,14 @@ async function print(io: Io, record: BenchRecord, files: Readonly<Record<string,
 }
 
 function readOptions(io: Io, flags: SharedOptions & Record<string, unknown>): BenchOptions {
-  const sizes = SIZES[flags['quick'] === true ? 'quick' : flags['full'] === true ? 'full' : 'usual'];
+  const sizes =
+    SIZES[flags['quick'] === true ? 'quick' : flags['full'] === true ? 'full' : 'usual'];
   const replicas = flags['replicas'] as number;
   if (replicas > MAX_REPLICAS)
     throw new ConfigError([`--replicas must be ${MAX_REPLICAS} at most, not ${replicas}`]);
   const durationMs = (flags['duration'] as number | undefined) ?? sizes.durationMs;
-  if (durationMs < 200) throw new ConfigError([`--duration must be 200ms at least, not ${durationMs}ms`]);
+  if (durationMs < 200)
+    throw new ConfigError([`--duration must be 200ms at least, not ${durationMs}ms`]);
   const out = flags['out'] as string | undefined;
   return {
     scenarios: flags['scenario'] as readonly Scenario[],
@@ -161,5 +182,7 @@ function scenariosFlag(text: string): readonly Scenario[] {
 function agentsFlag(text: string): readonly number[] {
   const agents = readAgents(text);
   if (agents !== undefined) return agents;
-  throw new InvalidArgumentError(`It must be whole numbers from 1 to ${MAX_AGENTS}, such as 1,8,128.`);
+  throw new InvalidArgumentError(
+    `It must be whole numbers from 1 to ${MAX_AGENTS}, such as 1,8,128.`,
+  );
 }

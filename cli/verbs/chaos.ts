@@ -37,12 +37,19 @@ export const addChaos: AddVerb = (parent, register) => {
     .option('--lease-ttl <seconds>', 'how long a lease outlives its silent holder', countFlag, 2)
     .option('--out <dir>', 'where record.json, witness.jsonl, report.html and the logs go')
     .option('--report <file>', 'where the report goes; default: into --out')
-    .option('--faketime <file>', 'the libfaketime that moves wall clocks; default: where the system has it')
+    .option(
+      '--faketime <file>',
+      'the libfaketime that moves wall clocks; default: where the system has it',
+    )
     .option(
       '--attach',
       'use the stack that the environment names, and only the faults that can be made there',
     )
-    .option('--replica-pid <pid...>', 'with --attach: processes that may be killed and frozen', pidsFlag);
+    .option(
+      '--replica-pid <pid...>',
+      'with --attach: processes that may be killed and frozen',
+      pidsFlag,
+    );
   register(command, async (io, options) => {
     const { readMix } = await import('../../tools/chaos/mix.ts');
     const mix = readMix(options['faults'] as string);
@@ -126,7 +133,10 @@ async function write(io: Io, record: ChaosRecord, { dir, reportFile }: ChaosOpti
   }
 }
 
-function readOptions(io: Io, flags: SharedOptions & Record<string, unknown>): Omit<ChaosOptions, 'mix'> {
+function readOptions(
+  io: Io,
+  flags: SharedOptions & Record<string, unknown>,
+): Omit<ChaosOptions, 'mix'> {
   const env = environment(io.env, flags);
   const leaseTtlS = flags['leaseTtl'] as number;
   const replicas = flags['replicas'] as number;

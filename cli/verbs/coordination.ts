@@ -10,7 +10,9 @@ import type { AddVerb } from '../verb.ts';
 
 /** `leasehold leases`: who holds what, as etcd has it. */
 export const addLeases: AddVerb = (parent, register) => {
-  const command = shared(parent.command('leases'), 'etcd').description('who holds which instance, from etcd');
+  const command = shared(parent.command('leases'), 'etcd').description(
+    'who holds which instance, from etcd',
+  );
   register(command, (io, options) =>
     withStore(io, options, async (store, namespace) => {
       const { leaseRecord, namespacePrefix, parseKey } = await import('../../coordinator/keys.ts');
@@ -21,8 +23,17 @@ export const addLeases: AddVerb = (parent, register) => {
       });
       if (options.json === true) for (const lease of leases) printJson(io, lease);
       else {
-        const rows = leases.map(({ instanceId, replicaId, token }) => [instanceId, replicaId, token]);
-        print(io, ['INSTANCE', 'REPLICA', 'TOKEN'], rows, `nobody holds anything in namespace ${namespace}`);
+        const rows = leases.map(({ instanceId, replicaId, token }) => [
+          instanceId,
+          replicaId,
+          token,
+        ]);
+        print(
+          io,
+          ['INSTANCE', 'REPLICA', 'TOKEN'],
+          rows,
+          `nobody holds anything in namespace ${namespace}`,
+        );
       }
       return EXIT.done;
     }),
@@ -31,7 +42,9 @@ export const addLeases: AddVerb = (parent, register) => {
 
 /** `leasehold replicas`: who is registered, as etcd has it. */
 export const addReplicas: AddVerb = (parent, register) => {
-  const command = shared(parent.command('replicas'), 'etcd').description('which replicas live, from etcd');
+  const command = shared(parent.command('replicas'), 'etcd').description(
+    'which replicas live, from etcd',
+  );
   register(command, (io, options) =>
     withStore(io, options, async (store, namespace) => {
       const keys = await import('../../coordinator/keys.ts');

@@ -25,7 +25,9 @@ export const addDecide: AddVerb = (parent, register) => {
     .argument('<instance>', 'which instance', idFlag)
     .requiredOption('--cell <id>', 'the cell in doubt', idFlag)
     .requiredOption('--attempt <n>', 'the attempt in doubt', countFlag)
-    .addOption(new Option('--as <verdict>', 'what became of it').choices(VERDICTS).makeOptionMandatory())
+    .addOption(
+      new Option('--as <verdict>', 'what became of it').choices(VERDICTS).makeOptionMandatory(),
+    )
     .requiredOption('--reason <text>', 'how you know; it is kept in the log')
     .option('--output <json>', "the cell's output, with --as succeeded; JSON or @FILE", jsonFlag)
     .option('--timeout <duration>', 'how long to wait for the answer; default 10s', durationFlag);

@@ -37,7 +37,8 @@ export const addMigrate: AddVerb = (parent, register) => {
       const { rebuild } = await import('../rebuild.ts');
       rebuilt = await rebuild(databaseUrl ?? ownerDatabaseUrl, namespace);
     }
-    if (options.json === true) printJson(io, { ...report, ...(rebuilt !== undefined && { rebuilt }) });
+    if (options.json === true)
+      printJson(io, { ...report, ...(rebuilt !== undefined && { rebuilt }) });
     else {
       for (const name of report.applied) io.out(`applied ${name}`);
       io.out(

@@ -66,7 +66,8 @@ function addListing(group: Command, register: Register): void {
         one.digest.slice(0, 12),
         ago(one.recordedAt, now),
       ]);
-      if (rows.length === 0) io.out('no runbook is stored; store one with: leasehold runbook push FILE');
+      if (rows.length === 0)
+        io.out('no runbook is stored; store one with: leasehold runbook push FILE');
       else io.out(table(['RUNBOOK', 'VERSION', 'DIGEST', 'STORED'], rows, io));
       return EXIT.done;
     }),
@@ -122,7 +123,9 @@ function addLint(group: Command, register: Register): void {
   });
 }
 
-/** Every runbook of the files; undefined when one of them is not valid, which has then been said. */
+/**
+ * Every runbook of the files; undefined when one of them is not valid, which has then been said.
+ */
 async function readAll(io: Io, files: string[], json: boolean): Promise<Runbook[] | undefined> {
   const loaded = await Promise.all(files.map(loadRunbookFile));
   let valid = true;
@@ -132,7 +135,8 @@ async function readAll(io: Io, files: string[], json: boolean): Promise<Runbook[
     valid = false;
     for (const problem of one.problems) {
       io.err(formatProblem(problem));
-      if (json) printJson(io, { error: { code: 'invalid', message: formatProblem(problem), problem } });
+      if (json)
+        printJson(io, { error: { code: 'invalid', message: formatProblem(problem), problem } });
     }
     return [];
   });

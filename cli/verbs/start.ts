@@ -12,11 +12,20 @@ export const addStart: AddVerb = (parent, register) => {
     .argument('<instance>', 'the new id', idFlag)
     .requiredOption('--runbook <id>', 'which runbook', idFlag)
     .option('--version <n>', 'which version; the newest when left out', countFlag)
-    .option('--input <name=text>', 'one input; NAME:=JSON for other than text; may be repeated', inputFlag)
+    .option(
+      '--input <name=text>',
+      'one input; NAME:=JSON for other than text; may be repeated',
+      inputFlag,
+    )
     .option('--inputs <json>', 'all inputs as one JSON object, or @FILE', jsonObjectFlag)
     .option('--timeout <duration>', 'how long to wait for the answer; default 10s', durationFlag);
   register(command, (io, options, [instanceId = '']) => {
-    const given = options as { runbook: string; version?: number; input?: JsonObject; inputs?: JsonObject };
+    const given = options as {
+      runbook: string;
+      version?: number;
+      input?: JsonObject;
+      inputs?: JsonObject;
+    };
     return withAgent(io, options, async (agent) => {
       const reply = await agent.start(instanceId, {
         runbookId: given.runbook,

@@ -31,7 +31,9 @@ export const addWatch: AddVerb = (parent, register) => {
         }
         if (event.receipt !== undefined) {
           const { requestId, outcome } = event.receipt;
-          io.out(`          ${clean(event.instanceId)}  request ${clean(String(requestId))}: ${outcome}`);
+          io.out(
+            `          ${clean(event.instanceId)}  request ${clean(String(requestId))}: ${outcome}`,
+          );
         }
       }
       restore();

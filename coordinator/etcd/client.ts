@@ -6,7 +6,10 @@ import { once, shunSilentHosts } from './hosts.ts';
 export interface EtcdOptions {
   /** One URL or several, all `http://` or all `https://`. */
   hosts: string | string[];
-  /** For TLS: the authority's certificate, and the client's key and certificate if etcd asks for one. */
+  /**
+   * For TLS: the authority's certificate, and the client's key and certificate if etcd asks for
+   * one.
+   */
   credentials?: { rootCertificate: Buffer; privateKey?: Buffer; certChain?: Buffer } | undefined;
   /** For password authentication. Client certificates are to be preferred. */
   auth?: { username: string; password: string } | undefined;
@@ -15,7 +18,10 @@ export interface EtcdOptions {
   clock?: Clock | undefined;
 }
 
-/** A client of the whole cluster, or of those of its members that are named. It connects when it is first used. */
+/**
+ * A client of the whole cluster, or of those of its members that are named. It connects when it is
+ * first used.
+ */
 export function etcdClient(
   options: EtcdOptions,
   clock: Clock,
@@ -28,7 +34,8 @@ export function etcdClient(
     ...(options.auth === undefined ? {} : { auth: options.auth }),
     faultHandling: { global: once, host: shunSilentHosts(clock) },
     // A stream lives on; every other call has a deadline, since etcd3 gives it none.
-    defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: clock.wallMs() + callTimeoutMs }),
+    defaultCallOptions: ({ isStream }) =>
+      isStream ? {} : { deadline: clock.wallMs() + callTimeoutMs },
     grpcOptions: {
       // A connection of one's own: a call that timed out drops it, and the next one dials anew.
       'grpc.use_local_subchannel_pool': 1,

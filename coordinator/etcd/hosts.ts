@@ -10,17 +10,22 @@ const LONGEST_SHUN_MS = 15_000;
 /** gRPC's codes for "nobody there" and "no answer in time". */
 const UNREACHABLE = new Set([4, 14]);
 
-/** Runs each call once. The library's own policies repeat calls that may have been applied, and hold back others. */
+/**
+ * Runs each call once. The library's own policies repeat calls that may have been applied, and hold
+ * back others.
+ */
 export const once: FaultPolicy = policy((run) => run());
 
 /**
- * Leaves out a member of the cluster that did not answer, for a while that grows as it keeps silent, as long as another
- * one is there to ask: `etcd3` picks a host at random for each call and goes on to the next only if the host's policy
- * refuses before the call went out. A call that did go out is never repeated here.
+ * Leaves out a member of the cluster that did not answer, for a while that grows as it keeps
+ * silent, as long as another one is there to ask: `etcd3` picks a host at random for each call and
+ * goes on to the next only if the host's policy refuses before the call went out. A call that did
+ * go out is never repeated here.
  */
 export function shunSilentHosts(clock: Clock): (host: string) => FaultPolicy {
   const hosts: { shunnedUntilMs: number; forMs: number }[] = [];
-  const shunned = (host: { shunnedUntilMs: number }): boolean => clock.monotonicMs() < host.shunnedUntilMs;
+  const shunned = (host: { shunnedUntilMs: number }): boolean =>
+    clock.monotonicMs() < host.shunnedUntilMs;
   return () => {
     const self = { shunnedUntilMs: Number.NEGATIVE_INFINITY, forMs: SHUN_MS };
     hosts.push(self);

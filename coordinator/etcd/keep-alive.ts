@@ -17,9 +17,10 @@ export interface EtcdKeepAliveOptions {
 /**
  * Keep-alives over a connection of their own, to one member at a time.
  *
- * After a keep-alive that is not answered in time the next one dials anew, since where answers are lost no new
- * connection comes to be, and so nothing goes on renewing a lease that this process has long ceased to trust. The silent
- * connection is kept: the one keep-alive may have arrived over it, and so may the revocation that undoes it.
+ * After a keep-alive that is not answered in time the next one dials anew, since where answers are
+ * lost no new connection comes to be, and so nothing goes on renewing a lease that this process has
+ * long ceased to trust. The silent connection is kept: the one keep-alive may have arrived over it,
+ * and so may the revocation that undoes it.
  */
 export class EtcdKeepAlive {
   readonly #options: EtcdKeepAliveOptions;
@@ -56,7 +57,10 @@ export class EtcdKeepAlive {
     }
   }
 
-  /** Sends a revocation after whatever was sent over connections that fell silent. Nobody hears what comes of it. */
+  /**
+   * Sends a revocation after whatever was sent over connections that fell silent. Nobody hears what
+   * comes of it.
+   */
   async revokeBlindly(leaseId: string): Promise<void> {
     await Promise.allSettled(
       [...this.#silent].map((client) => client.leaseClient.leaseRevoke({ ID: leaseId })),

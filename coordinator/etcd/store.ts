@@ -85,7 +85,9 @@ export function etcdStore(options: EtcdOptions): LeaseStore {
     async read(keys) {
       limited(keys.length);
       const answer = await definite(() =>
-        client.kv.txn({ success: keys.map((key) => ({ request_range: { key: Buffer.from(key) } })) }),
+        client.kv.txn({
+          success: keys.map((key) => ({ request_range: { key: Buffer.from(key) } })),
+        }),
       );
       return {
         revision: exactInteger(answer.header.revision),
@@ -104,7 +106,8 @@ export function etcdStore(options: EtcdOptions): LeaseStore {
         const page = await definite(() =>
           client.kv.range({ key: start, range_end: end, limit: LIST_PAGE, revision }),
         );
-        // Later pages are read as of the first one's revision, so that a watch from there misses nothing.
+        // Later pages are read as of the first one's revision, so that a watch from there misses
+        // nothing.
         if (revision === 0) revision = exactInteger(page.header.revision);
         for (const kv of page.kvs) entries.push(entryOf(kv));
         const last = page.kvs.at(-1);
@@ -123,8 +126,9 @@ export function etcdStore(options: EtcdOptions): LeaseStore {
   };
 }
 
-// The names of the comparisons are the library's own ('Equal', 'Create', 'Mod'): one that it does not know would
-// compare something else without complaint, so they stand here only, and the contract test holds them to a real etcd.
+// The names of the comparisons are the library's own ('Equal', 'Create', 'Mod'): one that it does
+// not know would compare something else without complaint, so they stand here only, and the
+// contract test holds them to a real etcd.
 
 function absent(key: string): ICompare {
   return { result: 'Equal', target: 'Create', key: Buffer.from(key), create_revision: 0 };
@@ -141,7 +145,9 @@ function putOp(key: string, value: string, leaseId: string): IRequestOp {
 function acquireOp(leaseId: string, want: Want): IRequestOp {
   return {
     request_txn: {
-      compare: [want.replaces === undefined ? absent(want.key) : unchanged(want.key, want.replaces)],
+      compare: [
+        want.replaces === undefined ? absent(want.key) : unchanged(want.key, want.replaces),
+      ],
       success: [putOp(want.key, want.value, leaseId)],
       failure: [{ request_range: { key: Buffer.from(want.key) } }],
     },
@@ -157,7 +163,10 @@ function releaseOp(term: { key: string; modRevision: number }): IRequestOp {
   };
 }
 
-/** Sorts errors into the two that the port knows; everything but a missing lease leaves the outcome open. */
+/**
+ * Sorts errors into the two that the port knows; everything but a missing lease leaves the outcome
+ * open.
+ */
 async function definite<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await run();

@@ -21,7 +21,8 @@ export interface EtcdWatchOptions {
 /**
  * A watch on a stream of its own, which lives until the first trouble.
  *
- * Not the library's watcher: that one reconnects by itself and may lose events while it does, with nobody told.
+ * Not the library's watcher: that one reconnects by itself and may lose events while it does, with
+ * nobody told.
  */
 export function watchEtcd(options: EtcdWatchOptions): { close(): void } {
   const { client, clock, callTimeoutMs, prefix, fromRevision, onEvents, onBroken } = options;

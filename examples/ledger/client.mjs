@@ -7,7 +7,9 @@ export async function countEffects(ledger, key) {
   return (await answer.json()).count;
 }
 
-/** Sends an effect, with what lets the ledger tell a repetition and a stale sender: key and token. */
+/**
+ * Sends an effect, with what lets the ledger tell a repetition and a stale sender: key and token.
+ */
 export async function sendEffect(ledger, { key, fencingToken, body, signal }) {
   const answer = await fetch(`${ledger}/effects`, {
     method: 'POST',

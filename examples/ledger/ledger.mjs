@@ -58,7 +58,8 @@ async function staysFor(socket, ms) {
 app.post('/effects', async (request, reply) => {
   const key = request.headers['idempotency-key'] ?? null;
   const { ms, where } = delay;
-  if (ms > 0 && where === 'before' && !(await staysFor(request.raw.socket, ms))) return reply.hijack();
+  if (ms > 0 && where === 'before' && !(await staysFor(request.raw.socket, ms)))
+    return reply.hijack();
   const time = new Date().toISOString();
   effects.push({ key, time, headers: request.headers, body: request.body ?? null });
   const { length: count } = withKey(key);

@@ -30,8 +30,8 @@ const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 1_000;
 const STATUS_TIMEOUT_MS = 2_000;
 /**
- * How long the holder may take alone before all are asked, so that somebody is there should it die: with the time in which
- * they find out that it does not answer, less than half a second.
+ * How long the holder may take alone before all are asked, so that somebody is there should it die:
+ * with the time in which they find out that it does not answer, less than half a second.
  */
 const HOLDER_ALONE_MS = 150;
 const NEVER = Number.POSITIVE_INFINITY;
@@ -39,17 +39,20 @@ const NEVER = Number.POSITIVE_INFINITY;
 /**
  * Asks for an advance until there is an answer.
  *
- * A reply can be lost, and so can the replica that worked on the request, so silence is not trusted:
+ * A reply can be lost, and so can the replica that worked on the request, so silence is not
+ * trusted:
  *
- * 1. the request is sent to the replica that was last heard to hold the instance, and to all where none was, or where that
- *    one declines, is gone, or says nothing for 150 ms;
- * 2. its answer is awaited for as long as the caller waits at all;
- * 3. after each `pollMs` of silence any replica is asked for the receipt recorded under the request id;
- * 4. nobody listening, no connection, or `askAgainMs` of silence: the same request is sent to all again, with the same id,
- *    until it has expired. That runs nothing twice: the same id joins the run under way and gets its receipt.
+ * 1. The request is sent to the replica that was last known to hold the instance. It goes to all
+ *    replicas if none was known, or if that one declines, is gone, or is silent for 150 ms.
+ * 2. Its answer is awaited for as long as the caller waits at all.
+ * 3. After each `pollMs` of silence any replica is asked for the receipt recorded under the request
+ *    id.
+ * 4. If nobody listens, there is no connection, or `askAgainMs` pass in silence, the same request
+ *    is sent to all again, under the same id, until it has expired. That runs nothing twice: the
+ *    same id joins the run under way and gets its receipt.
  *
- * `expiresAt` bounds when the request may begin, not how long it takes: after it nothing is sent again, but a run
- * that may have begun is still waited for.
+ * `expiresAt` bounds when the request may begin, not how long it takes: after it nothing is sent
+ * again, but a run that may have begun is still waited for.
  *
  * @returns a receipt always; `unavailable` where no answer came
  */
@@ -92,7 +95,8 @@ class AdvanceWalk {
       if (this.#answer !== undefined) return this.#answered(this.#answer);
       if (signal?.aborted === true) return this.#unavailable('waiting was stopped', true);
       const now = clock.monotonicMs();
-      if (now >= this.#deadline) return this.#unavailable(`${this.#failure} within ${timeoutMs} ms`, true);
+      if (now >= this.#deadline)
+        return this.#unavailable(`${this.#failure} within ${timeoutMs} ms`, true);
       const expired = now >= this.#expires;
       if (expired && this.#open === 0 && (!this.#maybeTaken || this.#unknownPolls >= 2)) {
         return this.#unavailable(`${this.#failure} before the request expired`, this.#maybeTaken);
@@ -128,7 +132,11 @@ class AdvanceWalk {
     );
   }
 
-  #ask(subject: string, againMs: number, hear: (reply: BusReply, mayHaveArrived: boolean) => void): void {
+  #ask(
+    subject: string,
+    againMs: number,
+    hear: (reply: BusReply, mayHaveArrived: boolean) => void,
+  ): void {
     const { bus, clock, message } = this.#call;
     const now = clock.monotonicMs();
     const mayArrive = bus.connected();
@@ -193,7 +201,10 @@ class AdvanceWalk {
   #poll(): void {
     const { bus, clock, subjects, instanceId, message, pollMs } = this.#call;
     this.#pollAt = NEVER;
-    const patienceMs = Math.max(1, Math.min(STATUS_TIMEOUT_MS, this.#deadline - clock.monotonicMs()));
+    const patienceMs = Math.max(
+      1,
+      Math.min(STATUS_TIMEOUT_MS, this.#deadline - clock.monotonicMs()),
+    );
     bus
       .request(subjects.status(instanceId), { requestId: message.requestId }, patienceMs)
       .then((reply) => {
@@ -228,7 +239,9 @@ class AdvanceWalk {
 
   #unavailable(why: string, mayRun: boolean): Receipt {
     const { instanceId, message } = this.#call;
-    const hint = mayRun ? '; it may have run all the same, so ask again with the same request id' : '';
+    const hint = mayRun
+      ? '; it may have run all the same, so ask again with the same request id'
+      : '';
     return refusal(message.requestId, instanceId, 'unavailable', {
       code: 'unavailable',
       message: `${why}${hint}`,
@@ -245,7 +258,10 @@ function receiptOf(body: Json, requestId: string, instanceId: string): Receipt {
     case 'error':
       return refusal(requestId, instanceId, outcomeOf(read.error.code), read.error);
     case 'malformed':
-      return refusal(requestId, instanceId, 'unavailable', { code: 'unavailable', message: read.why });
+      return refusal(requestId, instanceId, 'unavailable', {
+        code: 'unavailable',
+        message: read.why,
+      });
   }
 }
 

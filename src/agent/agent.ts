@@ -88,7 +88,10 @@ export interface AdvanceOptions {
   expiresAt?: string | Date | undefined;
   /** Default: 30 s. */
   expiresInMs?: number | undefined;
-  /** How long to wait for the receipt; the run itself may take longer, and goes on. Default: 5 minutes. */
+  /**
+   * How long to wait for the receipt; the run itself may take longer, and goes on. Default: 5
+   * minutes.
+   */
   timeoutMs?: number | undefined;
   /** After so much silence, look for the recorded receipt. Default: 3 s. */
   pollMs?: number | undefined;
@@ -126,8 +129,9 @@ const DEFAULT_ADVANCE_TIMEOUT_MS = 300_000;
 /**
  * Whoever asks for advances and makes claims: a program, an LLM agent, a person's command line.
  *
- * Needs NATS and the namespace, nothing else. `advance` always brings a receipt; the other methods bring their
- * result or throw a {@link LeaseholdError}, whose code is `unavailable` when no replica answered.
+ * Needs NATS and the namespace, nothing else. `advance` always brings a receipt; the other methods
+ * bring their result or throw a {@link LeaseholdError}, whose code is `unavailable` when no replica
+ * answered.
  */
 export class Agent {
   readonly agentId: string;
@@ -154,7 +158,8 @@ export class Agent {
   /**
    * Connects to NATS.
    *
-   * @throws LeaseholdError `invalid` for an id or namespace that is none, `unavailable` when NATS cannot be reached
+   * @throws LeaseholdError `invalid` for an id or namespace that is none, `unavailable` when NATS
+   *   cannot be reached
    */
   static async connect(options: AgentOptions): Promise<Agent> {
     checkId(options.agentId, 'agentId');
@@ -179,7 +184,13 @@ export class Agent {
   /** Pins an instance to a runbook's version; the same content again answers `created: false`. */
   async start(instanceId: string, options: StartOptions): Promise<StartReply> {
     const { runbookId, version, inputs = {}, timeoutMs } = options;
-    const body = checked(StartMessage, { instanceId, runbookId, version, inputs, agentId: this.agentId });
+    const body = checked(StartMessage, {
+      instanceId,
+      runbookId,
+      version,
+      inputs,
+      agentId: this.agentId,
+    });
     return this.#ask('start', this.#subjects.start, body, timeoutMs, 'always');
   }
 
@@ -187,7 +198,13 @@ export class Agent {
   async status(instanceId: string, options: StatusOptions = {}): Promise<StatusReply> {
     const { log, requestId, timeoutMs } = options;
     const subject = this.#subjects.status(checkId(instanceId, 'instanceId'));
-    return this.#ask('status', subject, checked(StatusMessage, { log, requestId }), timeoutMs, 'always');
+    return this.#ask(
+      'status',
+      subject,
+      checked(StatusMessage, { log, requestId }),
+      timeoutMs,
+      'always',
+    );
   }
 
   /** Records a claim's new status; what it answers is committed. */
@@ -198,7 +215,9 @@ export class Agent {
     return this.#ask('claim', subject, body, timeoutMs, 'unheard');
   }
 
-  /** Settles a doubt; moves nothing, the next advance does. Whoever comes second gets `conflict`. */
+  /**
+   * Settles a doubt; moves nothing, the next advance does. Whoever comes second gets `conflict`.
+   */
   async decide(instanceId: string, options: DecideOptions): Promise<DecideReply> {
     const { timeoutMs, ...decision } = options;
     const subject = this.#subjects.decide(checkId(instanceId, 'instanceId'));
@@ -207,11 +226,12 @@ export class Agent {
   }
 
   /**
-   * Moves the instance forward and brings the receipt, whatever happens: a refusal, a message that is not valid and
-   * a silence (`unavailable`) are receipts too. See {@link askForAdvance} for what it does about lost answers.
+   * Moves the instance forward and brings the receipt, whatever happens: a refusal, a message that
+   * is not valid and a silence (`unavailable`) are receipts too. See {@link askForAdvance} for what
+   * it does about lost answers.
    *
-   * Times are told to the replicas by the wall clock: an agent whose clock is further behind than `expiresInMs` gets
-   * `expired`.
+   * Times are told to the replicas by the wall clock: an agent whose clock is further behind than
+   * `expiresInMs` gets `expired`.
    */
   async advance(instanceId: string, options: AdvanceOptions = {}): Promise<Receipt> {
     const { requestId = randomUUID(), cellId, maxCells, wait } = options;
@@ -219,7 +239,10 @@ export class Agent {
       const expiresAt = expiryOf(options, this.#clock.wallMs());
       checkId(instanceId, 'instanceId');
       const body = { requestId, agentId: this.agentId, cellId, maxCells, wait, expiresAt };
-      const signals = [this.#closed.signal, ...(options.signal === undefined ? [] : [options.signal])];
+      const signals = [
+        this.#closed.signal,
+        ...(options.signal === undefined ? [] : [options.signal]),
+      ];
       return await askForAdvance({
         bus: this.#bus,
         subjects: this.#subjects,
@@ -239,8 +262,9 @@ export class Agent {
   }
 
   /**
-   * Calls back with each commit to one instance, or to all (`undefined`), until the returned function is called,
-   * `signal` aborts or the agent is closed. Events of an outage are missed: `status` has the truth.
+   * Calls back with each commit to one instance, or to all (`undefined`), until the returned
+   * function is called, `signal` aborts or the agent is closed. Events of an outage are missed:
+   * `status` has the truth.
    */
   watch(
     instanceId: string | undefined,
@@ -265,12 +289,18 @@ export class Agent {
     return stop;
   }
 
-  /** As {@link Agent.watch}, to iterate over; a consumer that falls 10,000 events behind misses the oldest. */
+  /**
+   * As {@link Agent.watch}, to iterate over; a consumer that falls 10,000 events behind misses the
+   * oldest.
+   */
   events(
     instanceId?: string,
     options: { signal?: AbortSignal | undefined } = {},
   ): AsyncIterableIterator<InstanceEvent> {
-    const signals = [this.#closed.signal, ...(options.signal === undefined ? [] : [options.signal])];
+    const signals = [
+      this.#closed.signal,
+      ...(options.signal === undefined ? [] : [options.signal]),
+    ];
     return eventQueue((listener) => this.watch(instanceId, listener), AbortSignal.any(signals));
   }
 
@@ -279,7 +309,10 @@ export class Agent {
     return this.#bus.connected();
   }
 
-  /** Resolves when what was asked so far, a watch too, has reached the server (or the connection broke). */
+  /**
+   * Resolves when what was asked so far, a watch too, has reached the server (or the connection
+   * broke).
+   */
   flush(): Promise<void> {
     return this.#bus.flush();
   }

@@ -14,17 +14,23 @@ export interface Ask<K extends keyof Replies> {
   body: Json;
   timeoutMs: number;
   /**
-   * When to send again within the time: `always`, where asking twice changes nothing; `unheard`, only when it is
-   * certain that nobody got it.
+   * When to send again within the time: `always`, where asking twice changes nothing; `unheard`,
+   * only when it is certain that nobody got it.
    */
   again: 'always' | 'unheard';
   signal: AbortSignal;
 }
 
-/** Longest wait for a replica to appear (one that restarts, a take-over), before saying that there is none. */
+/**
+ * Longest wait for a replica to appear (one that restarts, a take-over), before saying that there
+ * is none.
+ */
 const NOBODY_MS = 3_000;
 const RETRY_MS = 150;
-/** One try of a request that may be repeated; a replica that died with it must not cost the whole time. */
+/**
+ * One try of a request that may be repeated; a replica that died with it must not cost the whole
+ * time.
+ */
 const TRY_MS = 3_000;
 
 /**
@@ -41,7 +47,8 @@ export async function askOnce<K extends keyof Replies>(ask: Ask<K>): Promise<Rep
     const tryMs = again === 'always' ? Math.min(TRY_MS, leftMs) : leftMs;
     const reply = await bus.request(ask.subject, ask.body, Math.max(1, tryMs));
     if (reply.kind === 'reply') return result(ask.name, reply.body);
-    const unheard = reply.kind === 'no_responders' || (reply.kind === 'disconnected' && !wasConnected);
+    const unheard =
+      reply.kind === 'no_responders' || (reply.kind === 'disconnected' && !wasConnected);
     const waitedMs = clock.monotonicMs() - start;
     const patienceMs = reply.kind === 'no_responders' ? Math.min(NOBODY_MS, timeoutMs) : timeoutMs;
     const mayAgain = reply.kind !== 'malformed' && (again === 'always' || unheard);
@@ -69,7 +76,9 @@ function noAnswer(
   reply: Exclude<BusReply, { kind: 'reply' }>,
   mayHaveArrived: boolean,
 ): LeaseholdError {
-  const hint = mayHaveArrived ? '; it may have arrived, so look at the status before sending it again' : '';
+  const hint = mayHaveArrived
+    ? '; it may have arrived, so look at the status before sending it again'
+    : '';
   return new LeaseholdError({ code: 'unavailable', message: `${why(reply)} (${name})${hint}` });
 }
 

@@ -3,7 +3,10 @@ import type { InstanceEvent } from '../request/status-reply.ts';
 /** Events that nobody has taken yet are kept up to this number; then the oldest are given up. */
 const MAX_WAITING = 10_000;
 
-/** Turns a stream of calls into one to iterate over; ends when `signal` aborts or the consumer leaves. */
+/**
+ * Turns a stream of calls into one to iterate over; ends when `signal` aborts or the consumer
+ * leaves.
+ */
 export function eventQueue(
   subscribe: (listener: (event: InstanceEvent) => void) => () => void,
   signal: AbortSignal | undefined,

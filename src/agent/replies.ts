@@ -15,8 +15,8 @@ import type {
 } from '../request/status-reply.ts';
 
 /*
- * What an agent relies on in replies and events. Fields that are not named here are let through untouched, so a
- * newer replica may say more than this agent knows.
+ * What an agent relies on in replies and events. Fields that are not named here are let through
+ * untouched, so a newer replica may say more than this agent knows.
  */
 
 const Holder = z.looseObject({ replicaId: z.string(), fencingToken: z.number() });
@@ -44,14 +44,21 @@ const ReceiptReply = z.looseObject({
   instanceId: z.string(),
   outcome: z.enum([...RECORDED_OUTCOMES, ...REFUSED_OUTCOMES]),
   steps: z.array(
-    z.looseObject({ seq: z.number(), cellId: z.string(), kind: z.enum(ROW_KINDS), attempt: z.number() }),
+    z.looseObject({
+      seq: z.number(),
+      cellId: z.string(),
+      kind: z.enum(ROW_KINDS),
+      attempt: z.number(),
+    }),
   ),
   nextCellId: z.string().nullable(),
   holder: Holder.nullable(),
   awaiting: Awaiting.optional(),
   inFlight: InFlight.optional(),
   inDoubt: InDoubt.optional(),
-  error: z.looseObject({ code: z.string(), message: z.string(), field: z.string().optional() }).optional(),
+  error: z
+    .looseObject({ code: z.string(), message: z.string(), field: z.string().optional() })
+    .optional(),
 });
 
 const RowReply = z.looseObject({
@@ -118,7 +125,9 @@ const ErrorReply = z.looseObject({
 
 /** A reply after reading: what was asked for, an error, or something that is neither. */
 export type ReadReply<T> =
-  { kind: 'result'; value: T } | { kind: 'error'; error: ReplyError } | { kind: 'malformed'; why: string };
+  | { kind: 'result'; value: T }
+  | { kind: 'error'; error: ReplyError }
+  | { kind: 'malformed'; why: string };
 
 /** Reads a reply that anybody may have sent. */
 export function readReply<K extends keyof Replies>(name: K, body: Json): ReadReply<Replies[K]> {

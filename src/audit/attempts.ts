@@ -1,6 +1,8 @@
 import type { Row } from '../execution/row.ts';
 
-/** What the log holds of one attempt of an exec cell. In a sound log each list has at most one row. */
+/**
+ * What the log holds of one attempt of an exec cell. In a sound log each list has at most one row.
+ */
 export interface Attempt {
   cellId: string;
   attempt: number;

@@ -1,6 +1,13 @@
 import { errorText } from '../error-text.ts';
 import { attemptsOf, type Attempt } from './attempts.ts';
-import { has, type Breach, type Check, type Guarantee, type Severity, type Subject } from './check.ts';
+import {
+  has,
+  type Breach,
+  type Check,
+  type Guarantee,
+  type Severity,
+  type Subject,
+} from './check.ts';
 import { CHECKS } from './checks.ts';
 import type { Evidence } from './evidence.ts';
 import { walkOf, type Walk } from './walk.ts';
@@ -81,7 +88,10 @@ export class Audit {
   summary(): AuditSummary {
     const checks = this.#checks.map(({ count }) => ({ ...count }));
     const sum = (severity: Severity): number =>
-      checks.reduce((total, count) => total + (count.severity === severity ? count.breaches : 0), 0);
+      checks.reduce(
+        (total, count) => total + (count.severity === severity ? count.breaches : 0),
+        0,
+      );
     return {
       instances: this.#instances,
       rows: this.#rows,

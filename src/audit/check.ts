@@ -21,7 +21,10 @@ export type Need =
   | 'end of run'
   | 'time';
 
-/** What a check looks at: the evidence of one instance, and what is derived from it once for all checks. */
+/**
+ * What a check looks at: the evidence of one instance, and what is derived from it once for all
+ * checks.
+ */
 export interface Subject {
   evidence: Evidence;
   /** Attempts of exec cells in the order in which they first appear. */
@@ -29,7 +32,10 @@ export interface Subject {
   walk: Walk;
 }
 
-/** Reports a breach. The seqs are those of the rows that show it; none when the fault is in what is missing. */
+/**
+ * Reports a breach. The seqs are those of the rows that show it; none when the fault is in what is
+ * missing.
+ */
 export type Say = (seqs: readonly number[], what: string) => void;
 
 /** One named claim over the log of one instance. Pure. */
@@ -42,7 +48,10 @@ export interface Check {
   /** What it counts: the noun for {@link look}'s answer. */
   of: string;
   needs: readonly Need[];
-  /** @returns how many things were looked at, so that a check that saw nothing cannot pass for one that did */
+  /**
+   * @returns how many things were looked at, so that a check that saw nothing cannot pass for one
+   *   that did
+   */
   look(subject: Subject, say: Say): number;
 }
 

@@ -50,15 +50,17 @@ export interface SeenEffect {
 /** What one asking of an agent came to. */
 export interface Told {
   requestId: string;
-  /** The receipt that it got; undefined when nothing was heard, which says nothing of what happened. */
+  /**
+   * The receipt that it got; undefined when nothing was heard, which says nothing of what happened.
+   */
   receipt?: Receipt | undefined;
   /** Whether the request was acknowledged as durable. */
   acknowledged?: boolean | undefined;
 }
 
 /**
- * Everything that is known of one instance. What is undefined was not looked at, and the checks that need it say
- * `not checked`.
+ * Everything that is known of one instance. What is undefined was not looked at, and the checks
+ * that need it say `not checked`.
  */
 export interface Evidence {
   instanceId: string;
@@ -79,7 +81,8 @@ export interface Evidence {
   /** What the log has of a claim's revision. */
   claims?: ((claimId: string, revision: number) => ClaimView) | undefined;
   /** The instance's line in the projection; null when there is none. */
-  projection?: { status: InstanceStatus; nextCellId: string | null; lastSeq: number } | null | undefined;
+  projection?:
+    { status: InstanceStatus; nextCellId: string | null; lastSeq: number } | null | undefined;
   /** Every effect of this instance that a witness saw. */
   witness?: readonly SeenEffect[] | undefined;
   /** By how much the witness's clock may be behind the database's; default 0. */
@@ -87,8 +90,8 @@ export interface Evidence {
   /** Everything that agents were told of this instance. */
   told?: readonly Told[] | undefined;
   /**
-   * That nothing is under way any more, and all had their time. `quiet`: what needs no person is settled; `ended`:
-   * the instance was driven to its end.
+   * That nothing is under way any more, and all had their time. `quiet`: what needs no person is
+   * settled; `ended`: the instance was driven to its end.
    */
   atRest?: 'quiet' | 'ended' | undefined;
   /** ISO 8601, by the database's clock, when the log was read. */

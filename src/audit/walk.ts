@@ -35,7 +35,9 @@ export interface Answered {
 
 /** A log taken row by row, with what the rules said on the way. */
 export interface Walk {
-  /** What was next before each row that opens something, by seq; absent in the middle of an attempt. */
+  /**
+   * What was next before each row that opens something, by seq; absent in the middle of an attempt.
+   */
   next: ReadonlyMap<number, NextStep>;
   /** The idempotency key that each `started` row had to give, by seq. */
   keys: ReadonlyMap<number, string>;
@@ -48,7 +50,10 @@ export interface Walk {
   stuck: { seq: number; why: string } | undefined;
 }
 
-/** Walks over the log with the product's own rules. Without a runbook only keys and doubts come of it. */
+/**
+ * Walks over the log with the product's own rules. Without a runbook only keys and doubts come of
+ * it.
+ */
 export function walkOf(evidence: Evidence): Walk {
   const { runbook, rows, receipts, instanceId } = evidence;
   const state = emptyState();
@@ -66,12 +71,18 @@ export function walkOf(evidence: Evidence): Walk {
     for (const row of rows) {
       at = row.seq;
       const record = state.cells.get(row.cellId);
-      if (row.kind === 'started') keys.set(row.seq, idempotencyKeyOf(instanceId, row.cellId, record));
+      if (row.kind === 'started')
+        keys.set(row.seq, idempotencyKeyOf(instanceId, row.cellId, record));
       if (row.kind === 'decided') {
         const doubt = answeredBy(evidence, state, record, row);
         if (doubt !== undefined) answered.set(row.seq, doubt);
       }
-      if (course !== undefined && opens(row) && state.open === undefined && state.doubt === undefined) {
+      if (
+        course !== undefined &&
+        opens(row) &&
+        state.open === undefined &&
+        state.doubt === undefined
+      ) {
         next.set(row.seq, nextStep(course));
       }
       applyRow(state, row);

@@ -4,14 +4,20 @@ import { errorText } from '../error-text.ts';
 import { Id } from '../ids.ts';
 import type { SeenEffect } from './evidence.ts';
 
-/** A line of a witness's file: one effect as it was seen outside. Other fields are the witness's own. */
+/**
+ * A line of a witness's file: one effect as it was seen outside. Other fields are the witness's
+ * own.
+ */
 const WitnessLine = z.object({
   instanceId: Id,
   cellId: Id,
   attempt: z.int().min(1),
   fencingToken: z.int().min(1),
   idempotencyKey: z.string().min(1),
-  at: z.iso.datetime({ offset: true, message: 'must be an ISO 8601 time such as 2030-01-31T12:00:00Z' }),
+  at: z.iso.datetime({
+    offset: true,
+    message: 'must be an ISO 8601 time such as 2030-01-31T12:00:00Z',
+  }),
   outcome: z.enum(['completed', 'failed']).optional(),
 });
 

@@ -12,7 +12,9 @@ export interface BusMessage {
   reply(body: Json): void;
 }
 
-/** What came of a request. `no_responders` is a fast hint that nobody listens, not a proof of death. */
+/**
+ * What came of a request. `no_responders` is a fast hint that nobody listens, not a proof of death.
+ */
 export type BusReply =
   | { kind: 'reply'; body: Json }
   | { kind: 'no_responders' }
@@ -28,13 +30,17 @@ export interface BusSubscription {
 }
 
 /**
- * What replicas and agents need of the message bus. One adapter (`nats.ts`) knows the client package.
+ * What replicas and agents need of the message bus. One adapter (`nats.ts`) knows the client
+ * package.
  *
- * Delivery is at most once; publishes during an outage are lost without an error. Nothing that decides safety
- * rests on a message.
+ * Delivery is at most once; publishes during an outage are lost without an error. Nothing that
+ * decides safety rests on a message.
  */
 export interface Bus {
-  /** Never throws: without a connection, or for a body that is too large for the server, the message is dropped. */
+  /**
+   * Never throws: without a connection, or for a body that is too large for the server, the message
+   * is dropped.
+   */
   publish(subject: string, body: Json): void;
   /**
    * Answers within `timeoutMs`, and at once when there is no connection or it breaks meanwhile.
@@ -43,9 +49,9 @@ export interface Bus {
    */
   request(subject: string, body: Json, timeoutMs: number): Promise<BusReply>;
   /**
-   * With a `queue`, one member of the group gets each message. The handler is called in the order of arrival, without
-   * waiting for an asynchronous one to end. A handler that throws or rejects is reported, never fatal. Outlives
-   * reconnects.
+   * With a `queue`, one member of the group gets each message. The handler is called in the order
+   * of arrival, without waiting for an asynchronous one to end. A handler that throws or rejects is
+   * reported, never fatal. Outlives reconnects.
    */
   subscribe(
     subject: string,
@@ -56,8 +62,8 @@ export interface Bus {
   /** Calls back at each loss and each return of the connection. */
   onConnection(listener: (connected: boolean) => void): void;
   /**
-   * Resolves when what was published so far has reached the server, or can no longer be known to (the connection
-   * broke, or the server was silent for 5 s). Never rejects.
+   * Resolves when what was published so far has reached the server, or can no longer be known to
+   * (the connection broke, or the server was silent for 5 s). Never rejects.
    */
   flush(): Promise<void>;
   /** Sends what is pending, then disconnects. Tolerates being called twice. */

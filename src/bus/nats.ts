@@ -12,12 +12,20 @@ export interface BusOptions {
   servers: string[];
   /** What the server's monitoring shows for this connection. */
   name: string;
-  /** Everything that went wrong and was survived: lost connections, handlers that threw, dropped messages. */
+  /**
+   * Everything that went wrong and was survived: lost connections, handlers that threw, dropped
+   * messages.
+   */
   onWarning?: ((message: string, cause?: unknown) => void) | undefined;
   /** PEM texts. An empty object asks for TLS with the machine's own trust store. */
-  tls?: { ca?: string | undefined; cert?: string | undefined; key?: string | undefined } | undefined;
+  tls?:
+    { ca?: string | undefined; cert?: string | undefined; key?: string | undefined } | undefined;
   /** At most one of the three families. `credentials` is the text of a `.creds` file. */
-  auth?: { username: string; password: string } | { token: string } | { credentials: string } | undefined;
+  auth?:
+    | { username: string; password: string }
+    | { token: string }
+    | { credentials: string }
+    | undefined;
   /** After two pings without an answer the connection counts as lost. */
   pingIntervalMs?: number | undefined;
   /** Goes on trying when no server can be reached at first, until `signal` aborts. */
@@ -36,10 +44,11 @@ const WARN_AGAIN_MS = 10_000;
 /**
  * Connects to NATS; the one place that knows its client package.
  *
- * Once connected it never gives up: a lost connection is tried again every 100 to 500 ms, and subscriptions come
- * back with it.
+ * Once connected it never gives up: a lost connection is tried again every 100 to 500 ms, and
+ * subscriptions come back with it.
  *
- * @throws Error when no server can be reached (with `waitOnFirstConnect`: when `signal` aborts first)
+ * @throws Error when no server can be reached (with `waitOnFirstConnect`: when `signal` aborts
+ *   first)
  */
 export async function connectBus(options: BusOptions): Promise<Bus> {
   const warn = options.onWarning ?? (() => {});
@@ -75,7 +84,8 @@ function connectionOptions(options: BusOptions): ConnectionOptions {
     pingInterval: options.pingIntervalMs ?? 2_000,
     maxPingOut: 2,
     maxReconnectAttempts: -1,
-    // Otherwise the same refusal twice in a row ends the client for good, however passing its cause.
+    // Otherwise the same refusal twice in a row ends the client for good, however passing its
+    // cause.
     ignoreAuthErrorAbort: true,
     reconnectDelayHandler: reconnectDelayMs,
     noAsyncTraces: true,
@@ -123,7 +133,8 @@ class NatsBus implements Bus {
   }
 
   publish(subject: string, body: Json): void {
-    // The client would keep the message only until its next attempt to connect: better dropped always than at times.
+    // The client would keep the message only until its next attempt to connect: better dropped
+    // always than at times.
     if (!this.connected()) return;
     const dropped = (cause: unknown): void =>
       this.#warn(`a message to ${subject} was dropped (${errorText(cause)})`, cause);
@@ -131,7 +142,9 @@ class NatsBus implements Bus {
     if (data.byteLength <= this.#maxPayload) this.#send(subject, data, dropped);
     else
       dropped(
-        new RangeError(`it has ${data.byteLength} bytes and the message bus carries ${this.#maxPayload}`),
+        new RangeError(
+          `it has ${data.byteLength} bytes and the message bus carries ${this.#maxPayload}`,
+        ),
       );
   }
 
@@ -141,11 +154,18 @@ class NatsBus implements Bus {
   }
 
   /**
-   * Sends at the end of this turn of the event loop, together with all else that is sent in it: the client itself writes
-   * to its socket after every continuation that publishes, and a write costs more than a message.
+   * Sends at the end of this turn of the event loop, together with all else that is sent in it: the
+   * client itself writes to its socket after every continuation that publishes, and a write costs
+   * more than a message.
    */
-  #send(subject: string, data: Uint8Array, onFault: (cause: unknown) => void, reply?: string): void {
-    if (this.#outbox.push({ subject, data, onFault, reply }) === 1) setImmediate(() => this.#post());
+  #send(
+    subject: string,
+    data: Uint8Array,
+    onFault: (cause: unknown) => void,
+    reply?: string,
+  ): void {
+    if (this.#outbox.push({ subject, data, onFault, reply }) === 1)
+      setImmediate(() => this.#post());
   }
 
   #post(): void {
@@ -190,7 +210,10 @@ class NatsBus implements Bus {
       // A callback that throws would end all delivery on this connection without a word.
       callback: (error, message) => {
         if (error !== null) {
-          this.#warn(`the server refused the subscription to ${subject} (${errorText(error)})`, error);
+          this.#warn(
+            `the server refused the subscription to ${subject} (${errorText(error)})`,
+            error,
+          );
           return;
         }
         try {
@@ -272,7 +295,9 @@ class NatsBus implements Bus {
     await this.#flushed(CLOSE_TIMEOUT_MS);
     this.#connected = false;
     this.#breakOff();
-    await this.#connection.close().catch((cause: unknown) => this.#warn('closing NATS failed', cause));
+    await this.#connection
+      .close()
+      .catch((cause: unknown) => this.#warn('closing NATS failed', cause));
   }
 
   /** Follows the connection's losses and returns until it is closed. */
@@ -301,7 +326,9 @@ class NatsBus implements Bus {
     if (this.#closing !== undefined || this.#connected === connected) return;
     this.#connected = connected;
     if (!connected) this.#breakOff();
-    this.#warn(connected ? 'connected to NATS again' : 'the connection to NATS was lost; connecting again');
+    this.#warn(
+      connected ? 'connected to NATS again' : 'the connection to NATS was lost; connecting again',
+    );
     for (const listener of this.#listeners) {
       try {
         listener(connected);
@@ -322,7 +349,8 @@ function hasReply(message: Msg): message is Msg & { reply: string } {
 }
 
 function encoded(body: Json): Uint8Array {
-  // Out of the pool of buffers: a text encoder makes each its own memory, which the collector then has to look after.
+  // Out of the pool of buffers: a text encoder makes each its own memory, which the collector then
+  // has to look after.
   return Buffer.from(JSON.stringify(body));
 }
 

@@ -13,8 +13,9 @@ interface Question {
 }
 
 /**
- * Requests that wait for their answers, over one subscription. The client's own `request` does the same, and makes an error
- * for every answer that comes, which costs more than all the rest of a request.
+ * Requests that wait for their answers, over one subscription. The client's own `request` does the
+ * same, and makes an error for every answer that comes, which costs more than all the rest of a
+ * request.
  */
 export class Questions {
   readonly #connection: NatsConnection;
@@ -29,7 +30,10 @@ export class Questions {
     this.#warn = warn;
   }
 
-  /** @param send sends the request, with the subject that its answer is to go to; told why, where that fails */
+  /**
+   * @param send sends the request, with the subject that its answer is to go to; told why, where
+   *   that fails
+   */
   ask(
     subject: string,
     timeoutMs: number,
@@ -43,7 +47,10 @@ export class Questions {
     }
     const replyTo = `${this.#inbox}${(this.#asked += 1).toString(36)}`;
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#answer(replyTo, { kind: 'timeout' }), Math.max(1, timeoutMs));
+      const timer = setTimeout(
+        () => this.#answer(replyTo, { kind: 'timeout' }),
+        Math.max(1, timeoutMs),
+      );
       this.#open.set(replyTo, { subject, timer, resolve });
       send(replyTo, (cause) => {
         this.#warn(`a request to ${subject} failed (${errorText(cause)})`, cause);
@@ -89,7 +96,8 @@ const fromUtf8 = new TextDecoder('utf-8', { fatal: true });
 
 function parseReply(message: Msg): BusReply {
   // How the server says that nobody listens.
-  if (message.data.byteLength === 0 && message.headers?.code === 503) return { kind: 'no_responders' };
+  if (message.data.byteLength === 0 && message.headers?.code === 503)
+    return { kind: 'no_responders' };
   try {
     const text = fromUtf8.decode(message.data);
     return { kind: 'reply', body: JSON.parse(text) as Json };

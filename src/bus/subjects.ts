@@ -6,8 +6,8 @@ export const QUEUE_GROUP = 'leasehold';
 /**
  * The subjects of one namespace.
  *
- * @throws RangeError for an id outside the alphabet: a space or a line break would inject protocol, `*` and `>`
- *   would address others' subjects, so none may ever reach a subject.
+ * @throws RangeError for an id outside the alphabet: a space or a line break would inject protocol,
+ *   `*` and `>` would address others' subjects, so none may ever reach a subject.
  */
 export function subjects(namespace: string) {
   const root = `leasehold.${token(namespace)}`;
@@ -29,19 +29,25 @@ export function subjects(namespace: string) {
     /** Between replicas: this instance has something to settle (a late outcome arrived). */
     settle: (instanceId: string) => `${root}.settle.${token(instanceId)}`,
     /** Everything of one verb, whatever follows it: for subscribing. */
-    all: (verb: 'status' | 'claim' | 'advance' | 'decide' | 'event' | 'settle') => `${root}.${verb}.>`,
+    all: (verb: 'status' | 'claim' | 'advance' | 'decide' | 'event' | 'settle') =>
+      `${root}.${verb}.>`,
   } as const;
 }
 
 /** The subjects of one namespace. */
 export type Subjects = ReturnType<typeof subjects>;
 
-/** What follows the verb in a subject of `leasehold.<namespace>.<verb>.<rest>`; not to be trusted. */
+/**
+ * What follows the verb in a subject of `leasehold.<namespace>.<verb>.<rest>`; not to be trusted.
+ */
 export function subjectRest(subject: string): string {
   return after(3, subject);
 }
 
-/** What follows the verb in a subject of `leasehold.<namespace>.replica.<replicaId>.<verb>.<rest>`; not to be trusted. */
+/**
+ * What follows the verb in a subject of `leasehold.<namespace>.replica.<replicaId>.<verb>.<rest>`;
+ * not to be trusted.
+ */
 export function directRest(subject: string): string {
   return after(5, subject);
 }
@@ -56,6 +62,7 @@ function after(tokens: number, subject: string): string {
 }
 
 function token(id: string): string {
-  if (!isId(id)) throw new RangeError(`${JSON.stringify(id)} is not an id and cannot be part of a subject`);
+  if (!isId(id))
+    throw new RangeError(`${JSON.stringify(id)} is not an id and cannot be part of a subject`);
   return id;
 }

@@ -21,7 +21,10 @@ export interface Config {
   namespace: string;
   nats: NatsConfig;
   etcd: EtcdConfig;
-  /** As the role that may only SELECT and INSERT. TLS by the URL's own parameters (`sslmode`, `sslrootcert`). */
+  /**
+   * As the role that may only SELECT and INSERT. TLS by the URL's own parameters (`sslmode`,
+   * `sslrootcert`).
+   */
   databaseUrl: string;
   /** Named in front of the fresh suffix that makes the replica id. */
   replicaName: string;
@@ -79,7 +82,8 @@ export function readConfig(env: Environment, readFile: ReadFile = readText): Con
 }
 
 /**
- * Reads what an agent needs; NATS is looked for on this machine unless the environment says where it is.
+ * Reads what an agent needs; NATS is looked for on this machine unless the environment says where
+ * it is.
  *
  * @throws ConfigError
  */
@@ -130,7 +134,10 @@ export function readDatabaseConfig(env: Environment): { namespace: string; datab
   return config;
 }
 
-/** Reads what `migrate` needs: the owner's URL, and the application's where it is given. @throws ConfigError */
+/**
+ * Reads what `migrate` needs: the owner's URL, and the application's where it is given. @throws
+ * ConfigError
+ */
 export function readMigrateConfig(env: Environment): {
   namespace: string;
   ownerDatabaseUrl: string;
@@ -151,7 +158,10 @@ export function readMigrateConfig(env: Environment): {
 
 const ReplicaName = z
   .string()
-  .regex(/^[A-Za-z0-9_-]{1,119}$/, 'must be 1 to 119 characters of A-Z a-z 0-9 _ - (a suffix is added)');
+  .regex(
+    /^[A-Za-z0-9_-]{1,119}$/,
+    'must be 1 to 119 characters of A-Z a-z 0-9 _ - (a suffix is added)',
+  );
 
 function wholeNumber(min: number, max: number) {
   const message = `must be a whole number from ${min} to ${max}`;

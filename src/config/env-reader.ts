@@ -47,7 +47,9 @@ export type ReadFile = (path: string) => string;
 /** The machine's own files. */
 export const readText: ReadFile = (path) => readFileSync(path, 'utf8');
 
-/** Reads variables one by one and keeps what is wrong with them, so that all of it is said at once. */
+/**
+ * Reads variables one by one and keeps what is wrong with them, so that all of it is said at once.
+ */
 export class EnvReader {
   readonly #env: Environment;
   readonly #readFile: ReadFile;
@@ -74,7 +76,10 @@ export class EnvReader {
     if (text === undefined) return fallback;
     const result = schema.safeParse(text);
     if (result.success) return result.data;
-    this.#problem(name, `${result.error.issues[0]?.message ?? 'is not usable'}, not ${JSON.stringify(text)}`);
+    this.#problem(
+      name,
+      `${result.error.issues[0]?.message ?? 'is not usable'}, not ${JSON.stringify(text)}`,
+    );
     return fallback;
   }
 
@@ -83,7 +88,12 @@ export class EnvReader {
   }
 
   nats(fallback?: string[]): NatsConfig {
-    const servers = this.#urls('LEASEHOLD_NATS_URLS', ['nats:', 'tls:'], 'nats://127.0.0.1:4222', fallback);
+    const servers = this.#urls(
+      'LEASEHOLD_NATS_URLS',
+      ['nats:', 'tls:'],
+      'nats://127.0.0.1:4222',
+      fallback,
+    );
     const tls = this.#tls('LEASEHOLD_NATS');
     const password = this.#password('LEASEHOLD_NATS');
     const token = this.text('LEASEHOLD_NATS_TOKEN');
@@ -98,16 +108,26 @@ export class EnvReader {
     const auth =
       password ??
       (token === undefined ? undefined : { token }) ??
-      (creds === undefined ? undefined : { credentials: this.#file('LEASEHOLD_NATS_CREDS_FILE') ?? '' });
+      (creds === undefined
+        ? undefined
+        : { credentials: this.#file('LEASEHOLD_NATS_CREDS_FILE') ?? '' });
     return { servers, ...(tls && { tls }), ...(auth && { auth }) };
   }
 
   etcd(): EtcdConfig {
-    const urls = this.#urls('LEASEHOLD_ETCD_URLS', ['http:', 'https:'], 'http://127.0.0.1:2379', undefined);
+    const urls = this.#urls(
+      'LEASEHOLD_ETCD_URLS',
+      ['http:', 'https:'],
+      'http://127.0.0.1:2379',
+      undefined,
+    );
     const tls = this.#tls('LEASEHOLD_ETCD');
     const auth = this.#password('LEASEHOLD_ETCD');
     if (tls !== undefined && urls.some((url) => url.startsWith('http:'))) {
-      this.#problem('LEASEHOLD_ETCD_URLS', 'must be https:// because certificates are given for etcd');
+      this.#problem(
+        'LEASEHOLD_ETCD_URLS',
+        'must be https:// because certificates are given for etcd',
+      );
     }
     if (tls !== undefined && tls.ca === undefined) {
       this.#problem('LEASEHOLD_ETCD_CA_FILE', 'is needed beside LEASEHOLD_ETCD_CERT_FILE');
@@ -140,7 +160,9 @@ export class EnvReader {
           .map((url) => url.trim())
           .filter((url) => url !== '')
       : [text];
-    const wrong = urls.find((url) => !URL.canParse(url) || !schemes.includes(new URL(url).protocol));
+    const wrong = urls.find(
+      (url) => !URL.canParse(url) || !schemes.includes(new URL(url).protocol),
+    );
     if (wrong !== undefined || urls.length === 0) {
       // A URL may carry a password, so it is not repeated.
       const which = urls.length > 1 ? `its entry ${urls.indexOf(wrong ?? '') + 1} ` : '';
@@ -172,7 +194,8 @@ export class EnvReader {
     const password = this.text(`${prefix}_PASSWORD`);
     if (username === undefined && password === undefined) return undefined;
     if (username === undefined || password === undefined) {
-      const [missing, given] = username === undefined ? ['USERNAME', 'PASSWORD'] : ['PASSWORD', 'USERNAME'];
+      const [missing, given] =
+        username === undefined ? ['USERNAME', 'PASSWORD'] : ['PASSWORD', 'USERNAME'];
       this.#problem(`${prefix}_${missing}`, `is needed beside ${prefix}_${given}`);
       return undefined;
     }

@@ -26,13 +26,20 @@ const KNOWN = [
   'LEASEHOLD_MAX_HOLDINGS',
 ];
 
-/** The local servers' own variables, the tests', and those that a running command cell finds around it. */
+/**
+ * The local servers' own variables, the tests', and those that a running command cell finds around
+ * it.
+ */
 const ALSO_KNOWN =
   /^LEASEHOLD_((ETCD|NATS|NATS_SERVER|POSTGRES)_(BIN|BIN_DIR|SERIES|PORT)|CACHE_DIR|STACK_ROUTES|TEST_[A-Z_]+|INSTANCE_ID|CELL_ID|ATTEMPT|FENCING_TOKEN|IDEMPOTENCY_KEY|OUTPUT_FILE)$/;
 
 /** One line for each `LEASEHOLD_` variable that nothing reads. */
 export function unknownVariables(names: readonly string[]): string[] {
   return names
-    .filter((name) => name.startsWith('LEASEHOLD_') && !KNOWN.includes(name) && !ALSO_KNOWN.test(name))
-    .map((name) => `${name} is not a variable of Leasehold and is ignored${didYouMean(name, KNOWN)}`);
+    .filter(
+      (name) => name.startsWith('LEASEHOLD_') && !KNOWN.includes(name) && !ALSO_KNOWN.test(name),
+    )
+    .map(
+      (name) => `${name} is not a variable of Leasehold and is ignored${didYouMean(name, KNOWN)}`,
+    );
 }

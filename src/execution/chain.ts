@@ -10,21 +10,29 @@ export type ChainBreach =
   | { code: 'LH003'; rule: 'order'; detail: string };
 
 /** What the chain rule reads of a row. */
-export type ChainRow = Pick<NewRow, 'seq' | 'fencingToken' | 'kind' | 'cellId' | 'attempt' | 'body'>;
+export type ChainRow = Pick<
+  NewRow,
+  'seq' | 'fencingToken' | 'kind' | 'cellId' | 'attempt' | 'body'
+>;
 
 /**
  * The chain rule: whether `row` may stand at its seq, given the row before it.
  *
- * A predecessor never changes, so the answer holds whoever else is writing at that moment: fencing needs no
- * lock. The database enforces the same rule by trigger (`advancer/log/migrations`); a property test holds the
- * two against each other.
+ * A predecessor never changes, so the answer holds whoever else is writing at that moment: fencing
+ * needs no lock. The database enforces the same rule by trigger (`advancer/log/migrations`); a
+ * property test holds the two against each other.
  *
  * @param predecessor the row at `row.seq - 1`, or undefined when there is none
  * @returns undefined when the row is allowed
  */
-export function chainBreach(predecessor: ChainRow | undefined, row: ChainRow): ChainBreach | undefined {
+export function chainBreach(
+  predecessor: ChainRow | undefined,
+  row: ChainRow,
+): ChainBreach | undefined {
   if (row.seq === 1) {
-    return opens(row) && row.attempt === 1 ? undefined : order(`${describe(row)} cannot be the first row`);
+    return opens(row) && row.attempt === 1
+      ? undefined
+      : order(`${describe(row)} cannot be the first row`);
   }
   if (predecessor === undefined) {
     return { code: 'LH001', rule: 'gap', detail: `there is no row at seq ${row.seq - 1}` };
@@ -41,7 +49,10 @@ export function chainBreach(predecessor: ChainRow | undefined, row: ChainRow): C
     : order(`${describe(row)} may not follow ${describe(predecessor)}`);
 }
 
-/** Which rows may come right after `before`, tokens apart (but an outcome belongs to its attempt's own term). */
+/**
+ * Which rows may come right after `before`, tokens apart (but an outcome belongs to its attempt's
+ * own term).
+ */
 function follows(before: ChainRow, row: ChainRow): boolean {
   const sameAttempt = row.cellId === before.cellId && row.attempt === before.attempt;
   const nextAttempt =

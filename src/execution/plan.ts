@@ -22,7 +22,8 @@ export interface Course {
 }
 
 /** The newest status of a claim, or that it was never made. */
-export type ClaimView = { revision: number; status: string; agentId: string; evidence?: unknown } | undefined;
+export type ClaimView =
+  { revision: number; status: string; agentId: string; evidence?: unknown } | undefined;
 
 /** The one thing that may happen next to an instance. */
 export type NextStep =
@@ -40,14 +41,19 @@ export type NextStep =
   | { do: 'halt'; cell: Cell; why: string }
   | { do: 'complete' };
 
-/** After that many interruptions in a row even a `rerun` cell waits for a person: it may be what kills replicas. */
+/**
+ * After that many interruptions in a row even a `rerun` cell waits for a person: it may be what
+ * kills replicas.
+ */
 export const MAX_RERUNS = 10;
 
 /** How long to wait before a retry when the runbook does not say. */
 const DEFAULT_BACKOFF_MS = 200;
 const MAX_BACKOFF_MS = 60_000;
 
-/** Decides the next step of an instance. Pure: the same log gives the same step, on every replica. */
+/**
+ * Decides the next step of an instance. Pure: the same log gives the same step, on every replica.
+ */
 export function nextStep(course: Course): NextStep {
   const { runbook, inputs, state } = course;
   if (state.open !== undefined) {
@@ -68,7 +74,11 @@ export function nextStep(course: Course): NextStep {
     if (!filled.ok) return { do: 'refute', cell, body: { error: filled.message } };
     const [claimId, ...statuses] = filled.value as unknown[];
     if (!isId(claimId)) {
-      return { do: 'refute', cell, body: { error: `${JSON.stringify(claimId)} is not a claim id` } };
+      return {
+        do: 'refute',
+        cell,
+        body: { error: `${JSON.stringify(claimId)} is not a claim id` },
+      };
     }
     return { do: 'await', cell, claimId, statuses: statuses.map(String) };
   }
@@ -92,7 +102,12 @@ export function judgeAwait(
   const currentStatus = claim?.status ?? null;
   return {
     do: 'park',
-    awaiting: { cellId: step.cell.id, claimId: step.claimId, statuses: step.statuses, currentStatus },
+    awaiting: {
+      cellId: step.cell.id,
+      claimId: step.claimId,
+      statuses: step.statuses,
+      currentStatus,
+    },
   };
 }
 
@@ -108,8 +123,9 @@ export function nextCell({ cells }: Runbook, state: InstanceState): Cell | undef
 }
 
 /**
- * How many of a runbook's first cells are known to be passed, by the state that says so: a cell that is through stays
- * so, hence the next one is looked for from there, and a long instance costs no more than a short one.
+ * How many of a runbook's first cells are known to be passed, by the state that says so: a cell
+ * that is through stays so, hence the next one is looked for from there, and a long instance costs
+ * no more than a short one.
  */
 const passed = new WeakMap<InstanceState, { readonly cells: readonly Cell[]; count: number }>();
 
@@ -133,9 +149,14 @@ export function policyFor(
 
 function nextAttempt(cell: ExecCell, record: CellRecord | undefined): NextStep {
   const attempt = (record?.attempts ?? 0) + 1;
-  if (record?.failure === undefined) return { do: 'start', cell, attempt, backoffMs: rerunBackoffMs(record) };
+  if (record?.failure === undefined)
+    return { do: 'start', cell, attempt, backoffMs: rerunBackoffMs(record) };
   if (record.failures >= (cell.retry?.attempts ?? 1)) {
-    return { do: 'halt', cell, why: `failed ${times(record.failures)}: ${JSON.stringify(record.failure)}` };
+    return {
+      do: 'halt',
+      cell,
+      why: `failed ${times(record.failures)}: ${JSON.stringify(record.failure)}`,
+    };
   }
   const firstMs = parseDurationMs(cell.retry?.backoff ?? '') ?? DEFAULT_BACKOFF_MS;
   return {

@@ -15,7 +15,10 @@ export const ROW_KINDS = [
 /** What one row says. See the table in `docs/protocol.md`. */
 export type RowKind = (typeof ROW_KINDS)[number];
 
-/** Why an attempt's outcome is not known; `not_started`: its own process says that the effect never began. */
+/**
+ * Why an attempt's outcome is not known; `not_started`: its own process says that the effect never
+ * began.
+ */
 export type InterruptReason = 'crash' | 'timeout' | 'aborted' | 'not_started';
 
 /** How a doubt was settled. */
@@ -34,7 +37,10 @@ export interface NewRow {
   cellId: string;
   /** From 1. Cells that have no attempts (await, assert) say 1. */
   attempt: number;
-  /** The request that the row was written for; none for what recovery or a decision wrote on its own. */
+  /**
+   * The request that the row was written for; none for what recovery or a decision wrote on its
+   * own.
+   */
   requestId: string | null;
   agentId: string | null;
   body: JsonObject;
@@ -47,8 +53,8 @@ export interface Row extends NewRow {
 }
 
 /**
- * The row with its time. Written out, because every row of a log goes through here: a copy by spread that is then added to
- * gives the engine an object of yet another shape each time.
+ * The row with its time. Written out, because every row of a log goes through here: a copy by
+ * spread that is then added to gives the engine an object of yet another shape each time.
  */
 export function stampedRow(row: NewRow, recordedAt: string): Row {
   return {
@@ -115,7 +121,10 @@ export function fromWireRow(wire: WireRow): Row {
   };
 }
 
-/** Whether two rows are the same append, sent twice: a process never sends two different ones that agree here. */
+/**
+ * Whether two rows are the same append, sent twice: a process never sends two different ones that
+ * agree here.
+ */
 export function sameAppend(a: NewRow, b: NewRow): boolean {
   return (
     a.instanceId === b.instanceId &&

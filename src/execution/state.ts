@@ -14,13 +14,18 @@ export interface OpenAttempt {
   since: string;
 }
 
-/** An interrupted attempt that is not decided yet: its `interrupted` row is the newest row of the log. */
+/**
+ * An interrupted attempt that is not decided yet: its `interrupted` row is the newest row of the
+ * log.
+ */
 export interface Doubt {
   cellId: string;
   attempt: number;
   reason: string;
   requestId: string | null;
-  /** The token of the interrupted attempt itself, which an effect may have been carried out under. */
+  /**
+   * The token of the interrupted attempt itself, which an effect may have been carried out under.
+   */
   fencingToken: number;
   idempotencyKey: string;
   since: string;
@@ -32,7 +37,10 @@ export interface CellRecord {
   attempts: number;
   /** Definite failures so far, decided ones included. */
   failures: number;
-  /** Interruptions since the last definite outcome or person's decision, `not_started` ones left out. */
+  /**
+   * Interruptions since the last definite outcome or person's decision, `not_started` ones left
+   * out.
+   */
   interruptions: number;
   /** Undefined while the cell is not through. */
   result: 'satisfied' | 'skipped' | 'refuted' | undefined;
@@ -50,7 +58,10 @@ export interface InstanceState {
   open: OpenAttempt | undefined;
   doubt: Doubt | undefined;
   cells: Map<string, CellRecord>;
-  /** What the cells that are through gave, by cell id, as effects and placeholders see it; null for a skipped one. */
+  /**
+   * What the cells that are through gave, by cell id, as effects and placeholders see it; null for
+   * a skipped one.
+   */
   outputs: { [cellId: string]: Json };
   /** Every row by the request that it was written for. */
   stepsByRequest: ChurnMap<string, Step[]>;
@@ -78,13 +89,16 @@ export function foldRows(rows: Iterable<Row>): InstanceState {
 }
 
 /**
- * Takes the next row into the state, in place: a held instance's state is kept by its holder, not read anew.
+ * Takes the next row into the state, in place: a held instance's state is kept by its holder, not
+ * read anew.
  *
  * @throws Error when the row is not the next one; the caller has lost track of the log.
  */
 export function applyRow(state: InstanceState, row: Row): void {
   if (row.seq !== state.lastSeq + 1) {
-    throw new Error(`instance ${row.instanceId}: row ${row.seq} was applied after row ${state.lastSeq}`);
+    throw new Error(
+      `instance ${row.instanceId}: row ${row.seq} was applied after row ${state.lastSeq}`,
+    );
   }
   const cell = recordOf(state, row.cellId);
   const interrupted = state.open;
@@ -147,10 +161,15 @@ export function applyRow(state: InstanceState, row: Row): void {
 }
 
 /**
- * `instance/cell/run`, where run is one more than the cell's definite failures: the same across interrupted
- * attempts, so that a receiving system can tell a repeat; new after a definite failure, so that a retry counts.
+ * `instance/cell/run`, where run is one more than the cell's definite failures: the same across
+ * interrupted attempts, so that a receiving system can tell a repeat; new after a definite failure,
+ * so that a retry counts.
  */
-export function idempotencyKeyOf(instanceId: string, cellId: string, cell: CellRecord | undefined): string {
+export function idempotencyKeyOf(
+  instanceId: string,
+  cellId: string,
+  cell: CellRecord | undefined,
+): string {
   return `${instanceId}/${cellId}/${(cell?.failures ?? 0) + 1}`;
 }
 

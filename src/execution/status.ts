@@ -5,7 +5,14 @@ import type { Doubt, InstanceState, OpenAttempt } from './state.ts';
 import { nextCell, nextStep, type Course } from './plan.ts';
 
 /** What an instance is doing, derived from its log (and, for an await, from the claim). */
-export const INSTANCE_STATUSES = ['ready', 'running', 'parked', 'in_doubt', 'halted', 'completed'] as const;
+export const INSTANCE_STATUSES = [
+  'ready',
+  'running',
+  'parked',
+  'in_doubt',
+  'halted',
+  'completed',
+] as const;
 /** See {@link INSTANCE_STATUSES}. */
 export type InstanceStatus = (typeof INSTANCE_STATUSES)[number];
 
@@ -38,7 +45,8 @@ export interface CellView {
 /**
  * The status of an instance.
  *
- * @param parked whether the next cell is an await whose claim is not in a wanted status (the log alone cannot tell)
+ * @param parked whether the next cell is an await whose claim is not in a wanted status (the log
+ *   alone cannot tell)
  */
 export function statusOf(course: Course, parked: boolean): InstanceStatus {
   const step = nextStep(course);

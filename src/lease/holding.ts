@@ -21,10 +21,11 @@ export interface Ends {
 }
 
 /**
- * One term of one instance, and the only proof of ownership: it is passed along, never looked up again.
+ * One term of one instance, and the only proof of ownership: it is passed along, never looked up
+ * again.
  *
- * A holding is trusted only while the very session is under which its token was got; a new session of the same
- * process revives no old holding.
+ * A holding is trusted only while the very session is under which its token was got; a new session
+ * of the same process revives no old holding.
  */
 export interface Holding extends Ends {
   readonly instanceId: string;

@@ -9,9 +9,9 @@ export interface TrustTerms {
 /**
  * Until when a session may be trusted, on the monotonic clock.
  *
- * Anchored at the moment when the keep-alive was *sent*: the server counts the TTL from a later moment, when it
- * received it, so the window always closes before the lease can expire. An answer that was slow to arrive
- * therefore extends trust by less, never by more.
+ * Anchored at the moment when the keep-alive was *sent*: the server counts the TTL from a later
+ * moment, when it received it, so the window always closes before the lease can expire. An answer
+ * that was slow to arrive therefore extends trust by less, never by more.
  */
 export function trustedUntilMs(sentAtMs: number, terms: TrustTerms): number {
   return sentAtMs + Math.max(0, terms.ttlMs - terms.marginMs);
@@ -22,7 +22,10 @@ export function marginMs(ttlMs: number): number {
   return Math.min(2_000, Math.max(200, ttlMs / 10));
 }
 
-/** When the next keep-alive is due after one was answered: a third of the TTL, which leaves time to ask again. */
+/**
+ * When the next keep-alive is due after one was answered: a third of the TTL, which leaves time to
+ * ask again.
+ */
 export function renewalMs(ttlMs: number): number {
   return Math.max(100, ttlMs / 3);
 }

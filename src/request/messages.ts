@@ -22,7 +22,10 @@ export const StartMessage = z.strictObject({
 export type StartMessage = z.infer<typeof StartMessage>;
 
 /** Body of `status.<instanceId>`. */
-export const StatusMessage = z.strictObject({ log: z.boolean().optional(), requestId: Id.optional() });
+export const StatusMessage = z.strictObject({
+  log: z.boolean().optional(),
+  requestId: Id.optional(),
+});
 /** See the schema. */
 export type StatusMessage = z.infer<typeof StatusMessage>;
 
@@ -59,7 +62,11 @@ export const DecideMessage = z
   })
   .superRefine((message, context) => {
     if (message.output !== undefined && message.as !== 'succeeded') {
-      context.addIssue({ code: 'custom', path: ['output'], message: 'is only used with as: succeeded' });
+      context.addIssue({
+        code: 'custom',
+        path: ['output'],
+        message: 'is only used with as: succeeded',
+      });
     }
   });
 /** See the schema. */
@@ -97,16 +104,20 @@ export function readMessage<T>(schema: z.ZodType<T>, data: Uint8Array): Read<T> 
     );
   }
   if (!isStorable(parsed as Json)) {
-    return invalid('the body holds a NUL character or half a surrogate pair, which cannot be stored');
+    return invalid(
+      'the body holds a NUL character or half a surrogate pair, which cannot be stored',
+    );
   }
   const result = schema.safeParse(parsed);
   if (result.success) return { ok: true, value: result.data };
   const issue = result.error.issues[0];
   if (issue === undefined) return invalid('the body has the wrong shape');
   // An unknown field is named itself, so that the sender sees which one to drop.
-  const path = issue.code === 'unrecognized_keys' ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path;
+  const path =
+    issue.code === 'unrecognized_keys' ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path;
   const field = path.map(String).join('.').slice(0, 128);
-  const message = issue.code === 'unrecognized_keys' ? 'is not a field of this message' : issue.message;
+  const message =
+    issue.code === 'unrecognized_keys' ? 'is not a field of this message' : issue.message;
   return field === ''
     ? invalid(message)
     : { ok: false, error: { code: 'invalid', message: `${field}: ${message}`, field } };

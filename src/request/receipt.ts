@@ -2,7 +2,10 @@ import type { RowKind } from '../execution/row.ts';
 
 /** Outcomes of requests that were admitted: recorded once, under the request id. */
 export const RECORDED_OUTCOMES = ['completed', 'advanced', 'parked', 'halted', 'in_doubt'] as const;
-/** Outcomes of requests that were refused: nothing ran, nothing is recorded, the same id may ask again. */
+/**
+ * Outcomes of requests that were refused: nothing ran, nothing is recorded, the same id may ask
+ * again.
+ */
 export const REFUSED_OUTCOMES = [
   'in_flight',
   'out_of_order',

@@ -3,16 +3,28 @@ import type { Json } from '../json.ts';
 import { didYouMean } from './nearest.ts';
 import { placeholdersOf } from './placeholder.ts';
 import type { Finding, Path } from './problem.ts';
-import { cellType, type Cell, type CellType, type Effect, type ExecCell, type Runbook } from './runbook.ts';
+import {
+  cellType,
+  type Cell,
+  type CellType,
+  type Effect,
+  type ExecCell,
+  type Runbook,
+} from './runbook.ts';
 
-/** A cell as far as it could be read: one that has a fault of shape still has its place and its id. */
+/**
+ * A cell as far as it could be read: one that has a fault of shape still has its place and its id.
+ */
 export interface ReadCell {
   id: string | undefined;
   type: CellType | undefined;
   cell: Cell | undefined;
 }
 
-/** Checks what the shape of a runbook cannot say: names that must exist, in the right order, and more like it. */
+/**
+ * Checks what the shape of a runbook cannot say: names that must exist, in the right order, and
+ * more like it.
+ */
 export function lint(runbook: Runbook): Finding[] {
   return checkCells(
     runbook.inputs,
@@ -28,17 +40,23 @@ export function checkCells(inputs: string[], cells: ReadCell[]): Finding[] {
     if (id === undefined) continue;
     const earlier = firstAt.get(id);
     if (earlier === undefined) firstAt.set(id, i);
-    else findings.push(error(['cells', i, 'id'], `is used twice: cell ${earlier + 1} is ${id} as well`));
+    else
+      findings.push(
+        error(['cells', i, 'id'], `is used twice: cell ${earlier + 1} is ${id} as well`),
+      );
   }
   for (const [i, name] of inputs.entries()) {
-    if (inputs.indexOf(name) < i) findings.push(error(['inputs', i], `declares ${name} a second time`));
+    if (inputs.indexOf(name) < i)
+      findings.push(error(['inputs', i], `declares ${name} a second time`));
   }
   for (const [i, { cell }] of cells.entries()) {
     if (cell === undefined) continue;
     const found = checkCell(cell, { inputs, cells, firstAt, here: i });
     findings.push(...found.map((finding) => ({ ...finding, path: ['cells', i, ...finding.path] })));
   }
-  if (!cells.some(({ type, cell }) => type === 'exec' || (type === undefined && cell === undefined))) {
+  if (
+    !cells.some(({ type, cell }) => type === 'exec' || (type === undefined && cell === undefined))
+  ) {
     findings.push(warning(['cells'], 'hold no exec cell, so this runbook does nothing'));
   }
   return findings;
@@ -59,8 +77,12 @@ function checkCell(cell: Cell, around: Surroundings): Finding[] {
     return cell.assert.flatMap((check, i) => {
       const fault = outputFault(check.cell, around);
       return [
-        ...(fault === undefined ? [] : [error(['assert', i, 'cell'], `names ${check.cell}, ${fault}`)]),
-        ...('equals' in check ? checkPlaceholders(check.equals, ['assert', i, 'equals'], around) : []),
+        ...(fault === undefined
+          ? []
+          : [error(['assert', i, 'cell'], `names ${check.cell}, ${fault}`)]),
+        ...('equals' in check
+          ? checkPlaceholders(check.equals, ['assert', i, 'equals'], around)
+          : []),
       ];
     });
   }
@@ -83,7 +105,9 @@ function checkExpectations(cell: ExecCell, around: Surroundings): Finding[] {
     if ('status' in expectation && !('http' in cell.exec)) {
       return [error([...at, 'status'], 'can never hold: only an http call has a status')];
     }
-    return 'equals' in expectation ? checkPlaceholders(expectation.equals, [...at, 'equals'], around) : [];
+    return 'equals' in expectation
+      ? checkPlaceholders(expectation.equals, [...at, 'equals'], around)
+      : [];
   });
 }
 
@@ -105,7 +129,10 @@ function checkEffect(effect: Effect, at: Path, around: Surroundings): Finding[] 
     if (program === '') findings.push(error([...path, 0], 'must name a program'));
     if (effect.command.length === 1 && /\S\s+\S/.test(program) && !program.includes('${')) {
       findings.push(
-        warning([...path, 0], 'has a space: there is no shell, so give each argument as its own item'),
+        warning(
+          [...path, 0],
+          'has a space: there is no shell, so give each argument as its own item',
+        ),
       );
     }
     return findings;
@@ -161,7 +188,9 @@ function outputFault(id: string, around: Surroundings): string | undefined {
   }
   if (index === around.here) return 'which is this cell itself, and has no output yet';
   if (index > around.here) return 'which comes later and has no output yet';
-  return around.cells[index]?.type === 'prose' ? 'which is prose and never has an output' : undefined;
+  return around.cells[index]?.type === 'prose'
+    ? 'which is prose and never has an output'
+    : undefined;
 }
 
 function error(path: Path, message: string): Finding {

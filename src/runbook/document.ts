@@ -29,8 +29,9 @@ const MAX_ALIASES = 100;
 const MAX_FAULTS = 20;
 
 /**
- * Reads YAML 1.2 or JSON, keeping where everything is. Refused beside bad syntax: duplicate keys, several
- * documents, unknown tags, keys that are not text, numbers that JSON does not carry exactly, and alias bombs.
+ * Reads YAML 1.2 or JSON, keeping where everything is. Refused beside bad syntax: duplicate keys,
+ * several documents, unknown tags, keys that are not text, numbers that JSON does not carry
+ * exactly, and alias bombs.
  */
 export function readDocument(
   source: string,
@@ -41,7 +42,8 @@ export function readDocument(
     return refuse([{ line: 1, column: 1, message: 'the file is larger than 1 MiB' }]);
   }
   const lines = new LineCounter();
-  // JSON may be indented with tabs, which YAML is particular about; inside JSON's strings there can be none.
+  // JSON may be indented with tabs, which YAML is particular about; inside JSON's strings there can
+  // be none.
   const text = format === 'json' ? whole.replaceAll('\t', ' ') : whole;
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const placeAt = (offset: number): Place => {
@@ -66,7 +68,8 @@ export function readDocument(
   }
   if (faults.length > 0) return refuse(faults);
 
-  if (document.contents === null) return refuse([{ line: 1, column: 1, message: 'the file is empty' }]);
+  if (document.contents === null)
+    return refuse([{ line: 1, column: 1, message: 'the file is empty' }]);
   inspect(document, (offset, message) => faults.push({ ...placeAt(offset), message }));
   if (faults.length > 0) return refuse(faults);
 
@@ -76,7 +79,9 @@ export function readDocument(
     return { ok: true, document: { value: document.toJS({ maxAliasCount: MAX_ALIASES }), locate } };
   } catch (error) {
     if (!(error instanceof ReferenceError)) throw error;
-    return refuse([{ line: 1, column: 1, message: `its aliases cannot be resolved: ${error.message}` }]);
+    return refuse([
+      { line: 1, column: 1, message: `its aliases cannot be resolved: ${error.message}` },
+    ]);
   }
 }
 
@@ -100,10 +105,15 @@ function parseJson(
   }
 }
 
-function describe(error: { code: string; message: string; pos: [number, number] }, text: string): string {
+function describe(
+  error: { code: string; message: string; pos: [number, number] },
+  text: string,
+): string {
   switch (error.code) {
     case 'DUPLICATE_KEY': {
-      const key = /^("[^"\n]*"|'[^'\n]*'|[^\s:]+)/.exec(text.slice(error.pos[0], error.pos[0] + 200));
+      const key = /^("[^"\n]*"|'[^'\n]*'|[^\s:]+)/.exec(
+        text.slice(error.pos[0], error.pos[0] + 200),
+      );
       return `the key ${key?.[0] ?? ''} occurs twice in one object`;
     }
     case 'MULTIPLE_DOCS':
@@ -116,7 +126,10 @@ function describe(error: { code: string; message: string; pos: [number, number] 
 }
 
 /** Looks at every node once; aliases are checked and not followed. */
-function inspect(document: Document<ParsedNode>, fault: (offset: number, message: string) => void): void {
+function inspect(
+  document: Document<ParsedNode>,
+  fault: (offset: number, message: string) => void,
+): void {
   let aliases = 0;
   const within = new Set<unknown>();
   const visit = (node: unknown, depth: number): void => {
@@ -134,12 +147,14 @@ function inspect(document: Document<ParsedNode>, fault: (offset: number, message
     } else if (isAlias(node)) {
       aliases += 1;
       if (aliases > MAX_ALIASES) {
-        if (aliases === MAX_ALIASES + 1) fault(startOf(node), `there are more than ${MAX_ALIASES} aliases`);
+        if (aliases === MAX_ALIASES + 1)
+          fault(startOf(node), `there are more than ${MAX_ALIASES} aliases`);
         return;
       }
       const target = node.resolve(document);
       if (target === undefined) fault(startOf(node), `*${node.source} names no earlier anchor`);
-      else if (within.has(target)) fault(startOf(node), `*${node.source} stands inside what it names`);
+      else if (within.has(target))
+        fault(startOf(node), `*${node.source} stands inside what it names`);
     } else if (isScalar(node)) {
       const message = scalarFault(node.value, node.source);
       if (message !== undefined) fault(startOf(node), message);
@@ -161,7 +176,8 @@ function inspectKey(key: unknown, fault: (offset: number, message: string) => vo
 function scalarFault(value: unknown, source: string | undefined): string | undefined {
   if (typeof value === 'string') return storableFault(value);
   if (typeof value !== 'number') return undefined;
-  if (!Number.isFinite(value)) return `${source ?? String(value)} is not a number that JSON can carry`;
+  if (!Number.isFinite(value))
+    return `${source ?? String(value)} is not a number that JSON can carry`;
   if (Number.isInteger(value) && !Number.isSafeInteger(value) && /^[-+]?\d+$/.test(source ?? '')) {
     return `${source ?? ''} is too large to be carried exactly; write it in quotes`;
   }

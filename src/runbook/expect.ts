@@ -9,7 +9,10 @@ export interface Observed {
   exitCode?: number | undefined;
   /** An http answer's. */
   status?: number | undefined;
-  /** The message of a handler's throw, an exit code that is not 0, a status outside 2xx, a refused connection. */
+  /**
+   * The message of a handler's throw, an exit code that is not 0, a status outside 2xx, a refused
+   * connection.
+   */
   error?: string | undefined;
   output?: Json | undefined;
 }
@@ -20,12 +23,15 @@ export type Judgement = { ok: true } | { ok: false; failed: string[] };
 /**
  * Judges a definite outcome.
  *
- * With expectations, it is as expected if and only if every one of them holds, so a predicted failure passes.
- * Without, a command must have exited with 0, an http call been answered with 2xx, a handler have returned.
+ * With expectations, it is as expected if and only if every one of them holds, so a predicted
+ * failure passes. Without, a command must have exited with 0, an http call been answered with 2xx,
+ * a handler have returned.
  */
 export function judge(expectations: Expectation[] | undefined, observed: Observed): Judgement {
   const failed =
-    expectations === undefined ? unexpected(observed) : expectations.flatMap((one) => unmet(one, observed));
+    expectations === undefined
+      ? unexpected(observed)
+      : expectations.flatMap((one) => unmet(one, observed));
   return failed.length === 0 ? { ok: true } : { ok: false, failed };
 }
 
@@ -55,9 +61,9 @@ export interface SeenCheck extends JsonObject {
 }
 
 /**
- * Evaluates an assert cell over the outputs of earlier cells. `seen` is JSON: the condition as it was written
- * (`equals` filled), `actual` (absent where there was no such value), `held`, and `error` where it could not be
- * evaluated at all.
+ * Evaluates an assert cell over the outputs of earlier cells. `seen` is JSON: the condition as it
+ * was written (`equals` filled), `actual` (absent where there was no such value), `held`, and
+ * `error` where it could not be evaluated at all.
  *
  * @param inputs of the instance, for placeholders in `equals`
  */
@@ -88,7 +94,8 @@ function evaluate(check: Check, outputs: JsonObject, inputs: JsonObject): SeenCh
 
 function unexpected(observed: Observed): string[] {
   if (observed.error !== undefined) return [observed.error];
-  if (observed.exitCode !== undefined && observed.exitCode !== 0) return [`exit code ${observed.exitCode}`];
+  if (observed.exitCode !== undefined && observed.exitCode !== 0)
+    return [`exit code ${observed.exitCode}`];
   if (observed.status !== undefined && (observed.status < 200 || observed.status > 299)) {
     return [`status ${observed.status}`];
   }
@@ -99,7 +106,8 @@ function unmet(expectation: Expectation, observed: Observed): string[] {
   if ('exitCode' in expectation) {
     return met('exit code', expectation.exitCode, observed.exitCode, observed.error);
   }
-  if ('status' in expectation) return met('status', expectation.status, observed.status, observed.error);
+  if ('status' in expectation)
+    return met('status', expectation.status, observed.status, observed.error);
   if ('errorIncludes' in expectation) {
     const wanted = JSON.stringify(expectation.errorIncludes);
     if (observed.error === undefined)
@@ -116,19 +124,30 @@ function unmet(expectation: Expectation, observed: Observed): string[] {
   const target = pointerGet(observed.output, expectation.pointer);
   if ('exists' in expectation) {
     if (target.found === expectation.exists) return [];
-    return [`${place(expectation.pointer)} was expected ${expectation.exists ? 'to exist' : 'not to exist'}`];
+    return [
+      `${place(expectation.pointer)} was expected ${expectation.exists ? 'to exist' : 'not to exist'}`,
+    ];
   }
   const wanted = brief(expectation.equals);
   if (!target.found)
     return [`${place(expectation.pointer)} was expected to be ${wanted}, but does not exist`];
   if (sameJson(target.value, expectation.equals)) return [];
-  return [`${place(expectation.pointer)} was expected to be ${wanted}, but is ${brief(target.value)}`];
+  return [
+    `${place(expectation.pointer)} was expected to be ${wanted}, but is ${brief(target.value)}`,
+  ];
 }
 
-function met(what: string, wanted: number, seen: number | undefined, error: string | undefined): string[] {
+function met(
+  what: string,
+  wanted: number,
+  seen: number | undefined,
+  error: string | undefined,
+): string[] {
   if (seen === wanted) return [];
   const instead = seen === undefined ? 'there was none' : `it was ${seen}`;
-  return [`${what} ${wanted} was expected, but ${instead}${error === undefined ? '' : ` (${error})`}`];
+  return [
+    `${what} ${wanted} was expected, but ${instead}${error === undefined ? '' : ` (${error})`}`,
+  ];
 }
 
 function place(pointer: string): string {

@@ -19,7 +19,8 @@ export async function importModule(path: string): Promise<Record<string, unknown
     string,
     unknown
   >;
-  // A TypeScript file outside an ESM package is taken for CommonJS, whose exports arrive as `default`.
+  // A TypeScript file outside an ESM package is taken for CommonJS, whose exports arrive as
+  // `default`.
   const inner = exported['default'];
   const isCommonJs = typeof inner === 'object' && inner !== null && '__esModule' in inner;
   return isCommonJs ? { ...inner } : exported;

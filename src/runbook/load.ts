@@ -11,8 +11,9 @@ export type LoadedRunbooks =
   { ok: true; runbooks: Runbook[]; warnings: Problem[] } | { ok: false; problems: Problem[] };
 
 /**
- * Reads a runbook's file: `.yaml`, `.yml`, `.json`, or a module (`.ts`, `.mts`, `.js`, `.mjs`) that exports one by
- * default, or several by name. Never rejects: a file that cannot be read is a problem as well.
+ * Reads a runbook's file: `.yaml`, `.yml`, `.json`, or a module (`.ts`, `.mts`, `.js`, `.mjs`) that
+ * exports one by default, or several by name. Never rejects: a file that cannot be read is a
+ * problem as well.
  */
 export async function loadRunbookFile(path: string): Promise<LoadedRunbooks> {
   const ending = extname(path).toLowerCase();
@@ -37,7 +38,10 @@ async function loadModule(path: string): Promise<LoadedRunbooks> {
     // The module has its own copy of RunbookError, so it is known by its shape.
     const problems = (error as { problems?: unknown } | null)?.problems;
     if (Array.isArray(problems)) {
-      return { ok: false, problems: (problems as Problem[]).map((problem) => ({ ...problem, file: path })) };
+      return {
+        ok: false,
+        problems: (problems as Problem[]).map((problem) => ({ ...problem, file: path })),
+      };
     }
     return refuse(path, `cannot be imported: ${errorText(error)}`);
   }

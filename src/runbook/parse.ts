@@ -12,10 +12,17 @@ export { formatProblem, type Problem } from './problem.ts';
 export type ParsedRunbook =
   { ok: true; runbook: Runbook; warnings: Problem[] } | { ok: false; problems: Problem[] };
 
-/** Reads a runbook's text. All problems are reported at once, each with its file, line and cell. Never throws. */
-export function parseRunbook(text: string, source: { file: string; format: 'yaml' | 'json' }): ParsedRunbook {
+/**
+ * Reads a runbook's text. All problems are reported at once, each with its file, line and cell.
+ * Never throws.
+ */
+export function parseRunbook(
+  text: string,
+  source: { file: string; format: 'yaml' | 'json' },
+): ParsedRunbook {
   const read = readDocument(text, source.format);
-  if (!read.ok) return { ok: false, problems: read.faults.map((fault) => ({ file: source.file, ...fault })) };
+  if (!read.ok)
+    return { ok: false, problems: read.faults.map((fault) => ({ file: source.file, ...fault })) };
   return examine(read.document.value, source.file, read.document);
 }
 
@@ -24,7 +31,11 @@ export function parseRunbookValue(value: unknown, file: string): ParsedRunbook {
   return examine(value, file, undefined);
 }
 
-function examine(value: unknown, file: string, document: SourceDocument | undefined): ParsedRunbook {
+function examine(
+  value: unknown,
+  file: string,
+  document: SourceDocument | undefined,
+): ParsedRunbook {
   const fault = jsonFault(value);
   const { runbook, findings } =
     fault === undefined ? readRunbook(value) : { runbook: undefined, findings: [fault] };
@@ -42,12 +53,18 @@ function examine(value: unknown, file: string, document: SourceDocument | undefi
 function readRunbook(value: unknown): { runbook: Runbook | undefined; findings: Finding[] } {
   const { head, findings } = readHead(value);
   const given = (value as { inputs?: unknown; cells?: unknown } | null) ?? {};
-  const cells = (Array.isArray(given.cells) ? given.cells : []).map((cell: unknown, i): ReadCell => {
-    const read = readCell(cell);
-    findings.push(...read.findings.map((finding) => ({ ...finding, path: ['cells', i, ...finding.path] })));
-    return { id: idOf(cell), type: read.type, cell: read.cell };
-  });
-  const inputs = (Array.isArray(given.inputs) ? given.inputs : []).filter((name) => typeof name === 'string');
+  const cells = (Array.isArray(given.cells) ? given.cells : []).map(
+    (cell: unknown, i): ReadCell => {
+      const read = readCell(cell);
+      findings.push(
+        ...read.findings.map((finding) => ({ ...finding, path: ['cells', i, ...finding.path] })),
+      );
+      return { id: idOf(cell), type: read.type, cell: read.cell };
+    },
+  );
+  const inputs = (Array.isArray(given.inputs) ? given.inputs : []).filter(
+    (name) => typeof name === 'string',
+  );
   if (cells.length > 0) findings.push(...checkCells(inputs, cells));
   if (head === undefined || findings.some((finding) => finding.severity === 'error')) {
     return { runbook: undefined, findings };
@@ -65,7 +82,9 @@ function toProblem(
   const [top, index, ...inCell] = finding.path;
   const cells = (value as { cells?: unknown } | null)?.cells;
   const cellId =
-    top === 'cells' && typeof index === 'number' && Array.isArray(cells) ? idOf(cells[index]) : undefined;
+    top === 'cells' && typeof index === 'number' && Array.isArray(cells)
+      ? idOf(cells[index])
+      : undefined;
   const field = (cellId === undefined ? finding.path : inCell).join('.');
   return {
     file,
@@ -83,9 +102,17 @@ function idOf(cell: unknown): string | undefined {
 
 const MAX_DEPTH = 100;
 
-/** The first thing in a value that JSON, or the log, cannot carry. Texts of YAML and JSON have been checked before. */
+/**
+ * The first thing in a value that JSON, or the log, cannot carry. Texts of YAML and JSON have been
+ * checked before.
+ */
 function jsonFault(value: unknown, path: Path = []): Finding | undefined {
-  const refuse = (message: string, atKey = false): Finding => ({ path, atKey, severity: 'error', message });
+  const refuse = (message: string, atKey = false): Finding => ({
+    path,
+    atKey,
+    severity: 'error',
+    message,
+  });
   if (path.length > MAX_DEPTH)
     return refuse(`is nested more than ${MAX_DEPTH} levels deep, or inside itself`);
   if (typeof value === 'string') {
@@ -93,7 +120,8 @@ function jsonFault(value: unknown, path: Path = []): Finding | undefined {
     return message === undefined ? undefined : refuse(message);
   }
   if (value === null || value === undefined || typeof value === 'boolean') return undefined;
-  if (typeof value === 'number') return Number.isFinite(value) ? undefined : refuse(`must not be ${value}`);
+  if (typeof value === 'number')
+    return Number.isFinite(value) ? undefined : refuse(`must not be ${value}`);
   if (typeof value !== 'object') return refuse(`must be a JSON value, not a ${typeof value}`);
   const prototype: unknown = Object.getPrototypeOf(value);
   if (!Array.isArray(value) && prototype !== null && Object.getPrototypeOf(prototype) !== null) {

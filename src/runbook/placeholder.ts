@@ -25,9 +25,10 @@ export type Filled = { ok: true; value: Json } | { ok: false; message: string };
 /**
  * Fills every placeholder inside the strings of `value` (its keys stay as they are).
  *
- * A placeholder that stands alone keeps its value's type; inside text, strings are put in as they are and other
- * values as JSON. What was put in is not looked at again, so an input cannot bring in placeholders of its own.
- * `$${` stands for a literal `${`. The first missing path, or fault of syntax, is the error.
+ * A placeholder that stands alone keeps its value's type; inside text, strings are put in as they
+ * are and other values as JSON. What was put in is not looked at again, so an input cannot bring in
+ * placeholders of its own. `$${` stands for a literal `${`. The first missing path, or fault of
+ * syntax, is the error.
  */
 export function fill(value: Json, scope: Scope): Filled {
   try {
@@ -57,7 +58,8 @@ export function placeholdersOf(value: Json, at: (string | number)[] = []): Place
       part.kind === 'placeholder' ? [{ at, placeholder: part.placeholder }] : [],
     );
   }
-  if (Array.isArray(value)) return value.flatMap((element, i) => placeholdersOf(element, [...at, i]));
+  if (Array.isArray(value))
+    return value.flatMap((element, i) => placeholdersOf(element, [...at, i]));
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([key, member]) => placeholdersOf(member, [...at, key]));
 }
@@ -69,7 +71,9 @@ function fillAny(value: Json, scope: Scope): Json {
   if (Array.isArray(value)) return value.map((element) => fillAny(element, scope));
   if (typeof value !== 'object' || value === null) return value;
   // fromEntries defines each key, where an assignment to __proto__ would set the prototype.
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, fillAny(member, scope)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, member]) => [key, fillAny(member, scope)]),
+  );
 }
 
 function fillText(text: string, scope: Scope): Json {
@@ -77,7 +81,8 @@ function fillText(text: string, scope: Scope): Json {
   const parsed = parsePlaceholders(text);
   if (!parsed.ok) throw new Unfillable(parsed.message);
   const [first] = parsed.parts;
-  if (first?.kind === 'placeholder' && parsed.parts.length === 1) return lookUp(first.placeholder, scope);
+  if (first?.kind === 'placeholder' && parsed.parts.length === 1)
+    return lookUp(first.placeholder, scope);
   return parsed.parts
     .map((part) => {
       if (part.kind === 'text') return part.text;

@@ -28,7 +28,9 @@ export function pointerFault(pointer: string): string | undefined {
   return undefined;
 }
 
-/** An own member of an object, or an element of an array by its index; undefined when there is none. */
+/**
+ * An own member of an object, or an element of an array by its index; undefined when there is none.
+ */
 export function memberOf(value: Json, key: string): Json | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   if (Array.isArray(value)) return /^(0|[1-9]\d{0,9})$/.test(key) ? value[Number(key)] : undefined;

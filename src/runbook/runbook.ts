@@ -7,7 +7,10 @@ import { pointerFault } from './pointer.ts';
 
 const JsonValue: z.ZodType<Json> = z.json();
 
-/** A name that becomes a key of inputs or outputs: an id, but not the one key that is no plain key in JavaScript. */
+/**
+ * A name that becomes a key of inputs or outputs: an id, but not the one key that is no plain key
+ * in JavaScript.
+ */
 const Name = Id.refine((text) => text !== '__proto__', 'must not be __proto__');
 
 const Pointer = z.string().superRefine((text, context) => {
@@ -38,7 +41,10 @@ export const Expectation = z.union([
   z.strictObject({ status: z.int().min(100).max(599) }),
   z.strictObject({ pointer: Pointer, equals: JsonValue }),
   z.strictObject({ pointer: Pointer, exists: z.boolean() }),
-  /** The handler's, the command's or the call's error message contains this text (a predicted failure). */
+  /**
+   * The handler's, the command's or the call's error message contains this text (a predicted
+   * failure).
+   */
   z.strictObject({ errorIncludes: z.string().min(1) }),
 ]);
 
@@ -54,7 +60,9 @@ export const Check = z.union([
 /** One condition of an assert cell. */
 export type Check = z.infer<typeof Check>;
 
-/** What becomes of an attempt that was interrupted: wait for a decision, run again, or ask a probe. */
+/**
+ * What becomes of an attempt that was interrupted: wait for a decision, run again, or ask a probe.
+ */
 export const OnInterrupt = z.enum(['hold', 'rerun', 'probe']);
 /** See the schema. */
 export type OnInterrupt = z.infer<typeof OnInterrupt>;
@@ -66,26 +74,44 @@ const ExecCellShape = z.strictObject({
   expect: z.array(Expectation).min(1).optional(),
   /** How long one attempt may take; default 5m. */
   timeout: Duration.optional(),
-  /** How often a definite failure is tried in all, and how long to wait in between (doubled each time). */
-  retry: z.strictObject({ attempts: z.int().min(1).max(100), backoff: Duration.optional() }).optional(),
+  /**
+   * How often a definite failure is tried in all, and how long to wait in between (doubled each
+   * time).
+   */
+  retry: z
+    .strictObject({ attempts: z.int().min(1).max(100), backoff: Duration.optional() })
+    .optional(),
   onInterrupt: OnInterrupt.optional(),
-  /** The second run that answers whether the effect happened; needed if and only if `onInterrupt` is `probe`. */
+  /**
+   * The second run that answers whether the effect happened; needed if and only if `onInterrupt` is
+   * `probe`.
+   */
   probe: Effect.optional(),
 });
 
 /** A cell with a side effect. */
 export const ExecCell = ExecCellShape.superRefine((cell, context) => {
   if (cell.onInterrupt === 'probe' && cell.probe === undefined) {
-    context.addIssue({ code: 'custom', path: ['probe'], message: 'is needed because onInterrupt is probe' });
+    context.addIssue({
+      code: 'custom',
+      path: ['probe'],
+      message: 'is needed because onInterrupt is probe',
+    });
   }
   if (cell.onInterrupt !== 'probe' && cell.probe !== undefined) {
-    context.addIssue({ code: 'custom', path: ['probe'], message: 'is only used with onInterrupt: probe' });
+    context.addIssue({
+      code: 'custom',
+      path: ['probe'],
+      message: 'is only used with onInterrupt: probe',
+    });
   }
 });
 /** See the schema. */
 export type ExecCell = z.infer<typeof ExecCell>;
 
-/** A cell that waits until a claim has one of the statuses. The claim's id may hold placeholders. */
+/**
+ * A cell that waits until a claim has one of the statuses. The claim's id may hold placeholders.
+ */
 export const AwaitCell = z.strictObject({
   id: Name,
   await: z.strictObject({ claim: z.string().min(1), statuses: z.array(z.string().min(1)).min(1) }),
@@ -109,7 +135,9 @@ export type Cell = ExecCell | AwaitCell | AssertCell | ProseCell;
 /** The four types of cells, by the key that makes a cell one. */
 export type CellType = 'exec' | 'await' | 'assert' | 'prose';
 
-/** A runbook's own fields; its cells are looked at one by one, so that each error can name its cell. */
+/**
+ * A runbook's own fields; its cells are looked at one by one, so that each error can name its cell.
+ */
 export const RunbookHead = z.strictObject({
   runbook: Name,
   version: z.int().min(1).max(2_147_483_647),
@@ -121,7 +149,12 @@ export const RunbookHead = z.strictObject({
 export const CELL_TYPES = ['prose', 'exec', 'await', 'assert'] as const;
 
 /** The schema of each type of cell. */
-export const CELL_SCHEMAS = { prose: ProseCell, exec: ExecCell, await: AwaitCell, assert: AssertCell };
+export const CELL_SCHEMAS = {
+  prose: ProseCell,
+  exec: ExecCell,
+  await: AwaitCell,
+  assert: AssertCell,
+};
 
 /** A versioned, immutable, ordered list of cells. */
 export interface Runbook {

@@ -5,11 +5,17 @@ import type { Finding, Path } from './problem.ts';
 import { CELL_SCHEMAS, CELL_TYPES, RunbookHead, type Cell, type CellType } from './runbook.ts';
 
 /** Reads a runbook's own fields. */
-export function readHead(value: unknown): { head?: z.infer<typeof RunbookHead>; findings: Finding[] } {
+export function readHead(value: unknown): {
+  head?: z.infer<typeof RunbookHead>;
+  findings: Finding[];
+} {
   if (!isObject(value)) {
     return {
       findings: [
-        error([], `must be an object with runbook, version, inputs and cells, not ${kindOf(value)}`),
+        error(
+          [],
+          `must be an object with runbook, version, inputs and cells, not ${kindOf(value)}`,
+        ),
       ],
     };
   }
@@ -24,8 +30,11 @@ export function readCell(value: unknown): { cell?: Cell; type?: CellType; findin
   const types = CELL_TYPES.filter((type) => value[type] !== undefined);
   const [type] = types;
   if (type === undefined || types.length > 1) {
-    const given = types.length === 0 ? `it has none of them${meant(value)}` : `it has ${types.join(' and ')}`;
-    return { findings: [error([], `needs exactly one of prose, exec, await, assert per cell; ${given}`)] };
+    const given =
+      types.length === 0 ? `it has none of them${meant(value)}` : `it has ${types.join(' and ')}`;
+    return {
+      findings: [error([], `needs exactly one of prose, exec, await, assert per cell; ${given}`)],
+    };
   }
   const schema = CELL_SCHEMAS[type];
   const parsed = schema.safeParse(value);
@@ -46,7 +55,9 @@ type Issue = z.core.$ZodIssue;
 /** Zod's issues as an author reads them; unions by the branch that was evidently meant. */
 function translate(issues: Issue[], schema: unknown, value: unknown): Finding[] {
   return issues.flatMap((issue) => {
-    const path = issue.path.map((segment) => (typeof segment === 'number' ? segment : String(segment)));
+    const path = issue.path.map((segment) =>
+      typeof segment === 'number' ? segment : String(segment),
+    );
     const at = valueAt(value, path);
     if (issue.code === 'unrecognized_keys') {
       const known = fieldsOf(schemaAt(schema, path));
@@ -96,7 +107,8 @@ function branch(union: z.ZodUnion, errors: Issue[][], value: unknown): Finding[]
   if (first !== undefined && best.length === 1) return translate(first.errors, first.option, value);
   if (unknown.length > 0) return unknown.map((key) => unknownField([], key, known));
   const missing = best.flatMap(({ required }) => required.filter((key) => !given.includes(key)));
-  if (missing.length > 0) return [error([], `needs ${missing.join(' or ')} beside ${present.join(' and ')}`)];
+  if (missing.length > 0)
+    return [error([], `needs ${missing.join(' or ')} beside ${present.join(' and ')}`)];
   return [error([], `must have exactly one of ${oneOf}; it has ${present.join(' and ')}`)];
 }
 

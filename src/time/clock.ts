@@ -1,4 +1,7 @@
-/** Something that was scheduled and can be called off. Cancelling twice, or after it fired, is harmless. */
+/**
+ * Something that was scheduled and can be called off. Cancelling twice, or after it fired, is
+ * harmless.
+ */
 export interface Timer {
   cancel(): void;
 }
@@ -9,7 +12,10 @@ export interface Timer {
  * Safety rests on {@link Clock.monotonicMs} alone. Wall time serves expiry and what people read.
  */
 export interface Clock {
-  /** Milliseconds from an arbitrary start; never goes back, and goes on while the process is stopped. */
+  /**
+   * Milliseconds from an arbitrary start; never goes back, and goes on while the process is
+   * stopped.
+   */
   monotonicMs(): number;
   /** Milliseconds since 1970 by the wall clock; may jump. */
   wallMs(): number;
@@ -41,10 +47,15 @@ export function sleepBy(
 }
 
 /**
- * Calls `fire` after `delayMs`, and not before what came until then can have been read: a process that stood still finds its
- * timers due first, and would take for missing what waits in its sockets.
+ * Calls `fire` after `delayMs`, and not before what came until then can have been read: a process
+ * that stood still finds its timers due first, and would take for missing what waits in its
+ * sockets.
  */
-export function afterReading(clock: Pick<Clock, 'after'>, delayMs: number, fire: () => void): Timer {
+export function afterReading(
+  clock: Pick<Clock, 'after'>,
+  delayMs: number,
+  fire: () => void,
+): Timer {
   let timer = clock.after(delayMs, () => {
     timer = clock.after(1, fire);
   });
@@ -59,5 +70,6 @@ export const systemClock: Clock = {
     const handle = setTimeout(fire, delayMs);
     return { cancel: () => clearTimeout(handle) };
   },
-  sleep: (delayMs, signal) => sleepBy((afterMs, fire) => systemClock.after(afterMs, fire), delayMs, signal),
+  sleep: (delayMs, signal) =>
+    sleepBy((afterMs, fire) => systemClock.after(afterMs, fire), delayMs, signal),
 };

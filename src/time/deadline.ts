@@ -2,8 +2,9 @@ import { afterReading } from './clock.ts';
 import type { Clock } from './clock.ts';
 
 /**
- * Runs something that may never answer; after `ms`, and once what came until then can have been read, it throws a `Failure`
- * with `otherwise` as message. While it runs, `underWay` holds the way to make it fail at once.
+ * Runs something that may never answer; after `ms`, and once what came until then can have been
+ * read, it throws a `Failure` with `otherwise` as message. While it runs, `underWay` holds the way
+ * to make it fail at once.
  */
 export function answeredWithin<T>(
   clock: Clock,

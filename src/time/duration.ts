@@ -18,7 +18,13 @@ export function parseDurationMs(text: string): number | undefined {
   return ms <= MAX_MS ? ms : undefined;
 }
 
-/** Schema of a duration as it is written in files and flags; it stays text, see {@link parseDurationMs}. */
+/**
+ * Schema of a duration as it is written in files and flags; it stays text, see {@link
+ * parseDurationMs}.
+ */
 export const Duration = z
   .string()
-  .refine((text) => parseDurationMs(text) !== undefined, 'must be a duration such as 200ms, 10s, 5m or 1h');
+  .refine(
+    (text) => parseDurationMs(text) !== undefined,
+    'must be a duration such as 200ms, 10s, 5m or 1h',
+  );

@@ -54,8 +54,12 @@ describe('the receipt of an advance', () => {
     );
     expect(rows.map(({ kind }) => kind)).toEqual(['started', 'completed', 'started', 'completed']);
     expect(rows.every((row) => row.request_id === 'complete-1')).toBe(true);
-    expect(new Set(rows.map((row) => row.replica_id))).toEqual(new Set([receipt.holder?.replicaId]));
-    expect(new Set(rows.map((row) => row.fencing_token))).toEqual(new Set([receipt.holder?.fencingToken]));
+    expect(new Set(rows.map((row) => row.replica_id))).toEqual(
+      new Set([receipt.holder?.replicaId]),
+    );
+    expect(new Set(rows.map((row) => row.fencing_token))).toEqual(
+      new Set([receipt.holder?.fencingToken]),
+    );
     await expectRecorded(receipt);
   });
 
@@ -131,7 +135,9 @@ describe('the receipt of an advance', () => {
     expect(await queued, 'wait: true queues').toMatchObject({ outcome: 'completed', steps: [] });
     expect(await recorded('flies-2')).toEqual([]);
     expect(receiver.count(path)).toBe(1);
-    expect(await advance('flies', 'flies-2'), 'may ask again').toMatchObject({ outcome: 'completed' });
+    expect(await advance('flies', 'flies-2'), 'may ask again').toMatchObject({
+      outcome: 'completed',
+    });
   });
 
   it('out_of_order: names the cell that is next', async () => {
@@ -144,7 +150,10 @@ describe('the receipt of an advance', () => {
   });
 
   it('not_found: no such instance', async () => {
-    expect(await advance('nowhere', 'nowhere-1')).toMatchObject({ outcome: 'not_found', nextCellId: null });
+    expect(await advance('nowhere', 'nowhere-1')).toMatchObject({
+      outcome: 'not_found',
+      nextCellId: null,
+    });
     expect(await recorded('nowhere-1')).toEqual([]);
   });
 
@@ -204,10 +213,17 @@ describe('the event of a commit', () => {
     });
     await cluster.nats.flush();
     await cluster.start('shown', 'gate', { claim: 'shown' });
-    await cluster.request(cluster.subject('claim', 'shown'), { status: 'waived', agentId: 'tester' });
+    await cluster.request(cluster.subject('claim', 'shown'), {
+      status: 'waived',
+      agentId: 'tester',
+    });
     const receipt = await advance('shown', 'shown-1');
     expect(receipt.outcome).toBe('completed');
-    const { rows } = await cluster.app.query<{ seq: number; xmin: string; row: Record<string, unknown> }>(
+    const { rows } = await cluster.app.query<{
+      seq: number;
+      xmin: string;
+      row: Record<string, unknown>;
+    }>(
       `select seq::int, xmin::text, to_jsonb(e) as row from leasehold.executions e
          where instance_id = 'shown' order by seq`,
     );
@@ -217,13 +233,18 @@ describe('the event of a commit', () => {
     // Whatever else were to come of this would have come before the answer to a later request.
     await advance('shown', 'shown-2');
     subscription.unsubscribe();
-    const published = events.map((event) => read(Event, event)).filter(({ rows: some }) => some.length > 0);
+    const published = events
+      .map((event) => read(Event, event))
+      .filter(({ rows: some }) => some.length > 0);
     expect(published).toHaveLength(commits.length);
     for (const [index, event] of published.entries()) {
       const committed = rows.filter(({ xmin }) => xmin === commits[index]);
       expect(event.instanceId).toBe('shown');
       expect(event.rows.map((row) => ({ ...row, recorded_at: new Date(row.recorded_at) }))).toEqual(
-        committed.map(({ row }) => ({ ...row, recorded_at: new Date(row['recorded_at'] as string) })),
+        committed.map(({ row }) => ({
+          ...row,
+          recorded_at: new Date(row['recorded_at'] as string),
+        })),
       );
     }
     expect(published.map((event) => event.status)).toEqual([

@@ -17,7 +17,9 @@ beforeAll(async () => {
 
 afterAll(() => cluster?.stop());
 
-/** How long after the first answer a second one is waited for: nothing says that there will be none. */
+/**
+ * How long after the first answer a second one is waited for: nothing says that there will be none.
+ */
 const SECOND_ANSWER_MS = 1_000;
 
 interface Sent {
@@ -44,7 +46,8 @@ async function answersTo(messages: Sent[]): Promise<{ what: string; answers: unk
     return { what, subject, body, inbox, answers, answered, subscription };
   });
   for (const { subject, body, inbox } of asked) {
-    const data = body instanceof Uint8Array || typeof body === 'string' ? body : JSON.stringify(body);
+    const data =
+      body instanceof Uint8Array || typeof body === 'string' ? body : JSON.stringify(body);
     cluster.nats.publish(subject, data, { reply: inbox });
   }
   await Promise.all(asked.map(({ answered }) => answered));
@@ -57,7 +60,10 @@ const nobody = 'x'.repeat(129);
 /** Texts that are no id, wherever one is asked for. */
 const NO_IDS = ['', 'a b', 'a.b', 'a*', '>', 'ä', 'a/b', 'a\nb', nobody, 7, null, ['a'], { a: 1 }];
 
-function malformed(sound: Record<string, unknown>, wrong: Record<string, unknown[]>): [string, unknown][] {
+function malformed(
+  sound: Record<string, unknown>,
+  wrong: Record<string, unknown[]>,
+): [string, unknown][] {
   const { [Object.keys(sound)[0] ?? '']: _first, ...missing } = sound;
   return [
     ['nothing', ''],
@@ -79,7 +85,9 @@ function malformed(sound: Record<string, unknown>, wrong: Record<string, unknown
   ];
 }
 
-/** The field that the answer to a malformed message must name; undefined where that is left open. */
+/**
+ * The field that the answer to a malformed message must name; undefined where that is left open.
+ */
 function wrongField(what: string, wrong: object): string | undefined {
   if (what === 'a field too many') return 'colour';
   const field = what.split(' #')[0] ?? '';
@@ -113,7 +121,9 @@ describe.concurrent('a malformed broadcast', () => {
       const receipt = read(Receipt, answers[0]);
       expect(receipt, `sent: ${what}`).toMatchObject({ outcome: 'invalid', instanceId: 'there' });
       expect([null, 'broken'], `sent: ${what}`).toContain(receipt.requestId);
-      expect(receipt.error?.field, `sent: ${what}`).toBe(wrongField(what, wrong) ?? receipt.error?.field);
+      expect(receipt.error?.field, `sent: ${what}`).toBe(
+        wrongField(what, wrong) ?? receipt.error?.field,
+      );
     }
     expect(await cluster.rows('there')).toEqual([]);
   });
@@ -148,7 +158,9 @@ describe.concurrent('a malformed broadcast', () => {
     for (const { what, answers } of await answersTo(messages)) {
       expect(answers.length, `answers to ${what}: ${JSON.stringify(answers)}`).toBe(1);
       const [answer] = answers;
-      const { error } = what.startsWith('advance') ? read(Receipt, answer) : read(ErrorReply, answer);
+      const { error } = what.startsWith('advance')
+        ? read(Receipt, answer)
+        : read(ErrorReply, answer);
       expect(error?.code, `sent: ${what}`).toBe('invalid');
     }
   });
@@ -173,7 +185,9 @@ describe.concurrent('a malformed request to any one replica', () => {
   ] as const)(
     'is answered once, with an error that names the field (%s)',
     async (_verb, subject, sound, wrong) => {
-      const lists = Object.fromEntries(Object.entries(wrong).map(([field, values]) => [field, [...values]]));
+      const lists = Object.fromEntries(
+        Object.entries(wrong).map(([field, values]) => [field, [...values]]),
+      );
       const messages = malformed(sound, lists)
         // A status asks for nothing that it must name, and nobody need say who asks.
         .filter(([what]) => !(subject.startsWith('status') && what === 'a field too few'))
@@ -224,7 +238,10 @@ describe.concurrent('a sound request', () => {
     expect(asked.map(({ what, answers }) => [what, answers.length])).toEqual(
       sent.map(({ what }) => [what, 1]),
     );
-    expect(read(Receipt, asked[0]?.answers[0])).toMatchObject({ requestId: longest, outcome: 'completed' });
+    expect(read(Receipt, asked[0]?.answers[0])).toMatchObject({
+      requestId: longest,
+      outcome: 'completed',
+    });
     expect(read(Receipt, asked[2]?.answers[0]).outcome).toBe('expired');
   });
 });

@@ -32,8 +32,14 @@ const FAILED: Record<string, () => object> = {
 const INTERRUPTED: Record<string, [reason: string, cell: () => object]> = {
   'SIGKILL of its own': ['crash', () => ({ exec: { command: ['sh', '-c', 'kill -KILL $$'] } })],
   'SIGTERM of its own': ['crash', () => ({ exec: { command: ['sh', '-c', 'kill -TERM $$'] } })],
-  'a connection reset after sending': ['crash', () => ({ exec: http(`${receiver.url}/reset/now`) })],
-  'a time-out of a command': ['timeout', () => ({ exec: { command: ['sleep', '60'] }, timeout: '300ms' })],
+  'a connection reset after sending': [
+    'crash',
+    () => ({ exec: http(`${receiver.url}/reset/now`) }),
+  ],
+  'a time-out of a command': [
+    'timeout',
+    () => ({ exec: { command: ['sleep', '60'] }, timeout: '300ms' }),
+  ],
   'a time-out of an http call': [
     'timeout',
     () => ({ exec: http(`${receiver.url}/hold/ever`), timeout: '300ms' }),
@@ -51,7 +57,10 @@ const ECHO = `
   });`;
 
 beforeAll(async () => {
-  [receiver, folder] = await Promise.all([Receiver.listen(), mkdtemp(join(tmpdir(), 'leasehold-cells-'))]);
+  [receiver, folder] = await Promise.all([
+    Receiver.listen(),
+    mkdtemp(join(tmpdir(), 'leasehold-cells-')),
+  ]);
   const closed = createServer();
   await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));
   closedPort = (closed.address() as AddressInfo).port;
@@ -157,7 +166,8 @@ describe('what an effect is given, and what it gives', () => {
     rows = await cluster.rows('given');
   });
 
-  const startOf = (cellId: string) => rows.find((row) => row.cell_id === cellId && row.kind === 'started');
+  const startOf = (cellId: string) =>
+    rows.find((row) => row.cell_id === cellId && row.kind === 'started');
 
   it('lets the instance complete', async () => {
     expect(read(StatusReply, await cluster.status('given')).status).toBe('completed');

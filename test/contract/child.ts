@@ -13,7 +13,11 @@ export class FollowedProcess {
   #listeners: (() => void)[] = [];
 
   constructor(file: string, args: string[], env: NodeJS.ProcessEnv, cwd?: string) {
-    const child = spawn(process.execPath, [file, ...args], { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [file, ...args], {
+      env,
+      cwd,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.#process = child;
     this.pid = child.pid ?? 0;
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -63,7 +67,8 @@ export class FollowedProcess {
 
   /** Ends it if it has not ended; SIGKILL works on a stopped process too. */
   async end(): Promise<void> {
-    if (this.#process.exitCode === null && this.#process.signalCode === null) this.#process.kill('SIGKILL');
+    if (this.#process.exitCode === null && this.#process.signalCode === null)
+      this.#process.kill('SIGKILL');
     await this.exited;
   }
 

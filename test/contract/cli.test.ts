@@ -57,7 +57,10 @@ describe('the verbs that need NATS only, with etcd and Postgres out of reach', (
   it('start, advance and status print the reply as on the wire, and exit 0', async () => {
     const started = shapes.read(shapes.StartReply, await ask('start whole --runbook two', 0));
     expect(started).toEqual({ instanceId: 'whole', runbookId: 'two', version: 1, created: true });
-    expect(await ask('start whole --runbook two --version 1', 0)).toEqual({ ...started, created: false });
+    expect(await ask('start whole --runbook two --version 1', 0)).toEqual({
+      ...started,
+      created: false,
+    });
     const partly = await ask('advance whole --max-cells 1 --cell first --request-id whole-1', 0);
     expect(shapes.read(shapes.Receipt, partly).outcome).toBe('advanced');
     const receipt = await ask('advance whole --request-id whole-2', 0);
@@ -71,13 +74,19 @@ describe('the verbs that need NATS only, with etcd and Postgres out of reach', (
     await ask('start waits --runbook gate --input claim=waits', 0);
     const parked = shapes.read(shapes.Receipt, await ask('advance waits', 0));
     expect(parked).toMatchObject({ outcome: 'parked', awaiting: { claimId: 'waits' } });
-    const claimed = shapes.read(shapes.ClaimReply, await ask('claim waits waived --evidence {"by":"me"}', 0));
+    const claimed = shapes.read(
+      shapes.ClaimReply,
+      await ask('claim waits waived --evidence {"by":"me"}', 0),
+    );
     expect(claimed).toEqual({ claimId: 'waits', revision: 1, status: 'waived' });
     expect(await ask('advance waits', 0)).toMatchObject({ outcome: 'completed' });
   });
 
   it('advance exits 4 for in_doubt and halted; decide prints instance, seq, verdict', async () => {
-    await Promise.all([ask('start lost --runbook doubt', 0), ask('start broken --runbook halt', 0)]);
+    await Promise.all([
+      ask('start lost --runbook doubt', 0),
+      ask('start broken --runbook halt', 0),
+    ]);
     expect(shapes.read(shapes.Receipt, await ask('advance lost', 4)).outcome).toBe('in_doubt');
     expect(shapes.read(shapes.Receipt, await ask('advance broken', 4)).outcome).toBe('halted');
     const line = 'decide lost --cell charge --attempt 1 --as skipped --reason known';
@@ -106,7 +115,9 @@ describe('the verbs that need NATS only, with etcd and Postgres out of reach', (
       ['start order --runbook halt', 'conflict'],
       ['start unborn --runbook nowhere', 'not_found'],
     ] as const) {
-      expect(shapes.read(shapes.ErrorReply, await ask(line, 3)).error.code, `of ${line}`).toBe(code);
+      expect(shapes.read(shapes.ErrorReply, await ask(line, 3)).error.code, `of ${line}`).toBe(
+        code,
+      );
     }
   });
 
@@ -134,7 +145,9 @@ describe('the verbs that need NATS only, with etcd and Postgres out of reach', (
     ];
     const answers = await Promise.all(lines.map((line) => ask(line, 2)));
     for (const [index, answer] of answers.entries()) {
-      expect(shapes.read(shapes.ErrorReply, answer).error.code, `of ${lines[index]}`).toBe('invalid');
+      expect(shapes.read(shapes.ErrorReply, answer).error.code, `of ${lines[index]}`).toBe(
+        'invalid',
+      );
     }
   });
 
@@ -196,9 +209,16 @@ describe('the verbs that need NATS only, with etcd and Postgres out of reach', (
     });
     await cluster.nats.flush();
     const env = { LEASEHOLD_NAMESPACE: namespace };
-    expect(await ask('start x --runbook two', 0, env)).toMatchObject({ instanceId: 'x', created: true });
+    expect(await ask('start x --runbook two', 0, env)).toMatchObject({
+      instanceId: 'x',
+      created: true,
+    });
     subscription.unsubscribe();
-    const watch = FollowedProcess.leasehold(['watch', '--json'], { ...cluster.env, ...NATS_ONLY, ...env });
+    const watch = FollowedProcess.leasehold(['watch', '--json'], {
+      ...cluster.env,
+      ...NATS_ONLY,
+      ...env,
+    });
     try {
       await watch.until(({ stderr }) => stderr.includes('\n') || undefined);
       cluster.nats.publish(`leasehold.${namespace}.event.x`, JSON.stringify(event));
@@ -230,7 +250,10 @@ describe('runbook', () => {
     );
     expect(listed.lines.length).toBeGreaterThanOrEqual(6);
     const shown = await run('runbook show kept');
-    expect(shown).toMatchObject({ code: 0, lines: [{ runbook: 'kept', version: 1, cells: kept.cells }] });
+    expect(shown).toMatchObject({
+      code: 0,
+      lines: [{ runbook: 'kept', version: 1, cells: kept.cells }],
+    });
     await writeFile(file, JSON.stringify({ ...kept, cells: kept.cells.slice(0, 2) }));
     expect(await run(`runbook push ${file}`), 'other content').toMatchObject({ code: 3 });
     expect((await run('runbook show kept')).lines).toEqual(shown.lines);
@@ -238,7 +261,10 @@ describe('runbook', () => {
 
   it('lint and push exit 2 for a file that is no runbook, and say where it is wrong', async () => {
     const file = join(folder, 'wrong.yaml');
-    await writeFile(file, 'runbook: wrong\nversion: 1\ncells:\n  - {id: both, prose: x, assert: []}\n');
+    await writeFile(
+      file,
+      'runbook: wrong\nversion: 1\ncells:\n  - {id: both, prose: x, assert: []}\n',
+    );
     for (const verb of ['lint', 'push']) {
       const ran = await run(`runbook ${verb} ${file}`);
       expect(ran.code, `of ${verb}`).toBe(2);
@@ -257,7 +283,12 @@ describe('the verbs that look into the stores', () => {
     const all = await run('list');
     expect(all.code).toBe(0);
     expect(all.lines).toContainEqual(
-      expect.objectContaining({ instanceId: 'listed', runbookId: 'two', version: 1, status: 'completed' }),
+      expect.objectContaining({
+        instanceId: 'listed',
+        runbookId: 'two',
+        version: 1,
+        status: 'completed',
+      }),
     );
     const statusOf = (lines: unknown[]) =>
       (lines as { instanceId: string; status: string }[]).map(({ instanceId, status }) => [
@@ -282,7 +313,9 @@ describe('the verbs that look into the stores', () => {
     expect(replicas.lines).toHaveLength(2);
     for (const replica of cluster.replicas) {
       const { replicaId, name, pid, httpUrl } = replica;
-      expect(replicas.lines).toContainEqual(expect.objectContaining({ replicaId, name, pid, httpUrl }));
+      expect(replicas.lines).toContainEqual(
+        expect.objectContaining({ replicaId, name, pid, httpUrl }),
+      );
     }
   });
 

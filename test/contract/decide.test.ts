@@ -25,13 +25,18 @@ function decide(instanceId: string, body: object): Promise<unknown> {
 
 async function doubted(instanceId: string): Promise<void> {
   await cluster.start(instanceId, 'doubt');
-  expect(await cluster.advance(instanceId, `${instanceId}-1`)).toMatchObject({ outcome: 'in_doubt' });
+  expect(await cluster.advance(instanceId, `${instanceId}-1`)).toMatchObject({
+    outcome: 'in_doubt',
+  });
 }
 
 describe('decide', () => {
   it('answers instance, seq and verdict; settles the doubt, moves nothing; the next advance does', async () => {
     await doubted('settled');
-    const reply = read(DecideReply, await decide('settled', { as: 'succeeded', output: { paid: 7 } }));
+    const reply = read(
+      DecideReply,
+      await decide('settled', { as: 'succeeded', output: { paid: 7 } }),
+    );
     expect(reply).toEqual({ instanceId: 'settled', seq: 3, as: 'succeeded' });
     const rows = await cluster.rows('settled');
     expect(rows.at(-1)).toMatchObject({
@@ -54,10 +59,17 @@ describe('decide', () => {
 
   it('rerun: the next advance opens the next attempt', async () => {
     await doubted('again');
-    expect(await decide('again', { as: 'rerun' })).toEqual({ instanceId: 'again', seq: 3, as: 'rerun' });
+    expect(await decide('again', { as: 'rerun' })).toEqual({
+      instanceId: 'again',
+      seq: 3,
+      as: 'rerun',
+    });
     expect(await cluster.rows('again')).toHaveLength(3);
     const receipt = await cluster.advance('again', 'again-2');
-    expect(receipt).toMatchObject({ outcome: 'in_doubt', inDoubt: { cellId: 'charge', attempt: 2 } });
+    expect(receipt).toMatchObject({
+      outcome: 'in_doubt',
+      inDoubt: { cellId: 'charge', attempt: 2 },
+    });
   });
 
   it('skipped: the next advance goes on with the next cell', async () => {
@@ -104,10 +116,15 @@ describe('decide', () => {
       const reply = read(ErrorReply, await decide(instanceId, { as: 'skipped', ...body }));
       expect(reply.error.code, `to ${JSON.stringify(body)}`).toBe('conflict');
     }
-    expect((await cluster.rows('other')).map(({ kind }) => kind)).toEqual(['started', 'interrupted']);
+    expect((await cluster.rows('other')).map(({ kind }) => kind)).toEqual([
+      'started',
+      'interrupted',
+    ]);
   });
 
   it('answers not_found for an instance that is not there', async () => {
-    expect(read(ErrorReply, await decide('nowhere', { as: 'skipped' })).error.code).toBe('not_found');
+    expect(read(ErrorReply, await decide('nowhere', { as: 'skipped' })).error.code).toBe(
+      'not_found',
+    );
   });
 });

@@ -9,7 +9,13 @@ export interface EtcdKey {
 }
 
 interface Answer {
-  kvs?: { key: string; value: string; create_revision: string; mod_revision: string; lease?: string }[];
+  kvs?: {
+    key: string;
+    value: string;
+    create_revision: string;
+    mod_revision: string;
+    lease?: string;
+  }[];
 }
 
 const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64');

@@ -9,7 +9,11 @@ let cluster: TestCluster;
 
 beforeAll(async () => {
   cluster = await TestCluster.start();
-  await Promise.all([push(cluster, two), cluster.startReplica('a'), cluster.startReplica('with_Name-2')]);
+  await Promise.all([
+    push(cluster, two),
+    cluster.startReplica('a'),
+    cluster.startReplica('with_Name-2'),
+  ]);
 });
 
 afterAll(() => cluster?.stop());
@@ -55,7 +59,9 @@ describe('what stands in etcd', () => {
   it('keeps nothing in etcd outside of the namespace', async () => {
     const all = await keysUnder(cluster.servers.etcdUrls[0], `/leasehold/${cluster.namespace}`);
     for (const { key } of all) {
-      expect(key).toMatch(new RegExp(`^/leasehold/${cluster.namespace}/(leases|replicas)/[A-Za-z0-9_-]+$`));
+      expect(key).toMatch(
+        new RegExp(`^/leasehold/${cluster.namespace}/(leases|replicas)/[A-Za-z0-9_-]+$`),
+      );
     }
     expect(all).toHaveLength(3);
   });
@@ -66,7 +72,9 @@ describe('what stands in etcd', () => {
     holder.terminate();
     expect(await holder.exited).toEqual({ code: 0, signal: null });
     const left = [...(await under('replicas')), ...(await under('leases'))];
-    expect(left.filter(({ value }) => JSON.stringify(value).includes(holder.replicaId))).toEqual([]);
+    expect(left.filter(({ value }) => JSON.stringify(value).includes(holder.replicaId))).toEqual(
+      [],
+    );
     const again = await cluster.startReplica(holder.name);
     expect(again.replicaId).not.toBe(holder.replicaId);
     expect(again.replicaId).toMatch(new RegExp(`^${holder.name}-[0-9a-f]{8}$`));
@@ -78,7 +86,8 @@ describe('what stands in etcd', () => {
     await cluster.start('doomed', 'two');
     const { holder } = await cluster.advance('doomed', 'doomed-1');
     const subject = cluster.subject('replica', holder?.replicaId ?? '');
-    // What replicas say to each other is their own; that the subject is served while the process lives is not.
+    // What replicas say to each other is their own; that the subject is served while the process
+    // lives is not.
     const codeOf = (): Promise<string> =>
       cluster.nats.request(subject, '{}', { timeout: 300 }).then(
         () => 'answered',
@@ -87,7 +96,8 @@ describe('what stands in etcd', () => {
     expect(await codeOf()).not.toBe('503');
     cluster.byId(holder?.replicaId).kill();
     await cluster.byId(holder?.replicaId).exited;
-    // A request that the server sends out before it has read the end of the connection is lost instead.
+    // A request that the server sends out before it has read the end of the connection is lost
+    // instead.
     await eventually(async () => ((await codeOf()) === '503' ? true : undefined));
     await eventually(async () => {
       const keys = [...(await under('replicas')), ...(await under('leases'))];

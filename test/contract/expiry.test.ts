@@ -40,9 +40,17 @@ it('an advance that names no expiry may be admitted for 30 s, and not for longer
   const inAMinute = { expiresAt: new Date(Date.now() + 60_000).toISOString() };
   const inASecond = { expiresAt: new Date(Date.now() + 1_000).toISOString() };
   const [before, after] = await Promise.all([
-    queuedFor('before', 27_000, { 'unsaid-27': {}, 'minute-27': inAMinute, 'second-27': inASecond }),
+    queuedFor('before', 27_000, {
+      'unsaid-27': {},
+      'minute-27': inAMinute,
+      'second-27': inASecond,
+    }),
     queuedFor('after', 31_500, { 'unsaid-31': {}, 'minute-31': inAMinute }),
   ]);
-  expect(before).toEqual({ 'unsaid-27': 'completed', 'minute-27': 'completed', 'second-27': 'expired' });
+  expect(before).toEqual({
+    'unsaid-27': 'completed',
+    'minute-27': 'completed',
+    'second-27': 'expired',
+  });
   expect(after).toEqual({ 'unsaid-31': 'expired', 'minute-31': 'completed' });
 });

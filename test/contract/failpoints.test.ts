@@ -6,7 +6,13 @@ import { Receiver } from './receiver.ts';
 import { POST, post, push } from './runbooks.ts';
 import { ReadyLine, read } from './shapes.ts';
 
-const POINTS = ['before_intent', 'after_intent', 'in_effect', 'after_effect', 'after_outcome'] as const;
+const POINTS = [
+  'before_intent',
+  'after_intent',
+  'in_effect',
+  'after_effect',
+  'after_outcome',
+] as const;
 const DELAY_MS = 1_000;
 
 let cluster: TestCluster;
@@ -63,7 +69,8 @@ const begin = async (instanceId: string, runbookId: string, requestId: string) =
   return cluster.advance(instanceId, requestId, {}, 20_000);
 };
 
-const kinds = async (instanceId: string) => (await cluster.rows(instanceId)).map(({ kind }) => kind);
+const kinds = async (instanceId: string) =>
+  (await cluster.rows(instanceId)).map(({ kind }) => kind);
 
 describe('the failpoints', () => {
   it('stand where they say, several joined by ";"; delay:<ms> passes and goes on', async () => {
@@ -133,7 +140,9 @@ describe('the failpoints', () => {
     const again = await cluster.advance(instanceId, `${instanceId}-1`);
     expect(again.outcome).toBe('completed');
     expect((await kinds(instanceId)).at(-1)).toBe('completed');
-    expect((await begin(`${instanceId}-next`, 'post', `${instanceId}-next`)).outcome).toBe('completed');
+    expect((await begin(`${instanceId}-next`, 'post', `${instanceId}-next`)).outcome).toBe(
+      'completed',
+    );
   });
 
   it.each([

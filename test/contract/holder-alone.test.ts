@@ -28,7 +28,11 @@ async function held(instanceId: string) {
 }
 
 function askAlone(replicaId: string, instanceId: string, body: unknown): Promise<unknown> {
-  return cluster.request<unknown>(cluster.subject('replica', replicaId, 'advance', instanceId), body, 20_000);
+  return cluster.request<unknown>(
+    cluster.subject('replica', replicaId, 'advance', instanceId),
+    body,
+    20_000,
+  );
 }
 
 const from = (requestId: string): object => ({ requestId, agentId: 'tester' });
@@ -43,7 +47,9 @@ describe.concurrent('an advance that is sent to one replica alone', () => {
 
   it('is declined by the others with a conflict, and runs nothing', async () => {
     const { others } = await held('declined');
-    const answers = await Promise.all(others.map((id) => askAlone(id, 'declined', from('declined-2'))));
+    const answers = await Promise.all(
+      others.map((id) => askAlone(id, 'declined', from('declined-2'))),
+    );
     for (const answer of answers) expect(read(ErrorReply, answer).error.code).toBe('conflict');
     expect(await cluster.rows('declined')).toHaveLength(2);
   });
@@ -69,12 +75,15 @@ describe.concurrent('an advance that is sent to one replica alone', () => {
     ['no JSON', '{"agentId":', {}],
     ['a field too many', { ...from('x'), colour: 'red' }, { field: 'colour' }],
     ['no cells', { ...from('x'), maxCells: 0 }, { field: 'maxCells' }],
-  ])('is answered as invalid by that replica where it is malformed (%s)', async (_what, body, named) => {
-    for (const { replicaId } of cluster.replicas) {
-      const receipt = read(Receipt, await askAlone(replicaId, 'nothing', body));
-      expect(receipt).toMatchObject({ outcome: 'invalid', error: { code: 'invalid', ...named } });
-    }
-  });
+  ])(
+    'is answered as invalid by that replica where it is malformed (%s)',
+    async (_what, body, named) => {
+      for (const { replicaId } of cluster.replicas) {
+        const receipt = read(Receipt, await askAlone(replicaId, 'nothing', body));
+        expect(receipt).toMatchObject({ outcome: 'invalid', error: { code: 'invalid', ...named } });
+      }
+    },
+  );
 
   it('is answered as invalid where the instance in the subject is no id', async () => {
     const answer = await askAlone(cluster.replicas[0]!.replicaId, 'a.b', from('x'));
@@ -85,7 +94,8 @@ describe.concurrent('an advance that is sent to one replica alone', () => {
     await cluster.start('agents', 'two');
     const broadcasts: string[] = [];
     const tap = cluster.nats.subscribe(cluster.subject('advance', 'agents'), {
-      callback: (_error, message) => broadcasts.push(message.json<{ requestId: string }>().requestId),
+      callback: (_error, message) =>
+        broadcasts.push(message.json<{ requestId: string }>().requestId),
     });
     await cluster.nats.flush();
     const agent = await Agent.connect({

@@ -29,11 +29,17 @@ describe('start', () => {
   it('answers instance, runbook, version and created: true; the same again: created: false', async () => {
     const body = { instanceId: 'start-1', runbookId: 'post', version: 1, inputs: { url: 'x' } };
     const created = read(StartReply, await start(body));
-    expect(created).toEqual({ instanceId: 'start-1', runbookId: 'post', version: 1, created: true });
+    expect(created).toEqual({
+      instanceId: 'start-1',
+      runbookId: 'post',
+      version: 1,
+      created: true,
+    });
     expect(read(StartReply, await start(body))).toEqual({ ...created, created: false });
-    const { rows } = await cluster.app.query('select * from leasehold.instances where instance_id = $1', [
-      'start-1',
-    ]);
+    const { rows } = await cluster.app.query(
+      'select * from leasehold.instances where instance_id = $1',
+      ['start-1'],
+    );
     expect(rows).toEqual([
       {
         instance_id: 'start-1',
@@ -55,7 +61,9 @@ describe('start', () => {
 
   it('takes the newest version where none is given, and pins it', async () => {
     expect(await start({ instanceId: 'newest', runbookId: 'two' })).toMatchObject({ version: 2 });
-    expect(await start({ instanceId: 'older', runbookId: 'two', version: 1 })).toMatchObject({ version: 1 });
+    expect(await start({ instanceId: 'older', runbookId: 'two', version: 1 })).toMatchObject({
+      version: 1,
+    });
     await push(cluster, { ...two, version: 3 });
     expect(await start({ instanceId: 'newest', runbookId: 'two' })).toMatchObject({
       version: 2,
@@ -108,7 +116,11 @@ describe('status', () => {
   });
 
   it('is completed at the end, with holder, attempts, outputs, and nothing left to do', async () => {
-    await start({ instanceId: 'whole', runbookId: 'post', inputs: { url: `${receiver.url}/whole` } });
+    await start({
+      instanceId: 'whole',
+      runbookId: 'post',
+      inputs: { url: `${receiver.url}/whole` },
+    });
     const receipt = await cluster.advance('whole', 'whole-1');
     const reply = await status('whole');
     expect(reply).toMatchObject({ status: 'completed', nextCellId: null, lastSeq: 2 });
@@ -142,13 +154,19 @@ describe('status', () => {
 
   it('is running while an attempt is open, with inFlight', async () => {
     const path = '/hold/status';
-    await start({ instanceId: 'busy', runbookId: 'post', inputs: { url: `${receiver.url}${path}` } });
+    await start({
+      instanceId: 'busy',
+      runbookId: 'post',
+      inputs: { url: `${receiver.url}${path}` },
+    });
     const receipt = cluster.advance('busy', 'busy-1');
     await receiver.arrived(path);
     const reply = await status('busy', { log: true });
     expect(reply).toMatchObject({ status: 'running', nextCellId: 'call', lastSeq: 1 });
     expect(reply.inFlight).toMatchObject({ cellId: 'call', attempt: 1, requestId: 'busy-1' });
-    expect(new Date(reply.inFlight?.since ?? '')).toEqual(new Date(reply.log?.[0]?.recorded_at ?? ''));
+    expect(new Date(reply.inFlight?.since ?? '')).toEqual(
+      new Date(reply.log?.[0]?.recorded_at ?? ''),
+    );
     expect(reply.cells[0]).toMatchObject({ state: 'running', attempt: 1 });
     receiver.release(path);
     await receipt;
@@ -172,7 +190,10 @@ describe('status', () => {
       start({ instanceId: 'doubted', runbookId: 'doubt' }),
       start({ instanceId: 'broken', runbookId: 'halt' }),
     ]);
-    await Promise.all([cluster.advance('doubted', 'doubted-1'), cluster.advance('broken', 'broken-1')]);
+    await Promise.all([
+      cluster.advance('doubted', 'doubted-1'),
+      cluster.advance('broken', 'broken-1'),
+    ]);
     const doubted = await status('doubted');
     expect(doubted).toMatchObject({ status: 'in_doubt', nextCellId: 'charge' });
     expect(doubted.inDoubt).toMatchObject({ cellId: 'charge', attempt: 1, reason: 'crash' });
@@ -188,7 +209,10 @@ describe('status', () => {
 describe('claim', () => {
   it('answers claim, revision and status once it is committed; revisions count from 1', async () => {
     for (const [index, word] of ['asked', 'rejected', 'asked'].entries()) {
-      const reply = read(ClaimReply, await claim('counted', { status: word, evidence: { n: index } }));
+      const reply = read(
+        ClaimReply,
+        await claim('counted', { status: word, evidence: { n: index } }),
+      );
       expect(reply).toEqual({ claimId: 'counted', revision: index + 1, status: word });
       const { rows } = await cluster.app.query(
         'select status, agent_id, evidence from leasehold.claims where claim_id = $1 and revision = $2',
@@ -203,7 +227,9 @@ describe('claim', () => {
       Array.from({ length: 12 }, (_, index) => claim('crowd', { status: `s${index}` })),
     );
     const revisions = replies.map((reply) => read(ClaimReply, reply).revision);
-    expect(revisions.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
+    expect(revisions.toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: 12 }, (_, i) => i + 1),
+    );
   });
 
   it('counts by its newest revision only', async () => {

@@ -14,7 +14,13 @@ afterAll(() => cluster?.stop());
 /** The columns that the contract and the design name; `!` for those that are never null. */
 const TABLES: Record<string, string[]> = {
   runbooks: ['runbook_id text!', 'version integer!', 'cells jsonb!', 'digest text!'],
-  instances: ['instance_id text!', 'runbook_id text!', 'version integer!', 'inputs jsonb!', 'agent_id text!'],
+  instances: [
+    'instance_id text!',
+    'runbook_id text!',
+    'version integer!',
+    'inputs jsonb!',
+    'agent_id text!',
+  ],
   executions: [
     'instance_id text!',
     'seq bigint!',
@@ -28,7 +34,13 @@ const TABLES: Record<string, string[]> = {
     'body jsonb!',
   ],
   requests: ['request_id text!', 'instance_id text!', 'fencing_token bigint!', 'receipt jsonb!'],
-  claims: ['claim_id text!', 'revision integer!', 'status text!', 'agent_id text!', 'evidence jsonb'],
+  claims: [
+    'claim_id text!',
+    'revision integer!',
+    'status text!',
+    'agent_id text!',
+    'evidence jsonb',
+  ],
   late_outcomes: [
     'instance_id text!',
     'cell_id text!',
@@ -131,7 +143,9 @@ describe('the schema', () => {
          from information_schema.columns where table_schema = 'leasehold' and table_name = $1`,
       [table],
     );
-    const found = rows.map(({ name, type, nullable }) => `${name} ${type}${nullable === 'NO' ? '!' : ''}`);
+    const found = rows.map(
+      ({ name, type, nullable }) => `${name} ${type}${nullable === 'NO' ? '!' : ''}`,
+    );
     const named = [...(TABLES[table] ?? []), 'recorded_at timestamp with time zone!'];
     expect(found).toEqual(expect.arrayContaining(named));
     // Whatever else there is must not be asked of those who know the contract only.
@@ -167,7 +181,9 @@ describe('the schema', () => {
     'lets leasehold_app insert into %s by the columns of the contract, and select',
     async (table) => {
       await insert(cluster.app, table, SAMPLES[table] ?? {});
-      const { rows } = await cluster.app.query<{ recorded_at: Date }>(`select * from leasehold.${table}`);
+      const { rows } = await cluster.app.query<{ recorded_at: Date }>(
+        `select * from leasehold.${table}`,
+      );
       expect(rows).toHaveLength(1);
       expect(Math.abs(Date.now() - (rows[0]?.recorded_at.getTime() ?? 0))).toBeLessThan(60_000);
     },
@@ -237,16 +253,26 @@ describe.each(roles)('the guard, for a single row that leasehold_%s inserts', (r
       last_seq: 1,
       receipt: '{}',
     };
-    expect(await codeOf(insert(cluster[role], 'requests', { ...receipt, fencing_token: 9 }))).toBe('LH002');
+    expect(await codeOf(insert(cluster[role], 'requests', { ...receipt, fencing_token: 9 }))).toBe(
+      'LH002',
+    );
   });
 
   it.each([
     ['an outcome without its intent', [], row(1, { kind: 'completed' })],
-    ['an interruption of nothing', [], row(1, { kind: 'interrupted', body: '{"reason": "crash"}' })],
+    [
+      'an interruption of nothing',
+      [],
+      row(1, { kind: 'interrupted', body: '{"reason": "crash"}' }),
+    ],
     ['a decision of nothing', [], row(1, { kind: 'decided', body: '{"as": "rerun"}' })],
     ['a second open attempt', [row(1)], row(2, { attempt: 2 })],
     ['another cell while one is open', [row(1)], row(2, { cell_id: 'b' })],
-    ['an outcome under a foreign token', [row(1)], row(2, { kind: 'completed', fencing_token: 11 })],
+    [
+      'an outcome under a foreign token',
+      [row(1)],
+      row(2, { kind: 'completed', fencing_token: 11 }),
+    ],
     ['a failure under a foreign token', [row(1)], row(2, { kind: 'failed', fencing_token: 11 })],
     ["another cell's outcome", [row(1)], row(2, { kind: 'completed', cell_id: 'b' })],
     ["another attempt's outcome", [row(1)], row(2, { kind: 'completed', attempt: 2 })],
@@ -285,7 +311,11 @@ describe.each(roles)('the guard, for a single row that leasehold_%s inserts', (r
 
   it('takes the whole chain in its order', async () => {
     const lost = { kind: 'interrupted', body: '{"reason": "crash"}', fencing_token: 12 };
-    const again = { kind: 'decided', body: '{"as": "rerun", "by": "x", "reason": "y"}', fencing_token: 12 };
+    const again = {
+      kind: 'decided',
+      body: '{"as": "rerun", "by": "x", "reason": "y"}',
+      fencing_token: 12,
+    };
     const chain = [
       row(1),
       row(2, lost),
@@ -299,9 +329,9 @@ describe.each(roles)('the guard, for a single row that leasehold_%s inserts', (r
     ];
     for (const one of chain) await append('whole', one);
     // A seq that is taken is the key's to refuse.
-    expect(await codeOf(append('whole', row(9, { cell_id: 'c', kind: 'refuted', fencing_token: 14 })))).toBe(
-      '23505',
-    );
+    expect(
+      await codeOf(append('whole', row(9, { cell_id: 'c', kind: 'refuted', fencing_token: 14 }))),
+    ).toBe('23505');
   });
 });
 

@@ -25,7 +25,11 @@ beforeAll(async () => {
     Receiver.listen(),
     mkdtemp(join(tmpdir(), 'leasehold-processes-')),
   ]);
-  await push(cluster, post, { ...post, runbook: 'lazy', cells: [{ id: 'call', exec: { handler: 'lazy' } }] });
+  await push(cluster, post, {
+    ...post,
+    runbook: 'lazy',
+    cells: [{ id: 'call', exec: { handler: 'lazy' } }],
+  });
 });
 
 afterEach(() => Promise.all(started.splice(0).map((one) => one.end())));
@@ -122,7 +126,9 @@ describe('leasehold advancer --json', () => {
     await cluster.start('in-time', 'post', { url: `${receiver.url}/hold/in-time` });
     await cluster.start('too-long', 'lazy', { url: `${receiver.url}/too-long` });
     const inTime = cluster.advance<unknown>('in-time', 'in-time-1');
-    const tooLong = cluster.advance<unknown>('too-long', 'too-long-1', {}, 15_000).catch(() => undefined);
+    const tooLong = cluster
+      .advance<unknown>('too-long', 'too-long-1', {}, 15_000)
+      .catch(() => undefined);
     await Promise.all([receiver.arrived('/hold/in-time'), receiver.arrived('/too-long')]);
     const startMs = performance.now();
     child.signal('SIGTERM');
@@ -130,7 +136,10 @@ describe('leasehold advancer --json', () => {
     expect(read(Receipt, await inTime).outcome).toBe('completed');
     expect(await child.exited).toEqual({ code: 0, signal: null });
     expect(performance.now() - startMs).toBeLessThan(10_000);
-    expect((await cluster.rows('in-time')).map(({ kind }) => kind)).toEqual(['started', 'completed']);
+    expect((await cluster.rows('in-time')).map(({ kind }) => kind)).toEqual([
+      'started',
+      'completed',
+    ]);
     const rows = await cluster.rows('too-long');
     expect(rows.map(({ kind, body }) => [kind, body['reason']])).toEqual([
       ['started', undefined],

@@ -57,7 +57,13 @@ it('the runbook of the contract is accepted by lint and push, word for word', as
   const { rows } = await cluster.app.query<{ cells: { id: string }[]; digest: string }>(
     `select cells, digest from leasehold.runbooks where runbook_id = 'refund' and version = 1`,
   );
-  expect(rows[0]?.cells.map(({ id }) => id)).toEqual(['about', 'approved', 'charge', 'check', 'notify']);
+  expect(rows[0]?.cells.map(({ id }) => id)).toEqual([
+    'about',
+    'approved',
+    'charge',
+    'check',
+    'notify',
+  ]);
   expect(rows[0]?.digest).toMatch(/^[0-9a-f]{64}$/);
 });
 
@@ -87,7 +93,10 @@ it("the example's ledger stores headers, body and time, and counts by key", asyn
 
 it('runs from its claim to its end, with one effect in the ledger', async () => {
   // Commands run in the folder in which the replica was started.
-  await writeFile(join(folder, 'notify.sh'), '#!/bin/sh\necho "notified for $LEASEHOLD_INSTANCE_ID"\n');
+  await writeFile(
+    join(folder, 'notify.sh'),
+    '#!/bin/sh\necho "notified for $LEASEHOLD_INSTANCE_ID"\n',
+  );
   await chmod(join(folder, 'notify.sh'), 0o755);
   replica = FollowedProcess.leasehold(['advancer', '--json'], cluster.env, folder);
   await replica.firstLine();
@@ -96,7 +105,10 @@ it('runs from its claim to its end, with one effect in the ledger', async () => 
     outcome: 'parked',
     awaiting: { claimId: 'refund-A-7', statuses: ['approved'] },
   });
-  await cluster.request(cluster.subject('claim', 'refund-A-7'), { status: 'approved', agentId: 'boss' });
+  await cluster.request(cluster.subject('claim', 'refund-A-7'), {
+    status: 'approved',
+    agentId: 'boss',
+  });
   const receipt = await cluster.advance('refund-A-7', 'r2');
   expect(receipt.steps.map(({ cellId, kind }) => `${cellId} ${kind}`)).toEqual([
     'approved satisfied',
@@ -124,7 +136,10 @@ it('runs from its claim to its end, with one effect in the ledger', async () => 
     effects: [
       {
         body: { order: 'A-7' },
-        headers: { 'idempotency-key': key, 'leasehold-fencing-token': String(receipt.holder?.fencingToken) },
+        headers: {
+          'idempotency-key': key,
+          'leasehold-fencing-token': String(receipt.holder?.fencingToken),
+        },
       },
     ],
   });

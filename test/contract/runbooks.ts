@@ -12,7 +12,12 @@ export const TRUE = { command: ['true'] };
 export const POST = { http: { method: 'POST', url: '${inputs.url}', body: { order: 7 } } };
 
 /** One exec cell that posts to `inputs.url`. */
-export const post = { runbook: 'post', version: 1, inputs: ['url'], cells: [{ id: 'call', exec: POST }] };
+export const post = {
+  runbook: 'post',
+  version: 1,
+  inputs: ['url'],
+  cells: [{ id: 'call', exec: POST }],
+};
 /** Prose and two exec cells. */
 export const two = {
   runbook: 'two',

@@ -2,8 +2,8 @@ import { expect } from 'vitest';
 import { z } from 'zod';
 
 /*
- * The shapes of the contract, written from its text and not from the sources. They are strict: a field that the
- * contract does not name is a breach of it, until the contract names it.
+ * The shapes of the contract, written from its text and not from the sources. They are strict: a
+ * field that the contract does not name is a breach of it, until the contract names it.
  */
 
 const id = z.string().regex(/^[A-Za-z0-9_-]{1,128}$/);
@@ -13,7 +13,15 @@ const time = z.iso.datetime({ offset: true });
 /** `<name>-<8 hex>` */
 export const ReplicaId = z.string().regex(/^[A-Za-z0-9_-]+-[0-9a-f]{8}$/);
 
-const Kind = z.enum(['started', 'completed', 'failed', 'interrupted', 'decided', 'satisfied', 'refuted']);
+const Kind = z.enum([
+  'started',
+  'completed',
+  'failed',
+  'interrupted',
+  'decided',
+  'satisfied',
+  'refuted',
+]);
 const Status = z.enum(['ready', 'running', 'parked', 'in_doubt', 'halted', 'completed']);
 
 /** The error of a reply, and of a receipt that was refused. */
@@ -37,7 +45,11 @@ export const StartReply = z.strictObject({
   created: z.boolean(),
 });
 
-export const ClaimReply = z.strictObject({ claimId: id, revision: z.int().min(1), status: z.string() });
+export const ClaimReply = z.strictObject({
+  claimId: id,
+  revision: z.int().min(1),
+  status: z.string(),
+});
 
 export const DecideReply = z.strictObject({
   instanceId: id,
@@ -46,7 +58,12 @@ export const DecideReply = z.strictObject({
 });
 
 const Holder = z.strictObject({ replicaId: ReplicaId, fencingToken: z.int().min(1) });
-const InFlight = z.strictObject({ cellId: id, attempt: z.int().min(1), requestId: id, since: time });
+const InFlight = z.strictObject({
+  cellId: id,
+  attempt: z.int().min(1),
+  requestId: id,
+  since: time,
+});
 const InDoubt = z.strictObject({
   cellId: id,
   attempt: z.int().min(1),
@@ -81,7 +98,9 @@ export const Receipt = z
     requestId: id.nullable(),
     instanceId: z.string(),
     outcome: z.enum(OUTCOMES),
-    steps: z.array(z.strictObject({ seq: z.int().min(1), cellId: id, kind: Kind, attempt: z.int().min(1) })),
+    steps: z.array(
+      z.strictObject({ seq: z.int().min(1), cellId: id, kind: Kind, attempt: z.int().min(1) }),
+    ),
     // null when no cell is left, or when the instance is not known.
     nextCellId: id.nullable(),
     // null when nobody held the instance.
@@ -97,10 +116,21 @@ export const Receipt = z
       if (!ok) context.addIssue({ code: 'custom', message: `${outcome}: ${message}` });
     };
     must(outcome === 'invalid' || receipt.requestId !== null, 'a request id');
-    must((outcome === 'parked') === (receipt.awaiting !== undefined), 'awaiting if and only if parked');
-    must((outcome === 'in_flight') === (receipt.inFlight !== undefined), 'inFlight if and only if in_flight');
-    must((outcome === 'in_doubt') === (receipt.inDoubt !== undefined), 'inDoubt if and only if in_doubt');
-    const refused = ['out_of_order', 'not_found', 'expired', 'invalid', 'unavailable'].includes(outcome);
+    must(
+      (outcome === 'parked') === (receipt.awaiting !== undefined),
+      'awaiting if and only if parked',
+    );
+    must(
+      (outcome === 'in_flight') === (receipt.inFlight !== undefined),
+      'inFlight if and only if in_flight',
+    );
+    must(
+      (outcome === 'in_doubt') === (receipt.inDoubt !== undefined),
+      'inDoubt if and only if in_doubt',
+    );
+    const refused = ['out_of_order', 'not_found', 'expired', 'invalid', 'unavailable'].includes(
+      outcome,
+    );
     must(!refused || receipt.error?.code === outcome, 'an error of the same code');
     must(!(refused || outcome === 'in_flight') || receipt.steps.length === 0, 'no steps');
   });
@@ -149,9 +179,18 @@ export const StatusReply = z
     const must = (ok: boolean, message: string): void => {
       if (!ok) context.addIssue({ code: 'custom', message: `${reply.status}: ${message}` });
     };
-    must((reply.status === 'parked') === (reply.awaiting !== undefined), 'awaiting if and only if parked');
-    must((reply.status === 'running') === (reply.inFlight !== undefined), 'inFlight if and only if running');
-    must((reply.status === 'in_doubt') === (reply.inDoubt !== undefined), 'inDoubt if and only if in_doubt');
+    must(
+      (reply.status === 'parked') === (reply.awaiting !== undefined),
+      'awaiting if and only if parked',
+    );
+    must(
+      (reply.status === 'running') === (reply.inFlight !== undefined),
+      'inFlight if and only if running',
+    );
+    must(
+      (reply.status === 'in_doubt') === (reply.inDoubt !== undefined),
+      'inDoubt if and only if in_doubt',
+    );
     must(reply.log === undefined || reply.log.length === reply.lastSeq, 'the whole log');
   });
 
@@ -179,7 +218,9 @@ export const ReadyLine = z.strictObject({
   httpUrl: z.string().regex(/^http:\/\/\S+:\d+$/),
 });
 
-/** Reads a value that must have the shape; the failure says where it has not, and shows the value. */
+/**
+ * Reads a value that must have the shape; the failure says where it has not, and shows the value.
+ */
 export function read<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
   if (!result.success) {
@@ -190,7 +231,10 @@ export function read<T>(schema: z.ZodType<T>, value: unknown): T {
 
 /** The lines of a command's standard output, each of which must be one JSON value. */
 export function jsonLines(text: string): unknown[] {
-  expect(text === '' || text.endsWith('\n'), `ends with a line break: ${JSON.stringify(text)}`).toBe(true);
+  expect(
+    text === '' || text.endsWith('\n'),
+    `ends with a line break: ${JSON.stringify(text)}`,
+  ).toBe(true);
   return text
     .split('\n')
     .slice(0, -1)

@@ -7,8 +7,8 @@ import { POST, post, push } from './runbooks.ts';
 import { Receipt, StatusReply, read } from './shapes.ts';
 
 /*
- * The main job, in short, on the versions of the servers that the product is to run on. A version that cannot be had
- * on this machine is reported as skipped, and the reason is printed.
+ * The main job, in short, on the versions of the servers that the product is to run on. A version
+ * that cannot be had on this machine is reported as skipped, and the reason is printed.
  */
 
 interface Combination {
@@ -37,8 +37,16 @@ async function stackOf({ etcd, nats, postgres }: Combination): Promise<Stack | s
   const series = { etcd, ...(nats !== undefined && { nats }) };
   try {
     return postgres === 'npm'
-      ? await startStack({ series, durable: false, env: { ...process.env, LEASEHOLD_STACK_ROUTES: 'fetch' } })
-      : await startStack({ series, durable: false, given: { postgresUrl: inject('superuserUrl') } });
+      ? await startStack({
+          series,
+          durable: false,
+          env: { ...process.env, LEASEHOLD_STACK_ROUTES: 'fetch' },
+        })
+      : await startStack({
+          series,
+          durable: false,
+          given: { postgresUrl: inject('superuserUrl') },
+        });
   } catch (cause) {
     if (cause instanceof Error && cause.name === 'ServerNotFoundError') return cause.message;
     throw cause;
@@ -92,7 +100,9 @@ async function race(cluster: TestCluster, receiver: Receiver): Promise<void> {
       const instanceId = `race-${index}`;
       await cluster.start(instanceId, 'post', { url: `${receiver.url}/${instanceId}` });
       const replies = await Promise.all(
-        Array.from({ length: 4 }, (_unused, n) => cluster.advance<unknown>(instanceId, `${instanceId}-${n}`)),
+        Array.from({ length: 4 }, (_unused, n) =>
+          cluster.advance<unknown>(instanceId, `${instanceId}-${n}`),
+        ),
       );
       const receipts = replies.map((reply) => read(Receipt, reply));
       const ran = receipts.filter(({ steps }) => steps.length > 0);
@@ -126,8 +136,8 @@ async function killedInside(cluster: TestCluster, receiver: Receiver): Promise<v
   expect(again).toBeDefined();
   await receiver.arrived(paths[1], 2);
   for (const path of paths) receiver.release(path);
-  const [doubt, rerunReceipt] = (await Promise.all(before.map(({ receipt }) => receipt))).map((reply) =>
-    read(Receipt, reply),
+  const [doubt, rerunReceipt] = (await Promise.all(before.map(({ receipt }) => receipt))).map(
+    (reply) => read(Receipt, reply),
   );
   expect(doubt).toMatchObject({ outcome: 'in_doubt', inDoubt: { cellId: 'call', attempt: 1 } });
   expect(rerunReceipt).toMatchObject({ outcome: 'completed' });
@@ -135,7 +145,9 @@ async function killedInside(cluster: TestCluster, receiver: Receiver): Promise<v
     expect.arrayContaining(['started 1', 'started 2', 'completed 2']),
   );
   for (const [index, receipt] of [doubt, rerunReceipt].entries()) {
-    expect(receipt?.holder?.fencingToken).toBeGreaterThan(before[index]?.holder?.fencingToken ?? Infinity);
+    expect(receipt?.holder?.fencingToken).toBeGreaterThan(
+      before[index]?.holder?.fencingToken ?? Infinity,
+    );
   }
   expect(receiver.count(paths[0])).toBe(1);
   const keys = receiver.arrivals
@@ -157,7 +169,11 @@ async function drained(cluster: TestCluster, receiver: Receiver): Promise<void> 
   expect(receiver.count('/drained')).toBe(1);
 }
 
-async function natsRestarted(cluster: TestCluster, receiver: Receiver, stack: Stack): Promise<void> {
+async function natsRestarted(
+  cluster: TestCluster,
+  receiver: Receiver,
+  stack: Stack,
+): Promise<void> {
   const path = '/hold/nats';
   await cluster.start('nats', 'post', { url: `${receiver.url}${path}` });
   // Its answer is lost with the server.
@@ -167,7 +183,9 @@ async function natsRestarted(cluster: TestCluster, receiver: Receiver, stack: St
   receiver.release(path);
   // What was begun is finished and recorded, with nobody to tell.
   await eventually(async () => {
-    const { rows } = await cluster.app.query(`select from leasehold.requests where request_id = 'nats-1'`);
+    const { rows } = await cluster.app.query(
+      `select from leasehold.requests where request_id = 'nats-1'`,
+    );
     return rows.length === 1 || undefined;
   });
   await stack.server('nats').restart();

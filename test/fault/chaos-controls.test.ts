@@ -13,14 +13,15 @@ import { spoilGuard, type GuardRule } from '../harness/spoilt-guard.ts';
 import type { Control } from '../harness/spoilt-replica.ts';
 
 /*
- * Chaos on real processes, with a rule switched off: the checks must say so, by name, within one short run. The replicas
- * are the real parts with one of them spoilt (test/harness), the guard of the run's own database has a hole, and all else
- * is the shipped program. It has no option that leads there.
+ * Chaos on real processes, with a rule switched off: the checks must say so, by name, within one
+ * short run. The replicas are the real parts with one of them spoilt (test/harness), the guard of
+ * the run's own database has a hole, and all else is the shipped program. It has no option that
+ * leads there.
  *
- * The fifth control, a take-over that ignores an open attempt, is in test/simulation/controls.test.ts only. What it
- * breaks is that nobody closes an attempt that is in hand: neither log nor witness nor agents can tell that from an
- * attempt whose process had lost its session and came back, which is in order. Only a world that looks into the processes
- * can.
+ * The fifth control, a take-over that ignores an open attempt, is in
+ * test/simulation/controls.test.ts only. What it breaks is that nobody closes an attempt that is in
+ * hand: neither log nor witness nor agents can tell that from an attempt whose process had lost its
+ * session and came back, which is in order. Only a world that looks into the processes can.
  */
 
 const REPLICA = fileURLToPath(new URL('../harness/spoilt-replica.ts', import.meta.url));

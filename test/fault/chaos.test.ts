@@ -10,8 +10,8 @@ import type { ChaosRecord } from '../../tools/chaos/record.ts';
 import { eventually, MAIN, TestCluster } from '../harness/replicas.ts';
 
 /*
- * `leasehold chaos` as a user calls it: a short run that must pass, and runs of the shipped program, unchanged, on
- * evidence that was tampered with, which must be caught by name.
+ * `leasehold chaos` as a user calls it: a short run that must pass, and runs of the shipped
+ * program, unchanged, on evidence that was tampered with, which must be caught by name.
  */
 
 /** Faults that a short run has time for. */
@@ -65,9 +65,14 @@ async function recordIn(folder: string): Promise<ChaosRecord> {
 describe('leasehold chaos', () => {
   it('keeps every guarantee through a short run on a stack of its own, and leaves record, witness and report', async () => {
     const out = join(dir, 'own');
-    const args = `--duration 22s --seed 4 --faults ${OWN_MIX} --agents 12 --instances 24`.split(' ');
+    const args = `--duration 22s --seed 4 --faults ${OWN_MIX} --agents 12 --instances 24`.split(
+      ' ',
+    );
     const ran = await chaos([...args, '--out', out]);
-    expect(ran).toMatchObject({ code: 0, summary: { verdict: 'passed', breaches: 0, counts: { stuck: 0 } } });
+    expect(ran).toMatchObject({
+      code: 0,
+      summary: { verdict: 'passed', breaches: 0, counts: { stuck: 0 } },
+    });
     const record = await recordIn(out);
     expect(Object.keys(ran.summary?.faults.byKind ?? {}).length).toBeGreaterThanOrEqual(4);
     expect(record.counts.acknowledged).toBeGreaterThan(50);
@@ -97,7 +102,9 @@ describe('leasehold chaos', () => {
       const out = join(dir, 'attached');
       const pids = cluster.replicas.flatMap(({ pid }) => ['--replica-pid', String(pid)]);
       const args =
-        '--attach --duration 7s --seed 16 --faults sigstop,cut_etcd --agents 6 --instances 8'.split(' ');
+        '--attach --duration 7s --seed 16 --faults sigstop,cut_etcd --agents 6 --instances 8'.split(
+          ' ',
+        );
       const running = chaos([...args, ...pids, '--out', out], cluster.env);
       const doubled = await eventually(async () => {
         const found = await cluster.app.query<{
@@ -135,7 +142,9 @@ describe('leasehold chaos', () => {
       expect(ran).toMatchObject({ code: 1, summary: { verdict: 'breached' } });
       const record = await recordIn(out);
       const caught = (instanceId: string): string[] =>
-        record.breaches.filter((breach) => breach.instanceId === instanceId).map(({ check }) => check);
+        record.breaches
+          .filter((breach) => breach.instanceId === instanceId)
+          .map(({ check }) => check);
       expect(caught(doubled.instance_id)).toContain('effect-seen-once');
       expect(caught(forged.instance_id)).toContain('tokens-never-go-back');
       // Nothing else was breached.

@@ -111,16 +111,21 @@ describe('a holder that is killed', () => {
         expect(receipt.steps).toHaveLength(rows.length);
         expect(receipt.holder?.replicaId === victim.replicaId).toBe(by === 'victim');
         expect(receipt.nextCellId).toBe(outcome === 'completed' ? null : 'charge');
-        const doubt = outcome === 'in_doubt' ? { cellId: 'charge', attempt: 1, reason: 'crash' } : undefined;
+        const doubt =
+          outcome === 'in_doubt' ? { cellId: 'charge', attempt: 1, reason: 'crash' } : undefined;
         // The receipt is written together with the row, so its time is by the replica's own clock.
-        const untimed = (one: object | undefined): object | undefined => one && { ...one, since: undefined };
+        const untimed = (one: object | undefined): object | undefined =>
+          one && { ...one, since: undefined };
         expect(untimed(receipt.inDoubt)).toEqual(doubt);
         const status = await cluster.status(instanceId);
         expect(status.status).toBe(outcome);
         expect(untimed(status.inDoubt)).toEqual(doubt);
-        // Every effect had its intent under the very token that it carried, and one key is one charge.
+        // Every effect had its intent under the very token that it carried, and one key is one
+        // charge.
         const seen = witness.effects(instanceId);
-        const intents = rows.filter(({ kind }) => kind === 'started').map((row) => row.fencing_token);
+        const intents = rows
+          .filter(({ kind }) => kind === 'started')
+          .map((row) => row.fencing_token);
         expect(seen).toHaveLength(effects);
         expect(new Set(seen.map(({ key }) => key)).size).toBe(effects === 0 ? 0 : 1);
         for (const { key, token } of seen) {
@@ -184,7 +189,10 @@ describe('a holder that is killed', () => {
         });
         const winner = 'seq' in answers[0] ? 'alice' : 'bob';
         // A decision settles the doubt and moves nothing.
-        expect(await scene.story(instanceId)).toEqual([...CUT, `decided charge 1 rerun by ${winner}`]);
+        expect(await scene.story(instanceId)).toEqual([
+          ...CUT,
+          `decided charge 1 rerun by ${winner}`,
+        ]);
         expect(witness.effects(instanceId)).toHaveLength(1);
 
         const next = await cluster.advance(instanceId, scene.name('q'));
@@ -211,7 +219,10 @@ describe('a holder that is killed', () => {
           await victim.failpointReached('in_effect');
           victim.kill();
           const receipt = await answer;
-          expect(receipt).toMatchObject({ outcome: 'in_doubt', inDoubt: { cellId: 'charge', attempt: 1 } });
+          expect(receipt).toMatchObject({
+            outcome: 'in_doubt',
+            inDoubt: { cellId: 'charge', attempt: 1 },
+          });
           expect(witness.probed).toContain(`${instanceId}/charge/1`);
           expect(await scene.story(instanceId)).toEqual(CUT);
           expect(witness.effects(instanceId)).toHaveLength(1);
@@ -219,10 +230,17 @@ describe('a holder that is killed', () => {
           // Once the probe can tell, the next advance goes on without a person.
           witness.probes.delete(`${instanceId}/charge/1`);
           expect((await cluster.advance(instanceId, scene.name('q'))).outcome).toBe('completed');
-          expect(await scene.story(instanceId)).toEqual([...CUT, 'decided charge 1 succeeded by @probe']);
+          expect(await scene.story(instanceId)).toEqual([
+            ...CUT,
+            'decided charge 1 succeeded by @probe',
+          ]);
           expect(witness.effects(instanceId)).toHaveLength(1);
           const { cells } = await cluster.status(instanceId);
-          expect(cells[0]?.output).toEqual({ key: `${instanceId}/charge/1`, count: 1, probed: true });
+          expect(cells[0]?.output).toEqual({
+            key: `${instanceId}/charge/1`,
+            count: 1,
+            probed: true,
+          });
         }
       }),
   );
@@ -239,8 +257,14 @@ describe('a holder that is killed', () => {
         const answer = cluster.advance(instanceId, requestId);
         await victim.failpointReached('before_intent');
         victim.kill();
-        expect(await answer).toMatchObject({ outcome: 'in_doubt', inDoubt: { cellId: 'first', attempt: 1 } });
-        expect(await scene.story(instanceId)).toEqual(['started first 1', 'interrupted first 1 crash']);
+        expect(await answer).toMatchObject({
+          outcome: 'in_doubt',
+          inDoubt: { cellId: 'first', attempt: 1 },
+        });
+        expect(await scene.story(instanceId)).toEqual([
+          'started first 1',
+          'interrupted first 1 crash',
+        ]);
         expect(witness.effects(instanceId)).toHaveLength(1);
       }),
   );

@@ -32,7 +32,9 @@ class Dev {
 
   constructor(argv: string[], env: Record<string, string> = {}) {
     if (!existsSync(MAIN)) throw new Error(`${MAIN} is missing: npm run build`);
-    const ours = Object.entries(process.env).filter(([name]) => !/^LEASEHOLD_(?!CACHE|STACK)/.test(name));
+    const ours = Object.entries(process.env).filter(
+      ([name]) => !/^LEASEHOLD_(?!CACHE|STACK)/.test(name),
+    );
     this.#child = spawn(process.execPath, [MAIN, 'dev', ...argv], {
       cwd: ROOT,
       env: { ...Object.fromEntries(ours), ...env },
@@ -104,8 +106,12 @@ describe('leasehold dev', () => {
       namespace: 'default',
       etcdUrls: [expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/)],
       natsUrls: [expect.stringMatching(/^nats:\/\/127\.0\.0\.1:\d+$/)],
-      databaseUrl: expect.stringMatching(/^postgres:\/\/leasehold_app@127\.0\.0\.1:\d+\//) as unknown,
-      ownerDatabaseUrl: expect.stringMatching(/^postgres:\/\/leasehold_owner@127\.0\.0\.1:\d+\//) as unknown,
+      databaseUrl: expect.stringMatching(
+        /^postgres:\/\/leasehold_app@127\.0\.0\.1:\d+\//,
+      ) as unknown,
+      ownerDatabaseUrl: expect.stringMatching(
+        /^postgres:\/\/leasehold_owner@127\.0\.0\.1:\d+\//,
+      ) as unknown,
       ledgerUrl: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) as unknown,
       servers: ['etcd', 'nats', 'postgres', 'ledger'].map((name) => ({
         name,
@@ -120,7 +126,8 @@ describe('leasehold dev', () => {
     const pids = [...line.servers, ...line.replicas].map(({ pid }) => pid);
     expect(new Set(pids).size).toBe(6);
     expect(pids.filter((pid) => !isAlive(pid))).toEqual([]);
-    for (const { httpUrl } of line.replicas) expect((await fetch(`${httpUrl}/readyz`)).status).toBe(200);
+    for (const { httpUrl } of line.replicas)
+      expect((await fetch(`${httpUrl}/readyz`)).status).toBe(200);
 
     const { ask, close } = await asker(line);
     const inputs = { ledger: line.ledgerUrl, day: 'd7' };
@@ -155,7 +162,9 @@ describe('leasehold dev', () => {
     await expect
       .poll(() => dev.stderr, { timeout: 5_000 })
       .toContain(`${replicaId} (pid ${victim?.pid}) has ended`);
-    expect(await ask('claim.refund-7', { status: 'approved', agentId: 'a' })).toMatchObject({ revision: 1 });
+    expect(await ask('claim.refund-7', { status: 'approved', agentId: 'a' })).toMatchObject({
+      revision: 1,
+    });
     const done = await ask('advance.refund-7', { requestId: 'q2', agentId: 'a' });
     expect(done).toMatchObject({ outcome: 'completed' });
     expect((done['holder'] as { replicaId: string }).replicaId).not.toBe(replicaId);
@@ -191,7 +200,12 @@ describe('leasehold dev', () => {
     const line = await dev.ready();
     const { ask, close } = await asker(line);
     const inputs = { ledger: line.ledgerUrl, day: 'd8' };
-    await ask('start', { instanceId: 'day-8', runbookId: 'example-settlement', inputs, agentId: 'a' });
+    await ask('start', {
+      instanceId: 'day-8',
+      runbookId: 'example-settlement',
+      inputs,
+      agentId: 'a',
+    });
     expect(await ask('advance.day-8', { requestId: 'q1', agentId: 'a' })).toMatchObject({
       outcome: 'completed',
     });
@@ -214,7 +228,9 @@ describe('leasehold dev', () => {
     expect(dev.stdout).toMatch(/agent-[ab] +advances it +→ completed/);
     expect(dev.stdout).toMatch(/agent-[ab] +advances it +→ in_flight: ran nothing/);
     expect(dev.stdout).toMatch(/took over [\d.]+ s after the kill; fencing token \d+, was \d+/);
-    expect(dev.stdout).toMatch(/leasehold decide payout-\w+-3 --cell pay --attempt 1 --as succeeded/);
+    expect(dev.stdout).toMatch(
+      /leasehold decide payout-\w+-3 --cell pay --attempt 1 --as succeeded/,
+    );
     // No colours where nobody looks.
     expect(dev.stdout).not.toContain('\u001b');
     expect(exitCode).toBe(0);

@@ -5,7 +5,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { changedReceipts, Load } from '../harness/load.ts';
-import { eventually, TestCluster, type ReceiptReply, type ReplicaProcess } from '../harness/replicas.ts';
+import {
+  eventually,
+  TestCluster,
+  type ReceiptReply,
+  type ReplicaProcess,
+} from '../harness/replicas.ts';
 import { EACH_ONCE, Witness } from '../harness/witness.ts';
 
 const HANDLERS = `export default {
@@ -30,7 +35,11 @@ describe('a replica that gets SIGTERM', () => {
 
   it('in a rolling restart under load, loses and doubles no request, hands its leases over, and exits 0 within 10 s', async () => {
     cluster = await TestCluster.start({ replicas: 3 });
-    const load = await Load.start(cluster, witness, { name: 'rolling', agents: 24, timeoutMs: 5_000 });
+    const load = await Load.start(cluster, witness, {
+      name: 'rolling',
+      agents: 24,
+      timeoutMs: 5_000,
+    });
     await load.served(200);
     for (const name of ['a', 'b', 'c']) {
       const old = cluster.replica(name);
@@ -58,25 +67,41 @@ describe('a replica that gets SIGTERM', () => {
     const handlers = join(folder, 'handlers.mjs');
     await writeFile(handlers, HANDLERS);
     const names = ['a', 'b', 'c', 'd', 'e'];
-    cluster = await TestCluster.start({ replicas: names.length, env: { LEASEHOLD_HANDLERS: handlers } });
+    cluster = await TestCluster.start({
+      replicas: names.length,
+      env: { LEASEHOLD_HANDLERS: handlers },
+    });
     await cluster.pushRunbook({
       runbook: 'quick',
       version: 1,
-      cells: Array.from({ length: 40 }, (_, nth) => ({ id: `c${nth}`, exec: { handler: 'quick' } })),
+      cells: Array.from({ length: 40 }, (_, nth) => ({
+        id: `c${nth}`,
+        exec: { handler: 'quick' },
+      })),
     });
     const { nats } = cluster;
     const subjectOf = (id: string): string => cluster?.subject('advance', id) ?? '';
     const holders = new Map<string, string>();
-    /** One cell of each, asked for at once: how long each took since then, by the replica that served it. */
+    /**
+     * One cell of each, asked for at once: how long each took since then, by the replica that
+     * served it.
+     */
     const burst = async (ids: readonly string[], name: string, beganMs = performance.now()) => {
       return Promise.all(
         ids.map(async (id) => {
-          const body = JSON.stringify({ requestId: `${id}-${name}`, agentId: 'tester', maxCells: 1 });
+          const body = JSON.stringify({
+            requestId: `${id}-${name}`,
+            agentId: 'tester',
+            maxCells: 1,
+          });
           let receipt: ReceiptReply;
           do {
-            receipt = (await nats.request(subjectOf(id), body, { timeout: 30_000 })).json<ReceiptReply>();
-            // A holder that was too busy to answer pings may be replaced while it answers: its successor may then still be
-            // at work on the request before this one. Both are refusals, and the time goes on.
+            receipt = (
+              await nats.request(subjectOf(id), body, { timeout: 30_000 })
+            ).json<ReceiptReply>();
+            // A holder that was too busy to answer pings may be replaced while it answers: its
+            // successor may then still be at work on the request before this one. Both are
+            // refusals, and the time goes on.
           } while (receipt.outcome === 'unavailable' || receipt.outcome === 'in_flight');
           const tookMs = performance.now() - beganMs;
           expect(receipt.outcome).toBe('advanced');
@@ -97,7 +122,8 @@ describe('a replica that gets SIGTERM', () => {
       const leaving = cluster.replica(name);
       const held = ids.filter((id) => holders.get(id) === leaving.replicaId);
       const asked = held.slice(0, 40);
-      // Held and asked for in the very same way, and nobody leaves: what this machine takes for it at the moment.
+      // Held and asked for in the very same way, and nobody leaves: what this machine takes for it
+      // at the moment.
       usualMs.push(...(await burst(asked, `before-${name}`)).map(({ tookMs }) => tookMs));
       const signalledMs = performance.now();
       leaving.terminate();
@@ -114,8 +140,8 @@ describe('a replica that gets SIGTERM', () => {
     process.stderr.write(
       `SIGTERM to the first receipt elsewhere: ${inWords(leftMs)}; without a SIGTERM: ${inWords(usualMs)}\n`,
     );
-    // The goal is 100 ms. On a machine that is busy with something else forty at once take longer with and without a
-    // SIGTERM, so what is asserted allows for that.
+    // The goal is 100 ms. On a machine that is busy with something else forty at once take longer
+    // with and without a SIGTERM, so what is asserted allows for that.
     expect(quantile(leftMs, 0.99)).toBeLessThan(100 + 3 * quantile(usualMs, 0.99));
   });
 
@@ -224,7 +250,9 @@ describe('a replica that gets SIGTERM', () => {
       expect(rows[1]?.fencing_token).toBe(rows[0]?.fencing_token);
     }
     // Whoever asked is told, by the one that leaves.
-    expect((await Promise.all(receipts)).map(({ outcome, inDoubt }) => [outcome, inDoubt?.reason])).toEqual([
+    expect(
+      (await Promise.all(receipts)).map(({ outcome, inDoubt }) => [outcome, inDoubt?.reason]),
+    ).toEqual([
       ['in_doubt', 'aborted'],
       ['in_doubt', 'aborted'],
     ]);

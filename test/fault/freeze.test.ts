@@ -131,7 +131,9 @@ describe('a holder frozen between intent and effect for longer than its lease', 
       expect(receipt).toMatchObject({ outcome: 'completed', steps: stepsOf(rows, requestId) });
       // The old token is not revived: what was begun after waking is a term of its own.
       expect(rows[3]!.fencing_token).toBeGreaterThan(rows[0]!.fencing_token);
-      expect(witness.effects(instanceId).map(({ token }) => token)).toEqual([rows[3]!.fencing_token]);
+      expect(witness.effects(instanceId).map(({ token }) => token)).toEqual([
+        rows[3]!.fencing_token,
+      ]);
     } finally {
       await alone.stop();
     }
@@ -157,7 +159,9 @@ describe('a holder frozen before the intent for longer than its lease', () => {
     });
     expect(await scene.story(instanceId)).toEqual(['started charge 1', 'completed charge 1']);
     expect(witness.effects(instanceId)).toHaveLength(1);
-    expect((await cluster.rows(instanceId)).every((row) => row.replica_id !== victim.replicaId)).toBe(true);
+    expect(
+      (await cluster.rows(instanceId)).every((row) => row.replica_id !== victim.replicaId),
+    ).toBe(true);
     victim.kill();
   });
 });
@@ -173,7 +177,10 @@ describe('a holder frozen inside the effect for longer than its lease', () => {
       const answer = cluster.advance(instanceId, requestId);
       await victim.failpointReached(point);
       const receipt = await answer;
-      expect(receipt).toMatchObject({ outcome: 'in_doubt', inDoubt: { cellId: 'charge', attempt: 1 } });
+      expect(receipt).toMatchObject({
+        outcome: 'in_doubt',
+        inDoubt: { cellId: 'charge', attempt: 1 },
+      });
       expect(receipt.holder?.replicaId).not.toBe(victim.replicaId);
       expect(witness.effects(instanceId)).toHaveLength(1);
 
@@ -354,7 +361,9 @@ test('a replica that wakes up does not act on a request that has expired', async
     const replica = cluster.replica('a');
     const expiresAt = new Date(Date.now() + 1_000).toISOString();
     replica.freeze();
-    const answers = [instanceId, await held].map((id) => cluster.advance(id, alone.name('q'), { expiresAt }));
+    const answers = [instanceId, await held].map((id) =>
+      cluster.advance(id, alone.name('q'), { expiresAt }),
+    );
     await sessionGone(alone, replica);
     expect(Date.now()).toBeGreaterThan(Date.parse(expiresAt));
     replica.wake();

@@ -37,7 +37,8 @@ it(`every one of ${MESSAGES} malformed messages gets a clear answer or is droppe
   let counted = 0;
   const send = async (message: Malformed): Promise<void> => {
     const verdict = await complaint(message);
-    if (verdict !== undefined) wrong.push(`${message.subject.slice(0, 60)} (${message.fault}): ${verdict}`);
+    if (verdict !== undefined)
+      wrong.push(`${message.subject.slice(0, 60)} (${message.fault}): ${verdict}`);
     // A broadcast reaches every replica, and each counts it.
     if (message.answer !== 'no_responders')
       counted += /^(advance|decide|settle|answered)/.test(message.subject) ? 3 : 1;
@@ -64,7 +65,9 @@ it(`every one of ${MESSAGES} malformed messages gets a clear answer or is droppe
   for (const kind of ['error', 'receipt', 'none', 'no_responders'])
     expect(met.get(kind)).toBeGreaterThan(100);
   // What has no answer may still be on its way.
-  await eventually(async () => ((await countedAs('malformed_messages')) >= counted ? true : undefined));
+  await eventually(async () =>
+    (await countedAs('malformed_messages')) >= counted ? true : undefined,
+  );
   expect(await countedAs('malformed_messages')).toBe(counted);
   expect(witness.tally(due)).toEqual(EACH_ONCE);
 
@@ -106,11 +109,16 @@ async function complaint(message: Malformed): Promise<string | undefined> {
     const shape = JSON.stringify({ outcome, steps, holder, nextCellId });
     if (shape !== '{"outcome":"invalid","steps":[],"holder":null,"nextCellId":null}')
       return text.slice(0, 300);
-    if (instanceId !== message.subject.slice('advance.'.length)) return `for instance ${instanceId}`;
+    if (instanceId !== message.subject.slice('advance.'.length))
+      return `for instance ${instanceId}`;
   }
   const { error } = body;
   if (error?.code !== 'invalid') return text.slice(0, 300);
-  if (typeof error.message !== 'string' || error.message.length < 10 || error.message.length > 1_000)
+  if (
+    typeof error.message !== 'string' ||
+    error.message.length < 10 ||
+    error.message.length > 1_000
+  )
     return `the message is ${JSON.stringify(error.message)?.slice(0, 300)}`;
   if (message.field !== undefined && error.field !== message.field)
     return `names the field ${JSON.stringify(error.field)} and not ${JSON.stringify(message.field)}`;
@@ -122,7 +130,9 @@ async function countedAs(name: string): Promise<number> {
   let sum = 0;
   for (const { httpUrl } of cluster.replicas) {
     const text = await (await fetch(`${httpUrl}/metrics`)).text();
-    for (const [, value] of text.matchAll(new RegExp(`^leasehold_${name}_total\\{[^}]*\\} (\\d+)$`, 'gm')))
+    for (const [, value] of text.matchAll(
+      new RegExp(`^leasehold_${name}_total\\{[^}]*\\} (\\d+)$`, 'gm'),
+    ))
       sum += Number(value);
   }
   return sum;

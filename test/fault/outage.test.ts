@@ -34,7 +34,11 @@ describe.each<ServerName>(['etcd', 'nats', 'postgres'])('with a %s of its own', 
   });
 
   it('that is stopped for 20 s in the middle of load, no effect happens twice and none is lost', async () => {
-    const load = await Load.start(cluster, witness, { name: 'stopped', agents: 12, timeoutMs: 6_000 });
+    const load = await Load.start(cluster, witness, {
+      name: 'stopped',
+      agents: 12,
+      timeoutMs: 6_000,
+    });
     await load.served(60);
     const stoppedMs = performance.now();
     await stack.server(name).stop();
@@ -65,7 +69,8 @@ describe.each<ServerName>(['etcd', 'nats', 'postgres'])('with a %s of its own', 
         `${JSON.stringify(Object.fromEntries(told))}, ` +
         `${load.silences} requests without an answer\n`,
     );
-    // Without NATS nobody is told anything; else every answer in the later part of the outage is `unavailable`.
+    // Without NATS nobody is told anything; else every answer in the later part of the outage is
+    // `unavailable`.
     const refused = name === 'nats' ? load.silences : told.get('unavailable');
     expect(refused).toBeGreaterThan(0);
     expect([...told.keys()].filter((outcome) => outcome !== 'unavailable')).toEqual([]);
@@ -74,7 +79,11 @@ describe.each<ServerName>(['etcd', 'nats', 'postgres'])('with a %s of its own', 
   });
 
   it('that is killed and started again at once, neither', async () => {
-    const load = await Load.start(cluster, witness, { name: 'killed', agents: 12, timeoutMs: 6_000 });
+    const load = await Load.start(cluster, witness, {
+      name: 'killed',
+      agents: 12,
+      timeoutMs: 6_000,
+    });
     const before = load.due.length;
     await load.served(60);
     stack.server(name).kill();
@@ -136,7 +145,8 @@ describe('with an etcd that was replaced by an older one', () => {
     const reasons = await eventually(async () => {
       const all = await Promise.all(cluster.replicas.map(readiness));
       const texts = all.flatMap((one) => one.reasons);
-      return all.every(({ code }) => code === 503) && texts.filter((text) => /backup/.test(text)).length === 2
+      return all.every(({ code }) => code === 503) &&
+        texts.filter((text) => /backup/.test(text)).length === 2
         ? texts
         : undefined;
     });
@@ -197,40 +207,43 @@ describe('one replica of three cut off', () => {
     ['postgres', 3_800],
     ['etcd', 4_500],
     ['nats', 2_500],
-  ])('from %s: its idle instances are served by the others within %i ms', async (name, withinMs) => {
-    const ids = await heldBy(cut, `${name}-idle`, 5);
-    const seen = witness.effects.length;
-    proxies.get(name)?.cut();
-    const cutMs = performance.now();
-    // Cut from etcd it may serve for as long as its trust window lasts, which is the point of one.
-    if (name === 'etcd')
-      await eventually(async () => ((await readiness(cut)).code === 503 ? true : undefined));
-    const tookMs = await Promise.all(
-      ids.map(async (id) => {
-        for (let asked = 1; ; asked += 1) {
-          const receipt = await cluster.advance(id, `${id}-cut`, { maxCells: 1 });
-          if (receipt.outcome === 'unavailable' && receipt.steps.length === 0) {
-            await sleep(20);
-            continue;
+  ])(
+    'from %s: its idle instances are served by the others within %i ms',
+    async (name, withinMs) => {
+      const ids = await heldBy(cut, `${name}-idle`, 5);
+      const seen = witness.effects.length;
+      proxies.get(name)?.cut();
+      const cutMs = performance.now();
+      // Cut from etcd it may serve for as long as its trust window lasts, which is the point of one.
+      if (name === 'etcd')
+        await eventually(async () => ((await readiness(cut)).code === 503 ? true : undefined));
+      const tookMs = await Promise.all(
+        ids.map(async (id) => {
+          for (let asked = 1; ; asked += 1) {
+            const receipt = await cluster.advance(id, `${id}-cut`, { maxCells: 1 });
+            if (receipt.outcome === 'unavailable' && receipt.steps.length === 0) {
+              await sleep(20);
+              continue;
+            }
+            expect(receipt.outcome).toBe('advanced');
+            expect(receipt.holder?.replicaId).not.toBe(cut.replicaId);
+            return performance.now() - cutMs;
           }
-          expect(receipt.outcome).toBe('advanced');
-          expect(receipt.holder?.replicaId).not.toBe(cut.replicaId);
-          return performance.now() - cutMs;
-        }
-      }),
-    );
-    process.stderr.write(
-      `cut from ${name}: served elsewhere after ${tookMs.map(Math.round).join(', ')} ms\n`,
-    );
-    expect(witness.effects.length - seen).toBe(ids.length);
-    expect(witness.tally(witness.effects.map(({ key }) => key)).repeated).toEqual([]);
-    // The receipt is the same whoever is asked, and however often.
-    for (const id of ids) {
-      expect((await cluster.advance(id, `${id}-cut`, { maxCells: 1 })).steps).toHaveLength(2);
-      expect(witness.of(`${id}/c1/1`)).toHaveLength(1);
-    }
-    expect(Math.max(...tookMs)).toBeLessThan(withinMs);
-  });
+        }),
+      );
+      process.stderr.write(
+        `cut from ${name}: served elsewhere after ${tookMs.map(Math.round).join(', ')} ms\n`,
+      );
+      expect(witness.effects.length - seen).toBe(ids.length);
+      expect(witness.tally(witness.effects.map(({ key }) => key)).repeated).toEqual([]);
+      // The receipt is the same whoever is asked, and however often.
+      for (const id of ids) {
+        expect((await cluster.advance(id, `${id}-cut`, { maxCells: 1 })).steps).toHaveLength(2);
+        expect(witness.of(`${id}/c1/1`)).toHaveLength(1);
+      }
+      expect(Math.max(...tookMs)).toBeLessThan(withinMs);
+    },
+  );
 
   it('from NATS: an open attempt is left to it, and ends once', async () => {
     const [id = ''] = await heldBy(cut, 'nats-open', 1);
@@ -241,7 +254,8 @@ describe('one replica of three cut off', () => {
     const other = await cluster
       .advance(id, `${id}-other`, { maxCells: 1, expiresAt: inMs(3_000) }, 5_000)
       .catch(() => undefined);
-    // Nobody else may say anything of the attempt: either nobody answers, or the answer is a refusal.
+    // Nobody else may say anything of the attempt: either nobody answers, or the answer is a
+    // refusal.
     expect(['in_flight', 'unavailable', 'expired', undefined]).toContain(other?.outcome);
     const open = await cluster.rows(id);
     expect(open.at(-1)).toMatchObject({ kind: 'started', replica_id: cut.replicaId });

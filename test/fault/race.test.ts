@@ -13,7 +13,10 @@ const RUNBOOK = {
   version: 1,
   inputs: ['witness'],
   cells: [
-    { id: 'effect', exec: { http: { method: 'POST', url: '${inputs.witness}', body: { by: 'cell' } } } },
+    {
+      id: 'effect',
+      exec: { http: { method: 'POST', url: '${inputs.witness}', body: { by: 'cell' } } },
+    },
   ],
 };
 
@@ -42,7 +45,10 @@ describe('advances that race', () => {
           );
           if (history.some(({ cell_id }) => cell_id === 'effect')) return 'nothing to do';
           const next = history.length + 1;
-          await fetch(witness.url, { method: 'POST', headers: { 'Idempotency-Key': 'naive1/effect/1' } });
+          await fetch(witness.url, {
+            method: 'POST',
+            headers: { 'Idempotency-Key': 'naive1/effect/1' },
+          });
           const inserted = await superuser.query(
             `insert into public.naive values ('naive1', $1, 'effect') on conflict do nothing`,
             [next],
@@ -53,7 +59,10 @@ describe('advances that race', () => {
         const { rows: log } = await superuser.query('select * from public.naive');
         expect(both.toSorted()).toEqual(['ran', 'row refused']);
         expect(log).toHaveLength(1);
-        expect(witness.tally(['naive1/effect/1'])).toEqual({ ...EACH_ONCE, repeated: ['naive1/effect/1'] });
+        expect(witness.tally(['naive1/effect/1'])).toEqual({
+          ...EACH_ONCE,
+          repeated: ['naive1/effect/1'],
+        });
         // Who comes later is stopped, so that the bug needs a race to be seen.
         expect(await advance()).toBe('nothing to do');
       } finally {
@@ -85,7 +94,9 @@ describe('advances that race', () => {
           const shipped = await race(`shipped${nth}`, (log) => log);
           expect(witness.of(`shipped${nth}/effect/1`)).toHaveLength(1);
           expect(shipped.kinds).toEqual(['started', 'completed']);
-          expect(shipped.receipts.filter((receipt) => (receipt?.steps.length ?? 0) > 0)).toHaveLength(1);
+          expect(
+            shipped.receipts.filter((receipt) => (receipt?.steps.length ?? 0) > 0),
+          ).toHaveLength(1);
         }
       } finally {
         await witness.stop();
@@ -109,11 +120,13 @@ describe('advances that race', () => {
       due.push(`${instanceId}/effect/1`);
       const racers = 2 + Math.floor(random() * 7);
       const first = Math.floor(random() * connections.length);
-      // In every fourth race the racers come a few milliseconds apart, some when the first is through.
+      // In every fourth race the racers come a few milliseconds apart, some when the first is
+      // through.
       const spreadMs = random() < 0.25 ? 150 : 0;
       const receipts = await Promise.all(
         Array.from({ length: racers }, async (_, racer) => {
-          if (spreadMs > 0) await new Promise((resolve) => setTimeout(resolve, random() * spreadMs));
+          if (spreadMs > 0)
+            await new Promise((resolve) => setTimeout(resolve, random() * spreadMs));
           const connection = connections[(first + racer) % connections.length];
           const reply = await connection?.request(
             cluster.subject('advance', instanceId),
@@ -133,7 +146,11 @@ describe('advances that race', () => {
         const how = receipt?.outcome ?? 'none';
         outcomes.set(how, (outcomes.get(how) ?? 0) + 1);
         if (receipt === winner || (how === 'completed' && receipt?.steps.length === 0)) continue;
-        if (how !== 'in_flight' || receipt?.inFlight?.cellId !== 'effect' || receipt.steps.length > 0)
+        if (
+          how !== 'in_flight' ||
+          receipt?.inFlight?.cellId !== 'effect' ||
+          receipt.steps.length > 0
+        )
           wrong.push(`${instanceId}: a loser got ${JSON.stringify(receipt)}`);
       }
     };
@@ -157,7 +174,8 @@ describe('advances that race', () => {
         { kind: 'completed', count: 1_000 },
         { kind: 'started', count: 1_000 },
       ]);
-      // Races that nobody lost while the winner ran, or that one replica won alone, would show little.
+      // Races that nobody lost while the winner ran, or that one replica won alone, would show
+      // little.
       expect(outcomes.get('in_flight')).toBeGreaterThan(500);
       expect(holders.size).toBe(3);
     } finally {

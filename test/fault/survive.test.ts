@@ -30,7 +30,9 @@ describe('a replica that dies with requests under way', () => {
     while (instances.length < 10) instances.push(await scene.instanceHeldBy(victim, 'rerun'));
     const release = instances.map((instanceId) => witness.holdBack(instanceId, 'first'));
     const requests = instances.map((instanceId) => ({ instanceId, requestId: scene.name('q') }));
-    const answers = requests.map(({ instanceId, requestId }) => cluster.advance(instanceId, requestId));
+    const answers = requests.map(({ instanceId, requestId }) =>
+      cluster.advance(instanceId, requestId),
+    );
     await Promise.all(instances.map((instanceId) => witness.arrived(instanceId, 'first', 1)));
 
     const killedAt = performance.now();
@@ -45,7 +47,12 @@ describe('a replica that dies with requests under way', () => {
     for (const [index, receipt] of receipts.entries()) {
       const { instanceId, requestId } = requests[index]!;
       const rows = await cluster.rows(instanceId);
-      expect(receipt).toMatchObject({ requestId, instanceId, outcome: 'completed', nextCellId: null });
+      expect(receipt).toMatchObject({
+        requestId,
+        instanceId,
+        outcome: 'completed',
+        nextCellId: null,
+      });
       expect(receipt.holder?.replicaId).not.toBe(victim.replicaId);
       expect(receipt.steps).toEqual(stepsOf(rows, requestId));
       expect(await scene.story(instanceId)).toEqual([
@@ -83,7 +90,8 @@ describe('a replica that dies with requests under way', () => {
       const receipt = await answer;
       expect(receipt).toMatchObject({ outcome: 'advanced', nextCellId: 'second' });
       expect(receipt.holder?.replicaId).toBe(third.replicaId);
-      // The cell ran once for the dead one and once for the one that answered; `maxCells` was not spent anew.
+      // The cell ran once for the dead one and once for the one that answered; `maxCells` was not
+      // spent anew.
       expect(witness.effects(instanceId, 'first')).toHaveLength(2);
       expect(witness.effects(instanceId, 'second')).toHaveLength(0);
     } finally {
@@ -99,7 +107,8 @@ describe('a replica that dies with requests under way', () => {
     const running = cluster.advance(instanceId, scene.name('q'), { maxCells: 1 });
     await witness.arrived(instanceId, 'first', 1);
     const queued = cluster.advance(instanceId, scene.name('q'), { wait: true, agentId: 'patient' });
-    // A request that does not wait is refused by the same holder, so the queued one has arrived as well.
+    // A request that does not wait is refused by the same holder, so the queued one has arrived as
+    // well.
     expect((await cluster.advance(instanceId, scene.name('q'))).outcome).toBe('in_flight');
     victim.kill();
     await witness.arrived(instanceId, 'first', 2);
@@ -177,13 +186,19 @@ describe('when every replica has died', () => {
         return stories.every((story) => story.length > 1) ? true : undefined;
       });
       expect(await own.story(hold)).toEqual(['started charge 1', 'interrupted charge 1 crash']);
-      expect((await own.story(rerun)).slice(0, 2)).toEqual(['started first 1', 'interrupted first 1 crash']);
+      expect((await own.story(rerun)).slice(0, 2)).toEqual([
+        'started first 1',
+        'interrupted first 1 crash',
+      ]);
       expect(witness.effects(rerun)).toHaveLength(1);
 
       const again = cluster.advance(rerun, `q-${rerun}`);
       await witness.arrived(rerun, 'first', 2);
       const doubt = await cluster.advance(hold, `q-${hold}`);
-      expect(doubt).toMatchObject({ outcome: 'in_doubt', inDoubt: { cellId: 'charge', attempt: 1 } });
+      expect(doubt).toMatchObject({
+        outcome: 'in_doubt',
+        inDoubt: { cellId: 'charge', attempt: 1 },
+      });
       expect(witness.effects(hold)).toHaveLength(1);
       await own.witness.stop();
       again.catch(() => undefined);

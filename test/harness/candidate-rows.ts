@@ -6,7 +6,10 @@ import { ROW_KINDS } from '../../src/execution/row.ts';
 import type { RowKind } from '../../src/execution/row.ts';
 import type { JsonObject } from '../../src/json.ts';
 
-/** How to make one candidate for a log: what may follow, picked by number, and then perhaps one thing spoilt. */
+/**
+ * How to make one candidate for a log: what may follow, picked by number, and then perhaps one
+ * thing spoilt.
+ */
 export interface Recipe {
   pick: number;
   spoil: 'nothing' | 'token' | 'seq' | 'kind' | 'cell' | 'attempt' | 'body' | 'everything';
@@ -20,10 +23,21 @@ export interface Recipe {
 
 const BODIES: JsonObject[] = [
   {},
-  ...['crash', 'timeout', 'aborted', 'not_started', 'boredom', '', null, 7, ['crash'], { crash: true }].map(
-    (reason) => ({ reason }),
-  ),
-  ...['succeeded', 'failed', 'rerun', 'skipped', 'perhaps', null, true, ['rerun']].map((as) => ({ as })),
+  ...[
+    'crash',
+    'timeout',
+    'aborted',
+    'not_started',
+    'boredom',
+    '',
+    null,
+    7,
+    ['crash'],
+    { crash: true },
+  ].map((reason) => ({ reason })),
+  ...['succeeded', 'failed', 'rerun', 'skipped', 'perhaps', null, true, ['rerun']].map((as) => ({
+    as,
+  })),
   { reason: 'crash', as: 'rerun' },
   { reason: 'not_started', as: 'succeeded' },
 ];
@@ -38,7 +52,15 @@ export const recipes: fc.Arbitrary<Recipe[]> = fc.array(
       { weight: 3, arbitrary: fc.constant('nothing' as const) },
       {
         weight: 2,
-        arbitrary: fc.constantFrom('token', 'seq', 'kind', 'cell', 'attempt', 'body', 'everything' as const),
+        arbitrary: fc.constantFrom(
+          'token',
+          'seq',
+          'kind',
+          'cell',
+          'attempt',
+          'body',
+          'everything' as const,
+        ),
       },
     ),
     tokenStep: fc.constantFrom(-2, -1, 0, 0, 0, 1, 3),
@@ -81,7 +103,8 @@ export function candidate(log: readonly ChainRow[], recipe: Recipe): ChainRow {
   };
   const all = recipe.spoil === 'everything';
   // Also an honest row may come from a later term.
-  if (all || recipe.spoil === 'token') made.fencingToken = Math.max(1, made.fencingToken + recipe.tokenStep);
+  if (all || recipe.spoil === 'token')
+    made.fencingToken = Math.max(1, made.fencingToken + recipe.tokenStep);
   else if (recipe.pick % 5 === 0) made.fencingToken += 1;
   if (all || recipe.spoil === 'seq') made.seq += recipe.seqStep;
   if (all || recipe.spoil === 'kind') made.kind = recipe.kind;

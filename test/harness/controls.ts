@@ -5,16 +5,17 @@ import type { Row } from '../../src/execution/row.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 
 /*
- * Replicas with a rule switched off, by spoiling what they are composed of. The simulation runs them in its world
- * (test/simulation), and spoilt-replica.ts as processes under chaos. The shipped program knows nothing of them.
+ * Replicas with a rule switched off, by spoiling what they are composed of. The simulation runs
+ * them in its world (test/simulation), and spoilt-replica.ts as processes under chaos. The shipped
+ * program knows nothing of them.
  */
 
 /** What is put between a replica and its log, or between it and its leases. */
 export type Spoil<Part> = (part: Part) => Part;
 
 /**
- * The bug that this project exists to end, put back: the intent is not written before the effect, but together with
- * the outcome. Whoever reads the history meanwhile finds that the cell may run.
+ * The bug that this project exists to end, put back: the intent is not written before the effect,
+ * but together with the outcome. Whoever reads the history meanwhile finds that the cell may run.
  */
 export function withoutIntent(log: Log): Log {
   const heldBack = new Map<string, AppendEntry['rows']>();
@@ -40,8 +41,9 @@ export function withoutReceipts(log: Log): Log {
 }
 
 /**
- * The replica's half of a token check that is switched off: it takes no row that it reads for a later term's, and being
- * outbid for a mere conflict, after which it reads on. The log's half is its guard.
+ * The replica's half of a token check that is switched off: it takes no row that it reads for a
+ * later term's, and being outbid for a mere conflict, after which it reads on. The log's half is
+ * its guard.
  */
 export function withoutTokens(log: Log): Log {
   const blurred = (row: Row): Row => ({ ...row, fencingToken: 1 });
@@ -50,7 +52,8 @@ export function withoutTokens(log: Log): Log {
       const snapshot = await log.snapshot(instanceId, requestId);
       return snapshot && { ...snapshot, rows: snapshot.rows.map(blurred) };
     },
-    rowsAfter: async (instanceId, afterSeq) => (await log.rowsAfter(instanceId, afterSeq)).map(blurred),
+    rowsAfter: async (instanceId, afterSeq) =>
+      (await log.rowsAfter(instanceId, afterSeq)).map(blurred),
     async append(entry) {
       const outcome = await log.append(entry);
       return outcome.kind === 'fenced' ? { kind: 'conflict', detail: outcome.detail } : outcome;
@@ -68,12 +71,16 @@ export function withoutAskingEtcd(leases: LeasesLifecycle): LeasesLifecycle {
   return over(leases, { confirmGone: () => Promise.resolve('gone') });
 }
 
-/** What was once held stays trusted until it is handed back or outbid, whatever became of the session. */
+/**
+ * What was once held stays trusted until it is handed back or outbid, whatever became of the
+ * session.
+ */
 export function withoutTrustWindow(leases: LeasesLifecycle): LeasesLifecycle {
   const kept = new Map<string, Holding>();
   const never = new AbortController().signal;
   const spoil = (holding: Holding): void => {
-    // The first who listens is the replica, which then keeps no state for it; effects come later, and hear nothing.
+    // The first who listens is the replica, which then keeps no state for it; effects come later,
+    // and hear nothing.
     const listen = holding.onEnd.bind(holding);
     let listened = false;
     const onEnd = (listener: () => void): (() => void) => {
@@ -118,7 +125,9 @@ export function withoutTrustWindow(leases: LeasesLifecycle): LeasesLifecycle {
   });
 }
 
-/** Something with some of its methods replaced. It may have private parts, so a copy would not do. */
+/**
+ * Something with some of its methods replaced. It may have private parts, so a copy would not do.
+ */
 export function over<T extends object>(target: T, changed: Partial<T>): T {
   return new Proxy(target, {
     get(whole, name) {

@@ -22,8 +22,9 @@ export interface Answer {
 export type ProbeSays = 'the truth' | 'unknown' | 'nonsense';
 
 /**
- * A system outside, inside the test's own process: it records every effect that reaches it, whoever sent it and
- * whether or not the sender lives to hear the answer. It knows nothing of leases and logs.
+ * A system outside, inside the test's own process: it records every effect that reaches it, whoever
+ * sent it and whether or not the sender lives to hear the answer. It knows nothing of leases and
+ * logs.
  */
 export class Witness {
   readonly url: string;

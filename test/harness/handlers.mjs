@@ -3,7 +3,16 @@ const calls = new Map();
 
 export default {
   /** Sends its effect to the witness, and answers what it was called with. */
-  async report({ instanceId, cellId, attempt, fencingToken, idempotencyKey, inputs, outputs, signal }) {
+  async report({
+    instanceId,
+    cellId,
+    attempt,
+    fencingToken,
+    idempotencyKey,
+    inputs,
+    outputs,
+    signal,
+  }) {
     const response = await fetch(`${inputs.witness}/effects`, {
       method: 'POST',
       signal,

@@ -20,7 +20,9 @@ export function holdingOf(instanceId: string, token: number): Holding {
   };
 }
 
-/** What a holder runs in, without the rest of its replica: the product's own parts on the given log. */
+/**
+ * What a holder runs in, without the rest of its replica: the product's own parts on the given log.
+ */
 export function holderContext(
   replicaId: string,
   log: Log,

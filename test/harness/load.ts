@@ -15,12 +15,16 @@ export interface Answer {
 
 const CELLS = ['one', 'two', 'three'];
 
-/** Outcomes that are recorded: the request is over. The others are refusals, and the same id asks again. */
+/**
+ * Outcomes that are recorded: the request is over. The others are refusals, and the same id asks
+ * again.
+ */
 const RECORDED = new Set(['completed', 'advanced', 'parked', 'halted', 'in_doubt']);
 
 /**
- * Agents at work: each starts an instance of three effects, asks for one cell at a time until it is complete, and
- * begins the next instance. An answer that refuses, and no answer at all, are asked again under the same request id.
+ * Agents at work: each starts an instance of three effects, asks for one cell at a time until it is
+ * complete, and begins the next instance. An answer that refuses, and no answer at all, are asked
+ * again under the same request id.
  */
 export class Load {
   readonly instances: string[] = [];
@@ -46,7 +50,8 @@ export class Load {
   }
 
   /**
-   * @param options.name begins the id of every instance; a cluster may carry several loads, one after another
+   * @param options.name begins the id of every instance; a cluster may carry several loads, one
+   *   after another
    * @param options.timeoutMs how long an agent waits for an answer before it asks again
    */
   static async start(
@@ -58,18 +63,25 @@ export class Load {
       runbook: 'load',
       version: 1,
       inputs: ['witness'],
-      cells: CELLS.map((id) => ({ id, exec: { http: { method: 'POST', url: '${inputs.witness}' } } })),
+      cells: CELLS.map((id) => ({
+        id,
+        exec: { http: { method: 'POST', url: '${inputs.witness}' } },
+      })),
     });
     const load = new Load(cluster, witness, options.name, options.timeoutMs);
     for (let agent = 0; agent < options.agents; agent += 1) {
-      load.#working.push(load.#work(agent).catch((cause: unknown) => void load.wrong.push(String(cause))));
+      load.#working.push(
+        load.#work(agent).catch((cause: unknown) => void load.wrong.push(String(cause))),
+      );
     }
     return load;
   }
 
   /** The idempotency key of every effect that is due once the instances are through. */
   get due(): string[] {
-    return this.instances.flatMap((instanceId) => CELLS.map((cellId) => `${instanceId}/${cellId}/1`));
+    return this.instances.flatMap((instanceId) =>
+      CELLS.map((cellId) => `${instanceId}/${cellId}/1`),
+    );
   }
 
   /** Resolves once so many requests more have been answered for good. */
@@ -113,7 +125,8 @@ export class Load {
       if (reply !== undefined && reply['error'] === undefined) return;
       const code = (reply?.['error'] as { code?: string } | undefined)?.code;
       // Asking again would not help; the tally shows what is missing.
-      if (code !== undefined && code !== 'unavailable') throw new Error(`start: ${JSON.stringify(reply)}`);
+      if (code !== undefined && code !== 'unavailable')
+        throw new Error(`start: ${JSON.stringify(reply)}`);
       await pause(100);
     }
   }
@@ -145,7 +158,9 @@ export class Load {
   async #ask(subject: string, body: object): Promise<Record<string, unknown> | undefined> {
     const nats: NatsConnection = this.#cluster.nats;
     try {
-      const message = await nats.request(subject, JSON.stringify(body), { timeout: this.#timeoutMs });
+      const message = await nats.request(subject, JSON.stringify(body), {
+        timeout: this.#timeoutMs,
+      });
       return message.json<Record<string, unknown>>();
     } catch {
       this.silences += 1;

@@ -4,7 +4,10 @@ import type { AddressInfo, Socket } from 'node:net';
 /** A TCP proxy on loopback that can lose answers. */
 export interface LossyProxy {
   port: number;
-  /** From now on the server gets what clients send, but its next answer on any connection cuts that connection. */
+  /**
+   * From now on the server gets what clients send, but its next answer on any connection cuts that
+   * connection.
+   */
   loseAnswers(): void;
   /** New connections work again. */
   heal(): void;

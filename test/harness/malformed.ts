@@ -3,7 +3,10 @@ export interface Malformed {
   /** What follows `leasehold.<namespace>.`. */
   subject: string;
   data: Uint8Array;
-  /** What the answer must be: an error reply, a receipt, none at all, or the bus's own word that nobody listens. */
+  /**
+   * What the answer must be: an error reply, a receipt, none at all, or the bus's own word that
+   * nobody listens.
+   */
   answer: 'error' | 'receipt' | 'none' | 'no_responders';
   /** The field that the answer must name, where the fault is in one. */
   field?: string | undefined;
@@ -14,7 +17,16 @@ export interface Malformed {
 type Random = () => number;
 type Verb = 'start' | 'status' | 'claim' | 'advance' | 'decide' | 'settle' | 'answered' | 'replica';
 
-const VERBS: Verb[] = ['start', 'status', 'claim', 'advance', 'decide', 'settle', 'answered', 'replica'];
+const VERBS: Verb[] = [
+  'start',
+  'status',
+  'claim',
+  'advance',
+  'decide',
+  'settle',
+  'answered',
+  'replica',
+];
 
 /** A well-formed body of each verb; each fault spoils one thing of it. */
 const HONEST: Record<Verb, Record<string, unknown>> = {
@@ -29,7 +41,14 @@ const HONEST: Record<Verb, Record<string, unknown>> = {
     wait: false,
     expiresAt: '2030-01-31T12:00:00Z',
   },
-  decide: { agentId: 'fuzzer', cellId: 'a', attempt: 1, as: 'succeeded', reason: 'because', output: null },
+  decide: {
+    agentId: 'fuzzer',
+    cellId: 'a',
+    attempt: 1,
+    as: 'succeeded',
+    reason: 'because',
+    output: null,
+  },
   settle: {},
   answered: { keys: ['advance/a/b'] },
   replica: { ask: 'runs', instanceId: 'fuzzed', cellId: 'a', attempt: 1 },
@@ -55,7 +74,14 @@ const WRONG_VALUES: unknown[] = [
   '>',
   'é',
 ];
-WRONG_VALUES.push('a\r\nPUB x 1\r\n', '\u0000', '\ud800', 'x'.repeat(5_000), { __proto__x: 1 }, true);
+WRONG_VALUES.push(
+  'a\r\nPUB x 1\r\n',
+  '\u0000',
+  '\ud800',
+  'x'.repeat(5_000),
+  { __proto__x: 1 },
+  true,
+);
 
 /** Which of the wrong values are right for a field after all. */
 function isRight(verb: Verb, field: string, value: unknown): boolean {
@@ -67,9 +93,19 @@ function isRight(verb: Verb, field: string, value: unknown): boolean {
     case 'wait':
       return typeof value === 'boolean';
     case 'status':
-      return typeof value === 'string' && value !== '' && value.length <= 256 && !/[\0\ud800]/.test(value);
+      return (
+        typeof value === 'string' &&
+        value !== '' &&
+        value.length <= 256 &&
+        !/[\0\ud800]/.test(value)
+      );
     case 'reason':
-      return typeof value === 'string' && value !== '' && value.length <= 4_096 && !/[\0\ud800]/.test(value);
+      return (
+        typeof value === 'string' &&
+        value !== '' &&
+        value.length <= 4_096 &&
+        !/[\0\ud800]/.test(value)
+      );
     case 'key':
       return typeof value === 'string' && !/[\0\ud800]/.test(value);
     default:
@@ -137,7 +173,8 @@ export function malformed(random: Random, replicaIds: readonly string[]): Malfor
         const value = pick(WRONG_VALUES);
         if (!(field in honest) || isRight(verb, field, value)) continue;
         if (field === 'log' && value === true) continue;
-        // A field of the wrong kind may make the whole union fit nowhere; then no single field is to blame.
+        // A field of the wrong kind may make the whole union fit nowhere; then no single field is
+        // to blame.
         const named = verb === 'replica' || unstorable(value) ? undefined : field;
         return made(JSON.stringify({ ...honest, [field]: value }), `wrong ${field}`, named);
       }
@@ -146,7 +183,11 @@ export function malformed(random: Random, replicaIds: readonly string[]): Malfor
         const field = required.length === 0 ? undefined : pick(required);
         if (field === undefined) continue;
         const rest = Object.fromEntries(Object.entries(honest).filter(([name]) => name !== field));
-        return made(JSON.stringify(rest), `without ${field}`, verb === 'replica' ? undefined : field);
+        return made(
+          JSON.stringify(rest),
+          `without ${field}`,
+          verb === 'replica' ? undefined : field,
+        );
       }
       case 2: {
         // Notes between replicas may gain fields.
@@ -195,7 +236,10 @@ export function malformed(random: Random, replicaIds: readonly string[]): Malfor
       case 8: {
         if (random() > 0.03) continue;
         const size = pick([530_000, 700_000, 1_000_000]);
-        return made(`${text.slice(0, -1)}${text === '{}' ? '' : ','}"pad":"${'x'.repeat(size)}"}`, 'huge');
+        return made(
+          `${text.slice(0, -1)}${text === '{}' ? '' : ','}"pad":"${'x'.repeat(size)}"}`,
+          'huge',
+        );
       }
       case 9:
         return made(
@@ -232,7 +276,10 @@ export function malformed(random: Random, replicaIds: readonly string[]): Malfor
       }
       case 12: {
         if (verb === 'start' || verb === 'answered' || verb === 'replica') continue;
-        const hostile = { ...made(text, 'hostile id'), subject: subjectOf(verb, pick(HOSTILE_IDS)) };
+        const hostile = {
+          ...made(text, 'hostile id'),
+          subject: subjectOf(verb, pick(HOSTILE_IDS)),
+        };
         // The bus itself carries no subject with an empty part.
         if (hostile.subject.split('.').includes('')) return { ...hostile, answer: 'no_responders' };
         return { ...hostile, field: answer === 'none' ? undefined : 'subject' };

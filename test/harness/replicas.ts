@@ -28,7 +28,10 @@ export class ReplicaProcess {
   readonly exited: Promise<Exit>;
   readonly #output: Output;
 
-  constructor(ready: { name: string; replicaId: string; pid: number; httpUrl: string }, child: Child) {
+  constructor(
+    ready: { name: string; replicaId: string; pid: number; httpUrl: string },
+    child: Child,
+  ) {
     this.name = ready.name;
     this.replicaId = ready.replicaId;
     this.pid = ready.pid;
@@ -42,7 +45,10 @@ export class ReplicaProcess {
     return this.#output.text;
   }
 
-  /** Resolves with the report of a failpoint once it is reached (the nth report of that name, from 1). */
+  /**
+   * Resolves with the report of a failpoint once it is reached (the nth report of that name, from
+   * 1).
+   */
   async failpointReached(point: string, nth = 1): Promise<Record<string, unknown>> {
     const reports = (): Record<string, unknown>[] =>
       this.#output.lines
@@ -89,8 +95,8 @@ export interface Ran {
 }
 
 /**
- * Replicas as processes on real servers, in a namespace and a database of their own. It uses no code of the product
- * but the built command line.
+ * Replicas as processes on real servers, in a namespace and a database of their own. It uses no
+ * code of the product but the built command line.
  */
 export class TestCluster {
   readonly namespace: string;
@@ -126,7 +132,10 @@ export class TestCluster {
   static async start(
     options: { replicas?: number; ttlS?: number; env?: NodeJS.ProcessEnv; servers?: Servers } = {},
   ): Promise<TestCluster> {
-    const servers = options.servers ?? { ...serversForTests(), superuserUrl: await freshDatabase() };
+    const servers = options.servers ?? {
+      ...serversForTests(),
+      superuserUrl: await freshDatabase(),
+    };
     const namespace = freshNamespace();
     const role = (user: string): string => {
       const url = new URL(servers.superuserUrl);
@@ -163,7 +172,11 @@ export class TestCluster {
 
   /** Starts one more replica, and waits until it says that it is ready. */
   async startReplica(name: string, env: NodeJS.ProcessEnv = {}): Promise<ReplicaProcess> {
-    const child = new Child(['advancer', '--json'], { ...this.env, LEASEHOLD_REPLICA_NAME: name, ...env });
+    const child = new Child(['advancer', '--json'], {
+      ...this.env,
+      LEASEHOLD_REPLICA_NAME: name,
+      ...env,
+    });
     this.#children.add(child);
     const line = await Promise.race([
       child.stdout.until(() => child.stdout.lines.find((text) => text.startsWith('{'))),
@@ -220,13 +233,23 @@ export class TestCluster {
     body: unknown,
     timeoutMs = 10_000,
   ): Promise<Reply> {
-    const data = typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body);
+    const data =
+      typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body);
     const message = await this.nats.request(subject, data, { timeout: timeoutMs });
     return message.json<Reply>();
   }
 
-  start(instanceId: string, runbookId: string, inputs: object = {}): Promise<Record<string, unknown>> {
-    return this.request(this.subject('start'), { instanceId, runbookId, inputs, agentId: 'tester' });
+  start(
+    instanceId: string,
+    runbookId: string,
+    inputs: object = {},
+  ): Promise<Record<string, unknown>> {
+    return this.request(this.subject('start'), {
+      instanceId,
+      runbookId,
+      inputs,
+      agentId: 'tester',
+    });
   }
 
   advance<Reply = ReceiptReply>(
@@ -362,12 +385,15 @@ class Child {
 
   /** SIGKILL works on a stopped process too. */
   end(): void {
-    if (this.#process.exitCode === null && this.#process.signalCode === null) this.#process.kill('SIGKILL');
+    if (this.#process.exitCode === null && this.#process.signalCode === null)
+      this.#process.kill('SIGKILL');
   }
 }
 
 function inheritedEnv(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LEASEHOLD_')));
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('LEASEHOLD_')),
+  );
 }
 
 function pool(url: string | undefined): Pool {

@@ -14,7 +14,10 @@ export function httpCell(id: string, more: object = {}): object {
 export const PROBE = { http: { method: 'GET', url: '${inputs.witness}/probe' } };
 
 /** A runbook whose instances take the witness's URL as their one input. */
-export function runbookOf(id: string, cells: object[]): { runbook: string; [field: string]: unknown } {
+export function runbookOf(
+  id: string,
+  cells: object[],
+): { runbook: string; [field: string]: unknown } {
   return { runbook: id, version: 1, inputs: ['witness'], cells };
 }
 
@@ -62,7 +65,10 @@ export class Scene {
     return instanceId;
   }
 
-  /** Who holds the instance. A request that names a wrong cell acquires the lease and writes nothing. */
+  /**
+   * Who holds the instance. A request that names a wrong cell acquires the lease and writes
+   * nothing.
+   */
   async touch(instanceId: string): Promise<ReceiptReply> {
     return this.cluster.advance(instanceId, this.name('touch'), { cellId: 'nowhere' });
   }
@@ -102,7 +108,9 @@ export class Scene {
 
   async refusals(
     instanceId: string,
-  ): Promise<{ seq: number; kind: string; replica_id: string; fencing_token: number; reason: string }[]> {
+  ): Promise<
+    { seq: number; kind: string; replica_id: string; fencing_token: number; reason: string }[]
+  > {
     const found = await this.cluster.app.query(
       `select seq::int, kind, replica_id, fencing_token::float8 as fencing_token, reason
          from leasehold.refusals where instance_id = $1 order by refusal_id`,

@@ -30,7 +30,10 @@ export function freshDatabase(): Promise<string> {
   return createDatabase(serversForTests().superuserUrl, `t_${randomBytes(6).toString('hex')}`);
 }
 
-/** Servers of one's own, for tests that stop, kill or freeze them. The caller must `stop()` the stack. */
+/**
+ * Servers of one's own, for tests that stop, kill or freeze them. The caller must `stop()` the
+ * stack.
+ */
 export function startPrivateStack(options: StackOptions = {}): Promise<Stack> {
   return startStack({ durable: false, ...options });
 }

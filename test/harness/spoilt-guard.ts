@@ -1,8 +1,8 @@
 import { Client } from 'pg';
 
 /*
- * A log whose guard has a hole: what a rule of the database is for shows when it is gone. Only a superuser can do this,
- * and only after migrating.
+ * A log whose guard has a hole: what a rule of the database is for shows when it is gone. Only a
+ * superuser can do this, and only after migrating.
  */
 
 /** One statement that a function of the log is made without. */
@@ -13,7 +13,10 @@ interface Hole {
   becomes: string;
 }
 
-/** Rules whose enforcement is the database's, wholly or by half; the replica's halves are in controls.ts. */
+/**
+ * Rules whose enforcement is the database's, wholly or by half; the replica's halves are in
+ * controls.ts.
+ */
 export type GuardRule = 'tokens' | 'chain' | 'receipts';
 
 const RULES: Record<GuardRule, { holes: readonly Hole[]; statements: readonly string[] }> = {
@@ -44,16 +47,20 @@ const RULES: Record<GuardRule, { holes: readonly Hole[]; statements: readonly st
   },
 };
 
-/** Takes a rule out of a migrated database. @throws Error when the rule is not written as it is looked for here */
+/**
+ * Takes a rule out of a migrated database. @throws Error when the rule is not written as it is
+ * looked for here
+ */
 export async function spoilGuard(superuserUrl: string, rule: GuardRule): Promise<void> {
   const { holes, statements } = RULES[rule];
   const client = new Client({ connectionString: superuserUrl });
   await client.connect();
   try {
     for (const { of, where, becomes } of holes) {
-      const found = await client.query<{ text: string }>('select pg_get_functiondef($1::regproc) as text', [
-        `leasehold.${of}`,
-      ]);
+      const found = await client.query<{ text: string }>(
+        'select pg_get_functiondef($1::regproc) as text',
+        [`leasehold.${of}`],
+      );
       const text = found.rows[0]?.text ?? '';
       if (!text.includes(where))
         throw new Error(`leasehold.${of} has no ${JSON.stringify(where)} to take out`);

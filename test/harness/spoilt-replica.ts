@@ -14,11 +14,18 @@ import { connectBus } from '../../src/bus/nats.ts';
 import { subjects } from '../../src/bus/subjects.ts';
 import { systemClock } from '../../src/time/clock.ts';
 import { etcdConnection, readConfig } from '../../src/config/config.ts';
-import { withoutIntent, withoutReceipts, withoutTokens, withoutTrustWindow, type Spoil } from './controls.ts';
+import {
+  withoutIntent,
+  withoutReceipts,
+  withoutTokens,
+  withoutTrustWindow,
+  type Spoil,
+} from './controls.ts';
 
 /*
- * A replica process of the real parts, wired as advancer/main.ts wires them, but with one rule switched off: the name of
- * the rule is its one argument. Ready once it says so in one line, as a replica is.
+ * A replica process of the real parts, wired as advancer/main.ts wires them, but with one rule
+ * switched off: the name of the rule is its one argument. Ready once it says so in one line, as a
+ * replica is.
  */
 
 /** Which rule is switched off. */
@@ -26,7 +33,8 @@ export type Control = 'intent' | 'tokens' | 'trust' | 'receipts';
 
 const SPOILS: Record<Control, { log?: Spoil<Log>; leases?: Spoil<LeasesLifecycle> }> = {
   intent: { log: withoutIntent },
-  // The trust window stands before the token check: with it, a holder that was outbid seldom gets to write at all.
+  // The trust window stands before the token check: with it, a holder that was outbid seldom gets
+  // to write at all.
   tokens: { log: withoutTokens, leases: withoutTrustWindow },
   trust: { leases: withoutTrustWindow },
   receipts: { log: withoutReceipts },
@@ -87,7 +95,9 @@ const replica = new Replica({
 await log.check();
 await replica.start();
 while (replica.notReady().length > 0) await systemClock.sleep(50);
-process.stdout.write(`${JSON.stringify({ ready: true, replicaId, pid: process.pid, httpUrl: '' })}\n`);
+process.stdout.write(
+  `${JSON.stringify({ ready: true, replicaId, pid: process.pid, httpUrl: '' })}\n`,
+);
 await once(process, 'SIGTERM');
 await replica.drain();
 process.exit(0);

@@ -16,9 +16,9 @@ export interface TwoHolders {
 }
 
 /**
- * The product's own parts, twice, each convinced to hold the same instance (as after a freeze and a take-over), on a
- * real log. Both read the history before either writes. Answers both receipts; none where a holder found that it
- * leads no more.
+ * The product's own parts, twice, each convinced to hold the same instance (as after a freeze and a
+ * take-over), on a real log. Both read the history before either writes. Answers both receipts;
+ * none where a holder found that it leads no more.
  */
 export async function advanceTwice(options: TwoHolders): Promise<(Receipt | undefined)[]> {
   const logs: PostgresLog[] = [];

@@ -24,8 +24,8 @@ export interface Tally {
 export const EACH_ONCE: Tally = { missing: [], repeated: [], unasked: [] };
 
 /**
- * The world that effects happen to: an HTTP server in the test's own process. It counts what it receives, whatever
- * any log says, and can hold back its answers.
+ * The world that effects happen to: an HTTP server in the test's own process. It counts what it
+ * receives, whatever any log says, and can hold back its answers.
  */
 export class Witness {
   readonly effects: Effect[] = [];
@@ -37,7 +37,8 @@ export class Witness {
   private constructor(delayMs: (effect: Effect) => number) {
     this.#delayMs = delayMs;
     this.#server = createServer((request, response) => void this.#serve(request, response));
-    // Replicas keep connections open for longer than the default; a connection closed here would be a doubt there.
+    // Replicas keep connections open for longer than the default; a connection closed here would be
+    // a doubt there.
     this.#server.keepAliveTimeout = 120_000;
   }
 

@@ -39,7 +39,12 @@ export function begin(walk: Walk): void {
       what: `${key} is begun for a request that was told unavailable and has not asked again`,
     });
   }
-  setEffect(world, { attempt: key, times: (before?.times ?? 0) + 1, ended: undefined, knownTo: undefined });
+  setEffect(world, {
+    attempt: key,
+    times: (before?.times ?? 0) + 1,
+    ended: undefined,
+    knownTo: undefined,
+  });
   work.at = 'running';
 }
 
@@ -68,7 +73,8 @@ export function ended(walk: Walk, outcome: 'completed' | 'failed' | 'unknown'): 
   const { world, process, work } = walk;
   const place = work.view.rows.at(-1);
   const key = work.closing;
-  if (place === undefined || key === undefined) throw new Error('an effect that nobody runs has ended');
+  if (place === undefined || key === undefined)
+    throw new Error('an effect that nobody runs has ended');
   if (outcome !== 'unknown') {
     const times = world.effects.find(({ attempt }) => attempt === key)?.times ?? 1;
     setEffect(world, { attempt: key, times, ended: outcome, knownTo: replicaIdOf(process) });

@@ -2,7 +2,10 @@ import type { History } from './history.ts';
 import { renameReplica, type Renaming } from './renaming.ts';
 import type { Entry, Errand, Process, Work, World } from './world.ts';
 
-/** The code of a state: the same for two worlds if and only if they differ by a renaming of replicas at most. */
+/**
+ * The code of a state: the same for two worlds if and only if they differ by a renaming of replicas
+ * at most.
+ */
 export function canonicalCode(world: World, renamings: readonly Renaming[]): string {
   let least: string | undefined;
   for (const renaming of renamings) {
@@ -54,17 +57,32 @@ function entryCode(
 }
 
 function processCode(process: Process, log: (history: History) => number): string {
-  const { life, up, draining, open, registered, holding, taking, works, renounced, neverBegan } = process;
+  const { life, up, draining, open, registered, holding, taking, works, renounced, neverBegan } =
+    process;
   const flags = (up ? 1 : 0) + (draining ? 2 : 0) + (open ? 4 : 0) + (registered ? 8 : 0);
-  const held = holding === undefined ? '' : `${holding.token}:${holding.known && log(holding.known)}`;
+  const held =
+    holding === undefined ? '' : `${holding.token}:${holding.known && log(holding.known)}`;
   const promised = `${renounced.join()}!${neverBegan.join()}`;
-  return [life, flags, held, taking, promised, ...works.map((work) => workCode(work, log))].join(' ');
+  return [life, flags, held, taking, promised, ...works.map((work) => workCode(work, log))].join(
+    ' ',
+  );
 }
 
 function workCode(work: Work, log: (history: History) => number): string {
   const { token, errand, at, view, base, after, outcome, intent, closing } = work;
   const flags = (work.resent ? 1 : 0) + (work.abandoned ? 2 : 0) + (work.toldUnavailable ? 4 : 0);
-  return [token, errandCode(errand), at, log(view), base, after, outcome, intent, closing, flags].join();
+  return [
+    token,
+    errandCode(errand),
+    at,
+    log(view),
+    base,
+    after,
+    outcome,
+    intent,
+    closing,
+    flags,
+  ].join();
 }
 
 function errandCode(errand: Errand): string {

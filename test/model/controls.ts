@@ -16,8 +16,15 @@ const lapse = scenario('one lapse', { lapses: 1 });
 const lapseAndTakeOver = scenario('a lapse and a take-over', { lapses: 1, takeOvers: 1 });
 const lostAnswer = scenario('a lapse and a lost answer', { lapses: 1, lostAnswers: 1 });
 const takeOver = scenario('a take-over', { takeOvers: 1 });
-const takeOverAndLostAnswer = scenario('a take-over and a lost answer', { takeOvers: 1, lostAnswers: 1 });
-const retried = scenario('a take-over, a cell that is retried', { takeOvers: 1 }, { failures: true });
+const takeOverAndLostAnswer = scenario('a take-over and a lost answer', {
+  takeOvers: 1,
+  lostAnswers: 1,
+});
+const retried = scenario(
+  'a take-over, a cell that is retried',
+  { takeOvers: 1 },
+  { failures: true },
+);
 const decidedTwice = scenario(
   'two doubts about one cell, two decisions',
   { unknowns: 2, decisions: 2 },
@@ -51,7 +58,12 @@ export const NECESSARY: readonly Control[] = [
   },
   {
     name: 'no trust check at all, and a log that takes any row',
-    without: { trustBeforeIntent: false, trustBeforeEffect: false, tokenCheck: false, order: 'none' },
+    without: {
+      trustBeforeIntent: false,
+      trustBeforeEffect: false,
+      tokenCheck: false,
+      order: 'none',
+    },
     scenario: lapse,
     breaks: '3 an effect begins only while its attempt is open',
   },
@@ -195,7 +207,10 @@ export const NECESSARY: readonly Control[] = [
   },
 ];
 
-/** Rules that stand behind another one: taken away alone nothing breaks, together with that one something does. */
+/**
+ * Rules that stand behind another one: taken away alone nothing breaks, together with that one
+ * something does.
+ */
 export const SECOND_LINES: readonly { alone: Control; together: Control }[] = [
   {
     alone: {

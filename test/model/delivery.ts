@@ -6,7 +6,9 @@ import { attemptKey, replicaIdOf, type Entry, type Late } from './world.ts';
 export function entryOf({ process, work }: Pick<Walk, 'process' | 'work'>): Entry {
   const { view, base, token, outcome, errand } = work;
   const receipt =
-    outcome === undefined || errand.do !== 'advance' ? undefined : { request: errand.request, outcome };
+    outcome === undefined || errand.do !== 'advance'
+      ? undefined
+      : { request: errand.request, outcome };
   return { view, base, token, replicaId: replicaIdOf(process), receipt };
 }
 
@@ -23,7 +25,8 @@ export function answered(walk: Walk, fate: Fate): void {
       work.intent = undefined;
       if (work.after === 'go_on') work.at = 'ready';
       else if (work.after !== 'begin') end(walk);
-      else work.at = fate === 'already_recorded' && rules.readsOnAfterResend ? 'verify' : 'intended';
+      else
+        work.at = fate === 'already_recorded' && rules.readsOnAfterResend ? 'verify' : 'intended';
       return;
     case 'receipted': {
       const opening = refusedRows.findIndex(({ kind }) => kind === 'started');
@@ -74,8 +77,11 @@ export function kept(walk: Walk): void {
   for (const row of work.view.rows.slice(work.base)) {
     const late = lateOf(row);
     if (late === undefined) continue;
-    if (world.late.some(({ attempt, kind }) => attempt === late.attempt && kind === late.kind)) continue;
-    world.late = [...world.late, late].sort((a, b) => (a.attempt + a.kind < b.attempt + b.kind ? -1 : 1));
+    if (world.late.some(({ attempt, kind }) => attempt === late.attempt && kind === late.kind))
+      continue;
+    world.late = [...world.late, late].sort((a, b) =>
+      a.attempt + a.kind < b.attempt + b.kind ? -1 : 1,
+    );
   }
   letGo(walk);
 }

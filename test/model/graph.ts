@@ -32,7 +32,10 @@ export class Graph {
     return stuck === -1 ? undefined : stuck;
   }
 
-  /** For each state, from where it is reached: `sources` from `starts[state]` up to `starts[state + 1]`. */
+  /**
+   * For each state, from where it is reached: `sources` from `starts[state]` up to `starts[state +
+   * 1]`.
+   */
   #backwards(states: number): { starts: Uint32Array; sources: Uint32Array } {
     const starts = new Uint32Array(states + 1);
     for (let at = 0; at < this.#tos.length; at += 1) starts[this.#tos.at(at) + 1]! += 1;

@@ -31,7 +31,10 @@ export interface Breach {
   what: string;
 }
 
-/** Every breach that a state shows: what the step into it did, what the log says, and what the rest says of the log. */
+/**
+ * Every breach that a state shows: what the step into it did, what the log says, and what the rest
+ * says of the log.
+ */
 export function breachesOf(world: World): Breach[] {
   const found = [...world.breaches];
   if (world.log.breach !== undefined) found.push(world.log.breach);
@@ -41,7 +44,9 @@ export function breachesOf(world: World): Breach[] {
   return found;
 }
 
-/** `not_started`, in the log or kept as evidence, is never said of an attempt whose effect began. */
+/**
+ * `not_started`, in the log or kept as evidence, is never said of an attempt whose effect began.
+ */
 function checkNotStarted(world: World, found: Breach[]): void {
   for (const effect of world.effects) {
     const inLog = world.log.rows.some(
@@ -50,7 +55,9 @@ function checkNotStarted(world: World, found: Breach[]): void {
         row.body['reason'] === 'not_started' &&
         attemptKey(row) === effect.attempt,
     );
-    const late = world.late.some((one) => one.attempt === effect.attempt && one.kind === 'not_started');
+    const late = world.late.some(
+      (one) => one.attempt === effect.attempt && one.kind === 'not_started',
+    );
     if (inLog || late) {
       found.push({
         guarantee: '6 not_started is the truth',
@@ -60,7 +67,10 @@ function checkNotStarted(world: World, found: Breach[]): void {
   }
 }
 
-/** What a living process at rest has come to know of its effects is in the log or in the late outcomes. */
+/**
+ * What a living process at rest has come to know of its effects is in the log or in the late
+ * outcomes.
+ */
 function checkOutcomes(world: World, found: Breach[]): void {
   for (const effect of world.effects) {
     const { attempt, ended, knownTo } = effect;
@@ -96,18 +106,21 @@ function checkReceipts(world: World, found: Breach[]): void {
 }
 
 /**
- * Whether nothing is left to do: every request has its receipt, nobody is at work, no attempt is open, and a doubt is
- * one that only a person may settle.
+ * Whether nothing is left to do: every request has its receipt, nobody is at work, no attempt is
+ * open, and a doubt is one that only a person may settle.
  */
 export function atRest(world: World, requests: number): boolean {
-  if (world.receipts.length < requests || world.ghosts.length > 0 || world.decisions.length > 0) return false;
+  if (world.receipts.length < requests || world.ghosts.length > 0 || world.decisions.length > 0)
+    return false;
   if (world.processes.some(({ works }) => works.length > 0)) return false;
   const { step, state } = world.log;
   if (step.do === 'close') return false;
   if (step.do !== 'settle') return true;
   const { doubt, cell } = step;
   if (world.late.some(({ attempt }) => attempt === attemptKey(doubt))) return false;
-  return policyFor(cell, doubt, state.cells.get(cell.id)) === 'hold' || onInterrupt(cell) === 'probe';
+  return (
+    policyFor(cell, doubt, state.cells.get(cell.id)) === 'hold' || onInterrupt(cell) === 'probe'
+  );
 }
 
 /** Whether some process could still settle what the newest row leaves open, without a person. */

@@ -13,8 +13,9 @@ export type ModelRow = Pick<
 >;
 
 /**
- * A log, or a log with what somebody proposes to add to it. The same rows are the same object, so that a whole log is
- * one number in the code of a state, and what the real rules make of it is worked out once.
+ * A log, or a log with what somebody proposes to add to it. The same rows are the same object, so
+ * that a whole log is one number in the code of a state, and what the real rules make of it is
+ * worked out once.
  */
 export class History {
   readonly id: number;
@@ -52,7 +53,13 @@ export class History {
     const code = codeOf(row);
     let next = this.#next.get(code);
     if (next === undefined) {
-      const stamped: Row = { ...row, instanceId: 'i', seq: this.length + 1, agentId: null, recordedAt: '' };
+      const stamped: Row = {
+        ...row,
+        instanceId: 'i',
+        seq: this.length + 1,
+        agentId: null,
+        recordedAt: '',
+      };
       next = new History(this.#book, this, [...this.rows, stamped]);
       this.#next.set(code, next);
     }
@@ -98,6 +105,14 @@ export class HistoryBook {
   }
 }
 
-function codeOf({ fencingToken, replicaId, kind, cellId, attempt, requestId, body }: ModelRow): string {
+function codeOf({
+  fencingToken,
+  replicaId,
+  kind,
+  cellId,
+  attempt,
+  requestId,
+  body,
+}: ModelRow): string {
   return `${kind}/${cellId}${attempt}/${fencingToken}/${replicaId}/${requestId ?? ''}/${JSON.stringify(body)}`;
 }

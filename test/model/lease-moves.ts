@@ -3,7 +3,10 @@ import type { Moves } from './moves.ts';
 import { entryOf } from './delivery.ts';
 import { replicaIdOf, type Errand, type Process, type World } from './world.ts';
 
-/** What a process, and etcd about it, may do beside its walks: sessions, leases, taking up errands, dying. */
+/**
+ * What a process, and etcd about it, may do beside its walks: sessions, leases, taking up errands,
+ * dying.
+ */
 export function leaseMoves(moves: Moves, index: number): void {
   const process = processAt(moves.from, index);
   const id = replicaIdOf(process);
@@ -61,7 +64,11 @@ function deathMoves(moves: Moves, index: number, process: Process, id: string): 
   const sending = process.works.filter(({ at }) => at === 'sending');
   for (const arrives of sending.length > 0 ? [false, true] : [false]) {
     const what =
-      sending.length === 0 ? '' : arrives ? ', what it sent is on its way' : ', what it sent is lost';
+      sending.length === 0
+        ? ''
+        : arrives
+          ? ', what it sent is on its way'
+          : ', what it sent is lost';
     moves.fault('crashes', 'crash', `${id} dies${what}`, (world) => {
       const next = processAt(world, index);
       const entries = next.works
@@ -103,7 +110,9 @@ function die(world: World, process: Process): void {
 function wanted(moves: Moves, process: Process): boolean {
   const { from, model } = moves;
   return (
-    from.receipts.length < model.scenario.requests || from.decisions.length > 0 || unsettled(from, process)
+    from.receipts.length < model.scenario.requests ||
+    from.decisions.length > 0 ||
+    unsettled(from, process)
   );
 }
 
@@ -135,7 +144,13 @@ function hold(world: World, index: number, id: string): void {
   next.taking = undefined;
 }
 
-function holdingMoves(moves: Moves, index: number, process: Process, id: string, token: number): void {
+function holdingMoves(
+  moves: Moves,
+  index: number,
+  process: Process,
+  id: string,
+  token: number,
+): void {
   const { from, model } = moves;
   if (!process.works.some(({ intent, closing }) => intent !== undefined || closing !== undefined)) {
     const giveBack = (world: World): void => {
@@ -168,13 +183,17 @@ function holdingMoves(moves: Moves, index: number, process: Process, id: string,
   for (let number = 1; number <= model.scenario.requests; number += 1) {
     const request = `r${number}`;
     if (from.receipts.some((recorded) => recorded.request === request)) continue;
-    begin('take up a request', `${id} takes up ${request} under token ${token}`, { do: 'advance', request });
+    begin('take up a request', `${id} takes up ${request} under token ${token}`, {
+      do: 'advance',
+      request,
+    });
   }
   for (const decision of from.decisions) {
     const label = `${id} takes up the decision on ${decision.attempt}`;
     begin('take up a decision', label, { do: 'decide', decision });
   }
-  if (unsettled(from, process)) begin('sweep', `${id} sweeps under token ${token}`, { do: 'settle' });
+  if (unsettled(from, process))
+    begin('sweep', `${id} sweeps under token ${token}`, { do: 'settle' });
 }
 
 /** A process of a world, by its place. */

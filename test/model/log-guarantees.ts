@@ -3,7 +3,9 @@ import type { Row } from '../../src/execution/row.ts';
 import { onInterrupt, type Runbook } from '../../src/runbook/runbook.ts';
 import type { Breach } from './guarantees.ts';
 
-/** What the newest row of a log does against the guarantees, as far as the log alone can show it. */
+/**
+ * What the newest row of a log does against the guarantees, as far as the log alone can show it.
+ */
 export function breachInLog(runbook: Runbook, rows: readonly Row[]): Breach | undefined {
   const last = rows.at(-1);
   const before = rows.at(-2);

@@ -11,10 +11,12 @@ import type { Entry, Recorded, World } from './world.ts';
 export type Fate = Exclude<AppendOutcome['kind'], 'unknown'>;
 
 /**
- * The log takes an entry, all or nothing, or refuses it: by the real chain rule, and by the rule for receipts as the
- * guard in the database has it. Why it was refused is what the real `judgeRefused` makes of what stands there.
+ * The log takes an entry, all or nothing, or refuses it: by the real chain rule, and by the rule
+ * for receipts as the guard in the database has it. Why it was refused is what the real
+ * `judgeRefused` makes of what stands there.
  *
- * Refusing and reading back are one step here. Nothing is lost by that: what refuses an entry never changes.
+ * Refusing and reading back are one step here. Nothing is lost by that: what refuses an entry never
+ * changes.
  */
 export function append(rules: Rules, world: World, entry: Entry): Fate {
   if (!refused(rules, world, entry)) {
@@ -25,10 +27,15 @@ export function append(rules: Rules, world: World, entry: Entry): Fate {
     const { receipt, token, replicaId, view } = entry;
     if (receipt !== undefined) {
       if (world.receipts.some(({ request }) => request === receipt.request)) {
-        world.breaches.push({ guarantee: '5 one receipt', what: `${receipt.request} got another receipt` });
+        world.breaches.push({
+          guarantee: '5 one receipt',
+          what: `${receipt.request} got another receipt`,
+        });
       }
       const recorded: Recorded = { ...receipt, view, token, replicaId };
-      world.receipts = [...world.receipts, recorded].sort((a, b) => (a.request < b.request ? -1 : 1));
+      world.receipts = [...world.receipts, recorded].sort((a, b) =>
+        a.request < b.request ? -1 : 1,
+      );
     }
     return 'appended';
   }
@@ -37,7 +44,10 @@ export function append(rules: Rules, world: World, entry: Entry): Fate {
     const guarded =
       rules.receiptEnds === 'all'
         ? guardedRequests(asked)
-        : [...asked.rows.filter(opensSomething).map(({ requestId }) => requestId), asked.receipt?.requestId];
+        : [
+            ...asked.rows.filter(opensSomething).map(({ requestId }) => requestId),
+            asked.receipt?.requestId,
+          ];
     const outcome = judgeRefused(
       asked,
       {
@@ -61,12 +71,14 @@ export function append(rules: Rules, world: World, entry: Entry): Fate {
 /** Whether the guard refuses the entry. */
 function refused(rules: Rules, world: World, entry: Entry): boolean {
   const { log, receipts } = world;
-  const receipted = (request: string | null): boolean => receipts.some((one) => one.request === request);
+  const receipted = (request: string | null): boolean =>
+    receipts.some((one) => one.request === request);
   let before: Row | undefined = log.rows.at(-1);
   for (const row of entry.view.rows.slice(entry.base)) {
     if (row.seq !== (before?.seq ?? 0) + 1) return true;
     if (breaksChain(rules, before, row)) return true;
-    const ends = rules.receiptEnds === 'all' || (rules.receiptEnds === 'openings' && opensSomething(row));
+    const ends =
+      rules.receiptEnds === 'all' || (rules.receiptEnds === 'openings' && opensSomething(row));
     if (ends && receipted(row.requestId)) return true;
     before = row;
   }

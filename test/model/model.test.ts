@@ -25,7 +25,10 @@ function run(control: Omit<Control, 'breaks'>, options: Omit<SearchOptions, 'lim
   return found;
 }
 
-/** Searches until the guarantee that the control names is broken, prints the shortest way there, and says what broke. */
+/**
+ * Searches until the guarantee that the control names is broken, prints the shortest way there, and
+ * says what broke.
+ */
 function broken(control: Control): string[] {
   const found = run(control, { until: control.breaks, beyond: true });
   const trace = control.breaks === undefined ? undefined : found.breaches.get(control.breaks);
@@ -83,12 +86,16 @@ describe('without a rule, nothing breaks in this model', () => {
 describe('without a rule, there is no end', () => {
   it.each(ENDLESS)('$name: attempts are opened and called off for ever', (control) => {
     const bounded = run({ ...control, name: control.scenario.name, without: {} });
-    const endless = search(modelOf(control.scenario, control.without), { limit: 10 * bounded.states });
+    const endless = search(modelOf(control.scenario, control.without), {
+      limit: 10 * bounded.states,
+    });
     expect(bounded.complete).toBe(true);
     expect([...endless.breaches.keys()]).toEqual([]);
     expect(endless.complete).toBe(false);
     expect(endless.longestLog).toBeGreaterThan(3 * bounded.longestLog);
-    report.push(`${control.name}: logs of ${endless.longestLog} rows and no end, not ${bounded.longestLog}`);
+    report.push(
+      `${control.name}: logs of ${endless.longestLog} rows and no end, not ${bounded.longestLog}`,
+    );
   });
 });
 

@@ -21,7 +21,10 @@ export interface Move {
   readonly kind: string;
   /** Who does what, for people. */
   readonly label: string;
-  /** Whether it is something that goes wrong, or that a person does: nothing may depend on its happening. */
+  /**
+   * Whether it is something that goes wrong, or that a person does: nothing may depend on its
+   * happening.
+   */
   readonly fault: boolean;
   readonly world: World;
 }
@@ -45,7 +48,12 @@ export class Moves {
   }
 
   /** A step that may happen as long as the scenario has such faults left. */
-  fault(which: keyof World['faults'], kind: string, label: string, change: (world: World) => void): void {
+  fault(
+    which: keyof World['faults'],
+    kind: string,
+    label: string,
+    change: (world: World) => void,
+  ): void {
     if (this.from.faults[which] === 0) return;
     const world = copyOf(this.from);
     world.faults[which] -= 1;
@@ -79,9 +87,13 @@ export function movesFrom(model: Model, from: World): Move[] {
   });
   decisionMoves(moves);
   if (from.lease?.stale === true) {
-    moves.add('old session expires', `etcd lets an earlier session of ${from.lease.by} expire`, (world) => {
-      world.lease = undefined;
-    });
+    moves.add(
+      'old session expires',
+      `etcd lets an earlier session of ${from.lease.by} expire`,
+      (world) => {
+        world.lease = undefined;
+      },
+    );
   }
   from.processes.forEach((process, index) => {
     leaseMoves(moves, index);

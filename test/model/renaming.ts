@@ -1,7 +1,13 @@
-/** The places in which replicas run; a process is named after its place and its life there: `a1`, then `a2`. */
+/**
+ * The places in which replicas run; a process is named after its place and its life there: `a1`,
+ * then `a2`.
+ */
 export const PLACES = ['a', 'b', 'c'] as const;
 
-/** Where each place moves to, by index. Replicas are alike, so worlds that differ by a renaming are one. */
+/**
+ * Where each place moves to, by index. Replicas are alike, so worlds that differ by a renaming are
+ * one.
+ */
 export type Renaming = readonly number[];
 
 /** Every renaming of so many replicas; the first changes nothing. */

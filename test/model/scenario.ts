@@ -10,7 +10,10 @@ export interface Faults {
   lostAnswers: number;
   /** A holder cannot be reached by the others, who may try to take over. */
   takeOvers: number;
-  /** A lease is handed back although nothing is wrong with it: idle, over the cap, or Postgres was away. */
+  /**
+   * A lease is handed back although nothing is wrong with it: idle, over the cap, or Postgres was
+   * away.
+   */
   handBacks: number;
   /** A process is told to drain. */
   drains: number;

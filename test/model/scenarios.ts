@@ -27,7 +27,11 @@ export const SHORT: readonly Scenario[] = [
     { requests: 2, cells: ['rerun'] },
   ),
   scenario('hold: a hand-back, two lost answers', { handBacks: 1, lostAnswers: 2 }),
-  scenario('hold, three replicas: a lapse, a take-over', { lapses: 1, takeOvers: 1 }, { replicas: 3 }),
+  scenario(
+    'hold, three replicas: a lapse, a take-over',
+    { lapses: 1, takeOvers: 1 },
+    { replicas: 3 },
+  ),
 ];
 
 /** What `LEASEHOLD_MODEL_DEPTH=long` searches as well. */
@@ -37,9 +41,17 @@ export const LONG: readonly Scenario[] = [
     { handBacks: 1, unknowns: 1, decisions: 1, takeOvers: 1 },
     { requests: 2 },
   ),
-  scenario('hold: a hand-back, a lost answer, a lapse', { handBacks: 1, lostAnswers: 1, lapses: 1 }),
+  scenario('hold: a hand-back, a lost answer, a lapse', {
+    handBacks: 1,
+    lostAnswers: 1,
+    lapses: 1,
+  }),
   scenario('hold: a crash, a lapse, a decision', { crashes: 1, lapses: 1, decisions: 1 }),
-  scenario('hold: a take-over, a lapse, a lost answer', { takeOvers: 1, lapses: 1, lostAnswers: 1 }),
+  scenario('hold: a take-over, a lapse, a lost answer', {
+    takeOvers: 1,
+    lapses: 1,
+    lostAnswers: 1,
+  }),
   scenario(
     'rerun: a drain, a lapse, a lost answer',
     { drains: 1, lapses: 1, lostAnswers: 1 },
@@ -51,9 +63,17 @@ export const LONG: readonly Scenario[] = [
     { crashes: 1, lapses: 1 },
     { cells: ['probe', 'hold'], failures: true },
   ),
-  scenario('hold: two lost answers, a lapse, a decision', { lostAnswers: 2, lapses: 1, decisions: 1 }),
+  scenario('hold: two lost answers, a lapse, a decision', {
+    lostAnswers: 2,
+    lapses: 1,
+    decisions: 1,
+  }),
   scenario('hold, three replicas: a crash, a lapse', { crashes: 1, lapses: 1 }, { replicas: 3 }),
-  scenario('hold, three replicas: a take-over, two lapses', { takeOvers: 1, lapses: 2 }, { replicas: 3 }),
+  scenario(
+    'hold, three replicas: a take-over, two lapses',
+    { takeOvers: 1, lapses: 2 },
+    { replicas: 3 },
+  ),
   scenario(
     'hold, three replicas: a lapse, a lost answer, a decision',
     { lapses: 1, lostAnswers: 1, decisions: 1 },

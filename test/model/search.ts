@@ -42,10 +42,12 @@ export interface SearchOptions {
 }
 
 /**
- * Looks at every state that the model can reach, breadth first, so that the first way into a breach is a shortest one.
+ * Looks at every state that the model can reach, breadth first, so that the first way into a breach
+ * is a shortest one.
  *
- * "Never stuck" needs the whole graph: from every state, with no further fault and no person's help, a state must be
- * reachable in which nothing is left to do. States that were met and not looked at count as well.
+ * "Never stuck" needs the whole graph: from every state, with no further fault and no person's
+ * help, a state must be reachable in which nothing is left to do. States that were met and not
+ * looked at count as well.
  */
 export function search(model: Model, options: SearchOptions): Found {
   const started = performance.now();
@@ -108,10 +110,24 @@ export function search(model: Model, options: SearchOptions): Found {
   const stuck = graph.firstStuck(seen.size, goals);
   if (stuck !== undefined) {
     const guarantee: Guarantee = '4 never stuck';
-    breaches.set(guarantee, { guarantee, what: 'no step leads to rest from here', steps: ways.to(stuck) });
+    breaches.set(guarantee, {
+      guarantee,
+      what: 'no step leads to rest from here',
+      steps: ways.to(stuck),
+    });
   }
   const seconds = (performance.now() - started) / 1_000;
-  return { states: seen.size, transitions, depth, complete, rests, longestLog, breaches, taken, seconds };
+  return {
+    states: seen.size,
+    transitions,
+    depth,
+    complete,
+    rests,
+    longestLog,
+    breaches,
+    taken,
+    seconds,
+  };
 }
 
 /** How each state was met first: from which state, by which of its steps. */
@@ -147,7 +163,8 @@ class Ways {
     let world = firstOf(this.#model);
     return taken.map((number) => {
       const move = movesFrom(this.#model, world)[number];
-      if (move === undefined) throw new Error('a way that was walked before cannot be walked again');
+      if (move === undefined)
+        throw new Error('a way that was walked before cannot be walked again');
       world = move.world;
       return move.label;
     });

@@ -1,7 +1,7 @@
 /**
- * The states that were met, by a hash of 53 bits each (hash compaction; Wolper and Leroy, "Reliable hashing without
- * collision detection", 1993): two states in 2^53 are taken for one, so with n states the chance that any was missed
- * is about n^2 / 2^54, one in 18,000 for a million.
+ * The states that were met, by a hash of 53 bits each (hash compaction; Wolper and Leroy, "Reliable
+ * hashing without collision detection", 1993): two states in 2^53 are taken for one, so with n
+ * states the chance that any was missed is about n^2 / 2^54, one in 18,000 for a million.
  */
 export class Seen {
   #hashes = new Float64Array(1 << 16);
@@ -53,7 +53,9 @@ function hashOf(text: string): number {
     high = Math.imul(high ^ char, 2_654_435_761);
     low = Math.imul(low ^ char, 1_597_334_677);
   }
-  high = Math.imul(high ^ (high >>> 16), 2_246_822_507) ^ Math.imul(low ^ (low >>> 13), 3_266_489_909);
-  low = Math.imul(low ^ (low >>> 16), 2_246_822_507) ^ Math.imul(high ^ (high >>> 13), 3_266_489_909);
+  high =
+    Math.imul(high ^ (high >>> 16), 2_246_822_507) ^ Math.imul(low ^ (low >>> 13), 3_266_489_909);
+  low =
+    Math.imul(low ^ (low >>> 16), 2_246_822_507) ^ Math.imul(high ^ (high >>> 13), 3_266_489_909);
   return 4_294_967_296 * (2_097_151 & low) + (high >>> 0) || 1;
 }

@@ -40,7 +40,10 @@ export function read(walk: Walk): void {
   goOn(walk);
 }
 
-/** Goes on from what the log says until something outside must be asked; see `advance` and `#settle`, `#decide`. */
+/**
+ * Goes on from what the log says until something outside must be asked; see `advance` and
+ * `#settle`, `#decide`.
+ */
 export function goOn(walk: Walk): void {
   const { work } = walk;
   const { step } = work.view;
@@ -270,7 +273,10 @@ export function end(walk: Walk): void {
   handOn(walk);
 }
 
-/** The walk is over, its errand is for others; what it knows of the log serves the next one under the same holding. */
+/**
+ * The walk is over, its errand is for others; what it knows of the log serves the next one under
+ * the same holding.
+ */
 export function handOn({ process, work }: Walk): void {
   process.works = process.works.filter((other) => other !== work);
   if (process.holding?.token !== work.token) return;

@@ -3,7 +3,17 @@ import { processAt } from './lease-moves.ts';
 import type { Moves } from './moves.ts';
 import { begin, ended } from './attempt.ts';
 import { answered, entryOf, kept, renumber, verify } from './delivery.ts';
-import { end, goOn, interrupt, probed, read, runsOrRenounces, settle, supersede, type Walk } from './walk.ts';
+import {
+  end,
+  goOn,
+  interrupt,
+  probed,
+  read,
+  runsOrRenounces,
+  settle,
+  supersede,
+  type Walk,
+} from './walk.ts';
 import { attemptKey, replicaIdOf, type Process, type Work, type World } from './world.ts';
 
 /** The next step of one walk, in every way in which it may go. */
@@ -31,7 +41,9 @@ export function workMoves(moves: Moves, index: number, at: number): void {
       step('peer is silent', 'hears nothing from the process that opened it', end);
       return askMoves(work, moves, step, end);
     case 'ask gone':
-      step('gone and silent', 'hears nothing from the process that is gone', (walk) => interrupt(walk));
+      step('gone and silent', 'hears nothing from the process that is gone', (walk) =>
+        interrupt(walk),
+      );
       return askMoves(work, moves, step, interrupt);
     case 'evidence':
       return step('read late outcomes', 'reads the late outcomes', settle);
@@ -51,8 +63,11 @@ export function workMoves(moves: Moves, index: number, at: number): void {
       if (model.scenario.failures) {
         step('effect fails', `: ${work.closing} fails`, (walk) => ended(walk, 'failed'));
       }
-      return moves.fault('unknowns', 'effect ends unknown', `${who}: ${work.closing} times out`, (world) =>
-        ended(walkIn(world), 'unknown'),
+      return moves.fault(
+        'unknowns',
+        'effect ends unknown',
+        `${who}: ${work.closing} times out`,
+        (world) => ended(walkIn(world), 'unknown'),
       );
     case 'keeping':
       return step('keep evidence', 'keeps what was refused as evidence', kept);
@@ -67,14 +82,17 @@ function confirmMoves(process: Process, work: Work, moves: Moves, step: Step): v
   if (next.do !== 'close') return;
   const { replicaId } = next.open;
   if (!process.open) return step('etcd cannot be asked', 'cannot ask etcd, having no session', end);
-  const registered = moves.from.processes.some((one) => one.registered && replicaIdOf(one) === replicaId);
+  const registered = moves.from.processes.some(
+    (one) => one.registered && replicaIdOf(one) === replicaId,
+  );
   if (registered && moves.model.rules.confirmGone) {
     return step('still registered', `sees that ${replicaId} is in etcd`, (walk) => {
       walk.work.at = 'ask';
     });
   }
   step('gone', `sees that ${replicaId} is gone from etcd`, (walk) => {
-    // Without a process there is nobody to ask; and whoever does not ask etcd does not ask it either.
+    // Without a process there is nobody to ask; and whoever does not ask etcd does not ask it
+    // either.
     const there = walk.world.processes.some((one) => one.up && replicaIdOf(one) === replicaId);
     if (there && !registered) walk.work.at = 'ask gone';
     else interrupt(walk);
@@ -149,11 +167,16 @@ function sendingMoves(
       lost(walk);
     },
   );
-  moves.fault('lostAnswers', 'append delayed', `${who} sends ${what}; it stays on its way`, (world) => {
-    const walk = walkIn(world);
-    world.ghosts = [...world.ghosts, entryOf(walk)];
-    lost(walk);
-  });
+  moves.fault(
+    'lostAnswers',
+    'append delayed',
+    `${who} sends ${what}; it stays on its way`,
+    (world) => {
+      const walk = walkIn(world);
+      world.ghosts = [...world.ghosts, entryOf(walk)];
+      lost(walk);
+    },
+  );
   if (work.resent && work.after === 'begin' && !work.abandoned) {
     step('intent abandoned', 'has waited too long for its intent, and says unavailable', (walk) => {
       walk.work.abandoned = true;
@@ -173,7 +196,8 @@ function sendingMoves(
 function describe({ view, base, outcome }: Work): string {
   const rows = view.rows.slice(base).map((row) => {
     const said = row.body['reason'] ?? row.body['as'];
-    const detail = row.kind === 'decided' ? row.body['as'] : row.kind === 'interrupted' ? said : undefined;
+    const detail =
+      row.kind === 'decided' ? row.body['as'] : row.kind === 'interrupted' ? said : undefined;
     return `${row.kind} ${attemptKey(row)}${typeof detail === 'string' ? ` (${detail})` : ''}`;
   });
   return [...rows, ...(outcome === undefined ? [] : [`receipt: ${outcome}`])].join(' + ');

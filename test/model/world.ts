@@ -130,7 +130,10 @@ export interface Process {
   neverBegan: readonly AttemptKey[];
 }
 
-/** Everything there is: what etcd and Postgres hold, what is on its way, every process, and what really happened. */
+/**
+ * Everything there is: what etcd and Postgres hold, what is on its way, every process, and what
+ * really happened.
+ */
 export interface World {
   log: History;
   receipts: readonly Recorded[];
@@ -150,7 +153,9 @@ export interface World {
   breaches: Breach[];
 }
 
-/** A world in which nothing has happened: every process has its session, nobody holds the instance. */
+/**
+ * A world in which nothing has happened: every process has its session, nobody holds the instance.
+ */
 export function firstWorld(empty: History, replicas: number, faults: Faults): World {
   return {
     log: empty,

@@ -12,8 +12,9 @@ export interface Breach {
 }
 
 /**
- * Holds what the witness saw, what the agents were told and what the log says against the guarantees: the named
- * checks that `leasehold audit` uses, and what only a simulated world can tell.
+ * Holds what the witness saw, what the agents were told and what the log says against the
+ * guarantees: the named checks that `leasehold audit` uses, and what only a simulated world can
+ * tell.
  */
 export function breaches(cluster: Cluster, workload: Workload): Breach[] {
   const audit = new Audit();
@@ -48,7 +49,8 @@ export function evidenceOf(cluster: Cluster, workload: Workload): Evidence[] {
       receipts: [...postgres.receipts.values()].filter(isOurs),
       lateOutcomes: postgres.lateOutcomes.filter(isOurs),
       refusals: postgres.refusals.filter(isOurs),
-      claims: (claimId, revision) => postgres.claims.get(claimId)?.find((one) => one.revision === revision),
+      claims: (claimId, revision) =>
+        postgres.claims.get(claimId)?.find((one) => one.revision === revision),
       witness: witness.seen.filter(isOurs).map((effect) => seen(effect, alive)),
       told: workload.told.filter(isOurs),
       atRest: 'ended',

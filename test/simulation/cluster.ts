@@ -25,7 +25,10 @@ export interface SimReplica {
   crashedOver?: Error;
 }
 
-/** How a cluster differs from the shipped product; for negative controls and for tests of single rules. */
+/**
+ * How a cluster differs from the shipped product; for negative controls and for tests of single
+ * rules.
+ */
 export interface ClusterOptions {
   longestEffectMs?: number;
   effects?: (process: SimProcess, standard: EffectRunner) => EffectRunner;
@@ -48,8 +51,8 @@ export class Cluster {
   /** Attempts that somebody else closed while their process was there and had them in hand. */
   readonly closedInHand: string[] = [];
   /**
-   * Effects that began while their attempt was not the open one. Only here can that be told: a witness outside sees when
-   * an effect arrives, not when it began.
+   * Effects that began while their attempt was not the open one. Only here can that be told: a
+   * witness outside sees when an effect arrives, not when it began.
    */
   readonly begunUnopened: string[] = [];
   readonly #options: ClusterOptions;
@@ -82,17 +85,27 @@ export class Cluster {
   }
 
   #watchClosing(row: Row, before: Row | undefined): void {
-    if (row.kind !== 'interrupted' || before?.kind !== 'started' || before.replicaId === row.replicaId)
+    if (
+      row.kind !== 'interrupted' ||
+      before?.kind !== 'started' ||
+      before.replicaId === row.replicaId
+    )
       return;
     const opener = this.living.find(({ replicaId }) => replicaId === before.replicaId);
     const registered = this.etcd.get(`/leasehold/sim/replicas/${before.replicaId}`);
     const inHand = opener?.replica.attempts.get(row.instanceId, row.cellId, row.attempt);
     // Registered since before the closer's term began, it was never gone for the closer.
-    if (inHand === undefined || registered === undefined || registered.createRevision > row.fencingToken)
+    if (
+      inHand === undefined ||
+      registered === undefined ||
+      registered.createRevision > row.fencingToken
+    )
       return;
     // One whose effect has not begun may be renounced, and then never begins.
     if (!inHand.begun && opener?.replica.attempts.renounced(inHand) === true) return;
-    this.closedInHand.push(`${row.instanceId}/${row.cellId} attempt ${row.attempt} of ${before.replicaId}`);
+    this.closedInHand.push(
+      `${row.instanceId}/${row.cellId} attempt ${row.attempt} of ${before.replicaId}`,
+    );
   }
 
   /** Replicas whose processes are there, frozen ones included. */
@@ -107,7 +120,12 @@ export class Cluster {
     const replicaId = `r${this.#started}-${this.#started.toString(16).padStart(8, '0')}`;
     const process = new SimProcess(world, replicaId);
     const clock = process.clock();
-    const effects = simEffects(process, network, this.witness, this.#options.longestEffectMs ?? 3_000);
+    const effects = simEffects(
+      process,
+      network,
+      this.witness,
+      this.#options.longestEffectMs ?? 3_000,
+    );
     const log = this.postgres.log(process, network);
     const replica = new Replica({
       log: this.#options.log?.(log, process) ?? log,

@@ -13,9 +13,9 @@ import { planSchedule, type Fault, type Planned } from './schedule.ts';
 import type { LogRules } from './sim-log.ts';
 
 /*
- * The five negative controls, on the code of the real replica: with a rule switched off, the checks see it within a
- * bounded number of seeds. Some need the faults that the rule is there for; with the rule in force, the same schedules
- * breach nothing.
+ * The five negative controls, on the code of the real replica: with a rule switched off, the checks
+ * see it within a bounded number of seeds. Some need the faults that the rule is there for; with
+ * the rule in force, the same schedules breach nothing.
  */
 
 /** Runs seeds until one breaks a guarantee. */
@@ -47,7 +47,10 @@ function lax(...rules: (keyof LogRules)[]): Pick<RunOptions, 'prepare'> {
   };
 }
 
-/** The same, where etcd tells replicas late what has changed: a holder that was replaced serves on for a while. */
+/**
+ * The same, where etcd tells replicas late what has changed: a holder that was replaced serves on
+ * for a while.
+ */
 function toldLate(...rules: (keyof LogRules)[]): Pick<RunOptions, 'prepare'> {
   return {
     prepare(cluster) {
@@ -70,7 +73,10 @@ function unreachable(seed: number): { schedule: Planned[] } {
   return only(seed, (index) => ({ fault: 'cut', victim: index, server: 'nats', forMs: 3_000 }));
 }
 
-/** Holders that stand still past their lease, with an append of theirs committed that they do not know of yet. */
+/**
+ * Holders that stand still past their lease, with an append of theirs committed that they do not
+ * know of yet.
+ */
 function asleep(seed: number): { schedule: Planned[] } {
   const call = { port: 'postgres', call: 'append', point: 'applied', act: 'freeze' } as const;
   return only(seed, (index) => ({ fault: 'trap', ...call, nth: 1 + (index % 4), forMs: 4_500 }));
@@ -105,7 +111,10 @@ describe('negative controls: with a rule switched off, the checks see it', () =>
   });
 
   test('without the trust window alone, too: what the log refuses comes after the effect', async () => {
-    const failing = await firstBreach(20, (seed) => ({ ...asleep(seed), leases: withoutTrustWindow }));
+    const failing = await firstBreach(20, (seed) => ({
+      ...asleep(seed),
+      leases: withoutTrustWindow,
+    }));
     expect(said(failing)).toContain('which was not open');
   });
 

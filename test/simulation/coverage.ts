@@ -3,12 +3,14 @@ import type { Counted } from '../../advancer/run/context.ts';
 import type { Row } from '../../src/execution/row.ts';
 import { PORT_CALLS, STRIKES, type Trap } from './schedule.ts';
 
-/** States of the protocol that a good many schedules should reach; an unreached one is a blind spot. */
+/**
+ * States of the protocol that a good many schedules should reach; an unreached one is a blind spot.
+ */
 export const EXPECTED: readonly string[] = [
   ...RECORDED_OUTCOMES.map((outcome) => `receipt ${outcome}`),
-  ...REFUSED_OUTCOMES.filter((outcome) => !['out_of_order', 'not_found', 'invalid'].includes(outcome)).map(
-    (outcome) => `receipt ${outcome}`,
-  ),
+  ...REFUSED_OUTCOMES.filter(
+    (outcome) => !['out_of_order', 'not_found', 'invalid'].includes(outcome),
+  ).map((outcome) => `receipt ${outcome}`),
   'started, then completed',
   'started, then failed',
   'started, then interrupted (crash)',
@@ -54,8 +56,10 @@ export class Coverage {
   row(row: Row, before: Row | undefined): void {
     if (before === undefined) return;
     this.reach(`${said(before)}, then ${said(row)}`);
-    if (row.kind === 'interrupted' && row.replicaId !== before.replicaId) this.reach('closed by another');
-    if (row.fencingToken > before.fencingToken) this.reach('opened under a later term than the row before');
+    if (row.kind === 'interrupted' && row.replicaId !== before.replicaId)
+      this.reach('closed by another');
+    if (row.fencingToken > before.fencingToken)
+      this.reach('opened under a later term than the row before');
   }
 
   counted(event: Counted): void {

@@ -25,9 +25,9 @@ interface Change {
 }
 
 /**
- * A whole etcd in memory, on the given clock: every store made by {@link simStore} on it sees the same keys. All puts
- * of a transaction share one revision; a transaction that changes nothing takes none. A lease expires exactly at its
- * TTL, which is the earliest that a real etcd allows itself.
+ * A whole etcd in memory, on the given clock: every store made by {@link simStore} on it sees the
+ * same keys. All puts of a transaction share one revision; a transaction that changes nothing takes
+ * none. A lease expires exactly at its TTL, which is the earliest that a real etcd allows itself.
  */
 export class SimEtcd {
   revision = 1;
@@ -106,7 +106,8 @@ export class SimEtcd {
 
   acquire(leaseId: string, wants: readonly Want[]): { revision: number; verdicts: WantVerdict[] } {
     limited(wants.length);
-    // As in etcd, a put that cannot be done spoils the whole transaction; one that is not reached does not.
+    // As in etcd, a put that cannot be done spoils the whole transaction; one that is not reached
+    // does not.
     const winning = wants.map(({ key, replaces }) => this.#keys.get(key)?.modRevision === replaces);
     if (winning.includes(true)) this.#lease(leaseId, 'must exist');
     const verdicts = this.#change((change) =>
@@ -150,7 +151,14 @@ export class SimEtcd {
     onEvents: (events: readonly KeyEvent[]) => void,
     onBroken: (why: string) => void,
   ): { close(): void; break(why: string): void } {
-    const watch: SimWatch = { prefix, fromRevision, queue: [], delivering: false, onEvents, onBroken };
+    const watch: SimWatch = {
+      prefix,
+      fromRevision,
+      queue: [],
+      delivering: false,
+      onEvents,
+      onBroken,
+    };
     this.#watches.add(watch);
     let closed = false;
     const breakOff = (why: string): void => {
@@ -159,7 +167,8 @@ export class SimEtcd {
         if (!closed) onBroken(why);
       });
     };
-    if (fromRevision <= this.#compacted) breakOff(`revision ${fromRevision} has been compacted away`);
+    if (fromRevision <= this.#compacted)
+      breakOff(`revision ${fromRevision} has been compacted away`);
     else for (const change of this.#history) this.#offer(watch, change);
     return {
       close: () => {
@@ -237,8 +246,9 @@ export class SimEtcd {
 /** Where faults are put in. */
 export interface SimStoreOptions {
   /**
-   * Wraps every call: may delay it, throw before `run` (the request was lost), run it and throw (the answer was lost;
-   * throw `StoreUnavailable`), or never resolve. `call` is the name of the store's method.
+   * Wraps every call: may delay it, throw before `run` (the request was lost), run it and throw
+   * (the answer was lost; throw `StoreUnavailable`), or never resolve. `call` is the name of the
+   * store's method.
    */
   around?: (<T>(call: string, run: () => Promise<T>) => Promise<T>) | undefined;
 }
@@ -249,7 +259,9 @@ export interface SimStore extends LeaseStore {
   breakWatches(why: string): void;
 }
 
-/** One process's connection to the shared world. Answers come in a later microtask, never at once. */
+/**
+ * One process's connection to the shared world. Answers come in a later microtask, never at once.
+ */
 export function simStore(world: SimEtcd, options: SimStoreOptions = {}): SimStore {
   const watches = new Set<{ break(why: string): void }>();
   let closed = false;
@@ -276,7 +288,8 @@ export function simStore(world: SimEtcd, options: SimStoreOptions = {}): SimStor
         limited(keys.length);
         return { revision: world.revision, entries: keys.map((key) => world.get(key)) };
       }),
-    list: (prefix) => call('list', () => ({ revision: world.revision, entries: world.entries(prefix) })),
+    list: (prefix) =>
+      call('list', () => ({ revision: world.revision, entries: world.entries(prefix) })),
     watch(prefix, fromRevision, onEvents, onBroken) {
       const watch = world.watch(prefix, fromRevision, onEvents, (why) => {
         watches.delete(watch);

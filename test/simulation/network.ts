@@ -17,7 +17,13 @@ export interface Weather {
 }
 
 /** Calm: everything arrives, once, soon. */
-export const CALM: Weather = { lostCall: 0, lostAnswer: 0, lostMessage: 0, doubledMessage: 0, latencyMs: 2 };
+export const CALM: Weather = {
+  lostCall: 0,
+  lostAnswer: 0,
+  lostMessage: 0,
+  doubledMessage: 0,
+  latencyMs: 2,
+};
 
 /** A storm: calls, answers and messages are lost and doubled, and slow. */
 export const STORM: Weather = {
@@ -108,8 +114,9 @@ export class Network {
   }
 
   /**
-   * One call of a process to a server. What was sent is applied even if the process dies meanwhile. When the call or
-   * its answer is lost, the process hears nothing until its own time-out, and then a {@link CallLost}.
+   * One call of a process to a server. What was sent is applied even if the process dies meanwhile.
+   * When the call or its answer is lost, the process hears nothing until its own time-out, and then
+   * a {@link CallLost}.
    *
    * @param apply what the server does; runs in the server, at one moment
    */
@@ -122,7 +129,8 @@ export class Network {
     const trap = this.sprungAt(process, server, name);
     return new Promise<T>((resolve, reject) => {
       if (trap?.point === 'before' && trap.act !== 'lose') {
-        // Whatever runs in the process now runs on to its next wait; then it is caught. What wakes again hears nothing.
+        // Whatever runs in the process now runs on to its next wait; then it is caught. What wakes
+        // again hears nothing.
         process.deliver(0, () => {
           trap.spring();
           process.deliver(0, () =>
@@ -136,7 +144,11 @@ export class Network {
       );
       const answerLost = trap?.point === 'applied' && trap.act === 'lose';
       const answer = (say: () => void): void => {
-        if (answerLost || !this.open(process, server) || this.#world.random.chance(this.weather.lostAnswer))
+        if (
+          answerLost ||
+          !this.open(process, server) ||
+          this.#world.random.chance(this.weather.lostAnswer)
+        )
           return;
         process.deliver(this.latencyMs(), () => {
           deadline.cancel();

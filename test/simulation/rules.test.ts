@@ -18,7 +18,10 @@ const HELD: Cell = { id: 'charge', exec: { handler: 'any' } };
 const AGAIN: Cell = { id: 'charge', exec: { handler: 'any' }, onInterrupt: 'rerun' };
 const GATE: Cell = { id: 'gate', await: { claim: 'gate', statuses: ['open'] } };
 
-/** Real replicas in a calm world, in which a test breaks one thing; an instance, `i`, and another, `j`. */
+/**
+ * Real replicas in a calm world, in which a test breaks one thing; an instance, `i`, and another,
+ * `j`.
+ */
 class Scene {
   readonly cluster: Cluster;
   readonly ran: EffectContext[] = [];
@@ -68,7 +71,8 @@ class Scene {
   /** Time passes until it holds. */
   async until(what: string, holds: () => boolean): Promise<void> {
     await this.cluster.world.run(this.cluster.world.nowMs + 60_000, holds);
-    if (!holds()) throw new Error(`${what} did not come about\n${this.cluster.world.trace.join('\n')}`);
+    if (!holds())
+      throw new Error(`${what} did not come about\n${this.cluster.world.trace.join('\n')}`);
   }
 
   /** Waits for what a promise brings, in virtual time. */
@@ -124,7 +128,9 @@ class Scene {
 
   /** Who holds the instance. */
   get holder(): SimReplica {
-    const found = this.cluster.living.find(({ replica }) => replica.leases.holding('i') !== undefined);
+    const found = this.cluster.living.find(
+      ({ replica }) => replica.leases.holding('i') !== undefined,
+    );
     if (found === undefined) throw new Error('nobody holds the instance');
     return found;
   }
@@ -194,7 +200,10 @@ describe('attempts are registered per process until their closing row is definit
       () => scene.cluster.etcd.get(`/leasehold/sim/replicas/${holder.replicaId}`) === undefined,
     );
     const receipt = await scene.brings(answer);
-    expect(receipt).toMatchObject({ outcome: 'in_doubt', inDoubt: { cellId: 'charge', attempt: 1 } });
+    expect(receipt).toMatchObject({
+      outcome: 'in_doubt',
+      inDoubt: { cellId: 'charge', attempt: 1 },
+    });
     expect(receipt.holder?.replicaId).not.toBe(holder.replicaId);
     scene.cut(holder, 'postgres', false);
     await scene.until('the decision', () => scene.story.length === 3);
@@ -322,7 +331,10 @@ describe('an append whose answer was lost', () => {
       'decided charge 1 rerun by @policy',
     ]);
     expect((await scene.brings(scene.advance('q1'))).outcome).toBe('completed');
-    expect(scene.ran.map(({ cellId, attempt }) => `${cellId} ${attempt}`)).toEqual(['charge 2', 'next 1']);
+    expect(scene.ran.map(({ cellId, attempt }) => `${cellId} ${attempt}`)).toEqual([
+      'charge 2',
+      'next 1',
+    ]);
   });
 
   test('a started that reads back as present and newest is run, once', async () => {
@@ -362,9 +374,13 @@ describe('an append whose answer was lost', () => {
     const holder = await scene.held();
     const receipt = await scene.brings(scene.advance('q1'));
     expect(victim).toBe(holder.process);
-    // The request is answered by others, or as unavailable while the intent is unknown; nothing of attempt 1 ran.
+    // The request is answered by others, or as unavailable while the intent is unknown; nothing of
+    // attempt 1 ran.
     expect(['unavailable', 'completed']).toContain(receipt.outcome);
-    await scene.until('the end of its session', () => holder.replica.leases.holding('i') === undefined);
+    await scene.until(
+      'the end of its session',
+      () => holder.replica.leases.holding('i') === undefined,
+    );
     const again = await scene.brings(scene.advance('q1'));
     expect(again.outcome).toBe('completed');
     const story = [...scene.story];
@@ -478,7 +494,9 @@ test('a check that fails after started closes the attempt as not_started, decide
   // The word of the old term stands under the old token, and the new attempt is a new term's.
   expect(new Set(tokens.slice(0, 3)).size).toBe(1);
   expect(tokens[3]).toBeGreaterThan(tokens[2]!);
-  expect(scene.ran.map(({ attempt, fencingToken }) => [attempt, fencingToken])).toEqual([[2, tokens[3]]]);
+  expect(scene.ran.map(({ attempt, fencingToken }) => [attempt, fencingToken])).toEqual([
+    [2, tokens[3]],
+  ]);
 });
 
 test('whoever loses to a higher token drops the holding at once, and writes no more under the old one', async () => {
@@ -524,7 +542,8 @@ test('whoever loses to a higher token drops the holding at once, and writes no m
     projection: { status: 'ready', nextCellId: 'charge' },
   });
   expect(holder.replica.leases.holding('i')).toBeDefined();
-  // The old holder still trusts itself and its memory of an empty log, so it parks: a receipt is as fenced as a row.
+  // The old holder still trusts itself and its memory of an empty log, so it parks: a receipt is as
+  // fenced as a row.
   const answer = scene.advance('q1');
   await scene.until('the fence', () => fenced.length > 0);
   expect(fenced).toEqual([holder.process.name]);
@@ -553,9 +572,15 @@ describe('the line of an instance in the projection', () => {
   });
 
   test('says running once of an instance that is advanced over and over, and what a crash leaves open is found', async () => {
-    const scene = new Scene([HELD, { ...HELD, id: 'b' }, { ...HELD, id: 'c' }, { ...HELD, id: 'd' }]);
+    const scene = new Scene([
+      HELD,
+      { ...HELD, id: 'b' },
+      { ...HELD, id: 'c' },
+      { ...HELD, id: 'd' },
+    ]);
     const holder = await scene.held();
-    for (const request of ['q1', 'q2', 'q3']) await scene.brings(scene.advance(request, { maxCells: 1 }));
+    for (const request of ['q1', 'q2', 'q3'])
+      await scene.brings(scene.advance(request, { maxCells: 1 }));
     expect(line(scene)).toMatchObject({ status: 'running', lastSeq: 3 });
     scene.hold = new Promise(() => undefined);
     void scene.advance('q4', { maxCells: 1 });
@@ -660,7 +685,13 @@ describe('before a doubt is decided by policy, the late outcomes are read', () =
     );
     scene.cluster.postgres.lateOutcomes.push(late('completed', { output: 7 }));
     await scene.pass(100);
-    const body = { agentId: 'person', cellId: 'charge', attempt: 1, as: 'rerun', reason: 'impatient' };
+    const body = {
+      agentId: 'person',
+      cellId: 'charge',
+      attempt: 1,
+      as: 'rerun',
+      reason: 'impatient',
+    };
     const reply = await scene.brings(scene.request(scene.cluster.subjects.decide('i'), body));
     expect(reply).toMatchObject({ error: { code: 'conflict' } });
     expect(scene.story[2]).toBe('decided charge 1 succeeded by @late-outcome');
@@ -722,7 +753,10 @@ describe('a request that its holder never heard of', () => {
     const late = scene.cluster.startReplica();
     await scene.pass(500);
     holder.process.kill();
-    await scene.until('lease gone', () => scene.cluster.etcd.get('/leasehold/sim/leases/i') === undefined);
+    await scene.until(
+      'lease gone',
+      () => scene.cluster.etcd.get('/leasehold/sim/leases/i') === undefined,
+    );
     await scene.brings(late.replica.leases.acquire('i'));
     const receipt = await scene.brings(other);
     expect(receipt?.outcome).toBe('in_doubt');
@@ -831,7 +865,13 @@ test('a request that others have answered is not worked on again, and stands in 
     holder: { replicaId: GONE, fencingToken: 1 },
   };
   const { receipts } = scene.cluster.postgres;
-  receipts.set('old', { requestId: 'old', instanceId: 'i', receipt: recorded, lastSeq: 2, fencingToken: 1 });
+  receipts.set('old', {
+    requestId: 'old',
+    instanceId: 'i',
+    receipt: recorded,
+    lastSeq: 2,
+    fencingToken: 1,
+  });
   await scene.pass(500);
   const [old, fresh] = [scene.advance('old'), scene.advance('new')];
   expect(await scene.brings(old)).toEqual(recorded);

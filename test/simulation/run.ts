@@ -25,7 +25,9 @@ export interface RunOptions extends ClusterOptions {
 /** How much a schedule holds unless it is said otherwise. */
 export const SIZE = { requests: 20, faults: 4, traps: 3, instances: 3, overMs: 16_000 };
 
-/** Runs one seeded schedule to its end and checks the guarantees. The same seed gives the same run. */
+/**
+ * Runs one seeded schedule to its end and checks the guarantees. The same seed gives the same run.
+ */
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<SeedResult> {
   const cluster = new Cluster(seed, options);
   // In every fourth, etcd tells late what has changed: nothing may rest on being told.
@@ -42,7 +44,14 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<S
   const found = breaches(cluster, workload);
   if (!ended) found.push({ guarantee: 4, what: 'an instance did not come to its end' });
   const { coverage, world, witness } = cluster;
-  return { seed, schedule, breaches: found, coverage, effects: witness.seen.length, trace: world.trace };
+  return {
+    seed,
+    schedule,
+    breaches: found,
+    coverage,
+    effects: witness.seen.length,
+    trace: world.trace,
+  };
 }
 
 /** The smallest part of a failing seed's schedule that still breaks a guarantee. */

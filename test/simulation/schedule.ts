@@ -1,7 +1,10 @@
 import { Random } from '../../tools/chaos/random.ts';
 import type { ServerName } from './network.ts';
 
-/** Every call by which a replica reaches out of itself, by port. What it subscribes to and watches is cut instead. */
+/**
+ * Every call by which a replica reaches out of itself, by port. What it subscribes to and watches
+ * is cut instead.
+ */
 export const PORT_CALLS = {
   postgres: [
     'append',
@@ -27,7 +30,10 @@ export type Port = keyof typeof PORT_CALLS;
 /** Where a call is struck: before it, after it was applied, or once its answer is there. */
 export type TrapPoint = 'before' | 'applied' | 'answered';
 
-/** What strikes: the process dies, freezes, or only this call (before) or its answer (applied) is lost. */
+/**
+ * What strikes: the process dies, freezes, or only this call (before) or its answer (applied) is
+ * lost.
+ */
 export type TrapAct = 'kill' | 'freeze' | 'lose';
 
 /** One call that a fault waits for; it strikes whichever replica makes it. */
@@ -61,7 +67,9 @@ export type Planned = { atMs: number } & (
       wait: boolean;
       /** Sends the same request again, so much later. */
       againMs: number | undefined;
-      /** Asks the replica alone that was last heard to hold the instance, and all only after that. */
+      /**
+       * Asks the replica alone that was last heard to hold the instance, and all only after that.
+       */
       holderFirst: boolean;
     }
   | { do: 'decide'; instance: number }
@@ -111,7 +119,18 @@ export function planSchedule(seed: number, size: ScheduleSize): Planned[] {
 }
 
 function planFault(random: Random): Exclude<Fault, { fault: 'trap' }> {
-  const kinds = ['kill', 'freeze', 'freeze', 'cut', 'cut', 'down', 'drain', 'storm', 'jump', 'all'] as const;
+  const kinds = [
+    'kill',
+    'freeze',
+    'freeze',
+    'cut',
+    'cut',
+    'down',
+    'drain',
+    'storm',
+    'jump',
+    'all',
+  ] as const;
   const fault = random.pick(kinds);
   const victim = Math.floor(random.between(0, 3));
   const server = random.pick(['etcd', 'postgres', 'postgres', 'nats'] as const);
@@ -133,7 +152,9 @@ function planFault(random: Random): Exclude<Fault, { fault: 'trap' }> {
   }
 }
 
-/** Where a call can be struck, as it is counted: before it, after it, or so that its answer is lost. */
+/**
+ * Where a call can be struck, as it is counted: before it, after it, or so that its answer is lost.
+ */
 export const STRIKES = ['before', 'after', 'answer lost'] as const;
 
 /** Made so seldom that a trap mostly waits in vain. */
@@ -157,9 +178,11 @@ function planTrap(random: Random): Trap {
   const end = random.pick(['kill', 'freeze'] as const);
   switch (random.pick(STRIKES)) {
     case 'before': {
-      // A process that stands still as its effect begins is in it already, for all that a lease can do: that is struck
-      // after it.
-      const act = random.pick(port === 'effects' ? (['kill', 'lose'] as const) : [end, end, 'lose' as const]);
+      // A process that stands still as its effect begins is in it already, for all that a lease can
+      // do: that is struck after it.
+      const act = random.pick(
+        port === 'effects' ? (['kill', 'lose'] as const) : [end, end, 'lose' as const],
+      );
       return { port, call, nth, act, point: 'before' };
     }
     case 'after':
@@ -170,15 +193,20 @@ function planTrap(random: Random): Trap {
 }
 
 /**
- * Leaves out of a failing schedule whatever it fails without: halves first, then smaller parts, then single events.
- * Source: Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002.
+ * Leaves out of a failing schedule whatever it fails without: halves first, then smaller parts,
+ * then single events. Source: Zeller and Hildebrandt, "Simplifying and isolating failure-inducing
+ * input", 2002.
  */
 export async function shrink(
   schedule: Planned[],
   fails: (schedule: Planned[]) => Promise<boolean>,
 ): Promise<Planned[]> {
   let kept = schedule;
-  for (let size = Math.ceil(kept.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+  for (
+    let size = Math.ceil(kept.length / 2);
+    size >= 1;
+    size = size === 1 ? 0 : Math.ceil(size / 2)
+  ) {
     for (let from = 0; from < kept.length;) {
       const without = [...kept.slice(0, from), ...kept.slice(from + size)];
       if (without.length > 0 && (await fails(without))) kept = without;

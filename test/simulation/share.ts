@@ -1,8 +1,8 @@
 import { runSeed, shrinkSeed, type SeedResult } from './run.ts';
 
 /*
- * A share of the simulation's seeds, in a process of its own: `node --import tsx share.ts FIRST COUNT`. Prints one line
- * of JSON, a {@link Share}; the first seed that breaks a guarantee ends it.
+ * A share of the simulation's seeds, in a process of its own: `node --import tsx share.ts FIRST
+ * COUNT`. Prints one line of JSON, a {@link Share}; the first seed that breaks a guarantee ends it.
  */
 
 /** What a share of the seeds came to. */
@@ -24,7 +24,8 @@ async function runShare(first: number, count: number): Promise<Share> {
     const result = await runSeed(seed);
     if (result.breaches.length > 0) failing = await explain(result);
     effects += result.effects;
-    for (const [state, times] of result.coverage.table) reached.set(state, (reached.get(state) ?? 0) + times);
+    for (const [state, times] of result.coverage.table)
+      reached.set(state, (reached.get(state) ?? 0) + times);
   }
   return { schedules: seed - first, effects, reached: [...reached], failing };
 }

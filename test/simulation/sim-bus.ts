@@ -67,7 +67,12 @@ export class SimNats {
         });
       };
       const sent = this.#send(process, subject, body, (answer, from) => {
-        if (this.#lost() || !this.#network.open(from, 'nats') || !this.#network.open(process, 'nats')) return;
+        if (
+          this.#lost() ||
+          !this.#network.open(from, 'nats') ||
+          !this.#network.open(process, 'nats')
+        )
+          return;
         reply({ kind: 'reply', body: answer });
       });
       if (!sent) reply({ kind: 'no_responders' });
@@ -84,7 +89,9 @@ export class SimNats {
     if (from.state === 'dead' || !this.#network.open(from, 'nats')) return true;
     const listening = [...this.#subscribers].filter(
       ({ process, subject: pattern }) =>
-        process.state !== 'dead' && this.#network.open(process, 'nats') && matches(pattern, subject),
+        process.state !== 'dead' &&
+        this.#network.open(process, 'nats') &&
+        matches(pattern, subject),
     );
     const queues = new Map<string, Subscriber[]>();
     const each = listening.filter((subscriber) => {
@@ -92,7 +99,10 @@ export class SimNats {
       queues.set(subscriber.queue, [...(queues.get(subscriber.queue) ?? []), subscriber]);
       return false;
     });
-    const chosen = [...each, ...[...queues.values()].map((group) => this.#world.random.pick(group))];
+    const chosen = [
+      ...each,
+      ...[...queues.values()].map((group) => this.#world.random.pick(group)),
+    ];
     const data = new TextEncoder().encode(JSON.stringify(body));
     for (const { process, handler } of chosen) {
       const copies = this.#lost()

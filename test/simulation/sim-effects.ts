@@ -1,4 +1,9 @@
-import type { CellOutcome, EffectContext, EffectRunner, ProbeAnswer } from '../../advancer/cells/cells.ts';
+import type {
+  CellOutcome,
+  EffectContext,
+  EffectRunner,
+  ProbeAnswer,
+} from '../../advancer/cells/cells.ts';
 import { onInterrupt, type ExecCell } from '../../src/runbook/runbook.ts';
 import type { Network } from './network.ts';
 import type { SimProcess, World } from './world.ts';
@@ -41,12 +46,15 @@ export function simEffects(
       return new Promise<CellOutcome>((resolve) => {
         if (trap?.point === 'before') {
           // Such as a command that could not be started: known not to have begun.
-          if (trap.act === 'lose') resolve({ kind: 'unknown', reason: 'crash', detail: { notBegun: true } });
+          if (trap.act === 'lose')
+            resolve({ kind: 'unknown', reason: 'crash', detail: { notBegun: true } });
           else trap.spring();
           return;
         }
         const effect = begin(process, world, witness, context);
-        world.note(`${process.name} runs ${context.instanceId}/${cell.id} attempt ${context.attempt}`);
+        world.note(
+          `${process.name} runs ${context.instanceId}/${cell.id} attempt ${context.attempt}`,
+        );
         const end = (outcome: CellOutcome): void => {
           timer.cancel();
           resolve(outcome);
@@ -69,11 +77,13 @@ export function simEffects(
     probe: (_effect, context) =>
       new Promise<ProbeAnswer>((resolve) => {
         const trap = network.sprungAt(process, 'effects', 'probe');
-        // A probe changes nothing: struck before it or with its answer, it is as if it was never asked.
+        // A probe changes nothing: struck before it or with its answer, it is as if it was never
+        // asked.
         if (trap !== undefined && trap.point !== 'answered') world.at(0, trap.spring);
         process.deliver(world.random.between(1, 50), () => {
           if (trap?.act === 'lose') resolve({ answer: 'unknown', why: 'the probe was lost' });
-          else if (world.random.chance(0.1)) resolve({ answer: 'unknown', why: 'the probe was unlucky' });
+          else if (world.random.chance(0.1))
+            resolve({ answer: 'unknown', why: 'the probe was unlucky' });
           else if (witness.happened(context.idempotencyKey))
             resolve({ answer: 'happened', output: 'probed' });
           else resolve({ answer: 'did_not_happen' });
@@ -83,7 +93,12 @@ export function simEffects(
   };
 }
 
-function begin(process: SimProcess, world: World, witness: Witness, context: EffectContext): Witnessed {
+function begin(
+  process: SimProcess,
+  world: World,
+  witness: Witness,
+  context: EffectContext,
+): Witnessed {
   const { instanceId, cellId, attempt, fencingToken, idempotencyKey } = context;
   const effect: Witnessed = {
     atMs: world.nowMs,

@@ -36,7 +36,10 @@ interface StoredReceipt {
   fencingToken: number;
 }
 
-/** A Postgres in memory with the guard's rules: the chain rule is the product's own, as is the judging of refusals. */
+/**
+ * A Postgres in memory with the guard's rules: the chain rule is the product's own, as is the
+ * judging of refusals.
+ */
 export class SimPostgres {
   readonly #world: World;
   readonly rules: LogRules = { chain: true, tokens: true, oneReceipt: true };
@@ -49,7 +52,10 @@ export class SimPostgres {
   readonly refusals: Refusal[] = [];
   /** Called with each row as it is committed. */
   onRow: (row: Row, before: Row | undefined) => void = () => undefined;
-  readonly projection = new Map<string, { status: InstanceStatus; lastSeq: number; updatedAtMs: number }>();
+  readonly projection = new Map<
+    string,
+    { status: InstanceStatus; lastSeq: number; updatedAtMs: number }
+  >();
 
   constructor(world: World) {
     this.#world = world;
@@ -65,13 +71,20 @@ export class SimPostgres {
     const refusal = this.#refusal(entry, log);
     if (refusal !== undefined) {
       const first = entry.rows[0]?.seq ?? 1;
-      const requestIds = new Set([entry.receipt?.requestId, ...entry.rows.map((row) => row.requestId)]);
+      const requestIds = new Set([
+        entry.receipt?.requestId,
+        ...entry.rows.map((row) => row.requestId),
+      ]);
       return judgeRefused(
         entry,
         {
-          rows: log.filter((row) => row.seq >= first - 1 && row.seq <= (entry.rows.at(-1)?.seq ?? 0)),
+          rows: log.filter(
+            (row) => row.seq >= first - 1 && row.seq <= (entry.rows.at(-1)?.seq ?? 0),
+          ),
           newest: log.at(-1),
-          receipts: [...this.receipts.values()].filter(({ requestId }) => requestIds.has(requestId)),
+          receipts: [...this.receipts.values()].filter(({ requestId }) =>
+            requestIds.has(requestId),
+          ),
         },
         refusal,
       );
@@ -89,7 +102,8 @@ export class SimPostgres {
     if (projection !== undefined) {
       this.#project({ instanceId, lastSeq: this.rowsOf(instanceId).length, projection });
     }
-    // A sweep finds an open attempt by its line, so the guard sees to it that the two are never apart.
+    // A sweep finds an open attempt by its line, so the guard sees to it that the two are never
+    // apart.
     const intent = rows.at(-1);
     if (intent?.kind === 'started' && this.projection.get(instanceId)?.status !== 'running') {
       const running = { status: 'running', nextCellId: intent.cellId } as const;
@@ -118,7 +132,8 @@ export class SimPostgres {
     }
     const { receipt } = entry;
     if (receipt === undefined) return undefined;
-    if (this.rules.oneReceipt && this.receipts.has(receipt.requestId)) return 'the request has its receipt';
+    if (this.rules.oneReceipt && this.receipts.has(receipt.requestId))
+      return 'the request has its receipt';
     if (receipt.lastSeq !== (before?.seq ?? 0)) return 'the log has moved on';
     if (before !== undefined && before.fencingToken > entry.fencingToken && this.rules.tokens)
       return 'stale token';
@@ -153,13 +168,16 @@ export class SimPostgres {
       copy: (value: T) => T = structuredClone,
     ): Promise<T> => {
       try {
-        return await network.call(process, 'postgres', { name, timeoutMs: 2_000 }, () => copy(apply()));
+        return await network.call(process, 'postgres', { name, timeoutMs: 2_000 }, () =>
+          copy(apply()),
+        );
       } catch (cause) {
         throw new LogUnavailable('Postgres does not answer', { cause });
       }
     };
     // Rows are frozen: they need no copies, which would cost more than all else.
-    const callForRows = <T>(name: string, apply: () => T): Promise<T> => call(name, apply, (value) => value);
+    const callForRows = <T>(name: string, apply: () => T): Promise<T> =>
+      call(name, apply, (value) => value);
     return {
       runbook: (runbookId) => call('runbook', () => this.runbooks.get(runbookId)),
       pushRunbook: () => Promise.reject(new Error('not in the simulation')),
@@ -191,14 +209,19 @@ export class SimPostgres {
         const sent = structuredClone(entry);
         let broken: Error | undefined;
         try {
-          return await network.call(process, 'postgres', { name: 'append', timeoutMs: 2_000 }, () => {
-            try {
-              return this.append(sent);
-            } catch (cause) {
-              broken = cause as Error;
-              throw cause;
-            }
-          });
+          return await network.call(
+            process,
+            'postgres',
+            { name: 'append', timeoutMs: 2_000 },
+            () => {
+              try {
+                return this.append(sent);
+              } catch (cause) {
+                broken = cause as Error;
+                throw cause;
+              }
+            },
+          );
         } catch (cause) {
           // A refusal that nothing explains is a bug of the product, not an unknown answer.
           if (broken !== undefined) throw broken;
@@ -223,7 +246,8 @@ export class SimPostgres {
       lateOutcomes: (instanceId, cellId, attempt) =>
         call('lateOutcomes', () =>
           this.lateOutcomes.filter(
-            (late) => late.instanceId === instanceId && late.cellId === cellId && late.attempt === attempt,
+            (late) =>
+              late.instanceId === instanceId && late.cellId === cellId && late.attempt === attempt,
           ),
         ),
       addLateOutcome: (late) => call('addLateOutcome', () => this.#addLateOutcome(late)),
@@ -238,7 +262,9 @@ export class SimPostgres {
             .filter(([, { status }]) => status === 'running' || status === 'in_doubt')
             .filter(([, { updatedAtMs }]) => updatedAtMs <= world.nowMs - quietMs)
             .map(([instanceId, { updatedAtMs }]) => ({ instanceId, since: String(updatedAtMs) }))
-            .sort((a, b) => Number(a.since) - Number(b.since) || (a.instanceId < b.instanceId ? -1 : 1))
+            .sort(
+              (a, b) => Number(a.since) - Number(b.since) || (a.instanceId < b.instanceId ? -1 : 1),
+            )
             .filter(
               ({ instanceId, since }) =>
                 after === undefined ||

@@ -23,7 +23,8 @@ async function runShare(first: number, count: number): Promise<Share> {
   const argv = ['--import', 'tsx', SHARE, String(first), String(count)];
   const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
   const printed = await text(child.stdout);
-  if (printed === '') throw new Error(`the share from seed ${first} broke off; what it said is above`);
+  if (printed === '')
+    throw new Error(`the share from seed ${first} broke off; what it said is above`);
   return JSON.parse(printed) as Share;
 }
 
@@ -43,7 +44,9 @@ describe('the shipped replica in a simulated world', () => {
     for (const [state, times] of shares.flatMap(({ reached }) => reached))
       totals.set(state, (totals.get(state) ?? 0) + times);
     const unreached = EXPECTED.filter((state) => !totals.has(state));
-    const table = [...totals].sort(([, a], [, b]) => b - a).map(([state, times]) => `${times}  ${state}`);
+    const table = [...totals]
+      .sort(([, a], [, b]) => b - a)
+      .map(([state, times]) => `${times}  ${state}`);
     process.stderr.write(
       [
         `${schedules} schedules (seeds from ${FIRST}, ${effects} effects) in ${seconds.toFixed(1)} s on ${PROCESSES} processes`,
@@ -71,7 +74,9 @@ describe('the shipped replica in a simulated world', () => {
       expect(planned.filter((one) => one.do === 'break').length).toBeGreaterThanOrEqual(3);
     }
     const { trace } = await runSeed(1);
-    expect(trace.filter((line) => line.includes('agent is told')).length).toBeGreaterThanOrEqual(20);
+    expect(trace.filter((line) => line.includes('agent is told')).length).toBeGreaterThanOrEqual(
+      20,
+    );
     expect(trace.filter((line) => line.includes('FAULT')).length).toBeGreaterThanOrEqual(3);
   });
 });

@@ -57,7 +57,8 @@ export class Workload {
 
   /** Lets a schedule happen. */
   layOut(schedule: readonly Planned[]): void {
-    for (const planned of schedule) this.#cluster.world.at(planned.atMs, () => this.#happen(planned));
+    for (const planned of schedule)
+      this.#cluster.world.at(planned.atMs, () => this.#happen(planned));
   }
 
   #happen(planned: Planned): void {
@@ -93,7 +94,10 @@ export class Workload {
     this.#cluster.postgres.claims.set('gate', [claim]);
   }
 
-  /** Ends all faults, and drives every instance to its end; false when one did not get there in time. */
+  /**
+   * Ends all faults, and drives every instance to its end; false when one did not get there in
+   * time.
+   */
   async finish(): Promise<boolean> {
     const { world, network } = this.#cluster;
     network.heal();
@@ -126,7 +130,9 @@ export class Workload {
 
   async #status(instanceId: string): Promise<string | undefined> {
     const reply = await this.#bus.request(this.#cluster.subjects.status(instanceId), {}, 5_000);
-    return reply.kind === 'reply' ? ((reply.body as { status?: string }).status ?? undefined) : undefined;
+    return reply.kind === 'reply'
+      ? ((reply.body as { status?: string }).status ?? undefined)
+      : undefined;
   }
 
   async #ask(
@@ -153,16 +159,22 @@ export class Workload {
         const reply = await this.#advance(instanceId, body, holder);
         const receipt = reply.kind === 'reply' ? (reply.body as unknown as Receipt) : undefined;
         if (receipt !== undefined) this.#holders.learn(receipt);
-        world.note(`agent is told ${requestId} on ${instanceId}: ${receipt?.outcome ?? reply.kind}`);
+        world.note(
+          `agent is told ${requestId} on ${instanceId}: ${receipt?.outcome ?? reply.kind}`,
+        );
         this.told.push({ requestId, instanceId, receipt });
       }),
     );
   }
 
-  /** Asks all, or first the one that is believed to hold it: until it declines, is gone, or was silent for a while. */
+  /**
+   * Asks all, or first the one that is believed to hold it: until it declines, is gone, or was
+   * silent for a while.
+   */
   async #advance(instanceId: string, body: Json, holder: string | undefined): Promise<BusReply> {
     const { subjects } = this.#cluster;
-    const askAll = (): Promise<BusReply> => this.#bus.request(subjects.advance(instanceId), body, 20_000);
+    const askAll = (): Promise<BusReply> =>
+      this.#bus.request(subjects.advance(instanceId), body, 20_000);
     if (holder === undefined) return askAll();
     const alone = this.#bus
       .request(subjects.advanceAt(holder, instanceId), body, 20_000)
@@ -176,7 +188,8 @@ export class Workload {
   async #decide(instanceId: string): Promise<void> {
     const { world, subjects } = this.#cluster;
     const reply = await this.#bus.request(subjects.status(instanceId), {}, 5_000);
-    const inDoubt = reply.kind === 'reply' ? (reply.body as { inDoubt?: InDoubtReply }).inDoubt : undefined;
+    const inDoubt =
+      reply.kind === 'reply' ? (reply.body as { inDoubt?: InDoubtReply }).inDoubt : undefined;
     if (inDoubt === undefined) return;
     const { cellId, attempt } = inDoubt;
     const as = world.random.pick(['succeeded', 'rerun', 'skipped', 'rerun']);
@@ -196,9 +209,11 @@ export class Workload {
   #break(fault: Fault): void {
     const { world, network } = this.#cluster;
     const { living } = this.#cluster;
-    const victim = 'victim' in fault ? living[fault.victim % Math.max(1, living.length)] : undefined;
+    const victim =
+      'victim' in fault ? living[fault.victim % Math.max(1, living.length)] : undefined;
     world.note(`FAULT ${victim?.replicaId ?? ''} ${JSON.stringify(fault)}`);
-    const replaceIn = (forMs: number): void => void world.at(forMs, () => void this.#cluster.startReplica());
+    const replaceIn = (forMs: number): void =>
+      void world.at(forMs, () => void this.#cluster.startReplica());
     switch (fault.fault) {
       case 'kill':
         victim?.process.kill();
@@ -210,7 +225,9 @@ export class Workload {
         return;
       case 'trap':
         network.trap(fault, (process) => {
-          world.note(`${process.name} is caught: ${fault.act} ${fault.point} ${fault.port} ${fault.call}`);
+          world.note(
+            `${process.name} is caught: ${fault.act} ${fault.point} ${fault.port} ${fault.call}`,
+          );
           if (fault.act === 'freeze') {
             process.freeze();
             world.at(fault.forMs, () => process.wake());

@@ -8,8 +8,8 @@ interface Event {
 }
 
 /**
- * Virtual time: events run one after another in order of their time, and everything that their promises lead to runs
- * before the next event. Nothing here looks at a real clock.
+ * Virtual time: events run one after another in order of their time, and everything that their
+ * promises lead to runs before the next event. Nothing here looks at a real clock.
  */
 export class World {
   readonly random: Random;
@@ -28,7 +28,11 @@ export class World {
   }
 
   at(delayMs: number, run: () => void): Timer {
-    const event: Event = { atMs: this.nowMs + Math.max(0, delayMs), order: (this.#order += 1), run };
+    const event: Event = {
+      atMs: this.nowMs + Math.max(0, delayMs),
+      order: (this.#order += 1),
+      run,
+    };
     this.#push(event);
     return {
       cancel: () => {
@@ -103,8 +107,8 @@ function settled(): Promise<void> {
 }
 
 /**
- * One simulated process. Whatever reaches it (a timer, an answer, a message) goes through {@link SimProcess.deliver}:
- * a dead one gets nothing, a frozen one gets it when it wakes.
+ * One simulated process. Whatever reaches it (a timer, an answer, a message) goes through {@link
+ * SimProcess.deliver}: a dead one gets nothing, a frozen one gets it when it wakes.
  */
 export class SimProcess {
   readonly world: World;
@@ -154,7 +158,9 @@ export class SimProcess {
     for (const arrive of backlog) this.world.at(0, arrive);
   }
 
-  /** Time as this process sees it: monotonic time goes on while it is frozen, wall time may be off. */
+  /**
+   * Time as this process sees it: monotonic time goes on while it is frozen, wall time may be off.
+   */
   clock(): Clock {
     const after: Clock['after'] = (delayMs, fire) => this.deliver(delayMs, fire);
     return {

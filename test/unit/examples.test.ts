@@ -15,8 +15,12 @@ describe('the examples', () => {
   });
 
   it('are all pushed by dev', () => {
-    const files = readdirSync(join(ROOT, 'examples')).filter((name) => /\.(ya?ml|json|ts)$/.test(name));
-    expect(files.map((name) => `examples/${name}`).toSorted()).toEqual([...EXAMPLE_RUNBOOKS].toSorted());
+    const files = readdirSync(join(ROOT, 'examples')).filter((name) =>
+      /\.(ya?ml|json|ts)$/.test(name),
+    );
+    expect(files.map((name) => `examples/${name}`).toSorted()).toEqual(
+      [...EXAMPLE_RUNBOOKS].toSorted(),
+    );
   });
 
   it('have every script that their commands name', async () => {
@@ -31,6 +35,8 @@ describe('the examples', () => {
   });
 
   it('have the handler of settlement.ts', async () => {
-    expect(Object.keys(await loadHandlers(join(ROOT, 'examples/handlers.mjs')))).toEqual(['settle']);
+    expect(Object.keys(await loadHandlers(join(ROOT, 'examples/handlers.mjs')))).toEqual([
+      'settle',
+    ]);
   });
 });

@@ -46,7 +46,8 @@ function importsIn(file: string, text: string): Import[] {
     (m) => m[2] ?? '',
   );
   return specifiers.map((specifier) => {
-    if (specifier.startsWith('.')) return { file, target: posix.join(posix.dirname(file), specifier) };
+    if (specifier.startsWith('.'))
+      return { file, target: posix.join(posix.dirname(file), specifier) };
     const words = specifier.split('/');
     const name = specifier.startsWith('@') ? words.slice(0, 2).join('/') : (words[0] ?? '');
     return { file, target: name };
@@ -75,7 +76,9 @@ function sourceFiles(): string[] {
 
 describe('the rooms', () => {
   it('import only inwards, and each client package in its one place', () => {
-    const imports = sourceFiles().flatMap((file) => importsIn(file, readFileSync(join(ROOT, file), 'utf8')));
+    const imports = sourceFiles().flatMap((file) =>
+      importsIn(file, readFileSync(join(ROOT, file), 'utf8')),
+    );
     expect(imports.length).toBeGreaterThan(50);
     expect(breaches(imports)).toEqual([]);
   });
@@ -104,7 +107,10 @@ describe('the rooms', () => {
   });
 
   it.each([
-    ['cli/x.ts', `import { y } from '../advancer/main.ts'; import { z } from '../tools/stack/servers.ts';`],
+    [
+      'cli/x.ts',
+      `import { y } from '../advancer/main.ts'; import { z } from '../tools/stack/servers.ts';`,
+    ],
     ['tools/x.ts', `import { Pool } from 'pg'; import { y } from '../advancer/log/log.ts';`],
     [
       'advancer/main.ts',

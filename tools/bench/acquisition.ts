@@ -21,7 +21,11 @@ export async function measureAcquisition(
   const leases = await stage.leases('acquirer-00000000', 'acquisition', 10 * held + 300_000);
   // As with the load: code that is not compiled yet is not what a replica runs on.
   progress.note('running in');
-  const runIn = await leases.ask('acquire', { prefix: 'run-in', count: Math.min(held, 50_000), atOnce: 512 });
+  const runIn = await leases.ask('acquire', {
+    prefix: 'run-in',
+    count: Math.min(held, 50_000),
+    atOnce: 512,
+  });
   sound('running in', runIn);
   for (const { atOnce, count } of POINTS) {
     goOn(progress.stop);
@@ -29,7 +33,9 @@ export async function measureAcquisition(
     progress.note(`acquiring ${instances} leases, ${atOnce} at once`);
     const result = await leases.ask('acquire', { prefix: `a${atOnce}`, count: instances, atOnce });
     sound(`acquiring, ${atOnce} at once`, result);
-    progress.figure(loadFigure({ part: 'acquisition', subject: 'acquire', at: { atOnce } }, [result]));
+    progress.figure(
+      loadFigure({ part: 'acquisition', subject: 'acquire', at: { atOnce } }, [result]),
+    );
   }
   await leases.ask('stop', null);
   await leases.kill();

@@ -10,9 +10,9 @@ import { subjectRest, subjects } from '../../src/bus/subjects.ts';
 import { errorText } from '../../src/error-text.ts';
 
 /*
- * The baselines' own process, as lean as the one that asks the product: agents, each with a connection and an instance
- * of its own, in a closed loop. And once behind NATS, where a replica would be: what any service costs that is asked over
- * NATS and commits twice.
+ * The baselines' own process, as lean as the one that asks the product: agents, each with a
+ * connection and an instance of its own, in a closed loop. And once behind NATS, where a replica
+ * would be: what any service costs that is asked over NATS and commits twice.
  */
 
 let answering: { bus: Bus; opened: BaselineAgents } | undefined;

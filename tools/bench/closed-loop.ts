@@ -1,7 +1,10 @@
 import { Histogram } from './histogram.ts';
 import type { HistogramData } from './histogram.ts';
 
-/** What came of one operation. `exhausted`: nothing is left to do it with, which ends the measuring early. */
+/**
+ * What came of one operation. `exhausted`: nothing is left to do it with, which ends the measuring
+ * early.
+ */
 export type StepResult = { kind: 'done' } | { kind: 'exhausted' } | { kind: 'wrong'; why: string };
 
 /** What a number of agents did in a stretch of time. */
@@ -10,7 +13,10 @@ export interface LoopResult {
   /** How long it was measured; shorter than asked for when something was used up. */
   elapsedMs: number;
   latencies: HistogramData;
-  /** Operations that ended otherwise than they should have; with one of them a figure does not count. */
+  /**
+   * Operations that ended otherwise than they should have; with one of them a figure does not
+   * count.
+   */
   wrong: number;
   /** What the first of them said. */
   firstWrong: string | undefined;
@@ -20,9 +26,10 @@ export const DONE: StepResult = { kind: 'done' };
 export const EXHAUSTED: StepResult = { kind: 'exhausted' };
 
 /**
- * A closed loop: each agent does one operation after the other, without a pause. Counted is what ends within the time
- * that is measured, whenever it began: so neither the beginning, when all agents set out together, nor the end, when
- * something is under way with each of them, makes slow operations look fewer or faster than they are.
+ * A closed loop: each agent does one operation after the other, without a pause. Counted is what
+ * ends within the time that is measured, whenever it began: so neither the beginning, when all
+ * agents set out together, nor the end, when something is under way with each of them, makes slow
+ * operations look fewer or faster than they are.
  *
  * @param leadInMs how long the loop runs before it is measured
  */

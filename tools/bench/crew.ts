@@ -61,7 +61,10 @@ export class Crew {
     return [...this.#members.values()];
   }
 
-  /** Starts replicas and waits until each is ready. @throws Error with the end of the log of one that is not */
+  /**
+   * Starts replicas and waits until each is ready. @throws Error with the end of the log of one
+   * that is not
+   */
   async start(count: number): Promise<readonly CrewMember[]> {
     return Promise.all(Array.from({ length: count }, () => this.#startOne()));
   }
@@ -120,7 +123,9 @@ export class Crew {
   #env(): NodeJS.ProcessEnv {
     const { env, namespace, etcdUrl, natsUrl, databaseUrl, leaseTtlS } = this.#options;
     const kept = Object.fromEntries(
-      Object.entries(env).filter(([name]) => !name.startsWith('LEASEHOLD_') && name !== 'NODE_OPTIONS'),
+      Object.entries(env).filter(
+        ([name]) => !name.startsWith('LEASEHOLD_') && name !== 'NODE_OPTIONS',
+      ),
     );
     return {
       ...kept,

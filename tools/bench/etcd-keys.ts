@@ -1,5 +1,6 @@
 /**
- * How many keys etcd has under a prefix, by its HTTP gateway: whoever counts must share nothing with who holds them.
+ * How many keys etcd has under a prefix, by its HTTP gateway: whoever counts must share nothing
+ * with who holds them.
  *
  * @throws Error when etcd does not answer
  */

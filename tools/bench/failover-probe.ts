@@ -27,7 +27,11 @@ export class FailoverProbe {
   }
 
   /** @param stop ends its waiting, by BrokenOff */
-  static async connect(natsUrl: string, namespace: string, stop: AbortSignal): Promise<FailoverProbe> {
+  static async connect(
+    natsUrl: string,
+    namespace: string,
+    stop: AbortSignal,
+  ): Promise<FailoverProbe> {
     const bus = await connectBus({ servers: [natsUrl], name: 'bench-failover' });
     return new FailoverProbe(bus, subjects(namespace), stop);
   }
@@ -37,7 +41,12 @@ export class FailoverProbe {
    *
    * @param insideEffect whether each is to have an attempt open that does not end
    */
-  async heldBy(replicaId: string, count: number, prefix: string, insideEffect: boolean): Promise<string[]> {
+  async heldBy(
+    replicaId: string,
+    count: number,
+    prefix: string,
+    insideEffect: boolean,
+  ): Promise<string[]> {
     const found: string[] = [];
     const deadlineMs = performance.now() + FOUND_WITHIN_MS;
     for (let index = 1; found.length < count; index += 1) {
@@ -46,18 +55,25 @@ export class FailoverProbe {
       const instanceId = `${prefix}-${index}`;
       await this.#start(instanceId, insideEffect ? HOLD.runbookId : HELD.runbookId);
       const receipt = receiptIn(await this.#advance(instanceId, this.#requestId()));
-      if (receipt?.outcome === 'advanced' && receipt.holder?.replicaId === replicaId) found.push(instanceId);
+      if (receipt?.outcome === 'advanced' && receipt.holder?.replicaId === replicaId)
+        found.push(instanceId);
     }
-    if (insideEffect) await Promise.all(found.map((instanceId) => this.#enter(instanceId, deadlineMs)));
+    if (insideEffect)
+      await Promise.all(found.map((instanceId) => this.#enter(instanceId, deadlineMs)));
     return found;
   }
 
   /**
-   * Asks for an instance without a break until another replica than the one that was struck has answered.
+   * Asks for an instance without a break until another replica than the one that was struck has
+   * answered.
    *
    * @returns when it had, by `performance.now()`
    */
-  async firstFromAnother(instanceId: string, struck: string, insideEffect: boolean): Promise<number> {
+  async firstFromAnother(
+    instanceId: string,
+    struck: string,
+    insideEffect: boolean,
+  ): Promise<number> {
     const deadlineMs = performance.now() + TAKEN_WITHIN_MS;
     let requestId = this.#requestId();
     let last = 'nothing';
@@ -90,8 +106,13 @@ export class FailoverProbe {
     this.#bus.publish(this.#subjects.advance(instanceId), this.#message(this.#requestId()));
     for (;;) {
       goOn(this.#stop);
-      const reply = await this.#bus.request(this.#subjects.status(instanceId), {}, ANSWER_WITHIN_MS);
-      if (reply.kind === 'reply' && (reply.body as { inFlight?: unknown }).inFlight !== undefined) return;
+      const reply = await this.#bus.request(
+        this.#subjects.status(instanceId),
+        {},
+        ANSWER_WITHIN_MS,
+      );
+      if (reply.kind === 'reply' && (reply.body as { inFlight?: unknown }).inFlight !== undefined)
+        return;
       if (performance.now() > deadlineMs) throw new Error(`${instanceId} did not begin its effect`);
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     }
@@ -104,7 +125,11 @@ export class FailoverProbe {
   }
 
   #advance(instanceId: string, requestId: string): Promise<BusReply> {
-    return this.#bus.request(this.#subjects.advance(instanceId), this.#message(requestId), ANSWER_WITHIN_MS);
+    return this.#bus.request(
+      this.#subjects.advance(instanceId),
+      this.#message(requestId),
+      ANSWER_WITHIN_MS,
+    );
   }
 
   #message(requestId: string): { requestId: string; agentId: string; maxCells: number } {
@@ -117,6 +142,7 @@ export class FailoverProbe {
 }
 
 function receiptIn(reply: BusReply): Receipt | undefined {
-  if (reply.kind !== 'reply' || typeof reply.body !== 'object' || reply.body === null) return undefined;
+  if (reply.kind !== 'reply' || typeof reply.body !== 'object' || reply.body === null)
+    return undefined;
   return 'outcome' in reply.body ? (reply.body as unknown as Receipt) : undefined;
 }

@@ -25,14 +25,30 @@ export interface MeasuredFault {
 
 export const MEASURED_FAULTS: readonly MeasuredFault[] = [
   { subject: 'sigterm', text: 'SIGTERM', signal: 'SIGTERM', insideEffect: false },
-  { subject: 'sigkill_idle', text: 'SIGKILL, no attempt open', signal: 'SIGKILL', insideEffect: false },
-  { subject: 'sigkill_hold', text: 'SIGKILL inside a hold cell', signal: 'SIGKILL', insideEffect: true },
-  { subject: 'sigstop_hold', text: 'SIGSTOP inside a hold cell', signal: 'SIGSTOP', insideEffect: true },
+  {
+    subject: 'sigkill_idle',
+    text: 'SIGKILL, no attempt open',
+    signal: 'SIGKILL',
+    insideEffect: false,
+  },
+  {
+    subject: 'sigkill_hold',
+    text: 'SIGKILL inside a hold cell',
+    signal: 'SIGKILL',
+    insideEffect: true,
+  },
+  {
+    subject: 'sigstop_hold',
+    text: 'SIGSTOP inside a hold cell',
+    signal: 'SIGSTOP',
+    insideEffect: true,
+  },
 ];
 
 /**
- * How long instances are without a holder that answers: isolated faults, one at a time, each on a replica that has held
- * its instances for a while; a replacement is started and settled before the next.
+ * How long instances are without a holder that answers: isolated faults, one at a time, each on a
+ * replica that has held its instances for a while; a replacement is started and settled before the
+ * next.
  */
 export async function measureFailover(
   stage: Stage,
@@ -59,7 +75,11 @@ export async function measureFailover(
         part: 'failover',
         subject,
         at: { trials, instances: ms.length },
-        values: { medianMs: nearestRank(ms, 0.5), p99Ms: nearestRank(ms, 0.99), worstMs: nearestRank(ms, 1) },
+        values: {
+          medianMs: nearestRank(ms, 0.5),
+          p99Ms: nearestRank(ms, 0.99),
+          worstMs: nearestRank(ms, 1),
+        },
       });
     }
   } finally {
@@ -86,7 +106,9 @@ async function strike(
   const struckMs = performance.now();
   victim.signal(fault.signal);
   const taken = await Promise.all(
-    instances.map((instanceId) => probe.firstFromAnother(instanceId, victim.replicaId, fault.insideEffect)),
+    instances.map((instanceId) =>
+      probe.firstFromAnother(instanceId, victim.replicaId, fault.insideEffect),
+    ),
   );
   await replace(crew, victim);
   return taken.map((atMs) => atMs - struckMs);

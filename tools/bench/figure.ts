@@ -10,7 +10,10 @@ export interface Figure {
   subject: string;
   /** The circumstances: `{agents: 128}`. */
   at: Readonly<Record<string, number>>;
-  /** The numbers, each with its unit last in its name: `PerS`, `Ms`, `S`, `Bytes`, or none for a count. */
+  /**
+   * The numbers, each with its unit last in its name: `PerS`, `Ms`, `S`, `Bytes`, or none for a
+   * count.
+   */
   values: Readonly<Record<string, number>>;
 }
 

@@ -18,10 +18,15 @@ const WARM_UP_MS = 500;
 const READS = 100;
 
 /**
- * What rows that are there already cost: throughput on a filled and an empty log in the same Postgres, turn about, and the
- * reads that people and the sweeper make; then one instance that grows long.
+ * What rows that are there already cost: throughput on a filled and an empty log in the same
+ * Postgres, turn about, and the reads that people and the sweeper make; then one instance that
+ * grows long.
  */
-export async function measureRows(stage: Stage, options: BenchOptions, progress: Progress): Promise<void> {
+export async function measureRows(
+  stage: Stage,
+  options: BenchOptions,
+  progress: Progress,
+): Promise<void> {
   const empty = await stage.crew('empty-log');
   const filled = await stage.crew('filled-log');
   await stage.ports.fillLog(

@@ -19,8 +19,8 @@ function agents(test: (count: number) => boolean): Goal['when'] {
 }
 
 /**
- * What the product is meant to reach, as documented. They are shown beside the figures and decide nothing: a figure that
- * misses its goal on a busy machine is still a figure.
+ * What the product is meant to reach, as documented. They are shown beside the figures and decide
+ * nothing: a figure that misses its goal on a busy machine is still a figure.
  */
 export const GOALS: readonly Goal[] = [
   {
@@ -85,7 +85,14 @@ export const GOALS: readonly Goal[] = [
     text: '≥ 15,000/s',
     atLeast: 15_000,
   },
-  { part: 'memory', subject: 'held', when: always, value: 'perHoldingBytes', text: '< 2 KiB', atMost: 2_048 },
+  {
+    part: 'memory',
+    subject: 'held',
+    when: always,
+    value: 'perHoldingBytes',
+    text: '< 2 KiB',
+    atMost: 2_048,
+  },
   {
     part: 'memory',
     subject: 'keep_alive',
@@ -94,7 +101,14 @@ export const GOALS: readonly Goal[] = [
     text: 'unchanged',
     atMost: 1.25,
   },
-  { part: 'failover', subject: 'sigterm', when: always, value: 'worstMs', text: '< 100 ms', atMost: 100 },
+  {
+    part: 'failover',
+    subject: 'sigterm',
+    when: always,
+    value: 'worstMs',
+    text: '< 100 ms',
+    atMost: 100,
+  },
   {
     part: 'failover',
     subject: 'sigkill_idle',

@@ -13,8 +13,9 @@ export interface HistogramData {
 }
 
 /**
- * Lengths of time in buckets that grow by a constant factor, as in HdrHistogram: any number of samples takes the same
- * memory, recording costs a logarithm, and quantiles are exact to half a per cent from a microsecond up.
+ * Lengths of time in buckets that grow by a constant factor, as in HdrHistogram: any number of
+ * samples takes the same memory, recording costs a logarithm, and quantiles are exact to half a per
+ * cent from a microsecond up.
  */
 export class Histogram {
   readonly #buckets = new Uint32Array(BUCKETS);
@@ -26,7 +27,8 @@ export class Histogram {
   static of(parts: readonly HistogramData[]): Histogram {
     const merged = new Histogram();
     for (const { buckets, count, sumMs, maxMs } of parts) {
-      for (const [index, times] of buckets) merged.#buckets[index] = (merged.#buckets[index] ?? 0) + times;
+      for (const [index, times] of buckets)
+        merged.#buckets[index] = (merged.#buckets[index] ?? 0) + times;
       merged.#count += count;
       merged.#sumMs += sumMs;
       merged.#maxMs = Math.max(merged.#maxMs, maxMs);
@@ -56,7 +58,8 @@ export class Histogram {
   }
 
   /**
-   * The length that a share of all samples does not exceed, in milliseconds; NaN when there are none.
+   * The length that a share of all samples does not exceed, in milliseconds; NaN when there are
+   * none.
    *
    * @param share from 0 to 1, such as 0.99
    */

@@ -16,7 +16,13 @@ interface Rival {
 }
 
 const RIVALS: readonly Rival[] = [
-  { part: 'load', rival: 'floor', to: 'floor', values: ['perS', 'p50Ms', 'p99Ms'], same: ['agents'] },
+  {
+    part: 'load',
+    rival: 'floor',
+    to: 'floor',
+    values: ['perS', 'p50Ms', 'p99Ms'],
+    same: ['agents'],
+  },
   ...[
     { rival: 'advisory_lock', to: 'advisoryLock' },
     { rival: 'reservation', to: 'reservation' },
@@ -54,7 +60,9 @@ const RIVALS: readonly Rival[] = [
   },
 ];
 
-/** Sets every figure against the floor of the same run, against its rivals, and against its goals. */
+/**
+ * Sets every figure against the floor of the same run, against its rivals, and against its goals.
+ */
 export function judged(figures: readonly Figure[]): JudgedFigure[] {
   return figures.map((figure) => {
     const ratios = ratiosOf(figure, figures);
@@ -62,7 +70,10 @@ export function judged(figures: readonly Figure[]): JudgedFigure[] {
   });
 }
 
-/** The floor's best throughput over all numbers of agents, in operations a second; undefined where it was not measured. */
+/**
+ * The floor's best throughput over all numbers of agents, in operations a second; undefined where
+ * it was not measured.
+ */
 export function bestFloorPerS(figures: readonly Figure[]): number | undefined {
   const rates = figures.flatMap(({ part, subject, values: { perS } }) =>
     part === 'load' && subject === FLOOR && perS !== undefined ? [perS] : [],
@@ -77,7 +88,10 @@ function floorMedianMs(figures: readonly Figure[]): number | undefined {
   return floors.find(({ at }) => at['agents'] === fewest)?.values['p50Ms'];
 }
 
-function ratiosOf(figure: Figure, figures: readonly Figure[]): Record<string, Record<string, number>> {
+function ratiosOf(
+  figure: Figure,
+  figures: readonly Figure[],
+): Record<string, Record<string, number>> {
   const ratios: Record<string, Record<string, number>> = {};
   const put = (value: string, to: string, base: number | undefined): void => {
     const own = figure.values[value];
@@ -86,14 +100,17 @@ function ratiosOf(figure: Figure, figures: readonly Figure[]): Record<string, Re
   };
   for (const name of Object.keys(figure.values)) {
     if (name === 'perS') put(name, 'bestFloor', bestFloorPerS(figures));
-    if (figure.part !== 'load' && name.endsWith('Ms')) put(name, 'floorMedian', floorMedianMs(figures));
+    if (figure.part !== 'load' && name.endsWith('Ms'))
+      put(name, 'floorMedian', floorMedianMs(figures));
   }
   for (const { part, subjects, rival, to, values, same } of RIVALS) {
     if (figure.part !== part || figure.subject === rival) continue;
     if (subjects !== undefined && !subjects.includes(figure.subject)) continue;
     const other = figures.find(
       (one) =>
-        one.part === part && one.subject === rival && same.every((name) => one.at[name] === figure.at[name]),
+        one.part === part &&
+        one.subject === rival &&
+        same.every((name) => one.at[name] === figure.at[name]),
     );
     for (const name of values) put(name, to, other?.values[name]);
   }
@@ -105,8 +122,10 @@ function goalsOf(
   ratios: Readonly<Record<string, Readonly<Record<string, number>>>>,
 ): JudgedGoal[] {
   return GOALS.flatMap((goal): JudgedGoal[] => {
-    if (goal.part !== figure.part || goal.subject !== figure.subject || !goal.when(figure.at)) return [];
-    const own = goal.ratio === undefined ? figure.values[goal.value] : ratios[goal.value]?.[goal.ratio];
+    if (goal.part !== figure.part || goal.subject !== figure.subject || !goal.when(figure.at))
+      return [];
+    const own =
+      goal.ratio === undefined ? figure.values[goal.value] : ratios[goal.value]?.[goal.ratio];
     if (own === undefined) return [];
     const of = goal.ratio === undefined ? goal.value : `${goal.value}/${goal.ratio}`;
     const met = goal.atLeast === undefined ? own <= goal.atMost : own >= goal.atLeast;

@@ -7,12 +7,16 @@ import { Histogram } from './histogram.ts';
 import { systemClock } from '../../src/time/clock.ts';
 
 /*
- * One coordinator, as a replica has it, on a real etcd and with nothing around it: so that what leases cost is measured
- * without what advances cost. Run with --expose-gc, else the heap would show what is not held any more.
+ * One coordinator, as a replica has it, on a real etcd and with nothing around it: so that what
+ * leases cost is measured without what advances cost. Run with --expose-gc, else the heap would
+ * show what is not held any more.
  */
 
 const HOUR_MS = 3_600_000;
-/** Until the watch has brought what was acquired, so that the directory's share of the heap is there. */
+/**
+ * Until the watch has brought what was acquired, so that the directory's share of the heap is
+ * there.
+ */
 const CATCH_UP_MS = 2_000;
 
 let coordinator: Coordinator | undefined;

@@ -1,6 +1,12 @@
 import { closedLoop, warmedUpLoop } from './closed-loop.ts';
 import type { LoopResult } from './closed-loop.ts';
-import type { LoadOrders, LoadPoint, LoadTarget, SteadyPoint, SteadyResult } from './load-orders.ts';
+import type {
+  LoadOrders,
+  LoadPoint,
+  LoadTarget,
+  SteadyPoint,
+  SteadyResult,
+} from './load-orders.ts';
 import { natsTraffic } from './nats-traffic.ts';
 import { openLoop } from './open-loop.ts';
 import { serveOrders } from './orders.ts';
@@ -9,13 +15,16 @@ import { FreshStock, HeldStock, operationsFor } from './stock.ts';
 import type { Stock } from './stock.ts';
 
 /*
- * The load's own process: agents that ask, one request at a time each. It is kept lean, because it shares the machine
- * with what it measures.
+ * The load's own process: agents that ask, one request at a time each. It is kept lean, because it
+ * shares the machine with what it measures.
  */
 
 /** Of each agent: enough to find out how fast it goes, before the warm-up proper. */
 const FIRST_OPERATIONS = 16;
-/** Each on an instance of its own: enough for 1,000 requests a second that take a quarter of a second each. */
+/**
+ * Each on an instance of its own: enough for 1,000 requests a second that take a quarter of a
+ * second each.
+ */
 const STEADY_AGENTS = 256;
 
 let target: LoadTarget | undefined;

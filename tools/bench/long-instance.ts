@@ -11,7 +11,9 @@ const MEASURED = 500;
 /** In between, so many cells by one request. */
 const AT_ONCE = 250;
 
-/** What an advance costs while its instance grows to 10,000 rows: the first 1,000 against the last. */
+/**
+ * What an advance costs while its instance grows to 10,000 rows: the first 1,000 against the last.
+ */
 export async function measureLongInstance(
   stage: Stage,
   _options: BenchOptions,

@@ -13,8 +13,9 @@ const LOOK_AGAIN_MS = 50;
 const EXPIRY_WITHIN_MS = 120_000;
 
 /**
- * What many held instances cost the process that holds them: heap for each, renewals in a stretch of time without and with
- * them, and how long it takes until they are gone, given back one by one, with the session, or by nobody.
+ * What many held instances cost the process that holds them: heap for each, renewals in a stretch
+ * of time without and with them, and how long it takes until they are gone, given back one by one,
+ * with the session, or by nobody.
  */
 export async function measureHolding(
   stage: Stage,
@@ -39,7 +40,10 @@ export async function measureHolding(
   await acquire('h', held);
   const after = await leases.ask('heap', null);
   if (after.held !== held) throw new Error(`${after.held} instances are held instead of ${held}`);
-  const values = { perHoldingBytes: (after.usedBytes - before.usedBytes) / held, heapBytes: after.usedBytes };
+  const values = {
+    perHoldingBytes: (after.usedBytes - before.usedBytes) / held,
+    heapBytes: after.usedBytes,
+  };
   progress.figure({ part: 'memory', subject: 'held', at, values });
 
   progress.note(`counting renewals with ${held} held`);
@@ -60,13 +64,23 @@ export async function measureHolding(
   progress.note(`giving ${held} leases back one by one`);
   const released = await leases.ask('releaseAll', null);
   await gone(stage, namespace, 0, progress);
-  progress.figure({ part: 'memory', subject: 'release', at, values: { tookMs: released.elapsedMs } });
+  progress.figure({
+    part: 'memory',
+    subject: 'release',
+    at,
+    values: { tookMs: released.elapsedMs },
+  });
 
   progress.note(`giving ${held} leases back by the end of the session`);
   await acquire('s', held);
   const stopped = await leases.ask('stop', null);
   await gone(stage, namespace, 0, progress);
-  progress.figure({ part: 'memory', subject: 'end_of_session', at, values: { tookMs: stopped.elapsedMs } });
+  progress.figure({
+    part: 'memory',
+    subject: 'end_of_session',
+    at,
+    values: { tookMs: stopped.elapsedMs },
+  });
   await leases.kill();
 
   goOn(progress.stop);
@@ -80,13 +94,19 @@ export async function measureHolding(
 }
 
 /** Waits until etcd has no lease any more; answers when that was. */
-async function gone(stage: Stage, namespace: string, everyMs: number, { stop }: Progress): Promise<number> {
+async function gone(
+  stage: Stage,
+  namespace: string,
+  everyMs: number,
+  { stop }: Progress,
+): Promise<number> {
   const deadlineMs = performance.now() + EXPIRY_WITHIN_MS;
   for (;;) {
     const left = await countKeys(stage.servers.etcd.url, leasePrefix(namespace));
     const nowMs = performance.now();
     if (left === 0) return nowMs;
-    if (nowMs > deadlineMs) throw new Error(`${left} leases are left after ${EXPIRY_WITHIN_MS / 1_000} s`);
+    if (nowMs > deadlineMs)
+      throw new Error(`${left} leases are left after ${EXPIRY_WITHIN_MS / 1_000} s`);
     goOn(stop);
     await new Promise((resolve) => setTimeout(resolve, everyMs));
   }

@@ -3,14 +3,18 @@ import { Histogram } from './histogram.ts';
 
 /** What came of asking at a steady rate. */
 export interface OpenLoopResult extends LoopResult {
-  /** How many were due and could not even be asked in time, since every agent was waiting for an answer. */
+  /**
+   * How many were due and could not even be asked in time, since every agent was waiting for an
+   * answer.
+   */
   behind: number;
 }
 
 /**
- * An open loop: operations are due at a steady rate, whether or not the ones before have ended. Latency counts from when
- * an operation was due, so that one which had to wait for a slow one is as late as its asker found it
- * (Tene's "coordinated omission"). What was due in the end and never asked counts as late as it was then.
+ * An open loop: operations are due at a steady rate, whether or not the ones before have ended.
+ * Latency counts from when an operation was due, so that one which had to wait for a slow one is as
+ * late as its asker found it (Tene's "coordinated omission"). What was due in the end and never
+ * asked counts as late as it was then.
  *
  * @param agents how many operations may be under way at once, at most
  */
@@ -62,5 +66,12 @@ export async function openLoop(
   for (let index = asked; index < total; index += 1) latencies.record(endMs - dueMs(index));
   await Promise.all(underWay);
   const behind = total - asked;
-  return { operations, elapsedMs: durationMs, latencies: latencies.data(), wrong, firstWrong, behind };
+  return {
+    operations,
+    elapsedMs: durationMs,
+    latencies: latencies.data(),
+    wrong,
+    firstWrong,
+    behind,
+  };
 }

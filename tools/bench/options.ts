@@ -37,7 +37,9 @@ export type Sizes = Pick<BenchOptions, 'agents' | 'durationMs' | 'trials' | 'hel
 
 const AGENTS = [1, 8, 32, 128, 512];
 
-/** About a quarter of an hour, about five minutes, and the sizes that the goals name: about an hour. */
+/**
+ * About a quarter of an hour, about five minutes, and the sizes that the goals name: about an hour.
+ */
 export const SIZES: Readonly<Record<'usual' | 'quick' | 'full', Sizes>> = {
   usual: { agents: AGENTS, durationMs: 6_000, trials: 10, held: 100_000, rows: 1_000_000 },
   quick: { agents: [1, 32, 128], durationMs: 2_000, trials: 2, held: 10_000, rows: 100_000 },
@@ -62,7 +64,8 @@ export const MAX_AGENTS = 1_000;
 /**
  * Reads numbers of agents: `1,8,32`.
  *
- * @returns ascending and once each; undefined when one is no whole number from 1 to {@link MAX_AGENTS}
+ * @returns ascending and once each; undefined when one is no whole number from 1 to {@link
+ *   MAX_AGENTS}
  */
 export function readAgents(text: string): readonly number[] | undefined {
   const words = text.split(',').map((word) => word.trim());

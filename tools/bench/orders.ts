@@ -1,6 +1,7 @@
 /*
- * Both ends of a bench's child process: the child reads an order over Node's channel, answers it, and takes the next.
- * A channel instead of pipes, because its end is the child's end: whatever this process dies of, nothing goes on.
+ * Both ends of a bench's child process: the child reads an order over Node's channel, answers it,
+ * and takes the next. A channel instead of pipes, because its end is the child's end: whatever this
+ * process dies of, nothing goes on.
  */
 
 /** What a child answers: the result, or why there is none. */

@@ -12,7 +12,8 @@ export interface BenchPorts {
   /** The same for {@link LeaseOrders}. */
   leasesArgv: readonly string[];
   /**
-   * Fills an empty log with instances that stand in the middle of their runbook: rows, receipts and projection.
+   * Fills an empty log with instances that stand in the middle of their runbook: rows, receipts and
+   * projection.
    *
    * @param told hears how many rows are there
    */
@@ -64,7 +65,10 @@ export type LeaseOrders = {
 
 /** What the baselines' process does when it is told to. */
 export type BaselineOrders = {
-  /** From here on every advance of these instances in this namespace is answered after the floor's two commits. */
+  /**
+   * From here on every advance of these instances in this namespace is answered after the floor's
+   * two commits.
+   */
   answer(given: {
     url: string;
     target: LoadTarget;

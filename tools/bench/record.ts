@@ -17,7 +17,10 @@ export interface BenchRecord {
   command: string;
   /** Whether all that was asked for was measured. */
   ended: 'complete' | 'broken_off' | 'failed';
-  /** What could not be measured, since an operation ended otherwise than it should have, or a process did. */
+  /**
+   * What could not be measured, since an operation ended otherwise than it should have, or a
+   * process did.
+   */
   failures: { scenario: string; why: string }[];
   machine: { cpu: string; cpus: number; platform: string };
   versions: Record<'leasehold' | 'node' | 'etcd' | 'nats' | 'postgres', string>;

@@ -13,7 +13,10 @@ const PEAK_AGENTS = 128;
 const WARM_UP_MS = 1_000;
 const MANY = 8;
 
-/** How many serve, and whether they are asked as the client for agents does it or by broadcasts only. */
+/**
+ * How many serve, and whether they are asked as the client for agents does it or by broadcasts
+ * only.
+ */
 interface Way {
   subject: string;
   words: string;
@@ -22,7 +25,12 @@ interface Way {
 }
 
 const ONE: Way = { subject: 'one_replica', words: 'one replica', count: 1, broadcastOnly: false };
-const EIGHT: Way = { subject: 'eight_replicas', words: 'eight replicas', count: MANY, broadcastOnly: false };
+const EIGHT: Way = {
+  subject: 'eight_replicas',
+  words: 'eight replicas',
+  count: MANY,
+  broadcastOnly: false,
+};
 const BROADCASTS: Way = {
   ...EIGHT,
   subject: 'eight_replicas_by_broadcast',
@@ -37,7 +45,10 @@ interface Measured {
   peak: LoopResult[];
 }
 
-/** What replicas cost that are there beside the one that would do, asked as agents ask and by broadcasts only. */
+/**
+ * What replicas cost that are there beside the one that would do, asked as agents ask and by
+ * broadcasts only.
+ */
 export async function measureReplicas(
   stage: Stage,
   { durationMs }: BenchOptions,
@@ -87,7 +98,8 @@ async function prepare(
     progress.note(`starting ${count - running} more`);
     await crew.start(count - running);
   } else if (running > count) await crew.stopAllBut(count);
-  // Replicas that have just been started run code that is not compiled yet, and there is no more to run in with for many.
+  // Replicas that have just been started run code that is not compiled yet, and there is no more to
+  // run in with for many.
   progress.note(`${words}, running in`);
   const runIn = { ...point, prefix: `${point.prefix}-run-in`, agents: RUN_IN_AGENTS, leadInMs: 0 };
   const shares = running < count ? count : 1;
@@ -95,7 +107,10 @@ async function prepare(
 }
 
 function steadyFigure(subject: string, steady: readonly SteadyResult[]): Figure {
-  const figure = loadFigure({ part: 'replicas', subject, at: { requestsPerS: REQUESTS_PER_S } }, steady);
+  const figure = loadFigure(
+    { part: 'replicas', subject, at: { requestsPerS: REQUESTS_PER_S } },
+    steady,
+  );
   const requests = steady.reduce((sum, { operations }) => sum + operations, 0);
   const per = (of: (result: SteadyResult) => number): number =>
     steady.reduce((sum, result) => sum + of(result), 0) / requests;

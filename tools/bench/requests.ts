@@ -16,9 +16,10 @@ const AGENT_ID = 'bench';
 const STARTS_AT_ONCE = 64;
 
 /**
- * Requests straight over the bus. Like the client for agents they ask the replica first that was last heard to hold the
- * instance. That client would do more for each (find lost answers, ask again), which costs the machine that is being
- * measured; here an answer that does not come is an error.
+ * Requests straight over the bus. Like the client for agents they ask the replica first that was
+ * last heard to hold the instance. That client would do more for each (find lost answers, ask
+ * again), which costs the machine that is being measured; here an answer that does not come is an
+ * error.
  */
 export class Requests {
   readonly #buses: readonly Bus[];
@@ -87,8 +88,16 @@ export class Requests {
 
   /** @throws Error unless the instance is there */
   async status(instanceId: string): Promise<void> {
-    const reply = await this.#bus(0).request(this.#subjects.status(instanceId), {}, ANSWER_WITHIN_MS);
-    if (reply.kind === 'reply' && (reply.body as { instanceId?: unknown }).instanceId === instanceId) return;
+    const reply = await this.#bus(0).request(
+      this.#subjects.status(instanceId),
+      {},
+      ANSWER_WITHIN_MS,
+    );
+    if (
+      reply.kind === 'reply' &&
+      (reply.body as { instanceId?: unknown }).instanceId === instanceId
+    )
+      return;
     throw new Error(`status of ${instanceId}: ${told(reply)}`);
   }
 
@@ -103,8 +112,14 @@ export class Requests {
   }
 }
 
-/** Does something with each item, some at once. Rejects with the first failure, when the others have ended. */
-export async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+/**
+ * Does something with each item, some at once. Rejects with the first failure, when the others have
+ * ended.
+ */
+export async function inParallel<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   let next = 0;
   const takeTurns = async (): Promise<void> => {
     for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);

@@ -26,8 +26,9 @@ export class NoStack extends Error {
 }
 
 /**
- * One run: brings a stack up, measures scenario after scenario, and sets the figures against the floor. What goes wrong in
- * the measuring is in the record: the figures until then are still worth something.
+ * One run: brings a stack up, measures scenario after scenario, and sets the figures against the
+ * floor. What goes wrong in the measuring is in the record: the figures until then are still worth
+ * something.
  *
  * @throws NoStack
  */
@@ -46,9 +47,11 @@ export async function runBench(options: BenchOptions, hooks: BenchHooks): Promis
     },
     stop,
   };
-  const stage = await Stage.set(options, ports, (text) => progress.note(text)).catch((cause: unknown) => {
-    throw new NoStack(errorText(cause), { cause });
-  });
+  const stage = await Stage.set(options, ports, (text) => progress.note(text)).catch(
+    (cause: unknown) => {
+      throw new NoStack(errorText(cause), { cause });
+    },
+  );
   // Whatever is under way ends with its processes.
   const breakOff = (): void => void stage.stop();
   stop.addEventListener('abort', breakOff, { once: true });

@@ -11,7 +11,11 @@ function steps(runbookId: string, cells: number): BenchRunbook {
     id: `c${index + 1}`,
     exec: { handler: 'nothing' },
   }));
-  return { runbookId, cells, document: { runbook: runbookId, version: 1, inputs: [], cells: list } };
+  return {
+    runbookId,
+    cells,
+    document: { runbook: runbookId, version: 1, inputs: [], cells: list },
+  };
 }
 
 /** For instances that are held already: long enough that an agent seldom needs another. */

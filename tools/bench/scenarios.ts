@@ -20,7 +20,12 @@ export interface BenchScenario {
 const ALL: readonly (BenchScenario & { wanted: readonly Scenario[] | 'always' })[] = [
   // The floor is what every other figure is a ratio to.
   { name: 'load', text: 'throughput and latency, against the floor', wanted: 'always', run: sweep },
-  { name: 'acquisition', text: 'acquiring leases', wanted: ['acquisition'], run: measureAcquisition },
+  {
+    name: 'acquisition',
+    text: 'acquiring leases',
+    wanted: ['acquisition'],
+    run: measureAcquisition,
+  },
   { name: 'memory', text: 'holding many instances', wanted: ['memory'], run: measureHolding },
   { name: 'failover', text: 'failover by fault', wanted: ['failover'], run: measureFailover },
   { name: 'rows', text: 'a log with many rows', wanted: ['rows'], run: measureRows },
@@ -30,5 +35,7 @@ const ALL: readonly (BenchScenario & { wanted: readonly Scenario[] | 'always' })
 
 /** The scenarios that were asked for, in the order in which they run. */
 export function scenariosOf({ scenarios }: BenchOptions): readonly BenchScenario[] {
-  return ALL.filter(({ wanted }) => wanted === 'always' || wanted.some((name) => scenarios.includes(name)));
+  return ALL.filter(
+    ({ wanted }) => wanted === 'always' || wanted.some((name) => scenarios.includes(name)),
+  );
 }

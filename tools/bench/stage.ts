@@ -19,7 +19,10 @@ const OTHER_CONNECTIONS = 150;
 /** As in production. */
 export const USUAL_TTL_S = 5;
 
-/** What a run measures on: servers and children of its own, and replicas as a scenario asks for them. */
+/**
+ * What a run measures on: servers and children of its own, and replicas as a scenario asks for
+ * them.
+ */
 export class Stage {
   readonly servers: BenchServers;
   readonly load: Worker<LoadOrders>;
@@ -47,8 +50,15 @@ export class Stage {
     this.baselines = this.worker<BaselineOrders>('baselines', ports.baselinesArgv);
   }
 
-  /** Brings the servers up. @throws what kept them from starting; what had been started is stopped before */
-  static async set(options: BenchOptions, ports: BenchPorts, say: (text: string) => void): Promise<Stage> {
+  /**
+   * Brings the servers up. @throws what kept them from starting; what had been started is stopped
+   * before
+   */
+  static async set(
+    options: BenchOptions,
+    ports: BenchPorts,
+    say: (text: string) => void,
+  ): Promise<Stage> {
     mkdirSync(join(options.dir, 'logs'), { recursive: true });
     const workspace = await openWorkspace();
     const maxConnections = Math.max(...options.agents) + OTHER_CONNECTIONS;
@@ -73,7 +83,10 @@ export class Stage {
    * @param leaseTtlS default: 5, as in production
    */
   async crew(namespace: string, leaseTtlS = USUAL_TTL_S): Promise<Crew> {
-    const superuserUrl = await createDatabase(this.servers.postgres.url, namespace.replaceAll('-', '_'));
+    const superuserUrl = await createDatabase(
+      this.servers.postgres.url,
+      namespace.replaceAll('-', '_'),
+    );
     const databaseUrl = await this.ports.migrate(superuserUrl, namespace);
     const documents = BENCH_RUNBOOKS.map(({ document }) => document);
     await this.ports.pushRunbooks(databaseUrl, namespace, documents);
@@ -93,7 +106,11 @@ export class Stage {
   }
 
   /** A process with a coordinator of its own. */
-  async leases(replicaId: string, namespace: string, maxHoldings: number): Promise<Worker<LeaseOrders>> {
+  async leases(
+    replicaId: string,
+    namespace: string,
+    maxHoldings: number,
+  ): Promise<Worker<LeaseOrders>> {
     const worker = this.worker<LeaseOrders>('leases', this.ports.leasesArgv);
     const etcdUrl = this.servers.etcd.url;
     await worker.ask('open', { etcdUrl, namespace, replicaId, ttlS: USUAL_TTL_S, maxHoldings });

@@ -17,13 +17,17 @@ export interface Stock {
 }
 
 /** How many operations to prepare for, from the rate that was seen. */
-export function operationsFor(seen: { operations: number; elapsedMs: number }, durationMs: number): number {
+export function operationsFor(
+  seen: { operations: number; elapsedMs: number },
+  durationMs: number,
+): number {
   return Math.ceil((seen.operations / Math.max(1, seen.elapsedMs)) * durationMs * RESERVE);
 }
 
 /**
- * Instances of one cell, each used once. Starting them is preparation; what their one advance costs is everything else:
- * finding out who acts, the lease, the log, the intent, the effect, the outcome and the receipt.
+ * Instances of one cell, each used once. Starting them is preparation; what their one advance costs
+ * is everything else: finding out who acts, the lease, the log, the intent, the effect, the outcome
+ * and the receipt.
  */
 export class FreshStock implements Stock {
   readonly #requests: Requests;
@@ -61,8 +65,9 @@ interface HeldInstance {
 }
 
 /**
- * Instances of many cells, one for each agent at a time. The first advance is preparation: after it the lease is held and
- * the log is read. The last cell is left, so that all measured advances do the same.
+ * Instances of many cells, one for each agent at a time. The first advance is preparation: after it
+ * the lease is held and the log is read. The last cell is left, so that all measured advances do
+ * the same.
  */
 export class HeldStock implements Stock {
   readonly #requests: Requests;

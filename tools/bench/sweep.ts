@@ -19,14 +19,20 @@ const ROUTED_NAMESPACE = 'bench-routed';
 /** Longer than an operation takes with the most agents, on any machine that is worth measuring. */
 export const LEAD_IN_MS = 500;
 
-/** Which subjects a choice of scenarios asks for, in the order in which they are measured; the floor always. */
+/**
+ * Which subjects a choice of scenarios asks for, in the order in which they are measured; the floor
+ * always.
+ */
 export function subjectsOf(scenarios: readonly Scenario[]): Subject[] {
   const more: [Scenario, Subject[]][] = [
     ['throughput', ['held']],
     ['fresh', ['fresh']],
     ['baselines', ['advisory_lock', 'reservation', 'routed_floor']],
   ];
-  return [FLOOR, ...more.flatMap(([scenario, subjects]) => (scenarios.includes(scenario) ? subjects : []))];
+  return [
+    FLOOR,
+    ...more.flatMap(([scenario, subjects]) => (scenarios.includes(scenario) ? subjects : [])),
+  ];
 }
 
 interface Point {
@@ -35,21 +41,30 @@ interface Point {
 }
 
 /**
- * The order of measuring: through all points, then back again, half of the time each way. So whatever the machine does
- * meanwhile, the floor and what is compared with it are measured within the same seconds, in both orders.
+ * The order of measuring: through all points, then back again, half of the time each way. So
+ * whatever the machine does meanwhile, the floor and what is compared with it are measured within
+ * the same seconds, in both orders.
  */
 export function thereAndBack(subjects: readonly Subject[], agents: readonly number[]): Point[] {
-  const there = agents.flatMap((count) => subjects.map((subject): Point => ({ subject, agents: count })));
+  const there = agents.flatMap((count) =>
+    subjects.map((subject): Point => ({ subject, agents: count })),
+  );
   return [...there, ...there.toReversed()];
 }
 
 /** Throughput and latency of the product and the baselines at every number of agents. */
-export async function sweep(stage: Stage, options: BenchOptions, progress: Progress): Promise<void> {
+export async function sweep(
+  stage: Stage,
+  options: BenchOptions,
+  progress: Progress,
+): Promise<void> {
   const subjects = subjectsOf(options.scenarios);
   const ofProduct = subjects.some((subject) => subject === 'held' || subject === 'fresh');
   const crew = ofProduct ? await stage.crew('bench') : undefined;
   if (crew !== undefined) {
-    progress.note(`starting ${options.replicas} ${options.replicas === 1 ? 'replica' : 'replicas'}`);
+    progress.note(
+      `starting ${options.replicas} ${options.replicas === 1 ? 'replica' : 'replicas'}`,
+    );
     await crew.start(options.replicas);
     await stage.aimAt(crew);
   }
@@ -78,7 +93,8 @@ async function measureAll(
     };
     return sound(`${labelOf(subject)} at ${agents} agents`, await ask(stage, subject, point));
   };
-  // Processes that have just been started run code that is not compiled yet; what is measured then is thrown away.
+  // Processes that have just been started run code that is not compiled yet; what is measured then
+  // is thrown away.
   for (const subject of subjects) {
     progress.note(`running in: ${labelOf(subject)}`);
     await measure({ subject, agents: RUN_IN_AGENTS }, 'in', options.durationMs);
@@ -107,7 +123,11 @@ function ask(stage: Stage, subject: Subject, point: LoadPoint): Promise<LoopResu
 /** The load asks, the baselines' process answers. */
 async function askRouted(stage: Stage, point: LoadPoint): Promise<LoopResult> {
   const { agents, prefix } = point;
-  const target = { natsUrls: [stage.servers.nats.url], namespace: ROUTED_NAMESPACE, broadcastOnly: true };
+  const target = {
+    natsUrls: [stage.servers.nats.url],
+    namespace: ROUTED_NAMESPACE,
+    broadcastOnly: true,
+  };
   await stage.baselines.ask('answer', { url: stage.baselinesUrl, target, agents, prefix });
   try {
     return await stage.load.ask('routed', { ...point, target });

@@ -41,14 +41,18 @@ export function figureTables(figures: readonly JudgedFigure[]): FigureTable[] {
     const own = figures.filter((figure) => figure.part === part);
     if (own.length === 0) return [];
     return [
-      UNLIKE.includes(part) ? tallTable(part, own) : wideTable(part, part === 'load' ? byAgents(own) : own),
+      UNLIKE.includes(part)
+        ? tallTable(part, own)
+        : wideTable(part, part === 'load' ? byAgents(own) : own),
     ];
   });
 }
 
 function byAgents(figures: readonly JudgedFigure[]): JudgedFigure[] {
   const place = ({ subject }: JudgedFigure): number => LOAD_SUBJECTS.indexOf(subject);
-  return [...figures].sort((a, b) => (a.at['agents'] ?? 0) - (b.at['agents'] ?? 0) || place(a) - place(b));
+  return [...figures].sort(
+    (a, b) => (a.at['agents'] ?? 0) - (b.at['agents'] ?? 0) || place(a) - place(b),
+  );
 }
 
 /** Figures that have little in common: a line for each value. */
@@ -79,7 +83,9 @@ function tallTable(part: Part, figures: readonly JudgedFigure[]): FigureTable {
 /** Figures of the same values: a line each. */
 function wideTable(part: Part, figures: readonly JudgedFigure[]): FigureTable {
   const circumstances = keysOf(figures.map(({ at }) => at));
-  const values = keysOf(figures.map((figure) => figure.values)).filter((name) => !UNSHOWN.includes(name));
+  const values = keysOf(figures.map((figure) => figure.values)).filter(
+    (name) => !UNSHOWN.includes(name),
+  );
   const columns = values.flatMap((value) => {
     const found = keysOf(figures.map(({ ratios }) => ratios[value] ?? {}));
     const compared = RATIO_ORDER.filter((to) => found.includes(to));
@@ -99,7 +105,9 @@ function wideTable(part: Part, figures: readonly JudgedFigure[]): FigureTable {
       ...circumstances.map((name) => optional(figure.at[name])),
       subjectWords(figure),
       ...columns.map(({ value, to }) =>
-        to === undefined ? optional(figure.values[value]) : optionalRatio(figure.ratios[value]?.[to]),
+        to === undefined
+          ? optional(figure.values[value])
+          : optionalRatio(figure.ratios[value]?.[to]),
       ),
       ...(goals ? [goalWords(figure.goals)] : []),
     ]),

@@ -31,7 +31,10 @@ export interface ArenaOptions {
   say: (text: string) => void;
 }
 
-/** A run's own stack: servers, replicas behind proxies, and the witness, all of them processes on loopback. */
+/**
+ * A run's own stack: servers, replicas behind proxies, and the witness, all of them processes on
+ * loopback.
+ */
 export class Arena {
   readonly servers: ChaosServers;
   readonly slots: readonly ReplicaSlot[];
@@ -52,7 +55,10 @@ export class Arena {
     this.databaseUrl = parts.databaseUrl;
   }
 
-  /** Brings everything up. @throws what kept it from starting; what had been started is stopped before */
+  /**
+   * Brings everything up. @throws what kept it from starting; what had been started is stopped
+   * before
+   */
   static async start(options: ArenaOptions): Promise<Arena> {
     const { namespace, dir, env, ports, say, replicas } = options;
     const logs = join(dir, 'replicas');
@@ -97,7 +103,10 @@ export class Arena {
     }
   }
 
-  /** Every fault ends: connections heal, the frozen wake, clocks are right, whoever is down is started. */
+  /**
+   * Every fault ends: connections heal, the frozen wake, clocks are right, whoever is down is
+   * started.
+   */
   async heal(): Promise<void> {
     await Promise.all(
       this.slots.map(async (slot) => {
@@ -135,7 +144,9 @@ async function closeSlots(slots: readonly ReplicaSlot[], gently: boolean): Promi
 /** A replica's environment: nothing of ours that would make it another program. */
 function replicaEnv({ namespace, leaseTtlS, env }: ArenaOptions): NodeJS.ProcessEnv {
   const kept = Object.fromEntries(
-    Object.entries(env).filter(([name]) => !name.startsWith('LEASEHOLD_') && name !== 'NODE_OPTIONS'),
+    Object.entries(env).filter(
+      ([name]) => !name.startsWith('LEASEHOLD_') && name !== 'NODE_OPTIONS',
+    ),
   );
   return {
     ...kept,

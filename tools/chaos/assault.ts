@@ -63,7 +63,10 @@ export class Assault {
     const isOver = new Promise<void>((resolve) => {
       over = resolve;
     });
-    const record = faultRecord(fault, aim, { fromMs: this.#nowMs(), toMs: this.#nowMs() + fault.durationMs });
+    const record = faultRecord(fault, aim, {
+      fromMs: this.#nowMs(),
+      toMs: this.#nowMs() + fault.durationMs,
+    });
     const struck = (): void => {
       record.fromMs = this.#nowMs();
       this.active.set(fault.id, `${fault.kind} ${aim.target}`);

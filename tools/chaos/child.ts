@@ -63,7 +63,9 @@ export class Child<Ready> {
       if (typeof first === 'string') return JSON.parse(first) as Ready;
       const how = first.signal ?? `exit code ${first.code ?? 'none'}`;
       const end = tailOf(readFileSync(spec.logFile, 'utf8'));
-      throw new Error(`${spec.name} ended before it was ready: ${how}; the end of its log:\n${end}`);
+      throw new Error(
+        `${spec.name} ended before it was ready: ${how}; the end of its log:\n${end}`,
+      );
     });
     this.ready.catch(() => undefined);
   }

@@ -2,8 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 
 /*
- * The command of the workload's command cells: tells the witness, writes what it answered as its output, exits 0.
- * What cannot be told is a crash of its own by a signal, which is what it is: nobody knows whether it was heard.
+ * The command of the workload's command cells: tells the witness, writes what it answered as its
+ * output, exits 0. What cannot be told is a crash of its own by a signal, which is what it is:
+ * nobody knows whether it was heard.
  */
 
 const { env } = process;

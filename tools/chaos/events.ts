@@ -13,7 +13,10 @@ export type ChaosEvent =
   | { kind: 'check'; check: CheckResult };
 
 /** What can be counted while it goes on. */
-export interface Tally extends Pick<Counts, 'requests' | 'acknowledged' | 'unanswered' | 'decisions'> {
+export interface Tally extends Pick<
+  Counts,
+  'requests' | 'acknowledged' | 'unanswered' | 'decisions'
+> {
   faults: number;
   skipped: number;
   instances: number;

@@ -38,8 +38,9 @@ const LONGEST_DEMAND_MS = 30_000;
 const REUSED_UNTIL = 20;
 
 /**
- * Measures how long instances go unserved because of an isolated fault: before it strikes, some are put into the
- * victim's hands, idle or with an attempt open; from then on each is asked for without a break.
+ * Measures how long instances go unserved because of an isolated fault: before it strikes, some are
+ * put into the victim's hands, idle or with an attempt open; from then on each is asked for without
+ * a break.
  */
 export class FailoverMeter {
   readonly #workload: Workload;
@@ -82,7 +83,10 @@ export class FailoverMeter {
     return [...idle, ...open];
   }
 
-  /** Asks for the stakes from the moment that the fault struck until `until` resolves or each was served. */
+  /**
+   * Asks for the stakes from the moment that the fault struck until `until` resolves or each was
+   * served.
+   */
   async measure(
     stakes: readonly Stake[],
     fault: { id: number; kind: string },
@@ -94,9 +98,16 @@ export class FailoverMeter {
     const done = until.then(() => (over = true));
     await Promise.all(
       stakes.map(async (stake) => {
-        const pending: Pending = { stake, faultId: fault.id, kind: fault.kind, struckAt, victimless };
+        const pending: Pending = {
+          stake,
+          faultId: fault.id,
+          kind: fault.kind,
+          struckAt,
+          victimless,
+        };
         this.#pending.push(pending);
-        // Without a victim nobody takes over: it is asked for until it is served, beyond the end of the fault.
+        // Without a victim nobody takes over: it is asked for until it is served, beyond the end of
+        // the fault.
         if (!stake.attemptOpen) await this.#demand(pending, () => over && !victimless);
       }),
     );
@@ -105,10 +116,13 @@ export class FailoverMeter {
 
   /** What the log says of the failovers of one instance. */
   failoversOf({ evidence, receiptTimes }: LogEvidence): Failover[] {
-    const own = this.#pending.filter(({ stake }) => stake.instance.instanceId === evidence.instanceId);
+    const own = this.#pending.filter(
+      ({ stake }) => stake.instance.instanceId === evidence.instanceId,
+    );
     return own.flatMap(({ stake, faultId, kind, struckAt, victimless, servedMs }) => {
       const attemptOpen = wasOpen(evidence.rows, stake.fencingToken, struckAt);
-      // Nobody asks for one whose attempt was to be open: if it was not, there is nothing to measure.
+      // Nobody asks for one whose attempt was to be open: if it was not, there is nothing to
+      // measure.
       if (stake.attemptOpen && !attemptOpen) return [];
       const bound = faultKind(kind).bound(this.#ttlMs);
       const common = { faultId, kind, instanceId: evidence.instanceId, attemptOpen };
@@ -117,7 +131,9 @@ export class FailoverMeter {
       const boundMs = attemptOpen ? bound.open : bound.idle;
       const later = (fencingToken: number): boolean => fencingToken > stake.fencingToken;
       const times = [
-        ...evidence.rows.filter((row) => later(row.fencingToken)).map(({ recordedAt }) => recordedAt),
+        ...evidence.rows
+          .filter((row) => later(row.fencingToken))
+          .map(({ recordedAt }) => recordedAt),
         ...receiptTimes.filter((_, index) =>
           later(evidence.receipts[index]?.receipt.holder?.fencingToken ?? 0),
         ),
@@ -136,7 +152,9 @@ export class FailoverMeter {
     const startedAt = performance.now();
     while (!isOver() && !instance.ended && performance.now() - startedAt < LONGEST_DEMAND_MS) {
       const request = { requestId: this.#workload.name('f'), maxCells: 1, wait: true };
-      const receipt = await this.#workload.advance(this.#agent, instance, request, { timeoutMs: 10_000 });
+      const receipt = await this.#workload.advance(this.#agent, instance, request, {
+        timeoutMs: 10_000,
+      });
       const served = receipt.outcome === 'advanced' || receipt.outcome === 'completed';
       if (served && victimless) {
         pending.servedMs = Math.round(performance.now() - startedAt);
@@ -150,7 +168,10 @@ export class FailoverMeter {
     if (victimless && !instance.ended) pending.servedMs = Math.round(performance.now() - startedAt);
   }
 
-  /** Instances of a runbook that the victim holds: advanced by one cell, they lie in somebody's hands. */
+  /**
+   * Instances of a runbook that the victim holds: advanced by one cell, they lie in somebody's
+   * hands.
+   */
   async #stakes(victim: string | undefined, runbookId: string, wanted: number): Promise<Stake[]> {
     const stakes: Stake[] = [];
     const deadline = performance.now() + TOUCH_TIMEOUT_MS;
@@ -172,7 +193,11 @@ export class FailoverMeter {
       if (stakes.length < wanted)
         stakes.push({ instance, attemptOpen: false, fencingToken: holder.fencingToken });
     };
-    for (let tries = 0; tries < TRIES && stakes.length < wanted && performance.now() < deadline; tries += 4) {
+    for (
+      let tries = 0;
+      tries < TRIES && stakes.length < wanted && performance.now() < deadline;
+      tries += 4
+    ) {
       await Promise.all(Array.from({ length: 4 }, touch));
     }
     return stakes;
@@ -192,8 +217,13 @@ function cellsUsed(nextCellId: string | undefined): number {
   return Number(nextCellId?.replace('step', '') ?? 0);
 }
 
-/** Whether an attempt of that term was open at that moment; the log knows better than whoever asked for it. */
+/**
+ * Whether an attempt of that term was open at that moment; the log knows better than whoever asked
+ * for it.
+ */
 function wasOpen(rows: readonly Row[], fencingToken: number, atMs: number): boolean {
-  const before = rows.filter((row) => row.fencingToken <= fencingToken && Date.parse(row.recordedAt) <= atMs);
+  const before = rows.filter(
+    (row) => row.fencingToken <= fencingToken && Date.parse(row.recordedAt) <= atMs,
+  );
   return before.at(-1)?.kind === 'started';
 }

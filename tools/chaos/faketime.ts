@@ -4,7 +4,9 @@ import { join } from 'node:path';
 /** Folders where distributions put the library. */
 const FOLDERS = ['/usr/lib', '/usr/lib64', '/usr/local/lib', '/opt/homebrew/lib'];
 
-/** The libfaketime of this machine; undefined when there is none, or it cannot be preloaded here. */
+/**
+ * The libfaketime of this machine; undefined when there is none, or it cannot be preloaded here.
+ */
 export function findFaketime(): string | undefined {
   if (process.platform !== 'linux') return undefined;
   for (const folder of FOLDERS) {

@@ -12,11 +12,22 @@ export type LinkedServer = (typeof LINKED_SERVERS)[number];
 export type Silence = 'both' | 'to_server' | 'to_client';
 
 /** Names by which several kinds are chosen together in `--faults`. */
-export const FAULT_GROUPS = ['process', 'network', 'etcd', 'nats', 'postgres', 'clock', 'site'] as const;
+export const FAULT_GROUPS = [
+  'process',
+  'network',
+  'etcd',
+  'nats',
+  'postgres',
+  'clock',
+  'site',
+] as const;
 /** See {@link FAULT_GROUPS}. */
 export type FaultGroup = (typeof FAULT_GROUPS)[number];
 
-/** One kind of fault: what it strikes, how often it is drawn, how long it lasts and what is promised about it. */
+/**
+ * One kind of fault: what it strikes, how often it is drawn, how long it lasts and what is promised
+ * about it.
+ */
 export interface FaultKind {
   kind: string;
   group: FaultGroup;
@@ -29,7 +40,10 @@ export interface FaultKind {
   durationMs: (random: Random, ttlMs: number) => number;
   /** The same where faults come one by one: long enough for a failover to be seen. */
   isolatedMs: (random: Random, ttlMs: number) => number;
-  /** Until an instance is served under a later term; null where nothing is promised. See the design's table. */
+  /**
+   * Until an instance is served under a later term; null where nothing is promised. See the
+   * design's table.
+   */
   bound: (ttlMs: number) => { idle: number | null; open: number | null };
 }
 
@@ -44,7 +58,10 @@ const pastTtl =
     ttlMs + random.int(minMs, maxMs);
 const nothing = () => ({ idle: null, open: null });
 const expiry = (ttlMs: number) => ({ idle: ttlMs + 1_000, open: ttlMs + 1_000 });
-/** Nobody answers for the holder, so an idle instance is taken over at once; an open attempt must be waited for. */
+/**
+ * Nobody answers for the holder, so an idle instance is taken over at once; an open attempt must be
+ * waited for.
+ */
 const suspected = (ttlMs: number) => ({ idle: 500, open: ttlMs + 1_000 });
 
 const LINK_BOUNDS: Record<LinkedServer, FaultKind['bound']> = {
@@ -72,14 +89,29 @@ function short(): Pick<FaultKind, 'durationMs' | 'isolatedMs'> {
 /** A server that goes away for a moment. */
 function outage(kind: string, target: 'nats' | 'postgres', weight: number): FaultKind {
   const lasts = between(200, 2_000);
-  return { kind, group: target, target, weight, durationMs: lasts, isolatedMs: lasts, bound: nothing };
+  return {
+    kind,
+    group: target,
+    target,
+    weight,
+    durationMs: lasts,
+    isolatedMs: lasts,
+    bound: nothing,
+  };
 }
 
 const REPLICA_DOWN = { durationMs: between(300, 2_500), isolatedMs: pastTtl(1_500, 2_000) };
 
 /** Every kind of fault. */
 export const FAULT_KINDS: readonly FaultKind[] = [
-  { kind: 'sigkill', group: 'process', target: 'replica', weight: 12, ...REPLICA_DOWN, bound: suspected },
+  {
+    kind: 'sigkill',
+    group: 'process',
+    target: 'replica',
+    weight: 12,
+    ...REPLICA_DOWN,
+    bound: suspected,
+  },
   {
     kind: 'sigterm',
     group: 'process',
@@ -97,7 +129,14 @@ export const FAULT_KINDS: readonly FaultKind[] = [
     isolatedMs: pastTtl(1_500, 2_500),
     bound: expiry,
   },
-  { kind: 'rolling_restart', group: 'process', target: 'all', weight: 1, ...short(), bound: nothing },
+  {
+    kind: 'rolling_restart',
+    group: 'process',
+    target: 'all',
+    weight: 1,
+    ...short(),
+    bound: nothing,
+  },
   ...LINKED_SERVERS.flatMap(linkKinds),
   {
     kind: 'etcd_member_killed',

@@ -2,7 +2,8 @@ import type { Handler, HandlerCall } from '../../src/runbook/handler.ts';
 import type { Json } from '../../src/json.ts';
 
 /*
- * The handlers of the workload, for LEASEHOLD_HANDLERS of the run's replicas. They do nothing but tell the witness.
+ * The handlers of the workload, for LEASEHOLD_HANDLERS of the run's replicas. They do nothing but
+ * tell the witness.
  */
 
 function text(input: Json | undefined): string {

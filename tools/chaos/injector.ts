@@ -14,8 +14,8 @@ export interface Aim {
   /** The replica that it strikes, if it strikes one; its id, where that is known. */
   victim: { readonly replicaId: string | undefined } | undefined;
   /**
-   * Resolves when it is over and what it struck is itself again. `struck` is called the moment that it begins, `ended`
-   * when its cause is gone, and the healing begins.
+   * Resolves when it is over and what it struck is itself again. `struck` is called the moment that
+   * it begins, `ended` when its cause is gone, and the healing begins.
    */
   strike(struck: () => void, ended: () => void): Promise<void>;
 }
@@ -44,8 +44,11 @@ export class Injector {
       case 'link': {
         const slot = this.#slotOf(fault);
         if (slot === undefined) return { skipped: 'no replica was up' };
-        if (fault.kind === 'clock_jump' && !slot.canJump) return { skipped: 'there is no libfaketime here' };
-        return kind.target === 'link' ? this.#onLink(fault, kind, slot) : this.#onReplica(fault, slot);
+        if (fault.kind === 'clock_jump' && !slot.canJump)
+          return { skipped: 'there is no libfaketime here' };
+        return kind.target === 'link'
+          ? this.#onLink(fault, kind, slot)
+          : this.#onReplica(fault, slot);
       }
       case 'etcd':
         return this.#onEtcd(fault);
@@ -141,7 +144,8 @@ export class Injector {
     const { cluster } = this.#arena.servers;
     const { members } = cluster;
     if (fault.kind === 'etcd_down') return this.#outage('etcd', members, 'kill', fault);
-    const member = fault.kind === 'etcd_leader_killed' ? await cluster.leader() : members[fault.member];
+    const member =
+      fault.kind === 'etcd_leader_killed' ? await cluster.leader() : members[fault.member];
     if (member === undefined) return { skipped: 'etcd had no leader' };
     return this.#outage(`etcd-${members.indexOf(member) + 1}`, [member], 'kill', fault);
   }
@@ -151,7 +155,12 @@ export class Injector {
     return this.#outage(name, [this.#arena.servers[name]], how, fault);
   }
 
-  #outage(target: string, servers: readonly Server[], how: 'kill' | 'stop', fault: PlannedFault): Aim {
+  #outage(
+    target: string,
+    servers: readonly Server[],
+    how: 'kill' | 'stop',
+    fault: PlannedFault,
+  ): Aim {
     return {
       target,
       victim: undefined,
@@ -208,6 +217,13 @@ export function faultRecord(
 ): FaultRecord {
   const { id, kind, phase } = fault;
   if ('skipped' in aim)
-    return { id, kind, target: `replica ${fault.replica + 1}`, phase, ...times, skipped: aim.skipped };
+    return {
+      id,
+      kind,
+      target: `replica ${fault.replica + 1}`,
+      phase,
+      ...times,
+      skipped: aim.skipped,
+    };
   return { id, kind, target: aim.target, phase, ...times };
 }

@@ -33,7 +33,9 @@ const KEPT_REQUESTS = 20;
 /** How many instances that have ended are kept for the same. */
 const KEPT_ENDED = 50;
 
-/** All instances of a run: those under way, those left for the settling, and those that have ended. */
+/**
+ * All instances of a run: those under way, those left for the settling, and those that have ended.
+ */
 export class Instances {
   readonly all = new Map<string, WorkInstance>();
   /** Under way. */

@@ -10,7 +10,10 @@ export interface ServerUrls {
   databaseUrl: string;
 }
 
-/** One replica's connections, each through proxies of its own: one for each etcd member, one for NATS, one for Postgres. */
+/**
+ * One replica's connections, each through proxies of its own: one for each etcd member, one for
+ * NATS, one for Postgres.
+ */
 export class Links {
   readonly #proxies: Record<LinkedServer, { url: string; proxy: FaultProxy }[]>;
 
@@ -47,11 +50,15 @@ export class Links {
 
   /** Everything passes again. */
   async heal(): Promise<void> {
-    await Promise.all(LINKED_SERVERS.flatMap((server) => this.to(server).map((proxy) => proxy.heal())));
+    await Promise.all(
+      LINKED_SERVERS.flatMap((server) => this.to(server).map((proxy) => proxy.heal())),
+    );
   }
 
   async close(): Promise<void> {
-    await Promise.all(LINKED_SERVERS.flatMap((server) => this.to(server).map((proxy) => proxy.close())));
+    await Promise.all(
+      LINKED_SERVERS.flatMap((server) => this.to(server).map((proxy) => proxy.close())),
+    );
   }
 
   #urls(server: LinkedServer): string[] {

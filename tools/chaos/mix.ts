@@ -9,9 +9,9 @@ export type Mix = readonly { kind: string; weight: number }[];
 export type ReadMix = { ok: true; mix: Mix } | { ok: false; problem: string };
 
 /**
- * Reads a fault mix: kinds and groups joined by commas, each with a weight of its own after `=` or left out by a `-` in
- * front; `all` stands for every kind. What is taken first is everything that is named, or all of it when only
- * exceptions are.
+ * Reads a fault mix: kinds and groups joined by commas, each with a weight of its own after `=` or
+ * left out by a `-` in front; `all` stands for every kind. What is taken first is everything that
+ * is named, or all of it when only exceptions are.
  *
  * `all`, `process,network`, `all,-clock`, `sigkill=5,sigstop`
  */
@@ -29,17 +29,24 @@ export function readMix(text: string): ReadMix {
     }
     const [, without, name = '', weight] = match;
     const kinds = kindsOf(name);
-    if (kinds.length === 0) return { ok: false, problem: `there is no fault ${name}; ${suggestion(name)}` };
+    if (kinds.length === 0)
+      return { ok: false, problem: `there is no fault ${name}; ${suggestion(name)}` };
     if (without === '-') for (const { kind } of kinds) weights.delete(kind);
     else take(kinds, weight, weights);
   }
   const mix = [...weights].flatMap(([kind, weight]) => (weight > 0 ? [{ kind, weight }] : []));
-  if (mix.length === 0) return { ok: false, problem: 'nothing is left of it; name at least one fault' };
+  if (mix.length === 0)
+    return { ok: false, problem: 'nothing is left of it; name at least one fault' };
   return { ok: true, mix };
 }
 
-function take(kinds: readonly FaultKind[], weight: string | undefined, weights: Map<string, number>): void {
-  for (const kind of kinds) weights.set(kind.kind, weight === undefined ? kind.weight : Number(weight));
+function take(
+  kinds: readonly FaultKind[],
+  weight: string | undefined,
+  weights: Map<string, number>,
+): void {
+  for (const kind of kinds)
+    weights.set(kind.kind, weight === undefined ? kind.weight : Number(weight));
 }
 
 function kindsOf(name: string): readonly FaultKind[] {

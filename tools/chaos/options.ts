@@ -23,8 +23,8 @@ export interface ChaosOptions {
   faketimeLib: string | undefined;
   env: NodeJS.ProcessEnv;
   /**
-   * What Node runs as a replica, in the place of the built command line. No option of the command line leads here: it is
-   * for tests that put a spoilt replica under chaos, to see it caught.
+   * What Node runs as a replica, in the place of the built command line. No option of the command
+   * line leads here: it is for tests that put a spoilt replica under chaos, to see it caught.
    */
   replicaArgv?: readonly string[];
 }
@@ -45,7 +45,14 @@ export function commandOf(options: ChaosOptions): string {
   const duration = durationMs % 1_000 === 0 ? `${durationMs / 1_000}s` : `${durationMs}ms`;
   const words = ['leasehold', 'chaos', '--duration', duration, '--seed', String(seed)];
   if (faults !== 'all') words.push('--faults', faults);
-  words.push('--agents', String(agents), '--instances', String(instances), '--lease-ttl', String(leaseTtlS));
+  words.push(
+    '--agents',
+    String(agents),
+    '--instances',
+    String(instances),
+    '--lease-ttl',
+    String(leaseTtlS),
+  );
   if (attach === undefined) words.push('--replicas', String(replicas));
   else words.push('--attach', ...attach.pids.flatMap((pid) => ['--replica-pid', String(pid)]));
   return words.join(' ');

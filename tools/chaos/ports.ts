@@ -7,11 +7,16 @@ export interface ChaosPorts {
   /** Checks and stores runbooks, as `runbook push` would. */
   pushRunbooks(databaseUrl: string, namespace: string, documents: readonly object[]): Promise<void>;
   /**
-   * Everything that the log knows, one instance after the other, of instances whose id begins with the prefix.
+   * Everything that the log knows, one instance after the other, of instances whose id begins with
+   * the prefix.
    *
    * @param since ISO 8601: nothing of them was recorded before
    */
-  readLog(databaseUrl: string, namespace: string, of: { prefix: string; since: string }): Promise<LogReading>;
+  readLog(
+    databaseUrl: string,
+    namespace: string,
+    of: { prefix: string; since: string },
+  ): Promise<LogReading>;
 }
 
 /** A log that is being read. */
@@ -24,7 +29,10 @@ export interface LogReading {
 /** The log's evidence of one instance, with the times that a timeline needs. */
 export interface LogEvidence {
   evidence: Evidence;
-  /** ISO 8601 times of `evidence.receipts`, `evidence.lateOutcomes` and `evidence.refusals`, in their order. */
+  /**
+   * ISO 8601 times of `evidence.receipts`, `evidence.lateOutcomes` and `evidence.refusals`, in
+   * their order.
+   */
   receiptTimes: readonly string[];
   lateTimes: readonly string[];
   refusalTimes: readonly string[];

@@ -9,7 +9,10 @@ const NAMES = {
 } as const;
 const ACTIVE_SHOWN = 3;
 
-/** What is going on just now, in one line that is shown anew all the time; undefined: nothing changes. */
+/**
+ * What is going on just now, in one line that is shown anew all the time; undefined: nothing
+ * changes.
+ */
 export function liveText(event: ChaosEvent): string | undefined {
   switch (event.kind) {
     case 'note':

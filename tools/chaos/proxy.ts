@@ -11,10 +11,12 @@ export interface Address {
 }
 
 /**
- * A TCP proxy on loopback that can be broken in the ways in which networks break. Unbroken it passes everything on.
+ * A TCP proxy on loopback that can be broken in the ways in which networks break. Unbroken it
+ * passes everything on.
  *
- * - `silence`: nothing passes in a direction (or in both) and nobody is told; what was sent meanwhile arrives when it
- *   heals, as TCP would send it again. New connections are taken and are as silent.
+ * - `silence`: nothing passes in a direction (or in both) and nobody is told; what was sent
+ *   meanwhile arrives when it heals, as TCP would send it again. New connections are taken and are
+ *   as silent.
  * - `reset`: every connection is reset; new ones are served.
  * - `refuse`: every connection is reset, new ones are refused.
  * - `delay`: everything passes, so much later, in order.
@@ -54,7 +56,10 @@ export class FaultProxy {
   }
 
   silence(which: Silence): void {
-    this.#conditions.silent = { to_server: which !== 'to_client', to_client: which !== 'to_server' };
+    this.#conditions.silent = {
+      to_server: which !== 'to_client',
+      to_client: which !== 'to_server',
+    };
     this.#apply();
   }
 
@@ -97,7 +102,9 @@ export class FaultProxy {
   }
 
   async #listen(): Promise<void> {
-    const server = createServer({ pauseOnConnect: true, noDelay: true }, (client) => this.#join(client));
+    const server = createServer({ pauseOnConnect: true, noDelay: true }, (client) =>
+      this.#join(client),
+    );
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen({ port: this.port, host: '127.0.0.1', exclusive: true }, resolve);
@@ -173,7 +180,12 @@ class Flow {
   #lastDueMs = 0;
   #full = false;
 
-  constructor(from: Socket, to: Socket, direction: 'to_server' | 'to_client', conditions: Conditions) {
+  constructor(
+    from: Socket,
+    to: Socket,
+    direction: 'to_server' | 'to_client',
+    conditions: Conditions,
+  ) {
     this.#from = from;
     this.#to = to;
     this.#direction = direction;

@@ -68,15 +68,23 @@ export class Reckoning {
     this.#options = options;
   }
 
-  /** Also writes `witness.jsonl`: the witness's effects with their attempts, as `leasehold audit --witness` reads them. */
+  /**
+   * Also writes `witness.jsonl`: the witness's effects with their attempts, as `leasehold audit
+   * --witness` reads them.
+   */
   async run(): Promise<this> {
     const { stage, workload, ledger, meter, lives, ports, tell, prefix, settled } = this.#options;
     const since = new Date(this.#options.startedAtMs - SLACK_MS).toISOString();
-    const reading = await ports.readLog(stage.databaseUrl, stage.namespace, { prefix: `${prefix}-`, since });
+    const reading = await ports.readLog(stage.databaseUrl, stage.namespace, {
+      prefix: `${prefix}-`,
+      since,
+    });
     this.#postgres = reading.postgresVersion;
     const witnessed = await readWitnessed(stage.witness.file);
     const started = new Set(
-      [...workload.instances.all.values()].filter((one) => one.started).map(({ instanceId }) => instanceId),
+      [...workload.instances.all.values()]
+        .filter((one) => one.started)
+        .map(({ instanceId }) => instanceId),
     );
     const comparison = new Comparison({ witnessed, told: ledger, started, settled });
     const stakes = meter.instanceIds;
@@ -98,7 +106,8 @@ export class Reckoning {
         (iso) => this.#atMs(iso),
       );
       looked += 1;
-      if (looked % PROGRESS_EVERY === 0) tell({ kind: 'checking', instances: looked, of: started.size });
+      if (looked % PROGRESS_EVERY === 0)
+        tell({ kind: 'checking', instances: looked, of: started.size });
     }
     lines.end();
     await once(lines, 'finish');
@@ -107,7 +116,11 @@ export class Reckoning {
     return this;
   }
 
-  of(stuck: number, brokenOff: boolean, own: Pick<ChaosRecord['versions'], 'leasehold' | 'node'>): Reckoned {
+  of(
+    stuck: number,
+    brokenOff: boolean,
+    own: Pick<ChaosRecord['versions'], 'leasehold' | 'node'>,
+  ): Reckoned {
     const { ledger, stage } = this.#options;
     const findings = this.#findings;
     if (findings === undefined) throw new Error('the log was not read');

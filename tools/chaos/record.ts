@@ -1,7 +1,7 @@
 /**
- * What a chaos run leaves behind: everything that the verdict rests on and the report shows. It is written as one JSON
- * file beside the report. Times are milliseconds since the run began, by the chaos command's own monotonic clock,
- * unless a field says otherwise.
+ * What a chaos run leaves behind: everything that the verdict rests on and the report shows. It is
+ * written as one JSON file beside the report. Times are milliseconds since the run began, by the
+ * chaos command's own monotonic clock, unless a field says otherwise.
  */
 export interface ChaosRecord {
   /** Version of this shape. */
@@ -46,7 +46,10 @@ export interface ChaosRecord {
   verdict: 'passed' | 'breached' | 'stuck' | 'broken_off';
 }
 
-/** In `isolated` phases faults come one by one, so that failover times are clean; in `overlapping` ones they do not. */
+/**
+ * In `isolated` phases faults come one by one, so that failover times are clean; in `overlapping`
+ * ones they do not.
+ */
 export interface Phase {
   kind: 'warm_up' | 'isolated' | 'overlapping' | 'settling';
   fromMs: number;
@@ -66,7 +69,10 @@ export interface ReplicaLife {
 /** One injected fault, or one that this machine cannot make. */
 export interface FaultRecord {
   id: number;
-  /** Such as `sigkill`, `sigstop`, `sigterm`, `cut_etcd`, `cut_nats_one_way`, `delay_postgres`, `etcd_leader_killed`, `all_killed`. */
+  /**
+   * Such as `sigkill`, `sigstop`, `sigterm`, `cut_etcd`, `cut_nats_one_way`, `delay_postgres`,
+   * `etcd_leader_killed`, `all_killed`.
+   */
   kind: string;
   /** A replica's or a server's name; `all`. */
   target: string;

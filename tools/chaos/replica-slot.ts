@@ -33,8 +33,9 @@ const RESTART_AFTER_MS = 500;
 const DRAIN_TIMEOUT_MS = 12_000;
 
 /**
- * A place for one replica: a name and its connections, with one process after the other in it, each under a fresh id. A
- * process that ends unasked is replaced as a supervisor would, and told of as crashed.
+ * A place for one replica: a name and its connections, with one process after the other in it, each
+ * under a fresh id. A process that ends unasked is replaced as a supervisor would, and told of as
+ * crashed.
  */
 export class ReplicaSlot {
   readonly name: string;
@@ -71,7 +72,10 @@ export class ReplicaSlot {
     return this.#options.faketimeLib !== undefined;
   }
 
-  /** Starts a process, unless one runs. Resolves once it is ready; tries again for as long as it ends instead. */
+  /**
+   * Starts a process, unless one runs. Resolves once it is ready; tries again for as long as it
+   * ends instead.
+   */
   start(): Promise<void> {
     return this.#inTurn(async () => {
       this.#wanted = true;
@@ -152,7 +156,8 @@ export class ReplicaSlot {
       life.toMs = nowMs();
       if (life.end !== 'running') return;
       life.end = 'crashed';
-      if (this.#child === child && !this.#closing) void pause(RESTART_AFTER_MS).then(() => this.start());
+      if (this.#child === child && !this.#closing)
+        void pause(RESTART_AFTER_MS).then(() => this.start());
     });
     return true;
   }

@@ -42,8 +42,8 @@ const SETTLE_MIN_MS = 60_000;
 const QUIET_MS = 1_000;
 
 /**
- * One run: brings the stack up, sets agents to work, makes the faults of the schedule happen, settles, and compares what
- * the log says with what the witness saw and what agents were told.
+ * One run: brings the stack up, sets agents to work, makes the faults of the schedule happen,
+ * settles, and compares what the log says with what the witness saw and what agents were told.
  *
  * @throws NoStack
  */

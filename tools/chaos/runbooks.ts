@@ -94,7 +94,13 @@ export function chaosRunbooks(): ChaosRunbook[] {
     runbook(
       'chaos-timeout',
       [
-        { id: 'late', exec: http('ms=1500&once=1'), timeout: '600ms', onInterrupt: 'probe', probe: PROBE },
+        {
+          id: 'late',
+          exec: http('ms=1500&once=1'),
+          timeout: '600ms',
+          onInterrupt: 'probe',
+          probe: PROBE,
+        },
         { id: 'doubtful', exec: http('ms=1500&once=1'), timeout: '600ms' },
         { id: 'end', exec: http() },
       ],
@@ -126,7 +132,12 @@ export function chaosRunbooks(): ChaosRunbook[] {
       'chaos-halts',
       [
         { id: 'first', exec: http(), onInterrupt: 'rerun' },
-        { id: 'fails', exec: http('fail=9'), retry: { attempts: 2, backoff: '50ms' }, onInterrupt: 'rerun' },
+        {
+          id: 'fails',
+          exec: http('fail=9'),
+          retry: { attempts: 2, backoff: '50ms' },
+          onInterrupt: 'rerun',
+        },
         { id: 'never', exec: http() },
       ],
       { weight: 3, ends: 'halted' },

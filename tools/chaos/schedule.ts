@@ -119,7 +119,10 @@ class Planner {
     }
   }
 
-  /** Every kind of the mix once, in a random order; those that leave an instance without its holder come more often. */
+  /**
+   * Every kind of the mix once, in a random order; those that leave an instance without its holder
+   * come more often.
+   */
   #turn(): string[] {
     const kinds = this.#options.mix.flatMap(({ kind }) => {
       const { bound } = faultKind(kind);
@@ -141,14 +144,29 @@ class Planner {
     return { ...fault, id: this.#id };
   }
 
-  #fault(kind: FaultKind, phase: PlannedFault['phase'], atMs: number, durationMs: number): PlannedFault {
+  #fault(
+    kind: FaultKind,
+    phase: PlannedFault['phase'],
+    atMs: number,
+    durationMs: number,
+  ): PlannedFault {
     const random = this.#random;
     const replica = random.int(0, this.#options.replicas - 1);
     const member = random.int(0, ETCD_MEMBERS - 1);
-    const fault: PlannedFault = { id: 0, kind: kind.kind, phase, atMs, durationMs, replica, member };
+    const fault: PlannedFault = {
+      id: 0,
+      kind: kind.kind,
+      phase,
+      atMs,
+      durationMs,
+      replica,
+      member,
+    };
     if (kind.server !== undefined) fault.server = kind.server;
     if (kind.kind.startsWith('cut_')) {
-      fault.silence = kind.kind.endsWith('_one_way') ? random.pick(['to_server', 'to_client']) : 'both';
+      fault.silence = kind.kind.endsWith('_one_way')
+        ? random.pick(['to_server', 'to_client'])
+        : 'both';
     } else if (kind.kind.startsWith('delay_')) {
       fault.delayMs = random.int(20, 250);
       fault.jitterMs = random.int(0, fault.delayMs);

@@ -22,12 +22,16 @@ export async function readWitnessed(file: string): Promise<Map<string, Witnessed
 export const CLOCK_SLACK_MS = 20;
 
 /**
- * The attempt of each effect. An http call does not say it, so it is taken from the intents of its cell, token and key:
- * with several of them (attempts of one term that were cut off), each effect goes to the newest one that was committed
- * by then and has none yet. Effects that outnumber the intents are put on the newest, where they count as a second
- * run; one without any intent is of attempt 1.
+ * The attempt of each effect. An http call does not say it, so it is taken from the intents of its
+ * cell, token and key: with several of them (attempts of one term that were cut off), each effect
+ * goes to the newest one that was committed by then and has none yet. Effects that outnumber the
+ * intents are put on the newest, where they count as a second run; one without any intent is of
+ * attempt 1.
  */
-export function attributed(effects: readonly WitnessedEffect[], rows: readonly Row[]): SeenEffect[] {
+export function attributed(
+  effects: readonly WitnessedEffect[],
+  rows: readonly Row[],
+): SeenEffect[] {
   const started = rows.filter(({ kind }) => kind === 'started');
   const neverBegan = new Set(
     rows

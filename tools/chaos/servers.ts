@@ -56,8 +56,14 @@ export class ChaosServers {
     return [...this.cluster.members, this.nats, this.postgres];
   }
 
-  /** SIGKILLs servers, or stops them in order, and starts them again together once `until` resolves. */
-  async outage(servers: readonly Server[], how: 'kill' | 'stop', until: () => Promise<void>): Promise<void> {
+  /**
+   * SIGKILLs servers, or stops them in order, and starts them again together once `until` resolves.
+   */
+  async outage(
+    servers: readonly Server[],
+    how: 'kill' | 'stop',
+    until: () => Promise<void>,
+  ): Promise<void> {
     const before = servers.map((server) => this.#turns.get(server) ?? Promise.resolve());
     const work = Promise.all(before).then(async () => {
       if (how === 'kill') for (const server of servers) server.kill();

@@ -9,8 +9,8 @@ const PAUSE_MS = 200;
 const ASK_TIMEOUT_MS = 20_000;
 
 /**
- * Drives every instance that has not ended to its end: claims are made, doubts decided. Whoever does not get there
- * before the deadline is stuck.
+ * Drives every instance that has not ended to its end: claims are made, doubts decided. Whoever
+ * does not get there before the deadline is stuck.
  *
  * @param progress hears how many are left
  * @returns the instances that are stuck

@@ -44,7 +44,9 @@ export interface StageHooks {
 /** @throws what kept the stack from coming up */
 export async function setStage(options: ChaosOptions, hooks: StageHooks): Promise<Stage> {
   mkdirSync(options.dir, { recursive: true });
-  return options.attach === undefined ? ownStage(options, hooks) : attached(options, options.attach, hooks);
+  return options.attach === undefined
+    ? ownStage(options, hooks)
+    : attached(options, options.attach, hooks);
 }
 
 const OWN_NAMESPACE = 'chaos';
@@ -92,7 +94,10 @@ async function attached(options: ChaosOptions, to: AttachTo, hooks: StageHooks):
   };
 }
 
-/** Of a stack that is not ours, only processes that were named may be struck; whoever runs them starts them again. */
+/**
+ * Of a stack that is not ours, only processes that were named may be struck; whoever runs them
+ * starts them again.
+ */
 function aimAtPids(fault: PlannedFault, pids: readonly number[], stop: AbortSignal): Aim | Skipped {
   if (faultKind(fault.kind).target !== 'replica' || fault.kind === 'clock_jump') {
     return { skipped: 'cannot be made in a stack that is not this run’s own' };
@@ -103,7 +108,10 @@ function aimAtPids(fault: PlannedFault, pids: readonly number[], stop: AbortSign
   if (pid === undefined) return { skipped: 'none of the replicas that were given lives' };
   const target = `pid ${pid}`;
   const strike = async (struck: () => void, ended: () => void): Promise<void> => {
-    signal(pid, fault.kind === 'sigkill' ? 'SIGKILL' : fault.kind === 'sigterm' ? 'SIGTERM' : 'SIGSTOP');
+    signal(
+      pid,
+      fault.kind === 'sigkill' ? 'SIGKILL' : fault.kind === 'sigterm' ? 'SIGTERM' : 'SIGSTOP',
+    );
     struck();
     await sleep(fault.durationMs, stop);
     ended();

@@ -64,7 +64,9 @@ export function failoverFigures(failovers: readonly Failover[]): FailoverFigures
     const times = group.map(({ ms }) => ms).sort((a, b) => a - b);
     const over = boundMs === null ? 0 : times.filter((ms) => ms > boundMs).length;
     const medianMs = times[Math.floor((times.length - 1) / 2)] ?? 0;
-    return [{ kind, attemptOpen, count: group.length, medianMs, maxMs: times.at(-1) ?? 0, boundMs, over }];
+    return [
+      { kind, attemptOpen, count: group.length, medianMs, maxMs: times.at(-1) ?? 0, boundMs, over },
+    ];
   });
 }
 

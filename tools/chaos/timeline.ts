@@ -5,7 +5,9 @@ import type { InstanceTimeline } from './record.ts';
 
 type Mark = InstanceTimeline['marks'][number];
 
-/** One instance over the run, as its log tells it. @param atMs turns an ISO time into the run's own */
+/**
+ * One instance over the run, as its log tells it. @param atMs turns an ISO time into the run's own
+ */
 export function timelineOf(log: LogEvidence, atMs: (iso: string) => number): InstanceTimeline {
   const { evidence } = log;
   return {
@@ -26,7 +28,10 @@ function termsOf(rows: readonly Row[], atMs: (iso: string) => number): InstanceT
   return terms;
 }
 
-function attemptsOf(rows: readonly Row[], atMs: (iso: string) => number): InstanceTimeline['attempts'] {
+function attemptsOf(
+  rows: readonly Row[],
+  atMs: (iso: string) => number,
+): InstanceTimeline['attempts'] {
   const attempts: InstanceTimeline['attempts'] = [];
   for (const { kind, cellId, attempt, replicaId, fencingToken, recordedAt, body } of rows) {
     if (kind === 'started') {
@@ -59,7 +64,11 @@ function marksOf(log: LogEvidence, atMs: (iso: string) => number): Mark[] {
     mark(what, receiptTimes[index], `${requestId}: ${receipt.outcome}`);
   });
   evidence.lateOutcomes.forEach(({ cellId, attempt, kind, replicaId }, index) => {
-    mark('late_outcome', lateTimes[index], `${cellId} attempt ${attempt}: ${kind}, brought by ${replicaId}`);
+    mark(
+      'late_outcome',
+      lateTimes[index],
+      `${cellId} attempt ${attempt}: ${kind}, brought by ${replicaId}`,
+    );
   });
   evidence.refusals.forEach(({ kind, seq, fencingToken, replicaId }, index) => {
     const why = refusalReasons[index] ?? '';

@@ -8,7 +8,10 @@ export interface ToldDecision {
   as: string;
 }
 
-/** Everything that agents asked and were told, by instance. An asking that brought no answer is unknown, not failed. */
+/**
+ * Everything that agents asked and were told, by instance. An asking that brought no answer is
+ * unknown, not failed.
+ */
 export class ToldLedger {
   readonly byOutcome: { [outcome: string]: number } = {};
   /** Requests that got a receipt that is recorded. */

@@ -34,8 +34,8 @@ const STUCK = 'stuck-instance';
 const KEPT_BREACHES = 1_000;
 
 /**
- * No more than so many, in their order, and of each check as many as of any other: one check that is breached by every row
- * must not leave out what only a few rows show.
+ * No more than so many, in their order, and of each check as many as of any other: one check that
+ * is breached by every row must not leave out what only a few rows show.
  */
 export function keptOf(found: readonly BreachRecord[], most: number): BreachRecord[] {
   const counts = new Map<string, number>();
@@ -52,8 +52,8 @@ export function keptOf(found: readonly BreachRecord[], most: number): BreachReco
 }
 
 /**
- * Compares, one instance after the other, what the log says with what the witness saw and what agents were told, by the
- * same checks as `leasehold audit`.
+ * Compares, one instance after the other, what the log says with what the witness saw and what
+ * agents were told, by the same checks as `leasehold audit`.
  */
 export class Comparison {
   readonly #outside: Outside;
@@ -94,7 +94,13 @@ export class Comparison {
     const summary = this.#audit.summary();
     const crashed = lives.filter(({ end }) => end === 'crashed');
     for (const { replicaId } of crashed) {
-      this.#breach('replicas-live', 4, replicaId, [], `${replicaId} ended by itself; its log says why`);
+      this.#breach(
+        'replicas-live',
+        4,
+        replicaId,
+        [],
+        `${replicaId} ended by itself; its log says why`,
+      );
     }
     const own: CheckResult[] = [
       {
@@ -103,7 +109,12 @@ export class Comparison {
         checked: started.size,
         breaches: this.#count('started-is-recorded'),
       },
-      { name: 'decision-told-is-recorded', guarantee: 5, checked: this.#told, breaches: this.#untold },
+      {
+        name: 'decision-told-is-recorded',
+        guarantee: 5,
+        checked: this.#told,
+        breaches: this.#untold,
+      },
       { name: 'replicas-live', guarantee: 4, checked: lives.length, breaches: crashed.length },
     ];
     const record = ({ check, guarantee, instanceId, seqs, what }: Breach): BreachRecord => {
@@ -112,7 +123,10 @@ export class Comparison {
     const of = (severity: Breach['severity']): BreachRecord[] =>
       this.#found.filter((one) => one.severity === severity).map(record);
     return {
-      checks: [...summary.checks.filter(({ severity }) => severity === 'breach').map(result), ...own],
+      checks: [
+        ...summary.checks.filter(({ severity }) => severity === 'breach').map(result),
+        ...own,
+      ],
       breaches: keptOf(of('breach'), KEPT_BREACHES),
       warnings: keptOf(of('warning'), KEPT_BREACHES),
       rows: summary.rows,
@@ -171,9 +185,23 @@ export function verdictOf(
   return brokenOff ? 'broken_off' : 'passed';
 }
 
-function result({ check, guarantee, checked, notChecked, breaches, of, seen }: CheckCount): CheckResult {
+function result({
+  check,
+  guarantee,
+  checked,
+  notChecked,
+  breaches,
+  of,
+  seen,
+}: CheckCount): CheckResult {
   if (checked === 0 && notChecked > 0) {
-    return { name: check, guarantee, checked: null, breaches, why: 'this run has no evidence for it' };
+    return {
+      name: check,
+      guarantee,
+      checked: null,
+      breaches,
+      why: 'this run has no evidence for it',
+    };
   }
   return { name: check, guarantee, checked, breaches, looked: { at: of, count: seen } };
 }

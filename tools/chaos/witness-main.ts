@@ -6,12 +6,13 @@ import type { AddressInfo } from 'node:net';
 import type { WitnessedEffect } from './witness.ts';
 
 /*
- * The outside witness: a process of its own with a store of its own (a file of JSON lines), where the effects of the
- * workload end up. It knows nothing of leases, runbooks or logs: it writes down whatever reaches it, then answers.
+ * The outside witness: a process of its own with a store of its own (a file of JSON lines), where
+ * the effects of the workload end up. It knows nothing of leases, runbooks or logs: it writes down
+ * whatever reaches it, then answers.
  *
- * `POST /effects` is an effect. In its query, `ms` holds the answer back, `once` does so for the first call of a key
- * only, `fail=N` answers the first N runs (the last part of the key) with 500, `status` answers with another status.
- * `GET /probe` tells whether the key's effect has happened.
+ * `POST /effects` is an effect. In its query, `ms` holds the answer back, `once` does so for the
+ * first call of a key only, `fail=N` answers the first N runs (the last part of the key) with 500,
+ * `status` answers with another status. `GET /probe` tells whether the key's effect has happened.
  */
 
 const file = openSync(process.argv[2] ?? '', 'a');
@@ -35,7 +36,9 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
   if (url.pathname === '/probe') {
     const count = counts.get(key) ?? 0;
     const answer =
-      count > 0 ? { answer: 'happened', output: { ok: true, key, count } } : { answer: 'did_not_happen' };
+      count > 0
+        ? { answer: 'happened', output: { ok: true, key, count } }
+        : { answer: 'did_not_happen' };
     reply(response, 200, answer);
     return;
   }

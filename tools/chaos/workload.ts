@@ -34,8 +34,8 @@ const NEVER = new AbortController().signal;
 setMaxListeners(0, NEVER);
 
 /**
- * Agents at work: each takes any instance that is under way and does something sensible with it, or something that
- * agents should not do but will. What they are told is kept in the ledger.
+ * Agents at work: each takes any instance that is under way and does something sensible with it, or
+ * something that agents should not do but will. What they are told is kept in the ledger.
  */
 export class Workload {
   readonly instances = new Instances();
@@ -88,7 +88,9 @@ export class Workload {
     this.#working = this.#agents.map((agent) => this.#work(agent, random.fork()));
   }
 
-  /** Resolves when every agent has laid down its work; requests under way are given up, as unknown. */
+  /**
+   * Resolves when every agent has laid down its work; requests under way are given up, as unknown.
+   */
   async end(): Promise<void> {
     this.#stop.abort();
     await Promise.all(this.#working);
@@ -98,7 +100,10 @@ export class Workload {
     await Promise.all(this.#agents.map((agent) => agent.close()));
   }
 
-  /** Makes an instance and starts it; undefined when nobody answered: then it may exist or not, until it is asked again. */
+  /**
+   * Makes an instance and starts it; undefined when nobody answered: then it may exist or not,
+   * until it is asked again.
+   */
   async start(
     agent: Agent,
     runbookId: string,
@@ -130,11 +135,16 @@ export class Workload {
     return instance;
   }
 
-  /** Starts an instance of which nobody knows whether it was; the same content twice changes nothing. */
+  /**
+   * Starts an instance of which nobody knows whether it was; the same content twice changes
+   * nothing.
+   */
   async startAgain(agent: Agent, { instanceId, runbook, inputs }: WorkInstance): Promise<boolean> {
     const instance = this.instances.all.get(instanceId);
     const runbookId = runbook.document.runbook;
-    const reply = await agent.start(instanceId, { runbookId, inputs, timeoutMs: 5_000 }).catch(tolerate);
+    const reply = await agent
+      .start(instanceId, { runbookId, inputs, timeoutMs: 5_000 })
+      .catch(tolerate);
     if (instance !== undefined && reply !== undefined) instance.started = true;
     return reply !== undefined;
   }
@@ -181,7 +191,8 @@ export class Workload {
     const output = as === 'succeeded' ? { output: { ok: true, cell: cellId } } : {};
     const decision = { cellId, attempt, as, reason: 'chaos decides', ...output, timeoutMs: 3_000 };
     const reply = await agent.decide(instanceId, decision).catch(tolerate);
-    if (reply !== undefined) this.#options.ledger.decided(instanceId, { seq: reply.seq, as: reply.as });
+    if (reply !== undefined)
+      this.#options.ledger.decided(instanceId, { seq: reply.seq, as: reply.as });
     instance.doubt = undefined;
   }
 
@@ -196,7 +207,12 @@ export class Workload {
     }
   }
 
-  async #act(agent: Agent, instance: WorkInstance, random: Random, stop: AbortSignal): Promise<void> {
+  async #act(
+    agent: Agent,
+    instance: WorkInstance,
+    random: Random,
+    stop: AbortSignal,
+  ): Promise<void> {
     const patience = { timeoutMs: random.int(2_000, 10_000), signal: stop };
     if (instance.doubt !== undefined) {
       if (random.chance(0.12)) {

@@ -1,6 +1,7 @@
 /**
- * HTML and SVG text in which every value that is filled in is escaped, unless it is itself `Markup`. Only the
- * templates of this room become markup: a string from a record, whatever it holds, stays text.
+ * HTML and SVG text in which every value that is filled in is escaped, unless it is itself
+ * `Markup`. Only the templates of this room become markup: a string from a record, whatever it
+ * holds, stays text.
  */
 export class Markup {
   readonly #text: string;
@@ -47,8 +48,9 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Text that is safe between tags and inside quoted attributes. Control, direction-changing and broken characters
- * are shown as U+FFFD: one that cannot be seen could make an id look like another.
+ * Text that is safe between tags and inside quoted attributes. Control, direction-changing and
+ * broken characters are shown as U+FFFD: one that cannot be seen could make an id look like
+ * another.
  */
 function escaped(text: string): string {
   return text
@@ -57,7 +59,10 @@ function escaped(text: string): string {
     .replace(/[&<>"'`]/g, (character) => ENTITIES[character] ?? '');
 }
 
-/** The text, cut to `max` characters with an ellipsis: no single value of a record can blow up the page. */
+/**
+ * The text, cut to `max` characters with an ellipsis: no single value of a record can blow up the
+ * page.
+ */
 export function clipped(text: string, max: number): string {
   return text.length <= max ? text : `${text.slice(0, max - 1)}…`;
 }

@@ -9,8 +9,8 @@ export interface PageAssets {
 }
 
 /**
- * The whole HTML document around the sections. Its content security policy allows exactly its own style and script:
- * it can load nothing, and nothing that a record smuggled in could run.
+ * The whole HTML document around the sections. Its content security policy allows exactly its own
+ * style and script: it can load nothing, and nothing that a record smuggled in could run.
  */
 export function page(title: string, body: Markup, { style, script }: PageAssets): string {
   const policy = [

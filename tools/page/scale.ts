@@ -1,6 +1,7 @@
 /**
- * Positions as percentages of the plot's width. Percentages let the browser lay the charts out for any width, and
- * the timeline be zoomed by widening one element, with neither marks nor letters distorted.
+ * Positions as percentages of the plot's width. Percentages let the browser lay the charts out for
+ * any width, and the timeline be zoomed by widening one element, with neither marks nor letters
+ * distorted.
  */
 export interface Scale {
   /** The position of a value, kept inside the plot: `12.3456%`. */
@@ -26,7 +27,8 @@ const TIME_STEPS_S = [
 
 /** At most about `most` round moments of a run, from its start on. */
 export function timeTicks(endMs: number, most: number): Tick[] {
-  const stepMs = 1000 * (TIME_STEPS_S.find((step) => endMs / (step * 1000) <= most) ?? endMs / most / 1000);
+  const stepMs =
+    1000 * (TIME_STEPS_S.find((step) => endMs / (step * 1000) <= most) ?? endMs / most / 1000);
   if (!(stepMs > 0) || !Number.isFinite(endMs)) return [];
   const ticks: Tick[] = [];
   for (let index = 0; index * stepMs <= endMs; index += 1) {
@@ -41,7 +43,10 @@ function tickLabel(ms: number, stepMs: number): string {
   return `${Math.floor(ms / 60_000)}:${seconds.toFixed(decimals).padStart(decimals === 0 ? 2 : 4, '0')}`;
 }
 
-/** Lengths of time on a logarithmic scale that holds all the given ones, its ends at 1, 2 or 5 times a power of ten. */
+/**
+ * Lengths of time on a logarithmic scale that holds all the given ones, its ends at 1, 2 or 5 times
+ * a power of ten.
+ */
 export function logScale(values: readonly number[]): Scale & { ticks: Tick[] } {
   const positive = values.filter((value) => Number.isFinite(value) && value >= 1);
   // Not Math.min(...positive): a long list does not fit into one call's arguments.
@@ -62,7 +67,9 @@ export function logScale(values: readonly number[]): Scale & { ticks: Tick[] } {
 function roundStep(value: number, way: 'down' | 'up'): number {
   const power = 10 ** Math.floor(Math.log10(value));
   const steps = way === 'down' ? [5, 2, 1] : [1, 2, 5, 10];
-  const step = steps.find((times) => (way === 'down' ? power * times <= value : power * times >= value));
+  const step = steps.find((times) =>
+    way === 'down' ? power * times <= value : power * times >= value,
+  );
   return power * (step ?? 1);
 }
 

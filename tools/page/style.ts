@@ -1,6 +1,6 @@
 /**
- * The report's style sheet. Replicas have the only many hues; red stands for what went wrong, amber for what is
- * unknown or in doubt, green for what held, and faults are drawn in ink with hatchings.
+ * The report's style sheet. Replicas have the only many hues; red stands for what went wrong, amber
+ * for what is unknown or in doubt, green for what held, and faults are drawn in ink with hatchings.
  */
 export const STYLE = `
 :root {

@@ -13,7 +13,9 @@ export function retargetSources(text: string, codename: string, suite: string): 
   for (const stanza of text.split(/\n\s*\n/)) {
     const fields = stanza.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'));
     const field = (name: string): string | undefined =>
-      fields.find((line) => line.toLowerCase().startsWith(`${name.toLowerCase()}:`))?.slice(name.length + 1);
+      fields
+        .find((line) => line.toLowerCase().startsWith(`${name.toLowerCase()}:`))
+        ?.slice(name.length + 1);
     const types = field('Types')?.trim().split(/\s+/) ?? [];
     const suites = field('Suites')?.trim().split(/\s+/) ?? [];
     const isOff = field('Enabled')?.trim().toLowerCase() === 'no';
@@ -29,13 +31,17 @@ export function retargetSources(text: string, codename: string, suite: string): 
     if (entry === null || uri === undefined || !isMainSuite(entry[3] ?? '')) continue;
     const signedBy = /signed-by=([^\s\]]+)/.exec(entry[1] ?? '')?.[1];
     const stanza = ['Types: deb', `URIs: ${uri}`, `Suites: ${suite}`, 'Components: main'];
-    kept.push([...stanza, ...(signedBy === undefined ? [] : [`Signed-By: ${signedBy}`])].join('\n'));
+    kept.push(
+      [...stanza, ...(signedBy === undefined ? [] : [`Signed-By: ${signedBy}`])].join('\n'),
+    );
   }
 
   return kept.length === 0 ? '' : `${kept.join('\n\n')}\n`;
 }
 
-/** The `Candidate:` of `apt-cache policy`, without epoch and Debian revision; none if there is none. */
+/**
+ * The `Candidate:` of `apt-cache policy`, without epoch and Debian revision; none if there is none.
+ */
 export function candidateVersion(policy: string): string | undefined {
   const candidate = /^\s*Candidate:\s*(?:\d+:)?(\d[^\s-]*)/m.exec(policy)?.[1];
   return candidate?.replace(/[+~].*$/, '');

@@ -1,4 +1,13 @@
-import { access, constants, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import {
+  access,
+  constants,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -67,7 +76,11 @@ export async function findCached(
 
 /** Makes a private folder inside the cache, so that a finished fetch can be moved, not copied. */
 export async function fetchDir(cache: string, name: ServerName): Promise<string> {
-  const dir = join(cache, 'fetching', `${name}-${process.pid}-${Math.random().toString(36).slice(2, 10)}`);
+  const dir = join(
+    cache,
+    'fetching',
+    `${name}-${process.pid}-${Math.random().toString(36).slice(2, 10)}`,
+  );
   await mkdir(dir, { recursive: true });
   return dir;
 }
@@ -97,5 +110,10 @@ export async function keepFetched(
     await rename(draft, join(dir, 'default'));
   }
   await rm(installation, { recursive: true, force: true });
-  return { name, version, path: join(target, 'bin', SERVER_TRAITS[name].executable), from: 'fetched' };
+  return {
+    name,
+    version,
+    path: join(target, 'bin', SERVER_TRAITS[name].executable),
+    from: 'fetched',
+  };
 }

@@ -14,7 +14,9 @@ export type ComposePorts = Readonly<Record<ServerName, number>>;
 
 /** A client without an engine behind it is common, so the engine itself is asked. */
 export async function engineRuns(): Promise<boolean> {
-  const info = await runCommand('docker', ['info', '--format', '{{.ServerVersion}}'], { timeoutMs: 15_000 });
+  const info = await runCommand('docker', ['info', '--format', '{{.ServerVersion}}'], {
+    timeoutMs: 15_000,
+  });
   if (info.code !== 0 || info.stdout.trim() === '') return false;
   const compose = await runCommand('docker', ['compose', 'version'], { timeoutMs: 15_000 });
   return compose.code === 0;
@@ -63,7 +65,10 @@ export interface ComposeProject {
   down(): Promise<void>;
 }
 
-/** Starts services of `docker-compose.yml` under a project name of their own and waits for their health. */
+/**
+ * Starts services of `docker-compose.yml` under a project name of their own and waits for their
+ * health.
+ */
 export async function startCompose(
   names: readonly ServerName[],
   workspace: Workspace,
@@ -77,7 +82,8 @@ export async function startCompose(
       env,
       timeoutMs: 600_000,
     });
-    if (result.code !== 0) throw new Error(`docker compose ${words[0]} failed:\n${tailOf(result.stderr)}`);
+    if (result.code !== 0)
+      throw new Error(`docker compose ${words[0]} failed:\n${tailOf(result.stderr)}`);
     return result.stdout.trim();
   };
   const down = async (): Promise<void> => {
@@ -88,7 +94,12 @@ export async function startCompose(
 
   const pidOf = async (name: ServerName): Promise<number> => {
     const container = await docker('ps', '--quiet', name);
-    const inspected = await runCommand('docker', ['inspect', '--format', '{{.State.Pid}}', container]);
+    const inspected = await runCommand('docker', [
+      'inspect',
+      '--format',
+      '{{.State.Pid}}',
+      container,
+    ]);
     return Number(inspected.stdout.trim());
   };
   const serverOf = async (name: ServerName): Promise<Server> => {

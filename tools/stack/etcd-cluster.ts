@@ -7,7 +7,9 @@ import { ServerProcess, ServerStartError } from './server-process.ts';
 import type { Server } from './server-process.ts';
 import type { Workspace } from './workspace.ts';
 
-/** Several etcd members on loopback that form one cluster, each its own process with its own data. */
+/**
+ * Several etcd members on loopback that form one cluster, each its own process with its own data.
+ */
 export interface EtcdCluster {
   readonly members: readonly Server[];
   /** Which member leads just now; undefined while nobody says so. */
@@ -23,9 +25,9 @@ interface MemberPlace {
 const STATUS_TIMEOUT_MS = 1_000;
 
 /**
- * Starts a cluster of `size` members, without TLS, with etcd's own defaults of durability. Members are restarted one by
- * one through {@link Server.restart}, which resolves once the member answers and sees a leader; so after a loss of the
- * majority they have to be restarted together.
+ * Starts a cluster of `size` members, without TLS, with etcd's own defaults of durability. Members
+ * are restarted one by one through {@link Server.restart}, which resolves once the member answers
+ * and sees a leader; so after a loss of the majority they have to be restarted together.
  *
  * @throws ServerStartError
  */

@@ -34,7 +34,14 @@ function etcdArgv(dataDir: string, url: string, peerUrl: string): string[] {
   const name = 'leasehold-local';
   const client = ['--listen-client-urls', url, '--advertise-client-urls', url];
   const peer = ['--listen-peer-urls', peerUrl, '--initial-advertise-peer-urls', peerUrl];
-  const cluster = ['--name', name, '--data-dir', dataDir, '--initial-cluster', `${name}=${peerUrl}`];
+  const cluster = [
+    '--name',
+    name,
+    '--data-dir',
+    dataDir,
+    '--initial-cluster',
+    `${name}=${peerUrl}`,
+  ];
   return [...cluster, ...client, ...peer, '--logger', 'zap', '--log-level', 'warn'];
 }
 
@@ -42,5 +49,6 @@ function etcdArgv(dataDir: string, url: string, peerUrl: string): string[] {
 export async function probeEtcd(url: string): Promise<void> {
   const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(2_000) });
   const body = (await response.json()) as { health?: unknown };
-  if (body.health !== 'true') throw new Error(`etcd at ${url} is not healthy: ${JSON.stringify(body)}`);
+  if (body.health !== 'true')
+    throw new Error(`etcd at ${url} is not healthy: ${JSON.stringify(body)}`);
 }

@@ -30,7 +30,10 @@ export interface FetchRequest {
 }
 
 /** Fetches the server into the cache, from the first suite that has the series and runs here. */
-export async function fetchDebianServer(name: 'etcd' | 'nats', request: FetchRequest): Promise<FetchOutcome> {
+export async function fetchDebianServer(
+  name: 'etcd' | 'nats',
+  request: FetchRequest,
+): Promise<FetchOutcome> {
   for (const tool of ['apt-get', 'dpkg-deb']) {
     const probe = await runCommand(tool, ['--version']);
     if (probe.code !== 0) return { kind: 'unavailable', reasons: [`${tool} is not on PATH`] };
@@ -53,7 +56,8 @@ export async function fetchDebianServer(name: 'etcd' | 'nats', request: FetchReq
 
 /** The suites in the order in which they are asked; `undefined` is the system's own. */
 function suiteOrder(name: 'etcd' | 'nats', series: string | undefined): (string | undefined)[] {
-  const isOld = series !== undefined && compareVersions(series, SERVER_TRAITS[name].preferredSeries) < 0;
+  const isOld =
+    series !== undefined && compareVersions(series, SERVER_TRAITS[name].preferredSeries) < 0;
   return isOld
     ? [undefined, ...OLDER_SUITES, ...NEWER_SUITES]
     : [...NEWER_SUITES, undefined, ...OLDER_SUITES];
@@ -69,7 +73,11 @@ async function fetchFromSuite(
   await mkdir(join(dir, 'lists', 'partial'), { recursive: true });
   await mkdir(join(dir, 'archives', 'partial'), { recursive: true });
   const settings = [`Dir::State=${dir}`, `Dir::State::lists=${dir}/lists`, `Dir::Cache=${dir}`];
-  settings.push('Dir::State::status=/var/lib/dpkg/status', 'Acquire::Languages=none', 'Acquire::Retries=2');
+  settings.push(
+    'Dir::State::status=/var/lib/dpkg/status',
+    'Acquire::Languages=none',
+    'Acquire::Retries=2',
+  );
   // As root, apt would drop to its own user, who may not reach the cache folder.
   settings.push('APT::Sandbox::User=root');
   if (suite !== undefined) {
@@ -90,9 +98,12 @@ async function fetchFromSuite(
   }
   if (!isOfSeries(version, request.series)) return `has ${version}, not ${String(request.series)}`;
 
-  const download = await runCommand('apt-get', ['-q', ...options, 'download', PACKAGES[name]], { cwd: dir });
+  const download = await runCommand('apt-get', ['-q', ...options, 'download', PACKAGES[name]], {
+    cwd: dir,
+  });
   const archive = (await readdir(dir)).find((file) => file.endsWith('.deb'));
-  if (download.code !== 0 || archive === undefined) return `download failed: ${tailOf(download.stderr, 2)}`;
+  if (download.code !== 0 || archive === undefined)
+    return `download failed: ${tailOf(download.stderr, 2)}`;
   const unpack = await runCommand('dpkg-deb', ['-x', join(dir, archive), join(dir, 'unpacked')]);
   if (unpack.code !== 0) return `unpacking failed: ${tailOf(unpack.stderr, 2)}`;
 

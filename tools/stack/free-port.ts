@@ -13,7 +13,10 @@ const HIGHEST_PORT = 31_999;
 const handedOut: number[] = [];
 const REMEMBERED = 1_000;
 
-/** A loopback TCP port that nobody listens on just now, and that this process has not been told of lately. */
+/**
+ * A loopback TCP port that nobody listens on just now, and that this process has not been told of
+ * lately.
+ */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < 200; tries += 1) {
     const port = randomInt(LOWEST_PORT, HIGHEST_PORT + 1);

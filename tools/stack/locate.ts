@@ -9,7 +9,10 @@ import type { ServerBinary, ServerName } from './server-binary.ts';
 import { SERVER_TRAITS, compareVersions, isOfSeries, parseVersion } from './server-binary.ts';
 
 export interface LocateOptions {
-  /** Version prefix that the server must have, such as `3.4`. Default: `LEASEHOLD_<SERVER>_SERIES`, else any. */
+  /**
+   * Version prefix that the server must have, such as `3.4`. Default: `LEASEHOLD_<SERVER>_SERIES`,
+   * else any.
+   */
   readonly series?: string | undefined;
   readonly env?: NodeJS.ProcessEnv | undefined;
   /** Hears what is being fetched. */
@@ -24,7 +27,10 @@ export class ServerNotFoundError extends Error {
 /** Ways to a server, in the order in which they are tried. */
 export type Route = 'path' | 'docker' | 'fetch';
 
-/** `LEASEHOLD_STACK_ROUTES=fetch` (a comma-separated choice of path, docker, fetch) narrows the routes. */
+/**
+ * `LEASEHOLD_STACK_ROUTES=fetch` (a comma-separated choice of path, docker, fetch) narrows the
+ * routes.
+ */
 export function allowedRoutes(env: NodeJS.ProcessEnv = process.env): readonly Route[] {
   const all: readonly Route[] = ['path', 'docker', 'fetch'];
   const text = env['LEASEHOLD_STACK_ROUTES'];
@@ -70,7 +76,10 @@ export async function findInstalled(
  *
  * @throws ServerNotFoundError if no route leads to one.
  */
-export async function locateServer(name: ServerName, options: LocateOptions = {}): Promise<ServerBinary> {
+export async function locateServer(
+  name: ServerName,
+  options: LocateOptions = {},
+): Promise<ServerBinary> {
   const env = options.env ?? process.env;
   const series = seriesFor(name, options);
   const installed = await findInstalled(name, options);
@@ -92,11 +101,17 @@ export async function locateServer(name: ServerName, options: LocateOptions = {}
   throw new ServerNotFoundError(notFoundText(name, series, reasons));
 }
 
-function notFoundText(name: ServerName, series: string | undefined, reasons: readonly string[]): string {
+function notFoundText(
+  name: ServerName,
+  series: string | undefined,
+  reasons: readonly string[],
+): string {
   const { executable, installCommand, overrideVariable } = SERVER_TRAITS[name];
   const wanted = series === undefined ? executable : `${executable} ${series}`;
   const variable =
-    name === 'postgres' ? `${overrideVariable} to its bin folder` : `${overrideVariable} to its path`;
+    name === 'postgres'
+      ? `${overrideVariable} to its bin folder`
+      : `${overrideVariable} to its path`;
   return [
     `${wanted} was not found and could not be fetched:`,
     ...reasons.map((reason) => `  - ${reason}`),
@@ -107,7 +122,10 @@ function notFoundText(name: ServerName, series: string | undefined, reasons: rea
   ].join('\n');
 }
 
-async function findOverride(name: ServerName, env: NodeJS.ProcessEnv): Promise<ServerBinary | undefined> {
+async function findOverride(
+  name: ServerName,
+  env: NodeJS.ProcessEnv,
+): Promise<ServerBinary | undefined> {
   const { overrideVariable, executable } = SERVER_TRAITS[name];
   const given = env[overrideVariable];
   if (given === undefined || given === '') return undefined;
@@ -143,7 +161,9 @@ async function inspect(
     if (name === 'postgres') await access(join(dirname(real), 'initdb'), constants.X_OK);
     const run = await runCommand(real, ['--version'], { timeoutMs: 10_000 });
     const version = parseVersion(run.stdout);
-    return run.code === 0 && version !== undefined ? { name, version, path: real, from } : undefined;
+    return run.code === 0 && version !== undefined
+      ? { name, version, path: real, from }
+      : undefined;
   } catch {
     return undefined;
   }

@@ -69,7 +69,9 @@ export function probeNats(port: number): Promise<void> {
       if (!greeting.includes('\r\n')) return;
       const hasJetStream = /^INFO \{.*"jetstream":\s*true/.test(greeting);
       settle(
-        hasJetStream ? undefined : new Error(`no NATS server with JetStream: ${greeting.slice(0, 200)}`),
+        hasJetStream
+          ? undefined
+          : new Error(`no NATS server with JetStream: ${greeting.slice(0, 200)}`),
       );
     });
   });

@@ -72,11 +72,22 @@ async function initialise(
   const argv = ['-D', dataDir, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C'];
   if (!durable) argv.push('--no-sync');
   const env = { PATH: process.env['PATH'], HOME: '/', LC_ALL: 'C' };
-  const result = await runCommand(join(binDir, 'initdb'), argv, { cwd, env, uid: user?.uid, gid: user?.gid });
-  if (result.code !== 0) throw new Error(`initdb failed:\n${tailOf(result.stdout + result.stderr)}`);
+  const result = await runCommand(join(binDir, 'initdb'), argv, {
+    cwd,
+    env,
+    uid: user?.uid,
+    gid: user?.gid,
+  });
+  if (result.code !== 0)
+    throw new Error(`initdb failed:\n${tailOf(result.stdout + result.stderr)}`);
 }
 
-function postgresArgv(dataDir: string, port: number, durable: boolean, maxConnections: number): string[] {
+function postgresArgv(
+  dataDir: string,
+  port: number,
+  durable: boolean,
+  maxConnections: number,
+): string[] {
   const settings = [
     'listen_addresses=127.0.0.1',
     'unix_socket_directories=',

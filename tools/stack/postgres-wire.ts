@@ -2,8 +2,8 @@ import { createConnection } from 'node:net';
 
 /**
  * The few messages of Postgres' protocol (version 3) that one statement over a trusted loopback
- * connection takes. Nothing but the stack speaks it: the log has its own client. With it the stack needs
- * neither that client nor `psql`, which not every installation of the server brings.
+ * connection takes. Nothing but the stack speaks it: the log has its own client. With it the stack
+ * needs neither that client nor `psql`, which not every installation of the server brings.
  */
 
 /** What Postgres said was wrong; `code` is the SQLSTATE. */

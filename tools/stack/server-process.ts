@@ -20,7 +20,10 @@ export interface Server {
   stop(): Promise<void>;
   /** Ends it at once (SIGKILL), as a crash would. */
   kill(): void;
-  /** Starts it again after `stop` or `kill` (or stops it first): same port, same data. Ready when it resolves. */
+  /**
+   * Starts it again after `stop` or `kill` (or stops it first): same port, same data. Ready when it
+   * resolves.
+   */
   restart(): Promise<void>;
 }
 
@@ -89,7 +92,8 @@ export class ServerProcess implements Server {
     const child = this.#child;
     if (child === undefined) return;
     child.ref();
-    // SIGINT is what all three take as "stop now, in order"; on SIGTERM Postgres waits for its clients.
+    // SIGINT is what all three take as "stop now, in order"; on SIGTERM Postgres waits for its
+    // clients.
     child.kill('SIGCONT');
     child.kill('SIGINT');
     const patience = new AbortController();
@@ -180,7 +184,11 @@ export class ServerProcess implements Server {
     if (!this.isRunning) throw new ServerStartError(`${name} ended while starting`, log, problem);
     this.kill();
     await this.#exited;
-    throw new ServerStartError(`${name} did not answer within ${START_TIMEOUT_MS / 1000} s`, log, problem);
+    throw new ServerStartError(
+      `${name} did not answer within ${START_TIMEOUT_MS / 1000} s`,
+      log,
+      problem,
+    );
   }
 
   get isRunning(): boolean {

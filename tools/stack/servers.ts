@@ -55,7 +55,12 @@ export interface Stack {
 }
 
 /** The superuser's URL turned into another role's, for a database of the same server. */
-export function roleUrl(baseUrl: string, user: string, password?: string, database?: string): string {
+export function roleUrl(
+  baseUrl: string,
+  user: string,
+  password?: string,
+  database?: string,
+): string {
   const url = new URL(baseUrl);
   url.username = encodeURIComponent(user);
   url.password = password === undefined ? '' : encodeURIComponent(password);
@@ -102,14 +107,17 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const starts = plan.binaries.map(async (binary) => {
       servers.push(await startServer(binary, workspace, options));
     });
-    const failed = (await Promise.allSettled(starts)).find((result) => result.status === 'rejected');
+    const failed = (await Promise.allSettled(starts)).find(
+      (result) => result.status === 'rejected',
+    );
     if (failed !== undefined) throw failed.reason;
   } catch (error) {
     await stop();
     throw error;
   }
 
-  const byName = (name: ServerName): Server | undefined => servers.find((server) => server.name === name);
+  const byName = (name: ServerName): Server | undefined =>
+    servers.find((server) => server.name === name);
   const urlsOf = (name: ServerName): readonly string[] => {
     const started = byName(name);
     return started === undefined ? (givenUrls[name] ?? []) : [started.url];
@@ -122,7 +130,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     servers: SERVER_NAMES.flatMap((name) => byName(name) ?? []),
     server(name) {
       const server = byName(name);
-      if (server === undefined) throw new Error(`this stack did not start ${name}: its URL was given`);
+      if (server === undefined)
+        throw new Error(`this stack did not start ${name}: its URL was given`);
       return server;
     },
     roleUrl: (user, password, database) => roleUrl(superuserUrl, user, password, database),
@@ -142,21 +151,30 @@ async function planServers(names: readonly ServerName[], options: StackOptions):
   const compose: ServerName[] = [];
   let engine: Promise<boolean> | undefined;
   for (const name of names) {
-    const wanted: LocateOptions = { series: options.series?.[name], env: options.env, say: options.say };
+    const wanted: LocateOptions = {
+      series: options.series?.[name],
+      env: options.env,
+      say: options.say,
+    };
     const installed = await findInstalled(name, wanted);
     if (installed !== undefined) {
       binaries.push(installed);
       continue;
     }
     // The Compose file fixes its versions; a wish for a certain series goes past it.
-    const mayCompose = allowedRoutes(options.env).includes('docker') && seriesFor(name, wanted) === undefined;
+    const mayCompose =
+      allowedRoutes(options.env).includes('docker') && seriesFor(name, wanted) === undefined;
     if (mayCompose && (await (engine ??= engineRuns()))) compose.push(name);
     else binaries.push(await locateServer(name, wanted));
   }
   return { binaries, compose };
 }
 
-function startServer(binary: ServerBinary, workspace: Workspace, options: StackOptions): Promise<Server> {
+function startServer(
+  binary: ServerBinary,
+  workspace: Workspace,
+  options: StackOptions,
+): Promise<Server> {
   switch (binary.name) {
     case 'etcd':
       return startEtcd(binary, workspace);

@@ -10,16 +10,21 @@ import { updateOfLines, valuesOfLines } from './projection.ts';
 import { WIRE_ROW, fromWire } from './wire.ts';
 
 /**
- * Writes entries of different instances in one statement: all of them or, when Postgres refuses any, none.
+ * Writes entries of different instances in one statement: all of them or, when Postgres refuses
+ * any, none.
  *
- * Rows, receipts and the lines of the projection are one statement, hence one round trip and one commit. Its parts are
- * told in the order of instances, so that two writers who meet on several wait for each other one way round.
+ * Rows, receipts and the lines of the projection are one statement, hence one round trip and one
+ * commit. Its parts are told in the order of instances, so that two writers who meet on several
+ * wait for each other one way round.
  *
  * @param entries all with rows, or all receipts without rows: the guard's note on deadlocks
  * @returns the rows of each entry as they stand now
  * @throws DatabaseError with the guard's code, or 23505 where a key is taken
  */
-export async function insertEntries(db: Queryable, entries: readonly AppendEntry[]): Promise<Row[][]> {
+export async function insertEntries(
+  db: Queryable,
+  entries: readonly AppendEntry[],
+): Promise<Row[][]> {
   const ordered = entries.toSorted((a, b) => (a.instanceId < b.instanceId ? -1 : 1));
   const rows: NewRow[] = [];
   const receipts: { instanceId: string; fencingToken: number; receipt: NewReceipt }[] = [];
@@ -30,7 +35,8 @@ export async function insertEntries(db: Queryable, entries: readonly AppendEntry
     if (projection !== undefined) lines.push({ instanceId, lastSeq: lastSeqOf(entry), projection });
     if (receipt !== undefined) receipts.push({ instanceId, fencingToken, receipt });
   }
-  const form: Form = rows.length === 1 && receipts.length <= 1 && lines.length <= 1 ? 'one' : 'many';
+  const form: Form =
+    rows.length === 1 && receipts.length <= 1 && lines.length <= 1 ? 'one' : 'many';
   const { text, number, json } = PARAMETERS[form];
   const rowValues = [
     text(rows.map((row) => row.instanceId)),
@@ -71,7 +77,10 @@ export async function insertEntries(db: Queryable, entries: readonly AppendEntry
   return entries.map((entry) => recorded.get(entry)!);
 }
 
-/** A time as Postgres writes it (`2030-01-31 12:00:00.12+00`) in the form that the log has elsewhere, to the microsecond. */
+/**
+ * A time as Postgres writes it (`2030-01-31 12:00:00.12+00`) in the form that the log has
+ * elsewhere, to the microsecond.
+ */
 function isoTime(text: string): string {
   const seconds = text.slice(0, 19);
   return `${seconds.slice(0, 10)}T${seconds.slice(11)}.${text.slice(20, -3).padEnd(6, '0')}Z`;
@@ -96,7 +105,8 @@ const receipted = (first: number, form: Form): string => `
     insert into leasehold.requests (request_id, instance_id, fencing_token, last_seq, receipt, with_rows)
       select r.*, ${WITH_ROWS[form]} from (${rowsFrom(first, RECEIPT, form)}) r)`;
 
-const projected = (first: number, form: Form): string => `projected as (${updateOfLines(first, form)})`;
+const projected = (first: number, form: Form): string =>
+  `projected as (${updateOfLines(first, form)})`;
 
 /** One text for all times is read faster than a line for each. */
 const TIMES = {
@@ -104,7 +114,10 @@ const TIMES = {
   many: `select string_agg(recorded_at::text, ',') as times from recorded`,
 };
 
-/** A part that has nothing to do costs as much as one row does, the guard's look included: so it is left out. */
+/**
+ * A part that has nothing to do costs as much as one row does, the guard's look included: so it is
+ * left out.
+ */
 function statementFor(form: Form, withLines: boolean, withReceipts: boolean): string {
   return STATEMENTS[form][withLines ? 1 : 0][withReceipts ? 1 : 0];
 }
@@ -124,8 +137,8 @@ function statementsFor(form: Form) {
 }
 
 /**
- * Has all connections read and plan the statements of {@link insertEntries}, guard and all, with nothing to write: the first
- * append after another replica's death need not wait for that.
+ * Has all connections read and plan the statements of {@link insertEntries}, guard and all, with
+ * nothing to write: the first append after another replica's death need not wait for that.
  */
 export async function prepareAppends(db: Pick<Connections, 'query' | 'onAll'>): Promise<void> {
   const nothing = { one: null, many: '{}' };
@@ -138,7 +151,10 @@ export async function prepareAppends(db: Pick<Connections, 'query' | 'onAll'>): 
   }
 }
 
-/** What stands in an entry's place now: the rows at its seqs and before them, the newest row, its requests' receipts. */
+/**
+ * What stands in an entry's place now: the rows at its seqs and before them, the newest row, its
+ * requests' receipts.
+ */
 export async function readBack(db: Queryable, entry: AppendEntry): Promise<ReadBack> {
   const first = entry.rows[0]?.seq ?? 0;
   const [line] = await db.query<{
@@ -164,9 +180,10 @@ export async function readBack(db: Queryable, entry: AppendEntry): Promise<ReadB
 }
 
 /** One line says what a database holds: its namespace and the migrations applied to it. */
-export async function readSchemaState(
-  db: Queryable,
-): Promise<{ namespace: string | null; applied: { version: number; name: string; checksum: string }[] }> {
+export async function readSchemaState(db: Queryable): Promise<{
+  namespace: string | null;
+  applied: { version: number; name: string; checksum: string }[];
+}> {
   const [line] = await db.query<{
     namespace: string | null;
     applied: { version: number; name: string; checksum: string }[];
@@ -176,5 +193,8 @@ export async function readSchemaState(
            order by version), '[]') from leasehold.migrations) as applied`,
   );
   if (line === undefined) throw new Error('a SELECT without FROM answered no row');
-  return { ...line, applied: line.applied.map((m) => ({ ...m, version: exactInteger(m.version) })) };
+  return {
+    ...line,
+    applied: line.applied.map((m) => ({ ...m, version: exactInteger(m.version) })),
+  };
 }

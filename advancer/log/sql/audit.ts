@@ -7,7 +7,10 @@ import type { Cell } from '../../../src/runbook/runbook.ts';
 import type { Queryable } from '../connections.ts';
 import type { LateOutcome } from '../log.ts';
 
-/** Which instances an audit looks at: all, one, or those that something was recorded of since a time. */
+/**
+ * Which instances an audit looks at: all, one, or those that something was recorded of since a
+ * time.
+ */
 export interface AuditScope {
   instanceId?: string | undefined;
   /** ISO 8601. */
@@ -15,8 +18,9 @@ export interface AuditScope {
 }
 
 /**
- * Opens the one snapshot that an audit reads, and in it a cursor over the ids of the instances and one over their
- * receipts, both in the same order. Requests have no index by instance, so their order is made once, by a sort.
+ * Opens the one snapshot that an audit reads, and in it a cursor over the ids of the instances and
+ * one over their receipts, both in the same order. Requests have no index by instance, so their
+ * order is made once, by a sort.
  */
 export async function beginAudit(db: Queryable, scope: AuditScope): Promise<void> {
   await db.query('begin transaction isolation level repeatable read, read only');
@@ -40,13 +44,24 @@ export async function endAudit(db: Queryable): Promise<void> {
   await db.query('rollback');
 }
 
-function selections({ instanceId, since }: AuditScope): { ids: string; receipts: string; values: string[] } {
+function selections({ instanceId, since }: AuditScope): {
+  ids: string;
+  receipts: string;
+  values: string[];
+} {
   if (instanceId !== undefined) {
-    return { ids: 'select $1::text as instance_id', receipts: 'instance_id = $1', values: [instanceId] };
+    return {
+      ids: 'select $1::text as instance_id',
+      receipts: 'instance_id = $1',
+      values: [instanceId],
+    };
   }
   if (since !== undefined) {
     const ids = ['instances', 'executions', 'requests', 'late_outcomes']
-      .map((table) => `select instance_id from leasehold.${table} where recorded_at >= $1::timestamptz`)
+      .map(
+        (table) =>
+          `select instance_id from leasehold.${table} where recorded_at >= $1::timestamptz`,
+      )
       .join(' union ');
     return {
       ids: `select instance_id from (${ids}) recent`,
@@ -177,9 +192,10 @@ export function ownersOfReceipts(
   db: Queryable,
   requestIds: readonly string[],
 ): Promise<{ request_id: string; instance_id: string }[]> {
-  return db.query('select request_id, instance_id from leasehold.requests where request_id = any($1)', [
-    requestIds,
-  ]);
+  return db.query(
+    'select request_id, instance_id from leasehold.requests where request_id = any($1)',
+    [requestIds],
+  );
 }
 
 export type ClaimLine = { claim_id: string } & NonNullable<ClaimView>;

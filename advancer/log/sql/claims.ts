@@ -23,7 +23,10 @@ export async function newestClaim(db: Queryable, claimId: string): Promise<Claim
   return line && fromLine(line);
 }
 
-/** Records the claim as the revision after the newest; undefined when somebody else took that revision just now. */
+/**
+ * Records the claim as the revision after the newest; undefined when somebody else took that
+ * revision just now.
+ */
 export async function insertNextClaim(
   db: Queryable,
   claim: { claimId: string; status: string; agentId: string; evidence: Json },

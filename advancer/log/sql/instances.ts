@@ -8,10 +8,13 @@ const COLUMNS =
   'instance_id as "instanceId", runbook_id as "runbookId", version, inputs, agent_id as "agentId"';
 
 /**
- * Stores the instance, and its first line in the projection, unless there is one by that id or no such runbook
- * version; the one stored, or undefined.
+ * Stores the instance, and its first line in the projection, unless there is one by that id or no
+ * such runbook version; the one stored, or undefined.
  */
-export async function insertInstance(db: Queryable, instance: Instance): Promise<Instance | undefined> {
+export async function insertInstance(
+  db: Queryable,
+  instance: Instance,
+): Promise<Instance | undefined> {
   const [line] = await db.query<Instance>(
     `with stored as (
        insert into leasehold.instances (instance_id, runbook_id, version, inputs, agent_id)
@@ -37,7 +40,10 @@ export async function insertInstance(db: Queryable, instance: Instance): Promise
 }
 
 /** The instance as it was started. */
-export async function readInstance(db: Queryable, instanceId: string): Promise<Instance | undefined> {
+export async function readInstance(
+  db: Queryable,
+  instanceId: string,
+): Promise<Instance | undefined> {
   const [line] = await db.query<Instance>(
     `select ${COLUMNS} from leasehold.instances where instance_id = $1`,
     [instanceId],
@@ -59,14 +65,16 @@ export interface ReadingWanted {
 }
 
 /**
- * For each that is wanted the instance, its whole log and the receipt of the request, of one moment: one statement, one
- * snapshot. Undefined for an instance that does not exist.
+ * For each that is wanted the instance, its whole log and the receipt of the request, of one
+ * moment: one statement, one snapshot. Undefined for an instance that does not exist.
  */
 export async function readLogs(
   db: Queryable,
   wanted: readonly ReadingWanted[],
 ): Promise<(InstanceReading | undefined)[]> {
-  const lines = await db.query<Instance & { nth: number; rows: WireRow[]; receipt: Receipt | null }>(
+  const lines = await db.query<
+    Instance & { nth: number; rows: WireRow[]; receipt: Receipt | null }
+  >(
     `select w.nth::int as nth, ${COLUMNS},
        (select coalesce(json_agg(${WIRE_ROW} order by e.seq), '[]')
          from leasehold.executions e where e.instance_id = i.instance_id) as rows,
@@ -83,7 +91,11 @@ export async function readLogs(
 }
 
 /** Ids of the instances after `after`, in order; the way through all of them. */
-export async function instanceIdsAfter(db: Queryable, after: string, limit: number): Promise<string[]> {
+export async function instanceIdsAfter(
+  db: Queryable,
+  after: string,
+  limit: number,
+): Promise<string[]> {
   const lines = await db.query<{ id: string }>(
     `select instance_id as id from leasehold.instances where instance_id > $1 order by instance_id limit $2`,
     [after, limit],

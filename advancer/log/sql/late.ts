@@ -60,6 +60,13 @@ export async function insertRefusal(db: Queryable, refusal: Refusal): Promise<vo
   await db.query(
     `insert into leasehold.refusals (instance_id, seq, fencing_token, replica_id, kind, reason)
        values ($1, $2, $3, $4, $5, $6)`,
-    [refusal.instanceId, refusal.seq, refusal.fencingToken, refusal.replicaId, refusal.kind, refusal.reason],
+    [
+      refusal.instanceId,
+      refusal.seq,
+      refusal.fencingToken,
+      refusal.replicaId,
+      refusal.kind,
+      refusal.reason,
+    ],
   );
 }

@@ -23,7 +23,10 @@ export interface ListFilter {
   limit: number;
 }
 
-/** Instances in the order of their ids. The runbook is looked up where an index of it costs no append anything. */
+/**
+ * Instances in the order of their ids. The runbook is looked up where an index of it costs no
+ * append anything.
+ */
 export async function listInstances(db: Queryable, filter: ListFilter): Promise<ListedInstance[]> {
   const values: unknown[] = [filter.after ?? '', filter.limit];
   const conditions = ['p.instance_id > $1'];
@@ -54,7 +57,10 @@ export async function listInstances(db: Queryable, filter: ListFilter): Promise<
   }));
 }
 
-/** Instances that were `running` or `in_doubt` when they last moved, `quietMs` ago or longer; oldest first. */
+/**
+ * Instances that were `running` or `in_doubt` when they last moved, `quietMs` ago or longer; oldest
+ * first.
+ */
 export function unsettledInstances(
   db: Queryable,
   limit: number,
@@ -72,8 +78,8 @@ export function unsettledInstances(
 }
 
 /**
- * Updates lines from ids, statuses, next cells and seqs, the first of them the parameter of that number. Each
- * instance has its line since it was started.
+ * Updates lines from ids, statuses, next cells and seqs, the first of them the parameter of that
+ * number. Each instance has its line since it was started.
  */
 export function updateOfLines(first: number, form: Form): string {
   return `
@@ -105,8 +111,8 @@ export async function putLines(db: Queryable, lines: readonly ProjectionLine[]):
 }
 
 /**
- * Puts what was derived at `lastSeq` into the projection, whatever stands there, unless the log has moved on since. It waits for
- * whoever appends to the instance.
+ * Puts what was derived at `lastSeq` into the projection, whatever stands there, unless the log has
+ * moved on since. It waits for whoever appends to the instance.
  */
 export async function putProjection(
   db: Queryable,

@@ -5,7 +5,11 @@ import type { Queryable } from '../connections.ts';
 import { WIRE_ROW, fromWire } from './wire.ts';
 
 /** Rows of an instance after `afterSeq`, in order. */
-export async function rowsAfter(db: Queryable, instanceId: string, afterSeq: number): Promise<Row[]> {
+export async function rowsAfter(
+  db: Queryable,
+  instanceId: string,
+  afterSeq: number,
+): Promise<Row[]> {
   const lines = await db.query<{ row: WireRow }>(
     `select ${WIRE_ROW} as row from leasehold.executions e
        where e.instance_id = $1 and e.seq > $2 order by e.seq`,

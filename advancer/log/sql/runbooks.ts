@@ -27,11 +27,21 @@ export async function readRunbook(
 }
 
 /** Stores the version unless there is one; true when this call stored it. */
-export async function insertRunbook(db: Queryable, runbook: Runbook, digest: string): Promise<boolean> {
+export async function insertRunbook(
+  db: Queryable,
+  runbook: Runbook,
+  digest: string,
+): Promise<boolean> {
   const stored = await db.query(
     `insert into leasehold.runbooks (runbook_id, version, cells, inputs, digest)
        values ($1, $2, $3::jsonb, $4::jsonb, $5) on conflict do nothing returning version`,
-    [runbook.runbook, runbook.version, JSON.stringify(runbook.cells), JSON.stringify(runbook.inputs), digest],
+    [
+      runbook.runbook,
+      runbook.version,
+      JSON.stringify(runbook.cells),
+      JSON.stringify(runbook.inputs),
+      digest,
+    ],
   );
   return stored.length > 0;
 }

@@ -1,9 +1,10 @@
 import type { Check } from '../check.ts';
 
 /**
- * Guarantee 7: no wall clock in safety. A log shows little of clocks; what shows is that expiry, the one thing that
- * a wall clock decides, concerns only requests that were not admitted. The other guarantees, kept while clocks
- * jump, are the rest of the proof: the simulation and the chaos runs do that.
+ * Guarantee 7: no wall clock in safety. A log shows little of clocks; what shows is that expiry,
+ * the one thing that a wall clock decides, concerns only requests that were not admitted. The other
+ * guarantees, kept while clocks jump, are the rest of the proof: the simulation and the chaos runs
+ * do that.
  */
 export const CLOCKS: readonly Check[] = [
   {

@@ -20,7 +20,9 @@ export const DECISIONS: readonly Check[] = [
         decisions += 1;
         const before = rows[index - 1];
         const answers =
-          before?.kind === 'interrupted' && before.cellId === row.cellId && before.attempt === row.attempt;
+          before?.kind === 'interrupted' &&
+          before.cellId === row.cellId &&
+          before.attempt === row.attempt;
         if (!answers) {
           say(
             seqsOf(before, row),
@@ -75,7 +77,8 @@ export const DECISIONS: readonly Check[] = [
         if (row.kind !== 'decided') continue;
         decisions += 1;
         const fault = deciderFault(row, subject);
-        if (fault !== undefined) say([row.seq], `decided ${row.cellId} attempt ${row.attempt} ${fault}`);
+        if (fault !== undefined)
+          say([row.seq], `decided ${row.cellId} attempt ${row.attempt} ${fault}`);
       }
       return decisions;
     },
@@ -97,10 +100,13 @@ export const DECISIONS: readonly Check[] = [
           // A crash is what others find; the rest only the process itself can know.
           const others = row.kind === 'interrupted' && row.body['reason'] === 'crash';
           if (opened === undefined || others) continue;
-          const own = row.replicaId === opened.replicaId && row.fencingToken === opened.fencingToken;
+          const own =
+            row.replicaId === opened.replicaId && row.fencingToken === opened.fencingToken;
           if (own) continue;
           const said =
-            row.kind === 'interrupted' ? `interrupted (${JSON.stringify(row.body['reason'])})` : row.kind;
+            row.kind === 'interrupted'
+              ? `interrupted (${JSON.stringify(row.body['reason'])})`
+              : row.kind;
           say(
             seqsOf(opened, row),
             `${said} ${cellId} attempt ${attempt} was said by ${row.replicaId} (token ${row.fencingToken}), but ${opened.replicaId} (token ${opened.fencingToken}) ran it`,
@@ -116,7 +122,9 @@ export const DECISIONS: readonly Check[] = [
 function letsRunAgain(before: Row | undefined, row: Row): boolean {
   if (before?.cellId !== row.cellId || before.attempt !== row.attempt - 1) return false;
   const as = before.body['as'];
-  return before.kind === 'failed' || (before.kind === 'decided' && (as === 'rerun' || as === 'failed'));
+  return (
+    before.kind === 'failed' || (before.kind === 'decided' && (as === 'rerun' || as === 'failed'))
+  );
 }
 
 function rerunFault(row: Row, { reason, policy }: Answered): string | undefined {
@@ -141,7 +149,9 @@ function deciderFault(row: Row, { walk, evidence }: Subject): string | undefined
   const answered = walk.answered.get(row.seq);
   switch (by) {
     case '@policy':
-      return as === 'rerun' ? undefined : `as ${JSON.stringify(as)} by policy, which can only say rerun`;
+      return as === 'rerun'
+        ? undefined
+        : `as ${JSON.stringify(as)} by policy, which can only say rerun`;
     case '@probe':
       if (as !== 'rerun' && as !== 'succeeded')
         return `as ${JSON.stringify(as)} by a probe, which cannot say that`;
@@ -150,9 +160,13 @@ function deciderFault(row: Row, { walk, evidence }: Subject): string | undefined
         ? undefined
         : `by a probe, but the policy for it is ${answered.policy}`;
     case '@late-outcome':
-      return answered?.reason === 'not_started' ? 'by a late outcome, but the effect never began' : undefined;
+      return answered?.reason === 'not_started'
+        ? 'by a late outcome, but the effect never began'
+        : undefined;
     default:
       if (!isId(by)) return `by ${JSON.stringify(by ?? null)}, which is nobody`;
-      return row.agentId === by ? undefined : `by ${by}, but it came from ${row.agentId ?? 'nobody'}`;
+      return row.agentId === by
+        ? undefined
+        : `by ${by}, but it came from ${row.agentId ?? 'nobody'}`;
   }
 }

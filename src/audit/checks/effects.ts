@@ -37,7 +37,9 @@ export const EFFECTS: readonly Check[] = [
       const keys = grouped(witness, ({ idempotencyKey }) => idempotencyKey);
       for (const effects of keys) {
         const seen = [
-          ...new Map(effects.map((effect) => [`${effect.cellId}/${effect.attempt}`, effect])).values(),
+          ...new Map(
+            effects.map((effect) => [`${effect.cellId}/${effect.attempt}`, effect]),
+          ).values(),
         ];
         seen.sort((a, b) => a.attempt - b.attempt);
         seen.slice(1).forEach((effect, index) => {
@@ -92,7 +94,9 @@ export const EFFECTS: readonly Check[] = [
         if (row === undefined) continue;
         count += 1;
         const { cellId } = attempt;
-        const seen = witness.find((effect) => effect.cellId === cellId && effect.attempt === attempt.attempt);
+        const seen = witness.find(
+          (effect) => effect.cellId === cellId && effect.attempt === attempt.attempt,
+        );
         if (seen === undefined) continue;
         say(
           [row.seq],
@@ -116,9 +120,14 @@ export const EFFECTS: readonly Check[] = [
         outcomes += 1;
         const found = attemptOf(attempts, { cellId, attempt });
         const inLog = found?.closings.some(({ kind }) => kind === outcome) ?? false;
-        const kept = lateOutcomes.some((late) => late.cellId === cellId && late.attempt === attempt);
+        const kept = lateOutcomes.some(
+          (late) => late.cellId === cellId && late.attempt === attempt,
+        );
         if (!inLog && !kept)
-          say(seqsOf(...(found?.started ?? [])), `${cellId} attempt ${attempt}: ${outcome} was lost`);
+          say(
+            seqsOf(...(found?.started ?? [])),
+            `${cellId} attempt ${attempt}: ${outcome} was lost`,
+          );
       }
       return outcomes;
     },
@@ -136,8 +145,12 @@ export const EFFECTS: readonly Check[] = [
         const row = closings.find(({ kind }) => kind === 'completed');
         if (row === undefined) continue;
         count += 1;
-        if (witness.some((effect) => effect.cellId === cellId && effect.attempt === attempt)) continue;
-        say([row.seq], `completed ${cellId} attempt ${attempt}, and the witness saw no such effect`);
+        if (witness.some((effect) => effect.cellId === cellId && effect.attempt === attempt))
+          continue;
+        say(
+          [row.seq],
+          `completed ${cellId} attempt ${attempt}, and the witness saw no such effect`,
+        );
       }
       return count;
     },
@@ -160,7 +173,10 @@ function told({ at, fencingToken }: SeenEffect): string {
   return `${at} under token ${fencingToken}`;
 }
 
-function grouped(effects: readonly SeenEffect[], key: (effect: SeenEffect) => string): SeenEffect[][] {
+function grouped(
+  effects: readonly SeenEffect[],
+  key: (effect: SeenEffect) => string,
+): SeenEffect[][] {
   const groups = new Map<string, SeenEffect[]>();
   for (const effect of effects) {
     const name = key(effect);

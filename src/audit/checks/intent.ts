@@ -24,7 +24,10 @@ export const INTENT: readonly Check[] = [
         }
         // The order of kinds by itself: a token that goes back is another check's finding.
         const stale = before !== undefined && row.fencingToken < before.fencingToken;
-        const broken = chainBreach(stale ? { ...before, fencingToken: row.fencingToken } : before, row);
+        const broken = chainBreach(
+          stale ? { ...before, fencingToken: row.fencingToken } : before,
+          row,
+        );
         if (broken !== undefined) say(seqsOf(before, row), broken.detail);
       });
       return rows.length;

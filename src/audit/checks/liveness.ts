@@ -29,7 +29,10 @@ export const LIVENESS: readonly Check[] = [
           `${step.doubt.cellId} attempt ${step.doubt.attempt} is still in doubt, which no person need settle`,
         );
       } else if (atRest === 'ended' && step.do !== 'complete' && step.do !== 'halt') {
-        say(seqs, `${instanceId} did not come to its end: next is ${walk.end.nextCellId ?? 'nothing'}`);
+        say(
+          seqs,
+          `${instanceId} did not come to its end: next is ${walk.end.nextCellId ?? 'nothing'}`,
+        );
       }
       return 1;
     },
@@ -38,7 +41,8 @@ export const LIVENESS: readonly Check[] = [
     name: 'open-for-long',
     guarantee: 4,
     severity: 'warning',
-    states: "no attempt is open for longer than its cell's timeout, and no doubt waits that needs nobody",
+    states:
+      "no attempt is open for longer than its cell's timeout, and no doubt waits that needs nobody",
     of: 'instances',
     needs: ['runbook', 'time'],
     look({ evidence: { rows, now = '' }, walk }, say) {
@@ -50,10 +54,16 @@ export const LIVENESS: readonly Check[] = [
       if (step.do === 'close') {
         const timeoutMs = parseDurationMs(step.cell.timeout ?? '') ?? DEFAULT_TIMEOUT_MS;
         if (forMs > timeoutMs + GRACE_MS) {
-          say([last.seq], `${step.open.cellId} attempt ${step.open.attempt} has been open ${since}`);
+          say(
+            [last.seq],
+            `${step.open.cellId} attempt ${step.open.attempt} has been open ${since}`,
+          );
         }
       } else if (step.do === 'settle' && needsNobody(walk.end) && forMs > GRACE_MS) {
-        say([last.seq], `${step.doubt.cellId} attempt ${step.doubt.attempt} has been in doubt ${since}`);
+        say(
+          [last.seq],
+          `${step.doubt.cellId} attempt ${step.doubt.attempt} has been in doubt ${since}`,
+        );
       }
       return 1;
     },
@@ -78,7 +88,9 @@ export const LIVENESS: readonly Check[] = [
       const { nextCellId, statuses } = walk.end;
       const faults = [
         projection.lastSeq === lastSeq ? '' : `last seq ${projection.lastSeq} and not ${lastSeq}`,
-        statuses.includes(projection.status) ? '' : `${projection.status} and not ${statuses.join(' or ')}`,
+        statuses.includes(projection.status)
+          ? ''
+          : `${projection.status} and not ${statuses.join(' or ')}`,
         // A line that names no cell does not claim anything.
         projection.nextCellId === null || projection.nextCellId === nextCellId
           ? ''
@@ -91,8 +103,9 @@ export const LIVENESS: readonly Check[] = [
 ];
 
 /**
- * Whether the line still says `running` of an attempt that was under way just now: while an instance is advanced over and over
- * its line is not written anew, but once it rests, and after a crash by a sweep.
+ * Whether the line still says `running` of an attempt that was under way just now: while an
+ * instance is advanced over and over its line is not written anew, but once it rests, and after a
+ * crash by a sweep.
  */
 function restsSoon(
   line: { status: string; lastSeq: number },
@@ -101,13 +114,20 @@ function restsSoon(
   now: string | undefined,
 ): boolean {
   const last = rows.at(-1);
-  if (last === undefined || now === undefined || Date.parse(now) - Date.parse(last.recordedAt) > GRACE_MS)
+  if (
+    last === undefined ||
+    now === undefined ||
+    Date.parse(now) - Date.parse(last.recordedAt) > GRACE_MS
+  )
     return false;
   const mayLag = statuses.includes('ready') || statuses.includes('running');
   return line.status === 'running' && line.lastSeq <= last.seq && mayLag;
 }
 
-/** Whether the doubt is settled without a person as soon as a replica looks at it. A probe may not find it out. */
+/**
+ * Whether the doubt is settled without a person as soon as a replica looks at it. A probe may not
+ * find it out.
+ */
 function needsNobody({ policy }: Ending): boolean {
   return policy === 'rerun';
 }

@@ -18,7 +18,10 @@ export const ORDER: readonly Check[] = [
       for (const row of rows) {
         const step = walk.next.get(row.seq);
         if (step === undefined || fits(row, step)) continue;
-        say([row.seq], `${row.kind} ${row.cellId} attempt ${row.attempt}, but next was ${describe(step)}`);
+        say(
+          [row.seq],
+          `${row.kind} ${row.cellId} attempt ${row.attempt}, but next was ${describe(step)}`,
+        );
       }
       return walk.next.size;
     },
@@ -37,7 +40,10 @@ export const ORDER: readonly Check[] = [
         attempts += 1;
         const step = walk.next.get(row.seq);
         if (step?.do === 'halt' && step.cell.id === row.cellId) {
-          say([row.seq], `${row.cellId} attempt ${row.attempt} was begun although the cell ${step.why}`);
+          say(
+            [row.seq],
+            `${row.cellId} attempt ${row.attempt} was begun although the cell ${step.why}`,
+          );
         }
       }
       return attempts;
@@ -47,7 +53,8 @@ export const ORDER: readonly Check[] = [
     name: 'verdict-follows-from-log',
     guarantee: 3,
     severity: 'breach',
-    states: 'an assert is satisfied if and only if it holds; an await names its claim in a wanted status',
+    states:
+      'an assert is satisfied if and only if it holds; an await names its claim in a wanted status',
     of: 'verdicts',
     needs: ['runbook'],
     look({ evidence: { rows }, walk }, say) {
@@ -86,7 +93,8 @@ export const ORDER: readonly Check[] = [
     name: 'idempotency-key-of-its-run',
     guarantee: 3,
     severity: 'breach',
-    states: 'an intent names the key of its run: the same after an interruption, a new one after a failure',
+    states:
+      'an intent names the key of its run: the same after an interruption, a new one after a failure',
     of: 'intents',
     needs: [],
     look({ evidence: { rows }, walk }, say) {
@@ -108,7 +116,10 @@ export const ORDER: readonly Check[] = [
   },
 ];
 
-/** Whether the row is of the cell and the kind that was due; how often and with what verdict others ask. */
+/**
+ * Whether the row is of the cell and the kind that was due; how often and with what verdict others
+ * ask.
+ */
 function fits(row: Row, step: NextStep): boolean {
   switch (step.do) {
     case 'start':
@@ -131,12 +142,15 @@ function faultOf(row: Row, step: NextStep): string | undefined {
     case 'satisfy':
       return row.kind === 'satisfied' ? undefined : 'the assert holds';
     case 'refute': {
-      return row.kind === 'refuted' ? undefined : `the assert does not hold: ${JSON.stringify(step.body)}`;
+      return row.kind === 'refuted'
+        ? undefined
+        : `the assert does not hold: ${JSON.stringify(step.body)}`;
     }
     case 'await': {
       if (row.kind === 'refuted') return 'an await whose claim can be named is never refuted';
       const { claimId, status } = row.body;
-      if (claimId !== step.claimId) return `saw claim ${JSON.stringify(claimId)}, waits for ${step.claimId}`;
+      if (claimId !== step.claimId)
+        return `saw claim ${JSON.stringify(claimId)}, waits for ${step.claimId}`;
       if (typeof status === 'string' && step.statuses.includes(status)) return undefined;
       return `saw status ${JSON.stringify(status)}, wanted is ${step.statuses.join(' or ')}`;
     }

@@ -14,7 +14,8 @@ export const RECEIPTS: readonly Check[] = [
     name: 'one-receipt-per-request',
     guarantee: 5,
     severity: 'breach',
-    states: 'a request has one receipt, which names it and its instance and has an outcome that is recorded',
+    states:
+      'a request has one receipt, which names it and its instance and has an outcome that is recorded',
     of: 'receipts',
     needs: [],
     look({ evidence: { instanceId, receipts } }, say) {
@@ -80,14 +81,18 @@ export const RECEIPTS: readonly Check[] = [
     name: 'receipt-as-fenced-as-rows',
     guarantee: 5,
     severity: 'breach',
-    states: "a receipt rests on a row that is there, under a token no older than that row, its own holder's",
+    states:
+      "a receipt rests on a row that is there, under a token no older than that row, its own holder's",
     of: 'receipts',
     needs: ['columns of receipts'],
     look({ evidence: { rows, receipts } }, say) {
       for (const { requestId, receipt, lastSeq = 0, fencingToken = 0 } of receipts) {
         const last = rows.find(({ seq }) => seq === lastSeq);
         if (lastSeq > 0 && last === undefined) {
-          say([], `the receipt of request ${requestId} rests on seq ${lastSeq}, which is not there`);
+          say(
+            [],
+            `the receipt of request ${requestId} rests on seq ${lastSeq}, which is not there`,
+          );
         } else if (last !== undefined && fencingToken < last.fencingToken) {
           say(
             [last.seq],
@@ -162,7 +167,8 @@ export const RECEIPTS: readonly Check[] = [
         told.filter(({ acknowledged }) => acknowledged === true).map(({ requestId }) => requestId),
       );
       for (const { requestId } of receipts) due.delete(requestId);
-      for (const requestId of due) say([], `request ${requestId} was acknowledged and has no receipt`);
+      for (const requestId of due)
+        say([], `request ${requestId} was acknowledged and has no receipt`);
       return told.filter(({ acknowledged }) => acknowledged === true).length;
     },
   },
@@ -184,14 +190,20 @@ export const RECEIPTS: readonly Check[] = [
 ];
 
 /**
- * The rows of the request that its receipt must name. A decision may still come under the request's id when the
- * receipt already says `in_doubt`: the holder before was asking the probe, and what ends a doubt is always let in.
+ * The rows of the request that its receipt must name. A decision may still come under the request's
+ * id when the receipt already says `in_doubt`: the holder before was asking the probe, and what
+ * ends a doubt is always let in.
  */
-function writtenBefore({ requestId, receipt, lastSeq }: RecordedReceipt, rows: readonly Row[]): Row[] {
+function writtenBefore(
+  { requestId, receipt, lastSeq }: RecordedReceipt,
+  rows: readonly Row[],
+): Row[] {
   const written = rows.filter((row) => row.requestId === requestId);
   if (lastSeq !== undefined) return written.filter(({ seq }) => seq <= lastSeq);
   const after = written.slice(receipt.steps.length);
-  return after.every(({ kind }) => kind === 'decided') ? written.slice(0, receipt.steps.length) : written;
+  return after.every(({ kind }) => kind === 'decided')
+    ? written.slice(0, receipt.steps.length)
+    : written;
 }
 
 function outcomeFault(receipt: Receipt, { step, nextCellId }: Standing): string | undefined {
@@ -205,7 +217,8 @@ function outcomeFault(receipt: Receipt, { step, nextCellId }: Standing): string 
   }
   if (step.do !== 'settle') return undefined;
   const { inDoubt } = receipt;
-  if (inDoubt?.cellId === step.doubt.cellId && inDoubt.attempt === step.doubt.attempt) return undefined;
+  if (inDoubt?.cellId === step.doubt.cellId && inDoubt.attempt === step.doubt.attempt)
+    return undefined;
   return `names another doubt than ${step.doubt.cellId} attempt ${step.doubt.attempt}`;
 }
 

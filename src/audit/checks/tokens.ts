@@ -72,7 +72,8 @@ export const TOKENS: readonly Check[] = [
       for (const { receipt } of receipts) {
         if (receipt.holder !== null) hold(receipt.holder.fencingToken, receipt.holder.replicaId);
       }
-      for (const { fencingToken, replicaId } of [...lateOutcomes, ...refusals]) hold(fencingToken, replicaId);
+      for (const { fencingToken, replicaId } of [...lateOutcomes, ...refusals])
+        hold(fencingToken, replicaId);
       return holders.size;
     },
   },

@@ -11,7 +11,8 @@ export const TRUTH: readonly Check[] = [
     name: 'instance-on-record',
     guarantee: 6,
     severity: 'breach',
-    states: 'whatever has rows or outcomes has its record, and the runbook version that it is pinned to',
+    states:
+      'whatever has rows or outcomes has its record, and the runbook version that it is pinned to',
     of: 'instances',
     needs: [],
     look({ evidence }, say) {
@@ -20,7 +21,8 @@ export const TRUTH: readonly Check[] = [
       if (instance === undefined) {
         const ran = receipts.some(({ receipt }) => receipt.steps.length > 0);
         // Requests for what never was are recorded as not_found, when they were enqueued.
-        if (rows.length > 0 || lateOutcomes.length > 0 || ran) say(seqs, `${instanceId} was never started`);
+        if (rows.length > 0 || lateOutcomes.length > 0 || ran)
+          say(seqs, `${instanceId} was never started`);
       } else if (runbook === undefined) {
         say(seqs, `${instance.runbookId} version ${instance.version} is not in the log`);
       }
@@ -37,7 +39,9 @@ export const TRUTH: readonly Check[] = [
     look({ evidence: { digest, instance } }, say) {
       if (digest !== undefined && digest.recorded !== digest.computed) {
         const name =
-          instance === undefined ? 'the runbook' : `${instance.runbookId} version ${instance.version}`;
+          instance === undefined
+            ? 'the runbook'
+            : `${instance.runbookId} version ${instance.version}`;
         say(
           [],
           `${name} was changed: its digest is ${digest.recorded}, its content gives ${digest.computed}`,
@@ -61,7 +65,8 @@ export const TRUTH: readonly Check[] = [
         seen += 1;
         const claim = typeof revision === 'number' ? claims?.(claimId, revision) : undefined;
         if (claim !== undefined && claim.status === status && claim.agentId === agentId) continue;
-        const record = claim === undefined ? 'not on record' : `${claim.status} by ${claim.agentId}`;
+        const record =
+          claim === undefined ? 'not on record' : `${claim.status} by ${claim.agentId}`;
         say(
           [row.seq],
           `${row.cellId} saw claim ${claimId} revision ${JSON.stringify(revision)} as ${JSON.stringify(status)}, which is ${record}`,
@@ -164,7 +169,10 @@ export const TRUTH: readonly Check[] = [
         const cell = runbook?.cells.find(({ id }) => id === late.cellId);
         // A cell that may be run again is expected to have happened before.
         const mayRepeat = cell !== undefined && 'exec' in cell && onInterrupt(cell) === 'rerun';
-        if (decision.body['as'] === VERDICT_OF[late.kind] || (mayRepeat && decision.body['as'] === 'rerun'))
+        if (
+          decision.body['as'] === VERDICT_OF[late.kind] ||
+          (mayRepeat && decision.body['as'] === 'rerun')
+        )
           continue;
         say(
           [decision.seq],

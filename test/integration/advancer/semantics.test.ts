@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ReceiptReply } from '../../harness/replicas.ts';
 import { httpCell, runbookOf, Scene, stepsOf } from '../../harness/scene.ts';
 
-const here = (name: string): string => fileURLToPath(new URL(`../../harness/${name}`, import.meta.url));
+const here = (name: string): string =>
+  fileURLToPath(new URL(`../../harness/${name}`, import.meta.url));
 const EFFECT = [process.execPath, here('effect.mjs'), '${inputs.witness}'];
 
 const RUNBOOKS = [
@@ -31,7 +32,10 @@ const RUNBOOKS = [
     ],
   },
   runbookOf('failing', [httpCell('fails'), httpCell('never')]),
-  runbookOf('retried', [httpCell('tried', { retry: { attempts: 3, backoff: '20ms' } }), httpCell('next')]),
+  runbookOf('retried', [
+    httpCell('tried', { retry: { attempts: 3, backoff: '20ms' } }),
+    httpCell('next'),
+  ]),
   runbookOf('predicted', [
     httpCell('refused', { expect: [{ status: 409 }, { pointer: '/code', equals: 'exists' }] }),
     { id: 'exits', exec: { command: [...EFFECT, '3'] }, expect: [{ exitCode: 3 }] },
@@ -56,7 +60,10 @@ const RUNBOOKS = [
 
 let scene: Scene;
 beforeAll(async () => {
-  scene = await Scene.start({ replicas: 3, env: { LEASEHOLD_HANDLERS: here('handlers.mjs') } }, RUNBOOKS);
+  scene = await Scene.start(
+    { replicas: 3, env: { LEASEHOLD_HANDLERS: here('handlers.mjs') } },
+    RUNBOOKS,
+  );
 });
 afterAll(() => scene?.stop());
 
@@ -103,7 +110,8 @@ describe('the same request id', () => {
     expect(receipts[0]).toMatchObject({ outcome: 'completed', nextCellId: null });
     expect(receipts[1]).toEqual(receipts[0]);
     expect(receipts[2]).toEqual(receipts[0]);
-    for (const cell of ['one', 'two', 'three']) expect(witness.effects(instanceId, cell)).toHaveLength(1);
+    for (const cell of ['one', 'two', 'three'])
+      expect(witness.effects(instanceId, cell)).toHaveLength(1);
   });
 
   test('after the first, and after rows of other requests: the same receipt, and nothing runs', async () => {
@@ -116,7 +124,9 @@ describe('the same request id', () => {
     const second = await cluster.advance(instanceId, scene.name('q'));
     expect(second).toMatchObject({ outcome: 'completed', nextCellId: null });
     // Other fields of the message make no other request of it.
-    expect(await cluster.advance(instanceId, requestId, { agentId: 'somebody', maxCells: 3 })).toEqual(first);
+    expect(
+      await cluster.advance(instanceId, requestId, { agentId: 'somebody', maxCells: 3 }),
+    ).toEqual(first);
     expect(await cluster.advance(instanceId, requestId, { cellId: 'three' })).toEqual(first);
     const { receipt } = await cluster.status(instanceId, { requestId });
     expect(receipt).toEqual(first);
@@ -146,14 +156,19 @@ describe('the same request id', () => {
     const [one, two] = [await scene.instance('three'), await scene.instance('three')];
     const requestId = scene.name('q');
     const release = [one, two].map((instanceId) => witness.holdBack(instanceId, 'one'));
-    const answers = [one, two].map((instanceId) => cluster.advance(instanceId, requestId, { maxCells: 1 }));
+    const answers = [one, two].map((instanceId) =>
+      cluster.advance(instanceId, requestId, { maxCells: 1 }),
+    );
     await Promise.all([one, two].map((instanceId) => witness.arrived(instanceId, 'one', 1)));
     for (const answer of release) answer();
     const receipts = await Promise.all(answers);
     expect(receipts.map(({ outcome }) => outcome).toSorted()).toEqual(['advanced', 'invalid']);
     // The effect of the one that lost the id has happened all the same, and its log says so.
     for (const instanceId of [one, two]) {
-      expect((await scene.story(instanceId)).slice(0, 2)).toEqual(['started one 1', 'completed one 1']);
+      expect((await scene.story(instanceId)).slice(0, 2)).toEqual([
+        'started one 1',
+        'completed one 1',
+      ]);
       const next = await cluster.advance(instanceId, scene.name('q'), { wait: true });
       expect(next.outcome).toBe('completed');
       expect(witness.effects(instanceId)).toHaveLength(3);
@@ -178,7 +193,11 @@ describe('an await', () => {
     expect((await cluster.status(instanceId)).status).toBe('parked');
 
     const claimTo = (status: string): Promise<Record<string, unknown>> =>
-      cluster.request(cluster.subject('claim', claim), { status, agentId: 'bob', evidence: { by: 'bob' } });
+      cluster.request(cluster.subject('claim', claim), {
+        status,
+        agentId: 'bob',
+        evidence: { by: 'bob' },
+      });
     expect(await claimTo('shut')).toEqual({ claimId: claim, revision: 1, status: 'shut' });
     const second = await cluster.advance(instanceId, scene.name('q'));
     expect(second).toMatchObject({ outcome: 'parked', awaiting: { currentStatus: 'shut' } });
@@ -198,7 +217,12 @@ describe('an await', () => {
       'completed after 1',
     ]);
     const [gate] = await cluster.rows(instanceId);
-    expect(gate?.body).toMatchObject({ claimId: claim, revision: 2, status: 'open', agentId: 'bob' });
+    expect(gate?.body).toMatchObject({
+      claimId: claim,
+      revision: 2,
+      status: 'open',
+      agentId: 'bob',
+    });
     expect(witness.effects(instanceId)).toHaveLength(1);
   });
 
@@ -231,7 +255,10 @@ describe('a request', () => {
       expect(receipt.error?.message).toContain('the next cell is one');
       await expectRefused(receipt, 'out_of_order');
     }
-    const right = await cluster.advance(instanceId, scene.name('q'), { cellId: 'one', maxCells: 1 });
+    const right = await cluster.advance(instanceId, scene.name('q'), {
+      cellId: 'one',
+      maxCells: 1,
+    });
     expect(right).toMatchObject({ outcome: 'advanced', nextCellId: 'two' });
     const late = await cluster.advance(instanceId, scene.name('q'), { cellId: 'one' });
     expect(late).toMatchObject({ outcome: 'out_of_order', nextCellId: 'two' });
@@ -242,9 +269,13 @@ describe('a request', () => {
     const { cluster } = scene;
     const instanceId = await scene.instance('three');
     const requestId = scene.name('q');
-    expect((await cluster.advance(instanceId, requestId, { cellId: 'two' })).outcome).toBe('out_of_order');
+    expect((await cluster.advance(instanceId, requestId, { cellId: 'two' })).outcome).toBe(
+      'out_of_order',
+    );
     await cluster.advance(instanceId, scene.name('q'), { maxCells: 1 });
-    expect(await cluster.advance(instanceId, requestId, { cellId: 'two', maxCells: 1 })).toMatchObject({
+    expect(
+      await cluster.advance(instanceId, requestId, { cellId: 'two', maxCells: 1 }),
+    ).toMatchObject({
       outcome: 'advanced',
       nextCellId: 'three',
     });
@@ -331,7 +362,11 @@ describe('a definite failure', () => {
     const instanceId = await scene.instance('failing');
     witness.answerWith(instanceId, 'fails', { status: 500, body: { sorry: 'broken' } });
     const receipt = await cluster.advance(instanceId, scene.name('q'));
-    expect(receipt).toMatchObject({ outcome: 'halted', nextCellId: 'fails', error: { code: 'halted' } });
+    expect(receipt).toMatchObject({
+      outcome: 'halted',
+      nextCellId: 'fails',
+      error: { code: 'halted' },
+    });
     expect(receipt.error?.message).toMatch(/fails.*failed once.*500/);
     expect(await scene.story(instanceId)).toEqual(['started fails 1', 'failed fails 1']);
     expect((await cluster.status(instanceId)).status).toBe('halted');
@@ -363,7 +398,11 @@ describe('a definite failure', () => {
   test('halts once its retries are used up', async () => {
     const { cluster, witness } = scene;
     const instanceId = await scene.instance('retried');
-    witness.answerWith(instanceId, 'tried', ...Array.from({ length: 9 }, () => ({ status: 503, body: {} })));
+    witness.answerWith(
+      instanceId,
+      'tried',
+      ...Array.from({ length: 9 }, () => ({ status: 503, body: {} })),
+    );
     const receipt = await cluster.advance(instanceId, scene.name('q'));
     expect(receipt).toMatchObject({ outcome: 'halted', nextCellId: 'tried' });
     expect(witness.effects(instanceId)).toHaveLength(3);
@@ -405,7 +444,10 @@ describe('a time-out', () => {
       nextCellId: 'waits',
       inDoubt: { cellId: 'waits', attempt: 1, reason: 'timeout' },
     });
-    expect(await scene.story(instanceId)).toEqual(['started waits 1', 'interrupted waits 1 timeout']);
+    expect(await scene.story(instanceId)).toEqual([
+      'started waits 1',
+      'interrupted waits 1 timeout',
+    ]);
     const decide = (body: object): Promise<Record<string, unknown>> =>
       cluster.request(cluster.subject('decide', instanceId), {
         agentId: 'person',
@@ -474,7 +516,11 @@ describe('an assert', () => {
     const receipt = await cluster.advance(instanceId, scene.name('q'));
     expect(receipt).toMatchObject({ outcome: 'halted', nextCellId: 'check' });
     expect(receipt.error?.message).toContain('refuted');
-    expect(await scene.story(instanceId)).toEqual(['started one 1', 'completed one 1', 'refuted check 1']);
+    expect(await scene.story(instanceId)).toEqual([
+      'started one 1',
+      'completed one 1',
+      'refuted check 1',
+    ]);
     const rows = await cluster.rows(instanceId);
     expect(rows.at(-1)?.body).toEqual({
       checks: [{ cell: 'one', pointer: '/count', equals: 2, actual: 1, held: false }],

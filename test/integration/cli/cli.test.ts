@@ -52,18 +52,23 @@ function start(line: string[], env: Record<string, string> = {}) {
   const changed = (): void => waiters.splice(0).forEach((wake) => wake());
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => ((out += chunk), changed()));
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => ((err += chunk), changed()));
-  const ended = new Promise<Ended>((resolve) => child.once('close', (code) => resolve({ code, out, err })));
+  const ended = new Promise<Ended>((resolve) =>
+    child.once('close', (code) => resolve({ code, out, err })),
+  );
   const until = async (condition: (out: string, err: string) => boolean): Promise<void> => {
     while (!condition(out, err)) await new Promise<void>((resolve) => waiters.push(resolve));
   };
   return { child, ended, until };
 }
 
-const cli = (line: string[], env?: Record<string, string>): Promise<Ended> => start(line, env).ended;
+const cli = (line: string[], env?: Record<string, string>): Promise<Ended> =>
+  start(line, env).ended;
 
 function play(subject: string, answer: (body: JsonObject, message: BusMessage) => Json): void {
   replica.subscribe(subject, (message) => {
-    message.reply(answer(JSON.parse(new TextDecoder().decode(message.data)) as JsonObject, message));
+    message.reply(
+      answer(JSON.parse(new TextDecoder().decode(message.data)) as JsonObject, message),
+    );
   });
 }
 
@@ -113,16 +118,28 @@ describe('the command line against a replica', () => {
   });
 
   it('exits as the outcome says', async () => {
-    const outcomes = { 'in-doubt': 'in_doubt', busy: 'in_flight', bad: 'invalid', gone: 'unavailable' };
+    const outcomes = {
+      'in-doubt': 'in_doubt',
+      busy: 'in_flight',
+      bad: 'invalid',
+      gone: 'unavailable',
+    };
     play(names.all('advance'), (body, message) => {
       const id = message.subject.split('.').at(-1) as keyof typeof outcomes;
-      const inDoubt = { cellId: 'charge', attempt: 1, reason: 'crash', since: '2030-01-01T00:00:00Z' };
+      const inDoubt = {
+        cellId: 'charge',
+        attempt: 1,
+        reason: 'crash',
+        since: '2030-01-01T00:00:00Z',
+      };
       return receipt(body, { instanceId: id, outcome: outcomes[id], inDoubt });
     });
     await replica.flush();
     const ends = await Promise.all(Object.keys(outcomes).map((id) => cli(['advance', id])));
     expect(ends.map(({ code }) => code)).toEqual([4, 3, 2, 5]);
-    expect(ends[0]?.out).toContain('leasehold decide in-doubt --cell charge --attempt 1 --as succeeded');
+    expect(ends[0]?.out).toContain(
+      'leasehold decide in-doubt --cell charge --attempt 1 --as succeeded',
+    );
   });
 
   it('starts with inputs, claims with evidence and decides with an output', async () => {
@@ -178,9 +195,22 @@ describe('the command line against a replica', () => {
     ];
     const decided = await cli(['decide', 'i-1', ...settled, '--json'], { LEASEHOLD_AGENT_ID: 'y' });
     expect(seen).toEqual([
-      { instanceId: 'i-1', runbookId: 'refund', version: 2, inputs: { a: 1, order: '007' }, agentId: 'x' },
+      {
+        instanceId: 'i-1',
+        runbookId: 'refund',
+        version: 2,
+        inputs: { a: 1, order: '007' },
+        agentId: 'x',
+      },
       { status: 'approved', agentId: 'x', evidence: { by: 'anna' } },
-      { agentId: 'y', cellId: 'charge', attempt: 2, as: 'succeeded', reason: 'seen', output: { count: 1 } },
+      {
+        agentId: 'y',
+        cellId: 'charge',
+        attempt: 2,
+        as: 'succeeded',
+        reason: 'seen',
+        output: { count: 1 },
+      },
     ]);
     expect([started.code, claimed.code, decided.code]).toEqual([0, 0, 3]);
     expect(started.out).toContain('i-1 is started: refund v2');
@@ -228,7 +258,9 @@ describe('the command line against a replica', () => {
   });
 
   it('tells at Ctrl-C how to ask again', async () => {
-    const arrived = new Promise<void>((resolve) => replica.subscribe(names.all('advance'), () => resolve()));
+    const arrived = new Promise<void>((resolve) =>
+      replica.subscribe(names.all('advance'), () => resolve()),
+    );
     await replica.flush();
     const advance = start(['advance', 'i-1', '--request-id', 'q-1']);
     await arrived;
@@ -250,7 +282,9 @@ describe('the command line against a replica', () => {
   });
 
   it('loads neither Postgres nor etcd for what needs NATS only', async () => {
-    play(names.all('status'), () => ({ error: { code: 'not_found', message: 'there is no instance i-1' } }));
+    play(names.all('status'), () => ({
+      error: { code: 'not_found', message: 'there is no instance i-1' },
+    }));
     await replica.flush();
     const trace = { NODE_DEBUG: 'module,esm' };
     const { code, err } = await cli(['status', 'i-1'], trace);

@@ -23,7 +23,9 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true }));
 
 /** Runs a command line and reads its JSON lines. */
-async function cli(line: string[]): Promise<{ code: number; replies: Json[]; out: string; err: string }> {
+async function cli(
+  line: string[],
+): Promise<{ code: number; replies: Json[]; out: string; err: string }> {
   const out: string[] = [];
   const err: string[] = [];
   const io: Io = {
@@ -71,13 +73,18 @@ describe('the command line against Postgres', () => {
       code: 0,
       replies: [{ runbookId: 'hello', version: 1, result: 'created' }],
     });
-    expect(await cli(['runbook', 'push', file, '--json'])).toMatchObject({ replies: [{ result: 'exists' }] });
+    expect(await cli(['runbook', 'push', file, '--json'])).toMatchObject({
+      replies: [{ result: 'exists' }],
+    });
     expect(await cli(['runbook', 'list', '--json'])).toMatchObject({
       code: 0,
       replies: [{ runbookId: 'hello', version: 1 }],
     });
     const shown = await cli(['runbook', 'show', 'hello', '--json']);
-    expect(shown).toMatchObject({ code: 0, replies: [{ runbook: 'hello', cells: [{ id: 'say' }] }] });
+    expect(shown).toMatchObject({
+      code: 0,
+      replies: [{ runbook: 'hello', cells: [{ id: 'say' }] }],
+    });
     await writeFile(file, text('other'));
     const other = await cli(['runbook', 'push', file]);
     expect(other.code).toBe(3);
@@ -111,10 +118,21 @@ describe('the command line against etcd', () => {
     const store = etcdStore({ hosts: [...serversForTests().etcdUrls] });
     try {
       const { leaseId } = await store.grant(60);
-      const replica = { replicaId: 'blue-01234567', name: 'blue', pid: 42, httpUrl: 'http://127.0.0.1:1' };
-      await store.put(leaseId, replicaKey(namespace, replica.replicaId), replicaValue(replica, false));
+      const replica = {
+        replicaId: 'blue-01234567',
+        name: 'blue',
+        pid: 42,
+        httpUrl: 'http://127.0.0.1:1',
+      };
+      await store.put(
+        leaseId,
+        replicaKey(namespace, replica.replicaId),
+        replicaValue(replica, false),
+      );
       const key = leaseKey(namespace, 'refund-7');
-      const { revision } = await store.acquire(leaseId, [{ key, value: leaseValue(replica.replicaId) }]);
+      const { revision } = await store.acquire(leaseId, [
+        { key, value: leaseValue(replica.replicaId) },
+      ]);
       expect((await cli(['leases', '--json'])).replies).toEqual([
         { instanceId: 'refund-7', replicaId: replica.replicaId, token: revision },
       ]);

@@ -53,7 +53,10 @@ describe.each([
     const { store } = setUp();
     const leases = await Promise.all([3, 5, 9].map((ttlS) => store.grant(ttlS)));
     const answers = await Promise.all(
-      [...leases, ...leases].map(async ({ leaseId, ttlMs }) => [(await store.renew(leaseId)).ttlMs, ttlMs]),
+      [...leases, ...leases].map(async ({ leaseId, ttlMs }) => [
+        (await store.renew(leaseId)).ttlMs,
+        ttlMs,
+      ]),
     );
     expect(answers).toHaveLength(6);
     for (const [renewed, granted] of answers) expect(renewed).toBe(granted);
@@ -76,7 +79,11 @@ describe.each([
     ]);
     expect(first.verdicts).toEqual([{ kind: 'won' }, { kind: 'won' }]);
     const { entries } = await store.read([`${prefix}a`, `${prefix}b`, `${prefix}c`]);
-    expect(entries.map((entry) => entry?.modRevision)).toEqual([first.revision, first.revision, undefined]);
+    expect(entries.map((entry) => entry?.modRevision)).toEqual([
+      first.revision,
+      first.revision,
+      undefined,
+    ]);
     expect(entries[0]).toMatchObject({ key: `${prefix}a`, value: 'mine', leaseId });
 
     const other = await store.grant(10);
@@ -102,7 +109,9 @@ describe.each([
     const key = `${prefix}a`;
     const [old, fresh] = [await store.grant(10), await store.grant(10)];
     const first = await store.acquire(old.leaseId, [{ key, value: 'old' }]);
-    const second = await store.acquire(fresh.leaseId, [{ key, value: 'new', replaces: first.revision }]);
+    const second = await store.acquire(fresh.leaseId, [
+      { key, value: 'new', replaces: first.revision },
+    ]);
     expect(second.verdicts).toEqual([{ kind: 'won' }]);
     expect(second.revision).toBeGreaterThan(first.revision);
 
@@ -114,7 +123,9 @@ describe.each([
       modRevision: second.revision,
       leaseId: fresh.leaseId,
     });
-    const late = await store.acquire(old.leaseId, [{ key, value: 'old', replaces: first.revision }]);
+    const late = await store.acquire(old.leaseId, [
+      { key, value: 'old', replaces: first.revision },
+    ]);
     expect(late.verdicts).toEqual([{ kind: 'held', entry }]);
     const gone = await store.acquire(old.leaseId, [{ key: `${prefix}b`, value: 'x', replaces: 1 }]);
     expect(gone.verdicts).toEqual([{ kind: 'absent' }]);
@@ -146,7 +157,9 @@ describe.each([
     const { leaseId } = await store.grant(5);
     await store.revoke(leaseId);
     const own = { key: `${prefix}own`, value: 'x', leaseId };
-    await expect(store.acquire(leaseId, [{ key: `${prefix}a`, value: 'x' }])).rejects.toThrow(LeaseGone);
+    await expect(store.acquire(leaseId, [{ key: `${prefix}a`, value: 'x' }])).rejects.toThrow(
+      LeaseGone,
+    );
     await expect(store.put(leaseId, `${prefix}a`, 'x')).rejects.toThrow(LeaseGone);
     await expect(store.confirmAbsent(`${prefix}a`, own)).rejects.toThrow(LeaseGone);
     expect((await store.list(prefix)).entries).toEqual([]);
@@ -165,7 +178,10 @@ describe.each([
   it('takes a full transaction, and names the limit for a larger one', async () => {
     const { store, prefix } = setUp();
     const { leaseId } = await store.grant(10);
-    const wants = Array.from({ length: MAX_KEYS_PER_CALL }, (_, i) => ({ key: `${prefix}${i}`, value: 'x' }));
+    const wants = Array.from({ length: MAX_KEYS_PER_CALL }, (_, i) => ({
+      key: `${prefix}${i}`,
+      value: 'x',
+    }));
     const { revision, verdicts } = await store.acquire(leaseId, wants);
     expect(verdicts.filter(({ kind }) => kind === 'won')).toHaveLength(MAX_KEYS_PER_CALL);
     expect((await store.read(wants.map(({ key }) => key))).entries).toHaveLength(MAX_KEYS_PER_CALL);
@@ -195,7 +211,9 @@ describe.each([
     await store.put(leaseId, `/leasehold/elsewhere-${randomBytes(4).toString('hex')}`, 'x');
     await store.revoke(leaseId);
     await until(() => seen.length >= 3);
-    expect(seen.map((event) => [event.kind, event.kind === 'put' ? event.entry.key : event.key])).toEqual([
+    expect(
+      seen.map((event) => [event.kind, event.kind === 'put' ? event.entry.key : event.key]),
+    ).toEqual([
       ['put', `${prefix}b`],
       ['deleted', `${prefix}a`],
       ['deleted', `${prefix}b`],
@@ -210,7 +228,9 @@ describe.each([
       (events) => witness.push(...events),
       () => undefined,
     );
-    await until(() => witness.some((event) => event.kind === 'put' && event.entry.key === `${prefix}c`));
+    await until(() =>
+      witness.some((event) => event.kind === 'put' && event.entry.key === `${prefix}c`),
+    );
     other.close();
     expect(seen).toHaveLength(3);
     expect(broken).toEqual([]);
@@ -252,9 +272,9 @@ describe('the real etcd store', () => {
       expect(store.renew('7')).rejects.toThrow(StoreUnavailable),
       expect(store.acquire('7', [{ key: 'a', value: 'x' }])).rejects.toThrow(StoreUnavailable),
       expect(store.list('a')).rejects.toThrow(StoreUnavailable),
-      expect(new Promise((resolve) => store.watch('a', 1, () => undefined, resolve))).resolves.toMatch(
-        /confirm|etcd|DEADLINE|UNAVAILABLE/i,
-      ),
+      expect(
+        new Promise((resolve) => store.watch('a', 1, () => undefined, resolve)),
+      ).resolves.toMatch(/confirm|etcd|DEADLINE|UNAVAILABLE/i),
     ]);
     expect(systemClock.monotonicMs() - startedMs).toBeLessThan(1_500);
   });
@@ -284,7 +304,9 @@ describe('the real etcd store', () => {
     const client = new Etcd3({ hosts: [...serversForTests().etcdUrls] });
     cleanups.push(() => client.close());
     await client.kv.compact({ revision: revision + 1 });
-    const why = await new Promise((resolve) => store.watch(prefix, revision, () => undefined, resolve));
+    const why = await new Promise((resolve) =>
+      store.watch(prefix, revision, () => undefined, resolve),
+    );
     expect(why).toMatch(/compacted/);
   });
 
@@ -348,7 +370,9 @@ describe('coordinators on a real etcd', () => {
     const owners = new Map(won.map(({ instanceId, replicaId }) => [instanceId, replicaId]));
     expect(owners.size).toBe(200);
     const all = replicas.map(({ coordinator }) => coordinator);
-    await until(() => all.every((c) => instances.every((i) => c.hint(i)?.replicaId === owners.get(i))));
+    await until(() =>
+      all.every((c) => instances.every((i) => c.hint(i)?.replicaId === owners.get(i))),
+    );
     await until(() => all.every((c) => c.replicas().length === 3));
     for (const instanceId of instances.slice(0, 20)) {
       const seen = await all[0]?.look(instanceId);
@@ -398,7 +422,9 @@ describe('coordinators on a real etcd', () => {
     );
     for (const outcome of outcomes) {
       if (outcome.kind !== 'acquired') throw new Error(JSON.stringify(outcome));
-      outcome.holding.signal.addEventListener('abort', () => ended.push(outcome.holding.signal.reason));
+      outcome.holding.signal.addEventListener('abort', () =>
+        ended.push(outcome.holding.signal.reason),
+      );
     }
     await systemClock.sleep(5_000);
     expect(coordinator.notLeading()).toBeUndefined();
@@ -448,13 +474,16 @@ describe('coordinators on a real etcd', () => {
 });
 
 describe('a coordinator whose etcd fails', () => {
-  // Without a word from it the last keep-alive, which arrives and is not answered, would keep the lease for a TTL more.
+  // Without a word from it the last keep-alive, which arrives and is not answered, would keep the
+  // lease for a TTL more.
   it('gives up its lease with its trust, where its words arrive and no answer does', async () => {
     const ttlMs = 3_000;
     const namespace = freshNamespace();
     const servers = [...serversForTests().etcdUrls].map((url) => new URL(url));
     const proxies = await Promise.all(
-      servers.map(({ hostname, port }) => FaultProxy.before({ host: hostname, port: Number(port) })),
+      servers.map(({ hostname, port }) =>
+        FaultProxy.before({ host: hostname, port: Number(port) }),
+      ),
     );
     cleanups.push(async () => void (await Promise.all(proxies.map((proxy) => proxy.close()))));
     const store = etcdStore({
@@ -493,7 +522,8 @@ describe('a coordinator whose etcd fails', () => {
     expect((await direct.read([key])).entries[0]?.modRevision).toBe(held.holding.token);
     await until(async () => (await direct.read([key])).entries[0] === undefined);
     const goneAtMs = systemClock.monotonicMs();
-    // Its lease was renewed a third of a TTL after the one that was answered, so it could have lived for that much longer.
+    // Its lease was renewed a third of a TTL after the one that was answered, so it could have
+    // lived for that much longer.
     expect(goneAtMs - cutAtMs).toBeLessThan(ttlMs + 450);
     expect(goneAtMs).toBeGreaterThan(untrustedAtMs);
     expect(cutAtMs - sinceMs).toBeLessThan((ttlMs * 2) / 3);

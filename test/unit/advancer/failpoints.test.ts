@@ -47,7 +47,9 @@ describe('a failpoint', () => {
     const on = acts();
     on.freeze = () => void on.done.push(`freeze after ${on.reports.length} reports`);
     await parsed('after_intent=freeze@cell:charge,nth:1', on)('after_intent', place);
-    expect(on.reports).toEqual([{ failpoint: 'after_intent', action: 'freeze', replica: 'a', ...place }]);
+    expect(on.reports).toEqual([
+      { failpoint: 'after_intent', action: 'freeze', replica: 'a', ...place },
+    ]);
     expect(on.done).toEqual(['freeze after 1 reports']);
   });
 
@@ -59,16 +61,19 @@ describe('a failpoint', () => {
     expect(on.done).toEqual(['sleep 5']);
   });
 
-  it.each(['kill', 'exit'] as const)('%s never goes on: nothing after the point may run', async (action) => {
-    const on = acts();
-    const failpoint = parsed(`in_effect=${action}`, on);
-    const went = await Promise.race([
-      failpoint('in_effect', place).then(() => 'went on'),
-      new Promise((resolve) => setImmediate(() => resolve('stands'))),
-    ]);
-    expect(went).toBe('stands');
-    expect(on.done).toEqual([action]);
-  });
+  it.each(['kill', 'exit'] as const)(
+    '%s never goes on: nothing after the point may run',
+    async (action) => {
+      const on = acts();
+      const failpoint = parsed(`in_effect=${action}`, on);
+      const went = await Promise.race([
+        failpoint('in_effect', place).then(() => 'went on'),
+        new Promise((resolve) => setImmediate(() => resolve('stands'))),
+      ]);
+      expect(went).toBe('stands');
+      expect(on.done).toEqual([action]);
+    },
+  );
 
   it('error throws an error that names the failpoint', async () => {
     const failing = parsed('before_intent=error@cell:charge')('before_intent', place);
@@ -107,7 +112,10 @@ describe('a failpoint', () => {
 
   it('several are joined by semicolons, and each counts for itself', async () => {
     const on = acts();
-    const failpoint = parsed('after_intent=delay:1@nth:1; after_intent=delay:2@nth:2 ;in_effect=freeze', on);
+    const failpoint = parsed(
+      'after_intent=delay:1@nth:1; after_intent=delay:2@nth:2 ;in_effect=freeze',
+      on,
+    );
     await failpoint('after_intent', place);
     await failpoint('after_intent', place);
     await failpoint('in_effect', place);
@@ -122,10 +130,16 @@ describe('a text that cannot be read', () => {
     ['in_effect=', '"in_effect=" is not point=action'],
     ['in_effect=kill@', '"in_effect=kill@" is not point=action'],
     ['in_affect=kill', '"in_affect=kill" names no point; there are on_admission, before_intent'],
-    ['in_effect=explode', '"in_effect=explode" has the unknown action explode; there are kill, exit, freeze'],
+    [
+      'in_effect=explode',
+      '"in_effect=explode" has the unknown action explode; there are kill, exit, freeze',
+    ],
     ['in_effect=delay', '"in_effect=delay" needs milliseconds: delay:<ms>'],
     ['in_effect=kill:9', '"in_effect=kill:9" gives kill an argument; only delay takes one'],
-    ['in_effect=kill@colour:red', 'has the unknown condition colour; there are cell, instance, request'],
+    [
+      'in_effect=kill@colour:red',
+      'has the unknown condition colour; there are cell, instance, request',
+    ],
     ['in_effect=kill@cell', 'has a condition without a value: cell'],
     ['in_effect=kill@cell:', 'has a condition without a value: cell:'],
     ['in_effect=kill@nth:0', 'needs nth to be a whole number from 1'],

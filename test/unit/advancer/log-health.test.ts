@@ -5,7 +5,10 @@ import { systemClock } from '../../../src/time/clock.ts';
 import { HandClock } from '../coordinator/hand-clock.ts';
 
 function keeper(highestToken: () => number): LogKeeper {
-  const log = { check: () => Promise.resolve(), highestToken: () => Promise.resolve(highestToken()) };
+  const log = {
+    check: () => Promise.resolve(),
+    highestToken: () => Promise.resolve(highestToken()),
+  };
   return new LogKeeper({ log, clock: systemClock } as never);
 }
 
@@ -42,7 +45,8 @@ it('a replica that stood still hands nothing back before it has read that Postgr
   const check = new Promise<void>((resolve) => (answer = resolve));
   const looking = looker(clock, () => check, handedBack);
   looking.notice(new Error('a statement was not answered'));
-  // The timer is the first thing that runs after the stop; the answer that came meanwhile is read after it.
+  // The timer is the first thing that runs after the stop; the answer that came meanwhile is read
+  // after it.
   clock.after(500, () => queueMicrotask(answer));
   await clock.advance(2_000);
   expect(handedBack).toEqual([]);

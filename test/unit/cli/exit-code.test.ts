@@ -6,7 +6,10 @@ import { RECORDED_OUTCOMES, REFUSED_OUTCOMES } from '../../../src/request/receip
 describe('exit codes', () => {
   it('are those of the contract for every outcome', () => {
     const codes = Object.fromEntries(
-      [...RECORDED_OUTCOMES, ...REFUSED_OUTCOMES].map((outcome) => [outcome, exitCodeOfOutcome(outcome)]),
+      [...RECORDED_OUTCOMES, ...REFUSED_OUTCOMES].map((outcome) => [
+        outcome,
+        exitCodeOfOutcome(outcome),
+      ]),
     );
     expect(codes).toEqual({
       completed: 0,

@@ -4,12 +4,21 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
-import { countFlag, durationFlag, idFlag, inputFlag, jsonFlag, jsonObjectFlag } from '../../../cli/flags.ts';
+import {
+  countFlag,
+  durationFlag,
+  idFlag,
+  inputFlag,
+  jsonFlag,
+  jsonObjectFlag,
+} from '../../../cli/flags.ts';
 import { defaultAgentId } from '../../../cli/options.ts';
 
 describe('flags', () => {
   it('read durations as milliseconds', () => {
-    expect(['200ms', '30s', '5m', '1h'].map(durationFlag)).toEqual([200, 30_000, 300_000, 3_600_000]);
+    expect(['200ms', '30s', '5m', '1h'].map(durationFlag)).toEqual([
+      200, 30_000, 300_000, 3_600_000,
+    ]);
     expect(() => durationFlag('30')).toThrow(/such as 200ms/);
   });
 

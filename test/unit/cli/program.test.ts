@@ -36,7 +36,17 @@ describe('the command line', () => {
   it('names every verb of the contract in its help, and exits 0', async () => {
     const { code, out } = await cli(['--help']);
     expect(code).toBe(0);
-    const verbs = ['dev', 'migrate', 'advancer', 'runbook', 'start', 'advance', 'status', 'list', 'watch'];
+    const verbs = [
+      'dev',
+      'migrate',
+      'advancer',
+      'runbook',
+      'start',
+      'advance',
+      'status',
+      'list',
+      'watch',
+    ];
     for (const verb of [...verbs, 'claim', 'decide', 'leases', 'replicas']) {
       expect(out).toMatch(new RegExp(`^  ${verb}\\b`, 'm'));
     }
@@ -63,8 +73,14 @@ describe('the command line', () => {
     ['a duration without a unit', ['advance', 'a', '--expires-in', '30']],
     ['no cells at all', ['advance', 'a', '--max-cells', '0']],
     ['evidence that is not JSON', ['claim', 'c', 'ok', '--evidence', '{x']],
-    ['an unknown verdict', ['decide', 'a', '--cell', 'c', '--attempt', '1', '--as', 'fine', '--reason', 'x']],
-    ['a decision without a reason', ['decide', 'a', '--cell', 'c', '--attempt', '1', '--as', 'rerun']],
+    [
+      'an unknown verdict',
+      ['decide', 'a', '--cell', 'c', '--attempt', '1', '--as', 'fine', '--reason', 'x'],
+    ],
+    [
+      'a decision without a reason',
+      ['decide', 'a', '--cell', 'c', '--attempt', '1', '--as', 'rerun'],
+    ],
     ['an unknown status', ['list', '--status', 'busy', '--database', 'postgres://x']],
     ['no database', ['list']],
     ['no etcd', ['leases']],
@@ -106,7 +122,9 @@ describe('the command line', () => {
 
   it('takes a flag over the environment', async () => {
     const env = { LEASEHOLD_NATS_URLS: 'nats://127.0.0.1:2' };
-    expect((await cli(['status', 'a', '--nats', 'nats://127.0.0.1:1'], env)).err).toContain('127.0.0.1:1 ');
+    expect((await cli(['status', 'a', '--nats', 'nats://127.0.0.1:1'], env)).err).toContain(
+      '127.0.0.1:1 ',
+    );
     expect((await cli(['status', 'a'], env)).err).toContain('127.0.0.1:2 ');
   });
 

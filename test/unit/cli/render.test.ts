@@ -40,14 +40,25 @@ const row = (more: Partial<WireRow>): WireRow => ({
 
 describe('a receipt on the screen', () => {
   it('tells the command that settles a doubt', () => {
-    const inDoubt = { cellId: 'charge', attempt: 2, reason: 'crash', since: '2030-01-01T00:00:00Z' };
+    const inDoubt = {
+      cellId: 'charge',
+      attempt: 2,
+      reason: 'crash',
+      since: '2030-01-01T00:00:00Z',
+    };
     const text = receiptText(receipt({ outcome: 'in_doubt', inDoubt }), plain, NOW);
-    expect(text).toContain('leasehold decide refund-7 --cell charge --attempt 2 --as succeeded --reason');
+    expect(text).toContain(
+      'leasehold decide refund-7 --cell charge --attempt 2 --as succeeded --reason',
+    );
     expect(text).toContain('interrupted 60 s ago (crash)');
   });
 
   it('names the cell that was expected', () => {
-    const text = receiptText(receipt({ outcome: 'out_of_order', nextCellId: 'approved' }), plain, NOW);
+    const text = receiptText(
+      receipt({ outcome: 'out_of_order', nextCellId: 'approved' }),
+      plain,
+      NOW,
+    );
     expect(text).toContain('the next cell of refund-7 is approved');
     expect(text).toContain('--cell approved');
   });
@@ -109,7 +120,9 @@ describe('a status on the screen', () => {
       'refund-7  refund v1  ready',
       'held by r-1, fencing token 17; 2 rows in the log',
     ]);
-    expect(lines.find((line) => line.includes('> notify'))).toMatch(/^> notify\s+exec\s+pending\s+-/);
+    expect(lines.find((line) => line.includes('> notify'))).toMatch(
+      /^> notify\s+exec\s+pending\s+-/,
+    );
     expect(lines.find((line) => line.includes('completed'))).toContain('{"count":1}');
   });
 });
@@ -122,7 +135,10 @@ describe('rows and tables', () => {
       row({ kind: 'failed', attempt: 2, body: { error: { message: 'exit 1' } } }),
       'failed charge (attempt 2): exit 1',
     ],
-    [row({ kind: 'interrupted', body: { reason: 'crash' } }), 'interrupted charge (attempt 1): crash'],
+    [
+      row({ kind: 'interrupted', body: { reason: 'crash' } }),
+      'interrupted charge (attempt 1): crash',
+    ],
     [
       row({ kind: 'decided', body: { as: 'rerun', by: '@policy', reason: 'onInterrupt' } }),
       'decided charge: rerun by @policy (onInterrupt)',

@@ -21,7 +21,10 @@ describe('acquiring', () => {
     const w = world();
     const a = await w.leading('a');
     const holding = acquired(await a.coordinator.acquire('i'));
-    expect(w.etcd.get(key('i'))).toMatchObject({ value: leaseValue('a'), modRevision: holding.token });
+    expect(w.etcd.get(key('i'))).toMatchObject({
+      value: leaseValue('a'),
+      modRevision: holding.token,
+    });
     expect(holding.trusted()).toBe(true);
     expect(a.coordinator.holding('i')).toBe(holding);
     expect(acquired(await a.coordinator.acquire('i'))).toBe(holding);
@@ -49,7 +52,9 @@ describe('acquiring', () => {
       return run();
     });
     const instances = Array.from({ length: 400 }, (_, i) => `i-${i}`);
-    const holdings = (await Promise.all(instances.map((i) => a.coordinator.acquire(i)))).map(acquired);
+    const holdings = (await Promise.all(instances.map((i) => a.coordinator.acquire(i)))).map(
+      acquired,
+    );
     expect(transactions).toBe(10);
     for (const holding of holdings) {
       expect(w.etcd.get(key(holding.instanceId))?.modRevision).toBe(holding.token);
@@ -73,7 +78,10 @@ describe('acquiring', () => {
     const a = await w.leading('a');
     const foreign = w.etcd.grant(60).leaseId;
     w.etcd.put(foreign, key('i'), 'put by hand');
-    expect(await a.coordinator.acquire('i')).toMatchObject({ kind: 'held', by: { replicaId: 'unreadable' } });
+    expect(await a.coordinator.acquire('i')).toMatchObject({
+      kind: 'held',
+      by: { replicaId: 'unreadable' },
+    });
   });
 
   it('a lost answer of acquire is settled by reading', async () => {
@@ -92,8 +100,14 @@ describe('acquiring', () => {
     a.disturb((call, run) =>
       call === 'acquire' ? Promise.reject(new StoreUnavailable('the request was lost')) : run(),
     );
-    expect(await a.coordinator.acquire('free')).toEqual({ kind: 'unavailable', why: 'the request was lost' });
-    expect(await a.coordinator.acquire('theirs')).toMatchObject({ kind: 'held', by: { replicaId: 'b' } });
+    expect(await a.coordinator.acquire('free')).toEqual({
+      kind: 'unavailable',
+      why: 'the request was lost',
+    });
+    expect(await a.coordinator.acquire('theirs')).toMatchObject({
+      kind: 'held',
+      by: { replicaId: 'b' },
+    });
   });
 
   it('when the reading is lost too, the key is an orphan and is deleted after a grace', async () => {
@@ -160,7 +174,9 @@ describe('acquiring', () => {
     const first = acquired(await a.coordinator.acquire('i'));
     // The session is lost although etcd still has its lease, as after an answer that was wrong.
     a.disturb((call, run) =>
-      call === 'renew' ? (Promise.resolve({ ttlMs: 0 }) as unknown as ReturnType<typeof run>) : run(),
+      call === 'renew'
+        ? (Promise.resolve({ ttlMs: 0 }) as unknown as ReturnType<typeof run>)
+        : run(),
     );
     await w.clock.advance((TTL_S * 1_000) / 2);
     expect(first.signal.reason).toBe('session_lost');
@@ -223,7 +239,10 @@ describe('taking over', () => {
     expect(second.token).toBeGreaterThan(first.token);
     const by: LeaseRecord = { instanceId: 'i', replicaId: 'b', token: second.token };
     expect(await c.coordinator.takeOver(seen)).toEqual({ kind: 'held', by });
-    expect(w.etcd.get(key('i'))).toMatchObject({ value: leaseValue('b'), modRevision: second.token });
+    expect(w.etcd.get(key('i'))).toMatchObject({
+      value: leaseValue('b'),
+      modRevision: second.token,
+    });
   });
 
   it('of two that saw the same term, one wins', async () => {
@@ -231,7 +250,9 @@ describe('taking over', () => {
     const [a, b, c] = [await w.leading('a'), await w.leading('b'), await w.leading('c')];
     const { token } = acquired(await a.coordinator.acquire('i'));
     const seen: LeaseRecord = { instanceId: 'i', replicaId: 'a', token };
-    const kinds = await Promise.all([b, c].map(async (r) => (await r.coordinator.takeOver(seen)).kind));
+    const kinds = await Promise.all(
+      [b, c].map(async (r) => (await r.coordinator.takeOver(seen)).kind),
+    );
     expect(kinds.sort()).toEqual(['acquired', 'held']);
   });
 

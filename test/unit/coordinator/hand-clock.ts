@@ -23,7 +23,8 @@ export class HandClock implements Clock {
     return { cancel: () => void this.#timers.delete(scheduled) };
   };
 
-  sleep = (delayMs: number, signal?: AbortSignal): Promise<void> => sleepBy(this.after, delayMs, signal);
+  sleep = (delayMs: number, signal?: AbortSignal): Promise<void> =>
+    sleepBy(this.after, delayMs, signal);
 
   /** How many timers wait. */
   get timers(): number {
@@ -47,7 +48,10 @@ export class HandClock implements Clock {
     this.#nowMs = endMs;
   }
 
-  /** Lets time pass as a frozen process sees it: nothing fires until somebody looks or the clock advances. */
+  /**
+   * Lets time pass as a frozen process sees it: nothing fires until somebody looks or the clock
+   * advances.
+   */
   jump(ms: number): void {
     this.#nowMs += ms;
   }

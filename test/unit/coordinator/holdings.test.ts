@@ -84,7 +84,10 @@ describe('holdings', () => {
   it('a superseded holding whose key is still there is given up after the grace, or replaced when wanted', async () => {
     const w = world();
     const a = await w.leading('a');
-    const [i, j] = [acquired(await a.coordinator.acquire('i')), acquired(await a.coordinator.acquire('j'))];
+    const [i, j] = [
+      acquired(await a.coordinator.acquire('i')),
+      acquired(await a.coordinator.acquire('j')),
+    ];
     a.coordinator.supersede(i);
     a.coordinator.supersede(j);
     const again = acquired(await a.coordinator.acquire('j'));

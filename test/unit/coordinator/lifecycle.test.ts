@@ -60,7 +60,9 @@ describe('leading', () => {
     const a = await w.leading('a', {
       gate: async (readRevision) => {
         const revision = await readRevision();
-        return revision < highestToken ? `etcd is at ${revision}, the log at ${highestToken}` : undefined;
+        return revision < highestToken
+          ? `etcd is at ${revision}, the log at ${highestToken}`
+          : undefined;
       },
     });
     w.etcd.expireAll();
@@ -257,7 +259,8 @@ describe('leaving', () => {
     const ended: string[] = [];
     for (const holding of holdings) holding.onEnd(() => ended.push(holding.instanceId));
     const stopped = a.coordinator.stop(100);
-    // Before anything else runs: so what is said of it now is true, however long it takes to end each term.
+    // Before anything else runs: so what is said of it now is true, however long it takes to end
+    // each term.
     expect(holdings.map((holding) => holding.trusted())).toEqual([false, false]);
     expect(ended).toEqual([]);
     await w.clock.advance(50);

@@ -10,8 +10,9 @@ const NEWEST = {
 const INSERT = { name: 'lock_insert', text: insertRow('lock_executions') };
 
 /**
- * A session's advisory lock around each step, as its users write it. Pipelined wherever a statement does not need the
- * answer of the one before: lock and history, then the intent, then the outcome and the unlocking.
+ * A session's advisory lock around each step, as its users write it. Pipelined wherever a statement
+ * does not need the answer of the one before: lock and history, then the intent, then the outcome
+ * and the unlocking.
  */
 export const advisoryLock: Baseline = {
   schema: executionsTable('lock_executions'),
@@ -23,7 +24,10 @@ export const advisoryLock: Baseline = {
       const [, { rows }] = await Promise.all([locked, newest]);
       const seq = Number(rows[0]?.seq ?? 0);
       await client.query({ ...INSERT, values: rowValues(instanceId, seq + 1, 'started') });
-      const completed = client.query({ ...INSERT, values: rowValues(instanceId, seq + 2, 'completed') });
+      const completed = client.query({
+        ...INSERT,
+        values: rowValues(instanceId, seq + 2, 'completed'),
+      });
       const unlocked = client.query({ ...UNLOCK, values: [instanceId] });
       await Promise.all([completed, unlocked]);
     };

@@ -1,6 +1,8 @@
 import type { Client } from 'pg';
 
-/** What `leasehold bench` compares the product with: what a user would write with Postgres alone. */
+/**
+ * What `leasehold bench` compares the product with: what a user would write with Postgres alone.
+ */
 export const BASELINES = ['floor', 'advisory_lock', 'reservation'] as const;
 /** See {@link BASELINES}. */
 export type BaselineName = (typeof BASELINES)[number];
@@ -12,7 +14,8 @@ export interface Baseline {
   /**
    * One agent on one connection of its own.
    *
-   * @returns does one step of the instance; rejects when Postgres refuses, or the step was another's
+   * @returns does one step of the instance; rejects when Postgres refuses, or the step was
+   *   another's
    */
   agent(client: Client, instanceId: string): () => Promise<void>;
 }

@@ -14,16 +14,25 @@ export interface Fill {
 const INSTANCES_AT_ONCE = 5_000;
 
 /**
- * Instances in the middle of their runbook, as if an agent had asked for each of their cells by a request of its own.
+ * Instances in the middle of their runbook, as if an agent had asked for each of their cells by a
+ * request of its own.
  *
- * It goes past the guard and the triggers (`session_replication_role = replica`, which takes a superuser): ten million
- * rows through the guard would take an hour and come out the same, since nothing here is contested.
+ * It goes past the guard and the triggers (`session_replication_role = replica`, which takes a
+ * superuser): ten million rows through the guard would take an hour and come out the same, since
+ * nothing here is contested.
  *
  * @param told hears how many rows are there
  */
-export async function fillLog(superuserUrl: string, fill: Fill, told: (rows: number) => void): Promise<void> {
+export async function fillLog(
+  superuserUrl: string,
+  fill: Fill,
+  told: (rows: number) => void,
+): Promise<void> {
   const { rows, runbookId, prefix, rowsPerInstance } = fill;
-  const client = new Client({ connectionString: superuserUrl, application_name: 'leasehold-bench-fill' });
+  const client = new Client({
+    connectionString: superuserUrl,
+    application_name: 'leasehold-bench-fill',
+  });
   await client.connect();
   try {
     await client.query(`set session_replication_role = replica; set synchronous_commit = off`);
@@ -43,7 +52,8 @@ export async function fillLog(superuserUrl: string, fill: Fill, told: (rows: num
       await client.query(RECEIPTS, [prefix, from, to, rowsPerInstance]);
       told((to + 1) * rowsPerInstance);
     }
-    // Otherwise autovacuum would do it in the middle of a measuring, and the filling's writes would be flushed there.
+    // Otherwise autovacuum would do it in the middle of a measuring, and the filling's writes would
+    // be flushed there.
     await client.query('vacuum (analyze)');
     await client.query('checkpoint');
   } finally {

@@ -21,8 +21,9 @@ const FINISH = {
 };
 
 /**
- * A row per step that only one can insert: the history says which step is next, the reservation is committed, the effect
- * happens, and the outcome is committed together with the reservation's new state.
+ * A row per step that only one can insert: the history says which step is next, the reservation is
+ * committed, the effect happens, and the outcome is committed together with the reservation's new
+ * state.
  */
 export const reservation: Baseline = {
   schema: `${executionsTable('reservation_outcomes')};
@@ -39,9 +40,13 @@ export const reservation: Baseline = {
       const newest = await client.query<{ seq: string }>({ ...NEWEST, values: [instanceId] });
       const step = Number(newest.rows[0]?.seq ?? 0) + 1;
       const reserved = await client.query({ ...RESERVE, values: [instanceId, step] });
-      if (reserved.rowCount !== 1) throw new Error(`step ${step} of ${instanceId} was reserved by another`);
+      if (reserved.rowCount !== 1)
+        throw new Error(`step ${step} of ${instanceId} was reserved by another`);
       const [, , kind, cellId, requestId, body] = rowValues(instanceId, step * 2, 'completed');
-      await client.query({ ...FINISH, values: [instanceId, step, kind, cellId, requestId, body, step] });
+      await client.query({
+        ...FINISH,
+        values: [instanceId, step, kind, cellId, requestId, body, step],
+      });
     };
   },
 };

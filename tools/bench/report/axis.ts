@@ -13,7 +13,10 @@ export function position({ kind, from, to }: Axis, value: number): number {
   return Number.isFinite(share) ? Math.min(1, Math.max(0, share)) : 0;
 }
 
-/** Round values that hold all the given ones: from 0 on a linear axis, powers of ten on a logarithmic one. */
+/**
+ * Round values that hold all the given ones: from 0 on a linear axis, powers of ten on a
+ * logarithmic one.
+ */
 export function axisTicks(values: readonly number[], kind: Axis['kind']): number[] {
   const positive = values.filter((value) => Number.isFinite(value) && value > 0);
   const most = positive.reduce((a, b) => Math.max(a, b), 0);
@@ -21,7 +24,9 @@ export function axisTicks(values: readonly number[], kind: Axis['kind']): number
   if (kind === 'log') {
     const least = positive.reduce((a, b) => Math.min(a, b), most);
     const [from, to] = [Math.floor(Math.log10(least)), Math.ceil(Math.log10(most))];
-    return Array.from({ length: Math.max(2, to - from + 1) }, (_, index) => Number(`1e${from + index}`));
+    return Array.from({ length: Math.max(2, to - from + 1) }, (_, index) =>
+      Number(`1e${from + index}`),
+    );
   }
   const step = roundStep(most / 5);
   return Array.from({ length: Math.ceil(most / step) + 1 }, (_, index) => index * step);

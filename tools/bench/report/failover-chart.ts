@@ -9,7 +9,9 @@ import type { Axis } from './axis.ts';
 
 const BOX = { width: 900, left: 90, right: 40, row: 36, top: 8, bottom: 34 };
 
-/** Each fault a line: from the median to the worst, with the bound that the worst is meant to keep. */
+/**
+ * Each fault a line: from the median to the worst, with the bound that the worst is meant to keep.
+ */
 export function failoverChart(figures: readonly JudgedFigure[]): Markup | undefined {
   const own = figures.filter(({ part }) => part === 'failover');
   if (own.length === 0) return undefined;
@@ -17,7 +19,8 @@ export function failoverChart(figures: readonly JudgedFigure[]): Markup | undefi
   const values = own.flatMap(({ values: { medianMs = 0, worstMs = 0 } }) => [medianMs, worstMs]);
   const ticks = axisTicks([...values, ...bounds.flatMap((bound) => bound ?? [])], 'log');
   const axis: Axis = { kind: 'log', from: ticks[0] ?? 1, to: ticks.at(-1) ?? 10 };
-  const x = (ms: number): string => short(BOX.left + position(axis, ms) * (BOX.width - BOX.left - BOX.right));
+  const x = (ms: number): string =>
+    short(BOX.left + position(axis, ms) * (BOX.width - BOX.left - BOX.right));
   const bottom = BOX.top + own.length * BOX.row;
   return markup`<div class="charts"><figure class="lone">
 <svg class="chart" viewBox="0 0 ${BOX.width} ${bottom + BOX.bottom}" role="img" aria-label="Failover times by fault; the figures are in the table below">

@@ -25,14 +25,20 @@ export interface LineChart {
 
 const BOX = { width: 520, height: 300, left: 52, right: 16, top: 10, bottom: 38 };
 
-/** The chart as a figure. Lines are told apart by the page's key, and points say their value when pointed at. */
+/**
+ * The chart as a figure. Lines are told apart by the page's key, and points say their value when
+ * pointed at.
+ */
 export function lineChart({ caption, xName, yUnit, scale, series }: LineChart): Markup {
-  const xs = [...new Set(series.flatMap(({ points }) => points.map(({ x }) => x)))].sort((a, b) => a - b);
+  const xs = [...new Set(series.flatMap(({ points }) => points.map(({ x }) => x)))].sort(
+    (a, b) => a - b,
+  );
   const ys = series.flatMap(({ points }) => points.map(({ y }) => y));
   const xAxis: Axis = { kind: 'log', from: xs[0] ?? 1, to: xs.at(-1) ?? 1 };
   const ticks = axisTicks(ys, scale);
   const yAxis: Axis = { kind: scale, from: ticks[0] ?? 0, to: ticks.at(-1) ?? 1 };
-  const x = (value: number): number => BOX.left + position(xAxis, value) * (BOX.width - BOX.left - BOX.right);
+  const x = (value: number): number =>
+    BOX.left + position(xAxis, value) * (BOX.width - BOX.left - BOX.right);
   const y = (value: number): number =>
     BOX.height - BOX.bottom - position(yAxis, value) * (BOX.height - BOX.top - BOX.bottom);
   const bottom = BOX.height - BOX.bottom;

@@ -9,7 +9,9 @@ import type { Series } from './line-chart.ts';
 export function loadCharts(figures: readonly JudgedFigure[]): Markup | undefined {
   const load = figures.filter(({ part }) => part === 'load');
   if (load.length === 0) return undefined;
-  const subjects = LOAD_SUBJECTS.filter((subject) => load.some((figure) => figure.subject === subject));
+  const subjects = LOAD_SUBJECTS.filter((subject) =>
+    load.some((figure) => figure.subject === subject),
+  );
   const classOf = (subject: string): string =>
     `s${LOAD_SUBJECTS.indexOf(subject)}${subject === 'floor' ? ' floor' : ''}`;
   const series = (value: string): Series[] =>

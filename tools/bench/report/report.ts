@@ -10,8 +10,8 @@ import { loadCharts } from './load-charts.ts';
 import { BENCH_STYLE } from './style.ts';
 
 /**
- * A run as one self-contained HTML file: it loads nothing and runs nothing, works offline, in the dark and on paper, and
- * is the same for the same record.
+ * A run as one self-contained HTML file: it loads nothing and runs nothing, works offline, in the
+ * dark and on paper, and is the same for the same record.
  */
 export function renderBench(record: BenchRecord): string {
   const tables = figureTables(record.figures);
@@ -86,7 +86,9 @@ function cellOf(table: FigureTable, cell: string | null, column: number): Markup
     )}</td>`;
   }
   if (name === 'compared') return markup`<td class="compared">${cell}</td>`;
-  return numeric(table, column) ? markup`<td class="n">${cell ?? '–'}</td>` : markup`<td>${cell}</td>`;
+  return numeric(table, column)
+    ? markup`<td class="n">${cell ?? '–'}</td>`
+    : markup`<td>${cell}</td>`;
 }
 
 function headClass(table: FigureTable, column: number): string {

@@ -1,6 +1,8 @@
 import { STYLE } from '../../page/style.ts';
 
-/** The chaos report's style sheet, and what charts of lines and tables of figures need beside it. */
+/**
+ * The chaos report's style sheet, and what charts of lines and tables of figures need beside it.
+ */
 export const BENCH_STYLE = `${STYLE}
 .charts { display: grid; gap: 18px 32px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); }
 .charts .lone { grid-column: 1 / -1; max-width: 1000px; }

@@ -6,7 +6,9 @@ import { clipped, markup } from '../../page/markup.ts';
 
 /** The checks under the guarantee that each is for; a guarantee that no check looked at says so. */
 export function checksSection(record: ChaosRecord): Markup {
-  const guarantees = [...new Set([...GUARANTEES.keys(), ...record.checks.map(({ guarantee }) => guarantee)])];
+  const guarantees = [
+    ...new Set([...GUARANTEES.keys(), ...record.checks.map(({ guarantee }) => guarantee)]),
+  ];
   return markup`<section id="checks" aria-labelledby="checks-h">
 <h2 id="checks-h">Checks</h2>
 <p>${tally(record.checks)}</p>
@@ -35,7 +37,8 @@ ${members.length === 0 ? markup`<tr><td colspan="4" class="none">No check of thi
 }
 
 function row(check: CheckResult): Markup {
-  const why = check.why === undefined ? '' : markup`<small class="why">${clipped(check.why, 300)}</small>`;
+  const why =
+    check.why === undefined ? '' : markup`<small class="why">${clipped(check.why, 300)}</small>`;
   return markup`<tr><th scope="row">${words(check.name)}${why}</th><td class="n">${
     check.checked === null ? '–' : count(check.checked)
   }</td><td class="n">${count(check.breaches)}</td><td>${verdict(check)}</td></tr>

@@ -8,7 +8,10 @@ const ROWS_SHOWN = 200;
 /** How much of the run is shown around one moment. */
 const AROUND_MS = 1000;
 
-/** What the fences stopped and what fenced holders still brought: proof that the faults reached the protocol. */
+/**
+ * What the fences stopped and what fenced holders still brought: proof that the faults reached the
+ * protocol.
+ */
 export function evidenceSection(record: ChaosRecord): Markup {
   const { refusals, lateOutcomes } = record;
   return markup`<section id="evidence" aria-labelledby="evidence-h">

@@ -1,6 +1,9 @@
 import type { Failover } from '../record.ts';
 
-/** The failover times of one kind of fault, apart by whether an attempt was open: the two have different bounds. */
+/**
+ * The failover times of one kind of fault, apart by whether an attempt was open: the two have
+ * different bounds.
+ */
 export interface FailoverGroup {
   kind: string;
   attemptOpen: boolean;

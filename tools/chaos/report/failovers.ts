@@ -11,7 +11,10 @@ import { timeLink } from './time-link.ts';
 
 const DOTS_PER_GROUP = 200;
 
-/** Failover times by kind of fault: a row of figures each, with every measured time as a dot beside them. */
+/**
+ * Failover times by kind of fault: a row of figures each, with every measured time as a dot beside
+ * them.
+ */
 export function failoversSection(record: ChaosRecord): Markup {
   const groups = failoverGroups(record.failovers);
   return markup`<section id="failovers" aria-labelledby="failovers-h">
@@ -98,7 +101,8 @@ function plot(group: FailoverGroup, scale: Scale, ticks: readonly Tick[]): Marku
 function dot(failover: Failover, index: number, scale: Scale): Markup {
   const title = `${span(failover.ms)} · fault ${failover.faultId} · ${clipped(failover.instanceId, 60)}`;
   const x = scale.at(failover.ms);
-  // Equal times would hide one another on one line: the golden ratio spreads neighbours evenly and repeatably.
+  // Equal times would hide one another on one line: the golden ratio spreads neighbours evenly and
+  // repeatably.
   const y = short(7 + ((index * 0.618034) % 1) * 16);
   return isMissed(failover)
     ? markup`<use class="dot-missed" href="#g-cross" x="${x}" y="${y}"><title>${title}</title></use>`

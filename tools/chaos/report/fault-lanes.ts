@@ -48,7 +48,10 @@ export function replicaLanes(record: ChaosRecord, scale: Scale, palette: Replica
       )}`,
       summary: `${counted(lives.length, 'process', 'processes')}, ${counted(own.length, 'fault')}`,
       searchText: '',
-      ...extent([...lives.map((life) => ({ fromMs: life.fromMs, toMs: life.toMs ?? life.fromMs })), ...own]),
+      ...extent([
+        ...lives.map((life) => ({ fromMs: life.fromMs, toMs: life.toMs ?? life.fromMs })),
+        ...own,
+      ]),
       heightPx: 26 + drawn.rows * FAULT_ROW_PX,
       swatch: markup`<i class="swatch ${colour}"></i>`,
       body: markup`${thinned(lives, LIVES_SHOWN).map((life) => lifeBar(life, colour, record, scale))}${drawn.body}`,
@@ -158,7 +161,10 @@ function faultMark(fault: FaultRecord, y: number, scale: Scale): Markup {
   }
 }
 
-function extent(spans: readonly { fromMs: number; toMs: number }[]): { fromMs: number; toMs: number } {
+function extent(spans: readonly { fromMs: number; toMs: number }[]): {
+  fromMs: number;
+  toMs: number;
+} {
   return {
     fromMs: spans.reduce((least, { fromMs }) => Math.min(least, fromMs), spans[0]?.fromMs ?? 0),
     toMs: spans.reduce((most, { toMs }) => Math.max(most, toMs), 0),

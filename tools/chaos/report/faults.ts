@@ -7,7 +7,9 @@ import { timeLink } from './time-link.ts';
 const FAULTS_LISTED = 1000;
 const REASONS_SHOWN = 5;
 
-/** What was done to the run: the skipped faults first, with why, then the kinds, then every fault. */
+/**
+ * What was done to the run: the skipped faults first, with why, then the kinds, then every fault.
+ */
 export function faultsSection(record: ChaosRecord): Markup {
   const made = record.faults.filter(({ skipped }) => skipped === undefined);
   const skipped = record.faults.filter((fault) => fault.skipped !== undefined);
@@ -36,9 +38,12 @@ ${[...byKind].map(([kind, members]) => {
 
 function kinds(faults: readonly FaultRecord[]): Markup {
   if (faults.length === 0) return markup`<p class="none">No fault was made.</p>`;
-  const rows = [...grouped(faults)].sort(([a, x], [b, y]) => y.length - x.length || (a < b ? -1 : 1));
+  const rows = [...grouped(faults)].sort(
+    ([a, x], [b, y]) => y.length - x.length || (a < b ? -1 : 1),
+  );
   return markup`<ul class="kinds">${rows.map(
-    ([kind, members]) => markup`<li><span>${words(kind)}</span> <b>${count(members.length)}</b></li>`,
+    ([kind, members]) =>
+      markup`<li><span>${words(kind)}</span> <b>${count(members.length)}</b></li>`,
   )}</ul>
 `;
 }

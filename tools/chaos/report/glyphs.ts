@@ -1,7 +1,10 @@
 import type { Markup } from '../../page/markup.ts';
 import { markup } from '../../page/markup.ts';
 
-/** The timeline's marks, each with a shape of its own so that none rests on colour alone, and the hatchings. */
+/**
+ * The timeline's marks, each with a shape of its own so that none rests on colour alone, and the
+ * hatchings.
+ */
 export function glyphDefinitions(): Markup {
   return markup`<svg class="defs" width="0" height="0" aria-hidden="true"><defs>
 <g id="g-cross"><path d="M-3.5-3.5L3.5 3.5M3.5-3.5L-3.5 3.5" fill="none" stroke-width="2"/></g>
@@ -35,9 +38,14 @@ export function legend(swatches: readonly { name: string; swatch: Markup }[]): M
           sample(markup`<rect class="attempt r-any" x="1" y="4" width="20" height="6"/>`),
           'attempt, completed',
         ],
-        [sample(markup`<rect class="attempt failed r-any" x="1" y="4" width="20" height="6"/>`), 'failed'],
         [
-          sample(markup`<rect class="attempt interrupted r-any" x="1" y="4" width="20" height="6"/>`),
+          sample(markup`<rect class="attempt failed r-any" x="1" y="4" width="20" height="6"/>`),
+          'failed',
+        ],
+        [
+          sample(
+            markup`<rect class="attempt interrupted r-any" x="1" y="4" width="20" height="6"/>`,
+          ),
           'interrupted',
         ],
         [glyph('refused_write', 'g-cross'), 'refused write'],
@@ -68,8 +76,14 @@ export function legend(swatches: readonly { name: string; swatch: Markup }[]): M
           sample(markup`<rect class="phase isolated" x="1" y="1" width="20" height="12"/>`),
           'isolated faults',
         ],
-        [sample(markup`<rect class="phase overlapping" x="1" y="1" width="20" height="12"/>`), 'overlapping'],
-        [sample(markup`<rect class="phase settling" x="1" y="1" width="20" height="12"/>`), 'no faults'],
+        [
+          sample(markup`<rect class="phase overlapping" x="1" y="1" width="20" height="12"/>`),
+          'overlapping',
+        ],
+        [
+          sample(markup`<rect class="phase settling" x="1" y="1" width="20" height="12"/>`),
+          'no faults',
+        ],
       ],
     ],
   ];

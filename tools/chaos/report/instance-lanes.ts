@@ -20,8 +20,9 @@ const DRAWN_AT_LEAST = 30;
 const LANE_PX = 40;
 
 /**
- * A lane for every instance: its terms, the attempts below them, and below those what was written and refused. A lane's
- * id is `i` and the instance's index in the record; breached instances are never left out, and lanes are in order of time.
+ * A lane for every instance: its terms, the attempts below them, and below those what was written
+ * and refused. A lane's id is `i` and the instance's index in the record; breached instances are
+ * never left out, and lanes are in order of time.
  */
 export function instanceLanes(record: ChaosRecord, scale: Scale, palette: ReplicaPalette): Lane[] {
   const breached = new Set(record.breaches.map(({ instanceId }) => instanceId));
@@ -33,7 +34,14 @@ export function instanceLanes(record: ChaosRecord, scale: Scale, palette: Replic
   const budget = Math.max(DRAWN_AT_LEAST, Math.floor(DRAWN_IN_ALL / Math.max(1, shown.length)));
   return shown
     .map(({ instance, index }) => ({
-      ...instanceLane(instance, breached.has(instance.instanceId), budget, record.durationMs, scale, palette),
+      ...instanceLane(
+        instance,
+        breached.has(instance.instanceId),
+        budget,
+        record.durationMs,
+        scale,
+        palette,
+      ),
       id: `i${index}`,
     }))
     .sort((a, b) => a.fromMs - b.fromMs);
@@ -70,7 +78,10 @@ interface Drawn {
   left: number;
 }
 
-/** What fits the budget: rare marks first, then terms, attempts, and receipts, each thinned evenly over its time. */
+/**
+ * What fits the budget: rare marks first, then terms, attempts, and receipts, each thinned evenly
+ * over its time.
+ */
 function within(instance: InstanceTimeline, budget: number): Drawn {
   const rare = thinned(instance.marks.filter(isRare), budget);
   const terms = thinned(instance.terms, budget - rare.length);
@@ -104,7 +115,12 @@ export function attemptLook(
   return /complet|succe|satisf/.test(attempt.end) ? 'completed' : 'interrupted';
 }
 
-function attemptBar(attempt: Attempt, durationMs: number, scale: Scale, palette: ReplicaPalette): Markup {
+function attemptBar(
+  attempt: Attempt,
+  durationMs: number,
+  scale: Scale,
+  palette: ReplicaPalette,
+): Markup {
   const toMs = attempt.toMs ?? Math.max(durationMs, attempt.fromMs);
   const lasted = attempt.toMs === null ? 'still open' : span(toMs - attempt.fromMs);
   const title = `${moment(attempt.fromMs)} · ${clipped(attempt.cellId, 60)} attempt ${attempt.attempt} · ${words(attempt.end)}, ${lasted} · ${clipped(attempt.replicaId, 60)}, token ${attempt.fencingToken}`;
@@ -124,7 +140,13 @@ const GLYPHS: Readonly<Record<Mark['what'], string>> = {
 function instanceMark({ atMs, what, text }: Mark, scale: Scale): Markup {
   const title = `${moment(atMs)} · ${words(what)} · ${clipped(text, 160)}`;
   const glyph = GLYPHS[what] ?? 'g-receipt';
-  return mark(scale, { atMs, y: 33, glyph, className: GLYPHS[what] === undefined ? 'receipt' : what, title });
+  return mark(scale, {
+    atMs,
+    y: 33,
+    glyph,
+    className: GLYPHS[what] === undefined ? 'receipt' : what,
+    title,
+  });
 }
 
 const NOTED = [
@@ -134,7 +156,9 @@ const NOTED = [
   ['late_outcome', 'late outcome', 'late outcomes'],
 ] as const;
 
-/** What stands out about the instance, in a few words: they share the narrow column with its name. */
+/**
+ * What stands out about the instance, in a few words: they share the narrow column with its name.
+ */
 function note(instance: InstanceTimeline, left: number): string {
   const parts = [counted(instance.terms.length, 'term')];
   const [what, one, many] = NOTED.find(([kind]) => howMany(instance, kind) > 0) ?? [];
@@ -145,7 +169,9 @@ function note(instance: InstanceTimeline, left: number): string {
 }
 
 function summary(instance: InstanceTimeline, palette: ReplicaPalette): string {
-  const interrupted = instance.attempts.filter((attempt) => attemptLook(attempt) === 'interrupted').length;
+  const interrupted = instance.attempts.filter(
+    (attempt) => attemptLook(attempt) === 'interrupted',
+  ).length;
   const holders = [...new Set(instance.terms.map(({ replicaId }) => palette.nameOf(replicaId)))];
   const parts = [
     `${counted(instance.terms.length, 'term')}${holders.length > 0 ? ` on ${holders.join(', ')}` : ''}`,

@@ -27,7 +27,10 @@ export interface Lane {
 const SEARCH_TEXT_MAX = 600;
 const NAME_MAX = 140;
 
-/** A lane that stays whatever is filtered (`fixed`), or one that the filter box and the view may hide. */
+/**
+ * A lane that stays whatever is filtered (`fixed`), or one that the filter box and the view may
+ * hide.
+ */
 export function laneRow(lane: Lane, kind: 'fixed' | 'instance'): Markup {
   const name = clipped(lane.name, NAME_MAX);
   const search = clipped(`${lane.name} ${lane.searchText}`.toLowerCase(), SEARCH_TEXT_MAX);
@@ -66,10 +69,14 @@ const LETTER_PX = 6.2;
 const USUAL_PLOT_PX = 1100;
 
 /**
- * Words inside a bar, hidden where they do not fit: at first by the usual width, then by the page's script whenever
- * the view changes, which also keeps them in sight while their bar reaches in from the left.
+ * Words inside a bar, hidden where they do not fit: at first by the usual width, then by the page's
+ * script whenever the view changes, which also keeps them in sight while their bar reaches in from
+ * the left.
  */
-export function barText(scale: Scale, at: { fromMs: number; toMs: number; y: number; text: string }): Markup {
+export function barText(
+  scale: Scale,
+  at: { fromMs: number; toMs: number; y: number; text: string },
+): Markup {
   const x = scale.percent(at.fromMs);
   const width = Math.max(0, scale.percent(at.toMs) - x);
   const fits = (width / 100) * USUAL_PLOT_PX >= at.text.length * LETTER_PX + 8;

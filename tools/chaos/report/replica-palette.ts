@@ -1,6 +1,9 @@
 import type { ChaosRecord } from '../record.ts';
 
-/** Which colour class stands for which replica: one per configured name, for all the processes that bore it. */
+/**
+ * Which colour class stands for which replica: one per configured name, for all the processes that
+ * bore it.
+ */
 export interface ReplicaPalette {
   names: readonly string[];
   /** The name behind a process's id, whether or not the record lists that process. */

@@ -13,8 +13,9 @@ import { summaryHeader, totalsSection } from './summary.ts';
 import { timelineSection } from './timeline.ts';
 
 /**
- * The report of a chaos run as one self-contained HTML file: it loads nothing, works offline and on paper, and is the
- * same for the same record. What it shows is bounded (the record holds everything); what it leaves out, it says.
+ * The report of a chaos run as one self-contained HTML file: it loads nothing, works offline and on
+ * paper, and is the same for the same record. What it shows is bounded (the record holds
+ * everything); what it leaves out, it says.
  */
 export function renderReport(record: ChaosRecord): string {
   const title = `Leasehold chaos run, seed ${record.seed}: ${words(record.verdict)}`;

@@ -1,7 +1,8 @@
 /**
- * The report's script: zoom and pan of the timeline, the filter box, links that bring a moment into view, and a list
- * of one instance's events for those who cannot hover. It writes text only as text, loads nothing and keeps nothing
- * but the view in the address (`#view=12.5-18,filter words`). Without it the report still shows the whole run.
+ * The report's script: zoom and pan of the timeline, the filter box, links that bring a moment into
+ * view, and a list of one instance's events for those who cannot hover. It writes text only as
+ * text, loads nothing and keeps nothing but the view in the address (`#view=12.5-18,filter words`).
+ * Without it the report still shows the whole run.
  */
 export const SCRIPT = `
 (function () {

@@ -6,14 +6,18 @@ import { clipped, markup } from '../../page/markup.ts';
 
 const OUTCOMES_SHOWN = 20;
 
-const VERDICTS: Readonly<Record<ChaosRecord['verdict'], { word: string; sign: string; tone: string }>> = {
+const VERDICTS: Readonly<
+  Record<ChaosRecord['verdict'], { word: string; sign: string; tone: string }>
+> = {
   passed: { word: 'Passed', sign: '✓', tone: 'good' },
   breached: { word: 'Breached', sign: '✕', tone: 'bad' },
   stuck: { word: 'Stuck', sign: '!', tone: 'bad' },
   broken_off: { word: 'Broken off', sign: '…', tone: 'warn' },
 };
 
-/** The top of the page: the verdict in a word and a sentence, what was run, and how to run it again. */
+/**
+ * The top of the page: the verdict in a word and a sentence, what was run, and how to run it again.
+ */
 export function summaryHeader(record: ChaosRecord): Markup {
   const { word, sign, tone } = VERDICTS[record.verdict] ?? {
     word: words(record.verdict),
@@ -50,7 +54,12 @@ export function totalsSection(record: ChaosRecord): Markup {
     ['late outcomes', record.lateOutcomes.length, 'kept as evidence'],
     ['decisions', counts.decisions, 'of attempts in doubt'],
     ['stuck', counts.stuck, 'at the end', counts.stuck > 0 ? 'bad' : 'good'],
-    ['breaches', record.breaches.length, 'of a guarantee', record.breaches.length > 0 ? 'bad' : 'good'],
+    [
+      'breaches',
+      record.breaches.length,
+      'of a guarantee',
+      record.breaches.length > 0 ? 'bad' : 'good',
+    ],
   ];
   return markup`<section aria-label="Totals"><dl class="tiles">
 ${tiles.map(
@@ -82,8 +91,10 @@ function reservations(record: ChaosRecord): Markup {
   const missed = record.failovers.filter(isMissed).length;
   const skipped = record.faults.filter((fault) => fault.skipped !== undefined).length;
   const parts = [
-    unchecked > 0 && `${count(unchecked)} of ${counted(record.checks.length, 'check')} could not be made`,
-    missed > 0 && `${count(missed)} of ${counted(record.failovers.length, 'failover')} missed the bound`,
+    unchecked > 0 &&
+      `${count(unchecked)} of ${counted(record.checks.length, 'check')} could not be made`,
+    missed > 0 &&
+      `${count(missed)} of ${counted(record.failovers.length, 'failover')} missed the bound`,
     skipped > 0 && `${counted(skipped, 'fault was', 'faults were')} skipped`,
   ].filter((part) => part !== false);
   return parts.length === 0 ? markup`` : markup`<p class="but">Mind: ${parts.join('; ')}.</p>`;

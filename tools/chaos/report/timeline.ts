@@ -16,9 +16,9 @@ const FAULT_LINES_SHOWN = 2000;
 const TICKS = 10;
 
 /**
- * Replicas, servers and instances over one time axis. Every lane's drawing stands in an inner `<svg class="w">` that
- * spans the whole run; the page's script zooms and pans by giving all of them another width and offset. Without
- * scripts, and on paper, the whole run is shown.
+ * Replicas, servers and instances over one time axis. Every lane's drawing stands in an inner `<svg
+ * class="w">` that spans the whole run; the page's script zooms and pans by giving all of them
+ * another width and offset. Without scripts, and on paper, the whole run is shown.
  */
 export function timelineSection(record: ChaosRecord): Markup {
   const endMs = runEndMs(record);
@@ -47,7 +47,9 @@ ${glyphDefinitions()}${legend(swatches)}<div class="bar-top"><div class="tools">
 <div id="lanes" class="lanes" tabindex="0" role="group" aria-label="Timeline: arrow keys pan, plus and minus zoom, 0 shows the whole run">
 <svg class="backdrop" width="100%" height="100%" aria-hidden="true"><svg class="w" width="100%" height="100%">${record.phases
     .slice(0, PHASES_SHOWN)
-    .map((phase) => backdropPhase(phase, scale))}${faultLines(record, scale)}</svg><g id="grid">${ticks.map(
+    .map((phase) =>
+      backdropPhase(phase, scale),
+    )}${faultLines(record, scale)}</svg><g id="grid">${ticks.map(
     ({ value }) =>
       markup`<line class="rule" x1="${scale.at(value)}" x2="${scale.at(value)}" y1="0" y2="100%"/>`,
   )}</g></svg>
@@ -67,11 +69,16 @@ ${
 function shownOf(lanes: number, record: ChaosRecord): string {
   const kept = record.instances.length;
   const drawn =
-    lanes < kept ? `${count(lanes)} drawn of ${count(kept)} in the record` : counted(lanes, 'instance');
+    lanes < kept
+      ? `${count(lanes)} drawn of ${count(kept)} in the record`
+      : counted(lanes, 'instance');
   return `${drawn}, ${count(record.counts.instances)} in the run`;
 }
 
-/** Where the axis ends: at the run's end, or at the last thing that the record knows of, if that is later. */
+/**
+ * Where the axis ends: at the run's end, or at the last thing that the record knows of, if that is
+ * later.
+ */
 function runEndMs(record: ChaosRecord): number {
   const times = [
     record.durationMs,
@@ -118,7 +125,10 @@ function backdropPhase({ kind, fromMs, toMs }: Phase, scale: Scale): Markup {
   return markup`<rect class="${phaseClass(kind)}" x="${scale.at(fromMs)}" y="0" width="${width.toFixed(4)}%" height="100%"/>`;
 }
 
-/** A line down all lanes at each fault: shown by the script once few enough are in view to be told apart. */
+/**
+ * A line down all lanes at each fault: shown by the script once few enough are in view to be told
+ * apart.
+ */
 function faultLines(record: ChaosRecord, scale: Scale): Markup {
   const made = record.faults.filter(({ skipped }) => skipped === undefined);
   const faults = thinned(made, FAULT_LINES_SHOWN);

@@ -63,7 +63,9 @@ describe('appended', () => {
   it('takes a receipt alone, also for an instance that does not exist', async () => {
     const replica = log(database);
     const requestId = freshId('q');
-    const outcome = await replica.append(receiptEntry(freshId(), requestId, 0, { fencingToken: 0 }));
+    const outcome = await replica.append(
+      receiptEntry(freshId(), requestId, 0, { fencingToken: 0 }),
+    );
     expect(outcome).toEqual({ kind: 'appended', rows: [] });
   });
 
@@ -82,10 +84,16 @@ describe('already_recorded', () => {
   it('is the answer to the same entry sent again, with the rows as they stand', async () => {
     const replica = log(database);
     const instanceId = freshId();
-    const rows = [newRow(instanceId, 1, 'satisfied'), newRow(instanceId, 2, 'started', { cellId: 'b' })];
+    const rows = [
+      newRow(instanceId, 1, 'satisfied'),
+      newRow(instanceId, 2, 'started', { cellId: 'b' }),
+    ];
     const first = await replica.append(entryOf(rows));
     if (first.kind !== 'appended') throw new Error(first.kind);
-    expect(await replica.append(entryOf(rows))).toEqual({ kind: 'already_recorded', rows: first.rows });
+    expect(await replica.append(entryOf(rows))).toEqual({
+      kind: 'already_recorded',
+      rows: first.rows,
+    });
   });
 
   it('is the answer even when others have gone on since', async () => {
@@ -104,7 +112,9 @@ describe('already_recorded', () => {
     );
     expect((await replica.append(started)).kind).toBe('already_recorded');
     // The caller sees that something follows, and must not run the attempt.
-    expect((await replica.rowsAfter(instanceId, 1)).map((row) => row.kind)).toEqual(['interrupted']);
+    expect((await replica.rowsAfter(instanceId, 1)).map((row) => row.kind)).toEqual([
+      'interrupted',
+    ]);
   });
 
   it('covers the receipt, with rows and alone', async () => {
@@ -129,7 +139,9 @@ describe('conflict', () => {
     await replica.append(
       entryOf([newRow(instanceId, 1, 'started', { fencingToken: 7, replicaId: 'other' })]),
     );
-    expect((await replica.append(entryOf([newRow(instanceId, 1, 'started')]))).kind).toBe('conflict');
+    expect((await replica.append(entryOf([newRow(instanceId, 1, 'started')]))).kind).toBe(
+      'conflict',
+    );
   });
 
   it('leaves none of the entry’s rows, although the later ones would fit', async () => {
@@ -137,7 +149,10 @@ describe('conflict', () => {
     const instanceId = freshId();
     await replica.append(entryOf([newRow(instanceId, 1, 'satisfied', { replicaId: 'other' })]));
     const outcome = await replica.append(
-      entryOf([newRow(instanceId, 1, 'satisfied'), newRow(instanceId, 2, 'started', { cellId: 'b' })]),
+      entryOf([
+        newRow(instanceId, 1, 'satisfied'),
+        newRow(instanceId, 2, 'started', { cellId: 'b' }),
+      ]),
     );
     expect(outcome.kind).toBe('conflict');
     expect(await replica.rowsAfter(instanceId, 0)).toHaveLength(1);
@@ -180,7 +195,11 @@ describe('receipted', () => {
     const started = entryOf([newRow(instanceId, 1, 'started', { requestId })]);
     expect(await replica.append(started)).toEqual({ kind: 'receipted', receipt: stored });
     const other = receiptEntry(instanceId, requestId, 0, {
-      receipt: { requestId, lastSeq: 0, receipt: newReceipt(requestId, instanceId, { outcome: 'parked' }) },
+      receipt: {
+        requestId,
+        lastSeq: 0,
+        receipt: newReceipt(requestId, instanceId, { outcome: 'parked' }),
+      },
     });
     expect(await replica.append(other)).toEqual({ kind: 'receipted', receipt: stored });
     expect(await replica.rowsAfter(instanceId, 0)).toEqual([]);
@@ -193,7 +212,10 @@ describe('receipted', () => {
     await replica.append(receiptEntry(instanceId, requestId, 1));
     const closing = entryOf([newRow(instanceId, 2, 'completed', { requestId })]);
     const receipt = newReceipt(requestId, instanceId, { outcome: 'completed' });
-    const outcome = await replica.append({ ...closing, receipt: { requestId, lastSeq: 2, receipt } });
+    const outcome = await replica.append({
+      ...closing,
+      receipt: { requestId, lastSeq: 2, receipt },
+    });
     expect(outcome).toMatchObject({ kind: 'receipted', receipt: { outcome: 'advanced' } });
     expect(await replica.rowsAfter(instanceId, 1)).toEqual([]);
     expect((await replica.append(closing)).kind).toBe('receipted');
@@ -292,7 +314,9 @@ describe('a bug is thrown, not answered', () => {
     await expect(
       replica.append(entryOf([newRow(instanceId, 2, 'satisfied', { cellId: 'b' })])),
     ).rejects.toThrow(/LH003 at seq 2/);
-    await expect(replica.append(entryOf([newRow(instanceId, 5, 'completed')]))).rejects.toThrow(/LH001/);
+    await expect(replica.append(entryOf([newRow(instanceId, 5, 'completed')]))).rejects.toThrow(
+      /LH001/,
+    );
   });
 
   it('an entry whose later row breaks the order, and nothing of it stands', async () => {
@@ -313,9 +337,13 @@ describe('a bug is thrown, not answered', () => {
   it('an entry that contradicts itself', async () => {
     const replica = log(database);
     const row = newRow(freshId(), 1, 'started');
-    await expect(replica.append(entryOf([row], { fencingToken: 99 }))).rejects.toThrow(/another term/);
+    await expect(replica.append(entryOf([row], { fencingToken: 99 }))).rejects.toThrow(
+      /another term/,
+    );
     await expect(replica.append(entryOf([row, row]))).rejects.toThrow(/not the next/);
-    await expect(replica.append(entryOf([row], { instanceId: 'other' }))).rejects.toThrow(/belongs to/);
+    await expect(replica.append(entryOf([row], { instanceId: 'other' }))).rejects.toThrow(
+      /belongs to/,
+    );
     await expect(replica.append(entryOf([]))).rejects.toThrow(/neither/);
     const receipt = { requestId: 'q', lastSeq: 3, receipt: newReceipt('q', row.instanceId) };
     await expect(replica.append(entryOf([row], { receipt }))).rejects.toThrow(/rests on seq 3/);
@@ -335,18 +363,24 @@ describe('entries that are sent together', () => {
       }),
     );
     const outcomes = await Promise.all(
-      ids.map((instanceId) => replica.append(entryOf([newRow(instanceId, 1, 'started', { cellId: 'b' })]))),
+      ids.map((instanceId) =>
+        replica.append(entryOf([newRow(instanceId, 1, 'started', { cellId: 'b' })])),
+      ),
     );
     expect(outcomes).toMatchObject(
       ids.map((instanceId) =>
-        fencedIds.has(instanceId) ? { kind: 'fenced', by: 20 } : { kind: 'appended', rows: [{ instanceId }] },
+        fencedIds.has(instanceId)
+          ? { kind: 'fenced', by: 20 }
+          : { kind: 'appended', rows: [{ instanceId }] },
       ),
     );
   });
 
   it('are not failed by a malformed one among them', async () => {
     const replica = log(database);
-    const good = Array.from({ length: 20 }, () => replica.append(entryOf([newRow(freshId(), 1, 'started')])));
+    const good = Array.from({ length: 20 }, () =>
+      replica.append(entryOf([newRow(freshId(), 1, 'started')])),
+    );
     const bad = replica.append(entryOf([newRow('no spaces', 1, 'started')]));
     await expect(bad).rejects.toThrow(/check constraint/);
     for (const outcome of await Promise.all(good)) expect(outcome.kind).toBe('appended');
@@ -365,7 +399,8 @@ describe('entries that are sent together', () => {
     expect(first[0]!.kind).toBe('unknown');
     const again = await Promise.all(entries.map((entry) => replica.append(entry)));
     expect(again[0]!.kind).toBe('unknown');
-    for (const outcome of again.slice(1)) expect(['appended', 'already_recorded']).toContain(outcome.kind);
+    for (const outcome of again.slice(1))
+      expect(['appended', 'already_recorded']).toContain(outcome.kind);
     await rival.query('rollback');
     expect((await settle(replica, entries[0]!)).kind).toBe('appended');
   });

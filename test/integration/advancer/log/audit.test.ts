@@ -15,8 +15,8 @@ import { connect, log, logDatabase } from './fixture.ts';
 import type { LogDatabase } from './fixture.ts';
 
 /*
- * The auditor against Postgres: as `leasehold audit` runs it, with the application's rights, on logs that the product
- * wrote, and on logs that a superuser has spoilt behind the guard's back.
+ * The auditor against Postgres: as `leasehold audit` runs it, with the application's rights, on
+ * logs that the product wrote, and on logs that a superuser has spoilt behind the guard's back.
  */
 
 let database: LogDatabase;
@@ -55,7 +55,9 @@ async function audit(flags: string[] = [], env: Record<string, string> = {}): Pr
     onInterrupt: () => () => {},
   };
   const code = await run(['audit', ...flags], io);
-  const lines = flags.includes('--json') ? out.map((text) => JSON.parse(text) as Breach & Audited) : [];
+  const lines = flags.includes('--json')
+    ? out.map((text) => JSON.parse(text) as Breach & Audited)
+    : [];
   const breaches = lines.filter((line) => line.summary === undefined);
   return {
     code,
@@ -72,7 +74,13 @@ async function writeSample(instanceId: string): Promise<void> {
   const replica = log(database);
   const good = sample();
   await replica.pushRunbook(RUNBOOK);
-  await replica.startInstance({ instanceId, runbookId: 'sample', version: 1, inputs: {}, agentId: 'ann' });
+  await replica.startInstance({
+    instanceId,
+    runbookId: 'sample',
+    version: 1,
+    inputs: {},
+    agentId: 'ann',
+  });
   for (const status of ['shut', 'open']) {
     await replica.claim({ claimId: 'gate', status, agentId: 'bob', evidence: null });
   }
@@ -113,7 +121,10 @@ async function intruder(): Promise<Client> {
   return client;
 }
 
-/** The sample's effects as a witness writes them down, a while after the intents that Postgres has just stamped. */
+/**
+ * The sample's effects as a witness writes them down, a while after the intents that Postgres has
+ * just stamped.
+ */
 function witnessLines(instanceId: string): string {
   return sample()
     .witness!.map((effect) => ({
@@ -220,7 +231,12 @@ describe('a log that somebody has spoilt behind the guard', () => {
       [20],
       `${insert} values ('i', 20, 14, 'rC', 'started', 'held', 1, 'q5', 'ann', '{}')`,
     ],
-    ['rerun-only-where-allowed', 3, [6], `update leasehold.runbooks set cells = cells #- '{3,onInterrupt}'`],
+    [
+      'rerun-only-where-allowed',
+      3,
+      [6],
+      `update leasehold.runbooks set cells = cells #- '{3,onInterrupt}'`,
+    ],
     [
       'runbook-unchanged',
       6,
@@ -233,7 +249,12 @@ describe('a log that somebody has spoilt behind the guard', () => {
       [1, 2, 3, 4, 5, 6, 7, 8],
       `update leasehold.requests set receipt = receipt #- '{steps,0}'  where request_id = 'q1'`,
     ],
-    ['nothing-after-receipt', 5, [9], `update leasehold.executions set request_id = 'q1' where seq = 9`],
+    [
+      'nothing-after-receipt',
+      5,
+      [9],
+      `update leasehold.executions set request_id = 'q1' where seq = 9`,
+    ],
     [
       'receipt-as-fenced-as-rows',
       5,
@@ -255,12 +276,16 @@ describe('a log that somebody has spoilt behind the guard', () => {
     await (await intruder()).query(sql);
     const { code, breaches } = await audit(['--json']);
     expect(code).toBe(1);
-    expect(breaches).toContainEqual(expect.objectContaining({ check, guarantee, severity: 'breach', seqs }));
+    expect(breaches).toContainEqual(
+      expect.objectContaining({ check, guarantee, severity: 'breach', seqs }),
+    );
   });
 
   it('the table says how often, and each breach names instance and rows', async () => {
     await writeSample('i');
-    await (await intruder()).query('update leasehold.executions set fencing_token = 13 where seq = 19');
+    await (
+      await intruder()
+    ).query('update leasehold.executions set fencing_token = 13 where seq = 19');
     const { code, out } = await audit();
     expect(code).toBe(1);
     expect(out).toMatch(/^tokens-never-go-back +2 +19 rows +1 +BREACH$/m);
@@ -274,7 +299,9 @@ describe('a log that somebody has spoilt behind the guard', () => {
     await (await intruder()).query(`update leasehold_projection.instances set last_seq = 3`);
     const { code, breaches } = await audit(['--json']);
     expect(code).toBe(0);
-    expect(breaches).toMatchObject([{ check: 'projection-agrees', severity: 'warning', seqs: [19] }]);
+    expect(breaches).toMatchObject([
+      { check: 'projection-agrees', severity: 'warning', seqs: [19] },
+    ]);
   });
 });
 
@@ -289,8 +316,14 @@ describe('what is asked for', () => {
       rows: 19,
       breaches: 0,
     });
-    expect(await audit(['--json', '--instance', 'j'])).toMatchObject({ code: 1, summary: { instances: 1 } });
-    expect((await audit(['--json', '--since', '1h'])).summary).toMatchObject({ instances: 2, rows: 37 });
+    expect(await audit(['--json', '--instance', 'j'])).toMatchObject({
+      code: 1,
+      summary: { instances: 1 },
+    });
+    expect((await audit(['--json', '--since', '1h'])).summary).toMatchObject({
+      instances: 2,
+      rows: 37,
+    });
     for (const table of ['instances', 'executions', 'requests', 'late_outcomes']) {
       await spoil.query(
         `update leasehold.${table} set recorded_at = '2020-01-01T00:00:00Z' where instance_id = 'j'`,
@@ -312,7 +345,10 @@ describe('what is asked for', () => {
 
   it('a line of the witness that is none is named', async () => {
     const file = join(dir, 'odd.jsonl');
-    await writeFile(file, `${witnessLines('i').split('\n')[0]}\n{"instanceId": "i", "attempt": 0}\n`);
+    await writeFile(
+      file,
+      `${witnessLines('i').split('\n')[0]}\n{"instanceId": "i", "attempt": 0}\n`,
+    );
     expect(await audit(['--witness', file])).toMatchObject({
       code: 2,
       err: expect.stringContaining('line 2: cellId'),
@@ -361,7 +397,10 @@ it('20,000 instances stream by, page by page, and one spoilt row among them is f
   expect(breaches.map(({ check }) => check)).toContain('tokens-never-go-back');
 });
 
-/** Instances by SQL: held and gate are through, again is running; two requests each, of which the second found it parked. */
+/**
+ * Instances by SQL: held and gate are through, again is running; two requests each, of which the
+ * second found it parked.
+ */
 async function generate(client: Client, count: number): Promise<void> {
   const series = `generate_series(1, ${count}) n`;
   await client.query(`insert into leasehold.claims values ('gate', 2, 'open', 'bob', 'null')`);

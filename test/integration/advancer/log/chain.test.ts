@@ -62,13 +62,13 @@ it('with the guard switched off the same rows get in, so it is the guard that re
   await superuser.query('set session_replication_role = replica');
   try {
     expect(await codeOf(insertRow(superuser, newRow(instanceId, 1, 'started')))).toBe('ok');
-    expect(await codeOf(insertRow(superuser, newRow(instanceId, 2, 'started', { fencingToken: 3 })))).toBe(
-      'ok',
-    );
+    expect(
+      await codeOf(insertRow(superuser, newRow(instanceId, 2, 'started', { fencingToken: 3 }))),
+    ).toBe('ok');
   } finally {
     await superuser.query('set session_replication_role = origin');
   }
-  expect(await codeOf(insertRow(superuser, newRow(instanceId, 3, 'started', { fencingToken: 2 })))).toBe(
-    'LH002',
-  );
+  expect(
+    await codeOf(insertRow(superuser, newRow(instanceId, 3, 'started', { fencingToken: 2 }))),
+  ).toBe('LH002');
 });

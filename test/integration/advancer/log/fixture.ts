@@ -69,7 +69,12 @@ export function freshId(prefix = 'i'): string {
   return `${prefix}-${randomBytes(8).toString('hex')}`;
 }
 
-export function newRow(instanceId: string, seq: number, kind: RowKind, over: Partial<NewRow> = {}): NewRow {
+export function newRow(
+  instanceId: string,
+  seq: number,
+  kind: RowKind,
+  over: Partial<NewRow> = {},
+): NewRow {
   return {
     instanceId,
     seq,
@@ -85,8 +90,20 @@ export function newRow(instanceId: string, seq: number, kind: RowKind, over: Par
   };
 }
 
-export function newReceipt(requestId: string, instanceId: string, over: Partial<Receipt> = {}): Receipt {
-  return { requestId, instanceId, outcome: 'advanced', steps: [], nextCellId: 'b', holder: null, ...over };
+export function newReceipt(
+  requestId: string,
+  instanceId: string,
+  over: Partial<Receipt> = {},
+): Receipt {
+  return {
+    requestId,
+    instanceId,
+    outcome: 'advanced',
+    steps: [],
+    nextCellId: 'b',
+    holder: null,
+    ...over,
+  };
 }
 
 /** An entry of these rows, under the first one's term. */

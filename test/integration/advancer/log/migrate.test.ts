@@ -155,7 +155,11 @@ it('the application role can read who it belongs to and change nothing of it', a
   const app = await connect((await logDatabase()).appUrl);
   expect(await codeOf(app.query('select * from leasehold.meta, leasehold.migrations'))).toBe('ok');
   expect(await codeOf(app.query(`update leasehold.meta set namespace = 'mine'`))).toBe('42501');
-  expect(await codeOf(app.query(`insert into leasehold.migrations values (99, 'x', 'y')`))).toBe('42501');
+  expect(await codeOf(app.query(`insert into leasehold.migrations values (99, 'x', 'y')`))).toBe(
+    '42501',
+  );
   expect(await codeOf(app.query('create table leasehold.mine (x int)'))).toBe('42501');
-  expect(await codeOf(app.query('alter table leasehold.executions disable trigger guard'))).toBe('42501');
+  expect(await codeOf(app.query('alter table leasehold.executions disable trigger guard'))).toBe(
+    '42501',
+  );
 });

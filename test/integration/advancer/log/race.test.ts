@@ -1,6 +1,15 @@
 import { beforeAll, expect, it } from 'vitest';
 
-import { connect, entryOf, freshId, insertRow, log, logDatabase, newRow, receiptEntry } from './fixture.ts';
+import {
+  connect,
+  entryOf,
+  freshId,
+  insertRow,
+  log,
+  logDatabase,
+  newRow,
+  receiptEntry,
+} from './fixture.ts';
 import type { LogDatabase } from './fixture.ts';
 
 let database: LogDatabase;
@@ -10,7 +19,9 @@ beforeAll(async () => {
 });
 
 it('of 2 to 8 writers at one seq exactly one wins', async () => {
-  const replicas = Array.from({ length: 8 }, (_, index) => log(database, { replicaId: `r-${index}` }));
+  const replicas = Array.from({ length: 8 }, (_, index) =>
+    log(database, { replicaId: `r-${index}` }),
+  );
   for (let round = 0; round < 70; round += 1) {
     const racers = replicas.slice(0, 2 + (round % 7));
     const instanceId = freshId();
@@ -21,20 +32,29 @@ it('of 2 to 8 writers at one seq exactly one wins', async () => {
     );
     const winners = outcomes.filter((outcome) => outcome.kind === 'appended');
     expect(winners).toHaveLength(1);
-    expect(outcomes.filter((outcome) => outcome.kind === 'conflict')).toHaveLength(racers.length - 1);
-    expect(winners).toEqual([{ kind: 'appended', rows: await replicas[0]!.rowsAfter(instanceId, 0) }]);
+    expect(outcomes.filter((outcome) => outcome.kind === 'conflict')).toHaveLength(
+      racers.length - 1,
+    );
+    expect(winners).toEqual([
+      { kind: 'appended', rows: await replicas[0]!.rowsAfter(instanceId, 0) },
+    ]);
   }
 });
 
 it('of writers with different tokens at one seq exactly one wins, and no lower token follows a higher one', async () => {
-  const replicas = Array.from({ length: 4 }, (_, index) => log(database, { replicaId: `r-${index}` }));
+  const replicas = Array.from({ length: 4 }, (_, index) =>
+    log(database, { replicaId: `r-${index}` }),
+  );
   for (let round = 0; round < 50; round += 1) {
     const instanceId = freshId();
     const outcomes = await Promise.all(
       replicas.map((replica, index) =>
         replica.append(
           entryOf([
-            newRow(instanceId, 1, 'satisfied', { replicaId: `r-${index}`, fencingToken: 10 + index }),
+            newRow(instanceId, 1, 'satisfied', {
+              replicaId: `r-${index}`,
+              fencingToken: 10 + index,
+            }),
           ]),
         ),
       ),
@@ -60,7 +80,8 @@ it('a receipt alone and a row under the same request never both get in', async (
     const sendRow = () => holder.append(row);
     const sendReceipt = () => rival.append(receipt);
     // Whoever is asked first has the start of it.
-    const [first, second] = round % 2 === 0 ? [sendRow(), sendReceipt()] : [sendReceipt(), sendRow()];
+    const [first, second] =
+      round % 2 === 0 ? [sendRow(), sendReceipt()] : [sendReceipt(), sendRow()];
     const [rowOutcome, receiptOutcome] =
       round % 2 === 0 ? [await first, await second] : [await second, await first];
     const standing = {
@@ -100,7 +121,9 @@ it('groups of rows and receipts over the same instances, from four replicas at o
               cellId: newest?.cellId === 'a' ? 'b' : 'a',
             });
             const entry =
-              (index + number) % 3 === 0 ? receiptEntry(instanceId, freshId('q'), seq) : entryOf([next]);
+              (index + number) % 3 === 0
+                ? receiptEntry(instanceId, freshId('q'), seq)
+                : entryOf([next]);
             const outcome = await replica.append(entry);
             expect(['appended', 'conflict']).toContain(outcome.kind);
             counts[outcome.kind === 'appended' ? 'appended' : 'other'] += 1;

@@ -53,7 +53,9 @@ describe('runbooks', () => {
     expect(await replica.pushRunbook(runbook)).toBe('created');
     expect(await replica.pushRunbook(structuredClone(runbook))).toBe('exists');
     expect(await replica.pushRunbook({ ...runbook, inputs: ['other'] })).toBe('conflict');
-    expect(await replica.pushRunbook({ ...runbook, cells: [{ id: 'b', prose: '' }] })).toBe('conflict');
+    expect(await replica.pushRunbook({ ...runbook, cells: [{ id: 'b', prose: '' }] })).toBe(
+      'conflict',
+    );
     expect(await replica.runbook(runbook.runbook, 2)).toEqual(runbook);
     expect(await replica.runbook(runbook.runbook, 1)).toBeUndefined();
     expect(await replica.runbook('none')).toBeUndefined();
@@ -87,7 +89,9 @@ describe('instances', () => {
 
   it('cannot be started on a runbook that is not there', async () => {
     const replica = log(database);
-    await expect(replica.startInstance(newInstance({ runbookId: 'none' }))).rejects.toThrow(/none version 1/);
+    await expect(replica.startInstance(newInstance({ runbookId: 'none' }))).rejects.toThrow(
+      /none version 1/,
+    );
   });
 
   it('are read with their runbook and rows in one snapshot', async () => {
@@ -96,7 +100,11 @@ describe('instances', () => {
     const instance = newInstance();
     expect(await replica.snapshot(instance.instanceId)).toBeUndefined();
     await replica.startInstance(instance);
-    expect(await replica.snapshot(instance.instanceId)).toEqual({ instance, runbook: RUNBOOK, rows: [] });
+    expect(await replica.snapshot(instance.instanceId)).toEqual({
+      instance,
+      runbook: RUNBOOK,
+      rows: [],
+    });
     const body = { output: { list: [1, 2, { deep: 'ü' }] } };
     await replica.append(entryOf([newRow(instance.instanceId, 1, 'started')]));
     await replica.append(entryOf([newRow(instance.instanceId, 2, 'completed', { body })]));
@@ -113,7 +121,12 @@ describe('claims', () => {
     expect(await replica.claimStatus(claimId)).toBeUndefined();
     const made = await Promise.all(
       Array.from({ length: 12 }, (_, n) =>
-        replica.claim({ claimId, status: `s${n}`, agentId: 'me', evidence: n === 0 ? null : { n } }),
+        replica.claim({
+          claimId,
+          status: `s${n}`,
+          agentId: 'me',
+          evidence: n === 0 ? null : { n },
+        }),
       ),
     );
     const revisions = made.map((claim) => claim.revision).sort((a, b) => a - b);
@@ -177,10 +190,14 @@ it('the highest token is that of any row or receipt', async () => {
   expect(await replica.highestToken()).toBe(41);
   await replica.append(receiptEntry(freshId(), freshId('q'), 0, { fencingToken: 5_000_000_000 }));
   expect(await replica.highestToken()).toBe(5_000_000_000);
-  // A receipt that comes with rows has the token of the last of them: only the others are kept to be found by it.
+  // A receipt that comes with rows has the token of the last of them: only the others are kept to
+  // be found by it.
   const id = freshId();
   const over = { fencingToken: 6_000_000_000 };
-  const rows = [newRow(id, 1, 'satisfied', over), newRow(id, 2, 'satisfied', { ...over, cellId: 'b' })];
+  const rows = [
+    newRow(id, 1, 'satisfied', over),
+    newRow(id, 2, 'satisfied', { ...over, cellId: 'b' }),
+  ];
   for (const some of [rows.slice(0, 1), rows.slice(1)])
     await replica.append(receiptEntry(id, freshId('q'), some[0]!.seq, { ...over, rows: some }));
   await replica.append(
@@ -192,7 +209,9 @@ it('the highest token is that of any row or receipt', async () => {
   );
   expect(await replica.highestToken()).toBe(6_000_000_000);
   const owner = await connect(own.ownerUrl);
-  const alone = await owner.query('select fencing_token from leasehold.requests where not with_rows');
+  const alone = await owner.query(
+    'select fencing_token from leasehold.requests where not with_rows',
+  );
   expect(alone.rows).toEqual([{ fencing_token: '5000000000' }]);
 });
 
@@ -246,11 +265,20 @@ describe('the projection', () => {
     const id = instance.instanceId;
     await replica.startInstance(instance);
     expect(await replica.list({ limit: 10 })).toMatchObject([
-      { instanceId: id, runbookId: 'refund', version: 1, status: 'ready', nextCellId: null, lastSeq: 0 },
+      {
+        instanceId: id,
+        runbookId: 'refund',
+        version: 1,
+        status: 'ready',
+        nextCellId: null,
+        lastSeq: 0,
+      },
     ]);
     await replica.append(entryOf([newRow(id, 1, 'started')], { projection: running }));
     await replica.append(
-      entryOf([newRow(id, 2, 'completed')], { projection: { status: 'completed', nextCellId: null } }),
+      entryOf([newRow(id, 2, 'completed')], {
+        projection: { status: 'completed', nextCellId: null },
+      }),
     );
     expect(await replica.list({ limit: 10 })).toMatchObject([
       { status: 'completed', lastSeq: 2, nextCellId: null },
@@ -291,7 +319,9 @@ describe('the projection', () => {
       { instanceId: id, lastSeq: 4, projection: ready },
     ]);
     expect(await line()).toMatchObject({ status: 'ready', lastSeq: 4, nextCellId: 'b' });
-    expect(await replica.list({ limit: 10, status: 'running' })).toMatchObject([{ instanceId: other }]);
+    expect(await replica.list({ limit: 10, status: 'running' })).toMatchObject([
+      { instanceId: other },
+    ]);
   });
 
   it('is listed by status, runbook and page', async () => {
@@ -312,20 +342,27 @@ describe('the projection', () => {
     expect(await ids({ limit: 10 })).toEqual(['i1', 'i2', 'i3', 'i4']);
     expect(await ids({ limit: 2, after: 'i1' })).toEqual(['i2', 'i3']);
     expect(await ids({ limit: 10, runbookId: 'refund' })).toEqual(['i1', 'i3', 'i4']);
-    expect(await ids({ limit: 10, runbookId: 'refund', status: 'ready', after: 'i1' })).toEqual(['i4']);
+    expect(await ids({ limit: 10, runbookId: 'refund', status: 'ready', after: 'i1' })).toEqual([
+      'i4',
+    ]);
     expect(await ids({ limit: 10, status: 'running' })).toEqual(['i3']);
   });
 
   it('names what is unsettled and quiet, oldest first', async () => {
     const replica = log(await logDatabase());
     await replica.pushRunbook(RUNBOOK);
-    for (const instanceId of ['i1', 'i2', 'i3']) await replica.startInstance(newInstance({ instanceId }));
+    for (const instanceId of ['i1', 'i2', 'i3'])
+      await replica.startInstance(newInstance({ instanceId }));
     await replica.append(entryOf([newRow('i3', 1, 'started')], { projection: running }));
     await replica.append(
-      entryOf([newRow('i1', 1, 'started')], { projection: { status: 'in_doubt', nextCellId: 'a' } }),
+      entryOf([newRow('i1', 1, 'started')], {
+        projection: { status: 'in_doubt', nextCellId: 'a' },
+      }),
     );
     await replica.append(
-      entryOf([newRow('i2', 1, 'satisfied')], { projection: { status: 'halted', nextCellId: null } }),
+      entryOf([newRow('i2', 1, 'satisfied')], {
+        projection: { status: 'halted', nextCellId: null },
+      }),
     );
     const ids = async (limit: number, after?: Unsettled): Promise<string[]> =>
       (await replica.unsettled(limit, 0, after)).map(({ instanceId }) => instanceId);
@@ -405,7 +442,10 @@ describe('the projection', () => {
     await waitForBlocked(watcher);
     await other.query('commit');
     expect(await intent).toMatchObject({ kind: 'appended' });
-    expect((await replica.list({ limit: 10 })).at(-1)).toMatchObject({ status: 'running', lastSeq: 3 });
+    expect((await replica.list({ limit: 10 })).at(-1)).toMatchObject({
+      status: 'running',
+      lastSeq: 3,
+    });
   });
 
   it('can be thrown away and rebuilt from the log', async () => {

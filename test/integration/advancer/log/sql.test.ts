@@ -13,7 +13,15 @@ import {
 } from './fixture.ts';
 import type { LogDatabase } from './fixture.ts';
 
-const TABLES = ['runbooks', 'instances', 'executions', 'requests', 'claims', 'late_outcomes', 'refusals'];
+const TABLES = [
+  'runbooks',
+  'instances',
+  'executions',
+  'requests',
+  'claims',
+  'late_outcomes',
+  'refusals',
+];
 
 let database: LogDatabase;
 
@@ -70,7 +78,10 @@ describe.each(['app', 'owner'] as const)('as the %s role, plain SQL', (role) => 
   it('is refused an older token', async () => {
     const client = await connect(url[role]());
     const instanceId = await openAttempt(client);
-    const stale = newRow(instanceId, 2, 'interrupted', { fencingToken: 9, body: { reason: 'crash' } });
+    const stale = newRow(instanceId, 2, 'interrupted', {
+      fencingToken: 9,
+      body: { reason: 'crash' },
+    });
     expect(await codeOf(insertRow(client, stale))).toBe('LH002');
   });
 
@@ -88,9 +99,9 @@ describe.each(['app', 'owner'] as const)('as the %s role, plain SQL', (role) => 
     const instanceId = await openAttempt(client);
     const second = { fencingToken: 11 };
     expect(await codeOf(insertRow(client, newRow(instanceId, 2, 'started', second)))).toBe('LH003');
-    expect(await codeOf(insertRow(client, newRow(instanceId, 2, 'started', { ...second, attempt: 2 })))).toBe(
-      'LH003',
-    );
+    expect(
+      await codeOf(insertRow(client, newRow(instanceId, 2, 'started', { ...second, attempt: 2 }))),
+    ).toBe('LH003');
     expect(
       await codeOf(insertRow(client, newRow(instanceId, 2, 'started', { ...second, cellId: 'b' }))),
     ).toBe('LH003');
@@ -100,9 +111,9 @@ describe.each(['app', 'owner'] as const)('as the %s role, plain SQL', (role) => 
     const client = await connect(url[role]());
     const instanceId = await openAttempt(client);
     expect(await codeOf(insertRow(client, newRow(freshId(), 1, 'completed')))).toBe('LH003');
-    expect(await codeOf(insertRow(client, newRow(instanceId, 2, 'completed', { cellId: 'b' })))).toBe(
-      'LH003',
-    );
+    expect(
+      await codeOf(insertRow(client, newRow(instanceId, 2, 'completed', { cellId: 'b' }))),
+    ).toBe('LH003');
     await insertRow(client, newRow(instanceId, 2, 'completed'));
     expect(await codeOf(insertRow(client, newRow(instanceId, 3, 'completed')))).toBe('LH003');
   });
@@ -110,9 +121,9 @@ describe.each(['app', 'owner'] as const)('as the %s role, plain SQL', (role) => 
   it('is refused an outcome under a foreign token', async () => {
     const client = await connect(url[role]());
     const instanceId = await openAttempt(client);
-    expect(await codeOf(insertRow(client, newRow(instanceId, 2, 'completed', { fencingToken: 11 })))).toBe(
-      'LH003',
-    );
+    expect(
+      await codeOf(insertRow(client, newRow(instanceId, 2, 'completed', { fencingToken: 11 }))),
+    ).toBe('LH003');
   });
 
   it('meets the primary key where a row stands already', async () => {
@@ -131,12 +142,16 @@ describe.each(['app', 'owner'] as const)('as the %s role, plain SQL', (role) => 
     const instanceId = freshId();
     await insertRow(client, newRow(instanceId, 1, 'started', { requestId }));
     await insertReceipt(client, { requestId, instanceId, lastSeq: 1 });
-    expect(await codeOf(insertRow(client, newRow(instanceId, 2, 'completed', { requestId })))).toBe('LH005');
+    expect(await codeOf(insertRow(client, newRow(instanceId, 2, 'completed', { requestId })))).toBe(
+      'LH005',
+    );
     expect(await codeOf(insertRow(client, newRow(instanceId, 2, 'completed')))).toBe('ok');
     for (const kind of ['started', 'satisfied', 'refuted'] as const) {
       const next = newRow(instanceId, 3, kind, { requestId, cellId: 'b' });
       expect(await codeOf(insertRow(client, next))).toBe('LH005');
-      expect(await codeOf(insertRow(client, newRow(freshId(), 1, kind, { requestId })))).toBe('LH005');
+      expect(await codeOf(insertRow(client, newRow(freshId(), 1, kind, { requestId })))).toBe(
+        'LH005',
+      );
     }
     const other = newRow(instanceId, 3, 'started', { requestId: freshId('q'), cellId: 'b' });
     expect(await codeOf(insertRow(client, other))).toBe('ok');
@@ -148,7 +163,9 @@ describe.each(['app', 'owner'] as const)('as the %s role, plain SQL', (role) => 
     const receipt = { requestId: freshId('q'), instanceId };
     expect(await codeOf(insertReceipt(client, { ...receipt, lastSeq: 0 }))).toBe('LH006');
     expect(await codeOf(insertReceipt(client, { ...receipt, lastSeq: 2 }))).toBe('LH006');
-    expect(await codeOf(insertReceipt(client, { ...receipt, lastSeq: 1, fencingToken: 9 }))).toBe('LH002');
+    expect(await codeOf(insertReceipt(client, { ...receipt, lastSeq: 1, fencingToken: 9 }))).toBe(
+      'LH002',
+    );
     expect(await codeOf(insertReceipt(client, { ...receipt, lastSeq: 1 }))).toBe('ok');
     expect(await codeOf(insertReceipt(client, { ...receipt, lastSeq: 1 }))).toBe('23505');
     const missing = { requestId: freshId('q'), instanceId: freshId(), fencingToken: 0 };
@@ -175,9 +192,9 @@ describe.each(['app', 'owner'] as const)('as the %s role, plain SQL', (role) => 
     const instanceId = await openAttempt(client);
     await client.query('create temp table executions (like leasehold.executions)');
     await client.query('set search_path = pg_temp, leasehold, public');
-    expect(await codeOf(insertRow(client, newRow(instanceId, 2, 'completed', { fencingToken: 1 })))).toBe(
-      'LH002',
-    );
+    expect(
+      await codeOf(insertRow(client, newRow(instanceId, 2, 'completed', { fencingToken: 1 }))),
+    ).toBe('LH002');
   });
 });
 
@@ -186,7 +203,9 @@ it.each(['a b', '', 'x'.repeat(129), 'a.b', 'ü'])(
   async (bad) => {
     const client = await connect(database.appUrl);
     expect(await codeOf(insertRow(client, newRow(bad, 1, 'started')))).toBe('23514');
-    expect(await codeOf(insertRow(client, newRow(freshId(), 1, 'started', { cellId: bad })))).toBe('23514');
+    expect(await codeOf(insertRow(client, newRow(freshId(), 1, 'started', { cellId: bad })))).toBe(
+      '23514',
+    );
   },
 );
 
@@ -203,9 +222,10 @@ it('a statement with a row that is refused is refused as a whole, and what may f
   ]) {
     expect(await codeOf(client.query(`${insert} ${honest}, ${spoilt}`, [one, two]))).toBe(code);
   }
-  const { rows } = await client.query('select seq from leasehold.executions where instance_id = any($1)', [
-    [one, two],
-  ]);
+  const { rows } = await client.query(
+    'select seq from leasehold.executions where instance_id = any($1)',
+    [[one, two]],
+  );
   expect(rows).toEqual([]);
   expect(await codeOf(client.query(`${insert} ${honest}`, [one, two]))).toBe('ok');
 });
@@ -219,7 +239,9 @@ it('a receipt and its rows may come in one statement, and a row after that recei
       values ($2, $1, 10, $4, '{}')`;
   expect(await codeOf(client.query(both, [freshId(), freshId('q'), 2, 2]))).toBe('ok');
   // Rests on a row that has another of its own statement after it.
-  expect(['LH005', 'LH006']).toContain(await codeOf(client.query(both, [freshId(), freshId('q'), 2, 1])));
+  expect(['LH005', 'LH006']).toContain(
+    await codeOf(client.query(both, [freshId(), freshId('q'), 2, 1])),
+  );
 });
 
 it('a receipt may say that it comes with rows only where it does, under the token of the last of them', async () => {

@@ -23,7 +23,13 @@ it('no request is told that another is in flight whose receipt is in the log, th
     ],
   });
   const [instanceId, first, second] = [freshId(), freshId('q'), freshId('q')];
-  await real.startInstance({ instanceId, runbookId: 'two-steps', version: 1, inputs: {}, agentId: 'tester' });
+  await real.startInstance({
+    instanceId,
+    runbookId: 'two-steps',
+    version: 1,
+    inputs: {},
+    agentId: 'tester',
+  });
 
   let read = (): void => undefined;
   const answerRead = new Promise<void>((resolve) => (read = resolve));

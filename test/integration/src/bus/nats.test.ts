@@ -63,15 +63,22 @@ describe('the bus', () => {
   it('brings the answer of a request', async () => {
     const [asks, answers] = [await bus(), await bus()];
     const subject = `${freshNamespace()}.a`;
-    answers.subscribe(subject, (message) => message.reply({ heard: JSON.parse(text(message)) as string }));
+    answers.subscribe(subject, (message) =>
+      message.reply({ heard: JSON.parse(text(message)) as string }),
+    );
     await answers.flush();
-    expect(await asks.request(subject, 'hello', 2_000)).toEqual({ kind: 'reply', body: { heard: 'hello' } });
+    expect(await asks.request(subject, 'hello', 2_000)).toEqual({
+      kind: 'reply',
+      body: { heard: 'hello' },
+    });
   });
 
   it('says no_responders at once where nobody listens', async () => {
     const asks = await bus();
     const start = performance.now();
-    expect(await asks.request(`${freshNamespace()}.nobody`, {}, 5_000)).toEqual({ kind: 'no_responders' });
+    expect(await asks.request(`${freshNamespace()}.nobody`, {}, 5_000)).toEqual({
+      kind: 'no_responders',
+    });
     expect(performance.now() - start).toBeLessThan(1_000);
   });
 
@@ -86,9 +93,12 @@ describe('the bus', () => {
     const [asks, raw] = [await bus(), await rawNats()];
     const subject = `${freshNamespace()}.bad`;
     const answers = ['{"no', new Uint8Array([0xff, 0xfe]), ''];
-    raw.subscribe(subject, { callback: (_error, message) => void message.respond(answers.shift()) });
+    raw.subscribe(subject, {
+      callback: (_error, message) => void message.respond(answers.shift()),
+    });
     await raw.flush();
-    for (let i = 0; i < 3; i++) expect((await asks.request(subject, {}, 2_000)).kind).toBe('malformed');
+    for (let i = 0; i < 3; i++)
+      expect((await asks.request(subject, {}, 2_000)).kind).toBe('malformed');
     expect(answers).toEqual([]);
   });
 
@@ -227,7 +237,9 @@ describe('the bus', () => {
 
 describe('a server that goes away', () => {
   it('is reconnected to: subscriptions come back, requests in between end at once', async () => {
-    const stack = await startPrivateStack({ given: { etcdUrls: [], postgresUrl: 'postgres://unused' } });
+    const stack = await startPrivateStack({
+      given: { etcdUrls: [], postgresUrl: 'postgres://unused' },
+    });
     closers.push(() => stack.stop());
     const servers = [...stack.natsUrls];
     const [answers, asks] = [await bus({ servers }), await bus({ servers })];
@@ -256,9 +268,15 @@ describe('a server that goes away', () => {
   });
 
   it('is found out when it is only frozen', async () => {
-    const stack = await startPrivateStack({ given: { etcdUrls: [], postgresUrl: 'postgres://unused' } });
+    const stack = await startPrivateStack({
+      given: { etcdUrls: [], postgresUrl: 'postgres://unused' },
+    });
     closers.push(() => stack.stop());
-    const one = await connectBus({ servers: [...stack.natsUrls], name: 'test', pingIntervalMs: 100 });
+    const one = await connectBus({
+      servers: [...stack.natsUrls],
+      name: 'test',
+      pingIntervalMs: 100,
+    });
     closers.push(() => one.close());
     const lost = new Promise<void>((resolve) =>
       one.onConnection((connected) => void (connected || resolve())),
@@ -283,7 +301,8 @@ describe('an agent', () => {
     holder: { replicaId: 'r-1', fencingToken: 7 },
     ...more,
   });
-  const body = (message: BusMessage) => JSON.parse(text(message)) as { requestId: string; expiresAt: string };
+  const body = (message: BusMessage) =>
+    JSON.parse(text(message)) as { requestId: string; expiresAt: string };
 
   async function agentWith(
     answer: (replica: Bus, names: ReturnType<typeof subjects>) => void,
@@ -312,7 +331,8 @@ describe('an agent', () => {
       }
     });
     const answer = await agent.advance('i-1', { requestId: 'q-1' });
-    // One connection keeps the order of the two answers; which subscription the server serves first is its affair.
+    // One connection keeps the order of the two answers; which subscription the server serves first
+    // is its affair.
     expect(answer).toEqual(receipt('q-1', { outcome: sent[0] ?? '' }));
     await until(() => sent.length === 2);
   });
@@ -365,14 +385,21 @@ describe('an agent', () => {
     expect(await replica.request(subjects(namespace).advance('i-1'), {}, 500)).toEqual({
       kind: 'no_responders',
     });
-    replica.subscribe(subjects(namespace).all('advance'), (message) => message.reply(receipt('q-1')));
+    replica.subscribe(subjects(namespace).all('advance'), (message) =>
+      message.reply(receipt('q-1')),
+    );
     expect((await waiting).outcome).toBe('completed');
   });
 
   it('brings an unavailable receipt where nobody answers before the request expires', async () => {
     const agent = await agentWith(() => {});
     const answer = await agent.advance('i-1', { requestId: 'q-1', expiresInMs: 300 });
-    expect(answer).toMatchObject({ outcome: 'unavailable', requestId: 'q-1', steps: [], instanceId: 'i-1' });
+    expect(answer).toMatchObject({
+      outcome: 'unavailable',
+      requestId: 'q-1',
+      steps: [],
+      instanceId: 'i-1',
+    });
     expect(answer.error?.message).toContain('no replica is listening');
   });
 
@@ -383,7 +410,9 @@ describe('an agent', () => {
   ])('brings an unavailable receipt for an answer that is %s', async (_what, answer) => {
     const raw = await rawNats();
     const agent = await agentWith((_replica, names) => {
-      raw.subscribe(names.all('advance'), { callback: (_error, message) => void message.respond(answer) });
+      raw.subscribe(names.all('advance'), {
+        callback: (_error, message) => void message.respond(answer),
+      });
     });
     await raw.flush();
     expect((await agent.advance('i-1')).outcome).toBe('unavailable');
@@ -398,7 +427,10 @@ describe('an agent', () => {
         message.reply(receipt(body(message).requestId, { later: { field: 1 } })),
       );
     });
-    expect(await agent.advance('bad')).toMatchObject({ outcome: 'invalid', error: { field: 'cellId' } });
+    expect(await agent.advance('bad')).toMatchObject({
+      outcome: 'invalid',
+      error: { field: 'cellId' },
+    });
     expect(await agent.advance('new')).toMatchObject({ outcome: 'completed', later: { field: 1 } });
   });
 
@@ -409,7 +441,9 @@ describe('an agent', () => {
       );
       replica.subscribe(names.all('decide'), () => {});
     });
-    await expect(agent.start('i-1', { runbookId: 'r' })).rejects.toMatchObject({ code: 'conflict' });
+    await expect(agent.start('i-1', { runbookId: 'r' })).rejects.toMatchObject({
+      code: 'conflict',
+    });
     const decision = { cellId: 'c', attempt: 1, as: 'rerun', reason: 'x', timeoutMs: 100 } as const;
     await expect(agent.decide('i-1', decision)).rejects.toMatchObject({ code: 'unavailable' });
   });
@@ -443,13 +477,21 @@ describe('an agent', () => {
   it('does not put ids that are none into subjects', async () => {
     const agent = await agentWith(() => {});
     for (const id of ['', '*', '>', 'a b', 'a\r\nPUB x 0', 'a.b', 'x'.repeat(129)]) {
-      expect(await agent.advance(id)).toMatchObject({ outcome: 'invalid', error: { field: 'instanceId' } });
-      await expect(agent.status(id)).rejects.toMatchObject({ code: 'invalid', field: 'instanceId' });
+      expect(await agent.advance(id)).toMatchObject({
+        outcome: 'invalid',
+        error: { field: 'instanceId' },
+      });
+      await expect(agent.status(id)).rejects.toMatchObject({
+        code: 'invalid',
+        field: 'instanceId',
+      });
     }
   });
 
   it('lives through a restart of the server in the middle of an advance', async () => {
-    const stack = await startPrivateStack({ given: { etcdUrls: [], postgresUrl: 'postgres://unused' } });
+    const stack = await startPrivateStack({
+      given: { etcdUrls: [], postgresUrl: 'postgres://unused' },
+    });
     closers.push(() => stack.stop());
     const servers = [...stack.natsUrls];
     const replica = await bus({ servers });
@@ -480,7 +522,9 @@ describe('an agent', () => {
     const { port } = mute.address() as { port: number };
     const servers = [`nats://127.0.0.1:${port}`];
     const start = performance.now();
-    await expect(Agent.connect({ agentId: 'tester', servers, connectTimeoutMs: 200 })).rejects.toMatchObject({
+    await expect(
+      Agent.connect({ agentId: 'tester', servers, connectTimeoutMs: 200 }),
+    ).rejects.toMatchObject({
       code: 'unavailable',
     });
     expect(performance.now() - start).toBeLessThan(5_000);

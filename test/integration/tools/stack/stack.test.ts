@@ -19,7 +19,10 @@ const NAMES: readonly ServerName[] = ['etcd', 'nats', 'postgres'];
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
 async function etcdCall(url: string, path: string, body: object): Promise<Record<string, unknown>> {
-  const response = await fetch(`${url}/v3/kv/${path}`, { method: 'POST', body: JSON.stringify(body) });
+  const response = await fetch(`${url}/v3/kv/${path}`, {
+    method: 'POST',
+    body: JSON.stringify(body),
+  });
   expect(response.status).toBe(200);
   return (await response.json()) as Record<string, unknown>;
 }
@@ -29,13 +32,19 @@ async function etcdPut(url: string, key: string, value: string): Promise<void> {
 }
 
 async function etcdGet(url: string, key: string): Promise<string | undefined> {
-  const answer = (await etcdCall(url, 'range', { key: base64(key) })) as { kvs?: { value: string }[] };
+  const answer = (await etcdCall(url, 'range', { key: base64(key) })) as {
+    kvs?: { value: string }[];
+  };
   const value = answer.kvs?.[0]?.value;
   return value === undefined ? undefined : Buffer.from(value, 'base64').toString();
 }
 
 /** One request over NATS' own protocol; the answer as JSON. */
-async function natsRequest(url: string, subject: string, body: object): Promise<Record<string, unknown>> {
+async function natsRequest(
+  url: string,
+  subject: string,
+  body: object,
+): Promise<Record<string, unknown>> {
   const socket = createConnection({ host: '127.0.0.1', port: Number(new URL(url).port) });
   try {
     const payload = JSON.stringify(body);
@@ -144,7 +153,10 @@ describe('a private stack', () => {
     const url = await stack.createDatabase('second');
     expect(await stack.createDatabase('second')).toBe(url);
     expect(
-      await querySql(stack.roleUrl('reader', 'any', 'second'), 'SELECT current_user, current_database()'),
+      await querySql(
+        stack.roleUrl('reader', 'any', 'second'),
+        'SELECT current_user, current_database()',
+      ),
     ).toEqual([['reader', 'second']]);
   });
 
@@ -176,7 +188,9 @@ describe('stopping', () => {
   });
 
   it('is done by the watchdog when the owner is killed', async () => {
-    const module = pathToFileURL(join(import.meta.dirname, '../../../../tools/stack/servers.ts')).href;
+    const module = pathToFileURL(
+      join(import.meta.dirname, '../../../../tools/stack/servers.ts'),
+    ).href;
     const program = `
       import { startStack } from ${JSON.stringify(module)};
       const stack = await startStack({ durable: false });
@@ -197,7 +211,12 @@ describe('a server that does not start', () => {
   it('is reported with the end of its log', async () => {
     const workspace = await openWorkspace();
     try {
-      const notEtcd = { name: 'etcd', version: '0.0.0', path: process.execPath, from: 'path' } as const;
+      const notEtcd = {
+        name: 'etcd',
+        version: '0.0.0',
+        path: process.execPath,
+        from: 'path',
+      } as const;
       const failure = startEtcd(notEtcd, workspace);
       await expect(failure).rejects.toThrow(ServerStartError);
       await expect(failure).rejects.toThrow(/etcd ended while starting[^]*bad option/);
@@ -212,7 +231,8 @@ describe('older series', () => {
     const given = { postgresUrl: serversForTests().superuserUrl };
     const series = { etcd: '3.4', nats: '2.9' };
     const stack = await startPrivateStack({ given, series }).catch((error: unknown) => {
-      if (error instanceof ServerNotFoundError) return context.skip(`not to be had here: ${error.message}`);
+      if (error instanceof ServerNotFoundError)
+        return context.skip(`not to be had here: ${error.message}`);
       throw error;
     });
     try {

@@ -11,7 +11,8 @@ function grow(list: readonly Recipe[], judge: typeof chainBreach = chainBreach):
   const log: ChainRow[] = [];
   for (const recipe of list) {
     const row = candidate(log, recipe);
-    // A key that is taken or a gap cannot lengthen the log; that a gap is refused, the unit tests say.
+    // A key that is taken or a gap cannot lengthen the log; that a gap is refused, the unit tests
+    // say.
     if (row.seq !== log.length + 1) continue;
     if (judge(log.at(-1), row) === undefined) log.push(row);
   }

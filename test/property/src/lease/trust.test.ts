@@ -3,7 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { TrustWindow } from '../../../../coordinator/trust-window.ts';
 import { marginMs, renewalMs, trustedUntilMs } from '../../../../src/lease/trust.ts';
 
-/** What the server does with a lease: it counts the TTL anew from the moment when a keep-alive reaches it. */
+/**
+ * What the server does with a lease: it counts the TTL anew from the moment when a keep-alive
+ * reaches it.
+ */
 class ServerLease {
   #expiresAtMs: number;
   readonly #ttlMs: number;
@@ -41,7 +44,10 @@ interface Happening {
   act: () => void;
 }
 
-/** Plays sends, receipts and answers in the order of their times; `look` is called at every one of them. */
+/**
+ * Plays sends, receipts and answers in the order of their times; `look` is called at every one of
+ * them.
+ */
 function play(
   ttl: number,
   grant: { toServerMs: number; toClientMs: number },
@@ -142,15 +148,20 @@ describe('the trust window', () => {
 
   it('once seen closed, is never open again', () => {
     fc.assert(
-      fc.property(ttlMs, fc.integer({ min: 0, max: 100_000 }), delayMs, (ttl, overdueMs, laterMs) => {
-        const window = new TrustWindow(0, ttl);
-        const seenAtMs = window.untilMs + overdueMs;
-        // Sent in time, answered with the full TTL, but looked at too late.
-        expect(window.extend(window.untilMs - 1, ttl, seenAtMs)).toBe(false);
-        expect(window.open(seenAtMs)).toBe(false);
-        expect(window.extend(seenAtMs, ttl, seenAtMs + laterMs)).toBe(false);
-        expect(window.open(0)).toBe(false);
-      }),
+      fc.property(
+        ttlMs,
+        fc.integer({ min: 0, max: 100_000 }),
+        delayMs,
+        (ttl, overdueMs, laterMs) => {
+          const window = new TrustWindow(0, ttl);
+          const seenAtMs = window.untilMs + overdueMs;
+          // Sent in time, answered with the full TTL, but looked at too late.
+          expect(window.extend(window.untilMs - 1, ttl, seenAtMs)).toBe(false);
+          expect(window.open(seenAtMs)).toBe(false);
+          expect(window.extend(seenAtMs, ttl, seenAtMs + laterMs)).toBe(false);
+          expect(window.open(0)).toBe(false);
+        },
+      ),
     );
   });
 

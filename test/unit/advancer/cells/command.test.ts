@@ -133,7 +133,9 @@ describe('a command', () => {
   });
 
   it('that fails as predicted has completed', async () => {
-    const fields = { expect: [{ exitCode: 3 }, { errorIncludes: 'no such' }, { pointer: '/a', equals: 1 }] };
+    const fields = {
+      expect: [{ exitCode: 3 }, { errorIncludes: 'no such' }, { pointer: '/a', equals: 1 }],
+    };
     expect(await sh('echo no such order >&2; echo \'{"a":1}\'; exit 3', fields)).toMatchObject({
       kind: 'completed',
     });
@@ -150,7 +152,9 @@ describe('a command', () => {
     expect(await run({ exec: { command: ['/nowhere/program'] } })).toMatchObject({
       kind: 'failed',
       error: {
-        message: expect.stringMatching(/^the command \/nowhere\/program could not be started: .*ENOENT/),
+        message: expect.stringMatching(
+          /^the command \/nowhere\/program could not be started: .*ENOENT/,
+        ),
       },
       detail: { code: 'ENOENT' },
     });
@@ -162,7 +166,8 @@ describe('a command', () => {
     expect(await run({ exec: { command: ['sh'] } }, { cwd: '/nowhere' })).toMatchObject({
       kind: 'failed',
       error: {
-        message: 'the command sh could not be started: its working directory /nowhere does not exist',
+        message:
+          'the command sh could not be started: its working directory /nowhere does not exist',
       },
     });
   });
@@ -253,9 +258,16 @@ describe('a command that is to end', () => {
   });
 
   it('and exits with 0 when told to is unknown: nobody knows whether it was done', async () => {
-    const { outcome, abort } = await started('polite', `trap 'exit 0' TERM; echo $$ > "$1"; sleep 60 & wait`);
+    const { outcome, abort } = await started(
+      'polite',
+      `trap 'exit 0' TERM; echo $$ > "$1"; sleep 60 & wait`,
+    );
     abort();
-    expect(await outcome).toMatchObject({ kind: 'unknown', reason: 'aborted', detail: { exitCode: 0 } });
+    expect(await outcome).toMatchObject({
+      kind: 'unknown',
+      reason: 'aborted',
+      detail: { exitCode: 0 },
+    });
   });
 
   it('because its lease is lost goes on when its cell holds', async () => {

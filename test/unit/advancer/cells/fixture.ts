@@ -98,10 +98,12 @@ export class Folder {
 
   /** Resolves with the file's text once it is there and ends with a line. */
   async written(name: string): Promise<string> {
-    const text = (): string => (existsSync(this.file(name)) ? readFileSync(this.file(name), 'utf8') : '');
+    const text = (): string =>
+      existsSync(this.file(name)) ? readFileSync(this.file(name), 'utf8') : '';
     const watcher = watch(this.path);
     try {
-      while (!text().endsWith('\n')) await new Promise((resolve) => watcher.once('change', resolve));
+      while (!text().endsWith('\n'))
+        await new Promise((resolve) => watcher.once('change', resolve));
     } finally {
       watcher.close();
     }

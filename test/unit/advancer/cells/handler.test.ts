@@ -11,7 +11,10 @@ function runHandler(handler: Handler, fields: object = {}): ReturnType<typeof ru
 
 /** A handler that never ends by itself, and the moment at which it was called. */
 function endless(
-  onAbort?: (call: HandlerCall, settle: { resolve: (v: string) => void; reject: (e: Error) => void }) => void,
+  onAbort?: (
+    call: HandlerCall,
+    settle: { resolve: (v: string) => void; reject: (e: Error) => void },
+  ) => void,
 ): {
   handler: Handler;
   called: Promise<void>;
@@ -67,7 +70,9 @@ describe('a handler', () => {
   });
 
   it('whose output is not as expected has failed, and its output is kept', async () => {
-    expect(await runHandler(() => ({ n: 1 }), { expect: [{ pointer: '/n', equals: 2 }] })).toMatchObject({
+    expect(
+      await runHandler(() => ({ n: 1 }), { expect: [{ pointer: '/n', equals: 2 }] }),
+    ).toMatchObject({
       kind: 'failed',
       error: { message: 'output /n was expected to be 2, but is 1', code: 'unexpected' },
       output: { n: 1 },
@@ -75,7 +80,11 @@ describe('a handler', () => {
   });
 
   it.each<[string, () => unknown, RegExp]>([
-    ['a function', () => ({ a: { b: () => 1 } }), /the output's a\.b is a function, which is not JSON/],
+    [
+      'a function',
+      () => ({ a: { b: () => 1 } }),
+      /the output's a\.b is a function, which is not JSON/,
+    ],
     ['a BigInt', () => 1n, /the output is a bigint, which is not JSON/],
     ['NaN', () => [Number.NaN], /the output's 0 is NaN/],
     ['a Map', () => new Map(), /the output is a Map/],
@@ -91,7 +100,10 @@ describe('a handler', () => {
     ['too much', () => 'x'.repeat(262_144), /262146 bytes of JSON, and 262144 are allowed/],
   ])('whose output is %s has failed, and is told so', async (_, give, message) => {
     const outcome = await runHandler((() => give()) as Handler);
-    expect(outcome).toMatchObject({ kind: 'failed', error: { message: expect.stringMatching(message) } });
+    expect(outcome).toMatchObject({
+      kind: 'failed',
+      error: { message: expect.stringMatching(message) },
+    });
   });
 
   it('gives what the log can keep: dates as text, no undefined, no NUL, no half surrogates', async () => {
@@ -182,7 +194,11 @@ describe('a handler that is told to end', () => {
         logger: { warn: (_, message) => warnings.push(message) },
       },
     );
-    expect(outcome).toMatchObject({ kind: 'unknown', reason: 'timeout', detail: { stillRunning: true } });
+    expect(outcome).toMatchObject({
+      kind: 'unknown',
+      reason: 'timeout',
+      detail: { stillRunning: true },
+    });
     expect(warnings).toEqual(['a handler ignores its signal and is still running']);
   });
 
@@ -207,22 +223,25 @@ describe('a handler that is told to end', () => {
     expect(await outcome).toMatchObject({ kind: 'completed', output: 'done' });
   });
 
-  it.each(['rerun', 'probe'] as const)('of a %s cell whose lease is lost is ended', async (onInterrupt) => {
-    const { handler, called } = endless();
-    const { signals, lose } = attempt();
-    const outcome = runnerWith({ handlers: { h: handler }, limits: { graceMs: 1 } }).run(
-      cell({ exec: { handler: 'h' }, onInterrupt }),
-      CONTEXT,
-      signals,
-    );
-    await called;
-    lose();
-    expect(await outcome).toMatchObject({
-      kind: 'unknown',
-      reason: 'aborted',
-      detail: { stillRunning: true },
-    });
-  });
+  it.each(['rerun', 'probe'] as const)(
+    'of a %s cell whose lease is lost is ended',
+    async (onInterrupt) => {
+      const { handler, called } = endless();
+      const { signals, lose } = attempt();
+      const outcome = runnerWith({ handlers: { h: handler }, limits: { graceMs: 1 } }).run(
+        cell({ exec: { handler: 'h' }, onInterrupt }),
+        CONTEXT,
+        signals,
+      );
+      await called;
+      lose();
+      expect(await outcome).toMatchObject({
+        kind: 'unknown',
+        reason: 'aborted',
+        detail: { stillRunning: true },
+      });
+    },
+  );
 
   it.each(['lose', 'abort'] as const)('before it began (%s) is never called', async (act) => {
     let calls = 0;
@@ -263,7 +282,11 @@ describe('the runner', () => {
       },
     );
     expect(met).toEqual([['in_effect', { instanceId: 'i-1', cellId: 'charge', attempt: 2 }]]);
-    expect(outcome).toMatchObject({ kind: 'unknown', reason: 'crash', detail: { message: 'injected' } });
+    expect(outcome).toMatchObject({
+      kind: 'unknown',
+      reason: 'crash',
+      detail: { message: 'injected' },
+    });
   });
 
   it('leaves one listener at most, however many attempts are over', async () => {

@@ -1,6 +1,10 @@
 import { spawn } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
-import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
 import { afterEach, describe, expect, it } from 'vitest';
@@ -51,7 +55,9 @@ async function serve(
 }
 
 /** A server that does this with each connection on which something arrived. */
-async function serveRaw(onData: (socket: Socket) => void): Promise<{ url: string; arrived: Promise<void> }> {
+async function serveRaw(
+  onData: (socket: Socket) => void,
+): Promise<{ url: string; arrived: Promise<void> }> {
   let announce = (): void => undefined;
   const arrived = new Promise<void>((resolve) => (announce = resolve));
   const sockets: Socket[] = [];
@@ -87,13 +93,19 @@ type ExecCellBody = Extract<ExecCell['exec'], { http: unknown }>['http']['body']
 
 describe('an http call', () => {
   it('carries the token, the key and its filled body, and its output is the JSON of the answer', async () => {
-    const { url, received } = await serve((_, response) => response.writeHead(201).end('{"count": 1}'));
+    const { url, received } = await serve((_, response) =>
+      response.writeHead(201).end('{"count": 1}'),
+    );
     const outcome = await call({
       url: `${url}/effects/\${inputs.order}?n=\${inputs.count}`,
       headers: { 'x-order': '${inputs.order}', 'x-count': '${inputs.count}' },
       body: { order: '${inputs.order}', count: '${inputs.count}' },
     });
-    expect(outcome).toMatchObject({ kind: 'completed', output: { count: 1 }, detail: { status: 201 } });
+    expect(outcome).toMatchObject({
+      kind: 'completed',
+      output: { count: 1 },
+      detail: { status: 201 },
+    });
     expect(received).toMatchObject([
       {
         method: 'POST',
@@ -141,7 +153,10 @@ describe('an http call', () => {
       kind: 'completed',
       output: { body: 'hello' },
     });
-    expect(await call({ url, method: 'HEAD' })).toMatchObject({ kind: 'completed', output: { body: '' } });
+    expect(await call({ url, method: 'HEAD' })).toMatchObject({
+      kind: 'completed',
+      output: { body: '' },
+    });
   });
 
   it('that is answered with anything but 2xx has failed, a redirect included', async () => {
@@ -154,13 +169,20 @@ describe('an http call', () => {
       output: { why: 'gone' },
       detail: { status: 404 },
     });
-    expect(await call({ url: `${url}/302` })).toMatchObject({ kind: 'failed', detail: { status: 302 } });
+    expect(await call({ url: `${url}/302` })).toMatchObject({
+      kind: 'failed',
+      detail: { status: 302 },
+    });
     expect(received).toHaveLength(2);
   });
 
   it('that fails as predicted has completed', async () => {
     const { url } = await serve((_, response) => response.writeHead(404).end('{"why": "gone"}'));
-    const expectations = [{ status: 404 }, { pointer: '/why', equals: 'gone' }, { errorIncludes: 'gone' }];
+    const expectations = [
+      { status: 404 },
+      { pointer: '/why', equals: 'gone' },
+      { errorIncludes: 'gone' },
+    ];
     expect(await call({ url }, { expect: expectations })).toMatchObject({
       kind: 'completed',
       output: { why: 'gone' },
@@ -201,12 +223,17 @@ describe('an http call', () => {
     ['no URL', 'nonsense', '"nonsense" is not a URL'],
     ['another protocol', 'file:///etc/passwd', 'file: is not http: or https:'],
   ])('to %s has failed', async (_, url, message) => {
-    expect(await call({ url })).toMatchObject({ kind: 'failed', error: { message, code: 'bad_request' } });
+    expect(await call({ url })).toMatchObject({
+      kind: 'failed',
+      error: { message, code: 'bad_request' },
+    });
   });
 
   it('with a header that injects another has failed, and nothing was sent', async () => {
     const { url, received } = await serve((_, response) => response.end());
-    const exec = { http: { method: 'POST' as const, url, headers: { 'x-order': '${inputs.order}' } } };
+    const exec = {
+      http: { method: 'POST' as const, url, headers: { 'x-order': '${inputs.order}' } },
+    };
     const context = { ...CONTEXT, inputs: { order: 'a\r\nx-admin: 1' } };
     expect(await runnerWith().run(cell({ exec }), context, attempt().signals)).toMatchObject({
       kind: 'failed',
@@ -268,15 +295,27 @@ describe('before anything was sent', () => {
     const outcome = runnerWith().run(cell({ exec }), CONTEXT, signals);
     await arrived;
     abort();
-    expect(await outcome).toMatchObject({ kind: 'unknown', reason: 'aborted', detail: { notBegun: true } });
+    expect(await outcome).toMatchObject({
+      kind: 'unknown',
+      reason: 'aborted',
+      detail: { notBegun: true },
+    });
   });
 
   it('a lease that is lost while connecting stops even a hold cell from sending', async () => {
     const { url, received } = await serve((_, response) => response.end());
     const { signals, lose } = attempt();
-    const outcome = runnerWith().run(cell({ exec: { http: { method: 'POST', url } } }), CONTEXT, signals);
+    const outcome = runnerWith().run(
+      cell({ exec: { http: { method: 'POST', url } } }),
+      CONTEXT,
+      signals,
+    );
     lose();
-    expect(await outcome).toMatchObject({ kind: 'unknown', reason: 'aborted', detail: { notBegun: true } });
+    expect(await outcome).toMatchObject({
+      kind: 'unknown',
+      reason: 'aborted',
+      detail: { notBegun: true },
+    });
     expect(received).toEqual([]);
   });
 });
@@ -285,7 +324,10 @@ describe('once the request was sent', () => {
   it.each<[string, (socket: Socket) => void]>([
     ['a reset', (socket) => socket.resetAndDestroy()],
     ['a close without an answer', (socket) => socket.end()],
-    ['an answer that breaks off', (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}')],
+    [
+      'an answer that breaks off',
+      (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}'),
+    ],
     ['an answer that is no HTTP', (socket) => socket.end('hello\r\n\r\n')],
   ])('%s is unknown', async (_, onData) => {
     const { url } = await serveRaw(onData);
@@ -297,7 +339,10 @@ describe('once the request was sent', () => {
 
   it('a time-out is unknown', async () => {
     const { url } = await serveRaw(() => undefined);
-    expect(await call({ url }, { timeout: '50ms' })).toMatchObject({ kind: 'unknown', reason: 'timeout' });
+    expect(await call({ url }, { timeout: '50ms' })).toMatchObject({
+      kind: 'unknown',
+      reason: 'timeout',
+    });
   });
 
   it('an answer that is not whole in time is unknown, with its status', async () => {
@@ -345,7 +390,11 @@ describe('once the request was sent', () => {
     let socket: Socket | undefined;
     const { url, arrived } = await serveRaw((one) => (socket = one));
     const { signals, lose } = attempt();
-    const outcome = runnerWith().run(cell({ exec: { http: { method: 'POST', url } } }), CONTEXT, signals);
+    const outcome = runnerWith().run(
+      cell({ exec: { http: { method: 'POST', url } } }),
+      CONTEXT,
+      signals,
+    );
     await arrived;
     lose();
     socket?.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}');
@@ -370,7 +419,11 @@ describe('once the request was sent', () => {
     try {
       const url = `http://127.0.0.1:${await folder.written('port')}`;
       const { signals, abort } = attempt();
-      const outcome = runnerWith().run(cell({ exec: { http: { method: 'POST', url } } }), CONTEXT, signals);
+      const outcome = runnerWith().run(
+        cell({ exec: { http: { method: 'POST', url } } }),
+        CONTEXT,
+        signals,
+      );
       await folder.written('got');
       writeFileSync(folder.file('go'), '');
       while (!existsSync(folder.file('answered')));

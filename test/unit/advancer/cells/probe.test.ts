@@ -26,7 +26,10 @@ describe('a probe', () => {
     });
     expect(await given({ answer: 'happened' })).toEqual({ answer: 'happened', output: null });
     expect(await given({ answer: 'did_not_happen' })).toEqual({ answer: 'did_not_happen' });
-    expect(await given({ answer: 'unknown', why: 'down' })).toEqual({ answer: 'unknown', why: 'down' });
+    expect(await given({ answer: 'unknown', why: 'down' })).toEqual({
+      answer: 'unknown',
+      why: 'down',
+    });
   });
 
   it.each<[string, unknown]>([

@@ -54,7 +54,8 @@ describe('the lobby', () => {
   it('lets a process that stood still read first what came meanwhile', async () => {
     const answered = enter('answered');
     enter('not answered');
-    // The timer is the first thing that runs after the stop; the note that came meanwhile is read after it.
+    // The timer is the first thing that runs after the stop; the note that came meanwhile is read
+    // after it.
     clock.after(60, () => queueMicrotask(() => lobby.leave(answered)));
     await clock.advance(500);
     expect(admitted).toEqual(['not answered']);

@@ -41,7 +41,8 @@ class World {
   reachable = true;
   newest: RowKind | undefined;
   acquire: (instanceId: string) => AcquireOutcome = (instanceId) => this.acquired(instanceId);
-  serve: () => Promise<Served> = () => Promise.resolve({ kind: 'answered', reply: 'served', recorded: true });
+  serve: () => Promise<Served> = () =>
+    Promise.resolve({ kind: 'answered', reply: 'served', recorded: true });
   #vanished: (instanceId: string) => void = () => undefined;
   readonly router: Router;
 
@@ -57,7 +58,8 @@ class World {
         this.did.push(`take over from ${seen.replicaId}`);
         return Promise.resolve(this.acquired(seen.instanceId));
       },
-      replicas: () => [ME, ...OTHERS].map((replicaId) => ({ replicaId, name: '', pid: 0, httpUrl: '' })),
+      replicas: () =>
+        [ME, ...OTHERS].map((replicaId) => ({ replicaId, name: '', pid: 0, httpUrl: '' })),
       hint: () => this.hint,
       look: () => Promise.resolve(this.hint ?? 'none'),
       onVanished: (listener) => {
@@ -133,7 +135,10 @@ class World {
   }
 
   takeDirect(instanceId: string, expiresInMs?: number): void {
-    this.router.takeDirect(this.errand(instanceId, expiresInMs), (body) => void this.replies.push(body));
+    this.router.takeDirect(
+      this.errand(instanceId, expiresInMs),
+      (body) => void this.replies.push(body),
+    );
   }
 
   receive(instanceId: string, read: () => Errand | undefined): void {
@@ -322,7 +327,10 @@ describe('when another holds the instance', () => {
     for (let heard = 0; heard < 4; heard += 1) {
       await world.clock.advance(50);
       const requestId = `r${heard}`;
-      world.receive(FIRST, () => ({ ...world.errand(FIRST), key: `advance/${FIRST}/${requestId}` }));
+      world.receive(FIRST, () => ({
+        ...world.errand(FIRST),
+        key: `advance/${FIRST}/${requestId}`,
+      }));
       expect(world.router.answered([`advance/${FIRST}/${requestId}`], OTHERS[0]!)).toBe(true);
     }
     await world.clock.advance(75);
@@ -335,7 +343,9 @@ describe('when another holds the instance', () => {
     world.heldBy(OTHERS[0]!, FIRST);
     world.take(FIRST);
     await world.clock.advance(50);
-    expect(world.router.answered([`advance/${FIRST}/unknown`, 'advance', ''], OTHERS[0]!)).toBe(false);
+    expect(world.router.answered([`advance/${FIRST}/unknown`, 'advance', ''], OTHERS[0]!)).toBe(
+      false,
+    );
     await world.clock.advance(45);
     expect(world.did).toEqual([`ping ${OTHERS[0]}`]);
   });
@@ -587,7 +597,8 @@ describe('what was sent to this replica alone', () => {
   it('is remembered like any other once all were asked as well, should the holding be lost', async () => {
     world.acquired(LAST);
     world.serve = () => {
-      if (world.did.length > 2) return Promise.resolve({ kind: 'answered', reply: 'served', recorded: true });
+      if (world.did.length > 2)
+        return Promise.resolve({ kind: 'answered', reply: 'served', recorded: true });
       world.take(LAST);
       world.holding = undefined;
       return Promise.resolve({ kind: 'handed_on' });

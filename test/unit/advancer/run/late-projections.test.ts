@@ -37,7 +37,8 @@ describe('lines that were left for later', () => {
   it('wait for an instance to come to rest, and hold up no other', async () => {
     let rests = false;
     const busy: Lagging = {
-      lateLine: (nowMs) => (rests || nowMs === Number.POSITIVE_INFINITY ? line('busy').lateLine() : 'later'),
+      lateLine: (nowMs) =>
+        rests || nowMs === Number.POSITIVE_INFINITY ? line('busy').lateLine() : 'later',
     };
     late.add(busy);
     late.add(line('i'));
@@ -83,5 +84,7 @@ describe('lines that were left for later', () => {
 });
 
 function line(instanceId: string): { lateLine: () => ProjectionLine } {
-  return { lateLine: () => ({ instanceId, lastSeq: 2, projection: { status: 'ready', nextCellId: 'b' } }) };
+  return {
+    lateLine: () => ({ instanceId, lastSeq: 2, projection: { status: 'ready', nextCellId: 'b' } }),
+  };
 }

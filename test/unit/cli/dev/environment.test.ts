@@ -85,9 +85,9 @@ describe("a replica's environment", () => {
   });
 
   it("does not have the owner's URL", () => {
-    expect(envOf({ LEASEHOLD_OWNER_DATABASE_URL: 'postgres://owner:secret@x/y' })).not.toHaveProperty(
-      'LEASEHOLD_OWNER_DATABASE_URL',
-    );
+    expect(
+      envOf({ LEASEHOLD_OWNER_DATABASE_URL: 'postgres://owner:secret@x/y' }),
+    ).not.toHaveProperty('LEASEHOLD_OWNER_DATABASE_URL');
   });
 
   it('names files as seen from where dev was called, and the examples’ handlers where none are given', () => {

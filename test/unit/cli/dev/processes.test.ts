@@ -80,7 +80,9 @@ describe('a process of leasehold dev', () => {
 
   it('that ends before it is ready is told of with the end of its log', async () => {
     const one = start('broken', ['-e', `console.error('the reason'); process.exit(3);`]);
-    await expect(one.ready).rejects.toThrow(/broken ended: exit code 3; the end of its log:\nthe reason/);
+    await expect(one.ready).rejects.toThrow(
+      /broken ended: exit code 3; the end of its log:\nthe reason/,
+    );
   });
 
   it('that prints something else on stdout is not taken to be ready', async () => {
@@ -133,14 +135,22 @@ describe('the ledger', () => {
   const effect = (url: string, key: string, signal?: AbortSignal): Promise<Response> =>
     fetch(`${url}/effects`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'idempotency-key': key, 'leasehold-fencing-token': '7' },
+      headers: {
+        'content-type': 'application/json',
+        'idempotency-key': key,
+        'leasehold-fencing-token': '7',
+      },
       body: JSON.stringify({ amount: 1 }),
       signal: signal ?? null,
     });
 
   it('counts every effect by its key, and merges nothing', async () => {
     const { url, switches } = await ledger();
-    const answers = [await effect(url, 'a/b/1'), await effect(url, 'a/b/1'), await effect(url, 'a/c/1')];
+    const answers = [
+      await effect(url, 'a/b/1'),
+      await effect(url, 'a/b/1'),
+      await effect(url, 'a/c/1'),
+    ];
     expect(answers.map(({ status }) => status)).toEqual([201, 201, 201]);
     expect(await Promise.all(answers.map((answer) => answer.json()))).toEqual([
       { key: 'a/b/1', count: 1 },

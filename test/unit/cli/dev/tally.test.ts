@@ -4,7 +4,10 @@ import { tally } from '../../../../cli/dev/show-scenes.ts';
 import type { Stage } from '../../../../cli/dev/show-stage.ts';
 
 /** A stage with this many effects in its ledger; the keys are those that the scenes caused. */
-function stageWith(keys: string[], effects: string[]): { stage: Stage; faults: string[]; lines: string[] } {
+function stageWith(
+  keys: string[],
+  effects: string[],
+): { stage: Stage; faults: string[]; lines: string[] } {
   const faults: string[] = [];
   const lines: string[] = [];
   const stage = {
@@ -21,7 +24,10 @@ function stageWith(keys: string[], effects: string[]): { stage: Stage; faults: s
 
 describe('the tally at the end of the show', () => {
   it('finds nothing when every effect was counted once', async () => {
-    const { stage, faults, lines } = stageWith(['r-7f-1/a/1', 'r-7f-1/b/1'], ['r-7f-1/a/1', 'r-7f-1/b/1']);
+    const { stage, faults, lines } = stageWith(
+      ['r-7f-1/a/1', 'r-7f-1/b/1'],
+      ['r-7f-1/a/1', 'r-7f-1/b/1'],
+    );
     await tally(stage);
     expect(faults).toEqual([]);
     expect(lines).toEqual(['every effect was counted once: 2 of 2']);

@@ -74,7 +74,9 @@ describe('asking for an advance', () => {
     const bus = new FakeBus((verb) => (verb === 'status' ? status() : never));
     const answer = await agentOn(bus).advance('i', { ...options, timeoutMs: 150 });
     expect(answer).toMatchObject({ outcome: 'unavailable', requestId: 'q' });
-    expect(answer.error?.message).toMatch(/may have run all the same, so ask again with the same request id/);
+    expect(answer.error?.message).toMatch(
+      /may have run all the same, so ask again with the same request id/,
+    );
     expect(bus.count('advance')).toBe(1);
     expect(bus.count('status')).toBeGreaterThan(1);
   });
@@ -96,7 +98,11 @@ describe('asking for an advance', () => {
 
   it('ends once it has expired and replicas say that they know nothing of it', async () => {
     const bus = new FakeBus((verb) => (verb === 'status' ? status() : { kind: 'disconnected' }));
-    const answer = await agentOn(bus).advance('i', { ...options, expiresInMs: 30, timeoutMs: 60_000 });
+    const answer = await agentOn(bus).advance('i', {
+      ...options,
+      expiresInMs: 30,
+      timeoutMs: 60_000,
+    });
     expect(answer).toMatchObject({ outcome: 'unavailable' });
     expect(bus.count('status')).toBeGreaterThanOrEqual(2);
   });
@@ -104,7 +110,9 @@ describe('asking for an advance', () => {
   it('sends nothing again after the expiry, and the very same body before it', async () => {
     const bus = new FakeBus(() => ({ kind: 'no_responders' }));
     await agentOn(bus).advance('i', { ...options, expiresInMs: 400 });
-    const bodies = bus.asked.filter(({ verb }) => verb === 'advance').map(({ body }) => JSON.stringify(body));
+    const bodies = bus.asked
+      .filter(({ verb }) => verb === 'advance')
+      .map(({ body }) => JSON.stringify(body));
     expect(bodies.length).toBeGreaterThan(1);
     expect(new Set(bodies).size).toBe(1);
     expect(JSON.parse(bodies[0] ?? '')).toMatchObject({ requestId: 'q', agentId: 'tester' });
@@ -128,11 +136,17 @@ describe('asking for an advance', () => {
     [{ expiresAt: 'tomorrow' }, 'expiresAt'],
     [{ expiresAt: new Date(Number.NaN) }, 'expiresAt'],
     [{ expiresAt: '2030-01-01T00:00:00Z', expiresInMs: 1 }, 'expiresInMs'],
-  ])('answers %j with an invalid receipt that names the field, having sent nothing', async (wrong, field) => {
-    const bus = new FakeBus(() => never);
-    expect(await agentOn(bus).advance('i', wrong)).toMatchObject({ outcome: 'invalid', error: { field } });
-    expect(bus.asked).toEqual([]);
-  });
+  ])(
+    'answers %j with an invalid receipt that names the field, having sent nothing',
+    async (wrong, field) => {
+      const bus = new FakeBus(() => never);
+      expect(await agentOn(bus).advance('i', wrong)).toMatchObject({
+        outcome: 'invalid',
+        error: { field },
+      });
+      expect(bus.asked).toEqual([]);
+    },
+  );
 });
 
 describe('asking the holder first', () => {
@@ -142,10 +156,16 @@ describe('asking the holder first', () => {
     kind: 'reply',
     body: { ...receipt, outcome, holder: { replicaId, fencingToken: 7 } },
   });
-  const declined: BusReply = { kind: 'reply', body: { error: { code: 'conflict', message: 'not mine' } } };
+  const declined: BusReply = {
+    kind: 'reply',
+    body: { error: { code: 'conflict', message: 'not mine' } },
+  };
 
   /** An agent that knows a holder, and a bus on which only what is asked from then on is seen. */
-  async function knowing(answer: (verb: string, nth: number) => Answer, first = from('r-00000001')) {
+  async function knowing(
+    answer: (verb: string, nth: number) => Answer,
+    first = from('r-00000001'),
+  ) {
     let known = false;
     const bus = new FakeBus((verb, nth) => (known ? answer(verb, nth) : first));
     const agent = agentOn(bus);
@@ -173,8 +193,14 @@ describe('asking the holder first', () => {
     ['declines', declined],
     ['is gone', { kind: 'no_responders' } as const],
   ])('asks all at once where that one %s, with the very same body', async (_what, answer) => {
-    const { bus, agent } = await knowing((verb) => (verb === 'replica' ? answer : from('r-00000002')));
-    const receiptOfAnother = await agent.advance('i', { ...options, askAgainMs: 60_000, pollMs: 60_000 });
+    const { bus, agent } = await knowing((verb) =>
+      verb === 'replica' ? answer : from('r-00000002'),
+    );
+    const receiptOfAnother = await agent.advance('i', {
+      ...options,
+      askAgainMs: 60_000,
+      pollMs: 60_000,
+    });
     expect(receiptOfAnother.holder?.replicaId).toBe('r-00000002');
     expect(subjectsOf(bus)).toEqual([HOLDER, ALL]);
     expect(bus.asked[1]?.body).toEqual(bus.asked[0]?.body);
@@ -242,7 +268,11 @@ describe('asking the holder first', () => {
         outcome: 'advanced',
       });
     for (let nth = 0; nth <= 10_000; nth += 1) learn(nth);
-    expect([holders.of('i0'), holders.of('i1'), holders.of('i10000')]).toEqual([undefined, 'r', 'r']);
+    expect([holders.of('i0'), holders.of('i1'), holders.of('i10000')]).toEqual([
+      undefined,
+      'r',
+      'r',
+    ]);
   });
 });
 
@@ -287,13 +317,18 @@ describe('asking for other things', () => {
       field: 'runbookId',
     });
     const decision = { cellId: 'c', attempt: 1, as: 'rerun', reason: 'x', output: 1 } as const;
-    await expect(agent.decide('i', decision)).rejects.toMatchObject({ code: 'invalid', field: 'output' });
+    await expect(agent.decide('i', decision)).rejects.toMatchObject({
+      code: 'invalid',
+      field: 'output',
+    });
     expect(bus.asked).toEqual([]);
   });
 
   it('says unavailable for an answer of the wrong shape', async () => {
     const bus = new FakeBus(() => ({ kind: 'reply', body: { revision: 'one' } }));
-    await expect(agentOn(bus).claim('c', { status: 'ok' })).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(agentOn(bus).claim('c', { status: 'ok' })).rejects.toMatchObject({
+      code: 'unavailable',
+    });
   });
 
   it('takes no agent id or namespace that is none', () => {

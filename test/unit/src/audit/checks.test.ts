@@ -36,15 +36,27 @@ const CONTROLS: readonly (readonly [check: string, what: string, spoil: Spoil])[
   ['one-open-attempt', 'an await passed meanwhile', (e) => void (row(e, 5).kind = 'satisfied')],
   ['intent-before-outcome', 'the intent is another attempt', (e) => void (row(e, 1).attempt = 9)],
   ['intent-before-effect', 'an effect has no intent', (e) => void e.rows.splice(17, 2)],
-  ['intent-before-effect', 'an effect is of another term', (e) => void (e.witness![0]!.fencingToken = 9)],
+  [
+    'intent-before-effect',
+    'an effect is of another term',
+    (e) => void (e.witness![0]!.fencingToken = 9),
+  ],
   ['intent-before-effect', 'an effect came first', (e) => void (e.witness![0]!.at = at(0.5))],
-  ['tokens-never-go-back', 'a later row has an older token', (e) => void (row(e, 12).fencingToken = 12)],
+  [
+    'tokens-never-go-back',
+    'a later row has an older token',
+    (e) => void (row(e, 12).fencingToken = 12),
+  ],
   [
     'outcome-under-its-own-token',
     'an outcome came from a later term',
     (e) => void (row(e, 2).fencingToken = 11),
   ],
-  ['token-names-one-holder', 'two replicas wrote under one token', (e) => void (row(e, 3).replicaId = 'rX')],
+  [
+    'token-names-one-holder',
+    'two replicas wrote under one token',
+    (e) => void (row(e, 3).replicaId = 'rX'),
+  ],
   [
     'token-names-one-holder',
     'a receipt names another holder',
@@ -52,7 +64,11 @@ const CONTROLS: readonly (readonly [check: string, what: string, spoil: Spoil])[
       e.receipts[1]!.receipt.holder = { replicaId: 'rX', fencingToken: 14 };
     },
   ],
-  ['token-names-one-holder', 'a refused write was of another', (e) => void (e.refusals[0]!.replicaId = 'rX')],
+  [
+    'token-names-one-holder',
+    'a refused write was of another',
+    (e) => void (e.refusals[0]!.replicaId = 'rX'),
+  ],
   [
     'cells-in-order',
     'a cell was passed over',
@@ -131,7 +147,11 @@ const CONTROLS: readonly (readonly [check: string, what: string, spoil: Spoil])[
       row(e, 7).body['idempotencyKey'] = 'i/again/2';
     },
   ],
-  ['decision-names-its-attempt', 'a decision names another attempt', (e) => void (row(e, 6).attempt = 3)],
+  [
+    'decision-names-its-attempt',
+    'a decision names another attempt',
+    (e) => void (row(e, 6).attempt = 3),
+  ],
   [
     'rerun-only-where-allowed',
     'a cell that holds was rerun by policy',
@@ -151,7 +171,11 @@ const CONTROLS: readonly (readonly [check: string, what: string, spoil: Spoil])[
     'an attempt follows a success',
     (e) => void (row(e, 6).body['as'] = 'succeeded'),
   ],
-  ['decision-by-whom', 'policy said that it succeeded', (e) => void (row(e, 11).body['by'] = '@policy')],
+  [
+    'decision-by-whom',
+    'policy said that it succeeded',
+    (e) => void (row(e, 11).body['by'] = '@policy'),
+  ],
   [
     'decision-by-whom',
     'a probe said that it failed',
@@ -160,8 +184,16 @@ const CONTROLS: readonly (readonly [check: string, what: string, spoil: Spoil])[
     },
   ],
   ['decision-by-whom', 'nobody said it', (e) => void delete row(e, 11).body['by']],
-  ['decision-by-whom', 'a person is named who did not ask', (e) => void (row(e, 6).body['by'] = 'carl')],
-  ['own-word-only', 'somebody else says that it never began', (e) => void (row(e, 15).replicaId = 'rX')],
+  [
+    'decision-by-whom',
+    'a person is named who did not ask',
+    (e) => void (row(e, 6).body['by'] = 'carl'),
+  ],
+  [
+    'own-word-only',
+    'somebody else says that it never began',
+    (e) => void (row(e, 15).replicaId = 'rX'),
+  ],
   [
     'own-word-only',
     'somebody else says that it was aborted',
@@ -213,7 +245,11 @@ const CONTROLS: readonly (readonly [check: string, what: string, spoil: Spoil])[
     },
   ],
   ['projection-agrees', 'the line is behind', (e) => void (e.projection!.lastSeq = 18)],
-  ['projection-agrees', 'the line has another status', (e) => void (e.projection!.status = 'parked')],
+  [
+    'projection-agrees',
+    'the line has another status',
+    (e) => void (e.projection!.status = 'parked'),
+  ],
   [
     'projection-agrees',
     'the line of an instance that has rested for long says running',
@@ -235,7 +271,11 @@ const CONTROLS: readonly (readonly [check: string, what: string, spoil: Spoil])[
     'its outcome is no end',
     (e) => void (e.receipts[2]!.receipt.outcome = 'in_flight'),
   ],
-  ['receipt-accounts-for-rows', 'a step is missing', (e) => void e.receipts[0]!.receipt.steps.pop()],
+  [
+    'receipt-accounts-for-rows',
+    'a step is missing',
+    (e) => void e.receipts[0]!.receipt.steps.pop(),
+  ],
   [
     'receipt-accounts-for-rows',
     'a step is made up',
@@ -250,7 +290,11 @@ const CONTROLS: readonly (readonly [check: string, what: string, spoil: Spoil])[
     },
   ],
   ['nothing-after-receipt', 'the request went on', (e) => void (row(e, 9).requestId = 'q1')],
-  ['receipt-as-fenced-as-rows', 'it is of an older term', (e) => void (e.receipts[1]!.fencingToken = 12)],
+  [
+    'receipt-as-fenced-as-rows',
+    'it is of an older term',
+    (e) => void (e.receipts[1]!.fencingToken = 12),
+  ],
   ['receipt-as-fenced-as-rows', 'it rests on nothing', (e) => void (e.receipts[1]!.lastSeq = 40)],
   [
     'receipt-says-what-the-log-said',
@@ -270,7 +314,12 @@ const CONTROLS: readonly (readonly [check: string, what: string, spoil: Spoil])[
     'receipt-says-what-the-log-said',
     'it was given in the middle of an attempt',
     (e) => {
-      e.receipts[0] = receiptOf(e.rows.slice(0, 7), 'q1', { outcome: 'advanced', nextCellId: 'again' }, 7);
+      e.receipts[0] = receiptOf(
+        e.rows.slice(0, 7),
+        'q1',
+        { outcome: 'advanced', nextCellId: 'again' },
+        7,
+      );
     },
   ],
   [
@@ -311,7 +360,11 @@ const CONTROLS: readonly (readonly [check: string, what: string, spoil: Spoil])[
     },
   ],
   ['instance-on-record', 'its runbook is not there', (e) => void (e.runbook = undefined)],
-  ['runbook-unchanged', 'its cells were changed', (e) => void (e.digest = { recorded: 'a', computed: 'b' })],
+  [
+    'runbook-unchanged',
+    'its cells were changed',
+    (e) => void (e.digest = { recorded: 'a', computed: 'b' }),
+  ],
   ['claim-was-made', 'nobody made the claim', (e) => void (row(e, 3).body['revision'] = 1)],
   ['claim-was-made', 'somebody else made it', (e) => void (row(e, 3).body['agentId'] = 'eve')],
   ['late-outcome-was-refused', 'no refusal is on record', (e) => void (e.refusals = [])],
@@ -365,7 +418,9 @@ describe('the checks', () => {
     expect(new Set(names).size).toBe(names.length);
     for (const name of names) expect(name).toMatch(/^[a-z]+(-[a-z]+)+$/);
     expect(new Set(CONTROLS.map(([check]) => check))).toEqual(new Set(names));
-    expect(new Set(CHECKS.map(({ guarantee }) => guarantee))).toEqual(new Set([1, 2, 3, 4, 5, 6, 7]));
+    expect(new Set(CHECKS.map(({ guarantee }) => guarantee))).toEqual(
+      new Set([1, 2, 3, 4, 5, 6, 7]),
+    );
   });
 
   it.each(CONTROLS)('%s: caught when %s', (check, _what, spoil) => {
@@ -375,7 +430,11 @@ describe('the checks', () => {
     expect(found.map((breach) => breach.check)).toContain(check);
     const guarantee = CHECKS.find(({ name }) => name === check)?.guarantee;
     for (const breach of found.filter((one) => one.check === check)) {
-      expect(breach).toMatchObject({ guarantee, instanceId: 'i', what: expect.stringMatching(/.{10}/) });
+      expect(breach).toMatchObject({
+        guarantee,
+        instanceId: 'i',
+        what: expect.stringMatching(/.{10}/),
+      });
     }
   });
 });

@@ -5,7 +5,13 @@ import type {
   RefusedWrite,
   SeenEffect,
 } from '../../../../src/audit/evidence.ts';
-import { nextCell, nextStep, policyFor, type Course, type NextStep } from '../../../../src/execution/plan.ts';
+import {
+  nextCell,
+  nextStep,
+  policyFor,
+  type Course,
+  type NextStep,
+} from '../../../../src/execution/plan.ts';
 import type { Row, RowKind } from '../../../../src/execution/row.ts';
 import { applyRow, emptyState } from '../../../../src/execution/state.ts';
 import type { JsonObject } from '../../../../src/json.ts';
@@ -19,7 +25,9 @@ const RUNBOOK: Runbook = {
   cells: SAMPLE.cells.map((cell) => ('exec' in cell ? { ...cell, retry: { attempts: 3 } } : cell)),
 };
 
-/** The log of an instance that some replicas brought as far as the choices last, keeping every rule. */
+/**
+ * The log of an instance that some replicas brought as far as the choices last, keeping every rule.
+ */
 export function randomLog(choices: readonly number[]): Evidence {
   return new Story(choices).tell();
 }
@@ -62,7 +70,11 @@ class Story {
       lateOutcomes: this.#late,
       refusals: this.#refusals,
       witness: this.#seen,
-      told: this.#receipts.map(({ requestId, receipt }) => ({ requestId, receipt, acknowledged: true })),
+      told: this.#receipts.map(({ requestId, receipt }) => ({
+        requestId,
+        receipt,
+        acknowledged: true,
+      })),
     };
   }
 
@@ -139,7 +151,14 @@ class Story {
       this.#token = later + 1;
       this.#add('interrupted', cellId, attempt, { reason: 'crash' });
       const replicaId = `r${fencingToken}`;
-      this.#late.push({ cellId, attempt, fencingToken, replicaId, kind: 'completed', body: { output: 7 } });
+      this.#late.push({
+        cellId,
+        attempt,
+        fencingToken,
+        replicaId,
+        kind: 'completed',
+        body: { output: 7 },
+      });
       this.#refusals.push({ seq, fencingToken, replicaId, kind: 'completed' });
     }
     this.#token = Math.max(this.#token, later);
@@ -184,7 +203,10 @@ class Story {
     applyRow(this.#state, row);
   }
 
-  /** The receipt of the request under way, unless an attempt is open; the next row is another request's. */
+  /**
+   * The receipt of the request under way, unless an attempt is open; the next row is another
+   * request's.
+   */
   #receipt(): void {
     const step = nextStep(this.#course);
     const outcome = OUTCOME_AT[step.do];
@@ -205,7 +227,13 @@ class Story {
       receipt.inDoubt = { cellId, attempt, reason, since };
     }
     const lastSeq = this.#rows.length;
-    this.#receipts.push({ requestId, instanceId: 'i', receipt, lastSeq, fencingToken: this.#token });
+    this.#receipts.push({
+      requestId,
+      instanceId: 'i',
+      receipt,
+      lastSeq,
+      fencingToken: this.#token,
+    });
   }
 }
 

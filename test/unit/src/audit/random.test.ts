@@ -23,7 +23,8 @@ it('whatever the replicas met, a log that keeps the rules is clean', () => {
     fc.property(choices, (made) => {
       const evidence = randomLog(made);
       longest = Math.max(longest, evidence.rows.length);
-      for (const { kind, body } of evidence.rows) kinds.add(`${kind} ${JSON.stringify(body['by'])}`);
+      for (const { kind, body } of evidence.rows)
+        kinds.add(`${kind} ${JSON.stringify(body['by'])}`);
       expect(breaches(evidence)).toEqual([]);
     }),
     { numRuns: 500 },
@@ -40,14 +41,17 @@ const tampering: { [what: string]: (rows: Row[], index: number) => Row[] } = {
   'two rows changed about': (rows, index) => {
     const [a, b] = [rows[index], rows[index + 1]];
     if (a === undefined || b === undefined) return rows.slice(1);
-    return rows.map((row) => (row === a ? { ...b, seq: a.seq } : row === b ? { ...a, seq: b.seq } : row));
+    return rows.map((row) =>
+      row === a ? { ...b, seq: a.seq } : row === b ? { ...a, seq: b.seq } : row,
+    );
   },
   // Who began what another closed, only that row says; who knew an outcome, two do.
   'another replica': (rows) => {
     const outcome = rows.findLastIndex(({ kind }) => kind === 'completed' || kind === 'failed');
     return rows.map((row, at) => (at === outcome ? { ...row, replicaId: 'rX' } : row));
   },
-  'another cell': (rows, index) => rows.map((row, at) => (at === index ? { ...row, cellId: 'other' } : row)),
+  'another cell': (rows, index) =>
+    rows.map((row, at) => (at === index ? { ...row, cellId: 'other' } : row)),
   'another attempt': (rows, index) =>
     rows.map((row, at) => (at === index ? { ...row, attempt: row.attempt + 1 } : row)),
   'a token below those before': (rows, index) =>

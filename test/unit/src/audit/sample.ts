@@ -21,7 +21,8 @@ export const RUNBOOK: Runbook = {
 };
 
 /** A moment of the sample's day, in seconds after noon. */
-export const at = (second: number): string => new Date(Date.UTC(2030, 0, 1, 12, 0, second)).toISOString();
+export const at = (second: number): string =>
+  new Date(Date.UTC(2030, 0, 1, 12, 0, second)).toISOString();
 
 /** Three terms: A held it first, B took over with an attempt open, C after B. */
 const TERMS = { A: 10, B: 12, C: 14 } as const;
@@ -36,16 +37,31 @@ export function receiptOf(
 ): RecordedReceipt {
   const own = rows.filter((row) => row.requestId === requestId);
   const last = rows.find(({ seq }) => seq === lastSeq);
-  const steps: Step[] = own.map(({ seq, cellId, kind, attempt }) => ({ seq, cellId, kind, attempt }));
-  const holder = last === undefined ? null : { replicaId: last.replicaId, fencingToken: last.fencingToken };
+  const steps: Step[] = own.map(({ seq, cellId, kind, attempt }) => ({
+    seq,
+    cellId,
+    kind,
+    attempt,
+  }));
+  const holder =
+    last === undefined ? null : { replicaId: last.replicaId, fencingToken: last.fencingToken };
   const receipt: Receipt = { requestId, instanceId: 'i', steps, nextCellId: null, holder, ...over };
   return { requestId, instanceId: 'i', receipt, lastSeq, fencingToken: last?.fencingToken ?? 0 };
 }
 
-/** An instance that met every trouble there is and came through, with everything that could be known of it. */
+/**
+ * An instance that met every trouble there is and came through, with everything that could be known
+ * of it.
+ */
 export function sample(): Evidence {
   const rows: Row[] = [];
-  const add = (by: Holder, requestId: string, kind: RowKind, cell: string, body: JsonObject = {}): void => {
+  const add = (
+    by: Holder,
+    requestId: string,
+    kind: RowKind,
+    cell: string,
+    body: JsonObject = {},
+  ): void => {
     const [cellId = '', attempt = '1'] = cell.split(' ');
     rows.push({
       instanceId: 'i',
@@ -63,7 +79,12 @@ export function sample(): Evidence {
   };
   add('A', 'q1', 'started', 'held', { idempotencyKey: 'i/held/1' });
   add('A', 'q1', 'completed', 'held', { output: { done: true } });
-  add('A', 'q1', 'satisfied', 'gate', { claimId: 'gate', revision: 2, status: 'open', agentId: 'bob' });
+  add('A', 'q1', 'satisfied', 'gate', {
+    claimId: 'gate',
+    revision: 2,
+    status: 'open',
+    agentId: 'bob',
+  });
   add('A', 'q1', 'started', 'again', { idempotencyKey: 'i/again/1' });
   add('B', 'q1', 'interrupted', 'again', { reason: 'crash' });
   add('B', 'q1', 'decided', 'again', { as: 'rerun', by: '@policy', reason: 'onInterrupt: rerun' });
@@ -71,13 +92,22 @@ export function sample(): Evidence {
   add('B', 'q1', 'completed', 'again 2', { output: null });
   add('B', 'q2', 'started', 'probed', { idempotencyKey: 'i/probed/1' });
   add('C', 'q2', 'interrupted', 'probed', { reason: 'crash' });
-  add('C', 'q2', 'decided', 'probed', { as: 'succeeded', by: '@late-outcome', reason: 'late', output: 7 });
+  add('C', 'q2', 'decided', 'probed', {
+    as: 'succeeded',
+    by: '@late-outcome',
+    reason: 'late',
+    output: 7,
+  });
   add('C', 'q2', 'satisfied', 'check', { checks: [] });
   add('C', 'q2', 'started', 'tried', { idempotencyKey: 'i/tried/1' });
   add('C', 'q2', 'failed', 'tried', { error: { message: 'no' } });
   add('C', 'q2', 'started', 'tried 2', { idempotencyKey: 'i/tried/2' });
   add('C', 'q2', 'interrupted', 'tried 2', { reason: 'not_started' });
-  add('C', 'q2', 'decided', 'tried 2', { as: 'rerun', by: '@policy', reason: 'the effect never began' });
+  add('C', 'q2', 'decided', 'tried 2', {
+    as: 'rerun',
+    by: '@policy',
+    reason: 'the effect never began',
+  });
   add('C', 'q2', 'started', 'tried 3', { idempotencyKey: 'i/tried/2' });
   add('C', 'q2', 'completed', 'tried 3', { output: null });
   const receipts = [
@@ -110,7 +140,9 @@ export function sample(): Evidence {
     refusals: [{ seq: 10, fencingToken: 12, replicaId: 'rB', kind: 'completed' }],
     receiptsElsewhere: new Map(),
     claims: (claimId, revision) =>
-      claimId === 'gate' && revision === 2 ? { revision: 2, status: 'open', agentId: 'bob' } : undefined,
+      claimId === 'gate' && revision === 2
+        ? { revision: 2, status: 'open', agentId: 'bob' }
+        : undefined,
     projection: { status: 'completed', nextCellId: null, lastSeq: 19 },
     // Attempt 2 of tried never began.
     witness: [

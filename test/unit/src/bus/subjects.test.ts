@@ -12,8 +12,11 @@ describe('subjects', () => {
     expect(subjectRest('leasehold.prod.advance.i-1')).toBe('i-1');
   });
 
-  it.each(['', '*', '>', 'a b', 'a.b', 'a\r\nPUB x 0', 'é', 'x'.repeat(129)])('take no %j', (id) => {
-    expect(() => subjects(id)).toThrow(RangeError);
-    expect(() => subjects('prod').advance(id)).toThrow(RangeError);
-  });
+  it.each(['', '*', '>', 'a b', 'a.b', 'a\r\nPUB x 0', 'é', 'x'.repeat(129)])(
+    'take no %j',
+    (id) => {
+      expect(() => subjects(id)).toThrow(RangeError);
+      expect(() => subjects('prod').advance(id)).toThrow(RangeError);
+    },
+  );
 });

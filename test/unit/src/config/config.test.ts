@@ -82,7 +82,9 @@ describe('the configuration', () => {
     expect(problems({ LEASEHOLD_LEASE_TTL_S: 'five' })).toEqual([
       expect.stringMatching(/^LEASEHOLD_NATS_URLS is not set; set it to a URL such as nats:/),
       expect.stringMatching(/^LEASEHOLD_ETCD_URLS is not set; set it to a URL such as http:/),
-      expect.stringMatching(/^LEASEHOLD_DATABASE_URL is not set; set it to a URL such as postgres:/),
+      expect.stringMatching(
+        /^LEASEHOLD_DATABASE_URL is not set; set it to a URL such as postgres:/,
+      ),
       'LEASEHOLD_LEASE_TTL_S must be a whole number from 2 to 3600, not "five"',
     ]);
   });
@@ -94,14 +96,23 @@ describe('the configuration', () => {
     [{ LEASEHOLD_LEASE_TTL_S: '0' }, /^LEASEHOLD_LEASE_TTL_S must/],
     [{ LEASEHOLD_LOG_LEVEL: 'loud' }, /^LEASEHOLD_LOG_LEVEL must be one of fatal/],
     [{ LEASEHOLD_REPLICA_NAME: 'a b' }, /^LEASEHOLD_REPLICA_NAME must be/],
-    [{ LEASEHOLD_NATS_URLS: 'nats://a,http://b' }, /^LEASEHOLD_NATS_URLS its entry 2 must be a URL/],
+    [
+      { LEASEHOLD_NATS_URLS: 'nats://a,http://b' },
+      /^LEASEHOLD_NATS_URLS its entry 2 must be a URL/,
+    ],
     [{ LEASEHOLD_ETCD_URLS: ',' }, /^LEASEHOLD_ETCD_URLS must be a URL/],
     [
       { LEASEHOLD_ETCD_CERT_FILE: '/there/c' },
       /^LEASEHOLD_ETCD_KEY_FILE is needed beside LEASEHOLD_ETCD_CERT_FILE/,
     ],
-    [{ LEASEHOLD_NATS_CA_FILE: '/gone' }, /^LEASEHOLD_NATS_CA_FILE names a file that cannot be read: ENOENT/],
-    [{ LEASEHOLD_NATS_USERNAME: 'u' }, /^LEASEHOLD_NATS_PASSWORD is needed beside LEASEHOLD_NATS_USERNAME/],
+    [
+      { LEASEHOLD_NATS_CA_FILE: '/gone' },
+      /^LEASEHOLD_NATS_CA_FILE names a file that cannot be read: ENOENT/,
+    ],
+    [
+      { LEASEHOLD_NATS_USERNAME: 'u' },
+      /^LEASEHOLD_NATS_PASSWORD is needed beside LEASEHOLD_NATS_USERNAME/,
+    ],
     [
       { LEASEHOLD_NATS_TOKEN: 't', LEASEHOLD_NATS_CREDS_FILE: '/there/x' },
       /^LEASEHOLD_NATS_CREDS_FILE cannot be used beside LEASEHOLD_NATS_TOKEN/,
@@ -155,7 +166,9 @@ describe('the configuration', () => {
       nats: { servers: ['nats://127.0.0.1:4222'] },
       agentId: undefined,
     });
-    expect(() => readAgentConfig({ LEASEHOLD_AGENT_ID: 'a b' })).toThrow(/^LEASEHOLD_AGENT_ID must be/);
+    expect(() => readAgentConfig({ LEASEHOLD_AGENT_ID: 'a b' })).toThrow(
+      /^LEASEHOLD_AGENT_ID must be/,
+    );
   });
 
   it('asks migrate for the owner only', () => {

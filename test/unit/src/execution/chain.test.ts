@@ -26,7 +26,9 @@ describe('the first row', () => {
   it.each(['completed', 'failed', 'interrupted', 'decided'] as const)(
     'may not be %s, which closes what was never opened',
     (kind) => {
-      expect(codeOf(undefined, row(1, kind, { body: { reason: 'crash', as: 'rerun' } }))).toBe('LH003');
+      expect(codeOf(undefined, row(1, kind, { body: { reason: 'crash', as: 'rerun' } }))).toBe(
+        'LH003',
+      );
     },
   );
 
@@ -43,12 +45,16 @@ describe('a gap', () => {
 
 describe('the token', () => {
   it('never goes back', () => {
-    expect(codeOf(row(1, 'completed'), row(2, 'started', { cellId: 'b', fencingToken: 4 }))).toBe('LH002');
+    expect(codeOf(row(1, 'completed'), row(2, 'started', { cellId: 'b', fencingToken: 4 }))).toBe(
+      'LH002',
+    );
   });
 
   it('may stay or grow', () => {
     expect(codeOf(row(1, 'completed'), row(2, 'started', { cellId: 'b' }))).toBe('allowed');
-    expect(codeOf(row(1, 'completed'), row(2, 'started', { cellId: 'b', fencingToken: 9 }))).toBe('allowed');
+    expect(codeOf(row(1, 'completed'), row(2, 'started', { cellId: 'b', fencingToken: 9 }))).toBe(
+      'allowed',
+    );
   });
 
   it('is looked at before the order of kinds', () => {
@@ -66,12 +72,15 @@ describe('the token', () => {
 });
 
 describe('an open attempt', () => {
-  it.each(['started', 'satisfied', 'refuted', 'decided'] as const)('is not followed by %s', (kind) => {
-    const body = { as: 'succeeded' };
-    expect(codeOf(row(1, 'started'), row(2, kind, { cellId: 'b', body }))).toBe('LH003');
-    expect(codeOf(row(1, 'started'), row(2, kind, { attempt: 2, body }))).toBe('LH003');
-    expect(codeOf(row(1, 'started'), row(2, kind, { body }))).toBe('LH003');
-  });
+  it.each(['started', 'satisfied', 'refuted', 'decided'] as const)(
+    'is not followed by %s',
+    (kind) => {
+      const body = { as: 'succeeded' };
+      expect(codeOf(row(1, 'started'), row(2, kind, { cellId: 'b', body }))).toBe('LH003');
+      expect(codeOf(row(1, 'started'), row(2, kind, { attempt: 2, body }))).toBe('LH003');
+      expect(codeOf(row(1, 'started'), row(2, kind, { body }))).toBe('LH003');
+    },
+  );
 
   it.each(['completed', 'failed', 'interrupted'] as const)(
     'is closed by %s of its own cell and attempt only',
@@ -154,8 +163,12 @@ describe('after an end', () => {
 
   it('refuted comes nothing', () => {
     for (const kind of ['started', 'satisfied', 'refuted', 'decided', 'completed'] as const) {
-      expect(codeOf(row(2, 'refuted'), row(3, kind, { cellId: 'b', body: { as: 'rerun' } }))).toBe('LH003');
-      expect(codeOf(row(2, 'refuted'), row(3, kind, { attempt: 2, body: { as: 'rerun' } }))).toBe('LH003');
+      expect(codeOf(row(2, 'refuted'), row(3, kind, { cellId: 'b', body: { as: 'rerun' } }))).toBe(
+        'LH003',
+      );
+      expect(codeOf(row(2, 'refuted'), row(3, kind, { attempt: 2, body: { as: 'rerun' } }))).toBe(
+        'LH003',
+      );
     }
   });
 });

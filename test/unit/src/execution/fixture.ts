@@ -4,8 +4,16 @@ import { foldRows } from '../../../../src/execution/state.ts';
 import type { JsonObject } from '../../../../src/json.ts';
 import type { Cell, ExecCell } from '../../../../src/runbook/runbook.ts';
 
-/** Rows as they are written in a test: kind, cell, attempt, and what is different from the usual. */
-export type Line = [kind: RowKind, cellId: string, attempt: number, body?: JsonObject, over?: Partial<Row>];
+/**
+ * Rows as they are written in a test: kind, cell, attempt, and what is different from the usual.
+ */
+export type Line = [
+  kind: RowKind,
+  cellId: string,
+  attempt: number,
+  body?: JsonObject,
+  over?: Partial<Row>,
+];
 
 /** A log of these lines; the time of a row is its seq in seconds. */
 export function rows(...lines: Line[]): Row[] {

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 
-import { judgeAwait, MAX_RERUNS, nextCell, nextStep, policyFor } from '../../../../src/execution/plan.ts';
+import {
+  judgeAwait,
+  MAX_RERUNS,
+  nextCell,
+  nextStep,
+  policyFor,
+} from '../../../../src/execution/plan.ts';
 import type { AssertCell, AwaitCell, Cell } from '../../../../src/runbook/runbook.ts';
 import { course, exec, type Line } from './fixture.ts';
 
@@ -30,7 +36,11 @@ describe('the next cell', () => {
   });
 
   it('is never one behind a cell that is not satisfied', () => {
-    const after = course([exec('a'), exec('b')], ['started', 'a', 1], ['failed', 'a', 1, { error: 'no' }]);
+    const after = course(
+      [exec('a'), exec('b')],
+      ['started', 'a', 1],
+      ['failed', 'a', 1, { error: 'no' }],
+    );
     expect(nextCell(after.runbook, after.state)?.id).toBe('a');
     expect(nextStep(after).do).toBe('halt');
   });
@@ -61,14 +71,24 @@ describe('an open attempt', () => {
     expect(nextStep(open)).toMatchObject({
       do: 'close',
       cell: { id: 'b' },
-      open: { cellId: 'b', attempt: 1, requestId: 'q1', replicaId: 'a-00000001', idempotencyKey: 'i/b/1' },
+      open: {
+        cellId: 'b',
+        attempt: 1,
+        requestId: 'q1',
+        replicaId: 'a-00000001',
+        idempotencyKey: 'i/b/1',
+      },
     });
   });
 });
 
 describe('an interrupted attempt', () => {
   it('is settled before anything else happens', () => {
-    const doubt = course([exec('a')], ['started', 'a', 1], ['interrupted', 'a', 1, { reason: 'timeout' }]);
+    const doubt = course(
+      [exec('a')],
+      ['started', 'a', 1],
+      ['interrupted', 'a', 1, { reason: 'timeout' }],
+    );
     expect(nextStep(doubt)).toMatchObject({
       do: 'settle',
       doubt: { cellId: 'a', attempt: 1, reason: 'timeout', idempotencyKey: 'i/a/1' },
@@ -200,14 +220,21 @@ describe('an assert', () => {
 
   it('that is false refutes, and a refuted one halts for good', () => {
     const cells = [exec('a'), CHECK, exec('b')];
-    expect(nextStep(course(cells, ...ran('a', 2)))).toMatchObject({ do: 'refute', cell: { id: 'check' } });
+    expect(nextStep(course(cells, ...ran('a', 2)))).toMatchObject({
+      do: 'refute',
+      cell: { id: 'check' },
+    });
     const refuted = course(cells, ...ran('a', 2), ['refuted', 'check', 1, { checks: [] }]);
     expect(nextStep(refuted)).toMatchObject({ do: 'halt', cell: { id: 'check' } });
   });
 });
 
 describe('the policy of a doubt', () => {
-  const doubtOf = (reason: string, interruptions: number, onInterrupt?: 'hold' | 'rerun' | 'probe') => {
+  const doubtOf = (
+    reason: string,
+    interruptions: number,
+    onInterrupt?: 'hold' | 'rerun' | 'probe',
+  ) => {
     const cell = exec('a', onInterrupt === undefined ? {} : { onInterrupt });
     const lines: Line[] = [];
     for (let attempt = 1; attempt <= interruptions; attempt += 1) {

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 
-import { applyRow, emptyState, foldRows, idempotencyKeyOf } from '../../../../src/execution/state.ts';
+import {
+  applyRow,
+  emptyState,
+  foldRows,
+  idempotencyKeyOf,
+} from '../../../../src/execution/state.ts';
 import { rows, type Line } from './fixture.ts';
 
 const fold = (...lines: Line[]) => foldRows(rows(...lines));
@@ -8,7 +13,12 @@ const cut = (attempt: number, reason = 'crash'): Line[] => [
   ['started', 'a', attempt],
   ['interrupted', 'a', attempt, { reason }],
 ];
-const rerun = (attempt: number, by = '@policy'): Line => ['decided', 'a', attempt, { as: 'rerun', by }];
+const rerun = (attempt: number, by = '@policy'): Line => [
+  'decided',
+  'a',
+  attempt,
+  { as: 'rerun', by },
+];
 
 describe('a log', () => {
   it('that is empty adds up to nothing', () => {
@@ -16,7 +26,12 @@ describe('a log', () => {
   });
 
   it('is folded the same row by row as at once', () => {
-    const log = rows(...cut(1), rerun(1), ['started', 'a', 2], ['completed', 'a', 2, { output: 1 }]);
+    const log = rows(
+      ...cut(1),
+      rerun(1),
+      ['started', 'a', 2],
+      ['completed', 'a', 2, { output: 1 }],
+    );
     const state = emptyState();
     for (const row of log) applyRow(state, row);
     expect(state).toEqual(foldRows(log));
@@ -105,17 +120,24 @@ describe('interruptions in a row', () => {
 
   it('are counted, those that never began left out', () => {
     expect(interruptions(...cut(1), rerun(1), ...cut(2))).toBe(2);
-    expect(interruptions(...cut(1), rerun(1), ...cut(2, 'not_started'), rerun(2), ...cut(3))).toBe(2);
+    expect(interruptions(...cut(1), rerun(1), ...cut(2, 'not_started'), rerun(2), ...cut(3))).toBe(
+      2,
+    );
   });
 
-  it.each(['@policy', '@probe', '@late-outcome'])('go on counting when %s asks for another run', (by) => {
-    expect(interruptions(...cut(1), rerun(1, by))).toBe(1);
-  });
+  it.each(['@policy', '@probe', '@late-outcome'])(
+    'go on counting when %s asks for another run',
+    (by) => {
+      expect(interruptions(...cut(1), rerun(1, by))).toBe(1);
+    },
+  );
 
   it('start over when a person asks for another run, and at any definite outcome', () => {
     expect(interruptions(...cut(1), rerun(1, 'person'))).toBe(0);
     expect(interruptions(...cut(1), rerun(1), ['started', 'a', 2], ['failed', 'a', 2])).toBe(0);
-    expect(interruptions(...cut(1), ['decided', 'a', 1, { as: 'failed', by: '@late-outcome' }])).toBe(0);
+    expect(
+      interruptions(...cut(1), ['decided', 'a', 1, { as: 'failed', by: '@late-outcome' }]),
+    ).toBe(0);
   });
 });
 

@@ -31,7 +31,13 @@ describe('the status of an instance', () => {
       'running',
       ['text', 'running', 'pending', 'pending'],
     ],
-    ['an attempt is in doubt', doubt, false, 'in_doubt', ['text', 'in_doubt', 'pending', 'pending']],
+    [
+      'an attempt is in doubt',
+      doubt,
+      false,
+      'in_doubt',
+      ['text', 'in_doubt', 'pending', 'pending'],
+    ],
     [
       'a cell has failed for good',
       [
@@ -51,7 +57,13 @@ describe('the status of an instance', () => {
     ],
     ['its await waits', ran, true, 'parked', ['text', 'satisfied', 'awaiting', 'pending']],
     ['its await may go on', ran, false, 'ready', ['text', 'satisfied', 'pending', 'pending']],
-    ['only an assert is left', through, false, 'ready', ['text', 'satisfied', 'satisfied', 'pending']],
+    [
+      'only an assert is left',
+      through,
+      false,
+      'ready',
+      ['text', 'satisfied', 'satisfied', 'pending'],
+    ],
     [
       'an assert was false',
       [...through, ['refuted', 'check', 1, {}]],

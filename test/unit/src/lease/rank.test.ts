@@ -60,7 +60,9 @@ describe('the rank of replicas', () => {
   it('of one that is not listed is behind all that are', () => {
     const ids = ['a', 'b', 'c'];
     expect(rankOf('i', ids, 'z')).toBe(3);
-    expect(ids.map((replicaId) => rankOf('i', ids, replicaId)).toSorted((a, b) => a - b)).toEqual([0, 1, 2]);
+    expect(ids.map((replicaId) => rankOf('i', ids, replicaId)).toSorted((a, b) => a - b)).toEqual([
+      0, 1, 2,
+    ]);
     expect(rankOf('i', [], 'z')).toBe(0);
   });
 });

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 
-import { evaluateChecks, fillExpectations, judge, type Observed } from '../../../../src/runbook/expect.ts';
+import {
+  evaluateChecks,
+  fillExpectations,
+  judge,
+  type Observed,
+} from '../../../../src/runbook/expect.ts';
 import { pointerGet } from '../../../../src/runbook/pointer.ts';
 import type { Expectation } from '../../../../src/runbook/runbook.ts';
 
@@ -23,7 +28,12 @@ describe('with expectations only those count', () => {
     ['a predicted exit code', [{ exitCode: 3 }], { exitCode: 3, error: 'exit code 3' }, []],
     ['a predicted status', [{ status: 404 }], { status: 404, error: 'status 404' }, []],
     ['a predicted error', [{ errorIncludes: 'no such' }], { error: 'no such order' }, []],
-    ['an unexpected success', [{ exitCode: 3 }], { exitCode: 0 }, ['exit code 3 was expected, but it was 0']],
+    [
+      'an unexpected success',
+      [{ exitCode: 3 }],
+      { exitCode: 0 },
+      ['exit code 3 was expected, but it was 0'],
+    ],
     [
       'an error that did not come',
       [{ errorIncludes: 'x' }],
@@ -81,12 +91,16 @@ describe('with expectations only those count', () => {
       [],
     ],
   ])('%s', (_, expectations, observed, failed) => {
-    expect(judge(expectations, observed)).toEqual(failed.length === 0 ? { ok: true } : { ok: false, failed });
+    expect(judge(expectations, observed)).toEqual(
+      failed.length === 0 ? { ok: true } : { ok: false, failed },
+    );
   });
 
   it('and placeholders in equals are filled before', () => {
     const scope = { inputs: { n: 4 }, outputs: {} };
-    expect(fillExpectations([{ pointer: '/a', equals: '${inputs.n}' }, { exitCode: 0 }], scope)).toEqual({
+    expect(
+      fillExpectations([{ pointer: '/a', equals: '${inputs.n}' }, { exitCode: 0 }], scope),
+    ).toEqual({
       ok: true,
       expectations: [{ pointer: '/a', equals: 4 }, { exitCode: 0 }],
     });
@@ -134,7 +148,16 @@ describe('an assert', () => {
 
 describe('a JSON pointer', () => {
   // The examples of RFC 6901, section 5.
-  const document = { foo: ['bar', 'baz'], '': 0, 'a/b': 1, 'c%d': 2, 'e^f': 3, 'k"l': 6, ' ': 7, 'm~n': 8 };
+  const document = {
+    foo: ['bar', 'baz'],
+    '': 0,
+    'a/b': 1,
+    'c%d': 2,
+    'e^f': 3,
+    'k"l': 6,
+    ' ': 7,
+    'm~n': 8,
+  };
   it.each<[string, unknown]>([
     ['', document],
     ['/foo', ['bar', 'baz']],
@@ -150,10 +173,17 @@ describe('a JSON pointer', () => {
     expect(pointerGet(document, pointer)).toEqual({ found: true, value });
   });
 
-  it.each(['/foo/2', '/foo/-', '/foo/01', '/foo/length', '/nope', '/__proto__', '/foo/0/0', 'foo', '/m~n'])(
-    '%j finds nothing',
-    (pointer) => {
-      expect(pointerGet(document, pointer)).toEqual({ found: false });
-    },
-  );
+  it.each([
+    '/foo/2',
+    '/foo/-',
+    '/foo/01',
+    '/foo/length',
+    '/nope',
+    '/__proto__',
+    '/foo/0/0',
+    'foo',
+    '/m~n',
+  ])('%j finds nothing', (pointer) => {
+    expect(pointerGet(document, pointer)).toEqual({ found: false });
+  });
 });

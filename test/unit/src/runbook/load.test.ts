@@ -94,7 +94,9 @@ describe('a runbook is loaded', () => {
   it('or its file is named with what is wrong', async () => {
     const lines = async (name: string, text: string): Promise<string[]> => {
       const loaded = await load(name, text);
-      return loaded.ok ? [] : loaded.problems.map((problem) => formatProblem(problem).replaceAll(folder, ''));
+      return loaded.ok
+        ? []
+        : loaded.problems.map((problem) => formatProblem(problem).replaceAll(folder, ''));
     };
     const bad = `import { defineRunbook } from '${DEFINE}';
       export default defineRunbook({ runbook: 'b', version: 1, cells: [{ id: 'x', exec: {} }] } as any);`;
@@ -107,7 +109,9 @@ describe('a runbook is loaded', () => {
     expect(await lines('throws.mjs', 'throw new Error("boom");')).toEqual([
       '/throws.mjs: cannot be imported: boom',
     ]);
-    expect(await lines('bad.json', '{')).toEqual([expect.stringMatching(/^\/bad\.json:1: is not JSON/)]);
+    expect(await lines('bad.json', '{')).toEqual([
+      expect.stringMatching(/^\/bad\.json:1: is not JSON/),
+    ]);
     expect(await lines('a.txt', json)).toEqual([
       '/a.txt: must end in .yaml, .yml, .json, .ts, .mts, .js, .mjs',
     ]);

@@ -56,9 +56,19 @@ describe('a runbook file', () => {
       'check',
       'notify',
     ]);
-    expect(parsed.runbook).toMatchObject({ runbook: 'refund', version: 1, inputs: ['ledger', 'order'] });
+    expect(parsed.runbook).toMatchObject({
+      runbook: 'refund',
+      version: 1,
+      inputs: ['ledger', 'order'],
+    });
     expect(parsed.runbook.cells[2]).toMatchObject({
-      exec: { http: { method: 'POST', url: '${inputs.ledger}/effects', body: { order: '${inputs.order}' } } },
+      exec: {
+        http: {
+          method: 'POST',
+          url: '${inputs.ledger}/effects',
+          body: { order: '${inputs.order}' },
+        },
+      },
       probe: { command: ['node', 'probe.mjs'] },
     });
   });
@@ -131,7 +141,11 @@ describe('a problem is told by file, line, cell and field', () => {
       withCell('exec: {handler: a, command: [b]}'),
       'a.yaml:6 cell charge: exec must have exactly one of handler, command, http; it has handler and command',
     ],
-    ['no effect', withCell('exec: {}'), 'a.yaml:6 cell charge: exec must have one of handler, command, http'],
+    [
+      'no effect',
+      withCell('exec: {}'),
+      'a.yaml:6 cell charge: exec must have one of handler, command, http',
+    ],
     [
       'a mistyped effect',
       withCell('exec: {comand: [a]}'),
@@ -268,7 +282,11 @@ describe('a problem is told by file, line, cell and field', () => {
       'runbook: a\nversion: one\ncells: [{id: x, exec: {handler: h}}]',
       'a.yaml:2: version must be a number, not text',
     ],
-    ['a list', '- a', 'a.yaml:1: must be an object with runbook, version, inputs and cells, not a list'],
+    [
+      'a list',
+      '- a',
+      'a.yaml:1: must be an object with runbook, version, inputs and cells, not a list',
+    ],
     ['nothing', '', 'a.yaml:1: the file is empty'],
   ])('%s', (_, text, problem) => {
     expect(problemsOf(text)).toContain(problem);
@@ -303,7 +321,9 @@ describe('a problem is told by file, line, cell and field', () => {
     expect(problemsOf(text, 'json')).toEqual([
       'a.yaml:6 cell x: exec.handler must be text, not the number 5',
     ]);
-    expect(problemsOf('{\n "runbook": }', 'json')[0]).toMatch(/^a\.yaml:2: is not JSON: Unexpected token/);
+    expect(problemsOf('{\n "runbook": }', 'json')[0]).toMatch(
+      /^a\.yaml:2: is not JSON: Unexpected token/,
+    );
     expect(problemsOf('{"a": 1,\n "a": 2}', 'json')).toEqual([
       'a.yaml:2: the key "a" occurs twice in one object',
     ]);
@@ -399,10 +419,19 @@ describe('junk never throws', () => {
 
   it('as the refund runbook with one line changed, and every problem has its line', () => {
     const lines = REFUND.split('\n');
-    const property = fc.property(fc.nat(lines.length - 1), fc.string({ unit: 'binary' }), (at, text) => {
-      const parsed = parseRunbook(lines.toSpliced(at, 1, text).join('\n'), { file: 'f', format: 'yaml' });
-      return answers(parsed) && (parsed.ok || parsed.problems.every((problem) => problem.line > 0));
-    });
+    const property = fc.property(
+      fc.nat(lines.length - 1),
+      fc.string({ unit: 'binary' }),
+      (at, text) => {
+        const parsed = parseRunbook(lines.toSpliced(at, 1, text).join('\n'), {
+          file: 'f',
+          format: 'yaml',
+        });
+        return (
+          answers(parsed) && (parsed.ok || parsed.problems.every((problem) => problem.line > 0))
+        );
+      },
+    );
     expect(() => fc.assert(property)).not.toThrow();
   });
 

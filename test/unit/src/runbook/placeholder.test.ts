@@ -5,7 +5,13 @@ import type { Json, JsonObject } from '../../../../src/json.ts';
 import { escapePlaceholders, fill, placeholdersOf } from '../../../../src/runbook/placeholder.ts';
 
 const scope = {
-  inputs: { order: 'o-1', count: 3, items: ['a', { name: 'b' }], nothing: null, sneaky: '${inputs.order}' },
+  inputs: {
+    order: 'o-1',
+    count: 3,
+    items: ['a', { name: 'b' }],
+    nothing: null,
+    sneaky: '${inputs.order}',
+  },
   outputs: { charge: { id: 7, deep: { a: true } } },
 };
 
@@ -17,7 +23,11 @@ describe('a placeholder', () => {
       '${inputs.count}/${outputs.charge}',
       '3/{"id":7,"deep":{"a":true}}',
     ],
-    ['that stands alone keeps its type', ['${inputs.count}', '${outputs.charge.deep}'], [3, { a: true }]],
+    [
+      'that stands alone keeps its type',
+      ['${inputs.count}', '${outputs.charge.deep}'],
+      [3, { a: true }],
+    ],
     ['may be null', '${inputs.nothing}', null],
     ['reaches into lists by index', '${inputs.items.1.name}', 'b'],
     [
@@ -26,7 +36,11 @@ describe('a placeholder', () => {
       { '${inputs.order}': [{ a: 'o-1' }] },
     ],
     ['that an input brings along is not filled', '${inputs.sneaky}', '${inputs.order}'],
-    ['is written literally with $${', '$${inputs.order} ${inputs.order} $5 $$', '${inputs.order} o-1 $5 $$'],
+    [
+      'is written literally with $${',
+      '$${inputs.order} ${inputs.order} $5 $$',
+      '${inputs.order} o-1 $5 $$',
+    ],
   ])('%s', (_, value, filled) => {
     expect(fill(value, scope)).toEqual({ ok: true, value: filled });
   });
@@ -89,7 +103,21 @@ describe('for any text', () => {
   const text = fc.oneof(
     fc.string({ unit: 'binary' }),
     fc
-      .array(fc.constantFrom('$', '{', '}', '${', '$${', 'inputs', '.', 'a', 'outputs', '0', '__proto__'))
+      .array(
+        fc.constantFrom(
+          '$',
+          '{',
+          '}',
+          '${',
+          '$${',
+          'inputs',
+          '.',
+          'a',
+          'outputs',
+          '0',
+          '__proto__',
+        ),
+      )
       .map((all) => all.join('')),
   );
 
@@ -99,7 +127,9 @@ describe('for any text', () => {
   };
 
   it('what was escaped is filled back to itself', () => {
-    const property = fc.property(text, (original) => filledTo(escapePlaceholders(original), {}, original));
+    const property = fc.property(text, (original) =>
+      filledTo(escapePlaceholders(original), {}, original),
+    );
     expect(() => fc.assert(property)).not.toThrow();
   });
 
@@ -107,7 +137,9 @@ describe('for any text', () => {
     const value = fc.oneof(text, fc.jsonValue()) as fc.Arbitrary<Json>;
     const property = fc.property(value, (one) => {
       const filled = fill(one, scope);
-      return JSON.stringify(one).includes('${') ? typeof filled.ok === 'boolean' : filledTo(one, {}, one);
+      return JSON.stringify(one).includes('${')
+        ? typeof filled.ok === 'boolean'
+        : filledTo(one, {}, one);
     });
     expect(() => fc.assert(property)).not.toThrow();
   });

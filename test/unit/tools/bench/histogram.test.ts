@@ -34,7 +34,9 @@ describe('the histogram', () => {
     histogram.record(0);
     histogram.record(1e9);
     expect(histogram.quantileMs(0)).toBeLessThan(0.0011);
-    expect(histogram.quantileMs(1)).toBe(1e9 > histogram.maxMs ? histogram.maxMs : histogram.quantileMs(1));
+    expect(histogram.quantileMs(1)).toBe(
+      1e9 > histogram.maxMs ? histogram.maxMs : histogram.quantileMs(1),
+    );
     expect(histogram.maxMs).toBe(1e9);
   });
 });

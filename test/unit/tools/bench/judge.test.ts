@@ -10,7 +10,9 @@ const figures = judged(sampleFigures());
 
 function figure(subject: string, at: Record<string, number> = {}): JudgedFigure {
   const found = figures.find(
-    (one) => one.subject === subject && Object.entries(at).every(([name, value]) => one.at[name] === value),
+    (one) =>
+      one.subject === subject &&
+      Object.entries(at).every(([name, value]) => one.at[name] === value),
   );
   if (found === undefined) throw new Error(`no figure of ${subject}`);
   return found;
@@ -38,7 +40,8 @@ describe('a figure', () => {
   });
 
   it('says whether it meets its goals, each of them', () => {
-    const goals = (one: JudgedFigure): [string, boolean][] => one.goals.map(({ of, met }) => [of, met]);
+    const goals = (one: JudgedFigure): [string, boolean][] =>
+      one.goals.map(({ of, met }) => [of, met]);
     expect(goals(figure('held', { agents: 128 }))).toEqual([
       ['perS/bestFloor', true],
       ['perS/advisoryLock', true],
@@ -70,11 +73,14 @@ describe('the tables', () => {
     const [load] = tables;
     expect(load?.head.slice(0, 5)).toEqual(['agents', 'what', 'per s', '× best floor', '× floor']);
     expect(load?.rows).toHaveLength(30);
-    expect(load?.rows[19]).toEqual(expect.arrayContaining(['128', 'held instances', '9,100', '1.42']));
+    expect(load?.rows[19]).toEqual(
+      expect.arrayContaining(['128', 'held instances', '9,100', '1.42']),
+    );
     expect(load?.rows[19]?.at(-1)).toContain('met: 1.3 to 1.9 × the best floor');
     const failover = tables.find(({ part }) => part === 'failover');
     expect(failover?.rows.at(-1)?.at(-1)).toBe('MISSED: < 3 s (TTL + 1 s)');
-    for (const { head, rows } of tables) for (const row of rows) expect(row).toHaveLength(head.length);
+    for (const { head, rows } of tables)
+      for (const row of rows) expect(row).toHaveLength(head.length);
   });
 
   it('have numbers that can be read', () => {
@@ -92,13 +98,9 @@ describe('the tables', () => {
       '2.00',
       '1,235',
     ]);
-    expect(['perS', 'p50Ms', 'perHoldingBytes', 'growth', 'deliveredPerRequest'].map(valueWords)).toEqual([
-      'per s',
-      'p50 ms',
-      'per holding bytes',
-      'growth',
-      'delivered per request',
-    ]);
+    expect(
+      ['perS', 'p50Ms', 'perHoldingBytes', 'growth', 'deliveredPerRequest'].map(valueWords),
+    ).toEqual(['per s', 'p50 ms', 'per holding bytes', 'growth', 'delivered per request']);
     expect(figureLine(figure('held', { agents: 1 }))).toBe(
       'held instances, 1 agent: per s 1,500 · p50 ms 0.667 · p99 ms 2 · max ms 3.33',
     );

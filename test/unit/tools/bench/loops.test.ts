@@ -30,7 +30,8 @@ describe('a closed loop', () => {
       },
       100,
     );
-    // Each agent ends an operation at 200 and at 400 ms, of which the first is surely inside 100 to 400 ms.
+    // Each agent ends an operation at 200 and at 400 ms, of which the first is surely inside 100 to
+    // 400 ms.
     expect(result.operations).toBeGreaterThanOrEqual(3);
     expect(result.operations).toBeLessThanOrEqual(6);
     expect(result.elapsedMs).toBeCloseTo(300);

@@ -11,7 +11,14 @@ describe('the page of a bench', () => {
     const ids = tags.flatMap(({ attributes }) => attributes.get('id') ?? []);
     expect(ids).toEqual(['load', 'acquisition', 'memory', 'failover', 'rows', 'replicas']);
     expect(tags.filter(({ name }) => name === 'svg')).toHaveLength(4);
-    for (const shown of ['16 of 18 goals met', '9,100', '1.42', 'fsync=on', 'Example &lt;CPU&gt;', '3,200'])
+    for (const shown of [
+      '16 of 18 goals met',
+      '9,100',
+      '1.42',
+      'fsync=on',
+      'Example &lt;CPU&gt;',
+      '3,200',
+    ])
       expect(text).toContain(shown);
   });
 
@@ -24,7 +31,9 @@ describe('the page of a bench', () => {
 
   it('says what was not measured, and stands without any figure', () => {
     const failures = [{ scenario: 'rows', why: 'Postgres <ended>' }];
-    const { text } = outline(renderBench({ ...sampleRecord(), figures: [], ended: 'failed', failures }));
+    const { text } = outline(
+      renderBench({ ...sampleRecord(), figures: [], ended: 'failed', failures }),
+    );
     expect(text).toContain('rows could not be measured: Postgres &lt;ended&gt;');
     const broken = outline(renderBench({ ...sampleRecord(), figures: [], ended: 'broken_off' }));
     expect(broken.text).toContain('Broken off');

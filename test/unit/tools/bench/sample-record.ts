@@ -19,7 +19,14 @@ export function sampleFigures(): Figure[] {
     AGENTS.map((agents, index): Figure => {
       const perS = rates[index] ?? 0;
       const p50Ms = (agents / perS) * 1_000;
-      const values = { perS, p50Ms, p99Ms: p50Ms * 3, maxMs: p50Ms * 5, operations: perS * 6, measuredS: 6 };
+      const values = {
+        perS,
+        p50Ms,
+        p99Ms: p50Ms * 3,
+        maxMs: p50Ms * 5,
+        operations: perS * 6,
+        measuredS: 6,
+      };
       return { part: 'load', subject, at: { agents }, values };
     }),
   );
@@ -37,18 +44,38 @@ export function sampleFigures(): Figure[] {
     ['sigstop_hold', 2_020, 2_500, 3_200],
   ].map(([subject, medianMs, p99Ms, worstMs]): Figure => {
     const values = { medianMs: Number(medianMs), p99Ms: Number(p99Ms), worstMs: Number(worstMs) };
-    return { part: 'failover', subject: String(subject), at: { trials: 100, instances: 400 }, values };
+    return {
+      part: 'failover',
+      subject: String(subject),
+      at: { trials: 100, instances: 400 },
+      values,
+    };
   });
   const rest: Figure[] = [
-    { part: 'memory', subject: 'held', at: { held: 100_000, ttlS: 5 }, values: { perHoldingBytes: 1_126.4 } },
-    { part: 'rows', subject: 'empty_log', at: { rows: 0, agents: 32 }, values: { perS: 8_000, p50Ms: 4 } },
+    {
+      part: 'memory',
+      subject: 'held',
+      at: { held: 100_000, ttlS: 5 },
+      values: { perHoldingBytes: 1_126.4 },
+    },
+    {
+      part: 'rows',
+      subject: 'empty_log',
+      at: { rows: 0, agents: 32 },
+      values: { perS: 8_000, p50Ms: 4 },
+    },
     {
       part: 'rows',
       subject: 'filled_log',
       at: { rows: 10_000_000, agents: 32 },
       values: { perS: 7_200, p50Ms: 4.4 },
     },
-    { part: 'rows', subject: 'list', at: { rows: 10_000_000 }, values: { p50Ms: 0.7, worstMs: 61 } },
+    {
+      part: 'rows',
+      subject: 'list',
+      at: { rows: 10_000_000 },
+      values: { p50Ms: 0.7, worstMs: 61 },
+    },
     ...['one_replica', 'eight_replicas'].map((subject, index): Figure => {
       const values = {
         perS: 1_000,
@@ -72,7 +99,13 @@ export function sampleRecord(): BenchRecord {
     ended: 'complete',
     failures: [],
     machine: { cpu: 'Example <CPU>', cpus: 2, platform: 'linux x64' },
-    versions: { leasehold: '0.1.0', node: 'v20.20.2', etcd: '3.5.30', nats: '2.15.1', postgres: '15.18' },
+    versions: {
+      leasehold: '0.1.0',
+      node: 'v20.20.2',
+      etcd: '3.5.30',
+      nats: '2.15.1',
+      postgres: '15.18',
+    },
     postgresSettings: { fsync: 'on', synchronous_commit: 'on' },
     figures: judged(sampleFigures()),
   };

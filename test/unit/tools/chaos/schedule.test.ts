@@ -26,12 +26,17 @@ describe('the schedule of a run', () => {
     expect(planFaults(TEN_MINUTES)).not.toEqual(planFaults({ ...TEN_MINUTES, seed: 43 }));
   });
 
-  it.each([1, 2, 3, 4, 5])('has more than 200 faults in ten minutes, of every kind (seed %i)', (seed) => {
-    const { faults } = planFaults({ ...TEN_MINUTES, seed });
-    expect(faults.length).toBeGreaterThan(210);
-    expect(new Set(faults.map(({ kind }) => kind))).toEqual(new Set(FAULT_KINDS.map(({ kind }) => kind)));
-    expect(faults.map(({ id }) => id)).toEqual(faults.map((_, index) => index + 1));
-  });
+  it.each([1, 2, 3, 4, 5])(
+    'has more than 200 faults in ten minutes, of every kind (seed %i)',
+    (seed) => {
+      const { faults } = planFaults({ ...TEN_MINUTES, seed });
+      expect(faults.length).toBeGreaterThan(210);
+      expect(new Set(faults.map(({ kind }) => kind))).toEqual(
+        new Set(FAULT_KINDS.map(({ kind }) => kind)),
+      );
+      expect(faults.map(({ id }) => id)).toEqual(faults.map((_, index) => index + 1));
+    },
+  );
 
   it('keeps isolated faults apart, with time to prepare before and to heal after', () => {
     const { faults, phases } = planFaults(TEN_MINUTES);
@@ -51,7 +56,8 @@ describe('the schedule of a run', () => {
     const overlapping = faults.filter(({ phase }) => phase === 'overlapping');
     const during = overlapping.filter((one) =>
       overlapping.some(
-        (other) => other.id < one.id && other.atMs <= one.atMs && one.atMs < other.atMs + other.durationMs,
+        (other) =>
+          other.id < one.id && other.atMs <= one.atMs && one.atMs < other.atMs + other.durationMs,
       ),
     );
     expect(during.length).toBeGreaterThan(50);
@@ -61,7 +67,8 @@ describe('the schedule of a run', () => {
       const rival = overlapping.find((other) => {
         const their = faultKind(other.kind);
         const same = their.target === target && their.server === server;
-        const sameReplica = target === 'replica' || target === 'link' ? other.replica === one.replica : true;
+        const sameReplica =
+          target === 'replica' || target === 'link' ? other.replica === one.replica : true;
         return other.id < one.id && same && sameReplica && one.atMs < other.atMs + other.durationMs;
       });
       expect(rival).toBeUndefined();
@@ -107,7 +114,9 @@ describe('a fault mix', () => {
       { kind: 'nats_killed', weight: 2 },
     ]);
     expect(kinds('process,-sigterm')).toEqual(['sigkill', 'sigstop', 'rolling_restart']);
-    expect(kinds('-clock')).toEqual(FAULT_KINDS.flatMap(({ kind }) => (kind === 'clock_jump' ? [] : [kind])));
+    expect(kinds('-clock')).toEqual(
+      FAULT_KINDS.flatMap(({ kind }) => (kind === 'clock_jump' ? [] : [kind])),
+    );
   });
 
   it.each([

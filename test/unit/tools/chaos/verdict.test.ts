@@ -28,8 +28,20 @@ function at(ms: number): string {
   return new Date(START_MS + ms).toISOString();
 }
 
-function row(seq: number, kind: RowKind, attempt: number, body: JsonObject = {}, fencingToken = 7): Row {
-  const common = { instanceId: 'i1', requestId: 'q1', agentId: 'a', cellId: 'pay', replicaId: 'r1-00000001' };
+function row(
+  seq: number,
+  kind: RowKind,
+  attempt: number,
+  body: JsonObject = {},
+  fencingToken = 7,
+): Row {
+  const common = {
+    instanceId: 'i1',
+    requestId: 'q1',
+    agentId: 'a',
+    cellId: 'pay',
+    replicaId: 'r1-00000001',
+  };
   return { ...common, seq, kind, attempt, fencingToken, body, recordedAt: at(seq * 100) };
 }
 
@@ -45,7 +57,13 @@ const RECEIPT: Receipt = {
 };
 
 function effect(ms: number, more: Partial<WitnessedEffect> = {}): WitnessedEffect {
-  const common = { instanceId: 'i1', cellId: 'pay', attempt: null, idempotencyKey: 'i1/pay/1', status: 201 };
+  const common = {
+    instanceId: 'i1',
+    cellId: 'pay',
+    attempt: null,
+    idempotencyKey: 'i1/pay/1',
+    status: 201,
+  };
   return { ...common, fencingToken: 7, at: at(ms), ...more };
 }
 
@@ -81,7 +99,13 @@ function compare(
       rows,
       receipts: (given.receipts ?? [RECEIPT]).map((receipt) => {
         const lastSeq = receipt.steps.at(-1)?.seq ?? 0;
-        return { requestId: receipt.requestId ?? '', instanceId: 'i1', receipt, fencingToken: 7, lastSeq };
+        return {
+          requestId: receipt.requestId ?? '',
+          instanceId: 'i1',
+          receipt,
+          fencingToken: 7,
+          lastSeq,
+        };
       }),
       lateOutcomes: [],
       refusals: [],
@@ -104,7 +128,8 @@ describe('the comparison of log, witness and agents', () => {
     const findings = compare();
     expect(findings.breaches).toEqual([]);
     expect(findings).toMatchObject({ instances: 1, rows: 2, effects: 1 });
-    const looked = (name: string) => findings.checks.find((check) => check.name === name)?.looked?.count;
+    const looked = (name: string) =>
+      findings.checks.find((check) => check.name === name)?.looked?.count;
     expect(looked('effect-seen-once')).toBe(1);
     expect(looked('told-what-is-recorded')).toBe(1);
     expect(looked('chain-unbroken')).toBe(2);
@@ -113,15 +138,20 @@ describe('the comparison of log, witness and agents', () => {
   it('an effect that was seen twice is caught by name, with its instance and rows', () => {
     const findings = compare({ witnessed: [effect(150), effect(160)] });
     expect(findings.breaches).toEqual([
-      expect.objectContaining({ check: 'effect-seen-once', guarantee: 3, instanceId: 'i1', seqs: [1] }),
+      expect.objectContaining({
+        check: 'effect-seen-once',
+        guarantee: 3,
+        instanceId: 'i1',
+        seqs: [1],
+      }),
     ]);
   });
 
   it('an effect before its intent, and one without any, are caught', () => {
     expect(names(compare({ witnessed: [effect(20)] }))).toEqual(['intent-before-effect']);
-    expect(names(compare({ witnessed: [effect(150), effect(150, { fencingToken: 6 })] }))).toContain(
-      'intent-before-effect',
-    );
+    expect(
+      names(compare({ witnessed: [effect(150), effect(150, { fencingToken: 6 })] })),
+    ).toContain('intent-before-effect');
   });
 
   it('effects of an instance that the log does not know are caught', () => {
@@ -163,9 +193,13 @@ describe('the comparison of log, witness and agents', () => {
     const steps = rows.map(({ seq, cellId, kind, attempt }) => ({ seq, cellId, kind, attempt }));
     const receipts = [{ ...RECEIPT, steps }];
     const told = (ledger: ToldLedger): void => ledger.hear('q1', { ...RECEIPT, steps });
-    expect(compare({ rows, receipts, told, witnessed: [effect(150), effect(450)] }).breaches).toEqual([]);
+    expect(
+      compare({ rows, receipts, told, witnessed: [effect(150), effect(450)] }).breaches,
+    ).toEqual([]);
     // The first call may arrive when the second has begun: still one each.
-    expect(compare({ rows, receipts, told, witnessed: [effect(440), effect(450)] }).breaches).toEqual([]);
+    expect(
+      compare({ rows, receipts, told, witnessed: [effect(440), effect(450)] }).breaches,
+    ).toEqual([]);
     expect(
       names(compare({ rows, receipts, told, witnessed: [effect(440), effect(450), effect(460)] })),
     ).toEqual(['effect-seen-once']);
@@ -185,7 +219,14 @@ describe('the comparison of log, witness and agents', () => {
       started: new Set(),
       settled: true,
     });
-    const life = { replicaId: 'r1-1', name: 'r1', pid: 1, fromMs: 0, toMs: 9, end: 'crashed' as const };
+    const life = {
+      replicaId: 'r1-1',
+      name: 'r1',
+      pid: 1,
+      fromMs: 0,
+      toMs: 9,
+      end: 'crashed' as const,
+    };
     expect(names(comparison.finish([life]))).toEqual(['replicas-live']);
   });
 });

@@ -6,8 +6,16 @@ import { describe, expect, it } from 'vitest';
 import { candidateVersion, retargetSources } from '../../../../tools/stack/apt-sources.ts';
 import { composeArgv, composeEnv, composeUrl } from '../../../../tools/stack/compose.ts';
 import { freePort } from '../../../../tools/stack/free-port.ts';
-import { ServerNotFoundError, allowedRoutes, locateServer } from '../../../../tools/stack/locate.ts';
-import { compareVersions, isOfSeries, parseVersion } from '../../../../tools/stack/server-binary.ts';
+import {
+  ServerNotFoundError,
+  allowedRoutes,
+  locateServer,
+} from '../../../../tools/stack/locate.ts';
+import {
+  compareVersions,
+  isOfSeries,
+  parseVersion,
+} from '../../../../tools/stack/server-binary.ts';
 import { REPLICA_NODE_OPTIONS, replicaArgv } from '../../../../tools/stack/replica-argv.ts';
 import { ServerStartError } from '../../../../tools/stack/server-process.ts';
 import { roleUrl } from '../../../../tools/stack/servers.ts';
@@ -17,7 +25,9 @@ describe('a replica', () => {
   it('is run with the same options by the command as by what starts replicas itself', async () => {
     const command = await readFile(join(import.meta.dirname, '../../../../cli/main.ts'), 'utf8');
     expect(command.split('\n')[0]).toBe(`#!/usr/bin/env -S node ${REPLICA_NODE_OPTIONS.join(' ')}`);
-    expect(replicaArgv('/p').slice(0, REPLICA_NODE_OPTIONS.length)).toEqual([...REPLICA_NODE_OPTIONS]);
+    expect(replicaArgv('/p').slice(0, REPLICA_NODE_OPTIONS.length)).toEqual([
+      ...REPLICA_NODE_OPTIONS,
+    ]);
   });
 });
 
@@ -147,7 +157,8 @@ describe('ports', () => {
     const tried: number[] = [];
     const got = await onFreePort((port) => {
       tried.push(port);
-      if (tried.length < 3) throw new ServerStartError('ended', 'listen tcp: bind: address already in use');
+      if (tried.length < 3)
+        throw new ServerStartError('ended', 'listen tcp: bind: address already in use');
       return Promise.resolve(port);
     });
     expect(tried).toHaveLength(3);
@@ -169,7 +180,11 @@ describe('finding a server', () => {
   it('says how to install what no route leads to', async () => {
     const cache = await mkdtemp(join(tmpdir(), 'leasehold-test-'));
     try {
-      const env = { PATH: '/nonexistent', LEASEHOLD_CACHE_DIR: cache, LEASEHOLD_STACK_ROUTES: 'docker' };
+      const env = {
+        PATH: '/nonexistent',
+        LEASEHOLD_CACHE_DIR: cache,
+        LEASEHOLD_STACK_ROUTES: 'docker',
+      };
       const failure = locateServer('etcd', { env });
       await expect(failure).rejects.toThrow(ServerNotFoundError);
       await expect(failure).rejects.toThrow(/apt-get install etcd-server[^]*LEASEHOLD_ETCD_BIN/);
@@ -187,14 +202,18 @@ describe('finding a server', () => {
 
   it('refuses a route that there is not', () => {
     expect(allowedRoutes({ LEASEHOLD_STACK_ROUTES: 'fetch, path' })).toEqual(['path', 'fetch']);
-    expect(() => allowedRoutes({ LEASEHOLD_STACK_ROUTES: 'cloud' })).toThrow('LEASEHOLD_STACK_ROUTES');
+    expect(() => allowedRoutes({ LEASEHOLD_STACK_ROUTES: 'cloud' })).toThrow(
+      'LEASEHOLD_STACK_ROUTES',
+    );
   });
 });
 
 describe('role URLs', () => {
   it('carry user, password and database escaped', () => {
     const base = 'postgres://postgres@127.0.0.1:20003/leasehold';
-    expect(roleUrl(base, 'leasehold_app')).toBe('postgres://leasehold_app@127.0.0.1:20003/leasehold');
+    expect(roleUrl(base, 'leasehold_app')).toBe(
+      'postgres://leasehold_app@127.0.0.1:20003/leasehold',
+    );
     expect(roleUrl(base, 'a', 'p@ss', 'd b')).toBe('postgres://a:p%40ss@127.0.0.1:20003/d%20b');
   });
 });

@@ -1,16 +1,31 @@
 import { describe, expect, it } from 'vitest';
 import type { ChaosRecord, Failover } from '../../../../../tools/chaos/record.ts';
-import { failoverGroups, isMissed, percentile } from '../../../../../tools/chaos/report/failover-figures.ts';
+import {
+  failoverGroups,
+  isMissed,
+  percentile,
+} from '../../../../../tools/chaos/report/failover-figures.ts';
 import { failoversSection } from '../../../../../tools/chaos/report/failovers.ts';
 import { outline } from './outline.ts';
 import { sampleRecord } from './sample-record.ts';
 
 function failover(ms: number, rest: Partial<Failover> = {}): Failover {
-  return { faultId: 1, kind: 'sigkill', instanceId: 'a', attemptOpen: false, ms, boundMs: 500, ...rest };
+  return {
+    faultId: 1,
+    kind: 'sigkill',
+    instanceId: 'a',
+    attemptOpen: false,
+    ms,
+    boundMs: 500,
+    ...rest,
+  };
 }
 
 function section(failovers: Failover[]): { page: string; text: string } {
-  const record: ChaosRecord = { ...sampleRecord({ durationMs: 1000, instances: 0, faults: 0 }), failovers };
+  const record: ChaosRecord = {
+    ...sampleRecord({ durationMs: 1000, instances: 0, faults: 0 }),
+    failovers,
+  };
   const page = failoversSection(record).toString();
   return { page, text: outline(page).text.replace(/\s+/g, ' ') };
 }
@@ -37,7 +52,13 @@ describe('the failover figures', () => {
       ['sigkill', false, 3],
       ['sigkill', true, 1],
     ]);
-    expect(groups[1]).toMatchObject({ medianMs: 300, p99Ms: 700, worstMs: 700, boundsMs: [500], missed: 1 });
+    expect(groups[1]).toMatchObject({
+      medianMs: 300,
+      p99Ms: 700,
+      worstMs: 700,
+      boundsMs: [500],
+      missed: 1,
+    });
   });
 
   it('count as missed only what took longer than its own bound', () => {
@@ -83,7 +104,9 @@ describe('the failover table', () => {
   });
 
   it('bounds the dots, keeping every missed one and the slowest', () => {
-    const many = Array.from({ length: 5000 }, (_, index) => failover(10 + index / 100, { faultId: index }));
+    const many = Array.from({ length: 5000 }, (_, index) =>
+      failover(10 + index / 100, { faultId: index }),
+    );
     const { page } = section([...many, failover(900), failover(901)]);
     expect(page.match(/<circle class="dot" cx/g)?.length).toBeLessThanOrEqual(200);
     expect(page.match(/<use class="dot-missed"/g)).toHaveLength(2);

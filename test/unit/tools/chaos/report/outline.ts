@@ -14,11 +14,14 @@ const TOKEN = /<(\/?)([a-z][a-z0-9-]*)((?:\s+[a-z][a-zA-Z0-9-]*(?:="[^"<>]*")?)*
 const VOID = new Set(['meta', 'link', 'input']);
 
 /**
- * Reads a page as strictly as XML: every tag closed in order, every attribute quoted, no stray `<` in the text. Throws
- * where a browser would start guessing, which is where injected markup would show.
+ * Reads a page as strictly as XML: every tag closed in order, every attribute quoted, no stray `<`
+ * in the text. Throws where a browser would start guessing, which is where injected markup would
+ * show.
  */
 export function outline(page: string): Outline {
-  const body = page.replace(/^<!doctype html>\n/, '').replace(/(<(script|style)>)[\s\S]*?(<\/\2>)/g, '$1$3');
+  const body = page
+    .replace(/^<!doctype html>\n/, '')
+    .replace(/(<(script|style)>)[\s\S]*?(<\/\2>)/g, '$1$3');
   const tags: Tag[] = [];
   const open: string[] = [];
   let text = '';
@@ -34,7 +37,10 @@ export function outline(page: string): Outline {
       continue;
     }
     const attributes = [...(token[3] ?? '').matchAll(/([a-zA-Z][a-zA-Z0-9-]*)(?:="([^"]*)")?/g)];
-    tags.push({ name, attributes: new Map(attributes.map(([, key = '', value = '']) => [key, value])) });
+    tags.push({
+      name,
+      attributes: new Map(attributes.map(([, key = '', value = '']) => [key, value])),
+    });
     if (token[4] !== '/' && !VOID.has(name)) open.push(name);
   }
   text += strictText(body.slice(at));

@@ -45,7 +45,9 @@ describe('the report', () => {
     const record = sampleRecord(SMALL);
     const { tags, text } = outline(renderReport(record));
     const ids = tags.flatMap(({ attributes }) => attributes.get('id') ?? []);
-    expect(ids).toEqual(expect.arrayContaining(['checks', 'failovers', 'timeline', 'faults', 'evidence']));
+    expect(ids).toEqual(
+      expect.arrayContaining(['checks', 'failovers', 'timeline', 'faults', 'evidence']),
+    );
     expect(new Set(ids).size).toBe(ids.length);
     expect(text).toContain('Passed');
     expect(text).toContain(String(record.seed));
@@ -55,7 +57,9 @@ describe('the report', () => {
 
   it('is the same for the same record', () => {
     expect(renderReport(sampleRecord(SMALL))).toBe(renderReport(sampleRecord(SMALL)));
-    expect(renderReport(sampleRecord(SMALL))).not.toBe(renderReport(sampleRecord({ ...SMALL, seed: 2 })));
+    expect(renderReport(sampleRecord(SMALL))).not.toBe(
+      renderReport(sampleRecord({ ...SMALL, seed: 2 })),
+    );
   });
 
   it('renders a record in which nothing happened, and says so', () => {
@@ -79,13 +83,17 @@ describe('the report', () => {
   it('loads nothing: every reference stays within the page', () => {
     const page = renderReport(breachedRecord(SMALL));
     const { tags } = outline(page);
-    expect(tags.some(({ attributes }) => attributes.has('src') || attributes.has('srcset'))).toBe(false);
+    expect(tags.some(({ attributes }) => attributes.has('src') || attributes.has('srcset'))).toBe(
+      false,
+    );
     const references = tags.flatMap(({ attributes }) => attributes.get('href') ?? []);
     expect(references.length).toBeGreaterThan(50);
     expect(references.filter((href) => !href.startsWith('#') && href !== 'data:,')).toEqual([]);
     expect(page).not.toMatch(/@import|url\((?!#)/);
     const targets = new Set(tags.flatMap(({ attributes }) => attributes.get('id') ?? []));
-    const dangling = references.filter((href) => href.startsWith('#') && !targets.has(href.slice(1)));
+    const dangling = references.filter(
+      (href) => href.startsWith('#') && !targets.has(href.slice(1)),
+    );
     expect(dangling).toEqual([]);
   });
 
@@ -98,7 +106,9 @@ describe('the report', () => {
       const own = new RegExp(`<${element}>([\\s\\S]*?)</${element}>`).exec(page)?.[1] ?? '';
       expect(own.length).toBeGreaterThan(1000);
       const digest = createHash('sha256').update(own).digest('base64');
-      expect(policy?.attributes.get('content')).toContain(`${element}-src &#39;sha256-${digest}&#39;`);
+      expect(policy?.attributes.get('content')).toContain(
+        `${element}-src &#39;sha256-${digest}&#39;`,
+      );
     }
     expect(policy?.attributes.get('content')).toContain('default-src &#39;none&#39;');
   });
@@ -164,7 +174,9 @@ describe('a hostile record', () => {
     expect(tags.filter(({ name }) => !names.has(name))).toEqual([]);
     expect(page.match(/<script/g)).toHaveLength(1);
     const keys = new Set(tags.flatMap(({ attributes }) => [...attributes.keys()]));
-    expect([...keys].filter((key) => /^on/i.test(key) || key === 'style' || key === 'src')).toEqual([]);
+    expect([...keys].filter((key) => /^on/i.test(key) || key === 'style' || key === 'src')).toEqual(
+      [],
+    );
     expect(text).toContain('&quot;&#39;&gt;&lt;script&gt;alert(1)&lt;/script&gt;');
   });
 
@@ -180,13 +192,17 @@ describe('a hostile record', () => {
   });
 });
 
-/** The record with every text in it replaced, keys of `byOutcome` and words of closed sets included. */
+/**
+ * The record with every text in it replaced, keys of `byOutcome` and words of closed sets included.
+ */
 function poisoned(record: ChaosRecord, text: string): ChaosRecord {
   const poison = (value: unknown, key?: string): unknown => {
     if (typeof value === 'string') return text;
     if (Array.isArray(value)) return value.map((item) => poison(item));
     if (typeof value !== 'object' || value === null) return value;
-    const entries = Object.entries(value).map(([name, item]) => [name, poison(item, name)] as const);
+    const entries = Object.entries(value).map(
+      ([name, item]) => [name, poison(item, name)] as const,
+    );
     return Object.fromEntries(
       key === 'byOutcome' ? entries.map(([name, item]) => [name + text, item]) : entries,
     );

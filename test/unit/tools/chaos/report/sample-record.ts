@@ -18,11 +18,20 @@ export interface SampleSize {
   faults: number;
 }
 
-const TEN_MINUTES: SampleSize = { seed: 4711, durationMs: 600_000, replicas: 5, instances: 60, faults: 300 };
+const TEN_MINUTES: SampleSize = {
+  seed: 4711,
+  durationMs: 600_000,
+  replicas: 5,
+  instances: 60,
+  faults: 300,
+};
 const LEASE_TTL_MS = 2000;
 const SERVERS = ['etcd-1', 'etcd-2', 'etcd-3', 'nats', 'postgres'];
 
-/** What a fault costs: how long it lasts, and how long an instance of its target then waits for another holder. */
+/**
+ * What a fault costs: how long it lasts, and how long an instance of its target then waits for
+ * another holder.
+ */
 interface Kind {
   kind: string;
   on: 'replica' | 'server' | 'all';
@@ -42,7 +51,13 @@ const KINDS: readonly Kind[] = [
     openMs: [1900, 2800],
     ends: 'killed',
   },
-  { kind: 'sigstop', on: 'replica', lastsMs: [2600, 4500], idleMs: [330, 480], openMs: [2100, 2900] },
+  {
+    kind: 'sigstop',
+    on: 'replica',
+    lastsMs: [2600, 4500],
+    idleMs: [330, 480],
+    openMs: [2100, 2900],
+  },
   {
     kind: 'sigterm',
     on: 'replica',
@@ -52,7 +67,13 @@ const KINDS: readonly Kind[] = [
     ends: 'drained',
   },
   { kind: 'rolling_restart', on: 'replica', lastsMs: [300, 900], idleMs: [6, 90], ends: 'drained' },
-  { kind: 'cut_etcd', on: 'replica', lastsMs: [2500, 5000], openMs: [2000, 2900], idleMs: [2000, 2950] },
+  {
+    kind: 'cut_etcd',
+    on: 'replica',
+    lastsMs: [2500, 5000],
+    openMs: [2000, 2900],
+    idleMs: [2000, 2950],
+  },
   { kind: 'cut_etcd_one_way', on: 'replica', lastsMs: [2500, 5000], openMs: [2100, 2950] },
   { kind: 'cut_nats', on: 'replica', lastsMs: [1500, 4000], idleMs: [60, 460] },
   { kind: 'cut_postgres', on: 'replica', lastsMs: [2000, 4000], idleMs: [1200, 2080] },
@@ -78,7 +99,10 @@ const BOUNDS_MS: Readonly<Record<string, [idle: number, open: number]>> = {
   cut_postgres: [2000, 2000],
 };
 
-/** A record such as a run of ten minutes leaves behind: the same for the same size, all of it invented. */
+/**
+ * A record such as a run of ten minutes leaves behind: the same for the same size, all of it
+ * invented.
+ */
 export function sampleRecord(size: Partial<SampleSize> = {}): ChaosRecord {
   const whole = { ...TEN_MINUTES, ...size };
   const dice = new Dice(whole.seed);
@@ -100,7 +124,13 @@ export function sampleRecord(size: Partial<SampleSize> = {}): ChaosRecord {
     startedAt: '2025-11-22T09:14:03.120Z',
     durationMs: whole.durationMs,
     leaseTtlMs: LEASE_TTL_MS,
-    versions: { leasehold: '0.1.0', node: '20.20.0', etcd: '3.5.30', nats: '2.15.1', postgres: '15.18' },
+    versions: {
+      leasehold: '0.1.0',
+      node: '20.20.0',
+      etcd: '3.5.30',
+      nats: '2.15.1',
+      postgres: '15.18',
+    },
     phases,
     replicas,
     faults,
@@ -273,7 +303,9 @@ function sampleInstance(
   const cells = ['reserve', 'charge', 'notify', 'settle'];
   let cell = 0;
   while (nowMs < lifeEndsMs) {
-    const alive = replicas.filter(({ fromMs, toMs }) => fromMs <= nowMs && (toMs ?? endMs) > nowMs + 50);
+    const alive = replicas.filter(
+      ({ fromMs, toMs }) => fromMs <= nowMs && (toMs ?? endMs) > nowMs + 50,
+    );
     if (alive.length === 0) {
       nowMs += 500;
       continue;
@@ -282,10 +314,22 @@ function sampleInstance(
     token += dice.whole(3, 400);
     const strike = faults.find(
       ({ fromMs, target, kind, skipped }) =>
-        skipped === undefined && fromMs > nowMs && target === holder.name && BOUNDS_MS[kind] !== undefined,
+        skipped === undefined &&
+        fromMs > nowMs &&
+        target === holder.name &&
+        BOUNDS_MS[kind] !== undefined,
     );
-    const termEndsMs = Math.min(strike?.fromMs ?? lifeEndsMs, nowMs + dice.between(4000, 40_000), lifeEndsMs);
-    const term = { replicaId: holder.replicaId, fencingToken: token, fromMs: nowMs, toMs: termEndsMs };
+    const termEndsMs = Math.min(
+      strike?.fromMs ?? lifeEndsMs,
+      nowMs + dice.between(4000, 40_000),
+      lifeEndsMs,
+    );
+    const term = {
+      replicaId: holder.replicaId,
+      fencingToken: token,
+      fromMs: nowMs,
+      toMs: termEndsMs,
+    };
     instance.terms.push(term);
     let atMs = nowMs + dice.between(5, 200);
     let open: InstanceTimeline['attempts'][number] | undefined;

@@ -54,10 +54,32 @@ const RECORD: ChaosRecord = {
   ],
   faults: [
     { id: 1, kind: 'sigkill', target: 'r1', phase: 'isolated', fromMs: 4000, toMs: 4500 },
-    { id: 2, kind: 'cut_etcd', target: 'r2-00000002', phase: 'overlapping', fromMs: 6000, toMs: 8000 },
-    { id: 3, kind: 'nats_restarted', target: 'nats', phase: 'overlapping', fromMs: 6000, toMs: 6500 },
+    {
+      id: 2,
+      kind: 'cut_etcd',
+      target: 'r2-00000002',
+      phase: 'overlapping',
+      fromMs: 6000,
+      toMs: 8000,
+    },
+    {
+      id: 3,
+      kind: 'nats_restarted',
+      target: 'nats',
+      phase: 'overlapping',
+      fromMs: 6000,
+      toMs: 6500,
+    },
     { id: 4, kind: 'all_killed', target: 'all', phase: 'overlapping', fromMs: 8500, toMs: 9000 },
-    { id: 5, kind: 'drop_etcd', target: 'r1', phase: 'isolated', fromMs: 0, toMs: 0, skipped: 'no root' },
+    {
+      id: 5,
+      kind: 'drop_etcd',
+      target: 'r1',
+      phase: 'isolated',
+      fromMs: 0,
+      toMs: 0,
+      skipped: 'no root',
+    },
   ],
   instances: [INSTANCE],
 };
@@ -85,7 +107,14 @@ describe('the timeline', () => {
     const own = lane(page, 'i0');
     expect(own).toContain('class="attempt interrupted r0" x="20%"');
     expect(own).toContain('charge attempt 2 · completed, 1 s');
-    for (const what of ['doubt', 'decision', 'refused_write', 'late_outcome', 'receipt', 'parked']) {
+    for (const what of [
+      'doubt',
+      'decision',
+      'refused_write',
+      'late_outcome',
+      'receipt',
+      'parked',
+    ]) {
       expect(own).toContain(`<use class="${what}"`);
     }
     expect(own).toContain('0:05.500 · decision · rerun');
@@ -108,7 +137,9 @@ describe('the timeline', () => {
 
   it('stretches the axis over what came after the end of the run', () => {
     const late = { ...INSTANCE, marks: [{ atMs: 20_000, what: 'receipt' as const, text: 'late' }] };
-    expect(timelineSection({ ...RECORD, instances: [late] }).toString()).toContain('data-end="20000"');
+    expect(timelineSection({ ...RECORD, instances: [late] }).toString()).toContain(
+      'data-end="20000"',
+    );
   });
 
   it('keeps every position within the plot', () => {
@@ -222,7 +253,9 @@ describe('the scales', () => {
     const scale = logScale([12, 3400]);
     expect(scale.percent(12)).toBeGreaterThanOrEqual(0);
     expect(scale.percent(3400)).toBeLessThanOrEqual(100);
-    expect(scale.percent(1000) - scale.percent(100)).toBeCloseTo(scale.percent(2000) - scale.percent(200));
+    expect(scale.percent(1000) - scale.percent(100)).toBeCloseTo(
+      scale.percent(2000) - scale.percent(200),
+    );
     expect(scale.ticks.map(({ label }) => label)).toEqual(['10 ms', '100 ms', '1 s']);
     expect(logScale([]).ticks.length).toBeGreaterThan(0);
     expect(logScale([0, 0]).at(0)).toBe('0%');
