@@ -1,6 +1,6 @@
 import type { Clock } from '../src/time/clock.ts';
 import { errorText } from '../src/error-text.ts';
-import { answeredWithin } from '../src/time/deadline.ts';
+import { withDeadline } from '../src/time/deadline.ts';
 import type { Log } from './log/log.ts';
 import type { Logger } from './run/context.ts';
 
@@ -25,7 +25,7 @@ export interface LogKeeperParts {
  * reach Postgres, or whose etcd counts below the log's tokens, holds nothing that others could
  * serve.
  */
-export class LogKeeper {
+export class LogHealth {
   readonly #parts: LogKeeperParts;
   #trouble: string | undefined;
   #looking = false;
@@ -80,7 +80,7 @@ export class LogKeeper {
     for (let first = true; ; first = false) {
       try {
         await (first
-          ? answeredWithin(clock, FIRST_LOOK_MS, Error, late, () => log.check())
+          ? withDeadline(clock, FIRST_LOOK_MS, Error, late, () => log.check())
           : log.check());
         if (this.#trouble !== undefined) logger.info({}, 'Postgres answers again');
         this.#trouble = undefined;

@@ -3,21 +3,21 @@ import { setMaxListeners } from 'node:events';
 import type { Leases } from '../coordinator/leases.ts';
 import type { Bus } from '../src/bus/bus.ts';
 import type { Subjects } from '../src/bus/subjects.ts';
-import { ChurnMap } from '../src/transient-map.ts';
+import { TransientMap } from '../src/transient-map.ts';
 import type { Clock } from '../src/time/clock.ts';
 import { toWireRow } from '../src/execution/row.ts';
 import type { Holding } from '../src/lease/holding.ts';
 import type { EffectRunner } from './cells/cells.ts';
 import type { Failpoint } from './failpoints.ts';
-import { AnsweredNotes } from './intake/answered-notes.ts';
-import { Desk } from './intake/desk.ts';
-import { asJson } from './intake/errands.ts';
+import { AnswerNotices } from './intake/answer-notices.ts';
+import { Queries } from './intake/queries.ts';
+import { asJson } from './intake/operations.ts';
 import { Intake } from './intake/intake.ts';
 import { Peers } from './intake/peers.ts';
-import { Pulse } from './intake/pulse.ts';
+import { StallDetector } from './intake/stall-detector.ts';
 import { Router } from './intake/router.ts';
 import { LogUnavailable, type Log } from './log/log.ts';
-import { LogKeeper } from './log-health.ts';
+import { LogHealth } from './log-health.ts';
 import { Attempts, type AttemptInHand } from './run/attempts.ts';
 import type { Committed, Counted, Logger, RunContext } from './run/context.ts';
 import { HeldInstance } from './run/held-instance.ts';
@@ -85,11 +85,11 @@ export class Replica {
   readonly #context: RunContext;
   readonly #intake: Intake;
   readonly #peers: Peers;
-  readonly #pulse: Pulse;
-  readonly #answeredNotes: AnsweredNotes;
+  readonly #pulse: StallDetector;
+  readonly #answeredNotes: AnswerNotices;
   readonly #sweeper: Sweeper;
-  readonly #keeper: LogKeeper;
-  readonly #held = new ChurnMap<string, HeldInstance>();
+  readonly #keeper: LogHealth;
+  readonly #held = new TransientMap<string, HeldInstance>();
   readonly #draining = new AbortController();
   readonly #abort = new AbortController();
   #drained: Promise<{ aborted: number }> | undefined;
@@ -99,7 +99,7 @@ export class Replica {
     this.#parts = parts;
     // Every wait of every instance listens to these two; Node would take that for a leak.
     setMaxListeners(0, this.#draining.signal, this.#abort.signal);
-    this.#keeper = new LogKeeper({
+    this.#keeper = new LogHealth({
       log,
       clock,
       logger,
@@ -154,11 +154,11 @@ export class Replica {
       logTrouble,
       logAway: () => this.#keeper.trouble,
     });
-    this.#answeredNotes = new AnsweredNotes(clock, (keys) =>
+    this.#answeredNotes = new AnswerNotices(clock, (keys) =>
       bus.publish(subjects.answered, { keys, by: this.leases.replicaId }),
     );
-    this.#pulse = new Pulse(clock);
-    const desk = new Desk(log, this.leases);
+    this.#pulse = new StallDetector(clock);
+    const desk = new Queries(log, this.leases);
     this.#intake = new Intake({
       bus,
       subjects,

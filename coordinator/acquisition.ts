@@ -1,4 +1,4 @@
-import { ChurnMap } from '../src/transient-map.ts';
+import { TransientMap } from '../src/transient-map.ts';
 import type { Clock } from '../src/time/clock.ts';
 import { errorText } from '../src/error-text.ts';
 import type { FencingToken } from '../src/ids.ts';
@@ -49,7 +49,7 @@ const MAX_ASKS = 4;
 export class Acquisition {
   readonly #options: AcquisitionOptions;
   readonly #batches: Batches<Ask, Answer>;
-  readonly #pending = new ChurnMap<string, Promise<AcquireOutcome>>();
+  readonly #pending = new TransientMap<string, Promise<AcquireOutcome>>();
   #highestRevision = 0;
 
   constructor(options: AcquisitionOptions) {

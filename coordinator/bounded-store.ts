@@ -1,5 +1,5 @@
 import type { Clock } from '../src/time/clock.ts';
-import { answeredWithin } from '../src/time/deadline.ts';
+import { withDeadline } from '../src/time/deadline.ts';
 import { StoreUnavailable } from './store.ts';
 import type { LeaseStore } from './store.ts';
 
@@ -19,7 +19,7 @@ export interface BoundedStore extends LeaseStore {
 export function boundedStore(store: LeaseStore, clock: Clock, callMs: number): BoundedStore {
   const underWay = new Set<() => void>();
   const within = <T>(call: string, ms: number, run: () => Promise<T>): Promise<T> =>
-    answeredWithin(
+    withDeadline(
       clock,
       ms,
       StoreUnavailable,

@@ -1,7 +1,7 @@
 import type { Clock } from '../src/time/clock.ts';
 import { errorText } from '../src/error-text.ts';
 import type { Holding } from '../src/lease/holding.ts';
-import { answeredWithin } from '../src/time/deadline.ts';
+import { withDeadline } from '../src/time/deadline.ts';
 import { boundedStore } from './bounded-store.ts';
 import type { BoundedStore } from './bounded-store.ts';
 import type { CoordinatorLog } from './coordinator-log.ts';
@@ -319,7 +319,7 @@ export class Coordinator implements Leases {
     const { clock, gate } = this.#options;
     const late = `the check before leading did not answer within ${GATE_MS} ms`;
     try {
-      return await answeredWithin(clock, GATE_MS, StoreUnavailable, late, () =>
+      return await withDeadline(clock, GATE_MS, StoreUnavailable, late, () =>
         gate(async () => (await this.#store.read([this.#registry.key])).revision),
       );
     } catch (error) {

@@ -1,4 +1,4 @@
-import { ChurnMap } from '../src/transient-map.ts';
+import { TransientMap } from '../src/transient-map.ts';
 import type { Clock } from '../src/time/clock.ts';
 import { errorText } from '../src/error-text.ts';
 import { leaseRecord, namespacePrefix, parseKey, replicaRecord } from './keys.ts';
@@ -25,7 +25,7 @@ export interface DirectoryOptions {
  */
 export class Directory {
   readonly #options: DirectoryOptions;
-  readonly #leases = new ChurnMap<string, LeaseRecord>();
+  readonly #leases = new TransientMap<string, LeaseRecord>();
   readonly #replicas = new Map<string, { replica: ReplicaRecord; draining: boolean }>();
   readonly #listeners = new Set<(instanceId: string) => void>();
   readonly #stop = new AbortController();

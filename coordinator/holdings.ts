@@ -1,4 +1,4 @@
-import { ChurnMap } from '../src/transient-map.ts';
+import { TransientMap } from '../src/transient-map.ts';
 import type { Clock, Timer } from '../src/time/clock.ts';
 import type { HoldingEnd } from '../src/lease/holding.ts';
 import type { Term } from './term.ts';
@@ -19,9 +19,9 @@ export class Holdings {
   readonly #clock: Clock;
   readonly #limits: HoldingLimits;
   readonly #release: (term: Term, why: string) => void;
-  readonly #held = new ChurnMap<string, Term>();
+  readonly #held = new TransientMap<string, Term>();
   /** The unpinned ones, least recently used first. */
-  readonly #idle = new ChurnMap<string, Term>();
+  readonly #idle = new TransientMap<string, Term>();
   #sweep: Timer | undefined;
 
   /** `release` is called for a term that is to be let go; it must `end` it. */

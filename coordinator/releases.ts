@@ -1,4 +1,4 @@
-import { ChurnMap } from '../src/transient-map.ts';
+import { TransientMap } from '../src/transient-map.ts';
 import type { FencingToken } from '../src/ids.ts';
 import { Batches } from '../src/batches.ts';
 import { leaseKey } from './keys.ts';
@@ -21,8 +21,8 @@ export class Releases {
   readonly #store: LeaseStore;
   readonly #namespace: string;
   readonly #batches: Batches<Ended, ReleaseOutcome>;
-  readonly #ended = new ChurnMap<string, FencingToken>();
-  readonly #underWay = new ChurnMap<string, Promise<ReleaseOutcome>>();
+  readonly #ended = new TransientMap<string, FencingToken>();
+  readonly #underWay = new TransientMap<string, Promise<ReleaseOutcome>>();
 
   constructor(store: LeaseStore, namespace: string, maxItems: number) {
     this.#store = store;

@@ -1,4 +1,4 @@
-import { ChurnSet } from '../src/transient-map.ts';
+import { TransientSet } from '../src/transient-map.ts';
 import type { FencingToken } from '../src/ids.ts';
 import type { Holding, HoldingEnd } from '../src/lease/holding.ts';
 import type { Session } from './session.ts';
@@ -14,7 +14,7 @@ export class Term implements Holding {
   // Made when somebody asks for the signal: a replica that leaves ends thousands of terms in one
   // turn.
   #controller: AbortController | undefined;
-  readonly #listeners = new ChurnSet<() => void>();
+  readonly #listeners = new TransientSet<() => void>();
   #ended: HoldingEnd | undefined;
   /** How many pins hold it back from being released. */
   pins = 0;

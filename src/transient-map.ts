@@ -19,7 +19,7 @@ const SETS_PER_ENTRY = 4;
  *
  * An iterator may go on with what the map held when it was made.
  */
-export class ChurnMap<K, V> {
+export class TransientMap<K, V> {
   #map: Map<K, V> | undefined;
   #sets = 0;
 
@@ -76,10 +76,10 @@ export class ChurnMap<K, V> {
 
 /**
  * A set for what comes and goes, in the order in which it came; for the reason that {@link
- * ChurnMap} tells.
+ * TransientMap} tells.
  */
-export class ChurnSet<T> {
-  readonly #map = new ChurnMap<T, true>();
+export class TransientSet<T> {
+  readonly #map = new TransientMap<T, true>();
 
   get size(): number {
     return this.#map.size;

@@ -1,7 +1,7 @@
-import { ChurnSet } from '../../src/transient-map.ts';
+import { TransientSet } from '../../src/transient-map.ts';
 
 /** What is to be called when a signal fires, by the signal. */
-const hooks = new WeakMap<AbortSignal, ChurnSet<() => void>>();
+const hooks = new WeakMap<AbortSignal, TransientSet<() => void>>();
 
 /**
  * Calls back when the signal fires, unless that is taken back before. One listener at the signal
@@ -13,7 +13,7 @@ const hooks = new WeakMap<AbortSignal, ChurnSet<() => void>>();
 export function onAbort(signal: AbortSignal, hook: () => void): () => void {
   let all = hooks.get(signal);
   if (all === undefined) {
-    const made = new ChurnSet<() => void>();
+    const made = new TransientSet<() => void>();
     signal.addEventListener(
       'abort',
       () => {

@@ -16,12 +16,18 @@ import {
 } from '../../src/request/messages.ts';
 import { LogUnavailable } from '../log/log.ts';
 import type { Counted, Logger } from '../run/context.ts';
-import type { Errand, Forward } from './ask.ts';
+import type { Operation, Forward } from './pending-request.ts';
 import { readBody } from './body.ts';
-import type { Desk } from './desk.ts';
-import { advanceErrand, asJson, decideErrand, errorReply, settleErrand } from './errands.ts';
-import { Letter } from './letter.ts';
-import type { Pulse } from './pulse.ts';
+import type { Queries } from './queries.ts';
+import {
+  advanceOperation,
+  asJson,
+  decideOperation,
+  errorReply,
+  settleOperation,
+} from './operations.ts';
+import { UnreadBroadcast } from './unread-broadcast.ts';
+import type { StallDetector } from './stall-detector.ts';
 import type { Router } from './router.ts';
 
 const AnsweredNote = z.object({ keys: z.array(z.string()), by: z.string() });
@@ -33,8 +39,8 @@ export interface IntakeParts {
   bus: Bus;
   subjects: Subjects;
   router: Router;
-  desk: Desk;
-  pulse: Pulse;
+  desk: Queries;
+  pulse: StallDetector;
   replicaId: string;
   clock: Clock;
   logger: Logger;
@@ -142,8 +148,8 @@ export class Intake {
   #advance(message: BusMessage): void {
     const instanceId = subjectRest(message.subject);
     const arrivedAtMs = this.#arrivedAtMs();
-    const read = (): Errand | undefined => this.#readAdvance(message, instanceId, arrivedAtMs);
-    this.#parts.router.receive(new Letter(instanceId, read, replyTo(message)));
+    const read = (): Operation | undefined => this.#readAdvance(message, instanceId, arrivedAtMs);
+    this.#parts.router.receive(new UnreadBroadcast(instanceId, read, replyTo(message)));
   }
 
   #directAdvance(message: BusMessage): void {
@@ -161,9 +167,9 @@ export class Intake {
     instanceId: string,
     arrivedAtMs: number,
     alone = false,
-  ): Errand | undefined {
+  ): Operation | undefined {
     const read = readRequest(instanceId, AdvanceMessage, message.data);
-    if (read.ok) return advanceErrand(instanceId, read.value, arrivedAtMs, this.#parts.count);
+    if (read.ok) return advanceOperation(instanceId, read.value, arrivedAtMs, this.#parts.count);
     const reply = invalidReceipt(instanceId, message.data, read.error);
     this.#malformed(message, 'advance', instanceId, reply, alone);
     return undefined;
@@ -175,7 +181,7 @@ export class Intake {
       this.#malformed(message, 'decide', instanceId, errorReply(read.error));
       return;
     }
-    const errand = decideErrand(instanceId, read.value, message.data, this.#arrivedAtMs());
+    const errand = decideOperation(instanceId, read.value, message.data, this.#arrivedAtMs());
     this.#parts.router.take(errand, replyTo(message));
   }
 
@@ -185,7 +191,7 @@ export class Intake {
       this.#parts.count({ what: 'malformed', verb: 'settle' });
       return;
     }
-    this.#parts.router.take(settleErrand(instanceId, this.#arrivedAtMs()), () => undefined);
+    this.#parts.router.take(settleOperation(instanceId, this.#arrivedAtMs()), () => undefined);
   }
 
   #answered(message: BusMessage): void {

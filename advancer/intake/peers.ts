@@ -7,7 +7,7 @@ import { Id } from '../../src/ids.ts';
 import type { Json } from '../../src/json.ts';
 import type { Attempts } from '../run/attempts.ts';
 import type { Counted, PeerAnswer, PeerQuestion } from '../run/context.ts';
-import type { Forward } from './ask.ts';
+import type { Forward } from './pending-request.ts';
 import { readBody } from './body.ts';
 
 const PeerMessage = z.union([

@@ -1,5 +1,5 @@
 import type { Leases } from '../../coordinator/leases.ts';
-import { ChurnMap } from '../../src/transient-map.ts';
+import { TransientMap } from '../../src/transient-map.ts';
 import type { Clock } from '../../src/time/clock.ts';
 import type { Json } from '../../src/json.ts';
 import type { Holding } from '../../src/lease/holding.ts';
@@ -7,10 +7,10 @@ import { rankOf } from '../../src/lease/rank.ts';
 import { LogUnavailable, type Log } from '../log/log.ts';
 import type { Counted, Logger } from '../run/context.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
-import { Ask, type Errand } from './ask.ts';
-import { errorReply, instanceOfKey } from './errands.ts';
-import type { Letter } from './letter.ts';
-import { Lobby } from './lobby.ts';
+import { PendingRequest, type Operation } from './pending-request.ts';
+import { errorReply, instanceOfKey } from './operations.ts';
+import type { UnreadBroadcast } from './unread-broadcast.ts';
+import { WaitingRoom } from './waiting-room.ts';
 import type { Peers } from './peers.ts';
 
 /** How long each rank waits for the one before it. */
@@ -74,19 +74,19 @@ export interface RouterParts {
  */
 export class Router {
   readonly #parts: RouterParts;
-  readonly #asks = new ChurnMap<string, Ask>();
-  readonly #byInstance = new ChurnMap<string, Set<Ask>>();
+  readonly #asks = new TransientMap<string, PendingRequest>();
+  readonly #byInstance = new TransientMap<string, Set<PendingRequest>>();
   /** What came for instances of others and is not read yet. */
-  readonly #letters = new ChurnMap<string, Letter[]>();
+  readonly #letters = new TransientMap<string, UnreadBroadcast[]>();
   /** Who is draining, and which of its instances are not free yet. */
   readonly #leaving = new Map<string, ReadonlySet<string>>();
-  readonly #lobby: Lobby;
+  readonly #lobby: WaitingRoom;
   #notLeadingFromMs: number | undefined;
   #closed = false;
 
   constructor(parts: RouterParts) {
     this.#parts = parts;
-    this.#lobby = new Lobby(parts.clock, GRACE_MS, FORWARD_AFTER_MS);
+    this.#lobby = new WaitingRoom(parts.clock, GRACE_MS, FORWARD_AFTER_MS);
     // A replica that dies goes together with its leases: who is first is told once all of that is
     // seen.
     parts.leases.onVanished((instanceId) => {
@@ -99,7 +99,7 @@ export class Router {
    * Takes in a broadcast as it came. One that is another replica's to serve stays unread until its
    * time is up, or something happens to its instance.
    */
-  receive(letter: Letter): void {
+  receive(letter: UnreadBroadcast): void {
     if (this.#closed) return;
     const another = this.#another(letter.instanceId);
     if (another === undefined) {
@@ -120,7 +120,7 @@ export class Router {
    *
    * @param sentOn whether another replica remembered it before
    */
-  take(errand: Errand, reply: (body: Json) => void, sentOn = false): void {
+  take(errand: Operation, reply: (body: Json) => void, sentOn = false): void {
     const ask = this.#remember(errand, reply, this.#parts.clock.monotonicMs());
     if (ask === undefined) return;
     ask.remembered = sentOn;
@@ -138,7 +138,7 @@ export class Router {
    * instance. It is served under the holding or declined at once: its sender can ask all, and knows
    * what else it was told meanwhile, as nobody here does.
    */
-  takeDirect(errand: Errand, reply: (body: Json) => void): void {
+  takeDirect(errand: Operation, reply: (body: Json) => void): void {
     if (this.#closed) {
       reply(this.#declined(errand));
       return;
@@ -147,13 +147,13 @@ export class Router {
     if (ask !== undefined) this.#begin(ask);
   }
 
-  #declined({ instanceId }: Errand): Json {
+  #declined({ instanceId }: Operation): Json {
     this.#parts.count({ what: 'declined' });
     const message = `replica ${this.#parts.leases.replicaId} does not hold instance ${instanceId}; ask all, by broadcast`;
     return errorReply({ code: 'conflict', message });
   }
 
-  #open(letter: Letter, turnsFromMs: number): void {
+  #open(letter: UnreadBroadcast, turnsFromMs: number): void {
     this.#drop(letter);
     const { errand } = letter;
     const ask =
@@ -161,12 +161,12 @@ export class Router {
     if (ask !== undefined) this.#begin(ask);
   }
 
-  #unread(): Letter[] {
+  #unread(): UnreadBroadcast[] {
     return [...this.#letters.values()].flat();
   }
 
   /** It is unread mail no more. */
-  #drop(letter: Letter): void {
+  #drop(letter: UnreadBroadcast): void {
     if (letter.guest === undefined) return;
     this.#lobby.leave(letter.guest);
     letter.guest = undefined;
@@ -177,11 +177,11 @@ export class Router {
 
   /** Undefined for one that is remembered already, which it is joined to. */
   #remember(
-    errand: Errand,
+    errand: Operation,
     reply: (body: Json) => void,
     turnsFromMs: number,
     direct = false,
-  ): Ask | undefined {
+  ): PendingRequest | undefined {
     if (this.#closed) return undefined;
     const known = this.#asks.get(errand.key);
     if (known !== undefined && !known.settled) {
@@ -189,7 +189,7 @@ export class Router {
       known.direct &&= direct;
       return undefined;
     }
-    const ask = new Ask(errand, turnsFromMs, reply);
+    const ask = new PendingRequest(errand, turnsFromMs, reply);
     ask.direct = direct;
     this.#asks.set(errand.key, ask);
     const ofInstance = this.#byInstance.get(errand.instanceId) ?? new Set();
@@ -219,7 +219,7 @@ export class Router {
     return any;
   }
 
-  #answered(ask: Ask, by: string): void {
+  #answered(ask: PendingRequest, by: string): void {
     ask.answeredElsewhere = true;
     if (ask.guest !== undefined && this.#lobby.leave(ask.guest)) this.#forget(ask);
     else if (ask.forwardedTo !== by) ask.settle();
@@ -281,11 +281,11 @@ export class Router {
     return holder;
   }
 
-  #begin(ask: Ask): void {
+  #begin(ask: PendingRequest): void {
     void this.#see(ask);
   }
 
-  async #see(ask: Ask): Promise<void> {
+  async #see(ask: PendingRequest): Promise<void> {
     try {
       await this.#drive(ask);
     } catch (cause) {
@@ -295,7 +295,7 @@ export class Router {
     }
   }
 
-  async #drive(ask: Ask): Promise<void> {
+  async #drive(ask: PendingRequest): Promise<void> {
     const { leases, clock } = this.#parts;
     const { instanceId, expiresAtMs } = ask.errand;
     if (clock.wallMs() > expiresAtMs) {
@@ -324,7 +324,7 @@ export class Router {
   }
 
   /** Serves it under the holding; false when the holding was lost on the way. */
-  async #serve(ask: Ask, holding: Holding): Promise<boolean> {
+  async #serve(ask: PendingRequest, holding: Holding): Promise<boolean> {
     try {
       const served = await ask.errand.serve(this.#parts.held(holding), ask);
       if (served.kind === 'handed_on') {
@@ -351,7 +351,7 @@ export class Router {
    * Does what is this replica's to do for a request on an instance that it does not hold; answers
    * when to look again.
    */
-  async #consider(ask: Ask): Promise<number> {
+  async #consider(ask: PendingRequest): Promise<number> {
     const { leases, clock } = this.#parts;
     const { instanceId } = ask.errand;
     const why = leases.notLeading() ?? this.#parts.logAway();
@@ -392,7 +392,7 @@ export class Router {
    * The holder is there, and the request is not answered: perhaps it never heard of it. A holder
    * that did hear of it joins the two; whichever answer comes first counts.
    */
-  #forward(ask: Ask, holderId: string): void {
+  #forward(ask: PendingRequest, holderId: string): void {
     const { clock, peers } = this.#parts;
     const forward = ask.errand.forward?.();
     if (forward === undefined || ask.forwardedTo === holderId) return;
@@ -438,7 +438,7 @@ export class Router {
    * This replica leads nothing at the moment; when the others had the time to, it says that nobody
    * does.
    */
-  #considerIdle(ask: Ask, why: string): number {
+  #considerIdle(ask: PendingRequest, why: string): number {
     const { clock, ttlMs } = this.#parts;
     const nowMs = clock.monotonicMs();
     this.#notLeadingFromMs ??= nowMs;
@@ -453,13 +453,13 @@ export class Router {
     return 0;
   }
 
-  #refuse(ask: Ask, outcome: 'unavailable' | 'expired', why: string): void {
+  #refuse(ask: PendingRequest, outcome: 'unavailable' | 'expired', why: string): void {
     this.#tellAnswered(ask, false);
     ask.answer(ask.errand.refusal(outcome, why));
   }
 
   /** Whoever remembers it may forget it. */
-  #tellAnswered(ask: Ask, recorded: boolean): void {
+  #tellAnswered(ask: PendingRequest, recorded: boolean): void {
     if (!ask.direct) this.#parts.tellAnswered(ask.errand.key, recorded);
   }
 
@@ -480,14 +480,14 @@ export class Router {
     for (const ask of asks) this.#newTurn(ask, first);
   }
 
-  #newTurn(ask: Ask, first: boolean): void {
+  #newTurn(ask: PendingRequest, first: boolean): void {
     ask.turnsFromMs = this.#parts.clock.monotonicMs();
     // The others have their turn later, hence in the lobby nothing has changed for them.
     if (first && ask.guest !== undefined) this.#lobby.callIn(ask.guest);
     ask.wake();
   }
 
-  #broke(ask: Ask, cause: unknown): void {
+  #broke(ask: PendingRequest, cause: unknown): void {
     this.#parts.logger.error(
       { instanceId: ask.errand.instanceId, err: cause },
       'a request broke off',
@@ -499,7 +499,7 @@ export class Router {
     );
   }
 
-  #forget(ask: Ask): void {
+  #forget(ask: PendingRequest): void {
     const { key, instanceId } = ask.errand;
     ask.settle();
     if (this.#asks.get(key) === ask) this.#asks.delete(key);

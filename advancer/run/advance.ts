@@ -5,7 +5,7 @@ import { runAttempt } from './attempt.ts';
 import type { RunContext } from './context.ts';
 import { receiptOf, recordedFor, type ReceiptDetail } from './receipts.ts';
 import { closeAttempt, settleDoubt } from './settle.ts';
-import type { Commit, OnBehalfOf, Term } from './term.ts';
+import type { Commit, OnBehalfOf, InstanceLog } from './instance-log.ts';
 
 /** An advance request that was read and checked. */
 export interface AdvanceRequest {
@@ -20,7 +20,7 @@ export interface AdvanceRequest {
 }
 
 /** How a request stands with those who wait for it, while it is served. */
-export interface Standing {
+export interface RequestProgress {
   /**
    * Whether it has waited before it was served, so that somebody else may have answered it
    * meanwhile.
@@ -59,10 +59,10 @@ const LOOK_AGAIN_MS = 200;
  */
 export async function advance(
   context: RunContext,
-  term: Term,
+  term: InstanceLog,
   request: AdvanceRequest,
   early: EarlyAnswer,
-  standing: Standing,
+  standing: RequestProgress,
 ): Promise<Walked> {
   const whom: OnBehalfOf = { requestId: request.requestId, agentId: request.agentId };
   const refusal = outOfOrder(context, term, request);
@@ -149,7 +149,7 @@ const postgresAway: ReceiptError = {
 /** Records the receipt together with the request's last row. */
 async function finish(
   context: RunContext,
-  term: Term,
+  term: InstanceLog,
   request: AdvanceRequest,
   outcome: 'completed' | 'advanced' | 'parked' | 'halted' | 'in_doubt',
   detail: ReceiptDetail,
@@ -175,7 +175,7 @@ function walkedBy(
 }
 
 /** Whether the request's `maxCells` exec cells are through, whichever replicas ran them. */
-function spent(term: Term, request: AdvanceRequest): boolean {
+function spent(term: InstanceLog, request: AdvanceRequest): boolean {
   if (request.maxCells === undefined) return false;
   const { state } = term.course;
   const steps = state.stepsByRequest.get(request.requestId) ?? [];
@@ -191,11 +191,15 @@ function spent(term: Term, request: AdvanceRequest): boolean {
   return through.size >= request.maxCells;
 }
 
-function isThrough(term: Term, cellId: string): boolean {
+function isThrough(term: InstanceLog, cellId: string): boolean {
   return term.course.state.cells.get(cellId)?.result !== undefined;
 }
 
-function outOfOrder(context: RunContext, term: Term, request: AdvanceRequest): Receipt | undefined {
+function outOfOrder(
+  context: RunContext,
+  term: InstanceLog,
+  request: AdvanceRequest,
+): Receipt | undefined {
   const { cellId } = request;
   if (cellId === undefined || cellId === term.nextCellId) return undefined;
   // A cell that this very request has touched was next when it began.

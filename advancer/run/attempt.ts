@@ -8,7 +8,7 @@ import type { CellOutcome } from '../cells/cells.ts';
 import type { AttemptInHand } from './attempts.ts';
 import type { RunContext } from './context.ts';
 import { effectContext } from './settle.ts';
-import type { Commit, OnBehalfOf, Term } from './term.ts';
+import type { Commit, OnBehalfOf, InstanceLog } from './instance-log.ts';
 
 /** What came of trying to run an attempt. */
 export type AttemptResult =
@@ -33,7 +33,7 @@ export type AttemptResult =
  */
 export async function runAttempt(
   context: RunContext,
-  term: Term,
+  term: InstanceLog,
   step: Extract<NextStep, { do: 'start' }>,
   whom: OnBehalfOf,
   onSlow: () => void,
@@ -107,7 +107,7 @@ function whyNotBegun(
 
 async function commitIntent(
   context: RunContext,
-  term: Term,
+  term: InstanceLog,
   step: Extract<NextStep, { do: 'start' }>,
   whom: OnBehalfOf,
   abandon: () => void,
@@ -133,7 +133,7 @@ async function commitIntent(
   return 'ours';
 }
 
-async function stillNewest(context: RunContext, term: Term): Promise<boolean> {
+async function stillNewest(context: RunContext, term: InstanceLog): Promise<boolean> {
   for (;;) {
     try {
       return (
@@ -148,7 +148,7 @@ async function stillNewest(context: RunContext, term: Term): Promise<boolean> {
 }
 
 function proposeOutcome(
-  term: Term,
+  term: InstanceLog,
   step: Extract<NextStep, { do: 'start' }>,
   outcome: CellOutcome,
   whom: OnBehalfOf,
@@ -180,7 +180,7 @@ function proposeOutcome(
 }
 
 function proposeInterrupted(
-  term: Term,
+  term: InstanceLog,
   step: Extract<NextStep, { do: 'start' }>,
   reason: InterruptReason,
   detail: JsonObject,
@@ -194,7 +194,7 @@ function proposeInterrupted(
  * policy.
  */
 function proposeNotStarted(
-  term: Term,
+  term: InstanceLog,
   step: Extract<NextStep, { do: 'start' }>,
   whom: OnBehalfOf,
   why: string,

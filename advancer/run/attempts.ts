@@ -1,4 +1,4 @@
-import { ChurnMap } from '../../src/transient-map.ts';
+import { TransientMap } from '../../src/transient-map.ts';
 
 /** One attempt that this process has in hand. */
 export interface AttemptInHand {
@@ -22,7 +22,7 @@ export interface AttemptInHand {
  * What a process says of an attempt. Each but `runs` is a promise that it will not begin the effect
  * from now on.
  */
-export type Said =
+export type AttemptStatement =
   /** It runs it, or has an outcome in hand that is not in the log yet. */
   | 'runs'
   /** It had the attempt in hand, and its effect never began. */
@@ -85,8 +85,8 @@ class Entry implements AttemptInHand {
  * What was renounced to another replica, which saw its `started` in the log, is never begun.
  */
 export class Attempts {
-  readonly #inHand = new ChurnMap<string, Entry>();
-  readonly #renounced = new Map<string, Exclude<Said, 'runs'>>();
+  readonly #inHand = new TransientMap<string, Entry>();
+  readonly #renounced = new Map<string, Exclude<AttemptStatement, 'runs'>>();
 
   /**
    * Takes an attempt in hand; undefined when this process has it already, or has promised not to
@@ -143,7 +143,12 @@ export class Attempts {
    *
    * @param fencingToken the token of whoever asks, where it says so
    */
-  runsOrRenounces(instanceId: string, cellId: string, attempt: number, fencingToken = 0): Said {
+  runsOrRenounces(
+    instanceId: string,
+    cellId: string,
+    attempt: number,
+    fencingToken = 0,
+  ): AttemptStatement {
     const key = keyOf(instanceId, cellId, attempt);
     const entry = this.#inHand.get(key);
     if (entry !== undefined && (entry.begun || fencingToken <= entry.fencingToken)) return 'runs';

@@ -6,7 +6,7 @@ import type { Receipt } from '../../src/request/receipt.ts';
 import type { EffectRunner } from '../cells/cells.ts';
 import type { Failpoint } from '../failpoints.ts';
 import type { Log } from '../log/log.ts';
-import type { Attempts, Said } from './attempts.ts';
+import type { Attempts, AttemptStatement } from './attempts.ts';
 import type { LateProjections } from './late-projections.ts';
 import type { RecentReceipts } from './recent-receipts.ts';
 
@@ -19,7 +19,7 @@ export interface Committed {
 }
 
 /** What another replica says of an attempt; silence is neither yes nor no. */
-export type PeerAnswer = Said | 'silent';
+export type PeerAnswer = AttemptStatement | 'silent';
 
 /** Which attempt another replica is asked about, and under which token whoever asks does so. */
 export interface PeerQuestion {

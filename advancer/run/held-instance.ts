@@ -1,4 +1,4 @@
-import { ChurnMap } from '../../src/transient-map.ts';
+import { TransientMap } from '../../src/transient-map.ts';
 import { nextStep } from '../../src/execution/plan.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import type { DecideMessage, ReplyError } from '../../src/request/messages.ts';
@@ -9,12 +9,12 @@ import {
   type AdvanceRequest,
   type EarlyAnswer,
   type Handled,
-  type Standing,
+  type RequestProgress,
 } from './advance.ts';
 import type { RunContext } from './context.ts';
 import { receiptOf, recordedFor, refusedOutright } from './receipts.ts';
 import { closeAttempt, proposeDecision, settleByEvidence, settleDoubt } from './settle.ts';
-import { Term } from './term.ts';
+import { InstanceLog } from './instance-log.ts';
 import type { Snapshot } from '../log/log.ts';
 
 /** How a decision ended. */
@@ -30,31 +30,31 @@ export type Decided =
  */
 const SHORT_LOG = 64;
 
-const JUST_CAME: Standing = { remembered: false, answeredElsewhere: false };
+const JUST_CAME: RequestProgress = { remembered: false, answeredElsewhere: false };
 
 /** A request that is being worked on. */
 class Active {
   readonly requestId: string;
-  readonly standing: Standing;
+  readonly standing: RequestProgress;
   readonly sinceMs: number;
-  #read: 'not_yet' | Term | undefined = 'not_yet';
-  #waiting: ((term: Term | undefined) => void)[] | undefined;
+  #read: 'not_yet' | InstanceLog | undefined = 'not_yet';
+  #waiting: ((term: InstanceLog | undefined) => void)[] | undefined;
 
-  constructor(requestId: string, standing: Standing, sinceMs: number) {
+  constructor(requestId: string, standing: RequestProgress, sinceMs: number) {
     this.requestId = requestId;
     this.standing = standing;
     this.sinceMs = sinceMs;
   }
 
   /** The log as it was first read for it; undefined when it ended without. */
-  read(): Promise<Term | undefined> {
+  read(): Promise<InstanceLog | undefined> {
     const read = this.#read;
     if (read !== 'not_yet') return Promise.resolve(read);
     return new Promise((resolve) => (this.#waiting ??= []).push(resolve));
   }
 
   /** Says so; only the first word counts. */
-  hasRead(term: Term | undefined): void {
+  hasRead(term: InstanceLog | undefined): void {
     if (this.#read !== 'not_yet') return;
     this.#read = term;
     if (this.#waiting !== undefined) for (const resolve of this.#waiting) resolve(term);
@@ -68,8 +68,8 @@ class Active {
 export class HeldInstance {
   readonly holding: Holding;
   readonly #context: RunContext;
-  readonly #requests = new ChurnMap<string, Promise<Handled>>();
-  #term: Term | undefined;
+  readonly #requests = new TransientMap<string, Promise<Handled>>();
+  #term: InstanceLog | undefined;
   /** The log as it was read for a request that has not begun. */
   #read: Snapshot | undefined;
   #active: Active | undefined;
@@ -87,7 +87,7 @@ export class HeldInstance {
    *   any other request is told that this one is under way; one that is answered elsewhere is in
    *   nobody's way
    */
-  advance(request: AdvanceRequest, standing: Standing = JUST_CAME): Promise<Handled> {
+  advance(request: AdvanceRequest, standing: RequestProgress = JUST_CAME): Promise<Handled> {
     const underWay = this.#requests.get(request.requestId);
     if (underWay !== undefined) return underWay;
     const handled = this.#handle(request, standing);
@@ -95,7 +95,7 @@ export class HeldInstance {
     return handled;
   }
 
-  async #handle(request: AdvanceRequest, standing: Standing): Promise<Handled> {
+  async #handle(request: AdvanceRequest, standing: RequestProgress): Promise<Handled> {
     try {
       return await this.#pinned(() => this.#advance(request, standing));
     } finally {
@@ -138,7 +138,7 @@ export class HeldInstance {
    * and for that of the request which is in its way. Others may have answered that one from the log
    * before this process has read that its own append is done.
    */
-  async #advance(request: AdvanceRequest, standing: Standing): Promise<Handled> {
+  async #advance(request: AdvanceRequest, standing: RequestProgress): Promise<Handled> {
     const { log, receipts } = this.#context;
     const recent = receipts.get(request.requestId);
     if (recent !== undefined) return { kind: 'receipt', receipt: recordedFor(request, recent) };
@@ -176,7 +176,7 @@ export class HeldInstance {
     }
   }
 
-  async #joinOrWalk(request: AdvanceRequest, standing: Standing): Promise<Handled> {
+  async #joinOrWalk(request: AdvanceRequest, standing: RequestProgress): Promise<Handled> {
     const active = this.#active;
     if (active !== undefined && !request.wait) {
       // Which cell it is at can only be said once the log is read.
@@ -209,7 +209,11 @@ export class HeldInstance {
     return answered;
   }
 
-  async #walk(request: AdvanceRequest, early: EarlyAnswer, standing: Standing): Promise<Handled> {
+  async #walk(
+    request: AdvanceRequest,
+    early: EarlyAnswer,
+    standing: RequestProgress,
+  ): Promise<Handled> {
     const { clock, failpoint } = this.#context;
     const { instanceId, requestId } = request;
     const expired = clock.wallMs() > request.expiresAtMs;
@@ -329,11 +333,11 @@ export class HeldInstance {
    * The log as it is known. What was refused, or proposed and never committed, is not in it: it is
    * read again.
    */
-  #known(): Term | undefined {
+  #known(): InstanceLog | undefined {
     return this.#term?.spent === false && !this.#term.dirty ? this.#term : undefined;
   }
 
-  async #load(): Promise<Term | 'none' | 'superseded'> {
+  async #load(): Promise<InstanceLog | 'none' | 'superseded'> {
     const read = this.#read;
     this.#read = undefined;
     const known = this.#known();
@@ -343,7 +347,7 @@ export class HeldInstance {
     this.#term = undefined;
     const snapshot = usable ?? (await this.#context.log.snapshot(this.holding.instanceId));
     if (snapshot === undefined) return 'none';
-    const term = new Term(this.#context, this.holding, snapshot);
+    const term = new InstanceLog(this.#context, this.holding, snapshot);
     if (term.superseded) {
       await this.#lostTo(term.course.state.lastToken);
       return 'superseded';
@@ -397,7 +401,7 @@ export class HeldInstance {
    * Undefined for a request that waits: nothing is left to run, or it has begun itself, or what is
    * under way is over.
    */
-  #busy(request: AdvanceRequest, active: Active, term: Term): Receipt | undefined {
+  #busy(request: AdvanceRequest, active: Active, term: InstanceLog): Receipt | undefined {
     const { open, stepsByRequest } = term.course.state;
     // Begun under a holder before this one: it was admitted, so it may not be told that nothing was
     // run.

@@ -1,4 +1,4 @@
-import { ChurnSet } from '../../src/transient-map.ts';
+import { TransientSet } from '../../src/transient-map.ts';
 import type { Clock } from '../../src/time/clock.ts';
 import type { Log, ProjectionLine } from '../log/log.ts';
 
@@ -29,7 +29,7 @@ export class LateProjections {
   readonly #clock: Clock;
   readonly #log: Pick<Log, 'project'>;
   readonly #failed: (cause: unknown) => void;
-  readonly #lagging = new ChurnSet<Lagging>();
+  readonly #lagging = new TransientSet<Lagging>();
   #due = false;
 
   constructor(clock: Clock, log: Pick<Log, 'project'>, failed: (cause: unknown) => void) {

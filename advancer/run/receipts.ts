@@ -1,6 +1,6 @@
 import type { Outcome, Receipt } from '../../src/request/receipt.ts';
 import type { RunContext } from './context.ts';
-import type { Term } from './term.ts';
+import type { InstanceLog } from './instance-log.ts';
 
 /** What a receipt needs to know of its request. */
 export interface RequestName {
@@ -37,7 +37,7 @@ export function recordedFor(request: RequestName, recorded: Receipt): Receipt {
 /** The receipt of a request as the term's log stands now. */
 export function receiptOf(
   context: RunContext,
-  term: Term,
+  term: InstanceLog,
   request: RequestName,
   outcome: Outcome,
   detail: ReceiptDetail,

@@ -1,4 +1,4 @@
-import { ChurnMap } from '../../src/transient-map.ts';
+import { TransientMap } from '../../src/transient-map.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 
 const MOST = 1_024;
@@ -9,7 +9,7 @@ const MOST = 1_024;
  * one that is not may be there all the same.
  */
 export class RecentReceipts {
-  readonly #receipts = new ChurnMap<string, Receipt>();
+  readonly #receipts = new TransientMap<string, Receipt>();
 
   get(requestId: string): Receipt | undefined {
     return this.#receipts.get(requestId);

@@ -5,7 +5,7 @@ import { type AutomaticDecider } from '../../src/execution/state.ts';
 import type { EffectContext } from '../cells/cells.ts';
 import type { LateOutcome } from '../log/log.ts';
 import type { PeerAnswer, RunContext } from './context.ts';
-import type { OnBehalfOf, Term } from './term.ts';
+import type { OnBehalfOf, InstanceLog } from './instance-log.ts';
 
 /** What came of looking at an open attempt that this term did not open. */
 export type Closing =
@@ -31,7 +31,7 @@ const ASK_GONE_MS = 150;
  */
 export async function closeAttempt(
   context: RunContext,
-  term: Term,
+  term: InstanceLog,
   step: Extract<NextStep, { do: 'close' }>,
   whom: OnBehalfOf,
 ): Promise<Closing> {
@@ -82,7 +82,7 @@ export async function closeAttempt(
  */
 export async function settleDoubt(
   context: RunContext,
-  term: Term,
+  term: InstanceLog,
   step: Extract<NextStep, { do: 'settle' }>,
   whom: OnBehalfOf,
 ): Promise<'decided' | 'in_doubt'> {
@@ -140,7 +140,7 @@ export async function settleDoubt(
  */
 export async function settleByEvidence(
   context: RunContext,
-  term: Term,
+  term: InstanceLog,
   step: Extract<NextStep, { do: 'settle' }>,
   whom: OnBehalfOf,
 ): Promise<boolean> {
@@ -159,7 +159,7 @@ export async function settleByEvidence(
 
 /** Proposes the answer to a doubt. */
 export function proposeDecision(
-  term: Term,
+  term: InstanceLog,
   step: Extract<NextStep, { do: 'settle' }>,
   decision: { as: Verdict; by: string; reason: string; output?: Json | undefined },
   whom: OnBehalfOf,
@@ -171,7 +171,7 @@ export function proposeDecision(
 
 /** What the effect of a cell's attempt is given. */
 export function effectContext(
-  term: Term,
+  term: InstanceLog,
   cellId: string,
   attempt: number,
   requestId?: string | null,

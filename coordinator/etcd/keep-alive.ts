@@ -2,7 +2,7 @@ import type { Etcd3 } from 'etcd3';
 import type { Clock } from '../../src/time/clock.ts';
 import { errorText } from '../../src/error-text.ts';
 import { exactInteger } from '../../src/ids.ts';
-import { answeredWithin } from '../../src/time/deadline.ts';
+import { withDeadline } from '../../src/time/deadline.ts';
 import { StoreUnavailable } from '../store.ts';
 
 /** What keep-alives need from outside. */
@@ -42,7 +42,7 @@ export class EtcdKeepAlive {
     const late = `etcd: a keep-alive was not answered within ${timeoutMs} ms`;
     let silent = true;
     try {
-      const answer = await answeredWithin(clock, timeoutMs, StoreUnavailable, late, () =>
+      const answer = await withDeadline(clock, timeoutMs, StoreUnavailable, late, () =>
         ask(client, leaseId).finally(() => {
           silent = false;
         }),

@@ -3,7 +3,7 @@ import { isElsewhere } from '../bus/elsewhere.ts';
 import type { Subjects } from '../bus/subjects.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Json } from '../json.ts';
-import type { KnownHolders } from '../request/known-holders.ts';
+import type { HolderCache } from '../request/holder-cache.ts';
 import type { AdvanceMessage, ErrorCode } from '../request/messages.ts';
 import type { Outcome, Receipt, ReceiptError } from '../request/receipt.ts';
 import { readReply } from './replies.ts';
@@ -13,7 +13,7 @@ export interface AdvanceCall {
   bus: Bus;
   subjects: Subjects;
   clock: Clock;
-  holders: KnownHolders;
+  holders: HolderCache;
   instanceId: string;
   message: AdvanceMessage & { expiresAt: string };
   /** When to stop waiting; the run itself goes on. */

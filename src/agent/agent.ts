@@ -13,7 +13,7 @@ import { errorText } from '../error-text.ts';
 import type { Verdict } from '../execution/row.ts';
 import { Id } from '../ids.ts';
 import type { Json, JsonObject } from '../json.ts';
-import { KnownHolders } from '../request/known-holders.ts';
+import { HolderCache } from '../request/holder-cache.ts';
 import {
   AdvanceMessage,
   ClaimMessage,
@@ -32,7 +32,7 @@ import type {
   StatusReply,
 } from '../request/status-reply.ts';
 import { askForAdvance, refusal } from './advance.ts';
-import { askOnce } from './ask.ts';
+import { requestUntilAnswered } from './ask.ts';
 import { LeaseholdError } from './error.ts';
 import { eventQueue } from './events.ts';
 import { readReply } from './replies.ts';
@@ -138,7 +138,7 @@ export class Agent {
   readonly #bus: Bus;
   readonly #subjects: Subjects;
   readonly #clock: Clock;
-  readonly #holders = new KnownHolders();
+  readonly #holders = new HolderCache();
   readonly #warn: NonNullable<BusOptions['onWarning']>;
   readonly #closed = new AbortController();
 
@@ -330,7 +330,7 @@ export class Agent {
     timeoutMs: number | undefined,
     again: 'always' | 'unheard',
   ) {
-    return askOnce({
+    return requestUntilAnswered({
       bus: this.#bus,
       clock: this.#clock,
       name,

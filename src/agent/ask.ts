@@ -38,7 +38,9 @@ const TRY_MS = 3_000;
  *
  * @throws LeaseholdError with the answer's error, or `unavailable` when there was no answer in time
  */
-export async function askOnce<K extends keyof Replies>(ask: Ask<K>): Promise<Replies[K]> {
+export async function requestUntilAnswered<K extends keyof Replies>(
+  ask: Ask<K>,
+): Promise<Replies[K]> {
   const { bus, clock, timeoutMs, again } = ask;
   const start = clock.monotonicMs();
   for (;;) {

@@ -1,5 +1,11 @@
 import { errorText } from '../error-text.ts';
-import { nextCell, nextStep, policyFor, type Course, type NextStep } from '../execution/plan.ts';
+import {
+  nextCell,
+  nextStep,
+  policyFor,
+  type InstanceView,
+  type NextStep,
+} from '../execution/plan.ts';
 import {
   applyRow,
   emptyState,
@@ -12,14 +18,14 @@ import { opens } from './attempts.ts';
 import type { Evidence } from './evidence.ts';
 
 /** Where an instance stood after a row. */
-export interface Standing {
+export interface RequestProgress {
   step: NextStep;
   nextCellId: string | null;
   lastToken: number;
 }
 
 /** Where an instance stands after its newest row. */
-export interface Ending extends Standing {
+export interface Ending extends RequestProgress {
   /** What the instance may be said to be; two where only its claim tells. */
   statuses: InstanceStatus[];
   /** What the runbook allows without a person, when a doubt is next. */
@@ -44,7 +50,7 @@ export interface Walk {
   /** By the decision's seq; absent when it answered no doubt. */
   answered: ReadonlyMap<number, Answered>;
   /** Where the instance stood at the seqs that receipts rest on. */
-  rests: ReadonlyMap<number, Standing>;
+  rests: ReadonlyMap<number, RequestProgress>;
   end: Ending | undefined;
   /** Why the rules could not go on. */
   stuck: { seq: number; why: string } | undefined;
@@ -58,11 +64,11 @@ export function walkOf(evidence: Evidence): Walk {
   const { runbook, rows, receipts, instanceId } = evidence;
   const state = emptyState();
   const inputs = evidence.instance?.inputs ?? {};
-  const course: Course | undefined = runbook && { runbook, inputs, state };
+  const course: InstanceView | undefined = runbook && { runbook, inputs, state };
   const next = new Map<number, NextStep>();
   const keys = new Map<number, string>();
   const answered = new Map<number, Answered>();
-  const rests = new Map<number, Standing>();
+  const rests = new Map<number, RequestProgress>();
   const wanted = new Set(receipts.map(({ lastSeq }) => lastSeq));
   let end: Ending | undefined;
   let at = 0;
@@ -97,7 +103,7 @@ export function walkOf(evidence: Evidence): Walk {
   return { next, keys, answered, rests, end, stuck: undefined };
 }
 
-function standing(course: Course): Standing {
+function standing(course: InstanceView): RequestProgress {
   return {
     step: nextStep(course),
     nextCellId: nextCell(course.runbook, course.state)?.id ?? null,
@@ -105,7 +111,7 @@ function standing(course: Course): Standing {
   };
 }
 
-function ending(course: Course): Ending {
+function ending(course: InstanceView): Ending {
   const stands = standing(course);
   const { step } = stands;
   const statuses = [...new Set([statusOf(course, false), statusOf(course, true)])];

@@ -1,7 +1,7 @@
 import { createInbox } from 'nats';
 import type { Msg, NatsConnection } from 'nats';
 
-import { ChurnMap } from '../transient-map.ts';
+import { TransientMap } from '../transient-map.ts';
 import { errorText } from '../error-text.ts';
 import type { Json } from '../json.ts';
 import type { BusReply } from './bus.ts';
@@ -21,7 +21,7 @@ export class Questions {
   readonly #connection: NatsConnection;
   readonly #warn: (message: string, cause?: unknown) => void;
   readonly #inbox = `${createInbox()}.`;
-  readonly #open = new ChurnMap<string, Question>();
+  readonly #open = new TransientMap<string, Question>();
   #listening = false;
   #asked = 0;
 

@@ -15,7 +15,7 @@ import {
 import { type CellRecord, type Doubt, type InstanceState, type OpenAttempt } from './state.ts';
 
 /** What the instance's runbook, inputs and log are, together. */
-export interface Course {
+export interface InstanceView {
   runbook: Runbook;
   inputs: JsonObject;
   state: InstanceState;
@@ -54,7 +54,7 @@ const MAX_BACKOFF_MS = 60_000;
 /**
  * Decides the next step of an instance. Pure: the same log gives the same step, on every replica.
  */
-export function nextStep(course: Course): NextStep {
+export function nextStep(course: InstanceView): NextStep {
   const { runbook, inputs, state } = course;
   if (state.open !== undefined) {
     return { do: 'close', open: state.open, cell: execCell(runbook, state.open.cellId) };

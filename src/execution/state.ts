@@ -1,4 +1,4 @@
-import { ChurnMap } from '../transient-map.ts';
+import { TransientMap } from '../transient-map.ts';
 import type { Json } from '../json.ts';
 import type { Step } from '../request/receipt.ts';
 import type { Row } from './row.ts';
@@ -64,7 +64,7 @@ export interface InstanceState {
    */
   outputs: { [cellId: string]: Json };
   /** Every row by the request that it was written for. */
-  stepsByRequest: ChurnMap<string, Step[]>;
+  stepsByRequest: TransientMap<string, Step[]>;
 }
 
 /** The state of an instance whose log is empty. */
@@ -77,7 +77,7 @@ export function emptyState(): InstanceState {
     doubt: undefined,
     cells: new Map(),
     outputs: {},
-    stepsByRequest: new ChurnMap(),
+    stepsByRequest: new TransientMap(),
   };
 }
 

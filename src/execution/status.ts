@@ -2,7 +2,7 @@ import type { Json } from '../json.ts';
 import type { InDoubt, InFlight } from '../request/receipt.ts';
 import { cellType, type Cell, type CellType } from '../runbook/runbook.ts';
 import type { Doubt, InstanceState, OpenAttempt } from './state.ts';
-import { nextCell, nextStep, type Course } from './plan.ts';
+import { nextCell, nextStep, type InstanceView } from './plan.ts';
 
 /** What an instance is doing, derived from its log (and, for an await, from the claim). */
 export const INSTANCE_STATUSES = [
@@ -48,7 +48,7 @@ export interface CellView {
  * @param parked whether the next cell is an await whose claim is not in a wanted status (the log
  *   alone cannot tell)
  */
-export function statusOf(course: Course, parked: boolean): InstanceStatus {
+export function statusOf(course: InstanceView, parked: boolean): InstanceStatus {
   const step = nextStep(course);
   switch (step.do) {
     case 'close':
@@ -69,7 +69,7 @@ export function statusOf(course: Course, parked: boolean): InstanceStatus {
 }
 
 /** Every cell of the instance. */
-export function cellViews(course: Course, parked: boolean): CellView[] {
+export function cellViews(course: InstanceView, parked: boolean): CellView[] {
   const { runbook, state } = course;
   const next = nextCell(runbook, state);
   return runbook.cells.map((cell) => {

@@ -6,7 +6,7 @@ import type { Clock } from './clock.ts';
  * read, it throws a `Failure` with `otherwise` as message. While it runs, `underWay` holds the way
  * to make it fail at once.
  */
-export function answeredWithin<T>(
+export function withDeadline<T>(
   clock: Clock,
   ms: number,
   Failure: new (why: string) => Error,

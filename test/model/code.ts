@@ -1,6 +1,6 @@
 import type { History } from './history.ts';
 import { renameReplica, type Renaming } from './renaming.ts';
-import type { Entry, Errand, Process, Work, World } from './world.ts';
+import type { Entry, Operation, Process, Work, World } from './world.ts';
 
 /**
  * The code of a state: the same for two worlds if and only if they differ by a renaming of replicas
@@ -85,7 +85,7 @@ function workCode(work: Work, log: (history: History) => number): string {
   ].join();
 }
 
-function errandCode(errand: Errand): string {
+function errandCode(errand: Operation): string {
   switch (errand.do) {
     case 'advance':
       return errand.request;

@@ -1,7 +1,7 @@
 import { unsettled } from './guarantees.ts';
 import type { Moves } from './moves.ts';
 import { entryOf } from './delivery.ts';
-import { replicaIdOf, type Errand, type Process, type World } from './world.ts';
+import { replicaIdOf, type Operation, type Process, type World } from './world.ts';
 
 /**
  * What a process, and etcd about it, may do beside its walks: sessions, leases, taking up errands,
@@ -161,7 +161,7 @@ function holdingMoves(
     else moves.fault('handBacks', 'hand back', `${id} hands its lease back`, giveBack);
   }
   if (process.draining || process.works.some((work) => work.token === token)) return;
-  const begin = (kind: string, label: string, errand: Errand): void =>
+  const begin = (kind: string, label: string, errand: Operation): void =>
     moves.add(kind, label, (world) => {
       const next = processAt(world, index);
       const known = next.holding?.known;

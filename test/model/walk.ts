@@ -1,7 +1,7 @@
 import { policyFor } from '../../src/execution/plan.ts';
 import type { RowKind } from '../../src/execution/row.ts';
 import type { JsonObject } from '../../src/json.ts';
-import type { Said } from '../../advancer/run/attempts.ts';
+import type { AttemptStatement } from '../../advancer/run/attempts.ts';
 import type { Rules } from './rules.ts';
 import {
   attemptKey,
@@ -86,7 +86,7 @@ function close(walk: Walk): void {
 }
 
 /** Nobody runs the open attempt any more; its process may have said that its effect never began. */
-export function interrupt(walk: Walk, said?: Said): void {
+export function interrupt(walk: Walk, said?: AttemptStatement): void {
   const { world, work } = walk;
   const wasGone = work.at === 'ask gone';
   const { step } = work.view;
@@ -195,7 +195,7 @@ export function runsOrRenounces(
   { rules, world, work: { token } }: Pick<Walk, 'rules' | 'world' | 'work'>,
   process: Process,
   key: AttemptKey,
-): Said {
+): AttemptStatement {
   const registered = process.works.some(
     (work) =>
       ((rules.registeredBeforeIntent && work.intent === key) ||

@@ -51,7 +51,7 @@ interface Decision {
 }
 
 /** What a process is asked to do with the instance. */
-export type Errand =
+export type Operation =
   | { readonly do: 'advance'; readonly request: string }
   | { readonly do: 'settle' }
   | { readonly do: 'decide'; readonly decision: Decision };
@@ -90,7 +90,7 @@ type After = 'begin' | 'go_on' | 'end' | 'salvaged';
 /** One walk over the log under one term: a holding does one thing at a time. */
 export interface Work {
   readonly token: number;
-  readonly errand: Errand;
+  readonly errand: Operation;
   at: Place;
   /** The log as this walk knows it, with the rows that it proposes. */
   view: History;

@@ -1,7 +1,7 @@
 import type { Bus, BusReply } from '../../src/bus/bus.ts';
 import { isElsewhere } from '../../src/bus/elsewhere.ts';
 import type { Json } from '../../src/json.ts';
-import { KnownHolders } from '../../src/request/known-holders.ts';
+import { HolderCache } from '../../src/request/holder-cache.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import type { Cluster } from './cluster.ts';
@@ -40,7 +40,7 @@ export class Workload {
   readonly #cluster: Cluster;
   readonly #agent: SimProcess;
   readonly #bus: Bus;
-  readonly #holders = new KnownHolders();
+  readonly #holders = new HolderCache();
   #requests = 0;
 
   constructor(cluster: Cluster, instances: number) {

@@ -4,7 +4,7 @@ import { connectBus } from '../../src/bus/nats.ts';
 import type { Subjects } from '../../src/bus/subjects.ts';
 import { subjects } from '../../src/bus/subjects.ts';
 import type { Json } from '../../src/json.ts';
-import { KnownHolders } from '../../src/request/known-holders.ts';
+import { HolderCache } from '../../src/request/holder-cache.ts';
 import type { Outcome, Receipt } from '../../src/request/receipt.ts';
 import { DONE } from './closed-loop.ts';
 import type { StepResult } from './closed-loop.ts';
@@ -25,9 +25,9 @@ export class Requests {
   readonly #buses: readonly Bus[];
   readonly #subjects: Subjects;
   /** Undefined where every advance is a broadcast. */
-  readonly #holders: KnownHolders | undefined;
+  readonly #holders: HolderCache | undefined;
 
-  private constructor(buses: readonly Bus[], names: Subjects, holders: KnownHolders | undefined) {
+  private constructor(buses: readonly Bus[], names: Subjects, holders: HolderCache | undefined) {
     this.#buses = buses;
     this.#subjects = names;
     this.#holders = holders;
@@ -41,7 +41,7 @@ export class Requests {
     const buses = Array.from({ length: Math.ceil(agents / AGENTS_PER_CONNECTION) }, (_, index) =>
       connectBus({ servers: [...natsUrls], name: `bench-${index + 1}` }),
     );
-    const holders = broadcastOnly ? undefined : new KnownHolders();
+    const holders = broadcastOnly ? undefined : new HolderCache();
     return new Requests(await Promise.all(buses), subjects(namespace), holders);
   }
 

@@ -3,7 +3,7 @@ import { sameJson, type Json } from '../../json.ts';
 import { isRecorded, type Receipt, type Step } from '../../request/receipt.ts';
 import type { Check } from '../check.ts';
 import type { RecordedReceipt } from '../evidence.ts';
-import type { Standing } from '../walk.ts';
+import type { RequestProgress } from '../walk.ts';
 
 /** Refusals that an enqueued request is recorded with, since nobody waits for its answer. */
 const RECORDED_REFUSALS: readonly string[] = ['expired', 'not_found', 'out_of_order', 'invalid'];
@@ -206,7 +206,7 @@ function writtenBefore(
     : written;
 }
 
-function outcomeFault(receipt: Receipt, { step, nextCellId }: Standing): string | undefined {
+function outcomeFault(receipt: Receipt, { step, nextCellId }: RequestProgress): string | undefined {
   const { outcome } = receipt;
   if (receipt.nextCellId !== nextCellId) {
     return `says that ${receipt.nextCellId ?? 'nothing'} is next, but it was ${nextCellId ?? 'nothing'}`;
@@ -222,7 +222,7 @@ function outcomeFault(receipt: Receipt, { step, nextCellId }: Standing): string 
   return `names another doubt than ${step.doubt.cellId} attempt ${step.doubt.attempt}`;
 }
 
-function outcomesAt(step: Standing['step']): Receipt['outcome'][] {
+function outcomesAt(step: RequestProgress['step']): Receipt['outcome'][] {
   switch (step.do) {
     case 'complete':
       return ['completed'];

@@ -1,20 +1,20 @@
 import { expect, it } from 'vitest';
 
-import { LogKeeper } from '../../../advancer/log-health.ts';
+import { LogHealth } from '../../../advancer/log-health.ts';
 import { systemClock } from '../../../src/time/clock.ts';
 import { HandClock } from '../coordinator/hand-clock.ts';
 
-function keeper(highestToken: () => number): LogKeeper {
+function keeper(highestToken: () => number): LogHealth {
   const log = {
     check: () => Promise.resolve(),
     highestToken: () => Promise.resolve(highestToken()),
   };
-  return new LogKeeper({ log, clock: systemClock } as never);
+  return new LogHealth({ log, clock: systemClock } as never);
 }
 
 /** One whose hand-backs are noted down. */
-function looker(clock: HandClock, check: () => Promise<void>, handedBack: string[]): LogKeeper {
-  return new LogKeeper({
+function looker(clock: HandClock, check: () => Promise<void>, handedBack: string[]): LogHealth {
+  return new LogHealth({
     log: { check, highestToken: () => Promise.resolve(0) },
     clock,
     logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },

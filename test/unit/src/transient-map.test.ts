@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 
-import { ChurnMap, ChurnSet } from '../../../src/transient-map.ts';
+import { TransientMap, TransientSet } from '../../../src/transient-map.ts';
 import { seeded } from '../../harness/random.ts';
 
 setFlagsFromString('--expose-gc');
@@ -10,7 +10,7 @@ const collect = runInNewContext('gc') as (options?: { type: 'minor' | 'major' })
 
 describe('a map for what comes and goes', () => {
   it('does what a Map does, in the order in which entries came', () => {
-    const [churned, plain] = [new ChurnMap<number, number>(), new Map<number, number>()];
+    const [churned, plain] = [new TransientMap<number, number>(), new Map<number, number>()];
     const random = seeded(1);
     const said: unknown[] = [];
     const meant: unknown[] = [];
@@ -36,7 +36,7 @@ describe('a map for what comes and goes', () => {
   });
 
   it('can be changed while it is gone through', () => {
-    const set = new ChurnSet<number>().add(1).add(2).add(3);
+    const set = new TransientSet<number>().add(1).add(2).add(3);
     const seen: number[] = [];
     for (const one of set) {
       seen.push(one);
@@ -50,7 +50,7 @@ describe('a map for what comes and goes', () => {
 
   // With a Map more than half of it outlives the minor collection.
   it('keeps hardly anything of what has gone from the next minor collection, even when it has itself grown old', () => {
-    const map = new ChurnMap<number, number[]>();
+    const map = new TransientMap<number, number[]>();
     map.set(0, []);
     collect();
     collect();

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import type { Errand, Served } from '../../../../advancer/intake/ask.ts';
-import { Letter } from '../../../../advancer/intake/letter.ts';
+import type { Operation, Served } from '../../../../advancer/intake/pending-request.ts';
+import { UnreadBroadcast } from '../../../../advancer/intake/unread-broadcast.ts';
 import { Router, type RouterParts } from '../../../../advancer/intake/router.ts';
 import { LogUnavailable } from '../../../../advancer/log/log.ts';
 import type { HeldInstance } from '../../../../advancer/run/held-instance.ts';
@@ -117,7 +117,7 @@ class World {
     this.#vanished(instanceId);
   }
 
-  errand(instanceId: string, expiresInMs = 30_000): Errand {
+  errand(instanceId: string, expiresInMs = 30_000): Operation {
     return {
       key: `advance/${instanceId}/q`,
       instanceId,
@@ -141,12 +141,14 @@ class World {
     );
   }
 
-  receive(instanceId: string, read: () => Errand | undefined): void {
-    const opened = (): Errand | undefined => {
+  receive(instanceId: string, read: () => Operation | undefined): void {
+    const opened = (): Operation | undefined => {
       this.opened += 1;
       return read();
     };
-    this.router.receive(new Letter(instanceId, opened, (body) => void this.replies.push(body)));
+    this.router.receive(
+      new UnreadBroadcast(instanceId, opened, (body) => void this.replies.push(body)),
+    );
   }
 }
 
@@ -356,7 +358,7 @@ describe('when another holds the instance', () => {
       ...world.errand(FIRST),
       forward: () => ({ verb: 'advance', instanceId: FIRST, body: '{}' }),
     };
-    world.receive(FIRST, () => errand as Errand);
+    world.receive(FIRST, () => errand as Operation);
     for (let heard = 0; heard < 12; heard += 1) {
       await world.clock.advance(50);
       world.receive(FIRST, () => ({ ...world.errand(FIRST), key: `advance/${FIRST}/r${heard}` }));

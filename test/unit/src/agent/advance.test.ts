@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Agent } from '../../../../src/agent/agent.ts';
 import type { Bus, BusReply } from '../../../../src/bus/bus.ts';
 import type { Json } from '../../../../src/json.ts';
-import { KnownHolders } from '../../../../src/request/known-holders.ts';
+import { HolderCache } from '../../../../src/request/holder-cache.ts';
 
 type Answer = BusReply | Promise<BusReply>;
 
@@ -260,7 +260,7 @@ describe('asking the holder first', () => {
   });
 
   it('remembers ten thousand holders, the newest', () => {
-    const holders = new KnownHolders();
+    const holders = new HolderCache();
     const learn = (nth: number): void =>
       holders.learn({
         instanceId: `i${nth}`,

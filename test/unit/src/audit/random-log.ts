@@ -9,7 +9,7 @@ import {
   nextCell,
   nextStep,
   policyFor,
-  type Course,
+  type InstanceView,
   type NextStep,
 } from '../../../../src/execution/plan.ts';
 import type { Row, RowKind } from '../../../../src/execution/row.ts';
@@ -35,7 +35,7 @@ export function randomLog(choices: readonly number[]): Evidence {
 class Story {
   readonly #choices: readonly number[];
   readonly #state = emptyState();
-  readonly #course: Course = { runbook: RUNBOOK, inputs: {}, state: this.#state };
+  readonly #course: InstanceView = { runbook: RUNBOOK, inputs: {}, state: this.#state };
   readonly #rows: Row[] = [];
   readonly #receipts: RecordedReceipt[] = [];
   readonly #late: LateEvidence[] = [];

@@ -1,4 +1,4 @@
-import type { Course } from '../../../../src/execution/plan.ts';
+import type { InstanceView } from '../../../../src/execution/plan.ts';
 import type { Row, RowKind } from '../../../../src/execution/row.ts';
 import { foldRows } from '../../../../src/execution/state.ts';
 import type { JsonObject } from '../../../../src/json.ts';
@@ -34,7 +34,7 @@ export function rows(...lines: Line[]): Row[] {
 }
 
 /** An instance of these cells whose log is these lines. */
-export function course(cells: Cell[], ...lines: Line[]): Course {
+export function course(cells: Cell[], ...lines: Line[]): InstanceView {
   return {
     runbook: { runbook: 'book', version: 1, inputs: [], cells },
     inputs: { order: 'o1' },

@@ -13,7 +13,7 @@ const WAIT_MS = 50;
  * the request up finds the record. A refusal is recorded nowhere, so it is told of no later than
  * its agent is answered.
  */
-export class AnsweredNotes {
+export class AnswerNotices {
   readonly #clock: Clock;
   readonly #send: (keys: string[]) => void;
   #keys: string[] = [];

@@ -1,4 +1,4 @@
-import { ChurnMap } from '../transient-map.ts';
+import { TransientMap } from '../transient-map.ts';
 import type { Receipt } from './receipt.ts';
 
 /** Those that were learned first are forgotten first. */
@@ -9,9 +9,9 @@ const MOST = 10_000;
  * alone: a broadcast wakes them all. It is a hint, no more; a replica that does not hold the
  * instance declines, and then all are asked.
  */
-export class KnownHolders {
+export class HolderCache {
   /** Undefined once it may not be made use of. */
-  #byInstance: ChurnMap<string, string> | undefined = new ChurnMap();
+  #byInstance: TransientMap<string, string> | undefined = new TransientMap();
 
   /** Undefined where all have to be asked. */
   of(instanceId: string): string | undefined {

@@ -1,8 +1,8 @@
 import type { Clock } from '../../src/time/clock.ts';
 import type { Json } from '../../src/json.ts';
-import type { Standing } from '../run/advance.ts';
+import type { RequestProgress } from '../run/advance.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
-import type { Guest } from './lobby.ts';
+import type { Waiter } from './waiting-room.ts';
 
 /** What came of serving a request on a held instance. */
 export type Served =
@@ -18,14 +18,14 @@ export type Forward = {
 };
 
 /** What a request wants, whatever its verb. */
-export interface Errand {
+export interface Operation {
   /** Tells it from all other requests, on every replica alike. */
   key: string;
   instanceId: string;
   /** By the wall clock, in milliseconds since 1970; nobody acts on it afterwards. */
   expiresAtMs: number;
   /** Does the work under a holding. */
-  serve(held: HeldInstance, standing: Standing): Promise<Served>;
+  serve(held: HeldInstance, standing: RequestProgress): Promise<Served>;
   /**
    * The message as it can be sent on to a holder that may not have heard it; undefined: it is not
    * worth it.
@@ -40,8 +40,8 @@ export interface Errand {
  * replica remembers every broadcast, so that one survives the death of the replica that was serving
  * it.
  */
-export class Ask implements Standing {
-  readonly errand: Errand;
+export class PendingRequest implements RequestProgress {
+  readonly errand: Operation;
   /** When its turn order was last laid down, on the monotonic clock. */
   turnsFromMs: number;
   /**
@@ -54,7 +54,7 @@ export class Ask implements Standing {
   /** Whether another replica said that it has answered it. */
   answeredElsewhere = false;
   /** Its place in the lobby, from when it has had one. */
-  guest: Guest | undefined;
+  guest: Waiter | undefined;
   /** The holder that it was sent on to. */
   forwardedTo: string | undefined;
   readonly #replies: ((body: Json) => void)[];
@@ -62,7 +62,7 @@ export class Ask implements Standing {
   #wake: () => void = () => undefined;
   #woken = false;
 
-  constructor(errand: Errand, turnsFromMs: number, reply: (body: Json) => void) {
+  constructor(errand: Operation, turnsFromMs: number, reply: (body: Json) => void) {
     this.errand = errand;
     this.turnsFromMs = turnsFromMs;
     this.#replies = [reply];
@@ -97,7 +97,7 @@ export class Ask implements Standing {
   }
 
   /**
-   * Resolves after so long, or at the next {@link Ask.wake}; at once, if there was one since the
+   * Resolves after so long, or at the next {@link PendingRequest.wake}; at once, if there was one since the
    * last pause.
    */
   async pauseUntilWoken(clock: Clock, pauseMs: number): Promise<void> {

@@ -1,17 +1,17 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { AnsweredNotes } from '../../../../advancer/intake/answered-notes.ts';
+import { AnswerNotices } from '../../../../advancer/intake/answer-notices.ts';
 import { HandClock } from '../../coordinator/hand-clock.ts';
 
 describe('notes of answered requests', () => {
   let clock: HandClock;
   let sent: string[][];
-  let notes: AnsweredNotes;
+  let notes: AnswerNotices;
 
   beforeEach(() => {
     clock = new HandClock();
     sent = [];
-    notes = new AnsweredNotes(clock, (keys) => sent.push(keys));
+    notes = new AnswerNotices(clock, (keys) => sent.push(keys));
   });
 
   it('gathers what is recorded for a moment, and sends it in one message', async () => {

@@ -13,7 +13,7 @@ const WAKING_MS = 1_000;
  * Notices that the process stood still, so that a request which carries no expiry of its own and
  * waited in a socket meanwhile is not taken for a new one.
  */
-export class Pulse {
+export class StallDetector {
   readonly #clock: Clock;
   #lastTickMs: number;
   #stoodStillFromMs = 0;

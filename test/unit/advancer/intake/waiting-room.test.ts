@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { Lobby, type Guest } from '../../../../advancer/intake/lobby.ts';
+import { WaitingRoom, type Waiter } from '../../../../advancer/intake/waiting-room.ts';
 import { HandClock } from '../../coordinator/hand-clock.ts';
 
 describe('the lobby', () => {
   let clock: HandClock;
-  let lobby: Lobby;
+  let lobby: WaitingRoom;
   let admitted: string[];
   let quietSince: number[];
   let startMs: number;
@@ -13,12 +13,12 @@ describe('the lobby', () => {
   beforeEach(() => {
     clock = new HandClock();
     startMs = clock.monotonicMs();
-    lobby = new Lobby(clock, 60, 200);
+    lobby = new WaitingRoom(clock, 60, 200);
     admitted = [];
     quietSince = [];
   });
 
-  const enter = (name: string, holder = 'h'): Guest =>
+  const enter = (name: string, holder = 'h'): Waiter =>
     lobby.enter(holder, (sinceMs) => {
       admitted.push(name);
       quietSince.push(sinceMs - startMs);
@@ -88,7 +88,7 @@ describe('the lobby', () => {
   });
 
   it('admits in a round whoever leaves or comes while another is admitted no more and no less than once', async () => {
-    const second: { guest?: Guest } = {};
+    const second: { guest?: Waiter } = {};
     lobby.enter('h', () => {
       admitted.push('first');
       lobby.leave(second.guest!);

@@ -6,7 +6,7 @@ import type { AdvanceMessage, DecideMessage, ReplyError } from '../../src/reques
 import type { Counted } from '../run/context.ts';
 import type { AdvanceRequest } from '../run/advance.ts';
 import { refusedOutright } from '../run/receipts.ts';
-import type { Errand } from './ask.ts';
+import type { Operation } from './pending-request.ts';
 
 /** How long after its arrival an advance that names no expiry may be admitted. */
 export const DEFAULT_EXPIRY_MS = 30_000;
@@ -14,12 +14,12 @@ export const DEFAULT_EXPIRY_MS = 30_000;
 const SHORT_EXPIRY_MS = 10_000;
 
 /** An advance as an errand; its receipt is the reply. */
-export function advanceErrand(
+export function advanceOperation(
   instanceId: string,
   message: AdvanceMessage,
   arrivedAtMs: number,
   count: (event: Counted) => void,
-): Errand {
+): Operation {
   const expiresAtMs =
     message.expiresAt === undefined
       ? arrivedAtMs + DEFAULT_EXPIRY_MS
@@ -57,12 +57,12 @@ export function advanceErrand(
 }
 
 /** A decision as an errand. Sent twice, it is refused the second time: the doubt is settled. */
-export function decideErrand(
+export function decideOperation(
   instanceId: string,
   message: DecideMessage,
   body: Uint8Array,
   arrivedAtMs: number,
-): Errand {
+): Operation {
   const digest = createHash('sha256').update(body).digest('base64url').slice(0, 22);
   return {
     key: `decide/${instanceId}/${digest}`,
@@ -87,7 +87,7 @@ export function decideErrand(
 }
 
 /** A note that an instance has something to settle; nobody waits for an answer. */
-export function settleErrand(instanceId: string, arrivedAtMs: number): Errand {
+export function settleOperation(instanceId: string, arrivedAtMs: number): Operation {
   return {
     key: `settle/${instanceId}`,
     instanceId,

@@ -2,7 +2,7 @@ import type { Leases } from '../../coordinator/leases.ts';
 import { toWireRow } from '../../src/execution/row.ts';
 import { foldRows } from '../../src/execution/state.ts';
 import { cellViews, inDoubtOf, inFlightOf, statusOf } from '../../src/execution/status.ts';
-import { judgeAwait, nextCell, nextStep, type Course } from '../../src/execution/plan.ts';
+import { judgeAwait, nextCell, nextStep, type InstanceView } from '../../src/execution/plan.ts';
 import { isJsonObject, sameJson, type Json } from '../../src/json.ts';
 import type {
   ClaimMessage,
@@ -12,7 +12,7 @@ import type {
 } from '../../src/request/messages.ts';
 import type { Awaiting } from '../../src/request/receipt.ts';
 import type { Log } from '../log/log.ts';
-import { asJson, errorReply } from './errands.ts';
+import { asJson, errorReply } from './operations.ts';
 
 /**
  * NATS refuses a message above 1 MiB; a log beyond this is shortened to its newest rows, and says
@@ -24,7 +24,7 @@ const MAX_LOG_BYTES = 600 * 1024;
  * Answers the requests that any one replica may answer: `start`, `status` and `claim`. They need no
  * lease: what they write is immutable or append-only and keyed, what they read is committed.
  */
-export class Desk {
+export class Queries {
   readonly #log: Log;
   readonly #leases: Pick<Leases, 'hint'>;
 
@@ -85,7 +85,7 @@ export class Desk {
     const receipt =
       message.requestId === undefined ? undefined : await this.#log.receipt(message.requestId);
     const { instance, runbook, rows } = snapshot;
-    const course: Course = { runbook, inputs: instance.inputs, state: foldRows(rows) };
+    const course: InstanceView = { runbook, inputs: instance.inputs, state: foldRows(rows) };
     const awaiting = await this.#awaiting(course);
     const parked = awaiting !== undefined;
     const hint = this.#leases.hint(instanceId);
@@ -114,7 +114,7 @@ export class Desk {
     return { claimId, revision: claim.revision, status: claim.status };
   }
 
-  async #awaiting(course: Course): Promise<Awaiting | undefined> {
+  async #awaiting(course: InstanceView): Promise<Awaiting | undefined> {
     const step = nextStep(course);
     if (step.do !== 'await') return undefined;
     const judged = judgeAwait(step, await this.#log.claimStatus(step.claimId));

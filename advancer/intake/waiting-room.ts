@@ -1,4 +1,4 @@
-import { ChurnSet } from '../../src/transient-map.ts';
+import { TransientSet } from '../../src/transient-map.ts';
 import { afterReading } from '../../src/time/clock.ts';
 import type { Clock, Timer } from '../../src/time/clock.ts';
 
@@ -8,13 +8,13 @@ const ROUND_MS = 10;
 /** Those who wait for one replica, in order of arrival. */
 interface Row {
   readonly holder: string;
-  readonly guests: ChurnSet<Guest>;
+  readonly guests: TransientSet<Waiter>;
   /** When that replica last showed that it serves. */
   servedMs: number;
 }
 
 /** Somebody who waits. */
-export interface Guest {
+export interface Waiter {
   readonly row: Row;
   readonly arrivedMs: number;
   readonly admit: (quietSinceMs: number) => void;
@@ -27,7 +27,7 @@ export interface Guest {
  * A request waits for so long as its replica may take from one sign of life to the next: one that
  * has just answered others is only busy, and to ask whether it is there would make it busier.
  */
-export class Lobby {
+export class WaitingRoom {
   readonly #clock: Clock;
   readonly #waitMs: number;
   readonly #mostMs: number;
@@ -52,11 +52,11 @@ export class Lobby {
    *
    * @param admit told since when, on the monotonic clock, nothing has come of what it waits for
    */
-  enter(holder: string, admit: (quietSinceMs: number) => void): Guest {
+  enter(holder: string, admit: (quietSinceMs: number) => void): Waiter {
     let row = this.#rows.get(holder);
     if (row === undefined)
-      this.#rows.set(holder, (row = { holder, guests: new ChurnSet(), servedMs: 0 }));
-    const guest: Guest = { row, arrivedMs: this.#clock.monotonicMs(), admit };
+      this.#rows.set(holder, (row = { holder, guests: new TransientSet(), servedMs: 0 }));
+    const guest: Waiter = { row, arrivedMs: this.#clock.monotonicMs(), admit };
     row.guests.add(guest);
     if (this.#timer === undefined) this.#lookIn(this.#waitMs);
     return guest;
@@ -72,12 +72,12 @@ export class Lobby {
    * Something has changed for it: it is admitted now. Does nothing for one that is not here any
    * more.
    */
-  callIn(guest: Guest): void {
+  callIn(guest: Waiter): void {
     if (this.leave(guest)) guest.admit(this.#clock.monotonicMs());
   }
 
   /** It is not wanted any more. False when it is not here any more. */
-  leave(guest: Guest): boolean {
+  leave(guest: Waiter): boolean {
     const { row } = guest;
     if (!row.guests.delete(guest)) return false;
     if (row.guests.size === 0) this.#rows.delete(row.holder);

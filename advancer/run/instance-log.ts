@@ -1,7 +1,7 @@
 import { stampedRow, type NewRow, type Row, type RowKind } from '../../src/execution/row.ts';
 import { foldRows, applyRow } from '../../src/execution/state.ts';
 import { statusOf, type InstanceStatus } from '../../src/execution/status.ts';
-import { nextCell, type Course } from '../../src/execution/plan.ts';
+import { nextCell, type InstanceView } from '../../src/execution/plan.ts';
 import { storableJson, type JsonObject } from '../../src/json.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import type { Receipt, Step } from '../../src/request/receipt.ts';
@@ -47,9 +47,9 @@ const COMMITTED: Commit = { kind: 'committed', resent: false };
  * outcome of one cell, what follows from it, the intent of the next cell or the receipt ride in one
  * append.
  */
-export class Term implements Lagging {
+export class InstanceLog implements Lagging {
   readonly holding: Holding;
-  readonly course: Course;
+  readonly course: InstanceView;
   readonly #context: RunContext;
   #pending: NewRow[] = [];
   #closing: AttemptInHand | undefined;

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 
-import { Pulse } from '../../../../advancer/intake/pulse.ts';
+import { StallDetector } from '../../../../advancer/intake/stall-detector.ts';
 import { HandClock } from '../../coordinator/hand-clock.ts';
 
-function beating(): { clock: HandClock; pulse: Pulse } {
+function beating(): { clock: HandClock; pulse: StallDetector } {
   const clock = new HandClock();
-  const pulse = new Pulse(clock);
+  const pulse = new StallDetector(clock);
   pulse.start();
   return { clock, pulse };
 }
