@@ -1,8 +1,8 @@
+import type { Logger } from '../src/logger.ts';
 import type { Clock } from '../src/time/clock.ts';
 import { errorText } from '../src/error-text.ts';
 import { withDeadline } from '../src/time/deadline.ts';
 import type { Log } from './log/log.ts';
-import type { Logger } from './run/context.ts';
 
 const LOOK_AGAIN_MS = 500;
 /**

@@ -139,7 +139,7 @@ async function serve(config: Config, run: Run): Promise<void> {
         gate,
         idleReleaseMs: config.idleReleaseMs,
         maxHoldings: config.maxHoldings,
-        log: logger,
+        logger,
         // At the end of a turn of the event loop, when everything that the turn wants is there.
         defer: setImmediate,
         random: Math.random,

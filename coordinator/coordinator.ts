@@ -1,10 +1,10 @@
+import type { Logger } from '../src/logger.ts';
 import type { Clock } from '../src/time/clock.ts';
 import { errorText } from '../src/error-text.ts';
 import type { Holding } from '../src/lease/holding.ts';
 import { withDeadline } from '../src/time/deadline.ts';
 import { boundedStore } from './bounded-store.ts';
 import type { BoundedStore } from './bounded-store.ts';
-import type { CoordinatorLog } from './coordinator-log.ts';
 import { Directory } from './directory.ts';
 import { leaseKey, leaseRecord } from './keys.ts';
 import type { AcquireOutcome, LeaseRecord, Leases, ReplicaRecord } from './leases.ts';
@@ -43,7 +43,7 @@ export interface CoordinatorOptions {
   idleReleaseMs: number;
   /** Beyond so many holdings the least recently used ones that nothing pins are released. */
   maxHoldings: number;
-  log?: CoordinatorLog | undefined;
+  logger?: Logger | undefined;
   /** When to send the wants that have gathered; by default as soon as what runs now gives way. */
   defer?: ((send: () => void) => void) | undefined;
   /** From 0 up to 1; spreads the retries of many replicas. Left out, there is no spread. */
@@ -101,7 +101,8 @@ export class Coordinator implements Leases {
         if (lease.replicaId === replicaId) this.#tenure?.sawOwnKey(lease, leaseId);
         else this.#tenure?.sawAnothersKey(lease);
       },
-      onBroken: (why) => options.log?.warn({ why }, 'lost sight of the leases; listing them again'),
+      onBroken: (why) =>
+        options.logger?.warn({ why }, 'lost sight of the leases; listing them again'),
     });
   }
 
@@ -255,17 +256,17 @@ export class Coordinator implements Leases {
   }
 
   async #lead(tried: () => void): Promise<void> {
-    const { clock, log, random, replicaId } = this.#options;
+    const { clock, logger, random, replicaId } = this.#options;
     while (this.#leaving === undefined) {
       const opened = await this.#open();
       if (opened instanceof Tenure) {
-        log?.info({ replicaId, leaseId: opened.session.leaseId }, 'session opened');
+        logger?.info({ replicaId, leaseId: opened.session.leaseId }, 'session opened');
         tried();
         await new Promise<string>((resolve) => opened.session.onEnd(resolve));
-        log?.warn({ replicaId, why: opened.session.ended }, 'session ended');
+        logger?.warn({ replicaId, why: opened.session.ended }, 'session ended');
         continue;
       }
-      if (opened !== this.#reason) log?.warn({ replicaId, why: opened }, 'not leading');
+      if (opened !== this.#reason) logger?.warn({ replicaId, why: opened }, 'not leading');
       this.#reason = opened;
       tried();
       await clock.sleep(
@@ -278,7 +279,7 @@ export class Coordinator implements Leases {
 
   /** One try to lead; answers why it failed. */
   async #open(): Promise<Tenure | string> {
-    const { clock, log, namespace, replicaId, ttlS, idleReleaseMs, maxHoldings, defer } =
+    const { clock, logger, namespace, replicaId, ttlS, idleReleaseMs, maxHoldings, defer } =
       this.#options;
     let session: Session | undefined;
     try {
@@ -303,7 +304,7 @@ export class Coordinator implements Leases {
       replicaId,
       limits: { idleReleaseMs, maxHoldings },
       defer,
-      log,
+      logger,
     });
     this.#tenure = tenure;
     session.onEnd((why) => {

@@ -1,9 +1,9 @@
+import type { Logger } from '../src/logger.ts';
 import type { Clock } from '../src/time/clock.ts';
 import type { Holding, HoldingEnd } from '../src/lease/holding.ts';
 import { Acquisition } from './acquisition.ts';
 import { Holdings } from './holdings.ts';
 import type { HoldingLimits } from './holdings.ts';
-import type { CoordinatorLog } from './coordinator-log.ts';
 import type { AcquireOutcome, LeaseRecord } from './leases.ts';
 import { Orphans } from './orphans.ts';
 import { Releases } from './releases.ts';
@@ -31,7 +31,7 @@ export interface TenureOptions {
   limits: HoldingLimits;
   /** See `CoordinatorOptions`. */
   defer: ((send: () => void) => void) | undefined;
-  log?: CoordinatorLog | undefined;
+  logger?: Logger | undefined;
 }
 
 /**
@@ -42,7 +42,7 @@ export interface TenureOptions {
 export class Tenure {
   readonly session: Session;
   readonly #clock: Clock;
-  readonly #log: CoordinatorLog | undefined;
+  readonly #logger: Logger | undefined;
   readonly #holdings: Holdings;
   readonly #releases: Releases;
   readonly #acquisition: Acquisition;
@@ -52,7 +52,7 @@ export class Tenure {
     const { store, clock, session, namespace, replicaId, limits } = options;
     this.session = session;
     this.#clock = clock;
-    this.#log = options.log;
+    this.#logger = options.logger;
     this.#holdings = new Holdings(clock, limits, (term, why) => void this.release(term, why));
     this.#releases = new Releases(store, namespace, MAX_ITEMS);
     this.#acquisition = new Acquisition({
@@ -106,7 +106,10 @@ export class Tenure {
   release(holding: Holding, why: string): Promise<void> {
     const term = this.#own(holding);
     if (term === undefined || !this.#holdings.end(term, 'released')) return Promise.resolve();
-    this.#log?.debug({ instanceId: term.instanceId, token: term.token, why }, 'lease given back');
+    this.#logger?.debug(
+      { instanceId: term.instanceId, token: term.token, why },
+      'lease given back',
+    );
     return this.#giveBack(term);
   }
 
@@ -159,7 +162,7 @@ export class Tenure {
   ): Promise<void> {
     const picked = this.#holdings.all().filter(({ instanceId }) => which(instanceId));
     for (const term of picked) this.#end(term, 'released');
-    this.#log?.debug({ leases: picked.length, why }, 'leases given back');
+    this.#logger?.debug({ leases: picked.length, why }, 'leases given back');
     if (headStartMs > 0 && picked.length > 0) await this.#clock.sleep(headStartMs);
     await Promise.all(picked.map((term) => this.#giveBack(term)));
   }

@@ -1,3 +1,4 @@
+import type { Logger } from '../../src/logger.ts';
 import type { Clock } from '../../src/time/clock.ts';
 import { parseDurationMs } from '../../src/time/duration.ts';
 import { type JsonObject, storableText } from '../../src/json.ts';
@@ -34,7 +35,7 @@ export interface EffectRunnerOptions {
    */
   env?: NodeJS.ProcessEnv | undefined;
   limits?: Partial<Limits> | undefined;
-  logger?: { warn(fields: Record<string, unknown>, message: string): void } | undefined;
+  logger?: Logger | undefined;
   /** Met as `in_effect` once an effect has begun. */
   failpoint?: Failpoint | undefined;
 }

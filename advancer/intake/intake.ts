@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 import type { Bus, BusMessage, BusSubscription } from '../../src/bus/bus.ts';
 import { directRest, QUEUE_GROUP, subjectRest, type Subjects } from '../../src/bus/subjects.ts';
+import type { Logger } from '../../src/logger.ts';
 import type { Clock } from '../../src/time/clock.ts';
 import { Id, isId } from '../../src/ids.ts';
 import type { Json } from '../../src/json.ts';
@@ -15,7 +16,7 @@ import {
   type ReplyError,
 } from '../../src/request/messages.ts';
 import { LogUnavailable } from '../log/log.ts';
-import type { Counted, Logger } from '../run/context.ts';
+import type { Counted } from '../run/context.ts';
 import type { Operation, Forward } from './pending-request.ts';
 import { readBody } from './body.ts';
 import type { Queries } from './queries.ts';

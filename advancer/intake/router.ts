@@ -1,11 +1,12 @@
 import type { Leases } from '../../coordinator/leases.ts';
+import type { Logger } from '../../src/logger.ts';
 import { TransientMap } from '../../src/transient-map.ts';
 import type { Clock } from '../../src/time/clock.ts';
 import type { Json } from '../../src/json.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import { rankOf } from '../../src/lease/rank.ts';
 import { LogUnavailable, type Log } from '../log/log.ts';
-import type { Counted, Logger } from '../run/context.ts';
+import type { Counted } from '../run/context.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
 import { PendingRequest, type Operation } from './pending-request.ts';
 import { errorReply, instanceOfKey } from './operations.ts';

@@ -2,6 +2,7 @@ import type { Leases } from '../../coordinator/leases.ts';
 import type { Clock } from '../../src/time/clock.ts';
 import type { InstanceStatus } from '../../src/execution/status.ts';
 import type { Row } from '../../src/execution/row.ts';
+import type { Logger } from '../../src/logger.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { EffectRunner } from '../cells/cells.ts';
 import type { Failpoint } from '../failpoints.ts';
@@ -27,14 +28,6 @@ export interface PeerQuestion {
   cellId: string;
   attempt: number;
   fencingToken: number;
-}
-
-/** Structured logging, as pino does it. */
-export interface Logger {
-  debug(fields: object, text: string): void;
-  info(fields: object, text: string): void;
-  warn(fields: object, text: string): void;
-  error(fields: object, text: string): void;
 }
 
 /** Things that are counted; the console shows them as metrics. */

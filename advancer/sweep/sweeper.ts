@@ -1,9 +1,9 @@
 import type { Leases } from '../../coordinator/leases.ts';
+import type { Logger } from '../../src/logger.ts';
 import type { Clock, Timer } from '../../src/time/clock.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import { rankOf } from '../../src/lease/rank.ts';
 import { LogUnavailable, type Log, type Unsettled } from '../log/log.ts';
-import type { Logger } from '../run/context.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
 
 const EVERY_MS = 2_000;

@@ -82,7 +82,7 @@ const replica = new Replica({
       gate,
       idleReleaseMs: config.idleReleaseMs,
       maxHoldings: config.maxHoldings,
-      log: logger,
+      logger,
       random: Math.random,
     });
     return spoilLeases?.(coordinator) ?? coordinator;

@@ -191,7 +191,12 @@ describe('a handler that is told to end', () => {
       {
         handlers: { h: handler },
         limits: { graceMs: 20 },
-        logger: { warn: (_, message) => warnings.push(message) },
+        logger: {
+          debug: () => {},
+          info: () => {},
+          warn: (_, message) => warnings.push(message),
+          error: () => {},
+        },
       },
     );
     expect(outcome).toMatchObject({

@@ -1,0 +1,7 @@
+/** Structured logging: the fields of an event, then what happened. A pino logger is one. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
