@@ -1,3 +1,4 @@
+import { Batches } from '../../src/batches.ts';
 import { isRefusal } from './connections.ts';
 import type { Queryable } from './connections.ts';
 import { preparedEntry } from './entry.ts';
@@ -6,39 +7,39 @@ import type { AppendEntry, AppendOutcome } from './log.ts';
 import { judgeRefused } from './outcome.ts';
 import { insertEntries, readBack } from './sql/append.ts';
 
-interface Waiting {
-  entry: AppendEntry;
-  settle: (outcome: AppendOutcome | Promise<AppendOutcome>) => void;
-}
+/** Enough to keep the server busy while the next batch fills; more only make batches smaller. */
+const MAX_BATCHES_IN_FLIGHT = 3;
+const MAX_ENTRIES = 64;
 
 /**
- * So many under way keep the server busy while the next one fills; more only make the groups
- * smaller.
- */
-const MAX_GROUPS_IN_FLIGHT = 3;
-const MAX_GROUP_SIZE = 64;
-
-/**
- * Sends appends, those that come at once in one statement.
+ * Sends appends; those that arrive together go in one statement.
  *
- * An idle log sends an entry in the same turn of the event loop; a busy one gathers what arrives
- * while three groups are under way. A group shares its fate only where nothing is known (time-out,
- * broken connection): then each of its entries is `unknown`, and is sent alone from there on until
- * it is settled, so that one entry which waits for somebody's open transaction cannot hold the
- * others up again and again.
+ * An idle log sends an entry in the same turn of the event loop; a busy one queues what arrives
+ * while three batches are under way. The entries of a batch share an outcome only when nothing is
+ * known (a time-out, a broken connection): then each of them is `unknown`. From then on an instance
+ * whose last append is unknown is sent alone until it is settled, so that one entry that waits for
+ * another client's open transaction cannot hold up the others again and again.
  */
 export class Appends {
   readonly #writes: Queryable;
   readonly #reads: Queryable;
-  #waiting: Waiting[] = [];
-  #groupsInFlight = 0;
-  #scheduled = false;
+  readonly #batches: Batches<AppendEntry, AppendOutcome>;
   /** Instances whose last append is unknown. */
   readonly #unsettled = new Set<string>();
 
   constructor(writes: Queryable, reads: Queryable) {
     this.#writes = writes;
     this.#reads = reads;
+    this.#batches = new Batches(
+      {
+        maxItems: MAX_ENTRIES,
+        maxInFlight: MAX_BATCHES_IN_FLIGHT,
+        // At the end of the turn, when everything that it brings is queued.
+        defer: setImmediate,
+        admission: independentEntries,
+      },
+      (entries) => this.#send(entries),
+    );
   }
 
   /** See `Log.append`. */
@@ -46,75 +47,29 @@ export class Appends {
     const entry = preparedEntry(raw);
     const outcome = this.#unsettled.has(entry.instanceId)
       ? await this.#sendAlone(entry)
-      : await new Promise<AppendOutcome>((settle) => {
-          this.#waiting.push({ entry, settle });
-          this.#schedule();
-        });
+      : await this.#batches.add(entry);
     if (outcome.kind === 'unknown') this.#unsettled.add(entry.instanceId);
     else this.#unsettled.delete(entry.instanceId);
     return outcome;
   }
 
-  #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    // At the end of this turn, when everything that the turn brings is there.
-    setImmediate(() => {
-      this.#scheduled = false;
-      while (this.#groupsInFlight < MAX_GROUPS_IN_FLIGHT && this.#waiting.length > 0) {
-        this.#groupsInFlight += 1;
-        void this.#sendGroup(this.#takeGroup()).then(() => {
-          this.#groupsInFlight -= 1;
-          this.#schedule();
-        });
-      }
-    });
-  }
-
-  /**
-   * The first in the queue, at most one of each instance: a group's entries must not depend on one
-   * another. Receipts without rows go by themselves: the guard takes other locks for them.
-   */
-  #takeGroup(): Waiting[] {
-    const group: Waiting[] = [];
-    const rest: Waiting[] = [];
-    const instances = new Set<string>();
-    const withRows = (this.#waiting[0]?.entry.rows.length ?? 0) > 0;
-    for (const one of this.#waiting) {
-      const { instanceId, rows } = one.entry;
-      const fits = rows.length > 0 === withRows && !instances.has(instanceId);
-      if (fits && group.length < MAX_GROUP_SIZE) {
-        instances.add(instanceId);
-        group.push(one);
-      } else {
-        rest.push(one);
-      }
-    }
-    this.#waiting = rest;
-    return group;
-  }
-
-  async #sendGroup(group: Waiting[]): Promise<void> {
-    const [only] = group;
-    if (group.length === 1 && only !== undefined) {
-      const outcome = this.#sendAlone(only.entry);
-      only.settle(outcome);
+  async #send(
+    entries: AppendEntry[],
+  ): Promise<readonly (AppendOutcome | Promise<AppendOutcome>)[]> {
+    const [only] = entries;
+    if (entries.length === 1 && only !== undefined) {
+      const outcome = this.#sendAlone(only);
       await outcome.catch(() => undefined);
-      return;
+      return [outcome];
     }
     try {
-      const written = await insertEntries(
-        this.#writes,
-        group.map((one) => one.entry),
-      );
-      group.forEach(({ settle }, index) => settle({ kind: 'appended', rows: written[index]! }));
+      const written = await insertEntries(this.#writes, entries);
+      return written.map((rows) => ({ kind: 'appended', rows }));
     } catch (cause) {
-      // One entry that Postgres refuses fails the statement of all: alone, each gets its own
-      // answer.
-      const unknown = cause instanceof LogUnavailable;
-      for (const { entry, settle } of group) {
-        settle(unknown ? { kind: 'unknown', cause } : this.#sendAlone(entry));
-      }
+      if (cause instanceof LogUnavailable) return entries.map(() => ({ kind: 'unknown', cause }));
+      // One entry that Postgres refuses fails the statement for all: alone, each gets its own
+      // outcome. The batch does not wait for them.
+      return entries.map((entry) => this.#sendAlone(entry));
     }
   }
 
@@ -129,9 +84,7 @@ export class Appends {
       }
       throw new Error(
         `Postgres refused an append to instance ${entry.instanceId}: ${String(cause)}`,
-        {
-          cause,
-        },
+        { cause },
       );
     }
   }
@@ -144,4 +97,20 @@ export class Appends {
       throw cause;
     }
   }
+}
+
+/**
+ * Admits at most one entry per instance, because the entries of a statement must not depend on one
+ * another, and does not mix entries with rows and receipts without rows: the guard takes other
+ * locks for the latter.
+ */
+function independentEntries(): (entry: AppendEntry) => boolean {
+  const instances = new Set<string>();
+  let withRows: boolean | undefined;
+  return ({ instanceId, rows }) => {
+    withRows ??= rows.length > 0;
+    if (rows.length > 0 !== withRows || instances.has(instanceId)) return false;
+    instances.add(instanceId);
+    return true;
+  };
 }
