@@ -1,10 +1,10 @@
 import { Client } from 'pg';
 
 import type { Evidence } from '../../src/audit/evidence.ts';
-import type { Row } from '../../src/execution/row.ts';
-import type { Runbook } from '../../src/runbook/runbook.ts';
-import { isRefusal, type Queryable } from './connections.ts';
-import { LogUnavailable } from './log.ts';
+import type { ClaimView } from '../../src/execution/plan.ts';
+import { byInstance, claimKey, evidenceOf, type PinnedRunbook } from './audit-page.ts';
+import { isRefusal, unavailable, type Queryable } from './connections.ts';
+import { RunbookCache, versionKey, type RunbookVersion } from './runbook-cache.ts';
 import { checkSchema } from './schema-check.ts';
 import { readSchemaState } from './sql/append.ts';
 import {
@@ -14,50 +14,49 @@ import {
   auditLateOutcomes,
   auditRefusals,
   auditRows,
-  auditRunbooks,
   beginAudit,
   endAudit,
   nextIds,
   nextReceipts,
   ownersOfReceipts,
   type AuditScope,
-  type InstanceLine,
   type ReceiptLine,
   type RowLine,
 } from './sql/audit.ts';
-import { runbookDigest } from './sql/runbooks.ts';
+import { readRunbooks, runbookDigest } from './sql/runbooks.ts';
 
 /** How to reach the log that is to be audited. */
 export interface AuditSourceOptions {
   url: string;
-  /** Refuses a database of another namespace; undefined takes whichever it is. */
+  /** Refuses a database of another namespace; undefined accepts any. */
   namespace?: string | undefined;
-  /** Instances a page. Default 1,000. */
+  /** Instances per page. Default 1,000. */
   pageSize?: number | undefined;
 }
 
-/** What an audit has before it reads the first instance. */
+/** What an audit knows before it reads the first instance. */
 export interface AuditFrame {
   namespace: string;
   /** How many instances the log has in all. */
   instances: number;
-  /** ISO 8601, by the database's clock: the moment that the whole audit looks at. */
+  /** ISO 8601, by the database's clock: the moment of the snapshot that the audit reads. */
   now: string;
 }
 
+/** An open snapshot. */
+interface Snapshot {
+  client: Client;
+  db: Queryable;
+  frame: AuditFrame;
+  pageSize: number;
+}
+
 const PAGE_SIZE = 1_000;
-/** How many receipts are taken from the cursor at once. */
-const RECEIPTS_AT_ONCE = 2_000;
+/** How many receipts are fetched from the cursor at once. */
+const RECEIPTS_PER_FETCH = 2_000;
 /** Longer than any sort of a large log takes to give its first line. */
 const QUERY_TIMEOUT_MS = 30 * 60_000;
 const CONNECT_TIMEOUT_MS = 10_000;
-/** Versions of runbooks kept at once; beyond that they are read again. */
-const MAX_RUNBOOKS = 1_000;
-
-interface PinnedRunbook {
-  runbook: Runbook;
-  digest: { recorded: string; computed: string };
-}
 
 /**
  * Reads the whole log, page by page, as it was at one moment: one read-only transaction on one
@@ -69,16 +68,17 @@ export class AuditSource {
   readonly #client: Client;
   readonly #db: Queryable;
   readonly #pageSize: number;
-  readonly #runbooks = new Map<string, PinnedRunbook>();
+  readonly #runbooks: RunbookCache<PinnedRunbook>;
   #receipts: ReceiptLine[] = [];
   #receiptsAt = 0;
   #moreReceipts = true;
 
-  private constructor(client: Client, db: Queryable, frame: AuditFrame, pageSize: number) {
+  private constructor({ client, db, frame, pageSize }: Snapshot) {
     this.#client = client;
     this.#db = db;
     this.frame = frame;
     this.#pageSize = pageSize;
+    this.#runbooks = new RunbookCache((wanted) => readPinned(db, wanted));
   }
 
   /**
@@ -95,7 +95,7 @@ export class AuditSource {
       await checkSchema(db, namespace);
       await beginAudit(db, scope);
       const frame = { namespace, ...(await auditFrame(db)) };
-      return new AuditSource(client, db, frame, options.pageSize ?? PAGE_SIZE);
+      return new AuditSource({ client, db, frame, pageSize: options.pageSize ?? PAGE_SIZE });
     } catch (cause) {
       await client.end().catch(ignore);
       throw cause;
@@ -104,7 +104,7 @@ export class AuditSource {
 
   /**
    * The evidence of every instance in scope, page by page. The next page is read while the caller
-   * looks at one.
+   * checks the present one.
    */
   async *pages(): AsyncGenerator<Evidence[]> {
     let reading = this.#read();
@@ -112,7 +112,7 @@ export class AuditSource {
       const page = await reading;
       if (page.length === 0) return;
       reading = this.#read();
-      // Who leaves the loop early does not wait for it.
+      // A caller that leaves the loop early does not wait for it.
       reading.catch(ignore);
       yield page;
     }
@@ -128,68 +128,40 @@ export class AuditSource {
     const db = this.#db;
     const ids = await nextIds(db, this.#pageSize);
     if (ids.length === 0) return [];
-    const records = new Map(
-      (await auditInstances(db, ids)).map((line) => [line.instance_id, line]),
+    const instances = await auditInstances(db, ids);
+    const rows = byInstance(await auditRows(db, ids));
+    const lateOutcomes = byInstance(await auditLateOutcomes(db, ids));
+    const refusals = byInstance(await auditRefusals(db, ids));
+    const receipts = byInstance(await this.#receiptsOf(new Set(ids)));
+    const receiptOwners = await this.#ownersOf(rows, receipts);
+    const claims = await this.#claimsIn(rows);
+    const runbooks = await this.#runbooks.getAll(
+      instances.map((line) => ({ runbookId: line.runbook_id, version: line.version })),
     );
-    const rows = grouped(await auditRows(db, ids));
-    const late = grouped(await auditLateOutcomes(db, ids));
-    const refusals = grouped(await auditRefusals(db, ids));
-    const receipts = grouped(await this.#receiptsOf(new Set(ids)));
-    const elsewhere = await this.#ownersOf(rows, receipts);
-    const claims = await this.#claimsSeen(rows);
-    await this.#fetchRunbooks([...records.values()]);
-    return ids.map((instanceId): Evidence => {
-      const record = records.get(instanceId);
-      const pinned = record && this.#runbooks.get(runbookKey(record.runbook_id, record.version));
-      const own = rows.get(instanceId) ?? [];
-      return {
-        instanceId,
-        instance: record && {
-          runbookId: record.runbook_id,
-          version: record.version,
-          inputs: record.inputs,
-        },
-        runbook: pinned?.runbook,
-        digest: pinned?.digest,
-        rows: own.map(rowOf),
-        receipts: (receipts.get(instanceId) ?? []).map((line) => ({
-          requestId: line.request_id,
-          instanceId,
-          receipt: line.receipt,
-          fencingToken: Number(line.fencing_token),
-          lastSeq: Number(line.last_seq),
-        })),
-        lateOutcomes: (late.get(instanceId) ?? []).map((line) => ({
-          cellId: line.cell_id,
-          attempt: line.attempt,
-          fencingToken: Number(line.fencing_token),
-          replicaId: line.replica_id,
-          kind: line.kind,
-          body: line.body,
-        })),
-        refusals: (refusals.get(instanceId) ?? []).map((line) => ({
-          seq: Number(line.seq),
-          fencingToken: Number(line.fencing_token),
-          replicaId: line.replica_id,
-          kind: line.kind,
-        })),
-        receiptsElsewhere: receiptsElsewhere(instanceId, own, elsewhere),
-        claims: (claimId, revision) => claims.get(`${claimId}/${revision}`),
-        projection: projectionOf(record),
-        now: this.frame.now,
-      };
+    const { now } = this.frame;
+    return evidenceOf({
+      ids,
+      instances,
+      rows,
+      receipts,
+      lateOutcomes,
+      refusals,
+      receiptOwners,
+      claims,
+      runbooks,
+      now,
     });
   }
 
-  /** Receipts come in the order of the ids, so a page's are those at the head. */
+  /** The receipts cursor is in the order of the ids, so a page's receipts come next. */
   async #receiptsOf(ids: ReadonlySet<string>): Promise<ReceiptLine[]> {
     const found: ReceiptLine[] = [];
     for (;;) {
       if (this.#receiptsAt === this.#receipts.length) {
         if (!this.#moreReceipts) return found;
-        this.#receipts = await nextReceipts(this.#db, RECEIPTS_AT_ONCE);
+        this.#receipts = await nextReceipts(this.#db, RECEIPTS_PER_FETCH);
         this.#receiptsAt = 0;
-        this.#moreReceipts = this.#receipts.length === RECEIPTS_AT_ONCE;
+        this.#moreReceipts = this.#receipts.length === RECEIPTS_PER_FETCH;
         continue;
       }
       const head = this.#receipts[this.#receiptsAt]!;
@@ -199,7 +171,7 @@ export class AuditSource {
     }
   }
 
-  /** Whose the receipts are of requests that have rows here and no receipt. */
+  /** For requests with rows here but no receipt: the instances that their receipts belong to. */
   async #ownersOf(
     rows: ReadonlyMap<string, RowLine[]>,
     receipts: ReadonlyMap<string, ReceiptLine[]>,
@@ -214,49 +186,38 @@ export class AuditSource {
     return new Map(owners.map((line) => [line.request_id, line.instance_id]));
   }
 
-  async #claimsSeen(rows: ReadonlyMap<string, RowLine[]>) {
+  /** The revisions of claims that `satisfied` rows name. */
+  async #claimsIn(
+    rows: ReadonlyMap<string, RowLine[]>,
+  ): Promise<Map<string, NonNullable<ClaimView>>> {
     const seen = new Map<string, { claimId: string; revision: number }>();
     for (const { kind, body } of [...rows.values()].flat()) {
       const { claimId, revision } = body;
       if (kind !== 'satisfied' || typeof claimId !== 'string' || !isInt4(revision)) continue;
-      seen.set(`${claimId}/${revision}`, { claimId, revision });
+      seen.set(claimKey(claimId, revision), { claimId, revision });
     }
-    if (seen.size === 0) return new Map<string, never>();
+    if (seen.size === 0) return new Map();
     const wanted = [...seen.values()];
     const lines = await auditClaims(
       this.#db,
       wanted.map(({ claimId }) => claimId),
       wanted.map(({ revision }) => revision),
     );
-    return new Map(lines.map((line) => [`${line.claim_id}/${line.revision}`, line]));
+    return new Map(lines.map((line) => [claimKey(line.claim_id, line.revision), line]));
   }
+}
 
-  async #fetchRunbooks(records: readonly InstanceLine[]): Promise<void> {
-    const missing = new Map<string, InstanceLine>();
-    for (const line of records) {
-      const key = runbookKey(line.runbook_id, line.version);
-      if (!this.#runbooks.has(key)) missing.set(key, line);
-    }
-    if (missing.size === 0) return;
-    if (this.#runbooks.size > MAX_RUNBOOKS) {
-      this.#runbooks.clear();
-      return this.#fetchRunbooks(records);
-    }
-    const wanted = [...missing.values()];
-    const lines = await auditRunbooks(
-      this.#db,
-      wanted.map((line) => line.runbook_id),
-      wanted.map((line) => line.version),
-    );
-    for (const line of lines) {
-      const { runbook_id: id, version, cells, digest } = line;
-      const runbook: Runbook = { runbook: id, version, cells, inputs: line.inputs as string[] };
-      this.#runbooks.set(runbookKey(id, version), {
-        runbook,
-        digest: { recorded: digest, computed: runbookDigest(runbook) },
-      });
-    }
-  }
+async function readPinned(
+  db: Queryable,
+  wanted: readonly RunbookVersion[],
+): Promise<Map<string, PinnedRunbook>> {
+  const stored = await readRunbooks(db, wanted);
+  return new Map(
+    stored.map(({ runbook, digest }) => [
+      versionKey({ runbookId: runbook.runbook, version: runbook.version }),
+      { runbook, digest: { recorded: digest, computed: runbookDigest(runbook) } },
+    ]),
+  );
 }
 
 async function connect(url: string): Promise<Client> {
@@ -289,7 +250,7 @@ function queryableOf(client: Client): Queryable {
   };
 }
 
-/** The database's own namespace; where there is none, the check of the schema says what to do. */
+/** The database's own namespace; when there is none, the schema check says what to do. */
 async function namespaceOf(db: Queryable): Promise<string> {
   try {
     return (await readSchemaState(db)).namespace ?? '';
@@ -299,69 +260,12 @@ async function namespaceOf(db: Queryable): Promise<string> {
   }
 }
 
-function rowOf(line: RowLine): Row {
-  return {
-    instanceId: line.instance_id,
-    seq: Number(line.seq),
-    fencingToken: Number(line.fencing_token),
-    replicaId: line.replica_id,
-    kind: line.kind,
-    cellId: line.cell_id,
-    attempt: line.attempt,
-    requestId: line.request_id,
-    agentId: line.agent_id,
-    body: line.body,
-    recordedAt: line.recorded_at,
-  };
-}
-
-function projectionOf(record: InstanceLine | undefined): Evidence['projection'] {
-  if (record?.status === undefined || record.status === null) return null;
-  return {
-    status: record.status,
-    nextCellId: record.next_cell_id,
-    lastSeq: Number(record.last_seq),
-  };
-}
-
-function receiptsElsewhere(
-  instanceId: string,
-  rows: readonly RowLine[],
-  owners: ReadonlyMap<string, string>,
-): Map<string, string> {
-  const elsewhere = new Map<string, string>();
-  for (const { request_id: id } of rows) {
-    const owner = id === null ? undefined : owners.get(id);
-    if (id !== null && owner !== undefined && owner !== instanceId) elsewhere.set(id, owner);
-  }
-  return elsewhere;
-}
-
-function grouped<L extends { instance_id: string }>(lines: readonly L[]): Map<string, L[]> {
-  const groups = new Map<string, L[]>();
-  for (const line of lines) {
-    const group = groups.get(line.instance_id);
-    if (group === undefined) groups.set(line.instance_id, [line]);
-    else group.push(line);
-  }
-  return groups;
-}
-
-function runbookKey(runbookId: string, version: number): string {
-  return `${runbookId}@${version}`;
-}
-
 function isInt4(value: unknown): value is number {
   return (
     typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 2_147_483_647
   );
 }
 
-function unavailable(cause: unknown): LogUnavailable {
-  const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
-  return new LogUnavailable(`Postgres does not answer: ${reason}`, { cause });
-}
-
 function ignore(): void {
-  // Reported where it matters.
+  // Reported by the query under way.
 }

@@ -133,7 +133,8 @@ export function isRefusal(error: unknown): error is DatabaseError & { code: stri
   );
 }
 
-function unavailable(cause: unknown): LogUnavailable {
+/** The error for a Postgres that could not be asked or did not answer. */
+export function unavailable(cause: unknown): LogUnavailable {
   const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
   return new LogUnavailable(`Postgres does not answer: ${reason}`, { cause });
 }

@@ -7,7 +7,6 @@ import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import { Appends } from './appends.ts';
 import { Connections } from './connections.ts';
-import { KnownRunbooks } from './known-runbooks.ts';
 import { LogUnavailable } from './log.ts';
 import type {
   AppendEntry,
@@ -23,6 +22,7 @@ import type {
   Snapshot,
   Unsettled,
 } from './log.ts';
+import { RunbookCache, versionKey } from './runbook-cache.ts';
 import { checkSchema } from './schema-check.ts';
 import { prepareAppends } from './sql/append.ts';
 import { insertNextClaim, newestClaim } from './sql/claims.ts';
@@ -38,6 +38,7 @@ import {
   listRunbooks,
   readDigest,
   readRunbook,
+  readRunbooks,
   runbookDigest,
 } from './sql/runbooks.ts';
 
@@ -91,7 +92,7 @@ export class PostgresLog implements Log {
   readonly #writes: Connections;
   readonly #reads: Connections;
   readonly #appends: Appends;
-  readonly #runbooks: KnownRunbooks;
+  readonly #runbooks: RunbookCache<Runbook>;
   readonly #readings: Batches<ReadingWanted, Read>;
 
   constructor(options: LogOptions) {
@@ -115,9 +116,15 @@ export class PostgresLog implements Log {
     this.#readings = new Batches({ maxItems: 64, maxInFlight: 2, defer: setImmediate }, (wanted) =>
       this.#readTogether(wanted),
     );
-    this.#runbooks = new KnownRunbooks((runbookId, version) =>
-      readRunbook(this.#reads, runbookId, version),
-    );
+    this.#runbooks = new RunbookCache(async (wanted) => {
+      const stored = await readRunbooks(this.#reads, wanted);
+      return new Map(
+        stored.map(({ runbook }) => [
+          versionKey({ runbookId: runbook.runbook, version: runbook.version }),
+          runbook,
+        ]),
+      );
+    });
   }
 
   append(entry: AppendEntry): Promise<AppendOutcome> {
@@ -134,7 +141,7 @@ export class PostgresLog implements Log {
     const { reading } = read;
     if (reading === undefined) return undefined;
     const { runbookId, version } = reading.instance;
-    const runbook = await this.#runbooks.get(runbookId, version);
+    const runbook = await this.#runbooks.get({ runbookId, version });
     if (runbook !== undefined) return { ...reading, runbook };
     throw new Error(
       `instance ${instanceId} runs ${runbookId} version ${version}, which is not in the log: push that version ` +

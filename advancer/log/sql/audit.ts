@@ -1,9 +1,8 @@
 import type { ClaimView } from '../../../src/execution/plan.ts';
 import type { RowKind } from '../../../src/execution/row.ts';
 import type { InstanceStatus } from '../../../src/execution/status.ts';
-import type { Json, JsonObject } from '../../../src/json.ts';
+import type { JsonObject } from '../../../src/json.ts';
 import type { Receipt } from '../../../src/request/receipt.ts';
-import type { Cell } from '../../../src/runbook/runbook.ts';
 import type { Queryable } from '../connections.ts';
 import type { LateOutcome } from '../log.ts';
 
@@ -211,27 +210,5 @@ export function auditClaims(
        from leasehold.claims join unnest($1::text[], $2::int[]) seen (claim_id, revision)
          using (claim_id, revision)`,
     [claimIds, revisions],
-  );
-}
-
-export interface RunbookLine {
-  runbook_id: string;
-  version: number;
-  cells: Cell[];
-  inputs: Json;
-  digest: string;
-}
-
-/** These versions of runbooks. */
-export function auditRunbooks(
-  db: Queryable,
-  runbookIds: readonly string[],
-  versions: readonly number[],
-): Promise<RunbookLine[]> {
-  return db.query<RunbookLine>(
-    `select runbook_id, version, cells, inputs, digest
-       from leasehold.runbooks join unnest($1::text[], $2::int[]) wanted (runbook_id, version)
-         using (runbook_id, version)`,
-    [runbookIds, versions],
   );
 }

@@ -4,15 +4,16 @@ import { canonicalJson } from '../../../src/json.ts';
 import type { Json } from '../../../src/json.ts';
 import type { Runbook } from '../../../src/runbook/runbook.ts';
 import type { Queryable } from '../connections.ts';
+import type { RunbookVersion } from '../runbook-cache.ts';
 
-/** What identifies a runbook version's content: SHA-256 of its cells and input names, in hex. */
+/** Identifies the content of a runbook version: SHA-256 of its cells and input names, in hex. */
 export function runbookDigest(runbook: Runbook): string {
   // Cells are JSON by their schema; the cast says so to the compiler, which sees optional members.
   const content = { cells: runbook.cells as unknown as Json, inputs: runbook.inputs };
   return createHash('sha256').update(canonicalJson(content)).digest('hex');
 }
 
-/** A runbook's version, or its newest one. */
+/** The given version of a runbook, or its newest one. */
 export async function readRunbook(
   db: Queryable,
   runbookId: string,
@@ -24,6 +25,26 @@ export async function readRunbook(
     [runbookId, version ?? null],
   );
   return line;
+}
+
+/** A runbook version with the digest that was recorded when it was pushed. */
+export interface StoredRunbook {
+  runbook: Runbook;
+  digest: string;
+}
+
+/** Those of the wanted versions that exist, in any order. */
+export async function readRunbooks(
+  db: Queryable,
+  wanted: readonly RunbookVersion[],
+): Promise<StoredRunbook[]> {
+  const lines = await db.query<Runbook & { digest: string }>(
+    `select runbook_id as runbook, version, inputs, cells, digest
+       from leasehold.runbooks join unnest($1::text[], $2::int[]) wanted (runbook_id, version)
+         using (runbook_id, version)`,
+    [wanted.map(({ runbookId }) => runbookId), wanted.map(({ version }) => version)],
+  );
+  return lines.map(({ digest, ...runbook }) => ({ runbook, digest }));
 }
 
 /** Stores the version unless there is one; true when this call stored it. */
