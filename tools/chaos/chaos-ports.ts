@@ -1,8 +1,8 @@
 import { AuditSource } from '../../advancer/log/audit-source.ts';
 import { migrate } from '../../advancer/log/migrate.ts';
 import { openLog } from '../../advancer/log/postgres-log.ts';
-import { recordedTimes } from '../../advancer/log/recorded-times.ts';
-import type { RecordedTimes } from '../../advancer/log/recorded-times.ts';
+import { recordedTimes } from './recorded-times.ts';
+import type { RecordedTimes } from './recorded-times.ts';
 import type { Evidence } from '../../src/audit/evidence.ts';
 import type { ChaosPorts, LogEvidence } from './ports.ts';
 import { parseRunbookValue } from '../../src/runbook/parse.ts';

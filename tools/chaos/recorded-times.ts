@@ -1,4 +1,4 @@
-import { Connections } from './connections.ts';
+import { Connections } from '../../advancer/log/connections.ts';
 
 /**
  * When receipts, late outcomes and refusals were recorded: what a timeline shows and no rule needs.
