@@ -16,7 +16,7 @@ import { createMetrics } from './http/metrics.ts';
 import { serveConsole } from './http/server.ts';
 import { parseFailpoints, type Failpoint } from './failpoints.ts';
 import { openLog, type PostgresLog } from './log/postgres-log.ts';
-import { ForeignNamespace } from './log/schema-check.ts';
+import { PermanentMismatch } from './log/schema-check.ts';
 import { Replica } from './replica.ts';
 
 /** How `leasehold advancer` was called. */
@@ -194,7 +194,7 @@ async function serve(config: Config, run: Run): Promise<void> {
  * not migrated yet. Until then nothing is taken in, for it would go into a log that may be somebody
  * else's.
  *
- * @throws ForeignNamespace when no waiting will help
+ * @throws PermanentMismatch when no waiting will help
  */
 async function untilLogFits(
   log: Pick<PostgresLog, 'open'>,
@@ -206,7 +206,7 @@ async function untilLogFits(
       await log.open();
       return;
     } catch (cause) {
-      if (cause instanceof ForeignNamespace) throw cause;
+      if (cause instanceof PermanentMismatch) throw cause;
       if (waits % 10 === 0) logger.warn({ err: cause }, 'Postgres cannot be used yet');
       await systemClock.sleep(500, stop);
     }

@@ -1,47 +1,46 @@
 import { Client } from 'pg';
 
-import { shippedMigrations } from './migration-files.ts';
+import { shippedFunctions } from './function-files.ts';
+import type { SqlFunction } from './function-files.ts';
+import { FunctionUpdates } from './function-updates.ts';
+import { labelOf, shippedMigrations } from './migration-files.ts';
 import type { Migration } from './migration-files.ts';
+import { MigrationRefused, OLD_NUMBERING, otherNamespace } from './migration-refused.ts';
 import { APP_ROLE, OWNER_ROLE, ensureRolesOn } from './roles.ts';
 import type { RolePasswords } from './roles.ts';
 
 /** What to migrate. */
 export interface MigrateOptions {
-  /**
-   * Of `leasehold_owner`, of a member of it, or of a role that may create roles; the last creates
-   * both roles too.
-   */
+  /** Of `leasehold_owner`, of a member of it, or of a role that may create roles: that one creates both roles too. */
   url: string;
-  /** Recorded at the first time; another one is refused from then on. */
+  /** Recorded by the first run; any other is refused from then on. */
   namespace: string;
   /** Set when the roles are created or exist already; needs a role that may create roles. */
   passwords?: RolePasswords | undefined;
   /** Default: those that the program was shipped with. */
   migrations?: readonly Migration[] | undefined;
+  /** Default: those that the program was shipped with. */
+  functions?: readonly SqlFunction[] | undefined;
 }
 
 /** What a migration run did. */
 export interface MigrateReport {
   /** Names of the migrations that this run applied; empty when there was nothing to do. */
   applied: string[];
+  /** Functions that this run created or replaced. */
+  functions: string[];
+  /** Functions that it left alone, since the database has a later text than this program. */
+  kept: string[];
   version: number;
   namespace: string;
-}
-
-/**
- * The database is another namespace's, was migrated by other files, or this role may not migrate
- * it.
- */
-export class MigrationRefused extends Error {
-  override readonly name = 'MigrationRefused';
 }
 
 /** Serialises runs in one database. */
 const MIGRATION_LOCK = 5_498_620_917_342;
 
 /**
- * Brings a database's schema up to date: all pending migrations in one transaction, or none. Doing
- * it twice, or from several places at once, is harmless.
+ * Brings a database's schema up to date: all pending migrations and changed functions in one transaction, or none.
+ * Running it twice, or from several places at once, is harmless.
  *
  * @throws MigrationRefused with what to do about it; errors of `pg` otherwise
  */
@@ -64,7 +63,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
   }
 }
 
-/** Acts as the owner from here on, having created the roles if this role may. */
+/** Creates the roles if this role may, and acts as the owner from here on. */
 async function becomeOwner(client: Client, passwords: RolePasswords): Promise<void> {
   const { rows } = await client.query<{ role: string; creator: boolean; missing: string[] }>(
     `select current_user as role, rolsuper or rolcreaterole as creator,
@@ -95,6 +94,8 @@ async function becomeOwner(client: Client, passwords: RolePasswords): Promise<vo
 async function bringUpToDate(client: Client, options: MigrateOptions): Promise<MigrateReport> {
   await bootstrap(client);
   await claimNamespace(client, options.namespace);
+  await refuseOldNumbering(client);
+  const functions = await FunctionUpdates.begin(client, options.functions ?? shippedFunctions());
   const { rows } = await client.query<{ version: number; name: string; checksum: string }>(
     'select version, name, checksum from leasehold.migrations order by version',
   );
@@ -102,7 +103,7 @@ async function bringUpToDate(client: Client, options: MigrateOptions): Promise<M
   const applied: string[] = [];
   let version = rows.at(-1)?.version ?? 0;
   for (const one of options.migrations ?? shippedMigrations()) {
-    const label = `${String(one.version).padStart(4, '0')}_${one.name}`;
+    const label = labelOf(one);
     const before = known.get(one.version);
     if (before !== undefined) {
       if (before.checksum === one.checksum) continue;
@@ -113,9 +114,10 @@ async function bringUpToDate(client: Client, options: MigrateOptions): Promise<M
     }
     if (one.version < version) {
       throw new MigrationRefused(
-        `migration ${label} is older than version ${version}, which this database has: number it anew`,
+        `migration ${label} is older than version ${version}, which this database has: give it a new number`,
       );
     }
+    await functions.require(one.requires, label);
     await client.query(one.sql);
     await client.query(
       'insert into leasehold.migrations (version, name, checksum) values ($1, $2, $3)',
@@ -124,10 +126,17 @@ async function bringUpToDate(client: Client, options: MigrateOptions): Promise<M
     applied.push(label);
     version = one.version;
   }
-  return { applied, version, namespace: options.namespace };
+  await functions.finish();
+  return {
+    applied,
+    functions: functions.applied,
+    kept: functions.kept,
+    version,
+    namespace: options.namespace,
+  };
 }
 
-/** What must stand before the first migration: where they and the namespace are recorded. */
+/** What must exist before the first migration: the records of what was applied, and of the namespace. */
 async function bootstrap(client: Client): Promise<void> {
   const { rows } = await client.query<{ there: boolean }>(
     `select to_regclass('leasehold.migrations') is not null as there`,
@@ -143,7 +152,12 @@ async function bootstrap(client: Client): Promise<void> {
        version int primary key,
        name text not null,
        checksum text not null,
-       recorded_at timestamptz not null default clock_timestamp());`,
+       recorded_at timestamptz not null default clock_timestamp());
+     create table leasehold.functions (
+       name text collate "C" not null,
+       checksum text collate "C" not null,
+       recorded_at timestamptz not null default clock_timestamp(),
+       primary key (name, checksum));`,
   );
 }
 
@@ -158,10 +172,10 @@ async function claimNamespace(client: Client, namespace: string): Promise<void> 
   if (recorded !== namespace) throw new MigrationRefused(otherNamespace(recorded, namespace));
 }
 
-/** The message for a database that belongs to another namespace. */
-export function otherNamespace(recorded: string, asked: string): string {
-  return (
-    `this database belongs to namespace "${recorded}", not "${asked}"; each namespace has a database of its own: ` +
-    `set LEASEHOLD_NAMESPACE=${recorded}, or name another database`
+/** The versions that numbered their migrations differently had no record of functions. */
+async function refuseOldNumbering(client: Client): Promise<void> {
+  const { rows } = await client.query<{ missing: boolean }>(
+    `select to_regclass('leasehold.functions') is null as missing`,
   );
+  if (rows[0]!.missing) throw new MigrationRefused(OLD_NUMBERING);
 }

@@ -8,15 +8,31 @@ export interface Migration {
   sql: string;
   /** SHA-256 of the text, in hex; line endings do not count. */
   checksum: string;
+  /** Functions that the text needs, by name: `migrate` applies them first. */
+  requires: readonly string[];
 }
 
 const FOLDER = new URL('./migrations/', import.meta.url);
 const FILE_NAME = /^(\d{4})_([a-z0-9_]+)\.sql$/;
+/** The line that names the functions that a migration needs: `-- requires: one, other`. */
+const REQUIRES = /^-- requires: *([a-z0-9_, ]+)$/m;
 
 /** A migration of that text. */
 export function migration(version: number, name: string, text: string): Migration {
+  const [, names = ''] = REQUIRES.exec(text) ?? [];
+  const requires = names.split(',').flatMap((one) => one.trim() || []);
+  return { version, name, ...sqlText(text), requires };
+}
+
+/** The migration's file name without its ending. */
+export function labelOf(one: Pick<Migration, 'version' | 'name'>): string {
+  return `${String(one.version).padStart(4, '0')}_${one.name}`;
+}
+
+/** A text as it is sent, and its SHA-256 in hex; line endings do not count. */
+export function sqlText(text: string): { sql: string; checksum: string } {
   const sql = text.replaceAll('\r\n', '\n');
-  return { version, name, sql, checksum: createHash('sha256').update(sql).digest('hex') };
+  return { sql, checksum: createHash('sha256').update(sql).digest('hex') };
 }
 
 /**

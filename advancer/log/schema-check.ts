@@ -1,28 +1,26 @@
 import { isRefusal } from './connections.ts';
 import type { Queryable } from './connections.ts';
-import { otherNamespace } from './migrate.ts';
+import { shippedFunctions } from './function-files.ts';
 import { shippedMigrations } from './migration-files.ts';
-import type { Migration } from './migration-files.ts';
+import { OLD_NUMBERING, otherNamespace } from './migration-refused.ts';
 import { readSchemaState } from './sql/append.ts';
 
-/**
- * The database answers, but is not one that this program may write to; the message says how to mend
- * it.
- */
+/** The database answers, but is not one that this program may write to; the message says what to do. */
 export class LogMismatch extends Error {
   override readonly name = 'LogMismatch';
 }
 
-/** The database belongs to another namespace, and always will. */
-export class ForeignNamespace extends LogMismatch {}
+/** No waiting will help: the database belongs to another namespace, or its schema cannot be upgraded. */
+export class PermanentMismatch extends LogMismatch {}
 
-let shipped: Migration[] | undefined;
+let shipped: ReturnType<typeof readShipped> | undefined;
+const readShipped = () => ({ migrations: shippedMigrations(), functions: shippedFunctions() });
 
 /**
- * Resolves when the database has this program's schema and belongs to the namespace. A newer schema
- * will do: migrations run before the replicas are replaced, and keep what older ones need.
+ * Resolves when the database has this program's schema and functions, and belongs to the namespace. Later ones will do
+ * as well: migrations run before the replicas are replaced, and keep what older replicas need.
  *
- * @throws LogMismatch when it does not fit; ForeignNamespace when it never will
+ * @throws LogMismatch when it does not fit; PermanentMismatch when it never will
  * @throws LogUnavailable when Postgres does not answer
  */
 export async function checkSchema(db: Queryable, namespace: string): Promise<void> {
@@ -32,15 +30,14 @@ export async function checkSchema(db: Queryable, namespace: string): Promise<voi
   if (state.namespace === null) {
     throw new LogMismatch('the database has no namespace yet: run `leasehold migrate`');
   }
-  if (state.namespace !== namespace)
-    throw new ForeignNamespace(otherNamespace(state.namespace, namespace));
-  shipped ??= shippedMigrations();
-  for (const one of shipped) {
+  if (state.namespace !== namespace) throw new PermanentMismatch(otherNamespace(state.namespace, namespace));
+  shipped ??= readShipped();
+  for (const one of shipped.migrations) {
     const applied = state.applied.find((other) => other.version === one.version);
     if (applied === undefined) {
       throw new LogMismatch(
         `the database is at schema version ${state.applied.at(-1)?.version ?? 0}, this program needs ` +
-          `${shipped.at(-1)!.version}: run \`leasehold migrate\``,
+          `${shipped.migrations.at(-1)!.version}: run \`leasehold migrate\``,
       );
     }
     if (applied.checksum !== one.checksum) {
@@ -50,18 +47,27 @@ export async function checkSchema(db: Queryable, namespace: string): Promise<voi
       );
     }
   }
+  const applied = new Set(state.functions.map((one) => `${one.name} ${one.checksum}`));
+  const stale = shipped.functions.filter((one) => !applied.has(`${one.name} ${one.checksum}`));
+  if (stale.length > 0) {
+    throw new LogMismatch(
+      `the functions of the database are out of date (${stale.map((one) => one.name).join(', ')}): ` +
+        'run `leasehold migrate`',
+    );
+  }
 }
 
 function notReadable(cause: { code: string; message: string }): LogMismatch {
+  // Only the record of functions is missing, or another table would be named: they are looked up in order.
+  if (cause.code === '42P01' && cause.message.includes('leasehold.functions')) {
+    return new PermanentMismatch(OLD_NUMBERING, { cause });
+  }
   // 42P01 no such table, 3F000 no such schema, 42501 no right to it.
-  const mend =
+  const remedy =
     cause.code === '42501'
       ? 'connect as leasehold_app (LEASEHOLD_DATABASE_URL), or run `leasehold migrate` to grant it its rights'
       : 'run `leasehold migrate`';
-  return new LogMismatch(
-    `the database has no readable leasehold schema (${cause.message}): ${mend}`,
-    {
-      cause,
-    },
-  );
+  return new LogMismatch(`the database has no readable leasehold schema (${cause.message}): ${remedy}`, {
+    cause,
+  });
 }

@@ -179,18 +179,21 @@ export async function readBack(db: Queryable, entry: AppendEntry): Promise<ReadB
   };
 }
 
-/** One line says what a database holds: its namespace and the migrations applied to it. */
-export async function readSchemaState(db: Queryable): Promise<{
+/** What a database has: its namespace, the migrations applied to it, and every text of a function applied to it. */
+export interface SchemaState {
   namespace: string | null;
   applied: { version: number; name: string; checksum: string }[];
-}> {
-  const [line] = await db.query<{
-    namespace: string | null;
-    applied: { version: number; name: string; checksum: string }[];
-  }>(
+  functions: { name: string; checksum: string }[];
+}
+
+/** Reads {@link SchemaState} in one round trip: a replica waits for it before it may lead. */
+export async function readSchemaState(db: Queryable): Promise<SchemaState> {
+  const [line] = await db.query<SchemaState>(
     `select (select namespace from leasehold.meta) as namespace,
        (select coalesce(json_agg(json_build_object('version', version, 'name', name, 'checksum', checksum)
-           order by version), '[]') from leasehold.migrations) as applied`,
+           order by version), '[]') from leasehold.migrations) as applied,
+       (select coalesce(json_agg(json_build_object('name', name, 'checksum', checksum)), '[]')
+           from leasehold.functions) as functions`,
   );
   if (line === undefined) throw new Error('a SELECT without FROM answered no row');
   return {
