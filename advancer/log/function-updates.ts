@@ -53,7 +53,7 @@ export class FunctionUpdates {
 
   /** Applies all others that are not up to date. @throws MigrationRefused when a signature has changed */
   async finish(): Promise<void> {
-    for (const one of [...this.#pending.values()]) await this.#apply(one);
+    for (const one of this.#pending.values()) await this.#apply(one);
     await this.#refuseOverloads();
   }
 

@@ -9,7 +9,7 @@ export class MigrationRefused extends Error {
 /** The message for a database that belongs to another namespace. */
 export function otherNamespace(recorded: string, asked: string): string {
   return (
-    `this database belongs to namespace "${recorded}", not "${asked}"; each namespace has a database of its own: ` +
+    `this database belongs to namespace "${recorded}", not "${asked}"; each namespace has its own database: ` +
     `set LEASEHOLD_NAMESPACE=${recorded}, or name another database`
   );
 }

@@ -43,7 +43,7 @@ export async function checkSchema(db: Queryable, namespace: string): Promise<voi
     if (applied.checksum !== one.checksum) {
       throw new LogMismatch(
         `migration ${one.version} (${one.name}) of the database is not this program's: ` +
-          'install the release that migrated it, or use a database of its own',
+          'install the release that migrated it, or use another database',
       );
     }
   }

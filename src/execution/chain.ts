@@ -18,9 +18,9 @@ export type ChainRow = Pick<
 /**
  * The chain rule: whether `row` may stand at its seq, given the row before it.
  *
- * A predecessor never changes, so the answer holds whoever else is writing at that moment: fencing
- * needs no lock. The database enforces the same rule by trigger (`advancer/log/migrations`); a
- * property test holds the two against each other.
+ * A predecessor never changes, so the answer holds no matter who else is writing at that moment:
+ * fencing needs no lock. The database enforces the same rule by trigger
+ * (`advancer/log/functions/chain_breach.sql`); a property test compares the two.
  *
  * @param predecessor the row at `row.seq - 1`, or undefined when there is none
  * @returns undefined when the row is allowed
