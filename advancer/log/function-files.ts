@@ -24,7 +24,9 @@ export function sqlFunction(name: string, text: string): SqlFunction {
   const statements = text.split('\n').filter((line) => line.startsWith('create '));
   const [, schema, created] = CREATES.exec(statements[0] ?? '') ?? [];
   if (statements.length !== 1 || schema === undefined || created !== name) {
-    throw new Error(`functions/${name}.sql must create or replace the function ${name}, and nothing else`);
+    throw new Error(
+      `functions/${name}.sql must create or replace the function ${name}, and nothing else`,
+    );
   }
   return { schema, name, ...sqlText(text) };
 }
@@ -38,7 +40,8 @@ export function shippedFunctions(): SqlFunction[] {
   const files = readdirSync(FOLDER)
     .filter((file) => file.endsWith('.sql'))
     .sort();
-  if (files.length === 0) throw new Error(`no functions in ${FOLDER.pathname}: this installation is broken`);
+  if (files.length === 0)
+    throw new Error(`no functions in ${FOLDER.pathname}: this installation is broken`);
   return files.map((file) =>
     sqlFunction(file.slice(0, -'.sql'.length), readFileSync(new URL(file, FOLDER), 'utf8')),
   );

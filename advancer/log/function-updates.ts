@@ -19,7 +19,11 @@ export class FunctionUpdates {
   readonly #known: ReadonlyMap<string, SqlFunction>;
   readonly #pending: Map<string, SqlFunction>;
 
-  private constructor(client: Client, functions: readonly SqlFunction[], recorded: readonly Recorded[]) {
+  private constructor(
+    client: Client,
+    functions: readonly SqlFunction[],
+    recorded: readonly Recorded[],
+  ) {
     this.#client = client;
     this.#known = new Map(functions.map((one) => [one.name, one]));
     this.#pending = new Map(this.#known);
@@ -44,14 +48,20 @@ export class FunctionUpdates {
   async require(names: readonly string[], migration: string): Promise<void> {
     for (const name of names) {
       if (!this.#known.has(name)) {
-        throw new MigrationRefused(`migration ${migration} requires the function ${name}, which has no file`);
+        throw new MigrationRefused(
+          `migration ${migration} requires the function ${name}, which has no file`,
+        );
       }
       const pending = this.#pending.get(name);
       if (pending !== undefined) await this.#apply(pending);
     }
   }
 
-  /** Applies all others that are not up to date. @throws MigrationRefused when a signature has changed */
+  /**
+   * Applies all others that are not up to date.
+   *
+   * @throws MigrationRefused when a signature has changed
+   */
   async finish(): Promise<void> {
     for (const one of this.#pending.values()) await this.#apply(one);
     await this.#refuseOverloads();
@@ -71,7 +81,7 @@ export class FunctionUpdates {
     this.applied.push(one.name);
   }
 
-  /** `create or replace` with other parameter types leaves the old function in place next to the new one. */
+  /** With other parameter types, `create or replace` leaves the old function in place. */
   async #refuseOverloads(): Promise<void> {
     if (this.applied.length === 0) return;
     const { rows } = await this.#client.query<{ signatures: string }>(
@@ -95,7 +105,8 @@ interface Recorded {
 
 function signatureChanged(what: string, cause?: Error): MigrationRefused {
   return new MigrationRefused(
-    `the signature of a function has changed (${what}): add a numbered migration that drops the old one`,
+    `the signature of a function has changed (${what}): ` +
+      'add a numbered migration that drops the old one',
     { cause },
   );
 }

@@ -11,7 +11,10 @@ import type { RolePasswords } from './roles.ts';
 
 /** What to migrate. */
 export interface MigrateOptions {
-  /** Of `leasehold_owner`, of a member of it, or of a role that may create roles: that one creates both roles too. */
+  /**
+   * Of `leasehold_owner`, of a member of it, or of a role that may create roles; the last creates
+   * both roles too.
+   */
   url: string;
   /** Recorded by the first run; any other is refused from then on. */
   namespace: string;
@@ -39,8 +42,8 @@ export interface MigrateReport {
 const MIGRATION_LOCK = 5_498_620_917_342;
 
 /**
- * Brings a database's schema up to date: all pending migrations and changed functions in one transaction, or none.
- * Running it twice, or from several places at once, is harmless.
+ * Brings a database's schema up to date: all pending migrations and changed functions in one
+ * transaction, or none. Running it twice, or from several places at once, is harmless.
  *
  * @throws MigrationRefused with what to do about it; errors of `pg` otherwise
  */
@@ -114,7 +117,8 @@ async function bringUpToDate(client: Client, options: MigrateOptions): Promise<M
     }
     if (one.version < version) {
       throw new MigrationRefused(
-        `migration ${label} is older than version ${version}, which this database has: give it a new number`,
+        `migration ${label} is older than version ${version}, which this database has: ` +
+          'give it a new number',
       );
     }
     await functions.require(one.requires, label);
@@ -136,7 +140,7 @@ async function bringUpToDate(client: Client, options: MigrateOptions): Promise<M
   };
 }
 
-/** What must exist before the first migration: the records of what was applied, and of the namespace. */
+/** What must exist before the first migration: the tables that record what was applied. */
 async function bootstrap(client: Client): Promise<void> {
   const { rows } = await client.query<{ there: boolean }>(
     `select to_regclass('leasehold.migrations') is not null as there`,

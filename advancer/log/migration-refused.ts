@@ -9,13 +9,15 @@ export class MigrationRefused extends Error {
 /** The message for a database that belongs to another namespace. */
 export function otherNamespace(recorded: string, asked: string): string {
   return (
-    `this database belongs to namespace "${recorded}", not "${asked}"; each namespace has its own database: ` +
+    `this database belongs to namespace "${recorded}", not "${asked}"; ` +
+    'each namespace has its own database: ' +
     `set LEASEHOLD_NAMESPACE=${recorded}, or name another database`
   );
 }
 
-/** The message for a database whose migrations were numbered before they were merged into one baseline. */
+/** The message for a database whose migrations were numbered before they became one baseline. */
 export const OLD_NUMBERING =
-  'the schema of this database was made by an unreleased version of Leasehold, whose migrations were numbered ' +
-  'differently, and cannot be upgraded: create a new database and run `leasehold migrate` on it; ' +
-  'to keep the data, copy it to the new database as docs/operations.md says';
+  'this database was migrated by an unreleased version of Leasehold, whose migrations had other ' +
+  'numbers, and cannot be upgraded: create a new database, set LEASEHOLD_DATABASE_URL and ' +
+  'LEASEHOLD_OWNER_DATABASE_URL to it, and run `leasehold migrate` on it; ' +
+  'docs/operations.md says how to copy the data';

@@ -5,20 +5,23 @@ import { shippedMigrations } from './migration-files.ts';
 import { OLD_NUMBERING, otherNamespace } from './migration-refused.ts';
 import { readSchemaState } from './sql/append.ts';
 
-/** The database answers, but is not one that this program may write to; the message says what to do. */
+/**
+ * The database answers, but is not one that this program may write to. The message says what to do.
+ */
 export class LogMismatch extends Error {
   override readonly name = 'LogMismatch';
 }
 
-/** No waiting will help: the database belongs to another namespace, or its schema cannot be upgraded. */
+/** Waiting will not help: the database is another namespace's, or cannot be upgraded. */
 export class PermanentMismatch extends LogMismatch {}
 
 let shipped: ReturnType<typeof readShipped> | undefined;
 const readShipped = () => ({ migrations: shippedMigrations(), functions: shippedFunctions() });
 
 /**
- * Resolves when the database has this program's schema and functions, and belongs to the namespace. Later ones will do
- * as well: migrations run before the replicas are replaced, and keep what older replicas need.
+ * Resolves when the database has this program's migrations and functions, and belongs to the
+ * namespace. A newer schema is fine: migrations run before the replicas are replaced, and keep what
+ * older replicas need.
  *
  * @throws LogMismatch when it does not fit; PermanentMismatch when it never will
  * @throws LogUnavailable when Postgres does not answer
@@ -30,7 +33,8 @@ export async function checkSchema(db: Queryable, namespace: string): Promise<voi
   if (state.namespace === null) {
     throw new LogMismatch('the database has no namespace yet: run `leasehold migrate`');
   }
-  if (state.namespace !== namespace) throw new PermanentMismatch(otherNamespace(state.namespace, namespace));
+  if (state.namespace !== namespace)
+    throw new PermanentMismatch(otherNamespace(state.namespace, namespace));
   shipped ??= readShipped();
   for (const one of shipped.migrations) {
     const applied = state.applied.find((other) => other.version === one.version);
@@ -58,7 +62,7 @@ export async function checkSchema(db: Queryable, namespace: string): Promise<voi
 }
 
 function notReadable(cause: { code: string; message: string }): LogMismatch {
-  // Only the record of functions is missing, or another table would be named: they are looked up in order.
+  // Postgres names the first table that is missing, and this is the last one that the query names.
   if (cause.code === '42P01' && cause.message.includes('leasehold.functions')) {
     return new PermanentMismatch(OLD_NUMBERING, { cause });
   }
@@ -67,7 +71,10 @@ function notReadable(cause: { code: string; message: string }): LogMismatch {
     cause.code === '42501'
       ? 'connect as leasehold_app (LEASEHOLD_DATABASE_URL), or run `leasehold migrate` to grant it its rights'
       : 'run `leasehold migrate`';
-  return new LogMismatch(`the database has no readable leasehold schema (${cause.message}): ${remedy}`, {
-    cause,
-  });
+  return new LogMismatch(
+    `the database has no readable leasehold schema (${cause.message}): ${remedy}`,
+    {
+      cause,
+    },
+  );
 }

@@ -42,9 +42,12 @@ export const addMigrate: AddVerb = (parent, register) => {
     else {
       for (const name of report.applied) io.out(`applied ${name}`);
       for (const name of report.functions) io.out(`applied function ${name}`);
-      for (const name of report.kept) io.out(`kept function ${name}: the database has a later text of it`);
+      for (const name of report.kept)
+        io.out(`kept function ${name}: the database has a later text of it`);
       const changed = report.applied.length + report.functions.length > 0;
-      io.out(`namespace ${report.namespace} is at version ${report.version}${changed ? '' : ', as before'}`);
+      io.out(
+        `namespace ${report.namespace} is at version ${report.version}${changed ? '' : ', as before'}`,
+      );
       if (rebuilt !== undefined)
         io.out(`derived ${rebuilt} ${rebuilt === 1 ? 'instance' : 'instances'} anew`);
     }

@@ -179,7 +179,7 @@ export async function readBack(db: Queryable, entry: AppendEntry): Promise<ReadB
   };
 }
 
-/** What a database has: its namespace, the migrations applied to it, and every text of a function applied to it. */
+/** A database's namespace, its migrations, and every text of a function that was applied to it. */
 export interface SchemaState {
   namespace: string | null;
   applied: { version: number; name: string; checksum: string }[];

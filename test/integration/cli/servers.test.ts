@@ -4,6 +4,8 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { shippedFunctions, sqlFunction } from '../../../advancer/log/function-files.ts';
+import { migrate } from '../../../advancer/log/migrate.ts';
 import { etcdStore } from '../../../coordinator/etcd/store.ts';
 import { leaseKey, leaseValue, replicaKey, replicaValue } from '../../../coordinator/keys.ts';
 import type { Io } from '../../../cli/io.ts';
@@ -56,6 +58,26 @@ describe('the command line against Postgres', () => {
     const again = await cli(['migrate', '--json', '--rebuild-projection']);
     expect(again).toMatchObject({ code: 0, replies: [{ applied: [], namespace, rebuilt: 0 }] });
     expect((await cli(['migrate'])).out).toContain('as before');
+  });
+
+  it('says which migrations and functions it applied', async () => {
+    const fresh = await freshDatabase();
+    const { out } = await cli(['migrate', '--owner-database', fresh]);
+    expect(out).toMatch(/^applied 0001_tables$/m);
+    expect(out).toMatch(/^applied function guard_executions$/m);
+    expect(out).toMatch(/ is at version \d+$/m);
+  });
+
+  it('keeps functions of which the database has a later text, and says so', async () => {
+    const fresh = await freshDatabase();
+    const functions = shippedFunctions().map((one) =>
+      one.name === 'put_lines' ? sqlFunction(one.name, `${one.sql}-- Later.\n`) : one,
+    );
+    await migrate({ url: fresh, namespace });
+    await migrate({ url: fresh, namespace, functions });
+    const { out } = await cli(['migrate', '--owner-database', fresh]);
+    expect(out).toMatch(/^kept function put_lines: the database has a later text of it$/m);
+    expect(out).toContain('as before');
   });
 
   it('refuses a database of another namespace', async () => {

@@ -33,8 +33,13 @@ export const RUNBOOK: Runbook = {
 export async function logDatabase(): Promise<LogDatabase> {
   const superuserUrl = await freshDatabase();
   await migrate({ url: superuserUrl, namespace: NAMESPACE });
+  return databaseOf(superuserUrl, NAMESPACE);
+}
+
+/** The database of that URL, migrated or not. */
+export function databaseOf(superuserUrl: string, namespace: string): LogDatabase {
   return {
-    namespace: NAMESPACE,
+    namespace,
     superuserUrl,
     ownerUrl: urlAs(superuserUrl, 'leasehold_owner'),
     appUrl: urlAs(superuserUrl, 'leasehold_app'),

@@ -10,16 +10,23 @@ describe('migrations', () => {
   });
 
   it('have the same checksum whatever their line endings', () => {
-    expect(migration(1, 'x', 'select 1;\r\n').checksum).toBe(migration(1, 'x', 'select 1;\n').checksum);
+    expect(migration(1, 'x', 'select 1;\r\n').checksum).toBe(
+      migration(1, 'x', 'select 1;\n').checksum,
+    );
   });
 
   it('name the functions that they require', () => {
-    expect(migration(1, 'x', '-- requires: one, other\nselect 1;').requires).toEqual(['one', 'other']);
+    expect(migration(1, 'x', '-- requires: one, other\nselect 1;').requires).toEqual([
+      'one',
+      'other',
+    ]);
     expect(migration(1, 'x', 'select 1; -- requires: one').requires).toEqual([]);
   });
 
   it('leave functions to their own files, all but the first', () => {
-    const creators = shippedMigrations().filter(({ sql }) => /^create .*\bfunction leasehold/m.test(sql));
+    const creators = shippedMigrations().filter(({ sql }) =>
+      /^create .*\bfunction leasehold/m.test(sql),
+    );
     expect(creators.map(labelOf)).toEqual(['0001_tables']);
   });
 });
@@ -34,7 +41,10 @@ describe('functions', () => {
   });
 
   it('are read with their schema', () => {
-    expect(sqlFunction('one', `-- Why.\n${text}`)).toMatchObject({ schema: 'leasehold', name: 'one' });
+    expect(sqlFunction('one', `-- Why.\n${text}`)).toMatchObject({
+      schema: 'leasehold',
+      name: 'one',
+    });
   });
 
   it.each([
