@@ -1,7 +1,8 @@
-import type { Pool } from 'pg';
+import { Client, type Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { TestCluster } from '../harness/replicas.ts';
+import { freshDatabase } from '../harness/servers.ts';
 
 let cluster: TestCluster;
 
@@ -351,5 +352,25 @@ describe('the namespace', () => {
     const again = await cluster.cli(['migrate', '--json']);
     expect(again.code).toBe(0);
     expect(JSON.parse(again.stdout)).toMatchObject({ namespace: cluster.namespace });
+  });
+});
+
+describe('a database with the numbering from before the baseline', () => {
+  it('is refused by migrate and by a replica; both say what to do', async () => {
+    const owner = await freshDatabase();
+    const app = new URL(owner);
+    app.username = 'leasehold_app';
+    const env = { LEASEHOLD_OWNER_DATABASE_URL: owner, LEASEHOLD_DATABASE_URL: app.href };
+    expect((await cluster.cli(['migrate', '--json'], env)).code).toBe(0);
+    // What those databases have in common: functions were part of the migrations.
+    const client = new Client({ connectionString: owner });
+    await client.connect();
+    await client.query('drop table leasehold.functions').finally(() => client.end());
+    for (const verb of ['migrate', 'advancer']) {
+      const refused = await cluster.cli([verb, '--json'], env);
+      expect(refused.code).toBe(1);
+      expect(refused.stderr).toMatch(/cannot be upgraded: create a new database/);
+      expect(refused.stdout).not.toContain('"ready"');
+    }
   });
 });
