@@ -365,7 +365,8 @@ describe('a database with the numbering from before the baseline', () => {
     // What those databases have in common: functions were part of the migrations.
     const client = new Client({ connectionString: owner });
     await client.connect();
-    await client.query('drop table leasehold.functions').finally(() => client.end());
+    await client.query('drop table leasehold.functions');
+    await client.end();
     for (const verb of ['migrate', 'advancer']) {
       const refused = await cluster.cli([verb, '--json'], env);
       expect(refused.code).toBe(1);

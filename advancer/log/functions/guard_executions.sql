@@ -14,7 +14,7 @@
 -- duplicate key is therefore reported first (23505).
 --
 -- Locks. Rows need no lock against each other: a row is judged by its predecessor, which never
--- changes, and two rows with the same key are told apart by the primary key. But a receipt without
+-- changes, and of two rows with the same key the primary key admits one. But a receipt without
 -- rows inserts nothing that could collide with a row, and under READ COMMITTED neither transaction
 -- would see the other. So rows take their instance's advisory lock in shared mode, and a receipt
 -- without rows takes it in exclusive mode. A receipt that comes with rows needs no lock: its last

@@ -12,8 +12,7 @@ begin
     perform leasehold.require_read_committed();
   end if;
   -- Plainly right: the receipt rests on the newest row, which this transaction inserted, and has
-  -- that row's token. Nobody else can have appended after it. One look at the newest row
-  -- is enough.
+  -- that row's token. Nobody else can have appended after it. One read decides this.
   if not exists (
     select from fresh f
       left join lateral (

@@ -180,7 +180,7 @@ export async function readBack(db: Queryable, entry: AppendEntry): Promise<ReadB
 }
 
 /** A database's namespace, its migrations, and every text of a function that was applied to it. */
-export interface SchemaState {
+interface SchemaState {
   namespace: string | null;
   applied: { version: number; name: string; checksum: string }[];
   functions: { name: string; checksum: string }[];

@@ -35,7 +35,7 @@ describe('migrate', () => {
     expect(report.applied).toEqual(names);
   });
 
-  it('gives everything to the owner, whoever ran it', async () => {
+  it('gives everything to the owner, no matter which role ran it', async () => {
     const client = await connect((await logDatabase()).superuserUrl);
     const { rows } = await client.query(
       `select distinct pg_get_userbyid(relowner) as owner from pg_class
