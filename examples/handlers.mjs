@@ -3,14 +3,14 @@
 import { countEffects, sendEffect } from './ledger/client.mjs';
 
 export default {
-  /** Books one region's day, see settlement.ts. */
+  /** Books one region's day; see settlement.ts. */
   async settle({ cellId, inputs, idempotencyKey: key, fencingToken, signal }) {
     const body = { settle: cellId, day: inputs.day };
     try {
       return await sendEffect(inputs.ledger, { key, fencingToken, body, signal });
     } catch (error) {
-      // What a handler throws counts as a definite failure, and may be tried again under a new
-      // key. A lost answer is no such thing, so the ledger has the last word.
+      // An error that a handler throws counts as a definite failure and may be retried under a new
+      // key. A lost answer is not a definite failure, so the ledger decides.
       const count = await countEffects(inputs.ledger, key);
       if (count === 0) throw error;
       return { key, count };

@@ -1,8 +1,8 @@
-// The last cell of refund.yaml: tells the customer, for which the ledger stands in here.
+// The last cell of refund.yaml: notifies the customer. Here the ledger stands in for that.
 //
 // The cell says `onInterrupt: rerun`: after a crash this script runs again, under the same
-// idempotency key. So it asks first whether the message went out already. (A receiver that
-// merges equal keys by itself is better still, since an interrupted run may yet be on its way.)
+// idempotency key. So it first asks whether the message was already sent. (A receiver that
+// deduplicates by the key is better still, because an interrupted run may still be on its way.)
 import { readFileSync, writeFileSync } from 'node:fs';
 import { countEffects, sendEffect } from './ledger/client.mjs';
 

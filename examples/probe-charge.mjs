@@ -1,6 +1,6 @@
-// The probe of refund.yaml. It runs when an attempt to charge was interrupted and nobody knows
-// whether the effect happened: the ledger does. It is given the interrupted attempt's own
-// idempotency key, and says what it found on stdout.
+// The probe of refund.yaml. It runs when an attempt to charge was interrupted and the log cannot
+// tell whether the effect happened. The ledger can. The probe receives the idempotency key of the
+// interrupted attempt and prints what it found on stdout.
 import { readFileSync } from 'node:fs';
 import { countEffects } from './ledger/client.mjs';
 

@@ -1,6 +1,6 @@
 /**
- * A runbook in TypeScript, for what YAML cannot do well: one cell for each region, from a list. The
- * cells run the handler `settle` of handlers.mjs.
+ * A runbook in TypeScript, for what YAML cannot do well: one cell for each region, from a list.
+ * The cells run the handler `settle` of handlers.mjs.
  *
  *     leasehold start day-7 --runbook example-settlement --input ledger=$LEDGER_URL --input day=7
  *     leasehold advance day-7 --max-cells 1

@@ -1,4 +1,4 @@
-// How the examples' scripts and handlers talk to the ledger.
+// The ledger's client, for the examples' scripts and handlers.
 
 /** How many effects the ledger has under an idempotency key. */
 export async function countEffects(ledger, key) {
@@ -7,9 +7,7 @@ export async function countEffects(ledger, key) {
   return (await answer.json()).count;
 }
 
-/**
- * Sends an effect, with what lets the ledger tell a repetition and a stale sender: key and token.
- */
+/** Sends an effect with its key and token, by which a ledger can detect repeats and stale senders. */
 export async function sendEffect(ledger, { key, fencingToken, body, signal }) {
   const answer = await fetch(`${ledger}/effects`, {
     method: 'POST',

@@ -1,6 +1,6 @@
-// The system that receives the examples' effects. It records every effect that it is sent and
-// counts them by idempotency key. It refuses nothing and merges nothing, so that an effect which
-// was done twice is seen here, whatever anybody's log says.
+// The system that receives the examples' effects. It records every effect that it receives and
+// counts them by idempotency key. It refuses nothing and never deduplicates, so an effect that
+// happened twice shows up here, no matter what any log says.
 //
 //   node examples/ledger/ledger.mjs [PORT]     prints {"ready": true, "pid", "url"}
 //
@@ -9,24 +9,24 @@
 //   GET  /effects           all of them               {count, effects}
 //
 //   PUT  /delay {"ms": N, "where": "before" | "after"}
-//   GET  /delay             what is set, and how many senders wait    {ms, where, waiting}
+//   GET  /delay             the setting, and how many senders wait    {ms, where, waiting}
 //
-// makes it slow, which leaves time to kill somebody in the middle of an effect. "after" (unless
-// said otherwise): an effect is recorded at once, and its answer comes N ms later. "before": an
-// effect is recorded after N ms, and not at all if its sender has gone by then.
+// A delay makes it slow, which leaves time to kill a replica in the middle of an effect. "after"
+// (the default): an effect is recorded at once, and its answer comes N ms later. "before": an
+// effect is recorded after N ms, and not at all if its sender is gone by then.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fastify } from 'fastify';
 
 const MAX_DELAY_MS = 600_000;
 
-/** In memory: a ledger that is started anew is empty. */
+/** In memory: a ledger that is restarted is empty. */
 const effects = [];
 let delay = { ms: 0, where: 'after' };
 let waiting = 0;
 
 const app = fastify({ forceCloseConnections: true });
 
-// Whatever is sent is recorded, be it JSON or not.
+// Every body is recorded, whether it is JSON or not.
 app.removeAllContentTypeParsers();
 app.addContentTypeParser('*', { parseAs: 'string' }, (_request, text, done) => {
   try {
@@ -38,7 +38,7 @@ app.addContentTypeParser('*', { parseAs: 'string' }, (_request, text, done) => {
 
 const withKey = (key) => effects.filter((effect) => effect.key === key);
 
-/** Makes a sender wait, and says whether it was there all the time. */
+/** Makes a sender wait; returns whether it stayed connected all the time. */
 async function staysFor(socket, ms) {
   const gone = new AbortController();
   const onClose = () => gone.abort();
@@ -89,7 +89,7 @@ app.put('/delay', (request, reply) => {
 
 app.get('/delay', () => ({ ...delay, waiting }));
 
-// Answers that are still withheld are not waited for.
+// Exits without waiting for delayed answers.
 for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exit(0));
 
 const url = await app.listen({ host: '127.0.0.1', port: Number(process.argv[2] ?? 0) });
