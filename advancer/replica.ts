@@ -271,10 +271,8 @@ export class Replica {
    */
   #sayLeaving(): void {
     const busy = [...new Set(this.attempts.all().map(({ instanceId }) => instanceId))];
-    this.#parts.bus.publish(this.#parts.subjects.answered, {
-      leaving: this.leases.replicaId,
-      busy,
-    });
+    const { bus, subjects } = this.#parts;
+    bus.publish(subjects.leaving, { replicaId: this.leases.replicaId, busy });
   }
 
   /**

@@ -32,7 +32,7 @@ import type { StallDetector } from './stall-detector.ts';
 import type { Router } from './router.ts';
 
 const AnsweredNote = z.object({ keys: z.array(z.string()), by: z.string() });
-const LeavingNote = z.object({ leaving: Id, busy: z.array(Id) });
+const LeavingNote = z.object({ replicaId: Id, busy: z.array(Id) });
 const SettleNote = z.object({});
 
 /** What the intake needs of the rest of the replica. */
@@ -96,6 +96,7 @@ export class Intake {
       bus.subscribe(subjects.all('decide'), (m) => this.#decide(m)),
       bus.subscribe(subjects.all('settle'), (m) => this.#settle(m)),
       bus.subscribe(subjects.answered, (m) => this.#answered(m)),
+      bus.subscribe(subjects.leaving, (m) => this.#leaving(m)),
     ];
   }
 
@@ -197,15 +198,20 @@ export class Intake {
 
   #answered(message: BusMessage): void {
     const { router, count, heard } = this.#parts;
-    const answered = readBody(AnsweredNote, message.data);
-    if (answered.ok) {
-      const { keys, by } = answered.value;
-      heard(by, router.answered(keys, by));
+    const read = readBody(AnsweredNote, message.data);
+    if (!read.ok) {
+      count({ what: 'malformed', verb: 'answered' });
       return;
     }
-    const leaving = readBody(LeavingNote, message.data);
-    if (leaving.ok) router.leaving(leaving.value.leaving, new Set(leaving.value.busy));
-    else count({ what: 'malformed', verb: 'answered' });
+    const { keys, by } = read.value;
+    heard(by, router.answered(keys, by));
+  }
+
+  #leaving(message: BusMessage): void {
+    const { router, count } = this.#parts;
+    const read = readBody(LeavingNote, message.data);
+    if (read.ok) router.leaving(read.value.replicaId, new Set(read.value.busy));
+    else count({ what: 'malformed', verb: 'leaving' });
   }
 
   /**

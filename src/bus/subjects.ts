@@ -24,8 +24,10 @@ export function subjects(namespace: string) {
       `${root}.replica.${token(replicaId)}.advance.${token(instanceId)}`,
     /** All advances that are sent to one replica alone: for subscribing. */
     allAdvancesAt: (replicaId: string) => `${root}.replica.${token(replicaId)}.advance.>`,
-    /** Between replicas: a request was answered without a record, so nobody need remember it. */
+    /** Between replicas: these requests are answered, so no other replica need remember them. */
     answered: `${root}.answered`,
+    /** Between replicas: this one is draining, and which instances it still has attempts of. */
+    leaving: `${root}.leaving`,
     /** Between replicas: this instance has something to settle (a late outcome arrived). */
     settle: (instanceId: string) => `${root}.settle.${token(instanceId)}`,
     /** Everything of one verb, whatever follows it: for subscribing. */

@@ -15,9 +15,8 @@ export interface Malformed {
 }
 
 type Random = () => number;
-type Verb = 'start' | 'status' | 'claim' | 'advance' | 'decide' | 'settle' | 'answered' | 'replica';
 
-const VERBS: Verb[] = [
+const VERBS = [
   'start',
   'status',
   'claim',
@@ -25,8 +24,13 @@ const VERBS: Verb[] = [
   'decide',
   'settle',
   'answered',
+  'leaving',
   'replica',
-];
+] as const;
+type Verb = (typeof VERBS)[number];
+
+/** Messages between replicas: they are broadcast and never answered, and may gain fields. */
+const NOTICES: ReadonlySet<Verb> = new Set(['settle', 'answered', 'leaving']);
 
 /** A well-formed body of each verb; each fault spoils one thing of it. */
 const HONEST: Record<Verb, Record<string, unknown>> = {
@@ -50,7 +54,8 @@ const HONEST: Record<Verb, Record<string, unknown>> = {
     output: null,
   },
   settle: {},
-  answered: { keys: ['advance/a/b'] },
+  answered: { keys: ['advance/a/b'], by: 'nobody-00000000' },
+  leaving: { replicaId: 'nobody-00000000', busy: ['fuzzed'] },
   replica: { ask: 'runs', instanceId: 'fuzzed', cellId: 'a', attempt: 1 },
 };
 
@@ -106,7 +111,10 @@ function isRight(verb: Verb, field: string, value: unknown): boolean {
         value.length <= 4_096 &&
         !/[\0\ud800]/.test(value)
       );
-    case 'key':
+    case 'keys':
+    case 'busy':
+      return Array.isArray(value) && value.length === 0;
+    case 'by':
       return typeof value === 'string' && !/[\0\ud800]/.test(value);
     default:
       return verb === 'settle';
@@ -190,8 +198,7 @@ export function malformed(random: Random, replicaIds: readonly string[]): Malfor
         );
       }
       case 2: {
-        // Notes between replicas may gain fields.
-        if (verb === 'settle' || verb === 'answered') continue;
+        if (NOTICES.has(verb)) continue;
         const name = pick(UNKNOWN_FIELDS);
         const body = `${text.slice(0, -1)},${JSON.stringify(name)}:${pick(['1', '{}', 'null', '"x"'])}}`;
         return made(
@@ -275,7 +282,7 @@ export function malformed(random: Random, replicaIds: readonly string[]): Malfor
         );
       }
       case 12: {
-        if (verb === 'start' || verb === 'answered' || verb === 'replica') continue;
+        if (WITHOUT_ID.has(verb) || verb === 'replica') continue;
         const hostile = {
           ...made(text, 'hostile id'),
           subject: subjectOf(verb, pick(HOSTILE_IDS)),
@@ -311,13 +318,16 @@ const OPTIONAL = new Set([
   'decide.output',
 ]);
 
+/** Verbs whose subject ends with the verb. */
+const WITHOUT_ID: ReadonlySet<Verb> = new Set(['start', 'answered', 'leaving']);
+
 function subjectOf(verb: Verb, id: string): string {
-  return verb === 'start' || verb === 'answered' ? verb : `${verb}.${id}`;
+  return WITHOUT_ID.has(verb) ? verb : `${verb}.${id}`;
 }
 
 function answerOf(verb: Verb): Malformed['answer'] {
   if (verb === 'advance') return 'receipt';
-  return verb === 'settle' || verb === 'answered' ? 'none' : 'error';
+  return NOTICES.has(verb) ? 'none' : 'error';
 }
 
 function unstorable(value: unknown): boolean {

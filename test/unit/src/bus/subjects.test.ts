@@ -8,6 +8,8 @@ describe('subjects', () => {
     expect(names.start).toBe('leasehold.prod.start');
     expect(names.advance('i-1')).toBe('leasehold.prod.advance.i-1');
     expect(names.replica('r-1')).toBe('leasehold.prod.replica.r-1');
+    expect(names.answered).toBe('leasehold.prod.answered');
+    expect(names.leaving).toBe('leasehold.prod.leaving');
     expect(names.all('event')).toBe('leasehold.prod.event.>');
     expect(subjectRest('leasehold.prod.advance.i-1')).toBe('i-1');
   });
