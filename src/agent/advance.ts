@@ -1,5 +1,5 @@
 import type { Bus, BusReply } from '../bus/bus.ts';
-import { isElsewhere } from '../bus/elsewhere.ts';
+import { isNotHolder } from '../bus/not-holder.ts';
 import type { Subjects } from '../bus/subjects.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Json } from '../json.ts';
@@ -158,7 +158,7 @@ class AdvanceWalk {
   #hearHolder(reply: BusReply, mayHaveArrived: boolean): void {
     const { bus, holders, instanceId, signal } = this.#call;
     const forbidden = reply.kind === 'disconnected' && mayHaveArrived && bus.connected();
-    if (!forbidden && !isElsewhere(reply)) {
+    if (!forbidden && !isNotHolder(reply)) {
       this.#hear(reply, mayHaveArrived);
       return;
     }

@@ -2,26 +2,27 @@ import type { Json } from '../json.ts';
 
 /** One message as it arrived. */
 export interface BusMessage {
-  /** The whole subject, not to be trusted: whoever published it chose it. */
+  /** The whole subject. Not to be trusted: the publisher chose it. */
   subject: string;
   /** The body as bytes, not to be trusted either. */
   data: Uint8Array;
-  /** Whether the publisher waits for an answer. */
+  /** Whether the publisher waits for a reply. */
   wantsReply: boolean;
-  /** Answers; does nothing where no answer is awaited, never throws. */
+  /** Sends a reply; does nothing if the publisher expects none. Never throws. */
   reply(body: Json): void;
 }
 
 /**
- * What came of a request. `no_responders` is a fast hint that nobody listens, not a proof of death.
+ * The result of a request. `no_responders` is a fast hint that nobody is subscribed, not a proof of
+ * death.
  */
 export type BusReply =
   | { kind: 'reply'; body: Json }
   | { kind: 'no_responders' }
   | { kind: 'timeout' }
-  /** Somebody answered, but not with JSON. */
+  /** A reply came that is not JSON. */
   | { kind: 'malformed'; why: string }
-  /** Not connected: nothing was sent, or nobody knows whether it was. */
+  /** No connection: nothing was sent, or it is unknown whether it was. */
   | { kind: 'disconnected' };
 
 /** A subscription; ends once, later calls do nothing. */
@@ -30,28 +31,25 @@ export interface BusSubscription {
 }
 
 /**
- * What replicas and agents need of the message bus. One adapter (`nats.ts`) knows the client
- * package.
+ * What replicas and agents need from the message bus. One adapter (`nats.ts`, `nats-bus.ts`)
+ * imports the client package.
  *
- * Delivery is at most once; publishes during an outage are lost without an error. Nothing that
- * decides safety rests on a message.
+ * Delivery is at most once; what is published during an outage is lost without an error. Nothing
+ * that safety depends on rests on a message.
  */
 export interface Bus {
-  /**
-   * Never throws: without a connection, or for a body that is too large for the server, the message
-   * is dropped.
-   */
+  /** Never throws. Drops the message if there is no connection or the server's limit is exceeded. */
   publish(subject: string, body: Json): void;
   /**
-   * Answers within `timeoutMs`, and at once when there is no connection or it breaks meanwhile.
+   * Resolves within `timeoutMs`, and at once when there is no connection or it breaks meanwhile.
    *
    * @throws RangeError when the body is larger than the server takes
    */
   request(subject: string, body: Json, timeoutMs: number): Promise<BusReply>;
   /**
-   * With a `queue`, one member of the group gets each message. The handler is called in the order
-   * of arrival, without waiting for an asynchronous one to end. A handler that throws or rejects is
-   * reported, never fatal. Outlives reconnects.
+   * With a `queue`, one member of the group gets each message. The handler is called in order of
+   * arrival, without waiting for an asynchronous one to finish. A handler that throws or rejects is
+   * reported, never fatal. Subscriptions survive reconnects.
    */
   subscribe(
     subject: string,
@@ -62,10 +60,10 @@ export interface Bus {
   /** Calls back at each loss and each return of the connection. */
   onConnection(listener: (connected: boolean) => void): void;
   /**
-   * Resolves when what was published so far has reached the server, or can no longer be known to
-   * (the connection broke, or the server was silent for 5 s). Never rejects.
+   * Resolves when everything published so far has reached the server, or when that can no longer be
+   * known (the connection broke, or the server was silent for 5 s). Never rejects.
    */
   flush(): Promise<void>;
-  /** Sends what is pending, then disconnects. Tolerates being called twice. */
+  /** Sends what is pending, then disconnects. May be called twice. */
   close(): Promise<void>;
 }

@@ -1,13 +1,13 @@
 import { isId } from '../ids.ts';
 
-/** The queue group of requests that any one replica may answer. */
+/** The queue group for requests that any replica may answer. */
 export const QUEUE_GROUP = 'leasehold';
 
 /**
  * The subjects of one namespace.
  *
- * @throws RangeError for an id outside the alphabet: a space or a line break would inject protocol,
- *   `*` and `>` would address others' subjects, so none may ever reach a subject.
+ * @throws RangeError for an id outside the alphabet: a space or a line break would inject NATS
+ *   protocol, and `*` and `>` would match other subjects.
  */
 export function subjects(namespace: string) {
   const root = `leasehold.${token(namespace)}`;
@@ -19,18 +19,18 @@ export function subjects(namespace: string) {
     decide: (instanceId: string) => `${root}.decide.${token(instanceId)}`,
     event: (instanceId: string) => `${root}.event.${token(instanceId)}`,
     replica: (replicaId: string) => `${root}.replica.${token(replicaId)}`,
-    /** An advance that is sent to one replica alone, which is believed to hold the instance. */
+    /** An advance sent directly to the replica that is believed to hold the instance. */
     advanceAt: (replicaId: string, instanceId: string) =>
       `${root}.replica.${token(replicaId)}.advance.${token(instanceId)}`,
-    /** All advances that are sent to one replica alone: for subscribing. */
+    /** All direct advances to one replica: for subscribing. */
     allAdvancesAt: (replicaId: string) => `${root}.replica.${token(replicaId)}.advance.>`,
     /** Between replicas: these requests are answered, so no other replica need remember them. */
     answered: `${root}.answered`,
     /** Between replicas: this one is draining, and which instances it still has attempts of. */
     leaving: `${root}.leaving`,
-    /** Between replicas: this instance has something to settle (a late outcome arrived). */
+    /** Between replicas: this instance has something to settle, such as a late outcome. */
     settle: (instanceId: string) => `${root}.settle.${token(instanceId)}`,
-    /** Everything of one verb, whatever follows it: for subscribing. */
+    /** Every subject of one verb: for subscribing. */
     all: (verb: 'status' | 'claim' | 'advance' | 'decide' | 'event' | 'settle') =>
       `${root}.${verb}.>`,
   } as const;
@@ -40,15 +40,16 @@ export function subjects(namespace: string) {
 export type Subjects = ReturnType<typeof subjects>;
 
 /**
- * What follows the verb in a subject of `leasehold.<namespace>.<verb>.<rest>`; not to be trusted.
+ * What follows the verb in `leasehold.<namespace>.<verb>.<rest>`. Not to be trusted: the publisher
+ * chose it.
  */
 export function subjectRest(subject: string): string {
   return after(3, subject);
 }
 
 /**
- * What follows the verb in a subject of `leasehold.<namespace>.replica.<replicaId>.<verb>.<rest>`;
- * not to be trusted.
+ * What follows the verb in `leasehold.<namespace>.replica.<replicaId>.<verb>.<rest>`. Not to be
+ * trusted.
  */
 export function directRest(subject: string): string {
   return after(5, subject);

@@ -1,5 +1,5 @@
 import type { Bus, BusReply } from '../../src/bus/bus.ts';
-import { isElsewhere } from '../../src/bus/elsewhere.ts';
+import { isNotHolder } from '../../src/bus/not-holder.ts';
 import type { Json } from '../../src/json.ts';
 import { HolderCache } from '../../src/request/holder-cache.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
@@ -178,7 +178,7 @@ export class Workload {
     if (holder === undefined) return askAll();
     const alone = this.#bus
       .request(subjects.advanceAt(holder, instanceId), body, 20_000)
-      .then((reply) => (isElsewhere(reply) ? 'elsewhere' : reply));
+      .then((reply) => (isNotHolder(reply) ? 'elsewhere' : reply));
     const first = await Promise.race([alone, this.#pause(150).then(() => 'silent' as const)]);
     if (first !== 'silent' && first !== 'elsewhere') return first;
     const all = askAll();

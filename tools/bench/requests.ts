@@ -1,5 +1,5 @@
 import type { Bus, BusReply } from '../../src/bus/bus.ts';
-import { isElsewhere } from '../../src/bus/elsewhere.ts';
+import { isNotHolder } from '../../src/bus/not-holder.ts';
 import { connectBus } from '../../src/bus/nats.ts';
 import type { Subjects } from '../../src/bus/subjects.ts';
 import { subjects } from '../../src/bus/subjects.ts';
@@ -80,7 +80,7 @@ export class Requests {
     if (holder !== undefined) {
       const subject = this.#subjects.advanceAt(holder, instanceId);
       const reply = await bus.request(subject, body, ANSWER_WITHIN_MS);
-      if (!isElsewhere(reply)) return reply;
+      if (!isNotHolder(reply)) return reply;
       this.#holders?.forget(instanceId);
     }
     return bus.request(this.#subjects.advance(instanceId), body, ANSWER_WITHIN_MS);

@@ -1,10 +1,10 @@
 import type { BusReply } from './bus.ts';
 
 /**
- * Whether the replica that was asked alone is gone, or says that it does not hold the instance:
- * then all are asked.
+ * Whether a replica that was asked directly is gone, or answered that it does not hold the
+ * instance. The request is then broadcast.
  */
-export function isElsewhere(reply: BusReply): boolean {
+export function isNotHolder(reply: BusReply): boolean {
   if (reply.kind !== 'reply') return reply.kind === 'no_responders';
   return (reply.body as { error?: { code?: unknown } } | null)?.error?.code === 'conflict';
 }

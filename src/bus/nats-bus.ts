@@ -1,0 +1,267 @@
+import { Events } from 'nats';
+import type { Msg, NatsConnection } from 'nats';
+
+import { errorText } from '../error-text.ts';
+import type { Json } from '../json.ts';
+import type { Bus, BusMessage, BusReply, BusSubscription } from './bus.ts';
+import { RequestsInFlight } from './requests-in-flight.ts';
+
+const FLUSH_TIMEOUT_MS = 5_000;
+const CLOSE_TIMEOUT_MS = 2_000;
+
+interface OutgoingMessage {
+  subject: string;
+  data: Uint8Array;
+  onFailure: (cause: unknown) => void;
+  replyTo: string | undefined;
+}
+
+/** The bus over a NATS connection that exists; see `connectBus`. */
+export class NatsBus implements Bus {
+  readonly #connection: NatsConnection;
+  readonly #warn: (message: string, cause?: unknown) => void;
+  readonly #subscriptions = new Set<BusSubscription>();
+  readonly #requests: RequestsInFlight;
+  readonly #listeners: ((connected: boolean) => void)[] = [];
+  /** Ends each flush that is waiting, when the connection breaks. */
+  readonly #flushes = new Set<() => void>();
+  #outbox: OutgoingMessage[] = [];
+  #connected = true;
+  #closing: Promise<void> | undefined;
+
+  constructor(connection: NatsConnection, warn: (message: string, cause?: unknown) => void) {
+    this.#connection = connection;
+    this.#warn = (message, cause) => ignoringErrors(() => warn(message, cause));
+    this.#requests = new RequestsInFlight(connection, this.#warn);
+    void this.#followStatus();
+  }
+
+  connected(): boolean {
+    return this.#connected && !this.#connection.isClosed();
+  }
+
+  onConnection(listener: (connected: boolean) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  publish(subject: string, body: Json): void {
+    // The client would keep the message only until its next attempt to connect. Dropping it always
+    // is better than dropping it sometimes.
+    if (!this.connected()) return;
+    const dropped = (cause: unknown): void =>
+      this.#warn(`dropped a message to ${subject} (${errorText(cause)})`, cause);
+    const data = encoded(body);
+    const limit = this.#maxPayload;
+    if (data.byteLength <= limit) this.#send(subject, data, dropped);
+    else dropped(new RangeError(`${data.byteLength} bytes; the NATS server's limit is ${limit}`));
+  }
+
+  /** The largest body that the server takes, in bytes. */
+  get #maxPayload(): number {
+    return this.#connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * Sends at the end of this turn of the event loop, together with everything else that is sent in
+   * it: the client alone writes to its socket after every continuation that publishes, and a write
+   * costs more than a message.
+   */
+  #send(
+    subject: string,
+    data: Uint8Array,
+    onFailure: (cause: unknown) => void,
+    replyTo?: string,
+  ): void {
+    if (this.#outbox.push({ subject, data, onFailure, replyTo }) === 1)
+      setImmediate(() => this.#sendOutbox());
+  }
+
+  #sendOutbox(): void {
+    for (const { subject, data, onFailure, replyTo } of this.#outbox.splice(0)) {
+      // Whatever was queued when the connection broke is lost with it.
+      if (!this.connected()) return;
+      try {
+        if (replyTo === undefined) this.#connection.publish(subject, data);
+        else this.#connection.publish(subject, data, { reply: replyTo });
+      } catch (cause) {
+        onFailure(cause);
+      }
+    }
+  }
+
+  request(subject: string, body: Json, timeoutMs: number): Promise<BusReply> {
+    const data = encoded(body);
+    const limit = this.#maxPayload;
+    if (data.byteLength > limit) {
+      const why = `a request of ${data.byteLength} bytes to ${subject} exceeds the NATS server's limit of ${limit}`;
+      return Promise.reject(new RangeError(why));
+    }
+    if (!this.connected()) return Promise.resolve({ kind: 'disconnected' });
+    return this.#requests.request(subject, timeoutMs, (replyTo, failed) => {
+      this.#send(subject, data, failed, replyTo);
+    });
+  }
+
+  subscribe(
+    subject: string,
+    handler: (message: BusMessage) => void | Promise<void>,
+    options?: { queue?: string },
+  ): BusSubscription {
+    const failed = (cause: unknown): void => {
+      this.#warn(`the handler of ${subject} failed (${errorText(cause)}); message lost`, cause);
+    };
+    const subscription = this.#connection.subscribe(subject, {
+      ...(options?.queue === undefined ? {} : { queue: options.queue }),
+      // A callback that throws would silently end all delivery on this connection.
+      callback: (error, message) => {
+        if (error !== null) {
+          this.#warn(
+            `the server refused the subscription to ${subject} (${errorText(error)})`,
+            error,
+          );
+          return;
+        }
+        try {
+          const handling = handler(this.#incoming(message));
+          if (handling !== undefined) handling.catch(failed);
+        } catch (cause) {
+          failed(cause);
+        }
+      },
+    });
+    const handle: BusSubscription = {
+      unsubscribe: () => {
+        if (this.#subscriptions.delete(handle)) ignoringErrors(() => subscription.unsubscribe());
+      },
+    };
+    this.#subscriptions.add(handle);
+    return handle;
+  }
+
+  #incoming(message: Msg): BusMessage {
+    // The client decodes the reply subject at each access, so only those that reply pay for it.
+    return {
+      subject: message.subject,
+      data: message.data,
+      get wantsReply() {
+        return hasReply(message);
+      },
+      reply: (body) => {
+        if (hasReply(message) && this.connected()) this.#reply(message.reply, body);
+      },
+    };
+  }
+
+  #reply(to: string, body: Json): void {
+    // The sender of the request chose this subject.
+    const dropped = (cause: unknown): void =>
+      this.#warn(`dropped a reply to ${to.slice(0, 128)} (${errorText(cause)})`, cause);
+    const data = encoded(body);
+    const limit = this.#maxPayload;
+    if (data.byteLength <= limit) {
+      this.#send(to, data, dropped);
+      return;
+    }
+    const problem = `the reply has ${data.byteLength} bytes; the NATS server's limit is ${limit}`;
+    this.#warn(`${problem}; sent an error instead`);
+    const message = `${problem}; ask for less (a status without its log), or raise the server's max_payload`;
+    this.#send(to, encoded({ error: { code: 'unavailable', message } }), dropped);
+  }
+
+  async flush(): Promise<void> {
+    await this.#flush(FLUSH_TIMEOUT_MS);
+  }
+
+  async #flush(timeoutMs: number): Promise<void> {
+    if (!this.connected()) return;
+    this.#sendOutbox();
+    let stop = (): void => {};
+    const stopped = new Promise<void>((resolve) => {
+      stop = resolve;
+    });
+    this.#flushes.add(stop);
+    const timer = setTimeout(stop, timeoutMs);
+    try {
+      await Promise.race([this.#connection.flush().catch(() => {}), stopped]);
+    } finally {
+      clearTimeout(timer);
+      this.#flushes.delete(stop);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    // Also receives what the server had sent before it saw the unsubscribe.
+    await this.#flush(CLOSE_TIMEOUT_MS);
+    this.#connected = false;
+    this.#endWaits();
+    await this.#connection
+      .close()
+      .catch((cause: unknown) => this.#warn('closing the NATS connection failed', cause));
+  }
+
+  /** Follows losses and returns of the connection until it is closed. */
+  async #followStatus(): Promise<void> {
+    try {
+      for await (const status of this.#connection.status()) {
+        if (status.type === Events.Disconnect) this.#setConnected(false);
+        else if (status.type === Events.Reconnect) this.#setConnected(true);
+        else if (status.type === Events.Error) {
+          this.#warn(`NATS error ${JSON.stringify(status.data)}`);
+          const denied = status.permissionContext;
+          if (denied?.operation === 'publish') this.#requests.disconnect(denied.subject);
+        }
+      }
+    } catch (cause) {
+      this.#warn('following the NATS connection failed', cause);
+    }
+    const cause = await this.#connection.closed();
+    if (this.#closing === undefined) {
+      this.#setConnected(false);
+      this.#warn('the NATS client gave up; restart this process', cause);
+    }
+  }
+
+  #setConnected(connected: boolean): void {
+    if (this.#closing !== undefined || this.#connected === connected) return;
+    this.#connected = connected;
+    if (!connected) this.#endWaits();
+    this.#warn(connected ? 'reconnected to NATS' : 'lost the connection to NATS; reconnecting');
+    for (const listener of this.#listeners) {
+      try {
+        listener(connected);
+      } catch (cause) {
+        this.#warn('a connection listener failed', cause);
+      }
+    }
+  }
+
+  /** Ends every flush and request that waits for the server. */
+  #endWaits(): void {
+    for (const stop of this.#flushes) stop();
+    this.#requests.disconnect();
+  }
+}
+
+function hasReply(message: Msg): message is Msg & { reply: string } {
+  return message.reply !== undefined && message.reply !== '';
+}
+
+function encoded(body: Json): Uint8Array {
+  // From Node's buffer pool: TextEncoder allocates memory for each message, and the garbage
+  // collector has to track it.
+  return Buffer.from(JSON.stringify(body));
+}
+
+function ignoringErrors(action: () => void): void {
+  try {
+    action();
+  } catch {
+    // Nothing called here may end delivery.
+  }
+}

@@ -1,0 +1,108 @@
+import { createInbox } from 'nats';
+import type { Msg, NatsConnection } from 'nats';
+
+import { TransientMap } from '../transient-map.ts';
+import { errorText } from '../error-text.ts';
+import type { Json } from '../json.ts';
+import type { BusReply } from './bus.ts';
+
+interface RequestInFlight {
+  subject: string;
+  timer: NodeJS.Timeout;
+  resolve: (reply: BusReply) => void;
+}
+
+/**
+ * Correlates requests with their replies over a single inbox subscription. The NATS client's
+ * `request` does the same but creates an error object for every reply, which costs more than the
+ * rest of the request.
+ */
+export class RequestsInFlight {
+  readonly #connection: NatsConnection;
+  readonly #warn: (message: string, cause?: unknown) => void;
+  readonly #inbox = `${createInbox()}.`;
+  readonly #byReplySubject = new TransientMap<string, RequestInFlight>();
+  #subscribed = false;
+  #sent = 0;
+
+  constructor(connection: NatsConnection, warn: (message: string, cause?: unknown) => void) {
+    this.#connection = connection;
+    this.#warn = warn;
+  }
+
+  /**
+   * Resolves with the reply, or with the reason why there is none.
+   *
+   * @param send sends the request with the given reply subject, and calls `failed` if it cannot
+   */
+  request(
+    subject: string,
+    timeoutMs: number,
+    send: (replyTo: string, failed: (cause: unknown) => void) => void,
+  ): Promise<BusReply> {
+    try {
+      this.#subscribe();
+    } catch (cause) {
+      this.#warn(`cannot subscribe to replies (${errorText(cause)})`, cause);
+      return Promise.resolve({ kind: 'disconnected' });
+    }
+    const replyTo = `${this.#inbox}${(this.#sent += 1).toString(36)}`;
+    return new Promise((resolve) => {
+      const timer = setTimeout(
+        () => this.#resolve(replyTo, { kind: 'timeout' }),
+        Math.max(1, timeoutMs),
+      );
+      this.#byReplySubject.set(replyTo, { subject, timer, resolve });
+      send(replyTo, (cause) => {
+        this.#warn(`a request to ${subject} failed (${errorText(cause)})`, cause);
+        this.#resolve(replyTo, { kind: 'disconnected' });
+      });
+    });
+  }
+
+  /** Ends the requests to one subject, or all of them: their replies can no longer arrive. */
+  disconnect(subject?: string): void {
+    for (const [replyTo, request] of this.#byReplySubject) {
+      if (subject === undefined || request.subject === subject)
+        this.#resolve(replyTo, { kind: 'disconnected' });
+    }
+  }
+
+  #subscribe(): void {
+    if (this.#subscribed) return;
+    this.#connection.subscribe(`${this.#inbox}*`, {
+      callback: (error, message) => {
+        if (error === null) {
+          this.#resolve(message.subject, parseReply(message));
+          return;
+        }
+        this.#warn(`the server refused the subscription to replies (${errorText(error)})`, error);
+        this.#subscribed = false;
+        this.disconnect();
+      },
+    });
+    this.#subscribed = true;
+  }
+
+  #resolve(replyTo: string, reply: BusReply): void {
+    const request = this.#byReplySubject.get(replyTo);
+    if (request === undefined) return;
+    this.#byReplySubject.delete(replyTo);
+    clearTimeout(request.timer);
+    request.resolve(reply);
+  }
+}
+
+const fromUtf8 = new TextDecoder('utf-8', { fatal: true });
+
+function parseReply(message: Msg): BusReply {
+  // The server's way to say that nobody is subscribed.
+  if (message.data.byteLength === 0 && message.headers?.code === 503)
+    return { kind: 'no_responders' };
+  try {
+    const text = fromUtf8.decode(message.data);
+    return { kind: 'reply', body: JSON.parse(text) as Json };
+  } catch (cause) {
+    return { kind: 'malformed', why: `the reply is not JSON in UTF-8 (${errorText(cause)})` };
+  }
+}
