@@ -10,7 +10,7 @@ export type {
   DecideOptions,
   StartOptions,
   StatusOptions,
-} from './agent/agent.ts';
+} from './agent/options.ts';
 export { LeaseholdError } from './agent/error.ts';
 
 export { defineRunbook } from './runbook/define.ts';

@@ -8,8 +8,8 @@ import type { AdvanceMessage, ErrorCode } from '../request/messages.ts';
 import type { Outcome, Receipt, ReceiptError } from '../request/receipt.ts';
 import { readReply } from './replies.ts';
 
-/** One advance to ask for, and how to wait for its answer. All times in milliseconds. */
-export interface AdvanceCall {
+/** One advance request, and how to wait for its receipt. All times in milliseconds. */
+export interface AdvanceCallOptions {
   bus: Bus;
   subjects: Subjects;
   clock: Clock;
@@ -18,9 +18,9 @@ export interface AdvanceCall {
   message: AdvanceMessage & { expiresAt: string };
   /** When to stop waiting; the run itself goes on. */
   timeoutMs: number;
-  /** After so much silence the recorded receipt is looked for, and again each time. */
+  /** After this much silence, look for the recorded receipt; repeated. */
   pollMs: number;
-  /** After so much silence the same request is sent again, while it may still be admitted. */
+  /** After this much silence, send the same request again, while it may still be admitted. */
   askAgainMs: number;
   /** Stops the waiting, not the run. */
   signal?: AbortSignal | undefined;
@@ -30,146 +30,148 @@ const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 1_000;
 const STATUS_TIMEOUT_MS = 2_000;
 /**
- * How long the holder may take alone before all are asked, so that somebody is there should it die:
- * with the time in which they find out that it does not answer, less than half a second.
+ * How long the holder has the request alone before it is broadcast, so that other replicas know of
+ * it should the holder die. Together with the time in which they find out that the holder does not
+ * answer, this is less than half a second.
  */
 const HOLDER_ALONE_MS = 150;
 const NEVER = Number.POSITIVE_INFINITY;
 
 /**
- * Asks for an advance until there is an answer.
+ * Sends an advance request until its receipt arrives.
  *
- * A reply can be lost, and so can the replica that worked on the request, so silence is not
- * trusted:
+ * A reply can be lost, and so can the replica that worked on the request, so silence proves
+ * nothing:
  *
- * 1. The request is sent to the replica that was last known to hold the instance. It goes to all
- *    replicas if none was known, or if that one declines, is gone, or is silent for 150 ms.
- * 2. Its answer is awaited for as long as the caller waits at all.
- * 3. After each `pollMs` of silence any replica is asked for the receipt recorded under the request
+ * 1. The request is sent to the replica that was last known to hold the instance. It is broadcast
+ *    if none was known, or if that replica declines, is gone, or is silent for 150 ms.
+ * 2. Its reply is awaited for as long as the caller waits at all.
+ * 3. After each `pollMs` of silence, any replica is asked for the receipt recorded under the request
  *    id.
- * 4. If nobody listens, there is no connection, or `askAgainMs` pass in silence, the same request
- *    is sent to all again, under the same id, until it has expired. That runs nothing twice: the
+ * 4. If nobody is subscribed, there is no connection, or `askAgainMs` pass in silence, the same
+ *    request is broadcast again, under the same id, until it expires. That runs nothing twice: the
  *    same id joins the run under way and gets its receipt.
  *
- * `expiresAt` bounds when the request may begin, not how long it takes: after it nothing is sent
- * again, but a run that may have begun is still waited for.
+ * `expiresAt` bounds when the request may begin, not how long it takes. Nothing is sent after it,
+ * but a run that may have begun is still waited for.
  *
- * @returns a receipt always; `unavailable` where no answer came
+ * @returns a receipt always; `unavailable` when no reply came
  */
-export function askForAdvance(call: AdvanceCall): Promise<Receipt> {
-  return new AdvanceWalk(call).run();
+export function advanceUntilAnswered(options: AdvanceCallOptions): Promise<Receipt> {
+  return new AdvanceCall(options).run();
 }
 
-class AdvanceWalk {
-  readonly #call: AdvanceCall;
-  readonly #deadline: number;
-  readonly #expires: number;
+class AdvanceCall {
+  readonly #options: AdvanceCallOptions;
+  readonly #deadlineMs: number;
+  readonly #expiresMs: number;
   #answer: Receipt | undefined;
-  /** How many sends still wait for their answer. */
-  #open = 0;
-  #askedAll = false;
-  #askAt: number;
-  #pollAt: number;
+  /** How many sends still wait for their reply. */
+  #inFlight = 0;
+  #wasBroadcast = false;
+  #broadcastAtMs: number;
+  #pollAtMs: number;
   #retryMs = RETRY_MIN_MS;
-  /** Whether some replica may have taken the request up, so that a receipt may yet appear. */
-  #maybeTaken = false;
-  /** Answers in a row from replicas that knew nothing of the request. */
+  /** Whether a replica may have taken the request, so that a receipt may still appear. */
+  #mayBeTaken = false;
+  /** How many status replies in a row knew nothing of the request. */
   #unknownPolls = 0;
   #failure = 'no replica answered';
   #wake = (): void => {};
 
-  constructor(call: AdvanceCall) {
-    this.#call = call;
-    const now = call.clock.monotonicMs();
-    this.#deadline = now + call.timeoutMs;
-    this.#expires = now + Date.parse(call.message.expiresAt) - call.clock.wallMs();
-    this.#askAt = now;
-    this.#pollAt = now + call.pollMs;
+  constructor(options: AdvanceCallOptions) {
+    this.#options = options;
+    const nowMs = options.clock.monotonicMs();
+    this.#deadlineMs = nowMs + options.timeoutMs;
+    this.#expiresMs = nowMs + Date.parse(options.message.expiresAt) - options.clock.wallMs();
+    this.#broadcastAtMs = nowMs;
+    this.#pollAtMs = nowMs + options.pollMs;
   }
 
   async run(): Promise<Receipt> {
-    const { clock, signal, timeoutMs } = this.#call;
-    // Sent even if it has expired by this clock: the replica's own clock decides, and says so.
-    this.#askHolderOrAll();
+    const { clock, signal, timeoutMs } = this.#options;
+    // Sent even if it has expired by this clock: the replica's clock decides, and reports it.
+    this.#sendFirst();
     for (;;) {
-      if (this.#answer !== undefined) return this.#answered(this.#answer);
+      if (this.#answer !== undefined) return this.#learnHolder(this.#answer);
       if (signal?.aborted === true) return this.#unavailable('waiting was stopped', true);
-      const now = clock.monotonicMs();
-      if (now >= this.#deadline)
+      const nowMs = clock.monotonicMs();
+      if (nowMs >= this.#deadlineMs)
         return this.#unavailable(`${this.#failure} within ${timeoutMs} ms`, true);
-      const expired = now >= this.#expires;
-      if (expired && this.#open === 0 && (!this.#maybeTaken || this.#unknownPolls >= 2)) {
-        return this.#unavailable(`${this.#failure} before the request expired`, this.#maybeTaken);
+      const expired = nowMs >= this.#expiresMs;
+      if (expired && this.#inFlight === 0 && (!this.#mayBeTaken || this.#unknownPolls >= 2)) {
+        return this.#unavailable(`${this.#failure} before the request expired`, this.#mayBeTaken);
       }
-      if (!expired && now >= this.#askAt) this.#askAll();
-      if (now >= this.#pollAt) this.#poll();
-      const next = expired ? NEVER : Math.min(this.#askAt, this.#expires);
-      await this.#silence(Math.min(this.#deadline, this.#pollAt, next) - now);
+      if (!expired && nowMs >= this.#broadcastAtMs) this.#broadcast();
+      if (nowMs >= this.#pollAtMs) this.#poll();
+      const nextMs = expired ? NEVER : Math.min(this.#broadcastAtMs, this.#expiresMs);
+      await this.#pause(Math.min(this.#deadlineMs, this.#pollAtMs, nextMs) - nowMs);
     }
   }
 
-  #answered(answer: Receipt): Receipt {
-    // A receipt that was sent in its place says nothing of who holds the instance.
-    if (answer.error?.code !== 'unavailable') this.#call.holders.learn(answer);
+  #learnHolder(answer: Receipt): Receipt {
+    // A receipt that stands for a missing reply does not say who holds the instance.
+    if (answer.error?.code !== 'unavailable') this.#options.holders.learn(answer);
     return answer;
   }
 
-  #askHolderOrAll(): void {
-    const { holders, subjects, instanceId } = this.#call;
+  #sendFirst(): void {
+    const { holders, subjects, instanceId } = this.#options;
     const holder = holders.of(instanceId);
-    if (holder === undefined) this.#askAll();
+    if (holder === undefined) this.#broadcast();
     else
-      this.#ask(subjects.advanceAt(holder, instanceId), HOLDER_ALONE_MS, (reply, mayHaveArrived) =>
-        this.#hearHolder(reply, mayHaveArrived),
+      this.#send(subjects.advanceAt(holder, instanceId), HOLDER_ALONE_MS, (reply, mayHaveArrived) =>
+        this.#onHolderReply(reply, mayHaveArrived),
       );
   }
 
-  #askAll(): void {
-    const { subjects, instanceId, askAgainMs } = this.#call;
-    this.#askedAll = true;
-    this.#ask(subjects.advance(instanceId), askAgainMs, (reply, mayHaveArrived) =>
-      this.#hear(reply, mayHaveArrived),
+  #broadcast(): void {
+    const { subjects, instanceId, askAgainMs } = this.#options;
+    this.#wasBroadcast = true;
+    this.#send(subjects.advance(instanceId), askAgainMs, (reply, mayHaveArrived) =>
+      this.#onReply(reply, mayHaveArrived),
     );
   }
 
-  #ask(
+  /** Sends the request, and plans the next broadcast for after `broadcastAfterMs` of silence. */
+  #send(
     subject: string,
-    againMs: number,
-    hear: (reply: BusReply, mayHaveArrived: boolean) => void,
+    broadcastAfterMs: number,
+    onReply: (reply: BusReply, mayHaveArrived: boolean) => void,
   ): void {
-    const { bus, clock, message } = this.#call;
-    const now = clock.monotonicMs();
+    const { bus, clock, message } = this.#options;
+    const nowMs = clock.monotonicMs();
     const mayArrive = bus.connected();
-    this.#askAt = now + againMs;
-    this.#open += 1;
+    this.#broadcastAtMs = nowMs + broadcastAfterMs;
+    this.#inFlight += 1;
     bus
-      .request(subject, message as unknown as Json, Math.max(1, this.#deadline - now))
+      .request(subject, message as unknown as Json, Math.max(1, this.#deadlineMs - nowMs))
       .then(
-        (reply) => hear(reply, mayArrive),
+        (reply) => onReply(reply, mayArrive),
         (cause: unknown) => (this.#answer ??= this.#unavailable(String(cause), false)),
       )
       .finally(() => {
-        this.#open -= 1;
+        this.#inFlight -= 1;
         this.#wake();
       });
   }
 
-  /** What came of asking the holder alone. */
-  #hearHolder(reply: BusReply, mayHaveArrived: boolean): void {
-    const { bus, holders, instanceId, signal } = this.#call;
+  /** What came of the request that was sent directly to the holder. */
+  #onHolderReply(reply: BusReply, mayHaveArrived: boolean): void {
+    const { bus, holders, instanceId, signal } = this.#options;
     const forbidden = reply.kind === 'disconnected' && mayHaveArrived && bus.connected();
     if (!forbidden && !isNotHolder(reply)) {
-      this.#hear(reply, mayHaveArrived);
+      this.#onReply(reply, mayHaveArrived);
       return;
     }
     if (forbidden) holders.giveUp();
     else holders.forget(instanceId);
     const ended = this.#answer !== undefined || signal?.aborted === true;
-    if (!ended && !this.#askedAll) this.#askAll();
+    if (!ended && !this.#wasBroadcast) this.#broadcast();
   }
 
-  #hear(reply: BusReply, mayHaveArrived: boolean): void {
-    const { instanceId, message } = this.#call;
+  #onReply(reply: BusReply, mayHaveArrived: boolean): void {
+    const { instanceId, message } = this.#options;
     switch (reply.kind) {
       case 'reply':
         this.#answer ??= receiptOf(reply.body, message.requestId, instanceId);
@@ -178,53 +180,56 @@ class AdvanceWalk {
         this.#answer ??= this.#unavailable(reply.why, true);
         break;
       case 'timeout':
-        this.#maybeTaken = true;
+        this.#mayBeTaken = true;
         break;
       case 'no_responders':
         this.#failure = 'no replica is listening';
-        this.#askAgainSoon();
+        this.#broadcastSoon();
         break;
       case 'disconnected':
-        this.#maybeTaken ||= mayHaveArrived;
+        this.#mayBeTaken ||= mayHaveArrived;
         this.#failure = 'there is no connection to NATS';
-        this.#askAgainSoon();
+        this.#broadcastSoon();
         break;
     }
   }
 
-  #askAgainSoon(): void {
+  #broadcastSoon(): void {
     const delayMs = this.#retryMs * (0.5 + Math.random() / 2);
     this.#retryMs = Math.min(RETRY_MAX_MS, this.#retryMs * 2);
-    this.#askAt = Math.min(this.#askAt, this.#call.clock.monotonicMs() + delayMs);
+    this.#broadcastAtMs = Math.min(
+      this.#broadcastAtMs,
+      this.#options.clock.monotonicMs() + delayMs,
+    );
   }
 
   #poll(): void {
-    const { bus, clock, subjects, instanceId, message, pollMs } = this.#call;
-    this.#pollAt = NEVER;
-    const patienceMs = Math.max(
+    const { bus, clock, subjects, instanceId, message, pollMs } = this.#options;
+    this.#pollAtMs = NEVER;
+    const timeoutMs = Math.max(
       1,
-      Math.min(STATUS_TIMEOUT_MS, this.#deadline - clock.monotonicMs()),
+      Math.min(STATUS_TIMEOUT_MS, this.#deadlineMs - clock.monotonicMs()),
     );
     bus
-      .request(subjects.status(instanceId), { requestId: message.requestId }, patienceMs)
+      .request(subjects.status(instanceId), { requestId: message.requestId }, timeoutMs)
       .then((reply) => {
         const read = reply.kind === 'reply' ? readReply('status', reply.body) : undefined;
         if (read?.kind !== 'result') return;
         this.#answer ??= read.value.receipt;
         const underWay = read.value.inFlight?.requestId === message.requestId;
-        this.#maybeTaken ||= underWay;
+        this.#mayBeTaken ||= underWay;
         this.#unknownPolls = underWay ? 0 : this.#unknownPolls + 1;
       })
       .catch(() => {})
       .finally(() => {
-        this.#pollAt = clock.monotonicMs() + pollMs;
+        this.#pollAtMs = clock.monotonicMs() + pollMs;
         this.#wake();
       });
   }
 
-  /** Waits for the time to pass, or for something to be heard. */
-  #silence(forMs: number): Promise<void> {
-    const { clock, signal } = this.#call;
+  /** Waits for the time to pass, for a reply, or for the signal. */
+  #pause(forMs: number): Promise<void> {
+    const { clock, signal } = this.#options;
     return new Promise((resolve) => {
       const done = (): void => {
         timer.cancel();
@@ -238,10 +243,8 @@ class AdvanceWalk {
   }
 
   #unavailable(why: string, mayRun: boolean): Receipt {
-    const { instanceId, message } = this.#call;
-    const hint = mayRun
-      ? '; it may have run all the same, so ask again with the same request id'
-      : '';
+    const { instanceId, message } = this.#options;
+    const hint = mayRun ? '; it may still have run, so retry with the same request id' : '';
     return refusal(message.requestId, instanceId, 'unavailable', {
       code: 'unavailable',
       message: `${why}${hint}`,
@@ -249,7 +252,7 @@ class AdvanceWalk {
   }
 }
 
-/** What a replica answered, as a receipt: an error reply becomes the refusal that it means. */
+/** A replica's reply as a receipt; an error reply becomes the refusal that it stands for. */
 function receiptOf(body: Json, requestId: string, instanceId: string): Receipt {
   const read = readReply('receipt', body);
   switch (read.kind) {
@@ -269,7 +272,7 @@ function outcomeOf(code: ErrorCode): Outcome {
   return code === 'conflict' ? 'unavailable' : code;
 }
 
-/** A receipt that no replica gave. */
+/** A receipt that the agent makes itself, because no replica sent one. */
 export function refusal(
   requestId: string | null,
   instanceId: string,

@@ -10,9 +10,8 @@ import type { Subjects } from '../bus/subjects.ts';
 import { systemClock } from '../time/clock.ts';
 import type { Clock } from '../time/clock.ts';
 import { errorText } from '../error-text.ts';
-import type { Verdict } from '../execution/row.ts';
 import { Id } from '../ids.ts';
-import type { Json, JsonObject } from '../json.ts';
+import type { Json } from '../json.ts';
 import { HolderCache } from '../request/holder-cache.ts';
 import {
   AdvanceMessage,
@@ -31,106 +30,29 @@ import type {
   StartReply,
   StatusReply,
 } from '../request/status-reply.ts';
-import { askForAdvance, refusal } from './advance.ts';
-import { requestUntilAnswered } from './ask.ts';
+import { advanceUntilAnswered, refusal } from './advance.ts';
 import { LeaseholdError } from './error.ts';
-import { eventQueue } from './events.ts';
-import { readReply } from './replies.ts';
-
-/** How to connect an agent. */
-export interface AgentOptions {
-  /** Who asks; recorded with everything that this agent causes. */
-  agentId: string;
-  /** Default: `nats://127.0.0.1:4222`. */
-  servers?: string[] | undefined;
-  /** Default: `default`. */
-  namespace?: string | undefined;
-  tls?: BusOptions['tls'];
-  auth?: BusOptions['auth'];
-  /** Goes on trying when NATS cannot be reached at first. */
-  waitOnFirstConnect?: boolean | undefined;
-  connectTimeoutMs?: number | undefined;
-  /** Hears of lost connections and malformed events. */
-  onWarning?: BusOptions['onWarning'];
-}
-
-/** What to start. */
-export interface StartOptions {
-  runbookId: string;
-  /** Default: the newest version. */
-  version?: number | undefined;
-  inputs?: JsonObject | undefined;
-  /** Default: 10 s. */
-  timeoutMs?: number | undefined;
-}
-
-/** What to ask of an instance. */
-export interface StatusOptions {
-  /** Whether to bring the whole log. */
-  log?: boolean | undefined;
-  /** Brings the receipt recorded under this request id. */
-  requestId?: string | undefined;
-  /** Default: 10 s. */
-  timeoutMs?: number | undefined;
-}
-
-/** How far to advance, and how long to wait for the answer. */
-export interface AdvanceOptions {
-  /** Default: a fresh UUID. The same id again runs nothing twice and brings the same receipt. */
-  requestId?: string | undefined;
-  /** The cell that is believed to be next; any other is refused as `out_of_order`. */
-  cellId?: string | undefined;
-  /** How many exec cells to run at most. */
-  maxCells?: number | undefined;
-  /** Queues behind a run that is under way, instead of being refused as `in_flight`. */
-  wait?: boolean | undefined;
-  /** Until when the request may begin, by the wall clock. Default: `expiresInMs` from now. */
-  expiresAt?: string | Date | undefined;
-  /** Default: 30 s. */
-  expiresInMs?: number | undefined;
-  /**
-   * How long to wait for the receipt; the run itself may take longer, and goes on. Default: 5
-   * minutes.
-   */
-  timeoutMs?: number | undefined;
-  /** After so much silence, look for the recorded receipt. Default: 3 s. */
-  pollMs?: number | undefined;
-  /** After so much silence, send the same request again. Default: 10 s. */
-  askAgainMs?: number | undefined;
-  /** Stops the waiting, not the run. */
-  signal?: AbortSignal | undefined;
-}
-
-/** A new status of a claim. */
-export interface ClaimOptions {
-  status: string;
-  evidence?: Json | undefined;
-  /** Default: 10 s. */
-  timeoutMs?: number | undefined;
-}
-
-/** The answer to a doubt. */
-export interface DecideOptions {
-  cellId: string;
-  /** The attempt that is answered; one that is not the one in doubt is a `conflict`. */
-  attempt: number;
-  as: Verdict;
-  reason: string;
-  /** The cell's output, with `as: 'succeeded'`. */
-  output?: Json | undefined;
-  /** Default: 10 s. */
-  timeoutMs?: number | undefined;
-}
+import { eventQueue, readEvent } from './events.ts';
+import type {
+  AdvanceOptions,
+  AgentOptions,
+  ClaimOptions,
+  DecideOptions,
+  StartOptions,
+  StatusOptions,
+} from './options.ts';
+import { requestUntilAnswered } from './request.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 const DEFAULT_EXPIRY_MS = 30_000;
 const DEFAULT_ADVANCE_TIMEOUT_MS = 300_000;
 
 /**
- * Whoever asks for advances and makes claims: a program, an LLM agent, a person's command line.
+ * The client: it requests advances, records claims and decides doubts for a program, an LLM agent or
+ * a person's command line.
  *
- * Needs NATS and the namespace, nothing else. `advance` always brings a receipt; the other methods
- * bring their result or throw a {@link LeaseholdError}, whose code is `unavailable` when no replica
+ * Needs NATS and the namespace, nothing else. `advance` always returns a receipt. The other methods
+ * return their result or throw a {@link LeaseholdError}, whose code is `unavailable` when no replica
  * answered.
  */
 export class Agent {
@@ -142,7 +64,7 @@ export class Agent {
   readonly #warn: NonNullable<BusOptions['onWarning']>;
   readonly #closed = new AbortController();
 
-  /** For tests and for who has a bus already; otherwise use {@link Agent.connect}. */
+  /** For tests, and for callers that have a bus; otherwise use {@link Agent.connect}. */
   constructor(
     bus: Bus,
     options: Pick<AgentOptions, 'agentId' | 'namespace' | 'onWarning'>,
@@ -158,8 +80,8 @@ export class Agent {
   /**
    * Connects to NATS.
    *
-   * @throws LeaseholdError `invalid` for an id or namespace that is none, `unavailable` when NATS
-   *   cannot be reached
+   * @throws LeaseholdError `invalid` for a malformed id or namespace, `unavailable` when NATS cannot be
+   *   reached
    */
   static async connect(options: AgentOptions): Promise<Agent> {
     checkId(options.agentId, 'agentId');
@@ -181,7 +103,7 @@ export class Agent {
     }
   }
 
-  /** Pins an instance to a runbook's version; the same content again answers `created: false`. */
+  /** Pins an instance to a runbook version; repeated with the same content: `created: false`. */
   async start(instanceId: string, options: StartOptions): Promise<StartReply> {
     const { runbookId, version, inputs = {}, timeoutMs } = options;
     const body = checked(StartMessage, {
@@ -191,14 +113,14 @@ export class Agent {
       inputs,
       agentId: this.agentId,
     });
-    return this.#ask('start', this.#subjects.start, body, timeoutMs, 'always');
+    return this.#request('start', this.#subjects.start, body, timeoutMs, 'always');
   }
 
-  /** Where the instance stands. */
+  /** The current state of an instance. */
   async status(instanceId: string, options: StatusOptions = {}): Promise<StatusReply> {
     const { log, requestId, timeoutMs } = options;
     const subject = this.#subjects.status(checkId(instanceId, 'instanceId'));
-    return this.#ask(
+    return this.#request(
       'status',
       subject,
       checked(StatusMessage, { log, requestId }),
@@ -207,30 +129,31 @@ export class Agent {
     );
   }
 
-  /** Records a claim's new status; what it answers is committed. */
+  /** Records a claim's new status; the reply means that it is committed. */
   async claim(claimId: string, options: ClaimOptions): Promise<ClaimReply> {
     const { status, evidence, timeoutMs } = options;
     const subject = this.#subjects.claim(checkId(claimId, 'claimId'));
     const body = checked(ClaimMessage, { status, agentId: this.agentId, evidence });
-    return this.#ask('claim', subject, body, timeoutMs, 'unheard');
+    return this.#request('claim', subject, body, timeoutMs, 'undelivered');
   }
 
   /**
-   * Settles a doubt; moves nothing, the next advance does. Whoever comes second gets `conflict`.
+   * Settles a doubt. It runs nothing; the next advance does. The second of two decisions gets
+   * `conflict`.
    */
   async decide(instanceId: string, options: DecideOptions): Promise<DecideReply> {
     const { timeoutMs, ...decision } = options;
     const subject = this.#subjects.decide(checkId(instanceId, 'instanceId'));
     const body = checked(DecideMessage, { agentId: this.agentId, ...decision });
-    return this.#ask('decide', subject, body, timeoutMs, 'unheard');
+    return this.#request('decide', subject, body, timeoutMs, 'undelivered');
   }
 
   /**
-   * Moves the instance forward and brings the receipt, whatever happens: a refusal, a message that
-   * is not valid and a silence (`unavailable`) are receipts too. See {@link askForAdvance} for what
-   * it does about lost answers.
+   * Moves the instance forward and always returns a receipt: a refusal, an invalid message and
+   * silence (`unavailable`) are receipts too. See {@link advanceUntilAnswered} for how it handles
+   * lost replies.
    *
-   * Times are told to the replicas by the wall clock: an agent whose clock is further behind than
+   * Times are sent to the replicas by the wall clock: an agent whose clock is further behind than
    * `expiresInMs` gets `expired`.
    */
   async advance(instanceId: string, options: AdvanceOptions = {}): Promise<Receipt> {
@@ -243,7 +166,7 @@ export class Agent {
         this.#closed.signal,
         ...(options.signal === undefined ? [] : [options.signal]),
       ];
-      return await askForAdvance({
+      return await advanceUntilAnswered({
         bus: this.#bus,
         subjects: this.#subjects,
         clock: this.#clock,
@@ -263,8 +186,8 @@ export class Agent {
 
   /**
    * Calls back with each commit to one instance, or to all (`undefined`), until the returned
-   * function is called, `signal` aborts or the agent is closed. Events of an outage are missed:
-   * `status` has the truth.
+   * function is called, `signal` aborts or the agent is closed. Events during an outage are missed:
+   * `status` has the current state.
    */
   watch(
     instanceId: string | undefined,
@@ -276,9 +199,9 @@ export class Agent {
         ? this.#subjects.all('event')
         : this.#subjects.event(checkId(instanceId, 'instanceId'));
     const subscription = this.#bus.subscribe(subject, (message) => {
-      const read = readMessageBody(message.data);
+      const read = readEvent(message.data);
       if (read.kind === 'result') listener(read.value);
-      else this.#warn(`an event on ${message.subject} was left out: ${read.why}`);
+      else this.#warn(`ignored an event on ${message.subject}: ${read.why}`);
     });
     const stop = (): void => {
       options.signal?.removeEventListener('abort', stop);
@@ -290,7 +213,7 @@ export class Agent {
   }
 
   /**
-   * As {@link Agent.watch}, to iterate over; a consumer that falls 10,000 events behind misses the
+   * Like {@link Agent.watch}, as an iterator. A consumer that falls 10,000 events behind misses the
    * oldest.
    */
   events(
@@ -304,31 +227,30 @@ export class Agent {
     return eventQueue((listener) => this.watch(instanceId, listener), AbortSignal.any(signals));
   }
 
-  /** Whether there is a connection to NATS at this moment. */
+  /** Whether there is a connection to NATS now. */
   connected(): boolean {
     return this.#bus.connected();
   }
 
   /**
-   * Resolves when what was asked so far, a watch too, has reached the server (or the connection
-   * broke).
+   * Resolves when every request and watch so far has reached the server, or the connection broke.
    */
   flush(): Promise<void> {
     return this.#bus.flush();
   }
 
-  /** Ends every wait and watch and disconnects. Tolerates being called twice. */
+  /** Ends every wait and watch and disconnects. May be called twice. */
   async close(): Promise<void> {
     this.#closed.abort();
     await this.#bus.close();
   }
 
-  #ask<K extends 'start' | 'status' | 'claim' | 'decide'>(
+  #request<K extends 'start' | 'status' | 'claim' | 'decide'>(
     name: K,
     subject: string,
     body: object,
     timeoutMs: number | undefined,
-    again: 'always' | 'unheard',
+    retry: 'always' | 'undelivered',
   ) {
     return requestUntilAnswered({
       bus: this.#bus,
@@ -337,7 +259,7 @@ export class Agent {
       subject,
       body: body as Json,
       timeoutMs: timeoutMs ?? DEFAULT_TIMEOUT_MS,
-      again,
+      retry,
       signal: this.#closed.signal,
     });
   }
@@ -346,7 +268,7 @@ export class Agent {
 function expiryOf(options: AdvanceOptions, nowMs: number): string {
   const { expiresAt, expiresInMs } = options;
   if (expiresAt !== undefined && expiresInMs !== undefined) {
-    throw invalid('expiresInMs', 'cannot be used beside expiresAt; keep one');
+    throw invalid('expiresInMs', 'cannot be combined with expiresAt');
   }
   if (typeof expiresAt === 'string') return expiresAt;
   const at = expiresAt ?? new Date(nowMs + (expiresInMs ?? DEFAULT_EXPIRY_MS));
@@ -354,7 +276,7 @@ function expiryOf(options: AdvanceOptions, nowMs: number): string {
   return at.toISOString();
 }
 
-/** The body as it will be sent, by the same rules by which a replica will read it. */
+/** The body as it will be sent, checked by the rules that replicas apply. */
 function checked<T extends object>(schema: z.ZodType<T>, body: object): T {
   const read = readMessage(schema, new TextEncoder().encode(JSON.stringify(body)));
   if (!read.ok) throw new LeaseholdError(read.error);
@@ -369,16 +291,4 @@ function checkId(id: string, field: string): string {
 function invalid(field: string, message: string): LeaseholdError {
   const error: ReplyError = { code: 'invalid', message: `${field}: ${message}`, field };
   return new LeaseholdError(error);
-}
-
-function readMessageBody(data: Uint8Array) {
-  try {
-    const read = readReply(
-      'event',
-      JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data)) as Json,
-    );
-    return read.kind === 'error' ? ({ kind: 'malformed', why: 'it is an error' } as const) : read;
-  } catch (cause) {
-    return { kind: 'malformed', why: `it is not JSON (${String(cause)})` } as const;
-  }
 }

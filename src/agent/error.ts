@@ -3,7 +3,7 @@ import type { ErrorCode, ReplyError } from '../request/messages.ts';
 /**
  * A request that was answered with an error, or not at all (`unavailable`).
  *
- * `field` names the input to mend, where there is one.
+ * `field` names the input to correct, where there is one.
  */
 export class LeaseholdError extends Error {
   override readonly name = 'LeaseholdError';
@@ -16,7 +16,7 @@ export class LeaseholdError extends Error {
     this.field = error.field;
   }
 
-  /** As on the wire. */
+  /** The form on the wire. */
   toJSON(): { error: ReplyError } {
     const { code, message, field } = this;
     return { error: { code, message, ...(field === undefined ? {} : { field }) } };

@@ -1,23 +1,22 @@
+import type { Json } from '../json.ts';
 import type { InstanceEvent } from '../request/status-reply.ts';
+import { readReply } from './replies.ts';
 
-/** Events that nobody has taken yet are kept up to this number; then the oldest are given up. */
-const MAX_WAITING = 10_000;
+/** Up to this many events are queued for the consumer; beyond that, the oldest are dropped. */
+const MAX_QUEUED = 10_000;
 
-/**
- * Turns a stream of calls into one to iterate over; ends when `signal` aborts or the consumer
- * leaves.
- */
+/** Turns callbacks into an iterator that ends when `signal` aborts or the consumer stops. */
 export function eventQueue(
   subscribe: (listener: (event: InstanceEvent) => void) => () => void,
   signal: AbortSignal | undefined,
 ): AsyncIterableIterator<InstanceEvent> {
-  const waiting: InstanceEvent[] = [];
+  const queued: InstanceEvent[] = [];
   const takers: ((result: IteratorResult<InstanceEvent>) => void)[] = [];
   let ended = false;
   const unsubscribe = subscribe((event) => {
     const taker = takers.shift();
     if (taker !== undefined) taker({ done: false, value: event });
-    else if (waiting.push(event) > MAX_WAITING) waiting.shift();
+    else if (queued.push(event) > MAX_QUEUED) queued.shift();
   });
   const end = (): void => {
     if (ended) return;
@@ -33,15 +32,30 @@ export function eventQueue(
       return this;
     },
     next() {
-      const event = waiting.shift();
+      const event = queued.shift();
       if (event !== undefined) return Promise.resolve({ done: false, value: event });
       if (ended) return Promise.resolve({ done: true, value: undefined });
       return new Promise((resolve) => takers.push(resolve));
     },
     return() {
       end();
-      waiting.length = 0;
+      queued.length = 0;
       return Promise.resolve({ done: true, value: undefined });
     },
   };
+}
+
+/** Reads an event that anybody may have published. */
+export function readEvent(
+  data: Uint8Array,
+): { kind: 'result'; value: InstanceEvent } | { kind: 'malformed'; why: string } {
+  try {
+    const read = readReply(
+      'event',
+      JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data)) as Json,
+    );
+    return read.kind === 'error' ? { kind: 'malformed', why: 'it is an error' } : read;
+  } catch (cause) {
+    return { kind: 'malformed', why: `it is not JSON (${String(cause)})` };
+  }
 }

@@ -15,8 +15,8 @@ import type {
 } from '../request/status-reply.ts';
 
 /*
- * What an agent relies on in replies and events. Fields that are not named here are let through
- * untouched, so a newer replica may say more than this agent knows.
+ * What an agent relies on in replies and events. Fields that are not named here pass through
+ * untouched, so a newer replica may send more than this agent knows.
  */
 
 const Holder = z.looseObject({ replicaId: z.string(), fencingToken: z.number() });
@@ -105,7 +105,7 @@ const Schemas = {
   }),
 };
 
-/** The replies by the name of their schema. */
+/** Each reply by the name of its schema. */
 export interface Replies {
   receipt: Receipt;
   status: StatusReply;
@@ -123,7 +123,7 @@ const ErrorReply = z.looseObject({
   }),
 });
 
-/** A reply after reading: what was asked for, an error, or something that is neither. */
+/** A reply after reading: the expected result, an error, or neither. */
 export type ReadReply<T> =
   | { kind: 'result'; value: T }
   | { kind: 'error'; error: ReplyError }
@@ -134,13 +134,13 @@ export function readReply<K extends keyof Replies>(name: K, body: Json): ReadRep
   const failure = ErrorReply.safeParse(body);
   if (failure.success) return { kind: 'error', error: failure.data.error as ReplyError };
   const result = Schemas[name].safeParse(body);
-  // The body itself goes on, with whatever fields this schema does not know.
+  // Return the body itself, which keeps fields that this schema does not know.
   if (result.success) return { kind: 'result', value: body as unknown as Replies[K] };
   const issue = result.error.issues[0];
   const where =
     issue === undefined || issue.path.length === 0 ? 'the body' : issue.path.map(String).join('.');
   return {
     kind: 'malformed',
-    why: `the answer is no ${name} (${where}: ${issue?.message ?? 'wrong shape'})`,
+    why: `the reply is not a valid ${name} reply (${where}: ${issue?.message ?? 'wrong shape'})`,
   };
 }

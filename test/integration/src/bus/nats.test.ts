@@ -60,7 +60,7 @@ async function natsThatForbids(publish: string[], subscribe: string[]): Promise<
 const text = (message: BusMessage): string => new TextDecoder().decode(message.data);
 
 describe('the bus', () => {
-  it('brings the answer of a request', async () => {
+  it('returns the reply to a request', async () => {
     const [asks, answers] = [await bus(), await bus()];
     const subject = `${freshNamespace()}.a`;
     answers.subscribe(subject, (message) =>
@@ -73,7 +73,7 @@ describe('the bus', () => {
     });
   });
 
-  it('says no_responders at once where nobody listens', async () => {
+  it('reports no_responders at once when nobody is subscribed', async () => {
     const asks = await bus();
     const start = performance.now();
     expect(await asks.request(`${freshNamespace()}.nobody`, {}, 5_000)).toEqual({
@@ -82,14 +82,14 @@ describe('the bus', () => {
     expect(performance.now() - start).toBeLessThan(1_000);
   });
 
-  it('says timeout where somebody listens and does not answer', async () => {
+  it('reports timeout when a subscriber does not reply', async () => {
     const asks = await bus();
     const subject = `${freshNamespace()}.silent`;
     asks.subscribe(subject, () => {});
     expect(await asks.request(subject, {}, 100)).toEqual({ kind: 'timeout' });
   });
 
-  it('says malformed for an answer that is not JSON, or not UTF-8', async () => {
+  it('reports malformed for a reply that is not JSON or not UTF-8', async () => {
     const [asks, raw] = [await bus(), await rawNats()];
     const subject = `${freshNamespace()}.bad`;
     const answers = ['{"no', new Uint8Array([0xff, 0xfe]), ''];
@@ -102,7 +102,7 @@ describe('the bus', () => {
     expect(answers).toEqual([]);
   });
 
-  it('says disconnected at once where it may not ask, or may not hear the answer', async () => {
+  it('reports disconnected at once when it may not publish the request or subscribe to replies', async () => {
     const servers = [await natsThatForbids(['forbidden.>'], ['_INBOX.>'])];
     const warnings: string[] = [];
     const asks = await bus({ servers, warnings });
@@ -111,7 +111,7 @@ describe('the bus', () => {
     expect(warnings.join()).toMatch(/PERMISSIONS_VIOLATION/i);
   });
 
-  it('goes on asking after a request that it may not make', async () => {
+  it('still sends requests after one that was forbidden', async () => {
     const servers = [await natsThatForbids(['forbidden.>'], [])];
     const [asks, answers] = [await bus({ servers }), await bus({ servers })];
     answers.subscribe('allowed.x', (message) => message.reply('heard'));
@@ -123,7 +123,7 @@ describe('the bus', () => {
     expect([refused, heard]).toEqual([{ kind: 'disconnected' }, { kind: 'reply', body: 'heard' }]);
   });
 
-  it('goes on delivering after handlers that throw or reject, and reports both', async () => {
+  it('still delivers after handlers that throw or reject, and reports both', async () => {
     const warnings: string[] = [];
     const [listens, speaks] = [await bus({ warnings }), await bus()];
     const root = freshNamespace();
@@ -156,7 +156,7 @@ describe('the bus', () => {
     expect(heard).toEqual(Array.from({ length: 5_000 }, (_, i) => i));
   });
 
-  it('gives each message of a queue group to one member, and of a broadcast to all', async () => {
+  it('delivers a queue-group message to one member and a broadcast to all', async () => {
     const [one, two, speaks] = [await bus(), await bus(), await bus()];
     const root = freshNamespace();
     const queued: string[] = [];
@@ -175,7 +175,7 @@ describe('the bus', () => {
     expect(broadcast.sort()).toEqual(['one', 'two']);
   });
 
-  it('sends a short error in the place of an answer that the server would not carry', async () => {
+  it('sends a short error instead of a reply that exceeds the limit of the server', async () => {
     const warnings: string[] = [];
     const [answers, asks] = [await bus({ warnings }), await bus()];
     const subject = `${freshNamespace()}.large`;
@@ -197,7 +197,7 @@ describe('the bus', () => {
     expect(await one.request(subject, {}, 1_000)).toEqual({ kind: 'reply', body: 1 });
   });
 
-  it('brings what was published before close, and takes a second close', async () => {
+  it('delivers what was published before close, and may be closed twice', async () => {
     const [listens, speaks] = [await bus(), await bus()];
     const subject = `${freshNamespace()}.last`;
     const heard: string[] = [];
@@ -213,7 +213,7 @@ describe('the bus', () => {
     await speaks.flush();
   });
 
-  it('fails soon with a clear message where no server is, or waits for one until it is told to stop', async () => {
+  it('fails soon with a clear message when no server is there, or waits for one until its signal aborts', async () => {
     const servers = ['nats://127.0.0.1:1'];
     await expect(connectBus({ servers, name: 'test' })).rejects.toThrow(
       /127\.0\.0\.1:1 .*is nats-server running/,
@@ -236,7 +236,7 @@ describe('the bus', () => {
 });
 
 describe('a server that goes away', () => {
-  it('is reconnected to: subscriptions come back, requests in between end at once', async () => {
+  it('is reconnected to: subscriptions return, and requests made meanwhile end at once', async () => {
     const stack = await startPrivateStack({
       given: { etcdUrls: [], postgresUrl: 'postgres://unused' },
     });
@@ -267,7 +267,7 @@ describe('a server that goes away', () => {
     expect(turns).toEqual([false, true]);
   });
 
-  it('is found out when it is only frozen', async () => {
+  it('is detected when it is only frozen', async () => {
     const stack = await startPrivateStack({
       given: { etcdUrls: [], postgresUrl: 'postgres://unused' },
     });
@@ -320,7 +320,7 @@ describe('an agent', () => {
     return agent;
   }
 
-  it('takes the first of several answers', async () => {
+  it('takes the first of several replies', async () => {
     const sent: string[] = [];
     const agent = await agentWith((replica, names) => {
       for (const outcome of ['completed', 'unavailable']) {
@@ -337,7 +337,7 @@ describe('an agent', () => {
     await until(() => sent.length === 2);
   });
 
-  it('says when the request may begin at the latest, the same each time it asks', async () => {
+  it('sends the same latest start time each time it repeats a request', async () => {
     const seen: string[] = [];
     const agent = await agentWith((replica, names) => {
       replica.subscribe(names.all('advance'), (message) => {
@@ -350,7 +350,7 @@ describe('an agent', () => {
     expect(new Set(seen).size).toBe(1);
   });
 
-  it('finds the recorded receipt where the answer was lost', async () => {
+  it('finds the recorded receipt when the reply was lost', async () => {
     let asked = 0;
     const agent = await agentWith((replica, names) => {
       replica.subscribe(names.all('advance'), () => void (asked += 1));
@@ -372,7 +372,7 @@ describe('an agent', () => {
     expect(asked).toBe(1);
   });
 
-  it('asks again until a replica appears', async () => {
+  it('repeats the request until a replica appears', async () => {
     const namespace = freshNamespace();
     const replica = await bus();
     const agent = await Agent.connect({
@@ -391,7 +391,7 @@ describe('an agent', () => {
     expect((await waiting).outcome).toBe('completed');
   });
 
-  it('brings an unavailable receipt where nobody answers before the request expires', async () => {
+  it('returns an unavailable receipt when nobody answers before the request expires', async () => {
     const agent = await agentWith(() => {});
     const answer = await agent.advance('i-1', { requestId: 'q-1', expiresInMs: 300 });
     expect(answer).toMatchObject({
@@ -418,7 +418,7 @@ describe('an agent', () => {
     expect((await agent.advance('i-1')).outcome).toBe('unavailable');
   });
 
-  it('turns an error reply into the receipt that it means, and keeps fields that it does not know', async () => {
+  it('turns an error reply into a receipt, and keeps fields that it does not know', async () => {
     const agent = await agentWith((replica, names) => {
       replica.subscribe(names.advance('bad'), (message) =>
         message.reply({ error: { code: 'invalid', message: 'no', field: 'cellId' } }),
@@ -434,7 +434,7 @@ describe('an agent', () => {
     expect(await agent.advance('new')).toMatchObject({ outcome: 'completed', later: { field: 1 } });
   });
 
-  it('throws the error that a reply names, and unavailable where there is no reply', async () => {
+  it('throws the error in a reply, and unavailable when there is no reply', async () => {
     const agent = await agentWith((replica, names) => {
       replica.subscribe(names.start, (message) =>
         message.reply({ error: { code: 'conflict', message: 'other' } }),
@@ -448,7 +448,7 @@ describe('an agent', () => {
     await expect(agent.decide('i-1', decision)).rejects.toMatchObject({ code: 'unavailable' });
   });
 
-  it('sees events in order, and leaves out those that are none', async () => {
+  it('receives events in order, and ignores malformed ones', async () => {
     const namespace = freshNamespace();
     const replica = await bus();
     const warnings: string[] = [];
@@ -474,7 +474,7 @@ describe('an agent', () => {
     expect(await events.next()).toEqual({ done: true, value: undefined });
   });
 
-  it('does not put ids that are none into subjects', async () => {
+  it('puts no malformed id into a subject', async () => {
     const agent = await agentWith(() => {});
     for (const id of ['', '*', '>', 'a b', 'a\r\nPUB x 0', 'a.b', 'x'.repeat(129)]) {
       expect(await agent.advance(id)).toMatchObject({
@@ -488,7 +488,7 @@ describe('an agent', () => {
     }
   });
 
-  it('lives through a restart of the server in the middle of an advance', async () => {
+  it('survives a restart of the server in the middle of an advance', async () => {
     const stack = await startPrivateStack({
       given: { etcdUrls: [], postgresUrl: 'postgres://unused' },
     });
@@ -511,7 +511,7 @@ describe('an agent', () => {
     expect(new Set(asked)).toEqual(new Set(['q-1']));
   });
 
-  it('sees a server that accepts and says nothing as not there', async () => {
+  it('treats a server that accepts and stays silent as absent', async () => {
     const sockets: Socket[] = [];
     const mute = createServer((socket) => sockets.push(socket.on('error', () => {})));
     await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));

@@ -69,19 +69,17 @@ const options = { requestId: 'q', pollMs: 20, askAgainMs: 10_000 };
 
 const agentOn = (bus: Bus) => new Agent(bus, { agentId: 'tester' });
 
-describe('asking for an advance', () => {
-  it('gives up at its time-out, and says that the run may go on', async () => {
+describe('an advance', () => {
+  it('gives up at its timeout, and says that it may still have run', async () => {
     const bus = new FakeBus((verb) => (verb === 'status' ? status() : never));
     const answer = await agentOn(bus).advance('i', { ...options, timeoutMs: 150 });
     expect(answer).toMatchObject({ outcome: 'unavailable', requestId: 'q' });
-    expect(answer.error?.message).toMatch(
-      /may have run all the same, so ask again with the same request id/,
-    );
+    expect(answer.error?.message).toMatch(/may still have run, so retry with the same request id/);
     expect(bus.count('advance')).toBe(1);
     expect(bus.count('status')).toBeGreaterThan(1);
   });
 
-  it('does not stop waiting for a run that began before the request expired', async () => {
+  it('keeps waiting for a run that began before the request expired', async () => {
     const bus = new FakeBus((verb, nth) => {
       if (verb === 'advance') return { kind: 'disconnected' };
       if (nth < 5) {
@@ -96,7 +94,7 @@ describe('asking for an advance', () => {
     expect(bus.count('status')).toBe(5);
   });
 
-  it('ends once it has expired and replicas say that they know nothing of it', async () => {
+  it('ends once it has expired and the replicas know nothing of it', async () => {
     const bus = new FakeBus((verb) => (verb === 'status' ? status() : { kind: 'disconnected' }));
     const answer = await agentOn(bus).advance('i', {
       ...options,
@@ -107,7 +105,7 @@ describe('asking for an advance', () => {
     expect(bus.count('status')).toBeGreaterThanOrEqual(2);
   });
 
-  it('sends nothing again after the expiry, and the very same body before it', async () => {
+  it('sends nothing after the expiry, and the same body each time before it', async () => {
     const bus = new FakeBus(() => ({ kind: 'no_responders' }));
     await agentOn(bus).advance('i', { ...options, expiresInMs: 400 });
     const bodies = bus.asked
@@ -118,7 +116,7 @@ describe('asking for an advance', () => {
     expect(JSON.parse(bodies[0] ?? '')).toMatchObject({ requestId: 'q', agentId: 'tester' });
   });
 
-  it('stops at once when it is told to, or when the agent is closed', async () => {
+  it('stops at once when its signal aborts or the agent is closed', async () => {
     const stop = new AbortController();
     const agent = agentOn(new FakeBus(() => never));
     const first = agent.advance('i', { ...options, signal: stop.signal });
@@ -137,7 +135,7 @@ describe('asking for an advance', () => {
     [{ expiresAt: new Date(Number.NaN) }, 'expiresAt'],
     [{ expiresAt: '2030-01-01T00:00:00Z', expiresInMs: 1 }, 'expiresInMs'],
   ])(
-    'answers %j with an invalid receipt that names the field, having sent nothing',
+    'returns an invalid receipt that names the field for %j, and sends nothing',
     async (wrong, field) => {
       const bus = new FakeBus(() => never);
       expect(await agentOn(bus).advance('i', wrong)).toMatchObject({
@@ -149,7 +147,7 @@ describe('asking for an advance', () => {
   );
 });
 
-describe('asking the holder first', () => {
+describe('sending to the holder first', () => {
   const ALL = 'leasehold.default.advance.i';
   const HOLDER = 'leasehold.default.replica.r-00000001.advance.i';
   const from = (replicaId: string, outcome = 'advanced'): BusReply => ({
@@ -176,14 +174,14 @@ describe('asking the holder first', () => {
   }
   const subjectsOf = (bus: FakeBus): string[] => bus.asked.map(({ subject }) => subject);
 
-  it('sends the next request to whoever answered the last, and to nobody else', async () => {
+  it('sends the next request only to the replica that answered the last', async () => {
     const { bus, agent } = await knowing(() => from('r-00000001'));
     expect((await agent.advance('i', options)).outcome).toBe('advanced');
     expect((await agent.advance('i', options)).outcome).toBe('advanced');
     expect(subjectsOf(bus)).toEqual([HOLDER, HOLDER]);
   });
 
-  it('asks all about an instance of which it knows no holder', async () => {
+  it('broadcasts when it knows no holder of the instance', async () => {
     const { bus, agent } = await knowing(() => from('r-00000001'));
     await agent.advance('other', options);
     expect(subjectsOf(bus)).toEqual(['leasehold.default.advance.other']);
@@ -208,7 +206,7 @@ describe('asking the holder first', () => {
     expect(subjectsOf(bus)[2]).toBe('leasehold.default.replica.r-00000002.advance.i');
   });
 
-  it('asks all where that one is silent, and still hears it', async () => {
+  it('broadcasts when the holder is silent, and still accepts its reply', async () => {
     let tell = (_reply: BusReply): void => undefined;
     const told = new Promise<BusReply>((resolve) => (tell = resolve));
     const { bus, agent } = await knowing((verb) => {
@@ -221,7 +219,7 @@ describe('asking the holder first', () => {
     expect(subjectsOf(bus)).toEqual([HOLDER, ALL]);
   });
 
-  it('does not ask all a second time when one that was silent declines at last', async () => {
+  it('does not broadcast a second time when a silent holder declines in the end', async () => {
     let decline = (_reply: BusReply): void => undefined;
     const told = new Promise<BusReply>((resolve) => (decline = resolve));
     const { bus, agent } = await knowing((verb) => {
@@ -233,7 +231,7 @@ describe('asking the holder first', () => {
     expect(subjectsOf(bus)).toEqual([HOLDER, ALL]);
   });
 
-  it('asks nobody alone any more once the server has forbidden it', async () => {
+  it('sends nothing directly once the server has forbidden it', async () => {
     const { bus, agent } = await knowing((verb) =>
       verb === 'replica' ? { kind: 'disconnected' } : from('r-00000001'),
     );
@@ -251,7 +249,7 @@ describe('asking the holder first', () => {
     expect(subjectsOf(bus)).toEqual([ALL]);
   });
 
-  it('keeps the holder when no answer came in time', async () => {
+  it('keeps the holder when no reply came in time', async () => {
     const { bus, agent } = await knowing((_verb, nth) => (nth === 1 ? never : from('r-00000001')));
     const silent = await agent.advance('i', { ...options, pollMs: 60_000, timeoutMs: 50 });
     expect(silent.outcome).toBe('unavailable');
@@ -259,7 +257,7 @@ describe('asking the holder first', () => {
     expect(subjectsOf(bus)).toEqual([HOLDER, HOLDER]);
   });
 
-  it('remembers ten thousand holders, the newest', () => {
+  it('remembers the newest ten thousand holders', () => {
     const holders = new HolderCache();
     const learn = (nth: number): void =>
       holders.learn({
@@ -276,21 +274,21 @@ describe('asking the holder first', () => {
   });
 });
 
-describe('asking for other things', () => {
-  it('asks again for what may be asked twice', async () => {
+describe('other requests', () => {
+  it('are repeated where repeating changes nothing', async () => {
     const bus = new FakeBus((_verb, nth) => (nth === 1 ? { kind: 'timeout' } : status()));
     expect((await agentOn(bus).status('i')).status).toBe('ready');
     expect(bus.asked).toHaveLength(2);
   });
 
-  it('does not claim or decide twice when the first may have arrived', async () => {
+  it('do not claim or decide twice when the first may have arrived', async () => {
     const bus = new FakeBus(() => ({ kind: 'disconnected' }));
     const agent = agentOn(bus);
     await expect(agent.claim('c', { status: 'ok' })).rejects.toThrow(/may have arrived/);
     expect(bus.asked).toHaveLength(1);
   });
 
-  it('claims again when nobody can have heard it', async () => {
+  it('claim again when no replica can have received it', async () => {
     const bus = new FakeBus((_verb, nth) =>
       nth === 1
         ? { kind: 'no_responders' }
@@ -303,7 +301,7 @@ describe('asking for other things', () => {
     });
   });
 
-  it('refuses by the rules of the replicas what they would refuse, having sent nothing', async () => {
+  it('are checked by the rules of the replicas before anything is sent', async () => {
     const bus = new FakeBus(() => never);
     const agent = agentOn(bus);
     const large = { status: 'ok', evidence: 'x'.repeat(600_000) };
@@ -324,14 +322,14 @@ describe('asking for other things', () => {
     expect(bus.asked).toEqual([]);
   });
 
-  it('says unavailable for an answer of the wrong shape', async () => {
+  it('report unavailable for a reply of the wrong shape', async () => {
     const bus = new FakeBus(() => ({ kind: 'reply', body: { revision: 'one' } }));
     await expect(agentOn(bus).claim('c', { status: 'ok' })).rejects.toMatchObject({
       code: 'unavailable',
     });
   });
 
-  it('takes no agent id or namespace that is none', () => {
+  it('reject a malformed agent id or namespace', () => {
     const bus = new FakeBus(() => never);
     expect(() => new Agent(bus, { agentId: 'a b' })).toThrow(/agentId/);
     expect(() => new Agent(bus, { agentId: 'a', namespace: '>' })).toThrow(/namespace/);

@@ -18,7 +18,7 @@ function source() {
 }
 
 describe('a queue of events', () => {
-  it('keeps the order, whether events or takers come first', async () => {
+  it('keeps the order, whether events or calls to next come first', async () => {
     const { emit, subscribe } = source();
     const events = eventQueue(subscribe, undefined);
     emit(event('a'));
@@ -40,7 +40,7 @@ describe('a queue of events', () => {
     expect(listeners.size).toBe(0);
   });
 
-  it('brings what had come before it was told to stop, then ends', async () => {
+  it('delivers what arrived before the signal aborted, then ends', async () => {
     const stop = new AbortController();
     const { emit, subscribe, listeners } = source();
     const events = eventQueue(subscribe, stop.signal);
@@ -51,7 +51,7 @@ describe('a queue of events', () => {
     expect((await events.next()).done).toBe(true);
   });
 
-  it('gives up the oldest events of a consumer that is too slow', async () => {
+  it('drops the oldest events of a consumer that is too slow', async () => {
     const { emit, subscribe } = source();
     const events = eventQueue(subscribe, undefined);
     for (let i = 0; i < 10_002; i++) emit(event(`e-${i}`));
