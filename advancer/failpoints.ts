@@ -1,17 +1,18 @@
-/** Named points along the walk of a request, in the order in which a request meets them. */
+/** Named points on the path of a request, in the order in which a request reaches them. */
 export const FAILPOINTS = [
-  /** A request was taken up by a replica that holds, or now acquired, its instance. */
+  /** A replica that holds its instance begins to serve the request. */
   'on_admission',
-  /** The next attempt is chosen; nothing is written. */
+  /** The next attempt is chosen; nothing is written yet. */
   'before_intent',
   /** `started` is committed; the effect has not begun. */
   'after_intent',
   /** The effect has begun. */
   'in_effect',
-  /** The effect has ended; its outcome is in hand and not written. */
+  /** The effect has ended; its outcome is known and not written yet. */
   'after_effect',
   /**
-   * The outcome is committed (with the receipt, if it was the request's last row); nobody was told.
+   * The outcome is committed (with the receipt, if it was the request's last row) and not announced
+   * yet.
    */
   'after_outcome',
   /** A doubt is about to be settled. */
@@ -21,7 +22,7 @@ export const FAILPOINTS = [
 /** See {@link FAILPOINTS}. */
 export type FailpointName = (typeof FAILPOINTS)[number];
 
-/** Where a failpoint was met; conditions are checked against it. */
+/** Where a failpoint was reached; conditions are checked against it. */
 export interface FailpointPlace {
   instanceId: string;
   requestId?: string | null | undefined;
@@ -42,7 +43,7 @@ export class InjectedError extends Error {
   override readonly name = 'InjectedError';
 }
 
-/** What a fired failpoint does to its process. */
+/** What a failpoint does to its process. */
 type Action = { do: 'kill' | 'exit' | 'freeze' | 'error' } | { do: 'delay'; ms: number };
 
 interface Rule {
@@ -59,9 +60,9 @@ interface Rule {
   hits: number;
 }
 
-/** The acts that need the process; replaced in tests. */
-export interface FailpointActs {
-  /** Tells the outside, synchronously, since the process may be gone a moment later. */
+/** The actions that need the process; replaced in tests. */
+export interface FailpointActions {
+  /** Writes a line to the outside, synchronously: the process may be gone a moment later. */
   report(line: string): void;
   kill(): void;
   freeze(): void;
@@ -70,16 +71,16 @@ export interface FailpointActs {
 }
 
 /**
- * Reads `LEASEHOLD_FAILPOINTS`: `point=action@condition:value,…`, several joined by `;`. Actions:
+ * Parses `LEASEHOLD_FAILPOINTS`: `point=action@condition:value,…`, several joined by `;`. Actions:
  * `kill`, `exit`, `freeze`, `delay:<ms>`, `error`. Conditions: `cell`, `instance`, `request`,
  * `replica` (the configured name), `nth` (only the nth time that the other conditions hold).
  *
- * @throws Error naming the part that cannot be read, and what is allowed there
+ * @throws Error naming the invalid part, and what is allowed there
  */
 export function parseFailpoints(
   text: string,
   replicaName: string,
-  acts: FailpointActs,
+  actions: FailpointActions,
 ): Failpoint | undefined {
   const rules = text
     .split(';')
@@ -92,28 +93,28 @@ export function parseFailpoints(
       if (rule.name !== name || !holds(rule, place, replicaName)) continue;
       rule.hits += 1;
       if (rule.conditions.nth !== undefined && rule.hits !== rule.conditions.nth) continue;
-      acts.report(
+      actions.report(
         JSON.stringify({ failpoint: name, action: rule.action.do, replica: replicaName, ...place }),
       );
-      await act(rule, acts);
+      await act(rule, actions);
     }
   };
 }
 
-async function act(rule: Rule, acts: FailpointActs): Promise<void> {
+async function act(rule: Rule, actions: FailpointActions): Promise<void> {
   switch (rule.action.do) {
     case 'kill':
-      acts.kill();
+      actions.kill();
       // The signal is on its way; nothing after this point may run.
       return new Promise(() => undefined);
     case 'exit':
-      acts.exit();
+      actions.exit();
       return new Promise(() => undefined);
     case 'freeze':
-      acts.freeze();
+      actions.freeze();
       return;
     case 'delay':
-      await acts.sleep(rule.action.ms);
+      await actions.sleep(rule.action.ms);
       return;
     case 'error':
       throw new InjectedError(`failpoint ${rule.text}`);
@@ -135,7 +136,8 @@ function parseRule(text: string): Rule {
   if (match === null) throw bad(text, 'is not point=action@condition:value');
   const [, name = '', action = '', argument, conditionText = ''] = match;
   const known = FAILPOINTS.find((point) => point === name);
-  if (known === undefined) throw bad(text, `names no point; there are ${FAILPOINTS.join(', ')}`);
+  if (known === undefined)
+    throw bad(text, `names an unknown point; the points are ${FAILPOINTS.join(', ')}`);
   const conditions: Rule['conditions'] = {};
   for (const condition of conditionText.split(',').filter((part) => part !== '')) {
     const [key = '', value = ''] = condition.split(':', 2);
@@ -154,7 +156,7 @@ function parseRule(text: string): Rule {
       default:
         throw bad(
           text,
-          `has the unknown condition ${key}; there are cell, instance, request, replica, nth`,
+          `has the unknown condition ${key}; the conditions are cell, instance, request, replica, nth`,
         );
     }
   }
@@ -171,7 +173,7 @@ function parseAction(text: string, action: string, argument: string | undefined)
     return { do: action };
   throw bad(
     text,
-    `has the unknown action ${action}; there are kill, exit, freeze, delay:<ms>, error`,
+    `has the unknown action ${action}; the actions are kill, exit, freeze, delay:<ms>, error`,
   );
 }
 

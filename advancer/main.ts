@@ -13,7 +13,7 @@ import type { Handler } from './cells/cells.ts';
 import { createEffectRunner } from './cells/runner.ts';
 import { loadHandlers } from './cells/handlers.ts';
 import { createMetrics } from './http/metrics.ts';
-import { serveConsole } from './http/server.ts';
+import { startHttpServer } from './http/server.ts';
 import { parseFailpoints, type Failpoint } from './failpoints.ts';
 import { openLog, type PostgresLog } from './log/postgres-log.ts';
 import { PermanentMismatch } from './log/schema-check.ts';
@@ -26,8 +26,9 @@ export interface AdvancerOptions {
 }
 
 /**
- * Runs one advancer replica until SIGTERM or SIGINT: the one place where a replica's environment is
- * read, its parts are wired, and started and stopped in order. Logs go to stderr as JSON lines.
+ * Runs one advancer replica until SIGTERM or SIGINT. This is the composition root: it reads the
+ * environment, wires the replica, and starts and stops everything in order. Logs go to stderr as JSON
+ * lines.
  *
  * @returns the exit code: 0 after a drain, 2 when the environment is not usable
  */
@@ -59,7 +60,7 @@ export async function runAdvancer(
   if (failpoint !== undefined)
     logger.warn(
       { failpoints: config.failpoints },
-      'failpoints are set: this replica will break on purpose',
+      'failpoints are set: this replica will fail on purpose',
     );
 
   const stop = new AbortController();
@@ -83,7 +84,7 @@ export async function runAdvancer(
   }
 }
 
-interface Run {
+interface ServeOptions {
   replicaId: string;
   logger: PinoLogger;
   failpoint: Failpoint | undefined;
@@ -92,8 +93,8 @@ interface Run {
   stop: AbortSignal;
 }
 
-async function serve(config: Config, run: Run): Promise<void> {
-  const { replicaId, logger, failpoint, handlers, stop } = run;
+async function serve(config: Config, options: ServeOptions): Promise<void> {
+  const { replicaId, logger, failpoint, handlers, stop } = options;
   const { namespace } = config;
   const metrics = createMetrics();
   const log = openLog({ url: config.databaseUrl, replicaId, namespace });
@@ -118,7 +119,8 @@ async function serve(config: Config, run: Run): Promise<void> {
       handlers,
       logger,
       failpoint,
-      // A stubborn command must be gone, and its row written, within the last seconds of a drain.
+      // A command that ignores its signal must be gone, and its row written, within the last seconds
+      // of a drain.
       limits: { graceMs: 1_000 },
     }),
     clock: systemClock,
@@ -140,14 +142,14 @@ async function serve(config: Config, run: Run): Promise<void> {
         idleReleaseMs: config.idleReleaseMs,
         maxHoldings: config.maxHoldings,
         logger,
-        // At the end of a turn of the event loop, when everything that the turn wants is there.
+        // At the end of a turn of the event loop, so that one call serves the whole turn.
         defer: setImmediate,
         random: Math.random,
       }),
     crash(cause) {
       logger.fatal(
         { err: cause },
-        'an invariant is broken; this process ends so that others recover its instances',
+        'broken invariant; exiting so that other replicas recover the instances',
       );
       process.exit(70);
     },
@@ -159,22 +161,22 @@ async function serve(config: Config, run: Run): Promise<void> {
     remembered: () => replica.router.remembered,
     ready: () => replica.notReady().length === 0,
   });
-  const console = await serveConsole({
+  const http = await startHttpServer({
     host: config.httpHost,
     port: config.httpPort,
     replicaId,
     metrics,
     notReady: () => replica.notReady(),
   });
-  httpUrl = console.url;
+  httpUrl = http.url;
   try {
-    await untilLogFits(log, stop, logger);
+    await untilLogUsable(log, stop, logger);
     if (stop.aborted) return;
     await replica.start();
     await untilReady(replica, stop, logger);
     if (!stop.aborted) {
       logger.info({ httpUrl }, 'ready');
-      if (run.json) {
+      if (options.json) {
         process.stdout.write(
           `${JSON.stringify({ ready: true, replicaId, pid: process.pid, httpUrl })}\n`,
         );
@@ -184,19 +186,18 @@ async function serve(config: Config, run: Run): Promise<void> {
     const { aborted: attempts } = await replica.drain();
     logger.info({ aborted: attempts }, 'drained');
   } finally {
-    await Promise.allSettled([bus.close(), log.close(), console.close()]);
+    await Promise.allSettled([bus.close(), log.close(), http.close()]);
     store.close();
   }
 }
 
 /**
- * Waits until the log can be used, and says now and then why it cannot: Postgres may be down, or
- * not migrated yet. Until then nothing is taken in, for it would go into a log that may be somebody
- * else's.
+ * Waits until the log can be used, and logs from time to time why it cannot: Postgres may be down,
+ * or not migrated yet. Until then nothing is taken in: the log may belong to another namespace.
  *
- * @throws PermanentMismatch when no waiting will help
+ * @throws PermanentMismatch when waiting will not help
  */
-async function untilLogFits(
+async function untilLogUsable(
   log: Pick<PostgresLog, 'open'>,
   stop: AbortSignal,
   logger: PinoLogger,
@@ -213,7 +214,7 @@ async function untilLogFits(
   }
 }
 
-/** Waits until the replica can serve, and says now and then what it is waiting for. */
+/** Waits until the replica can serve, and logs from time to time what it waits for. */
 async function untilReady(replica: Replica, stop: AbortSignal, logger: PinoLogger): Promise<void> {
   for (let waits = 0; ; waits += 1) {
     const reasons = replica.notReady();

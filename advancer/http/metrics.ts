@@ -2,7 +2,7 @@ import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 
 import type { Counted } from '../run/context.ts';
 
-/** What is read off the replica whenever somebody asks for the metrics. */
+/** What is read from the replica at each scrape. */
 export interface Readings {
   held: () => number;
   leases: () => number;
@@ -14,13 +14,13 @@ export interface Readings {
 /** The replica's metrics, in Prometheus' text format. */
 export interface Metrics {
   count: (event: Counted) => void;
-  /** Says where the gauges read; until then they are left out. */
+  /** Registers the gauges; until then they are left out. */
   observe(readings: Readings): void;
   text(): Promise<string>;
   readonly contentType: string;
 }
 
-/** Makes the metrics of one replica; each has a registry of its own. */
+/** Creates the metrics of one replica, in their own registry. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'leasehold_' });
@@ -31,21 +31,18 @@ export function createMetrics(): Metrics {
   const receipts = by(
     'outcome',
     'receipts',
-    'Advance requests that this replica answered, by outcome',
+    'Advance requests answered by this replica, by outcome',
   );
-  const malformed = by('verb', 'malformed_messages', 'Messages that could not be read, by verb');
-  const rows = by('kind', 'rows', 'Rows that this replica appended, by kind');
-  const fenced = counter(
-    'fenced_appends',
-    'Appends that were refused because a later term had written',
-  );
-  const late = by('kind', 'late_outcomes', 'Outcomes that were kept as evidence, by kind');
+  const malformed = by('verb', 'malformed_messages', 'Malformed messages, by verb');
+  const rows = by('kind', 'rows', 'Rows appended by this replica, by kind');
+  const fenced = counter('fenced_appends', 'Appends refused because a later term had written');
+  const late = by('kind', 'late_outcomes', 'Outcomes kept as evidence, by kind');
   const takeOvers = counter('take_overs', 'Leases taken over from an unreachable holder');
   const declined = counter(
     'declined_advances',
-    'Advances for this replica alone of what it does not hold',
+    'Direct advances declined because this replica does not hold the instance',
   );
-  const unknown = counter('unknown_appends', 'Appends whose answer was lost');
+  const unknown = counter('unknown_appends', 'Appends whose result was lost');
   return {
     contentType: registry.contentType,
     count(event) {
@@ -76,16 +73,8 @@ export function createMetrics(): Metrics {
       }
     },
     observe(readings) {
-      gauge(
-        'held_instances',
-        'Instances that this replica holds with state in memory',
-        readings.held,
-      );
-      gauge(
-        'held_leases',
-        'Leases that this replica holds, whether or not it has worked on them',
-        readings.leases,
-      );
+      gauge('held_instances', 'Instances held with state in memory', readings.held);
+      gauge('held_leases', 'Leases held, with or without state in memory', readings.leases);
       gauge(
         'attempts_in_hand',
         'Attempts whose closing row is not definite yet',
@@ -93,7 +82,7 @@ export function createMetrics(): Metrics {
       );
       gauge(
         'remembered_requests',
-        'Requests that this replica would step in for',
+        'Requests that this replica remembers and would step in for',
         readings.remembered,
       );
       gauge('ready', '1 while the replica can serve', () => (readings.ready() ? 1 : 0));
@@ -115,7 +104,7 @@ export function createMetrics(): Metrics {
   }
 }
 
-/** A counter with one label; the series of each value is looked up once. */
+/** A counter with one label that looks up the series of each value once. */
 class Labelled {
   readonly #counter: Counter;
   readonly #series = new Map<string, Counter.Internal>();

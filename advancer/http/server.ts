@@ -2,18 +2,18 @@ import { fastify, type FastifyInstance } from 'fastify';
 
 import type { Metrics } from './metrics.ts';
 
-/** The replica's HTTP side: for the platform that runs it, and for whoever looks after it. */
-export interface ConsoleServer {
-  /** Where it answers. */
+/** The replica's HTTP server: health for the platform that runs it, metrics for operators. */
+export interface HttpServer {
+  /** The address that it listens on. */
   readonly url: string;
-  /** Stops answering. Tolerates being called twice. */
+  /** Stops listening. May be called twice. */
   close(): Promise<void>;
 }
 
-/** What the HTTP side shows. */
-export interface ConsoleParts {
+/** Where the server listens and what it reports. */
+export interface HttpServerOptions {
   host: string;
-  /** 0: a free one. */
+  /** 0: a free port. */
   port: number;
   replicaId: string;
   metrics: Metrics;
@@ -22,13 +22,13 @@ export interface ConsoleParts {
 }
 
 /**
- * Serves `/livez` (the process turns over), `/readyz` (it can serve requests; 503 with the reasons
- * when not) and `/metrics`.
+ * Serves `/livez` (the event loop runs), `/readyz` (requests can be served; 503 with the reasons when
+ * not) and `/metrics`.
  *
  * @throws Error naming LEASEHOLD_HTTP_PORT when the address is taken
  */
-export async function serveConsole(parts: ConsoleParts): Promise<ConsoleServer> {
-  const { host, port, replicaId, metrics, notReady } = parts;
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { host, port, replicaId, metrics, notReady } = options;
   const app: FastifyInstance = fastify({ forceCloseConnections: true });
   app.get('/livez', () => ({ alive: true, replicaId }));
   app.get('/readyz', (_request, reply) => {

@@ -5,10 +5,10 @@ import {
   InjectedError,
   parseFailpoints,
   type Failpoint,
-  type FailpointActs,
+  type FailpointActions,
 } from '../../../advancer/failpoints.ts';
 
-interface Recorded extends FailpointActs {
+interface Recorded extends FailpointActions {
   done: string[];
   reports: Record<string, unknown>[];
 }
@@ -30,7 +30,7 @@ function acts(): Recorded {
   };
 }
 
-function parsed(text: string, on: FailpointActs = acts()): Failpoint {
+function parsed(text: string, on: FailpointActions = acts()): Failpoint {
   const failpoint = parseFailpoints(text, 'a', on);
   if (failpoint === undefined) throw new Error('nothing was set');
   return failpoint;
@@ -43,7 +43,7 @@ describe('a failpoint', () => {
     expect(parseFailpoints(text, 'a', acts())).toBeUndefined();
   });
 
-  it('reports where it was met before it acts, since the process may be gone a moment later', async () => {
+  it('reports where it was reached before it acts, since the process may be gone a moment later', async () => {
     const on = acts();
     on.freeze = () => void on.done.push(`freeze after ${on.reports.length} reports`);
     await parsed('after_intent=freeze@cell:charge,nth:1', on)('after_intent', place);
@@ -81,7 +81,7 @@ describe('a failpoint', () => {
     await expect(failing).rejects.toThrow('before_intent=error@cell:charge');
   });
 
-  it('acts only where every condition holds', async () => {
+  it('acts only if every condition holds', async () => {
     const on = acts();
     const failpoint = parsed('after_effect=delay:1@cell:charge,instance:i,request:q,replica:a', on);
     await failpoint('after_effect', { ...place, cellId: 'other' });
@@ -93,7 +93,7 @@ describe('a failpoint', () => {
     expect(on.reports).toHaveLength(1);
   });
 
-  it('of another replica stays quiet', async () => {
+  it('of another replica does nothing', async () => {
     const on = acts();
     await parsed('after_effect=freeze@replica:b', on)('after_effect', place);
     expect(on.reports).toEqual([]);
@@ -110,7 +110,7 @@ describe('a failpoint', () => {
     expect(on.reports.map((report) => report['attempt'])).toEqual([2]);
   });
 
-  it('several are joined by semicolons, and each counts for itself', async () => {
+  it('several are joined by semicolons, and each counts separately', async () => {
     const on = acts();
     const failpoint = parsed(
       'after_intent=delay:1@nth:1; after_intent=delay:2@nth:2 ;in_effect=freeze',
@@ -129,16 +129,19 @@ describe('a text that cannot be read', () => {
     ['=kill', '"=kill" is not point=action'],
     ['in_effect=', '"in_effect=" is not point=action'],
     ['in_effect=kill@', '"in_effect=kill@" is not point=action'],
-    ['in_affect=kill', '"in_affect=kill" names no point; there are on_admission, before_intent'],
+    [
+      'in_affect=kill',
+      '"in_affect=kill" names an unknown point; the points are on_admission, before_intent',
+    ],
     [
       'in_effect=explode',
-      '"in_effect=explode" has the unknown action explode; there are kill, exit, freeze',
+      '"in_effect=explode" has the unknown action explode; the actions are kill, exit, freeze',
     ],
     ['in_effect=delay', '"in_effect=delay" needs milliseconds: delay:<ms>'],
     ['in_effect=kill:9', '"in_effect=kill:9" gives kill an argument; only delay takes one'],
     [
       'in_effect=kill@colour:red',
-      'has the unknown condition colour; there are cell, instance, request',
+      'has the unknown condition colour; the conditions are cell, instance, request',
     ],
     ['in_effect=kill@cell', 'has a condition without a value: cell'],
     ['in_effect=kill@cell:', 'has a condition without a value: cell:'],
