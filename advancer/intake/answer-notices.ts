@@ -1,24 +1,24 @@
 import type { Clock, Timer } from '../../src/time/clock.ts';
 
-/** A message with so many of the longest keys is well below what the bus carries. */
-const MOST = 1_000;
-/** Below the time that others leave to a holder before they look after a request of its. */
+/** A message with this many of the longest keys is well below the bus's size limit. */
+const MAX_KEYS = 1_000;
+/** Less than the grace that others give a holder before they check on one of its requests. */
 const WAIT_MS = 50;
 
 /**
- * Tells the other replicas which requests are answered, many in one message: each message wakes
- * every replica, which costs it more than reading does.
+ * Announces to the other replicas which requests are answered, many in one message: each message
+ * wakes every replica, which costs more than reading it.
  *
- * An answer that is recorded can wait to be told of: should this process die before, whoever takes
- * the request up finds the record. A refusal is recorded nowhere, so it is told of no later than
- * its agent is answered.
+ * The announcement of a recorded answer can wait: should this process die first, the replica that
+ * takes the request up finds the record. A refusal is recorded nowhere, so it is announced no later
+ * than its agent is answered.
  */
 export class AnswerNotices {
   readonly #clock: Clock;
   readonly #send: (keys: string[]) => void;
   #keys: string[] = [];
   #timer: Timer | undefined;
-  #posting = false;
+  #flushQueued = false;
 
   constructor(clock: Clock, send: (keys: string[]) => void) {
     this.#clock = clock;
@@ -28,11 +28,11 @@ export class AnswerNotices {
   /** @param recorded whether the answer is in the log */
   add(key: string, recorded: boolean): void {
     const count = this.#keys.push(key);
-    if (count >= MOST) this.flush();
+    if (count >= MAX_KEYS) this.flush();
     else if (recorded) this.#timer ??= this.#clock.after(WAIT_MS, () => this.flush());
-    else if (!this.#posting) {
-      // Together with the others of this turn, and before anything that is sent after it.
-      this.#posting = true;
+    else if (!this.#flushQueued) {
+      // In a microtask: together with the others of this turn, and before anything sent after it.
+      this.#flushQueued = true;
       queueMicrotask(() => this.flush());
     }
   }
@@ -41,7 +41,7 @@ export class AnswerNotices {
   flush(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#posting = false;
+    this.#flushQueued = false;
     const keys = this.#keys;
     if (keys.length === 0) return;
     this.#keys = [];

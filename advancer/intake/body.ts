@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { readMessage, type Read } from '../../src/request/messages.ts';
 
 /**
- * Nothing that is meant nests deeper; checks that walk a value would run out of stack far above it.
+ * No legitimate body nests deeper. Far above it, checks that walk a value would overflow the stack.
  */
 const MAX_NESTING = 64;
 
@@ -12,17 +12,14 @@ const BACKSLASH = 0x5c;
 const OPENING = new Set([0x5b, 0x7b]);
 const CLOSING = new Set([0x5d, 0x7d]);
 
-/**
- * Reads a body that anybody may have sent; one that nests too deeply is refused before it is
- * parsed.
- */
+/** Reads a body that anybody may have sent. One that nests too deeply is rejected unparsed. */
 export function readBody<T>(schema: z.ZodType<T>, data: Uint8Array): Read<T> {
   if (!nestsTooDeeply(data)) return readMessage(schema, data);
   const message = `the body nests more than ${MAX_NESTING} levels of arrays and objects`;
   return { ok: false, error: { code: 'invalid', message } };
 }
 
-/** By the brackets outside of strings; exact for JSON, and for anything else it does not matter. */
+/** Counts brackets outside of strings: exact for JSON, and irrelevant for anything else. */
 function nestsTooDeeply(data: Uint8Array): boolean {
   let depth = 0;
   let inString = false;

@@ -2,10 +2,10 @@ import { z } from 'zod';
 
 import type { Bus, BusMessage, BusSubscription } from '../../src/bus/bus.ts';
 import { directRest, QUEUE_GROUP, subjectRest, type Subjects } from '../../src/bus/subjects.ts';
-import type { Logger } from '../../src/logger.ts';
 import type { Clock } from '../../src/time/clock.ts';
 import { Id, isId } from '../../src/ids.ts';
 import type { Json } from '../../src/json.ts';
+import type { Logger } from '../../src/logger.ts';
 import {
   AdvanceMessage,
   ClaimMessage,
@@ -17,8 +17,9 @@ import {
 } from '../../src/request/messages.ts';
 import { LogUnavailable } from '../log/log.ts';
 import type { Counted } from '../run/context.ts';
-import type { Operation, Forward } from './pending-request.ts';
+import type { Operation, ForwardedBroadcast } from './pending-request.ts';
 import { readBody } from './body.ts';
+import type { ClusterView } from './cluster-view.ts';
 import type { Queries } from './queries.ts';
 import {
   advanceOperation,
@@ -31,64 +32,70 @@ import { UnreadBroadcast } from './unread-broadcast.ts';
 import type { StallDetector } from './stall-detector.ts';
 import type { Router } from './router.ts';
 
-const AnsweredNote = z.object({ keys: z.array(z.string()), by: z.string() });
-const LeavingNote = z.object({ replicaId: Id, busy: z.array(Id) });
-const SettleNote = z.object({});
+const AnsweredNotice = z.object({ keys: z.array(z.string()), by: z.string() });
+const LeavingNotice = z.object({ replicaId: Id, busy: z.array(Id) });
+const SettleNotice = z.object({});
 
-/** What the intake needs of the rest of the replica. */
-export interface IntakeParts {
+/** What the intake needs from the rest of the replica. */
+export interface IntakeOptions {
   bus: Bus;
   subjects: Subjects;
+  view: ClusterView;
   router: Router;
-  desk: Queries;
-  pulse: StallDetector;
+  queries: Queries;
+  stallDetector: StallDetector;
   replicaId: string;
   clock: Clock;
   logger: Logger;
   count: (event: Counted) => void;
-  /** Notes that another replica is there, and whether it has answered what came here too. */
-  heard: (replicaId: string, serves: boolean) => void;
+  /**
+   * Another replica was heard.
+   *
+   * @param answered whether it has answered a broadcast that came here too
+   */
+  heard: (replicaId: string, answered: boolean) => void;
+  /** Postgres did not answer. */
   logTrouble: (cause: unknown) => void;
 }
 
 /**
- * Takes messages from the bus, checks them, and hands them on. Anybody may publish anything: a
+ * Takes messages from the bus, checks them, and passes them on. Anybody may publish anything: a
  * malformed message gets a clear error, is counted, and disturbs nothing else.
  */
 export class Intake {
-  readonly #parts: IntakeParts;
+  readonly #options: IntakeOptions;
   #subscriptions: BusSubscription[] = [];
 
-  constructor(parts: IntakeParts) {
-    this.#parts = parts;
+  constructor(options: IntakeOptions) {
+    this.#options = options;
   }
 
-  /** Starts listening. */
+  /** Subscribes. */
   open(): void {
-    const { bus, subjects, desk, replicaId } = this.#parts;
+    const { bus, subjects, queries, replicaId } = this.#options;
     const queue = { queue: QUEUE_GROUP };
-    // Until the connection is closed: whoever still takes this one for a holder is told at once
-    // that it is none any more.
+    // Stays open until the connection closes, so that an agent that still takes this replica for a
+    // holder gets an answer at once.
     bus.subscribe(subjects.allAdvancesAt(replicaId), (m) => this.#directAdvance(m));
     this.#subscriptions = [
       bus.subscribe(
         subjects.start,
-        (m) => this.#any(m, 'start', 'start', StartMessage, (body) => desk.start(body)),
+        (m) => this.#query(m, 'start', 'start', StartMessage, (body) => queries.start(body)),
         queue,
       ),
       bus.subscribe(
         subjects.all('status'),
         (m) =>
-          this.#any(m, 'status', subjectRest(m.subject), StatusMessage, (body, id) =>
-            desk.status(id, body),
+          this.#query(m, 'status', subjectRest(m.subject), StatusMessage, (body, id) =>
+            queries.status(id, body),
           ),
         queue,
       ),
       bus.subscribe(
         subjects.all('claim'),
         (m) =>
-          this.#any(m, 'claim', subjectRest(m.subject), ClaimMessage, (body, id) =>
-            desk.claim(id, body),
+          this.#query(m, 'claim', subjectRest(m.subject), ClaimMessage, (body, id) =>
+            queries.claim(id, body),
           ),
         queue,
       ),
@@ -100,80 +107,79 @@ export class Intake {
     ];
   }
 
-  /** Stops listening to what others see as well; what was taken in goes on. */
+  /** Unsubscribes from everything that other replicas receive too; what was taken in goes on. */
   close(): void {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.#subscriptions = [];
   }
 
-  /** A request that any one replica answers. */
-  async #any<T>(
+  /** A request that any replica may answer. */
+  async #query<T>(
     message: BusMessage,
     verb: string,
     id: string,
     schema: z.ZodType<T>,
     answer: (body: T, id: string) => Promise<Json>,
   ): Promise<void> {
+    const { count, logger, logTrouble } = this.#options;
     const read = readRequest(id, schema, message.data);
     if (!read.ok) {
-      this.#parts.count({ what: 'malformed', verb });
+      count({ what: 'malformed', verb });
       message.reply(errorReply(read.error));
       return;
     }
     try {
       message.reply(await answer(read.value, id));
     } catch (cause) {
-      if (cause instanceof LogUnavailable) this.#parts.logTrouble(cause);
-      else this.#parts.logger.error({ verb, id, err: cause }, 'a request broke off');
-      const why =
-        cause instanceof LogUnavailable ? 'Postgres does not answer' : 'the replica failed inside';
-      message.reply(errorReply({ code: 'unavailable', message: `${why}; ask again` }));
+      const unavailable = cause instanceof LogUnavailable;
+      if (unavailable) logTrouble(cause);
+      else logger.error({ verb, id, err: cause }, 'internal error while answering a query');
+      const why = unavailable
+        ? 'Postgres does not answer'
+        : "internal error; see the replica's log";
+      message.reply(errorReply({ code: 'unavailable', message: `${why}. Retry.` }));
     }
   }
 
-  /** Takes up a broadcast that another replica sends on, as if it had come by itself. */
-  forwarded({ verb, instanceId, body }: Forward, message: BusMessage): void {
-    const sentOn: BusMessage = {
+  /** Takes a broadcast that another replica forwards, as if it had arrived itself. */
+  forwarded({ verb, instanceId, body }: ForwardedBroadcast, message: BusMessage): void {
+    const forwarded: BusMessage = {
       subject: message.subject,
       data: new TextEncoder().encode(body),
       wantsReply: message.wantsReply,
       reply: (answer) => message.reply(answer),
     };
     if (verb === 'decide') {
-      this.#decide(sentOn, instanceId);
+      this.#decide(forwarded, instanceId);
       return;
     }
-    const errand = this.#readAdvance(sentOn, instanceId, this.#arrivedAtMs());
-    if (errand !== undefined) this.#parts.router.take(errand, replyTo(sentOn), true);
+    const operation = this.#readAdvance(forwarded, instanceId, this.#arrivedAtMs());
+    if (operation !== undefined) this.#options.router.take(operation, replyTo(forwarded), true);
   }
 
   #advance(message: BusMessage): void {
     const instanceId = subjectRest(message.subject);
     const arrivedAtMs = this.#arrivedAtMs();
-    const read = (): Operation | undefined => this.#readAdvance(message, instanceId, arrivedAtMs);
-    this.#parts.router.receive(new UnreadBroadcast(instanceId, read, replyTo(message)));
+    const parse = (): Operation | undefined => this.#readAdvance(message, instanceId, arrivedAtMs);
+    this.#options.router.receive(new UnreadBroadcast(instanceId, parse, replyTo(message)));
   }
 
   #directAdvance(message: BusMessage): void {
-    const errand = this.#readAdvance(
-      message,
-      directRest(message.subject),
-      this.#arrivedAtMs(),
-      true,
-    );
-    if (errand !== undefined) this.#parts.router.takeDirect(errand, replyTo(message));
+    const instanceId = directRest(message.subject);
+    const operation = this.#readAdvance(message, instanceId, this.#arrivedAtMs(), true);
+    if (operation !== undefined) this.#options.router.takeDirect(operation, replyTo(message));
   }
 
   #readAdvance(
     message: BusMessage,
     instanceId: string,
     arrivedAtMs: number,
-    alone = false,
+    direct = false,
   ): Operation | undefined {
     const read = readRequest(instanceId, AdvanceMessage, message.data);
-    if (read.ok) return advanceOperation(instanceId, read.value, arrivedAtMs, this.#parts.count);
+    if (read.ok) return advanceOperation(instanceId, read.value, arrivedAtMs, this.#options.count);
     const reply = invalidReceipt(instanceId, message.data, read.error);
-    this.#malformed(message, 'advance', instanceId, reply, alone);
+    this.#malformed(message, 'advance', instanceId, reply, direct);
     return undefined;
   }
 
@@ -183,22 +189,22 @@ export class Intake {
       this.#malformed(message, 'decide', instanceId, errorReply(read.error));
       return;
     }
-    const errand = decideOperation(instanceId, read.value, message.data, this.#arrivedAtMs());
-    this.#parts.router.take(errand, replyTo(message));
+    const operation = decideOperation(instanceId, read.value, message.data, this.#arrivedAtMs());
+    this.#options.router.take(operation, replyTo(message));
   }
 
   #settle(message: BusMessage): void {
     const instanceId = subjectRest(message.subject);
-    if (!isId(instanceId) || !readBody(SettleNote, message.data).ok) {
-      this.#parts.count({ what: 'malformed', verb: 'settle' });
+    if (!isId(instanceId) || !readBody(SettleNotice, message.data).ok) {
+      this.#options.count({ what: 'malformed', verb: 'settle' });
       return;
     }
-    this.#parts.router.take(settleOperation(instanceId, this.#arrivedAtMs()), () => undefined);
+    this.#options.router.take(settleOperation(instanceId, this.#arrivedAtMs()), () => undefined);
   }
 
   #answered(message: BusMessage): void {
-    const { router, count, heard } = this.#parts;
-    const read = readBody(AnsweredNote, message.data);
+    const { router, count, heard } = this.#options;
+    const read = readBody(AnsweredNotice, message.data);
     if (!read.ok) {
       count({ what: 'malformed', verb: 'answered' });
       return;
@@ -208,26 +214,24 @@ export class Intake {
   }
 
   #leaving(message: BusMessage): void {
-    const { router, count } = this.#parts;
-    const read = readBody(LeavingNote, message.data);
-    if (read.ok) router.leaving(read.value.replicaId, new Set(read.value.busy));
+    const { router, count } = this.#options;
+    const read = readBody(LeavingNotice, message.data);
+    if (read.ok) router.draining(read.value.replicaId, new Set(read.value.busy));
     else count({ what: 'malformed', verb: 'leaving' });
   }
 
   /**
-   * Every replica sees a malformed broadcast; the first in rank answers it. What came to this one
-   * alone, it answers.
+   * Every replica sees a malformed broadcast; the first in rank answers it. A direct message has
+   * only this replica to answer it.
    */
-  #malformed(message: BusMessage, verb: string, rest: string, reply: Json, alone = false): void {
-    this.#parts.count({ what: 'malformed', verb });
-    if (alone || this.#parts.router.first(rest)) message.reply(reply);
+  #malformed(message: BusMessage, verb: string, id: string, reply: Json, direct = false): void {
+    this.#options.count({ what: 'malformed', verb });
+    if (direct || this.#options.view.isFirst(id)) message.reply(reply);
   }
 
-  /**
-   * When the message arrived, at the earliest: it may have waited while this process stood still.
-   */
+  /** The earliest time at which the message may have arrived: the process may have been stalled. */
   #arrivedAtMs(): number {
-    return this.#parts.clock.wallMs() - this.#parts.pulse.maxAgeMs();
+    return this.#options.clock.wallMs() - this.#options.stallDetector.maxAgeMs();
   }
 }
 
@@ -243,7 +247,7 @@ function readRequest<T>(id: string, schema: z.ZodType<T>, data: Uint8Array): Rea
   return readBody(schema, data);
 }
 
-/** `advance` answers a receipt always; the request id is given back if one can be made out. */
+/** `advance` always answers with a receipt; it has the request id if the body yields one. */
 function invalidReceipt(instanceId: string, data: Uint8Array, error: ReplyError): Json {
   const id = readBody(z.looseObject({ requestId: Id }), data);
   return asJson({

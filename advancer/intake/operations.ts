@@ -8,12 +8,12 @@ import type { AdvanceRequest } from '../run/advance.ts';
 import { refusedOutright } from '../run/receipts.ts';
 import type { Operation } from './pending-request.ts';
 
-/** How long after its arrival an advance that names no expiry may be admitted. */
+/** How long after its arrival an advance without `expiresAt` may be admitted. */
 export const DEFAULT_EXPIRY_MS = 30_000;
-/** How long a decision, or a note that something can be settled, is remembered. */
+/** How long a decision, or a notice that something can be settled, is remembered. */
 const SHORT_EXPIRY_MS = 10_000;
 
-/** An advance as an errand; its receipt is the reply. */
+/** An advance as an operation; its receipt is the reply. */
 export function advanceOperation(
   instanceId: string,
   message: AdvanceMessage,
@@ -37,15 +37,15 @@ export function advanceOperation(
     key: `advance/${instanceId}/${message.requestId}`,
     instanceId,
     expiresAtMs,
-    async serve(held, standing) {
-      const handled = await held.advance(request, standing);
+    async serve(held, progress) {
+      const handled = await held.advance(request, progress);
       if (handled.kind === 'handed_on') return handled;
       const { outcome } = handled.receipt;
       count({ what: 'receipt', outcome });
       return { kind: 'answered', reply: asJson(handled.receipt), recorded: isRecorded(outcome) };
     },
     forward() {
-      // With the expiry that counted from when it arrived here.
+      // With the expiry that was counted from its arrival here.
       const body = JSON.stringify({ ...message, expiresAt: new Date(expiresAtMs).toISOString() });
       return { verb: 'advance', instanceId, body };
     },
@@ -56,7 +56,7 @@ export function advanceOperation(
   };
 }
 
-/** A decision as an errand. Sent twice, it is refused the second time: the doubt is settled. */
+/** A decision as an operation. Repeated, it is refused: the doubt is settled. */
 export function decideOperation(
   instanceId: string,
   message: DecideMessage,
@@ -86,7 +86,7 @@ export function decideOperation(
   };
 }
 
-/** A note that an instance has something to settle; nobody waits for an answer. */
+/** A notice that an instance has something to settle; nobody waits for a reply. */
 export function settleOperation(instanceId: string, arrivedAtMs: number): Operation {
   return {
     key: `settle/${instanceId}`,
@@ -100,19 +100,17 @@ export function settleOperation(instanceId: string, arrivedAtMs: number): Operat
   };
 }
 
-/**
- * The instance that a key is about; what is no key of an errand is about none, whatever it says.
- */
+/** The instance in an operation's key; empty for a string without one. */
 export function instanceOfKey(key: string): string {
   return key.split('/', 2)[1] ?? '';
 }
 
-/** An error as every verb but `advance` answers it. */
+/** An error reply, as every verb but `advance` sends it. */
 export function errorReply(error: ReplyError): Json {
   return { error: asJson(error) };
 }
 
-/** A plain value as JSON: what is undefined is left out when it is sent. */
+/** A plain value as JSON: undefined fields are left out when it is sent. */
 export function asJson(value: object): Json {
   return value as Json;
 }

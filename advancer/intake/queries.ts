@@ -15,14 +15,14 @@ import type { Log } from '../log/log.ts';
 import { asJson, errorReply } from './operations.ts';
 
 /**
- * NATS refuses a message above 1 MiB; a log beyond this is shortened to its newest rows, and says
- * so.
+ * NATS refuses a message above 1 MiB. A longer log is truncated to its newest rows, and the reply
+ * says so.
  */
 const MAX_LOG_BYTES = 600 * 1024;
 
 /**
- * Answers the requests that any one replica may answer: `start`, `status` and `claim`. They need no
- * lease: what they write is immutable or append-only and keyed, what they read is committed.
+ * Answers the requests that any replica may answer: `start`, `status` and `claim`. They need no
+ * lease: what they write is immutable or append-only and keyed, and what they read is committed.
  */
 export class Queries {
   readonly #log: Log;
@@ -71,7 +71,7 @@ export class Queries {
     return { instanceId, runbookId, version: instance.version, created };
   }
 
-  /** Everything that the log says of an instance. */
+  /** Everything that the log has on an instance. */
   async status(instanceId: string, message: StatusMessage): Promise<Json> {
     const snapshot = await this.#log.snapshot(instanceId);
     if (snapshot === undefined) {
@@ -81,28 +81,28 @@ export class Queries {
         field: 'instanceId',
       });
     }
-    // The log was read before the receipt: a receipt is committed with the last row of its request.
+    // Read after the log: a receipt is committed with the last row of its request.
     const receipt =
       message.requestId === undefined ? undefined : await this.#log.receipt(message.requestId);
     const { instance, runbook, rows } = snapshot;
-    const course: InstanceView = { runbook, inputs: instance.inputs, state: foldRows(rows) };
-    const awaiting = await this.#awaiting(course);
+    const view: InstanceView = { runbook, inputs: instance.inputs, state: foldRows(rows) };
+    const awaiting = await this.#awaiting(view);
     const parked = awaiting !== undefined;
     const hint = this.#leases.hint(instanceId);
-    const { open, doubt, lastSeq } = course.state;
+    const { open, doubt, lastSeq } = view.state;
     return asJson({
       instanceId,
       runbookId: instance.runbookId,
       version: instance.version,
-      status: statusOf(course, parked),
-      nextCellId: nextCell(runbook, course.state)?.id ?? null,
+      status: statusOf(view, parked),
+      nextCellId: nextCell(runbook, view.state)?.id ?? null,
       holder: hint === undefined ? null : { replicaId: hint.replicaId, fencingToken: hint.token },
       lastSeq,
-      cells: cellViews(course, parked),
+      cells: cellViews(view, parked),
       awaiting,
       inFlight: open === undefined ? undefined : inFlightOf(open),
       inDoubt: doubt === undefined ? undefined : inDoubtOf(doubt),
-      ...(message.log === true ? shortened(rows.map(toWireRow)) : {}),
+      ...(message.log === true ? truncated(rows.map(toWireRow)) : {}),
       receipt: receipt?.instanceId === instanceId ? receipt : undefined,
     });
   }
@@ -114,8 +114,8 @@ export class Queries {
     return { claimId, revision: claim.revision, status: claim.status };
   }
 
-  async #awaiting(course: InstanceView): Promise<Awaiting | undefined> {
-    const step = nextStep(course);
+  async #awaiting(view: InstanceView): Promise<Awaiting | undefined> {
+    const step = nextStep(view);
     if (step.do !== 'await') return undefined;
     const judged = judgeAwait(step, await this.#log.claimStatus(step.claimId));
     return judged.do === 'park' ? judged.awaiting : undefined;
@@ -128,14 +128,14 @@ function inputProblem(
 ): string | undefined {
   if (!isJsonObject(inputs)) return 'inputs: must be an object';
   const missing = declared.filter((name) => !Object.hasOwn(inputs, name));
-  if (missing.length > 0) return `inputs: ${missing.join(', ')} must be given`;
+  if (missing.length > 0) return `inputs: missing ${missing.join(', ')}`;
   const unknown = Object.keys(inputs).filter((name) => !declared.includes(name));
   if (unknown.length > 0)
-    return `inputs: the runbook declares no ${unknown.join(', ')}; it has ${declared.join(', ')}`;
+    return `inputs: unknown ${unknown.join(', ')}; the runbook declares ${declared.join(', ')}`;
   return undefined;
 }
 
-function shortened<T extends object>(rows: T[]): { log: T[]; logTruncated?: true } {
+function truncated<T extends object>(rows: T[]): { log: T[]; logTruncated?: true } {
   let bytes = 0;
   let from = rows.length;
   while (from > 0) {

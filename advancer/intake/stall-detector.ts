@@ -1,23 +1,23 @@
 import type { Clock, Timer } from '../../src/time/clock.ts';
 
 const TICK_MS = 250;
-/** A gap between ticks above this means that the process stood still. */
+/** A longer gap between ticks means that the process was stalled. */
 const GAP_MS = 1_000;
 /**
- * For that long after waking, what arrives may be old: it waited in a socket while the process
- * stood still.
+ * For this long after a stall, what arrives may be old: it waited in a socket while the process was
+ * stalled.
  */
-const WAKING_MS = 1_000;
+const RESUMING_MS = 1_000;
 
 /**
- * Notices that the process stood still, so that a request which carries no expiry of its own and
- * waited in a socket meanwhile is not taken for a new one.
+ * Detects that the process was stalled (stopped, or starved of CPU), so that a request without an
+ * expiry that waited in a socket meanwhile is not taken for a new one.
  */
 export class StallDetector {
   readonly #clock: Clock;
   #lastTickMs: number;
-  #stoodStillFromMs = 0;
-  #wokeAtMs = Number.NEGATIVE_INFINITY;
+  #stalledFromMs = 0;
+  #resumedAtMs = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
 
   constructor(clock: Clock) {
@@ -36,28 +36,27 @@ export class StallDetector {
     this.#timer = undefined;
   }
 
-  /** How long ago, at the most, a message that is handled now may have arrived, in milliseconds. */
+  /** The longest time that a message handled now may have waited, in milliseconds. */
   maxAgeMs(): number {
-    this.#notice();
+    this.#detect();
     const nowMs = this.#clock.monotonicMs();
-    return nowMs - this.#wokeAtMs < WAKING_MS ? nowMs - this.#stoodStillFromMs : 0;
+    return nowMs - this.#resumedAtMs < RESUMING_MS ? nowMs - this.#stalledFromMs : 0;
   }
 
   #schedule(): void {
     this.#timer = this.#clock.after(TICK_MS, () => {
-      this.#notice();
+      this.#detect();
       this.#lastTickMs = this.#clock.monotonicMs();
       this.#schedule();
     });
   }
 
-  #notice(): void {
+  #detect(): void {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#lastTickMs <= GAP_MS) return;
-    // Stopped again while it was still waking: what waits in sockets may be as old as the first
-    // standstill.
-    if (this.#lastTickMs - this.#wokeAtMs >= WAKING_MS) this.#stoodStillFromMs = this.#lastTickMs;
-    this.#wokeAtMs = nowMs;
+    // Stalled again while still resuming: what waits in sockets may be as old as the first stall.
+    if (this.#lastTickMs - this.#resumedAtMs >= RESUMING_MS) this.#stalledFromMs = this.#lastTickMs;
+    this.#resumedAtMs = nowMs;
     this.#lastTickMs = nowMs;
   }
 }

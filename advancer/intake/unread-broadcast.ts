@@ -3,34 +3,37 @@ import type { Operation } from './pending-request.ts';
 import type { Waiter } from './waiting-room.ts';
 
 /**
- * A broadcast as it came, not read yet. Of those that are another replica's to serve nearly all are
- * answered before anybody else need know what they say; and reading many at once, when that one
- * tells of its answers, costs a fraction of reading each as it comes.
+ * A broadcast whose body is not parsed yet. Of those that another replica has to serve, nearly all
+ * are answered before this replica needs to know what they say, and parsing many at once, when the
+ * holder announces its answers, costs a fraction of parsing each as it arrives.
  */
 export class UnreadBroadcast {
-  /** By its subject, which is not to be trusted. */
+  /** From the subject, which is not to be trusted. */
   readonly instanceId: string;
-  /** Answers whoever sent it. */
+  /** Replies to the sender. */
   readonly reply: (body: Json) => void;
-  /** Its place in the lobby. */
-  guest: Waiter | undefined;
-  #read: (() => Operation | undefined) | undefined;
-  #errand: Operation | undefined;
+  /** Its place in the waiting room. */
+  waiter: Waiter | undefined;
+  #parse: (() => Operation | undefined) | undefined;
+  #operation: Operation | undefined;
 
-  /** @param read reads it, once; undefined for one that is malformed, which it has then seen to */
-  constructor(instanceId: string, read: () => Operation | undefined, reply: (body: Json) => void) {
+  /**
+   * @param parse called at most once; returns undefined for a malformed broadcast, which it has then
+   *   dealt with
+   */
+  constructor(instanceId: string, parse: () => Operation | undefined, reply: (body: Json) => void) {
     this.instanceId = instanceId;
-    this.#read = read;
+    this.#parse = parse;
     this.reply = reply;
   }
 
-  /** What it wants; undefined for one that is malformed. */
-  get errand(): Operation | undefined {
-    const read = this.#read;
-    if (read !== undefined) {
-      this.#read = undefined;
-      this.#errand = read();
+  /** What it asks for; undefined if it is malformed. */
+  get operation(): Operation | undefined {
+    const parse = this.#parse;
+    if (parse !== undefined) {
+      this.#parse = undefined;
+      this.#operation = parse();
     }
-    return this.#errand;
+    return this.#operation;
   }
 }

@@ -2,109 +2,109 @@ import { TransientSet } from '../../src/transient-map.ts';
 import { afterReading } from '../../src/time/clock.ts';
 import type { Clock, Timer } from '../../src/time/clock.ts';
 
-/** How often those who wait are looked through, at the most. */
-const ROUND_MS = 10;
+/** Waiters are checked at most this often. */
+const MIN_CHECK_INTERVAL_MS = 10;
 
-/** Those who wait for one replica, in order of arrival. */
-interface Row {
+/** The requests that wait for one holder, in order of arrival. */
+interface HolderQueue {
   readonly holder: string;
-  readonly guests: TransientSet<Waiter>;
-  /** When that replica last showed that it serves. */
-  servedMs: number;
+  readonly waiters: TransientSet<Waiter>;
+  /** When the holder was last heard to have answered a request that came here too. */
+  answeredMs: number;
 }
 
-/** Somebody who waits. */
+/** A request that waits. */
 export interface Waiter {
-  readonly row: Row;
+  readonly holderQueue: HolderQueue;
   readonly arrivedMs: number;
   readonly admit: (quietSinceMs: number) => void;
 }
 
 /**
- * Where requests wait that are another replica's to serve. Nearly all of them are answered before
- * their time is up, so waiting here costs next to nothing, and one timer serves them all.
+ * Where requests wait that another replica has to serve. Nearly all of them are answered before
+ * their wait is over, so waiting costs next to nothing: one timer serves them all.
  *
- * A request waits for so long as its replica may take from one sign of life to the next: one that
- * has just answered others is only busy, and to ask whether it is there would make it busier.
+ * The wait starts again whenever the holder answers another request: such a holder is only busy, and
+ * a ping would make it busier.
  */
 export class WaitingRoom {
   readonly #clock: Clock;
   readonly #waitMs: number;
-  readonly #mostMs: number;
-  readonly #rows = new Map<string, Row>();
+  readonly #maxWaitMs: number;
+  readonly #queues = new Map<string, HolderQueue>();
   #timer: Timer | undefined;
 
   /**
-   * @param waitMs how long a guest waits, from its arrival or the last that its replica served,
+   * @param waitMs how long a request waits, from its arrival or from the holder's last answer,
    *   whichever is later
-   * @param mostMs but no longer than this from its arrival: the replica may never have heard of
-   *   this one
+   * @param maxWaitMs the limit from its arrival: the holder may never have received this request
    */
-  constructor(clock: Clock, waitMs: number, mostMs: number) {
+  constructor(clock: Clock, waitMs: number, maxWaitMs: number) {
     this.#clock = clock;
     this.#waitMs = waitMs;
-    this.#mostMs = mostMs;
+    this.#maxWaitMs = maxWaitMs;
   }
 
   /**
-   * Calls `admit` once the wait for the holder is over, unless the guest is called in or leaves
+   * Calls `admit` once the wait for the holder is over, unless the waiter is admitted or leaves
    * before.
    *
-   * @param admit told since when, on the monotonic clock, nothing has come of what it waits for
+   * @param admit gets since when, on the monotonic clock, the holder has been quiet
    */
   enter(holder: string, admit: (quietSinceMs: number) => void): Waiter {
-    let row = this.#rows.get(holder);
-    if (row === undefined)
-      this.#rows.set(holder, (row = { holder, guests: new TransientSet(), servedMs: 0 }));
-    const guest: Waiter = { row, arrivedMs: this.#clock.monotonicMs(), admit };
-    row.guests.add(guest);
-    if (this.#timer === undefined) this.#lookIn(this.#waitMs);
-    return guest;
+    let holderQueue = this.#queues.get(holder);
+    if (holderQueue === undefined) {
+      holderQueue = { holder, waiters: new TransientSet(), answeredMs: 0 };
+      this.#queues.set(holder, holderQueue);
+    }
+    const waiter: Waiter = { holderQueue, arrivedMs: this.#clock.monotonicMs(), admit };
+    holderQueue.waiters.add(waiter);
+    if (this.#timer === undefined) this.#schedule(this.#waitMs);
+    return waiter;
   }
 
-  /** The holder has answered a request that came here too: it hears, and it serves. */
-  served(holder: string): void {
-    const row = this.#rows.get(holder);
-    if (row !== undefined) row.servedMs = this.#clock.monotonicMs();
+  /** The holder has answered a request that came here too: it receives messages, and serves. */
+  holderAnswered(holder: string): void {
+    const holderQueue = this.#queues.get(holder);
+    if (holderQueue !== undefined) holderQueue.answeredMs = this.#clock.monotonicMs();
   }
 
-  /**
-   * Something has changed for it: it is admitted now. Does nothing for one that is not here any
-   * more.
-   */
-  callIn(guest: Waiter): void {
-    if (this.leave(guest)) guest.admit(this.#clock.monotonicMs());
+  /** Admits a waiter now. Does nothing if it is no longer here. */
+  admitNow(waiter: Waiter): void {
+    if (this.leave(waiter)) waiter.admit(this.#clock.monotonicMs());
   }
 
-  /** It is not wanted any more. False when it is not here any more. */
-  leave(guest: Waiter): boolean {
-    const { row } = guest;
-    if (!row.guests.delete(guest)) return false;
-    if (row.guests.size === 0) this.#rows.delete(row.holder);
+  /** Removes a waiter. False if it is no longer here. */
+  leave(waiter: Waiter): boolean {
+    const { holderQueue } = waiter;
+    if (!holderQueue.waiters.delete(waiter)) return false;
+    if (holderQueue.waiters.size === 0) this.#queues.delete(holderQueue.holder);
     return true;
   }
 
-  #lookIn(delayMs: number): void {
-    const dueMs = Math.max(ROUND_MS, delayMs);
-    this.#timer = afterReading(this.#clock, dueMs, () => this.#admit(this.#clock.monotonicMs()));
+  #schedule(delayMs: number): void {
+    const checkMs = Math.max(MIN_CHECK_INTERVAL_MS, delayMs);
+    this.#timer = afterReading(this.#clock, checkMs, () =>
+      this.#admitDue(this.#clock.monotonicMs()),
+    );
   }
 
-  #admit(nowMs: number): void {
+  #admitDue(nowMs: number): void {
     this.#timer = undefined;
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const row of this.#rows.values()) {
-      for (const guest of row.guests) {
-        const { arrivedMs } = guest;
-        const quietMs = Math.max(arrivedMs, row.servedMs);
-        const longestMs = arrivedMs + this.#mostMs;
-        const dueMs = Math.min(quietMs + this.#waitMs, longestMs);
+    for (const holderQueue of this.#queues.values()) {
+      for (const waiter of holderQueue.waiters) {
+        const { arrivedMs } = waiter;
+        const quietSinceMs = Math.max(arrivedMs, holderQueue.answeredMs);
+        const limitMs = arrivedMs + this.#maxWaitMs;
+        const dueMs = Math.min(quietSinceMs + this.#waitMs, limitMs);
         if (dueMs > nowMs) {
           nextMs = Math.min(nextMs, dueMs);
           break;
         }
-        if (this.leave(guest)) guest.admit(dueMs === longestMs ? arrivedMs : quietMs);
+        if (this.leave(waiter)) waiter.admit(dueMs === limitMs ? arrivedMs : quietSinceMs);
       }
     }
-    if (this.#rows.size > 0 && this.#timer === undefined) this.#lookIn(nextMs - nowMs);
+    if (this.#queues.size > 0 && this.#timer === undefined) this.#schedule(nextMs - nowMs);
   }
 }

@@ -4,7 +4,7 @@ import { LogHealth } from '../../../advancer/log-health.ts';
 import { systemClock } from '../../../src/time/clock.ts';
 import { HandClock } from '../coordinator/hand-clock.ts';
 
-function keeper(highestToken: () => number): LogHealth {
+function logHealth(highestToken: () => number): LogHealth {
   const log = {
     check: () => Promise.resolve(),
     highestToken: () => Promise.resolve(highestToken()),
@@ -12,54 +12,53 @@ function keeper(highestToken: () => number): LogHealth {
   return new LogHealth({ log, clock: systemClock } as never);
 }
 
-/** One whose hand-backs are noted down. */
-function looker(clock: HandClock, check: () => Promise<void>, handedBack: string[]): LogHealth {
+/** One whose releases are recorded. */
+function recording(clock: HandClock, check: () => Promise<void>, released: string[]): LogHealth {
   return new LogHealth({
     log: { check, highestToken: () => Promise.resolve(0) },
     clock,
     logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
-    handBack(why) {
-      handedBack.push(why);
+    release(why) {
+      released.push(why);
       return Promise.resolve();
     },
   });
 }
 
-it('tokens that others get while the gate looks are no sign of a restored etcd', async () => {
+it('tokens that others get during the gate are no sign of a restored etcd', async () => {
   let etcd = 40;
-  // Between any two questions, somebody acquires and appends.
-  const gate = keeper(() => (etcd += 1));
+  // Between any two reads, another replica acquires and appends.
+  const gate = logHealth(() => (etcd += 1));
   await expect(gate.gate(() => Promise.resolve((etcd += 1)))).resolves.toBeUndefined();
 });
 
-it('an etcd below the log is refused, with the mend', async () => {
-  const refused = await keeper(() => 41).gate(() => Promise.resolve(40));
+it('an etcd behind the log is refused, with the way to repair it', async () => {
+  const refused = await logHealth(() => 41).gate(() => Promise.resolve(40));
   expect(refused).toContain('etcd is at revision 40, below token 41');
   expect(refused).toContain('--bump-revision 41');
 });
 
-it('a replica that stood still hands nothing back before it has read that Postgres answers', async () => {
+it('a replica that was stalled releases nothing before it has read that Postgres answers', async () => {
   const clock = new HandClock();
-  const handedBack: string[] = [];
+  const released: string[] = [];
   let answer = (): void => undefined;
   const check = new Promise<void>((resolve) => (answer = resolve));
-  const looking = looker(clock, () => check, handedBack);
-  looking.notice(new Error('a statement was not answered'));
-  // The timer is the first thing that runs after the stop; the answer that came meanwhile is read
-  // after it.
+  const health = recording(clock, () => check, released);
+  health.notice(new Error('a statement was not answered'));
+  // The timer runs first after the stall; the answer that came meanwhile is read after it.
   clock.after(500, () => queueMicrotask(answer));
   await clock.advance(2_000);
-  expect(handedBack).toEqual([]);
-  expect(looking.trouble).toBeUndefined();
+  expect(released).toEqual([]);
+  expect(health.trouble).toBeUndefined();
 });
 
-it('a replica whose Postgres does not answer hands back after half a second', async () => {
+it('a replica whose Postgres does not answer releases its leases after half a second', async () => {
   const clock = new HandClock();
-  const handedBack: string[] = [];
-  const looking = looker(clock, () => new Promise<void>(() => undefined), handedBack);
-  looking.notice(new Error('a statement was not answered'));
+  const released: string[] = [];
+  const health = recording(clock, () => new Promise<void>(() => undefined), released);
+  health.notice(new Error('a statement was not answered'));
   await clock.advance(490);
-  expect(handedBack).toEqual([]);
+  expect(released).toEqual([]);
   await clock.advance(20);
-  expect(handedBack).toEqual(['Postgres cannot be used: no answer within 500 ms']);
+  expect(released).toEqual(['Postgres cannot be used: no answer within 500 ms']);
 });

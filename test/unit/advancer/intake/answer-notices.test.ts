@@ -3,21 +3,21 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { AnswerNotices } from '../../../../advancer/intake/answer-notices.ts';
 import { HandClock } from '../../coordinator/hand-clock.ts';
 
-describe('notes of answered requests', () => {
+describe('notices of answered requests', () => {
   let clock: HandClock;
   let sent: string[][];
-  let notes: AnswerNotices;
+  let notices: AnswerNotices;
 
   beforeEach(() => {
     clock = new HandClock();
     sent = [];
-    notes = new AnswerNotices(clock, (keys) => sent.push(keys));
+    notices = new AnswerNotices(clock, (keys) => sent.push(keys));
   });
 
-  it('gathers what is recorded for a moment, and sends it in one message', async () => {
-    notes.add('a', true);
+  it('gathers recorded answers for 50 ms and sends them in one message', async () => {
+    notices.add('a', true);
     await clock.advance(30);
-    notes.add('b', true);
+    notices.add('b', true);
     await clock.advance(19);
     expect(sent).toEqual([]);
     await clock.advance(1);
@@ -26,10 +26,10 @@ describe('notes of answered requests', () => {
     expect(sent).toHaveLength(1);
   });
 
-  it('sends a refusal in the same turn, and what has gathered with it', async () => {
-    notes.add('a', true);
-    notes.add('refused', false);
-    notes.add('refused too', false);
+  it('sends a refusal in the same turn, with everything gathered so far', async () => {
+    notices.add('a', true);
+    notices.add('refused', false);
+    notices.add('refused too', false);
     expect(sent).toEqual([]);
     await Promise.resolve();
     expect(sent).toEqual([['a', 'refused', 'refused too']]);
@@ -37,12 +37,12 @@ describe('notes of answered requests', () => {
     expect(sent).toHaveLength(1);
   });
 
-  it('never makes a message too large', () => {
-    for (let nth = 0; nth < 1_500; nth += 1) notes.add(`k${nth}`, true);
+  it('never make a message too large', () => {
+    for (let nth = 0; nth < 1_500; nth += 1) notices.add(`k${nth}`, true);
     expect(sent.map((keys) => keys.length)).toEqual([1_000]);
-    notes.flush();
+    notices.flush();
     expect(sent.map((keys) => keys.length)).toEqual([1_000, 500]);
-    notes.flush();
+    notices.flush();
     expect(sent).toHaveLength(2);
   });
 });

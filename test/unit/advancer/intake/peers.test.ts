@@ -12,7 +12,7 @@ const names = subjects('test');
 
 const ALIVE: BusReply = { kind: 'reply', body: {} };
 
-describe('whether another replica is reachable', () => {
+describe('another replica', () => {
   const clock = new HandClock();
   let answers: Map<string, BusReply>;
   let asked: string[];
@@ -42,9 +42,9 @@ describe('whether another replica is reachable', () => {
       clock,
       attempts: new Attempts(),
       count: () => undefined,
-      serve: () => undefined,
+      onForwarded: () => undefined,
     });
-    peers.serve(ME);
+    peers.listen(ME);
   });
 
   async function within(ms: number): Promise<boolean | undefined> {
@@ -54,7 +54,7 @@ describe('whether another replica is reachable', () => {
     return answer;
   }
 
-  it('is so when it answers, and not when nobody listens', async () => {
+  it('is reachable when it answers, and not when nobody is subscribed', async () => {
     answers.set(names.replica(OTHER), ALIVE);
     expect(await within(1)).toBe(true);
     await clock.advance(200);
@@ -62,17 +62,17 @@ describe('whether another replica is reachable', () => {
     expect(await within(1)).toBe(false);
   });
 
-  it('is not so when three pings stay without an answer, within 300 ms', async () => {
+  it('is unreachable when three pings stay unanswered, within 300 ms', async () => {
     answers.set(names.replica(ME), ALIVE);
     expect(await within(300)).toBe(false);
     expect(asked.filter((subject) => subject === names.replica(OTHER))).toHaveLength(3);
   });
 
-  it('nobody can tell whose own messages are lost: everybody counts as reachable', async () => {
+  it('counts as reachable for a process whose own messages are lost', async () => {
     expect(await within(300)).toBe(true);
   });
 
-  it('has one ping more when anything else is heard of it meanwhile, but not for what was heard before', async () => {
+  it('gets one more ping when another message of it is heard meanwhile, but not for an earlier one', async () => {
     answers.set(names.replica(ME), ALIVE);
     peers.heard(OTHER, true);
     expect(await within(300)).toBe(false);
@@ -82,14 +82,14 @@ describe('whether another replica is reachable', () => {
     await clock.advance(150);
     peers.heard(OTHER, false);
     answers.set(names.replica(OTHER), ALIVE);
-    // The third is under way, and would have been the last.
+    // The third is under way and would have been the last.
     expect(asked.filter((subject) => subject === names.replica(OTHER))).toHaveLength(6);
     await clock.advance(100);
     expect(asked.filter((subject) => subject === names.replica(OTHER))).toHaveLength(7);
     expect(answer).toBe(true);
   });
 
-  it('is not so when it talks and does not answer: it hears nothing', async () => {
+  it('is unreachable when it publishes but does not answer: it receives nothing', async () => {
     answers.set(names.replica(ME), ALIVE);
     const answer = peers.reachable(OTHER);
     for (let said = 0; said < 10; said += 1) {
@@ -99,19 +99,19 @@ describe('whether another replica is reachable', () => {
     expect(await answer).toBe(false);
   });
 
-  it('is so when it answers broadcasts that came here too, though no ping comes back: it hears, and is busy', async () => {
+  it('is reachable when it answers broadcasts that came here too, though no ping comes back: it is busy', async () => {
     answers.set(names.replica(ME), ALIVE);
     const answer = peers.reachable(OTHER);
     await clock.advance(100);
     peers.heard(OTHER, true);
     await clock.advance(30);
     expect(await answer).toBe(true);
-    // What it answered before it was asked after is no sign of life.
+    // What it answered before the pings is no sign of life.
     await clock.advance(200);
     expect(await within(300)).toBe(false);
   });
 
-  it('has longer where this process gets its own messages back late', async () => {
+  it('gets longer when the messages of this process to itself are slow', async () => {
     echoAfterMs = 90;
     const answer = peers.reachable(OTHER);
     await clock.advance(600);
@@ -123,7 +123,7 @@ describe('whether another replica is reachable', () => {
     expect(await within(1_000)).toBe(false);
   });
 
-  it('a ping that was given up late does not count: its answer may not have been read', async () => {
+  it('is not judged by a ping that timed out late: its reply may be unread', async () => {
     answers.set(names.replica(ME), ALIVE);
     const answer = peers.reachable(OTHER);
     clock.jump(400);
@@ -133,7 +133,7 @@ describe('whether another replica is reachable', () => {
     expect(await answer).toBe(true);
   });
 
-  it('whoever asks while it is being asked waits for the same answer', async () => {
+  it('is pinged once for all that want to know: they wait for the same answer', async () => {
     answers.set(names.replica(ME), ALIVE);
     const first = peers.reachable(OTHER);
     await clock.advance(200);

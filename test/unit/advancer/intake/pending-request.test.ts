@@ -4,7 +4,7 @@ import { PendingRequest, type Operation } from '../../../../advancer/intake/pend
 import type { Json } from '../../../../src/json.ts';
 import { HandClock } from '../../coordinator/hand-clock.ts';
 
-const errand: Operation = {
+const operation: Operation = {
   key: 'advance/i/q',
   instanceId: 'i',
   expiresAtMs: 0,
@@ -12,51 +12,51 @@ const errand: Operation = {
   refusal: () => null,
 };
 
-describe('a remembered request', () => {
-  it('answers everybody who sent it, and is settled by that', () => {
+describe('a pending request', () => {
+  it('replies to every sender, which settles it', () => {
     const heard: [string, Json][] = [];
-    const ask = new PendingRequest(errand, 0, (body) => void heard.push(['first', body]));
-    ask.alsoReplyTo((body) => void heard.push(['second', body]));
-    expect(ask.settled).toBe(false);
-    ask.answer({ outcome: 'completed' });
+    const pending = new PendingRequest(operation, 0, (body) => void heard.push(['first', body]));
+    pending.alsoReplyTo((body) => void heard.push(['second', body]));
+    expect(pending.settled).toBe(false);
+    pending.answer({ outcome: 'completed' });
     expect(heard).toEqual([
       ['first', { outcome: 'completed' }],
       ['second', { outcome: 'completed' }],
     ]);
-    expect(ask.settled).toBe(true);
+    expect(pending.settled).toBe(true);
   });
 
-  it('that others have answered says nothing', () => {
+  it('that another replica has answered sends no reply', () => {
     const heard: Json[] = [];
-    const ask = new PendingRequest(errand, 0, (body) => void heard.push(body));
-    ask.settle();
-    expect(ask.settled).toBe(true);
+    const pending = new PendingRequest(operation, 0, (body) => void heard.push(body));
+    pending.settle();
+    expect(pending.settled).toBe(true);
     expect(heard).toEqual([]);
   });
 
-  it('is woken out of its pause', async () => {
-    const ask = new PendingRequest(errand, 0, () => undefined);
-    const pause = ask.pauseUntilWoken(new HandClock(), 1_000);
-    ask.wake();
+  it('is woken from its pause', async () => {
+    const pending = new PendingRequest(operation, 0, () => undefined);
+    const pause = pending.pauseUntilWoken(new HandClock(), 1_000);
+    pending.wake();
     expect(await pause).toBeUndefined();
   });
 
-  it('is not put to sleep by a pause that begins after it was woken: nothing is missed', async () => {
-    const ask = new PendingRequest(errand, 0, () => undefined);
-    ask.wake();
-    await ask.pauseUntilWoken(new HandClock(), 1_000);
-    // That was one waking, so the next pause lasts.
-    const next = ask.pauseUntilWoken(new HandClock(), 1_000).then(() => 'woken');
+  it('does not pause if it was woken just before: no wake-up is missed', async () => {
+    const pending = new PendingRequest(operation, 0, () => undefined);
+    pending.wake();
+    await pending.pauseUntilWoken(new HandClock(), 1_000);
+    // That was one wake-up, so the next pause lasts.
+    const next = pending.pauseUntilWoken(new HandClock(), 1_000).then(() => 'woken');
     const still = new Promise((resolve) => setImmediate(() => resolve('asleep')));
     expect(await Promise.race([next, still])).toBe('asleep');
   });
 
-  it('goes on by itself when its pause is over', async () => {
-    const ask = new PendingRequest(errand, 0, () => undefined);
+  it('continues when its pause is over', async () => {
+    const pending = new PendingRequest(operation, 0, () => undefined);
     const clock = new HandClock();
-    const pause = ask.pauseUntilWoken(clock, 1_000);
+    const pause = pending.pauseUntilWoken(clock, 1_000);
     await clock.advance(1_000);
     await pause;
-    expect(ask.settled).toBe(false);
+    expect(pending.settled).toBe(false);
   });
 });

@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
+import { ClusterView } from '../../../../advancer/intake/cluster-view.ts';
 import type { Operation, Served } from '../../../../advancer/intake/pending-request.ts';
 import { UnreadBroadcast } from '../../../../advancer/intake/unread-broadcast.ts';
-import { Router, type RouterParts } from '../../../../advancer/intake/router.ts';
+import { Router, type RouterOptions } from '../../../../advancer/intake/router.ts';
 import { LogUnavailable } from '../../../../advancer/log/log.ts';
 import type { HeldInstance } from '../../../../advancer/run/held-instance.ts';
 import type { AcquireOutcome, LeaseRecord, Leases } from '../../../../coordinator/leases.ts';
@@ -15,7 +16,7 @@ import { HandClock, settled } from '../../coordinator/hand-clock.ts';
 const OTHERS = ['b-00000002', 'c-00000003'];
 const ME = 'a-00000001';
 
-/** An instance for which the replicas stand in the given order. */
+/** An instance for which the replicas rank in the given order. */
 function instanceWith(order: string[]): string {
   for (let count = 0; ; count += 1) {
     const instanceId = `i${count}`;
@@ -26,24 +27,26 @@ function instanceWith(order: string[]): string {
 const FIRST = instanceWith([ME, ...OTHERS]);
 const LAST = instanceWith([...OTHERS, ME]);
 
-/** What a router sees of the world, all of it in the test's hands. */
+/** Everything that a router depends on, controlled by the test. */
 class World {
   readonly clock = new HandClock();
   readonly did: string[] = [];
   readonly replies: Json[] = [];
-  readonly told: string[] = [];
+  /** The keys that were announced as answered. */
+  readonly announced: string[] = [];
   /** How many broadcasts were read. */
-  opened = 0;
+  read = 0;
   holding: Holding | undefined;
   hint: LeaseRecord | undefined;
   notLeading: string | undefined;
-  logAway: string | undefined;
+  logUnavailable: string | undefined;
   reachable = true;
   newest: RowKind | undefined;
   acquire: (instanceId: string) => AcquireOutcome = (instanceId) => this.acquired(instanceId);
   serve: () => Promise<Served> = () =>
     Promise.resolve({ kind: 'answered', reply: 'served', recorded: true });
   #vanished: (instanceId: string) => void = () => undefined;
+  readonly view: ClusterView;
   readonly router: Router;
 
   constructor() {
@@ -68,7 +71,9 @@ class World {
       },
       notLeading: () => this.notLeading,
     };
-    const parts: RouterParts = {
+    this.view = new ClusterView(leases as Leases);
+    const options: RouterOptions = {
+      view: this.view,
       leases: leases as Leases,
       log: {
         newestRow: () =>
@@ -89,11 +94,11 @@ class World {
       count: () => undefined,
       ttlMs: 2_000,
       held: () => ({}) as HeldInstance,
-      tellAnswered: (key) => void this.told.push(key),
+      announceAnswered: (key) => void this.announced.push(key),
       logTrouble: () => void this.did.push('log trouble'),
-      logAway: () => this.logAway,
+      logUnavailable: () => this.logUnavailable,
     };
-    this.router = new Router(parts);
+    this.router = new Router(options);
   }
 
   acquired(instanceId: string): AcquireOutcome {
@@ -117,7 +122,7 @@ class World {
     this.#vanished(instanceId);
   }
 
-  errand(instanceId: string, expiresInMs = 30_000): Operation {
+  operation(instanceId: string, expiresInMs = 30_000): Operation {
     return {
       key: `advance/${instanceId}/q`,
       instanceId,
@@ -131,23 +136,23 @@ class World {
   }
 
   take(instanceId: string, expiresInMs?: number): void {
-    this.receive(instanceId, () => this.errand(instanceId, expiresInMs));
+    this.receive(instanceId, () => this.operation(instanceId, expiresInMs));
   }
 
   takeDirect(instanceId: string, expiresInMs?: number): void {
     this.router.takeDirect(
-      this.errand(instanceId, expiresInMs),
+      this.operation(instanceId, expiresInMs),
       (body) => void this.replies.push(body),
     );
   }
 
-  receive(instanceId: string, read: () => Operation | undefined): void {
-    const opened = (): Operation | undefined => {
-      this.opened += 1;
-      return read();
+  receive(instanceId: string, parse: () => Operation | undefined): void {
+    const counted = (): Operation | undefined => {
+      this.read += 1;
+      return parse();
     };
     this.router.receive(
-      new UnreadBroadcast(instanceId, opened, (body) => void this.replies.push(body)),
+      new UnreadBroadcast(instanceId, counted, (body) => void this.replies.push(body)),
     );
   }
 }
@@ -157,18 +162,18 @@ beforeEach(() => {
   world = new World();
 });
 
-describe('who acts on a broadcast', () => {
-  it('the holder does, at once, and tells the others', async () => {
+describe('which replica acts on a broadcast', () => {
+  it('the holder does, at once, and announces it to the others', async () => {
     world.acquired(LAST);
     world.take(LAST);
     await settled();
     expect(world.did).toEqual(['serve']);
     expect(world.replies).toEqual(['served']);
-    expect(world.told).toEqual([`advance/${LAST}/q`]);
+    expect(world.announced).toEqual([`advance/${LAST}/q`]);
     expect(world.router.remembered).toBe(0);
   });
 
-  it('where nobody holds the instance, the first in rank acquires it', async () => {
+  it('if no replica holds the instance, the first in rank acquires it', async () => {
     world.take(FIRST);
     await settled();
     expect(world.did).toEqual(['acquire', 'serve']);
@@ -184,7 +189,7 @@ describe('who acts on a broadcast', () => {
     expect(world.did).toEqual(['acquire', 'serve']);
   });
 
-  it('nobody steps in for a request that is answered', async () => {
+  it('no replica steps in for a request that is answered', async () => {
     world.take(LAST);
     await world.clock.advance(50);
     world.router.answered([`advance/${LAST}/q`], 'another');
@@ -214,7 +219,7 @@ describe('who acts on a broadcast', () => {
     expect(world.did).toEqual([]);
   });
 
-  it('the same request again is joined to the one that is remembered', async () => {
+  it('the same request again joins the one that is remembered', async () => {
     world.take(LAST);
     world.take(LAST);
     expect(world.router.remembered).toBe(1);
@@ -227,34 +232,34 @@ describe('who acts on a broadcast', () => {
 describe('a broadcast that is another replica’s to serve', () => {
   beforeEach(() => world.heldBy(OTHERS[0]!, FIRST));
 
-  it('is not read before that one tells of its answers, or its time is up', async () => {
+  it('is not read before the holder announces its answers or the wait is over', async () => {
     world.take(FIRST);
     await world.clock.advance(70);
-    expect(world.opened).toBe(0);
+    expect(world.read).toBe(0);
     expect(world.router.remembered).toBe(1);
     await world.clock.advance(20);
-    expect(world.opened).toBe(1);
+    expect(world.read).toBe(1);
     expect(world.router.remembered).toBe(1);
   });
 
   it('is read once, and forgotten, when it is answered', async () => {
     world.take(FIRST);
-    world.receive(FIRST, () => ({ ...world.errand(FIRST), key: `advance/${FIRST}/another` }));
+    world.receive(FIRST, () => ({ ...world.operation(FIRST), key: `advance/${FIRST}/another` }));
     expect(world.router.answered([`advance/${FIRST}/another`], OTHERS[0]!)).toBe(true);
     expect(world.router.remembered).toBe(1);
     expect(world.router.answered([`advance/${FIRST}/q`], OTHERS[0]!)).toBe(true);
     expect(world.router.remembered).toBe(0);
     expect(world.router.answered([`advance/${FIRST}/q`], OTHERS[0]!)).toBe(false);
-    expect(world.opened).toBe(2);
+    expect(world.read).toBe(2);
     await world.clock.advance(1_000);
     expect(world.did).toEqual([]);
     expect(world.clock.timers).toBe(0);
   });
 
-  it('that is malformed is seen to when it is read, and forgotten', async () => {
+  it('that is malformed is dealt with when it is read, and forgotten', async () => {
     world.receive(FIRST, () => undefined);
     await world.clock.advance(100);
-    expect(world.opened).toBe(1);
+    expect(world.read).toBe(1);
     expect(world.router.remembered).toBe(0);
     expect(world.did).toEqual([]);
     expect(world.clock.timers).toBe(0);
@@ -280,10 +285,10 @@ describe('a broadcast that is another replica’s to serve', () => {
     expect(world.router.remembered).toBe(0);
   });
 
-  it('is read at once where a great many lie unread, so that none has to be looked for among them', async () => {
+  it('is read at once when many are unread, so that no long list is scanned', async () => {
     for (let nth = 0; nth < 1_000; nth += 1)
-      world.receive(FIRST, () => ({ ...world.errand(FIRST), key: `advance/${FIRST}/r${nth}` }));
-    expect(world.opened).toBe(1_000 - 64);
+      world.receive(FIRST, () => ({ ...world.operation(FIRST), key: `advance/${FIRST}/r${nth}` }));
+    expect(world.read).toBe(1_000 - 64);
     expect(world.router.remembered).toBe(1_000);
     const keys = Array.from({ length: 1_000 }, (_, nth) => `advance/${FIRST}/r${nth}`);
     world.router.answered(keys, OTHERS[0]!);
@@ -292,12 +297,12 @@ describe('a broadcast that is another replica’s to serve', () => {
     expect(world.did).toEqual([]);
   });
 
-  it('is left to others by a router that is closed', async () => {
+  it('is left to others by a closed router', async () => {
     world.take(FIRST);
     world.router.close();
     expect(world.router.remembered).toBe(0);
     await world.clock.advance(1_000);
-    expect(world.opened).toBe(0);
+    expect(world.read).toBe(0);
     expect(world.did).toEqual([]);
   });
 });
@@ -311,7 +316,7 @@ describe('when another holds the instance', () => {
     expect(world.did.length).toBeLessThan(15);
   });
 
-  it('its place is taken when it does not answer and the log has no open attempt', async () => {
+  it('its lease is taken over when it does not answer and the log has no open attempt', async () => {
     world.heldBy(OTHERS[0]!, FIRST);
     world.reachable = false;
     world.newest = 'completed';
@@ -323,14 +328,14 @@ describe('when another holds the instance', () => {
     expect(world.replies).toEqual(['served']);
   });
 
-  it('is only busy while it is heard to answer others: it is asked once it has been quiet for as long', async () => {
+  it('is only busy while it is heard to answer others, and is pinged once it has been quiet', async () => {
     world.heldBy(OTHERS[0]!, FIRST);
     world.take(FIRST);
     for (let heard = 0; heard < 4; heard += 1) {
       await world.clock.advance(50);
       const requestId = `r${heard}`;
       world.receive(FIRST, () => ({
-        ...world.errand(FIRST),
+        ...world.operation(FIRST),
         key: `advance/${FIRST}/${requestId}`,
       }));
       expect(world.router.answered([`advance/${FIRST}/${requestId}`], OTHERS[0]!)).toBe(true);
@@ -341,7 +346,7 @@ describe('when another holds the instance', () => {
     expect(world.did).toEqual([`ping ${OTHERS[0]}`]);
   });
 
-  it('what it says of requests that never came here proves nothing of what it hears', async () => {
+  it('its answers to requests that never came here do not prove that it receives broadcasts', async () => {
     world.heldBy(OTHERS[0]!, FIRST);
     world.take(FIRST);
     await world.clock.advance(50);
@@ -352,35 +357,38 @@ describe('when another holds the instance', () => {
     expect(world.did).toEqual([`ping ${OTHERS[0]}`]);
   });
 
-  it('one that never heard of the request has it sent on after half a second, however much it answers others', async () => {
+  it('the request is forwarded after half a second, however much the holder answers others', async () => {
     world.heldBy(OTHERS[0]!, FIRST);
-    const errand = {
-      ...world.errand(FIRST),
+    const operation = {
+      ...world.operation(FIRST),
       forward: () => ({ verb: 'advance', instanceId: FIRST, body: '{}' }),
     };
-    world.receive(FIRST, () => errand as Operation);
+    world.receive(FIRST, () => operation as Operation);
     for (let heard = 0; heard < 12; heard += 1) {
       await world.clock.advance(50);
-      world.receive(FIRST, () => ({ ...world.errand(FIRST), key: `advance/${FIRST}/r${heard}` }));
+      world.receive(FIRST, () => ({
+        ...world.operation(FIRST),
+        key: `advance/${FIRST}/r${heard}`,
+      }));
       world.router.answered([`advance/${FIRST}/r${heard}`], OTHERS[0]!);
     }
     expect(world.did).toContain(`forward to ${OTHERS[0]}`);
   });
 
-  it('an open attempt is its process’s own, for as long as that is in etcd', async () => {
+  it('an open attempt belongs to its process for as long as that is in etcd', async () => {
     world.heldBy(OTHERS[0]!, FIRST);
     world.reachable = false;
     world.newest = 'started';
     world.take(FIRST);
     await world.clock.advance(5_000);
     expect(world.did.some((act) => act.startsWith('take over'))).toBe(false);
-    // Its session has expired: the lease is free, and turns are laid down anew.
+    // Its session has expired: the lease is free, and the turns start again.
     world.vanish(FIRST);
     await world.clock.advance(1);
     expect(world.did.slice(-2)).toEqual(['acquire', 'serve']);
   });
 
-  it('turns are laid down anew when the lease vanishes: the last in rank does not jump the queue', async () => {
+  it('turns start again when the lease vanishes: the last in rank does not jump the queue', async () => {
     world.heldBy(OTHERS[0]!, LAST);
     world.take(LAST);
     await world.clock.advance(1_000);
@@ -391,23 +399,23 @@ describe('when another holds the instance', () => {
     expect(world.did.slice(-2)).toEqual(['acquire', 'serve']);
   });
 
-  it('one that said that it is leaving is not pinged, and is asked after a second if it has not left', async () => {
+  it('a draining holder is not pinged before it has had a second to leave', async () => {
     world.heldBy(OTHERS[0]!, LAST);
     world.reachable = false;
     world.take(LAST);
     await settled();
-    world.router.leaving(OTHERS[0]!, new Set([LAST]));
+    world.router.draining(OTHERS[0]!, new Set([LAST]));
     await world.clock.advance(900);
     expect(world.did).toEqual([]);
     await world.clock.advance(400);
     expect(world.did).toContain(`ping ${OTHERS[0]}`);
   });
 
-  it('one that left without an attempt of the instance is replaced at once by the first in rank, and the others have their turn', async () => {
+  it('a draining holder without an attempt of the instance is replaced by the first in rank at once, and by the others in their turn', async () => {
     world.heldBy(OTHERS[0]!, FIRST);
     world.take(FIRST);
     await world.clock.advance(5);
-    world.router.leaving(OTHERS[0]!, new Set());
+    world.router.draining(OTHERS[0]!, new Set());
     await settled();
     expect(world.did).toEqual([`take over from ${OTHERS[0]}`, 'serve']);
 
@@ -415,8 +423,8 @@ describe('when another holds the instance', () => {
     second.heldBy(OTHERS[0]!, LAST);
     second.take(LAST);
     await second.clock.advance(5);
-    second.router.leaving(OTHERS[0]!, new Set());
-    // One is left that ranks before this one.
+    second.router.draining(OTHERS[0]!, new Set());
+    // One replica still ranks before this one.
     await second.clock.advance(90);
     expect(second.did).toEqual([]);
     await second.clock.advance(20);
@@ -439,7 +447,7 @@ describe('when another holds the instance', () => {
 });
 
 describe('a request that cannot be served', () => {
-  it('is served by whoever comes next when the holding was handed on, and not answered meanwhile', async () => {
+  it('is left to the next holder when the holding was handed on, and not answered meanwhile', async () => {
     world.acquired(FIRST);
     world.serve = () => {
       world.holding = undefined;
@@ -455,17 +463,17 @@ describe('a request that cannot be served', () => {
     expect(world.router.remembered).toBe(0);
   });
 
-  it('is unavailable when Postgres does not answer, and the replica looks after its leases', async () => {
+  it('is unavailable when Postgres does not answer, which is reported', async () => {
     world.acquired(FIRST);
     world.serve = () => Promise.reject(new LogUnavailable('down'));
     world.take(FIRST);
     await settled();
     expect(world.replies).toEqual(['unavailable']);
     expect(world.did).toContain('log trouble');
-    expect(world.told).toHaveLength(1);
+    expect(world.announced).toHaveLength(1);
   });
 
-  it('is unavailable when the replica fails inside, which disturbs no other request', async () => {
+  it('is unavailable after an internal error, which disturbs no other request', async () => {
     world.acquired(FIRST);
     world.serve = () => Promise.reject(new Error('a bug'));
     world.take(FIRST);
@@ -477,7 +485,7 @@ describe('a request that cannot be served', () => {
     expect(world.replies).toEqual(['unavailable', 'served']);
   });
 
-  it('is unavailable when nobody leads, but only after others had the time to lead', async () => {
+  it('is unavailable when no replica leads, but only after others had time to lead', async () => {
     world.notLeading = 'etcd does not answer';
     world.take(FIRST);
     await world.clock.advance(2_900);
@@ -487,18 +495,18 @@ describe('a request that cannot be served', () => {
     expect(world.did).toEqual([]);
   });
 
-  it('a replica whose log is away acquires nothing, though it leads: others can serve', async () => {
-    world.logAway = 'no answer within 500 ms';
+  it('a replica whose log is unavailable acquires nothing, though it leads: others can serve', async () => {
+    world.logUnavailable = 'no answer within 500 ms';
     world.take(FIRST);
     await world.clock.advance(1_000);
     expect(world.did).toEqual([]);
-    world.logAway = undefined;
+    world.logUnavailable = undefined;
     await world.clock.advance(500);
     expect(world.did).toEqual(['acquire', 'serve']);
   });
 });
 
-it('a closed router takes nothing, forgets what others will serve, and says nothing', async () => {
+it('a closed router takes nothing, forgets what others will serve, and answers nothing', async () => {
   world.take(LAST);
   await settled();
   world.router.close();
@@ -508,20 +516,20 @@ it('a closed router takes nothing, forgets what others will serve, and says noth
   await world.clock.advance(5_000);
   expect(world.did).toEqual([]);
   expect(world.replies).toEqual([]);
-  expect(world.router.first(FIRST)).toBe(true);
-  expect(world.router.first(LAST)).toBe(false);
+  expect(world.view.isFirst(FIRST)).toBe(true);
+  expect(world.view.isFirst(LAST)).toBe(false);
 });
 
-describe('what was sent to this replica alone', () => {
+describe('a request sent to this replica alone', () => {
   const declined = { error: expect.objectContaining({ code: 'conflict' }) as unknown };
 
-  it('is served by the holder, and nobody is told, because nobody else knows of it', async () => {
+  it('is served by the holder, and not announced, because no other replica knows of it', async () => {
     world.acquired(LAST);
     world.takeDirect(LAST);
     await settled();
     expect(world.did).toEqual(['serve']);
     expect(world.replies).toEqual(['served']);
-    expect(world.told).toEqual([]);
+    expect(world.announced).toEqual([]);
     expect(world.router.remembered).toBe(0);
   });
 
@@ -538,7 +546,7 @@ describe('what was sent to this replica alone', () => {
     expect(world.router.remembered).toBe(0);
   });
 
-  it('is declined by one that is draining', async () => {
+  it('is declined by a draining replica', async () => {
     world.acquired(FIRST);
     world.router.close();
     world.takeDirect(FIRST);
@@ -547,7 +555,7 @@ describe('what was sent to this replica alone', () => {
     expect(world.did).toEqual([]);
   });
 
-  it('is declined when the holding is lost on the way', async () => {
+  it('is declined when the holding is lost meanwhile', async () => {
     world.acquired(LAST);
     world.serve = () => {
       world.holding = undefined;
@@ -557,10 +565,10 @@ describe('what was sent to this replica alone', () => {
     await world.clock.advance(100);
     expect(world.did).toEqual(['serve']);
     expect(world.replies).toEqual([declined]);
-    expect(world.told).toEqual([]);
+    expect(world.announced).toEqual([]);
   });
 
-  it('is declined when the replica begins to drain on the way', async () => {
+  it('is declined when the replica begins to drain meanwhile', async () => {
     world.acquired(LAST);
     world.serve = () => {
       world.router.close();
@@ -576,10 +584,10 @@ describe('what was sent to this replica alone', () => {
     world.takeDirect(LAST, -1);
     await settled();
     expect(world.replies).toEqual(['expired']);
-    expect(world.told).toEqual([]);
+    expect(world.announced).toEqual([]);
   });
 
-  it('is told of like any other once all were asked as well, and both are answered', async () => {
+  it('is announced like any other once it was also broadcast, and both are answered', async () => {
     world.acquired(LAST);
     let serve = (): void => undefined;
     world.serve = () =>
@@ -593,10 +601,10 @@ describe('what was sent to this replica alone', () => {
     await settled();
     expect(world.did).toEqual(['serve']);
     expect(world.replies).toEqual(['served', 'served']);
-    expect(world.told).toEqual([`advance/${LAST}/q`]);
+    expect(world.announced).toEqual([`advance/${LAST}/q`]);
   });
 
-  it('is remembered like any other once all were asked as well, should the holding be lost', async () => {
+  it('is remembered like any other once it was also broadcast, should the holding be lost', async () => {
     world.acquired(LAST);
     world.serve = () => {
       if (world.did.length > 2)

@@ -3,71 +3,71 @@ import { describe, expect, it } from 'vitest';
 import { StallDetector } from '../../../../advancer/intake/stall-detector.ts';
 import { HandClock } from '../../coordinator/hand-clock.ts';
 
-function beating(): { clock: HandClock; pulse: StallDetector } {
+function started(): { clock: HandClock; detector: StallDetector } {
   const clock = new HandClock();
-  const pulse = new StallDetector(clock);
-  pulse.start();
-  return { clock, pulse };
+  const detector = new StallDetector(clock);
+  detector.start();
+  return { clock, detector };
 }
 
-describe('how old a message may be that is handled now', () => {
-  it('is nothing while the process runs', async () => {
-    const { clock, pulse } = beating();
-    expect(pulse.maxAgeMs()).toBe(0);
+describe('the longest time that a message handled now may have waited', () => {
+  it('is zero while the process runs', async () => {
+    const { clock, detector } = started();
+    expect(detector.maxAgeMs()).toBe(0);
     await clock.advance(60_000);
-    expect(pulse.maxAgeMs()).toBe(0);
+    expect(detector.maxAgeMs()).toBe(0);
   });
 
-  it('is the whole time that the process stood still, seen even before any timer could fire', async () => {
-    const { clock, pulse } = beating();
+  it('is the whole stall, even before any timer has fired', async () => {
+    const { clock, detector } = started();
     await clock.advance(500);
     clock.jump(5_000);
-    expect(pulse.maxAgeMs()).toBeGreaterThanOrEqual(5_000);
-    expect(pulse.maxAgeMs()).toBeLessThanOrEqual(5_100);
+    expect(detector.maxAgeMs()).toBeGreaterThanOrEqual(5_000);
+    expect(detector.maxAgeMs()).toBeLessThanOrEqual(5_100);
   });
 
-  it('goes on for a second after waking, since what waited in sockets is read bit by bit', async () => {
-    const { clock, pulse } = beating();
+  it('stays so for a second after the stall, since sockets are read bit by bit', async () => {
+    const { clock, detector } = started();
     clock.jump(5_000);
-    // The timers fire first, and do not make it forget.
+    // The timers fire first and do not reset it.
     await clock.advance(900);
-    expect(pulse.maxAgeMs()).toBeGreaterThanOrEqual(5_900);
+    expect(detector.maxAgeMs()).toBeGreaterThanOrEqual(5_900);
     await clock.advance(200);
-    expect(pulse.maxAgeMs()).toBe(0);
+    expect(detector.maxAgeMs()).toBe(0);
   });
 
-  it('a short pause, such as a collection of garbage, is none', async () => {
-    const { clock, pulse } = beating();
+  it('a short pause, such as a garbage collection, is no stall', async () => {
+    const { clock, detector } = started();
     clock.jump(900);
-    expect(pulse.maxAgeMs()).toBe(0);
+    expect(detector.maxAgeMs()).toBe(0);
     await clock.advance(1_000);
     clock.jump(800);
-    expect(pulse.maxAgeMs()).toBe(0);
+    expect(detector.maxAgeMs()).toBe(0);
   });
 
-  it('counts from the first standstill when a second follows at once', async () => {
-    const { clock, pulse } = beating();
+  it('counts from the first stall when a second follows at once', async () => {
+    const { clock, detector } = started();
     clock.jump(5_000);
     await clock.advance(150);
     clock.jump(3_000);
-    expect(pulse.maxAgeMs()).toBeGreaterThanOrEqual(8_150);
+    expect(detector.maxAgeMs()).toBeGreaterThanOrEqual(8_150);
     await clock.advance(2_000);
-    expect(pulse.maxAgeMs()).toBe(0);
+    expect(detector.maxAgeMs()).toBe(0);
     clock.jump(3_000);
-    expect(pulse.maxAgeMs()).toBeLessThanOrEqual(3_100);
+    expect(detector.maxAgeMs()).toBeLessThanOrEqual(3_100);
   });
 });
 
 it('leaves no timer behind, and may be stopped twice and started again', async () => {
-  const { clock, pulse } = beating();
-  pulse.stop();
-  pulse.stop();
+  const { clock, detector } = started();
+  detector.stop();
+  detector.stop();
   expect(clock.timers).toBe(0);
   clock.jump(60_000);
-  pulse.start();
-  pulse.start();
+  detector.start();
+  detector.start();
   expect(clock.timers).toBe(1);
-  expect(pulse.maxAgeMs()).toBe(0);
-  pulse.stop();
+  expect(detector.maxAgeMs()).toBe(0);
+  detector.stop();
   expect(clock.timers).toBe(0);
 });

@@ -3,9 +3,9 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { WaitingRoom, type Waiter } from '../../../../advancer/intake/waiting-room.ts';
 import { HandClock } from '../../coordinator/hand-clock.ts';
 
-describe('the lobby', () => {
+describe('the waiting room', () => {
   let clock: HandClock;
-  let lobby: WaitingRoom;
+  let room: WaitingRoom;
   let admitted: string[];
   let quietSince: number[];
   let startMs: number;
@@ -13,18 +13,18 @@ describe('the lobby', () => {
   beforeEach(() => {
     clock = new HandClock();
     startMs = clock.monotonicMs();
-    lobby = new WaitingRoom(clock, 60, 200);
+    room = new WaitingRoom(clock, 60, 200);
     admitted = [];
     quietSince = [];
   });
 
   const enter = (name: string, holder = 'h'): Waiter =>
-    lobby.enter(holder, (sinceMs) => {
+    room.enter(holder, (sinceMs) => {
       admitted.push(name);
       quietSince.push(sinceMs - startMs);
     });
 
-  it('admits each once its wait is over, in order', async () => {
+  it('admits each waiter once its wait is over, in order', async () => {
     enter('a');
     await clock.advance(30);
     enter('b');
@@ -38,36 +38,35 @@ describe('the lobby', () => {
     expect(clock.timers).toBe(0);
   });
 
-  it('admits nobody who has left, or was called in before', async () => {
+  it('admits no waiter that has left or was admitted before', async () => {
     const [left, called] = [enter('left'), enter('called')];
-    expect(lobby.leave(left)).toBe(true);
+    expect(room.leave(left)).toBe(true);
     await clock.advance(20);
-    lobby.callIn(called);
+    room.admitNow(called);
     expect(admitted).toEqual(['called']);
     expect(quietSince).toEqual([20]);
-    expect(lobby.leave(called)).toBe(false);
-    lobby.callIn(called);
+    expect(room.leave(called)).toBe(false);
+    room.admitNow(called);
     await clock.advance(200);
     expect(admitted).toEqual(['called']);
   });
 
-  it('lets a process that stood still read first what came meanwhile', async () => {
+  it('lets a process that was stalled first read what came meanwhile', async () => {
     const answered = enter('answered');
     enter('not answered');
-    // The timer is the first thing that runs after the stop; the note that came meanwhile is read
-    // after it.
-    clock.after(60, () => queueMicrotask(() => lobby.leave(answered)));
+    // The timer runs first after the stall; the notice that came meanwhile is read after it.
+    clock.after(60, () => queueMicrotask(() => room.leave(answered)));
     await clock.advance(500);
     expect(admitted).toEqual(['not answered']);
   });
 
-  it('counts the wait from the last that the holder served, for those who wait for it alone', async () => {
+  it('counts the wait from the last answer of the holder, only for those that wait for it', async () => {
     enter('a');
     enter('x', 'another');
     await clock.advance(40);
     enter('b');
-    lobby.served('h');
-    lobby.served('nobody waits for this one');
+    room.holderAnswered('h');
+    room.holderAnswered('nobody waits for this one');
     await clock.advance(25);
     expect(admitted).toEqual(['x']);
     await clock.advance(30);
@@ -77,24 +76,24 @@ describe('the lobby', () => {
     expect(quietSince).toEqual([0, 40, 40]);
   });
 
-  it('lets nobody wait for ever, however much the holder serves others', async () => {
+  it('lets no request wait forever, however much the holder answers others', async () => {
     enter('unheard');
     for (let served = 0; served < 10; served += 1) {
       await clock.advance(25);
-      lobby.served('h');
+      room.holderAnswered('h');
     }
     expect(admitted).toEqual(['unheard']);
     expect(quietSince).toEqual([0]);
   });
 
-  it('admits in a round whoever leaves or comes while another is admitted no more and no less than once', async () => {
-    const second: { guest?: Waiter } = {};
-    lobby.enter('h', () => {
+  it('admits each waiter at most once, even if some leave or enter while another is admitted', async () => {
+    const second: { waiter?: Waiter } = {};
+    room.enter('h', () => {
       admitted.push('first');
-      lobby.leave(second.guest!);
+      room.leave(second.waiter!);
       enter('third');
     });
-    second.guest = enter('second');
+    second.waiter = enter('second');
     await clock.advance(70);
     expect(admitted).toEqual(['first']);
     await clock.advance(70);

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import type { Unsettled } from '../../../../advancer/log/log.ts';
+import { ClusterView } from '../../../../advancer/intake/cluster-view.ts';
 import type { HeldInstance } from '../../../../advancer/run/held-instance.ts';
 import { Sweeper } from '../../../../advancer/sweep/sweeper.ts';
 import type { Leases } from '../../../../coordinator/leases.ts';
@@ -51,6 +52,7 @@ describe('a sweep', () => {
       },
     };
     sweeper = new Sweeper({
+      view: new ClusterView(leases as Leases),
       leases: leases as Leases,
       log: {
         async unsettled(limit: number, _quietMs: number, after?: Unsettled) {
@@ -82,7 +84,7 @@ describe('a sweep', () => {
     return { instanceId, token: 1 } as Partial<Holding> as Holding;
   }
 
-  it('settles what nobody holds, and leaves to others what they hold', async () => {
+  it('settles what no replica holds, and leaves what another one holds', async () => {
     unsettled = ['i1', 'i2', 'i3'];
     holders.set('i2', OTHER);
     holders.set('i3', ME);
@@ -91,7 +93,7 @@ describe('a sweep', () => {
     expect(settled).toEqual(['i1', 'i3']);
   });
 
-  it('comes to the newest one, however many attempts of others are older', async () => {
+  it('reaches the newest instance, however many older attempts of others there are', async () => {
     unsettled = Array.from({ length: 2_500 }, (_, nth) => `i${nth}`);
     for (const instanceId of unsettled.slice(0, -1)) holders.set(instanceId, OTHER);
     await clock.advance(2_100);
@@ -107,14 +109,14 @@ describe('a sweep', () => {
     expect(settled).toEqual(['i1', 'i1']);
   });
 
-  it('comes soon after leases vanished, and not again at once when it took long', async () => {
+  it('starts soon after leases vanished, and not again at once when it took long', async () => {
     vanish();
     await clock.advance(200);
     expect(pages).toBe(1);
     pageMs = 1_000;
     await clock.advance(3_100);
     expect(pages).toBe(2);
-    // It took a second: the next one is ten seconds later, not two.
+    // It took a second, so the next one is ten seconds later, not two.
     await clock.advance(9_800);
     expect(pages).toBe(2);
     await clock.advance(300);

@@ -1,0 +1,111 @@
+import type { Bus } from '../src/bus/bus.ts';
+import type { Subjects } from '../src/bus/subjects.ts';
+import type { Logger } from '../src/logger.ts';
+import type { Clock } from '../src/time/clock.ts';
+import type { LeasesLifecycle } from './replica.ts';
+import type { AttemptInHand, Attempts } from './run/attempts.ts';
+
+/** How long attempts may go on once the replica drains, before they are aborted, in milliseconds. */
+export const DRAIN_MS = 8_000;
+/** How long aborted attempts have to record their outcome. */
+const ABORT_GRACE_MS = 1_500;
+/**
+ * How long the others have to take over the instances that they have requests for, before etcd is
+ * asked to delete all that is left: deleting thousands of keys, and reading of it, would keep etcd
+ * and every replica busy at the moment that counts.
+ */
+const HEAD_START_MS = 100;
+
+/** What a drain needs from its replica. */
+export interface DrainOptions {
+  leases: LeasesLifecycle;
+  attempts: Attempts;
+  bus: Bus;
+  subjects: Subjects;
+  clock: Clock;
+  logger: Logger;
+  /** Aborts every attempt that is still open. */
+  abortAttempts: () => void;
+}
+
+/**
+ * Gives up everything that a draining replica holds: releases every instance without an attempt at
+ * once, lets attempts end for {@link DRAIN_MS}, aborts what is left, releases the rest, and ends the
+ * session. The replica takes nothing in any more.
+ *
+ * @returns how many attempts it aborted
+ */
+export async function drainHoldings(options: DrainOptions): Promise<number> {
+  const { leases, attempts, bus, logger } = options;
+  const idle = attempts.all().length === 0;
+  // Every term without an attempt ends now, and the others may replace it as soon as they hear of
+  // it. Without any attempt, the end of the session releases everything in one message, however much
+  // is held.
+  const stopped = idle ? leases.stop(HEAD_START_MS) : undefined;
+  const released = idle ? undefined : releaseIdle(options, HEAD_START_MS);
+  announceLeaving(options);
+  void bus.flush();
+  if (released !== undefined) {
+    // Replicas that start later did not hear the announcement.
+    void leases.drain();
+    void released.then((left) => {
+      logger.info({ attempts: left }, 'draining: released every instance without an attempt');
+    });
+  }
+  await untilNoAttempts(options, DRAIN_MS);
+  const aborted = attempts.all().length;
+  if (aborted > 0) {
+    logger.warn({ aborted }, 'draining: aborting the attempts that are still open');
+    options.abortAttempts();
+    await untilNoAttempts(options, ABORT_GRACE_MS);
+  }
+  await (stopped ?? leases.stop());
+  return aborted;
+}
+
+/**
+ * Releases every holding except those of the given attempts.
+ *
+ * @param headStartMs how long others have to replace the ended terms before they are released
+ */
+export function releaseAllBut(
+  leases: LeasesLifecycle,
+  attempts: readonly AttemptInHand[],
+  why: string,
+  headStartMs?: number,
+): Promise<void> {
+  const busy = instancesOf(attempts);
+  return leases.releaseAll((instanceId) => !busy.has(instanceId), why, headStartMs);
+}
+
+/** Releases every holding without an attempt; returns how many attempts there are. */
+async function releaseIdle(options: DrainOptions, headStartMs?: number): Promise<number> {
+  const attempts = options.attempts.all();
+  await releaseAllBut(options.leases, attempts, 'draining', headStartMs);
+  return attempts.length;
+}
+
+async function untilNoAttempts(options: DrainOptions, withinMs: number): Promise<void> {
+  const over = new AbortController();
+  const deadline = options.clock.sleep(withinMs, over.signal).then(() => 'deadline' as const);
+  for (;;) {
+    const attempts = options.attempts.all();
+    if (attempts.length === 0) break;
+    const ended = Promise.race(attempts.map(({ done }) => done));
+    if ((await Promise.race([ended, deadline])) === 'deadline') break;
+    // Requests that wait for this instance need not wait for the other attempts.
+    void releaseIdle(options);
+    announceLeaving(options);
+  }
+  over.abort();
+}
+
+/** Announces what the others may replace at once: all that this replica holds without an attempt. */
+function announceLeaving({ leases, attempts, bus, subjects }: DrainOptions): void {
+  const busy = [...instancesOf(attempts.all())];
+  bus.publish(subjects.leaving, { replicaId: leases.replicaId, busy });
+}
+
+function instancesOf(attempts: readonly AttemptInHand[]): Set<string> {
+  return new Set(attempts.map(({ instanceId }) => instanceId));
+}

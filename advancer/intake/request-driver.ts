@@ -1,0 +1,251 @@
+import type { Leases } from '../../coordinator/leases.ts';
+import type { Json } from '../../src/json.ts';
+import type { Logger } from '../../src/logger.ts';
+import type { Holding } from '../../src/lease/holding.ts';
+import type { Clock } from '../../src/time/clock.ts';
+import { LogUnavailable, type Log } from '../log/log.ts';
+import type { Counted } from '../run/context.ts';
+import type { HeldInstance } from '../run/held-instance.ts';
+import type { ClusterView } from './cluster-view.ts';
+import { errorReply } from './operations.ts';
+import type { Peers } from './peers.ts';
+import type { Operation, PendingRequest } from './pending-request.ts';
+import type { PendingTable } from './pending-table.ts';
+import { refusalWaitMs } from './turn.ts';
+
+/** How long to wait before a retry: after a lost acquisition, or while etcd is silent. */
+const RETRY_MS = 50;
+/** How long to wait when an open attempt belongs to a process that is still in etcd. */
+const OPEN_ATTEMPT_RETRY_MS = 500;
+/** A timer takes no more; an expiry may lie years ahead. */
+const MAX_FORWARD_TIMEOUT_MS = 600_000;
+
+/** What the driver needs from the rest of the replica. */
+export interface RequestDriverOptions {
+  /** Where a request is forgotten once it is settled. */
+  pending: PendingTable;
+  view: ClusterView;
+  leases: Leases;
+  log: Pick<Log, 'newestRow'>;
+  peers: Pick<Peers, 'reachable' | 'forward'>;
+  clock: Clock;
+  logger: Logger;
+  count: (event: Counted) => void;
+  /** How long a session lives without a keep-alive. */
+  ttlMs: number;
+  /** The one runner of an instance under a holding. */
+  held: (holding: Holding) => HeldInstance;
+  /** Announces to the other replicas that a request is answered, and whether the log has it. */
+  announceAnswered: (key: string, recorded: boolean) => void;
+  /** Postgres did not answer. */
+  logTrouble: (cause: unknown) => void;
+  /** Why the log cannot be used now, as far as is known. */
+  logUnavailable: () => string | undefined;
+}
+
+/**
+ * Drives each pending request until it is settled: serves it if this replica holds the instance,
+ * otherwise waits for its turn and acquires or takes over the lease.
+ */
+export class RequestDriver {
+  readonly #options: RequestDriverOptions;
+  #notLeadingFromMs: number | undefined;
+  #closed = false;
+
+  constructor(options: RequestDriverOptions) {
+    this.#options = options;
+  }
+
+  /** Starts on a request. */
+  start(pending: PendingRequest): void {
+    void this.#run(pending);
+  }
+
+  /** Acquires and starts nothing more; a request that is being served goes on. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** The reply to a direct request on an instance that this replica does not hold. */
+  decline({ instanceId }: Operation): Json {
+    const { leases, count } = this.#options;
+    count({ what: 'declined' });
+    const message = `replica ${leases.replicaId} does not hold instance ${instanceId}; broadcast the request`;
+    return errorReply({ code: 'conflict', message });
+  }
+
+  async #run(pending: PendingRequest): Promise<void> {
+    try {
+      await this.#drive(pending);
+    } catch (cause) {
+      this.#fail(pending, cause);
+    } finally {
+      this.#options.pending.remove(pending);
+    }
+  }
+
+  async #drive(pending: PendingRequest): Promise<void> {
+    const { leases, view, clock } = this.#options;
+    const { instanceId, expiresAtMs } = pending.operation;
+    if (clock.wallMs() > expiresAtMs) {
+      if (pending.direct || view.isFirst(instanceId))
+        this.#refuse(pending, 'expired', 'the request had expired when it arrived');
+      return;
+    }
+    while (!pending.settled) {
+      const holding = leases.holding(instanceId);
+      if (holding !== undefined && !this.#closed) {
+        if (await this.#serve(pending, holding)) return;
+        pending.turnsFromMs = clock.monotonicMs();
+        continue;
+      }
+      if (pending.direct) {
+        pending.answer(this.decline(pending.operation));
+        return;
+      }
+      if (this.#closed || clock.wallMs() > expiresAtMs) return;
+      pending.remembered = true;
+      const pauseMs = await this.#takeTurn(pending);
+      if (pending.settled || pauseMs === 0) continue;
+      const untilExpiryMs = expiresAtMs - clock.wallMs() + 1;
+      await pending.pauseUntilWoken(clock, Math.max(1, Math.min(pauseMs, untilExpiryMs)));
+    }
+  }
+
+  /** Serves it under the holding; false when the holding was lost meanwhile. */
+  async #serve(pending: PendingRequest, holding: Holding): Promise<boolean> {
+    const { clock, held, logTrouble } = this.#options;
+    try {
+      const served = await pending.operation.serve(held(holding), pending);
+      if (served.kind === 'handed_on') {
+        // Handed on and still trusted: this replica is draining.
+        if (holding.trusted() && !this.#closed) await clock.sleep(RETRY_MS);
+        return false;
+      }
+      this.#announceAnswered(pending, served.recorded);
+      pending.answer(served.reply);
+      return true;
+    } catch (cause) {
+      if (!(cause instanceof LogUnavailable)) throw cause;
+      logTrouble(cause);
+      const why = 'Postgres does not answer. Retry with the same request id.';
+      this.#refuse(pending, 'unavailable', why);
+      return true;
+    }
+  }
+
+  /**
+   * Does what is this replica's turn for a request on an instance that it does not hold. Returns
+   * after how many milliseconds to look again; 0 for at once.
+   */
+  async #takeTurn(pending: PendingRequest): Promise<number> {
+    const { leases, view, peers, clock, logUnavailable } = this.#options;
+    const { instanceId } = pending.operation;
+    const notLeading = leases.notLeading() ?? logUnavailable();
+    if (notLeading !== undefined) return this.#waitOrRefuse(pending, notLeading);
+    this.#notLeadingFromMs = undefined;
+    const turn = view.turn(instanceId, pending.turnsFromMs, clock.monotonicMs());
+    switch (turn.kind) {
+      case 'wait':
+        return turn.forMs;
+      case 'acquire':
+        return (await leases.acquire(instanceId)).kind === 'acquired' ? 0 : RETRY_MS;
+      case 'replace':
+        return (await leases.takeOver(turn.lease)).kind === 'acquired' ? 0 : RETRY_MS;
+      case 'ping':
+        if (!(await peers.reachable(turn.holderId))) return this.#takeOver(instanceId);
+        if (turn.forward) this.#forward(pending, turn.holderId);
+        return turn.againMs;
+    }
+  }
+
+  /**
+   * Forwards the request to a holder that is alive but has not answered: it may not have received
+   * the broadcast. A holder that did receive it joins the two; the first answer counts.
+   */
+  #forward(pending: PendingRequest, holderId: string): void {
+    const { clock, peers } = this.#options;
+    const broadcast = pending.operation.forward?.();
+    if (broadcast === undefined || pending.forwardedTo === holderId) return;
+    pending.forwardedTo = holderId;
+    const untilExpiryMs = Math.max(1_000, pending.operation.expiresAtMs - clock.wallMs());
+    const timeoutMs = Math.min(MAX_FORWARD_TIMEOUT_MS, untilExpiryMs);
+    void peers.forward(holderId, broadcast, timeoutMs).then((reply) => {
+      if (reply !== undefined && !pending.settled) pending.answer(reply);
+    });
+  }
+
+  /**
+   * Takes over from a holder that does not answer, if etcd still has its lease and the log has no
+   * open attempt. Returns after how many milliseconds to look again.
+   */
+  async #takeOver(instanceId: string): Promise<number> {
+    const { leases, log, peers, logger, count, logTrouble } = this.#options;
+    const seen = await leases.look(instanceId);
+    // Another request may have acquired it meanwhile.
+    if (leases.holding(instanceId) !== undefined) return 0;
+    if (seen === 'none') return 0;
+    if (seen === 'unavailable') return RETRY_MS;
+    if (await peers.reachable(seen.replicaId)) return RETRY_MS;
+    try {
+      const newest = await log.newestRow(instanceId);
+      // An open attempt belongs to its process for as long as that is in etcd.
+      if (newest?.kind === 'started') return OPEN_ATTEMPT_RETRY_MS;
+    } catch (cause) {
+      logTrouble(cause);
+      return RETRY_MS;
+    }
+    if (leases.holding(instanceId) !== undefined) return 0;
+    const outcome = await leases.takeOver(seen);
+    if (outcome.kind !== 'acquired') return RETRY_MS;
+    count({ what: 'take_over' });
+    logger.info(
+      { instanceId, from: seen.replicaId, token: outcome.holding.token },
+      'took over from an unreachable holder',
+    );
+    return 0;
+  }
+
+  /**
+   * This replica cannot lead: waits until the others have had time to, then answers that no replica
+   * can.
+   */
+  #waitOrRefuse(pending: PendingRequest, why: string): number {
+    const { clock, view, ttlMs } = this.#options;
+    const nowMs = clock.monotonicMs();
+    this.#notLeadingFromMs ??= nowMs;
+    const rank = view.rank(pending.operation.instanceId);
+    const { turnsFromMs } = pending;
+    const waitMs = refusalWaitMs(rank, turnsFromMs, this.#notLeadingFromMs, ttlMs, nowMs);
+    if (waitMs > 0) return waitMs;
+    this.#refuse(
+      pending,
+      'unavailable',
+      `no replica can lead: ${why}. Retry with the same request id.`,
+    );
+    return 0;
+  }
+
+  #refuse(pending: PendingRequest, outcome: 'unavailable' | 'expired', why: string): void {
+    this.#announceAnswered(pending, false);
+    pending.answer(pending.operation.refusal(outcome, why));
+  }
+
+  /** Lets the other replicas forget the request; a direct one they never knew. */
+  #announceAnswered(pending: PendingRequest, recorded: boolean): void {
+    if (!pending.direct) this.#options.announceAnswered(pending.operation.key, recorded);
+  }
+
+  #fail(pending: PendingRequest, cause: unknown): void {
+    const { instanceId } = pending.operation;
+    this.#options.logger.error(
+      { instanceId, err: cause },
+      'internal error while serving a request',
+    );
+    this.#refuse(
+      pending,
+      'unavailable',
+      "internal error; see the replica's log. Retry with the same request id.",
+    );
+  }
+}
