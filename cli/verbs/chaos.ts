@@ -59,9 +59,8 @@ export const addChaos: AddVerb = (parent, register) => {
 };
 
 async function run(io: Io, options: ChaosOptions, json: boolean): Promise<number> {
-  const [{ runChaos }, { chaosPorts }, progress, summaries] = await Promise.all([
+  const [{ runChaos }, progress, summaries] = await Promise.all([
     import('../../tools/chaos/run.ts'),
-    import('../../tools/chaos/chaos-ports.ts'),
     import('../../tools/chaos/progress.ts'),
     import('../../tools/chaos/summary.ts'),
   ]);
@@ -81,7 +80,6 @@ async function run(io: Io, options: ChaosOptions, json: boolean): Promise<number
   let lineAt = 0;
   try {
     const record = await runChaos(options, {
-      ports: chaosPorts,
       stop: stop.signal,
       hurry: hurry.signal,
       tell(event) {

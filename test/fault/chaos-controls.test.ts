@@ -8,7 +8,6 @@ import { describe, expect, it } from 'vitest';
 import { readMix } from '../../tools/chaos/mix.ts';
 import type { ChaosRecord } from '../../tools/chaos/record.ts';
 import { runChaos } from '../../tools/chaos/run.ts';
-import { chaosPorts } from '../../tools/chaos/chaos-ports.ts';
 import { spoilGuard, type GuardRule } from '../harness/spoilt-guard.ts';
 import type { Control } from '../harness/spoilt-replica.ts';
 
@@ -59,16 +58,11 @@ async function chaosWith({ control, guard, faults, durationMs }: Spoilt): Promis
         faketimeLib: undefined,
         env: process.env,
         replicaArgv: ['--import', 'tsx', REPLICA, control],
+        async afterMigrate(superuserUrl) {
+          if (guard !== undefined) await spoilGuard(superuserUrl, guard);
+        },
       },
       {
-        ports: {
-          ...chaosPorts,
-          async migrate(superuserUrl, namespace) {
-            const url = await chaosPorts.migrate(superuserUrl, namespace);
-            if (guard !== undefined) await spoilGuard(superuserUrl, guard);
-            return url;
-          },
-        },
         stop: new AbortController().signal,
         hurry: hurry.signal,
         tell(event) {

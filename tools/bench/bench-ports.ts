@@ -2,7 +2,7 @@ import { fillLog } from './baselines/fill.ts';
 import { openLog } from '../../advancer/log/postgres-log.ts';
 import type { BenchPorts } from './ports.ts';
 import { ownScript } from '../stack/own-script.ts';
-import { chaosPorts } from '../chaos/chaos-ports.ts';
+import { migrateLog, pushRunbooks } from '../log-access/log-setup.ts';
 
 /** As `leasehold list` and the sweeper ask. */
 const LIST_PAGE = 100;
@@ -13,9 +13,8 @@ const PROGRAMS = import.meta.dirname;
 
 /** The log and the coordinator, as bench needs them. */
 export const benchPorts: BenchPorts = {
-  migrate: (superuserUrl, namespace) => chaosPorts.migrate(superuserUrl, namespace),
-  pushRunbooks: (databaseUrl, namespace, documents) =>
-    chaosPorts.pushRunbooks(databaseUrl, namespace, documents),
+  migrate: migrateLog,
+  pushRunbooks,
   baselinesArgv: ownScript('baselines-main', PROGRAMS),
   leasesArgv: ['--expose-gc', ...ownScript('leases-main', PROGRAMS)],
   fillLog: (superuserUrl, fill, told) => fillLog(superuserUrl, fill, told),

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { migrateLog } from '../log-access/log-setup.ts';
 import { packageRoot } from '../stack/cache-dir.ts';
 import { replicaArgv } from '../stack/replica-argv.ts';
 import { closeWorkspace, openWorkspace } from '../stack/workspace.ts';
@@ -8,7 +9,6 @@ import type { Workspace } from '../stack/workspace.ts';
 import { findFaketime } from './faketime.ts';
 import { Links } from './links.ts';
 import { ownModule } from '../stack/own-script.ts';
-import type { ChaosPorts } from './ports.ts';
 import type { ReplicaLife } from './record.ts';
 import { ReplicaSlot } from './replica-slot.ts';
 import { ChaosServers } from './servers.ts';
@@ -25,7 +25,8 @@ export interface ArenaOptions {
   env: NodeJS.ProcessEnv;
   /** Default: the built command line. */
   replicaArgv?: readonly string[];
-  ports: ChaosPorts;
+  /** Runs on the migrated database, before any replica starts. */
+  afterMigrate?: (superuserUrl: string) => Promise<void>;
   nowMs: () => number;
   onLife: (life: ReplicaLife) => void;
   say: (text: string) => void;
@@ -60,7 +61,7 @@ export class Arena {
    * before
    */
   static async start(options: ArenaOptions): Promise<Arena> {
-    const { namespace, dir, env, ports, say, replicas } = options;
+    const { namespace, dir, env, say, replicas } = options;
     const logs = join(dir, 'replicas');
     mkdirSync(logs, { recursive: true });
     const workspace = await openWorkspace();
@@ -69,7 +70,8 @@ export class Arena {
       say('starting an etcd cluster of three, NATS and Postgres');
       const servers = await ChaosServers.start(workspace, env, say);
       undo.unshift(() => servers.stop());
-      const databaseUrl = await ports.migrate(servers.postgres.url, namespace);
+      const databaseUrl = await migrateLog(servers.postgres.url, namespace);
+      await options.afterMigrate?.(servers.postgres.url);
       const witness = await startWitness(dir, workspace.watchdog);
       undo.unshift(() => witness.stop());
       say(`starting ${replicas} replicas, each behind proxies of its own`);

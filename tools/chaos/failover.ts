@@ -2,7 +2,7 @@ import type { Agent } from '../../src/agent/agent.ts';
 import type { Row } from '../../src/execution/row.ts';
 import { faultKind } from './faults.ts';
 import type { WorkInstance } from './instances.ts';
-import type { LogEvidence } from './ports.ts';
+import type { LogEvidence } from './log-access.ts';
 import type { Random } from './random.ts';
 import type { Failover } from './record.ts';
 import { LINGERING, STEADY } from './runbooks.ts';

@@ -27,6 +27,11 @@ export interface ChaosOptions {
    * line leads here: it is for tests that put a spoilt replica under chaos, to see it caught.
    */
   replicaArgv?: readonly string[];
+  /**
+   * Runs on the run's own database once it is migrated, before any replica starts. Also only for
+   * tests: they take a rule out of the database's guard.
+   */
+  afterMigrate?: (superuserUrl: string) => Promise<void>;
 }
 
 /** A stack that already runs. */

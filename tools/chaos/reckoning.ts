@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path';
 
 import type { ChaosEvent } from './events.ts';
 import type { FailoverMeter } from './failover.ts';
-import type { ChaosPorts, LogEvidence } from './ports.ts';
+import { readLog } from './log-access.ts';
+import type { LogEvidence } from './log-access.ts';
 import type { ChaosRecord, Failover, InstanceTimeline, ReplicaLife } from './record.ts';
 import { attributed, readWitnessed } from './seen-effects.ts';
 import type { Stage } from './stage.ts';
@@ -21,7 +22,6 @@ export interface ReckoningOptions {
   ledger: ToldLedger;
   meter: FailoverMeter;
   lives: readonly ReplicaLife[];
-  ports: ChaosPorts;
   tell: (event: ChaosEvent) => void;
   prefix: string;
   /** Epoch milliseconds of the run's zero. */
@@ -73,9 +73,11 @@ export class Reckoning {
    * --witness` reads them.
    */
   async run(): Promise<this> {
-    const { stage, workload, ledger, meter, lives, ports, tell, prefix, settled } = this.#options;
+    const { stage, workload, ledger, meter, lives, tell, prefix, settled } = this.#options;
     const since = new Date(this.#options.startedAtMs - SLACK_MS).toISOString();
-    const reading = await ports.readLog(stage.databaseUrl, stage.namespace, {
+    const reading = await readLog({
+      databaseUrl: stage.databaseUrl,
+      namespace: stage.namespace,
       prefix: `${prefix}-`,
       since,
     });

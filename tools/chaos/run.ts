@@ -3,13 +3,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { errorText } from '../../src/error-text.ts';
+import { pushRunbooks } from '../log-access/log-setup.ts';
 import { packageRoot } from '../stack/cache-dir.ts';
 import { Assault } from './assault.ts';
 import type { ChaosEvent, Tally } from './events.ts';
 import { FailoverMeter } from './failover.ts';
 import { commandOf } from './options.ts';
 import type { ChaosOptions } from './options.ts';
-import type { ChaosPorts } from './ports.ts';
 import { chaosRunbooks } from './runbooks.ts';
 import { Random } from './random.ts';
 import type { ChaosRecord, Phase, ReplicaLife } from './record.ts';
@@ -24,7 +24,6 @@ import { sleep, Workload } from './workload.ts';
 
 /** What a run needs of whoever called it. */
 export interface ChaosHooks {
-  ports: ChaosPorts;
   tell: (event: ChaosEvent) => void;
   /** Ends the faults; the run settles, and reports what there is. */
   stop: AbortSignal;
@@ -71,11 +70,10 @@ class Run {
   }
 
   async go(): Promise<ChaosRecord> {
-    const { ports, tell, stop, hurry } = this.#hooks;
+    const { tell, stop, hurry } = this.#hooks;
     // Everything that waits listens to them.
     setMaxListeners(0, stop, hurry);
     const stage = await setStage(this.#options, {
-      ports,
       stop,
       nowMs: () => this.#nowMs(),
       onLife: (life) => this.#lives.push(life),
@@ -134,7 +132,6 @@ class Run {
         ledger: this.#ledger,
         meter,
         lives: this.#lives,
-        ports: this.#hooks.ports,
         tell,
         prefix: this.#prefix,
         startedAtMs: this.#startedAt.getTime(),
@@ -184,7 +181,7 @@ class Run {
     const documents = chaosRunbooks()
       .filter(({ needsOwn }) => stage.own || !needsOwn)
       .map(({ document }) => document);
-    await this.#hooks.ports.pushRunbooks(stage.databaseUrl, stage.namespace, documents);
+    await pushRunbooks(stage.databaseUrl, stage.namespace, documents);
     return Workload.connect({
       namespace: stage.namespace,
       natsUrls: stage.natsUrls,

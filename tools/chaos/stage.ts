@@ -6,7 +6,6 @@ import { faultKind } from './faults.ts';
 import { Injector } from './injector.ts';
 import type { Aim, Skipped } from './injector.ts';
 import type { AttachTo, ChaosOptions } from './options.ts';
-import type { ChaosPorts } from './ports.ts';
 import type { ChaosRecord, ReplicaLife } from './record.ts';
 import type { PlannedFault } from './schedule.ts';
 import { startWitness } from './witness.ts';
@@ -33,7 +32,6 @@ export interface Stage {
 
 /** What setting a stage needs beside the options. */
 export interface StageHooks {
-  ports: ChaosPorts;
   nowMs: () => number;
   onLife: (life: ReplicaLife) => void;
   say: (text: string) => void;

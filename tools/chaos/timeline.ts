@@ -1,6 +1,6 @@
 import type { Row } from '../../src/execution/row.ts';
 import type { Json } from '../../src/json.ts';
-import type { LogEvidence } from './ports.ts';
+import type { LogEvidence } from './log-access.ts';
 import type { InstanceTimeline } from './record.ts';
 
 type Mark = InstanceTimeline['marks'][number];

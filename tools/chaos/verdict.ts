@@ -2,7 +2,7 @@ import { Audit } from '../../src/audit/audit.ts';
 import type { CheckCount } from '../../src/audit/audit.ts';
 import type { Breach } from '../../src/audit/check.ts';
 import type { Evidence } from '../../src/audit/evidence.ts';
-import type { LogEvidence } from './ports.ts';
+import type { LogEvidence } from './log-access.ts';
 import type { BreachRecord, ChaosRecord, CheckResult, ReplicaLife } from './record.ts';
 import { attributed, CLOCK_SLACK_MS } from './seen-effects.ts';
 import type { ToldLedger } from './told.ts';

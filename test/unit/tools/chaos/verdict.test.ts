@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import type { LogEvidence } from '../../../../tools/chaos/ports.ts';
+import type { LogEvidence } from '../../../../tools/chaos/log-access.ts';
 import { ToldLedger } from '../../../../tools/chaos/told.ts';
 import { Comparison, keptOf, verdictOf } from '../../../../tools/chaos/verdict.ts';
 import type { Findings } from '../../../../tools/chaos/verdict.ts';
