@@ -1,15 +1,8 @@
-import { clipped } from './markup.ts';
-
-/** How numbers and times read in the report, the same on every machine and in every locale. */
+/** How numbers and lengths of time read in the reports, the same on every machine and locale. */
 
 /** A count with thousands separated: `20,114`. */
 export function count(value: number): string {
   return Number.isFinite(value) ? value.toLocaleString('en-US', { maximumFractionDigits: 1 }) : '–';
-}
-
-/** `1 fault`, `2 faults`. */
-export function counted(value: number, one: string, many = `${one}s`): string {
-  return `${count(value)} ${value === 1 ? one : many}`;
 }
 
 /** A length of time to three figures: `412 ms`, `3.21 s`, `10 min 3 s`. */
@@ -31,20 +24,9 @@ export function span(ms: number): string {
     .join(' ');
 }
 
-/** A moment of the run to the millisecond: `0:12.345`, `10:03.000`. */
-export function moment(ms: number): string {
-  if (!Number.isFinite(ms)) return '–';
-  const whole = Math.max(0, Math.round(ms));
-  const minutes = Math.floor(whole / 60_000);
-  const seconds = ((whole % 60_000) / 1000).toFixed(3).padStart(6, '0');
-  return `${minutes}:${seconds}`;
-}
-
-const WORDS_MAX = 80;
-
-/** A name of the record in words, cut if it is no name at all: `cut_etcd` reads `cut etcd`. */
-export function words(name: string): string {
-  return clipped(name, WORDS_MAX).replaceAll('_', ' ');
+/** A coordinate or percentage for SVG, to four decimals: 0.6 ms of a ten-minute run. */
+export function short(value: number): string {
+  return String(Math.round(value * 10_000) / 10_000);
 }
 
 function trimmed(value: number, decimals: number): string {

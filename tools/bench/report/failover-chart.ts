@@ -1,6 +1,6 @@
 import type { Markup } from '../../page/markup.ts';
 import { markup } from '../../page/markup.ts';
-import { short } from '../../page/scale.ts';
+import { short } from '../../page/figures.ts';
 import type { JudgedFigure } from '../figure.ts';
 import { GOALS } from '../goals.ts';
 import { number, subjectWords } from '../words.ts';

@@ -1,6 +1,6 @@
 import type { Markup } from '../../page/markup.ts';
 import { markup } from '../../page/markup.ts';
-import { short } from '../../page/scale.ts';
+import { short } from '../../page/figures.ts';
 import { number } from '../words.ts';
 import { axisTicks, position, tickText } from './axis.ts';
 import type { Axis } from './axis.ts';

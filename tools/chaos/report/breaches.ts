@@ -1,8 +1,9 @@
-import type { BreachRecord, ChaosRecord } from '../record.ts';
-import { count, counted, words } from '../../page/figures.ts';
-import { guaranteeName } from './guarantee.ts';
+import { count } from '../../page/figures.ts';
 import type { Markup } from '../../page/markup.ts';
 import { clipped, markup } from '../../page/markup.ts';
+import type { BreachRecord, ChaosRecord } from '../record.ts';
+import { guaranteeName } from './guarantee.ts';
+import { counted, words } from './wording.ts';
 
 const BREACHES_SHOWN = 200;
 const SEQS_SHOWN = 20;

@@ -1,8 +1,9 @@
-import type { ChaosRecord, CheckResult } from '../record.ts';
-import { count, words } from '../../page/figures.ts';
-import { GUARANTEES, guaranteeName } from './guarantee.ts';
+import { count } from '../../page/figures.ts';
 import type { Markup } from '../../page/markup.ts';
 import { clipped, markup } from '../../page/markup.ts';
+import type { ChaosRecord, CheckResult } from '../record.ts';
+import { guaranteeName, GUARANTEES } from './guarantee.ts';
+import { words } from './wording.ts';
 
 /** The checks under the guarantee that each is for; a guarantee that no check looked at says so. */
 export function checksSection(record: ChaosRecord): Markup {

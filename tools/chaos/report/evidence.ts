@@ -1,8 +1,9 @@
-import type { ChaosRecord } from '../record.ts';
-import { count, counted, moment, words } from '../../page/figures.ts';
+import { count } from '../../page/figures.ts';
 import type { Markup } from '../../page/markup.ts';
 import { clipped, markup } from '../../page/markup.ts';
+import type { ChaosRecord } from '../record.ts';
 import { timeLink } from './time-link.ts';
+import { counted, moment, words } from './wording.ts';
 
 const ROWS_SHOWN = 200;
 /** How much of the run is shown around one moment. */

@@ -1,13 +1,14 @@
+import { count, short, span } from '../../page/figures.ts';
+import type { Markup } from '../../page/markup.ts';
+import { clipped, markup } from '../../page/markup.ts';
 import type { ChaosRecord, Failover } from '../record.ts';
 import type { FailoverGroup } from './failover-figures.ts';
 import { failoverGroups, isMissed } from './failover-figures.ts';
-import { count, counted, span, words } from '../../page/figures.ts';
-import type { Markup } from '../../page/markup.ts';
-import { clipped, markup } from '../../page/markup.ts';
-import type { Scale, Tick } from '../../page/scale.ts';
-import { logScale, short } from '../../page/scale.ts';
+import type { Scale, Tick } from './scale.ts';
+import { logScale } from './scale.ts';
 import { thinned } from './thinned.ts';
 import { timeLink } from './time-link.ts';
+import { counted, words } from './wording.ts';
 
 const DOTS_PER_GROUP = 200;
 

@@ -1,8 +1,9 @@
-import type { ChaosRecord, FaultRecord } from '../record.ts';
-import { count, counted, moment, span, words } from '../../page/figures.ts';
+import { count, span } from '../../page/figures.ts';
 import type { Markup } from '../../page/markup.ts';
 import { clipped, markup } from '../../page/markup.ts';
+import type { ChaosRecord, FaultRecord } from '../record.ts';
 import { timeLink } from './time-link.ts';
+import { counted, moment, words } from './wording.ts';
 
 const FAULTS_LISTED = 1000;
 const REASONS_SHOWN = 5;

@@ -1,12 +1,13 @@
-import type { ChaosRecord, InstanceTimeline } from '../record.ts';
-import { count, counted, moment, span, words } from '../../page/figures.ts';
-import type { Lane } from './lane.ts';
-import { bar, barText, mark } from './lane.ts';
+import { count, span } from '../../page/figures.ts';
 import type { Markup } from '../../page/markup.ts';
 import { clipped, markup } from '../../page/markup.ts';
+import type { ChaosRecord, InstanceTimeline } from '../record.ts';
+import type { Lane } from './lane.ts';
+import { bar, barText, mark } from './lane.ts';
 import type { ReplicaPalette } from './replica-palette.ts';
-import type { Scale } from '../../page/scale.ts';
+import type { Scale } from './scale.ts';
 import { thinned } from './thinned.ts';
+import { counted, moment, words } from './wording.ts';
 
 type Mark = InstanceTimeline['marks'][number];
 type Attempt = InstanceTimeline['attempts'][number];

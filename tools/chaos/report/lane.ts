@@ -1,7 +1,7 @@
+import { short } from '../../page/figures.ts';
 import { clipped, markup } from '../../page/markup.ts';
 import type { Markup } from '../../page/markup.ts';
-import type { Scale } from '../../page/scale.ts';
-import { short } from '../../page/scale.ts';
+import type { Scale } from './scale.ts';
 
 /** One line of the timeline: a replica, a server or an instance. */
 export interface Lane {

@@ -1,16 +1,16 @@
+import { markup } from '../../page/markup.ts';
+import { page } from '../../page/page.ts';
 import type { ChaosRecord } from '../record.ts';
 import { breachesSection } from './breaches.ts';
 import { checksSection } from './checks.ts';
 import { evidenceSection } from './evidence.ts';
 import { failoversSection } from './failovers.ts';
 import { faultsSection } from './faults.ts';
-import { words } from '../../page/figures.ts';
-import { markup } from '../../page/markup.ts';
-import { page } from '../../page/page.ts';
-import { STYLE } from '../../page/style.ts';
 import { SCRIPT } from './script.ts';
+import { CHAOS_STYLE } from './style.ts';
 import { summaryHeader, totalsSection } from './summary.ts';
 import { timelineSection } from './timeline.ts';
+import { words } from './wording.ts';
 
 /**
  * The report of a chaos run as one self-contained HTML file: it loads nothing, works offline and on
@@ -32,6 +32,6 @@ ${faultsSection(record)}
 ${evidenceSection(record)}
 <footer><p>Written by <code>leasehold chaos</code>. Times are since the run began, by one monotonic clock. The record beside
 this report (JSON) holds everything that is left out here.</p></footer>`,
-    { style: STYLE, script: SCRIPT },
+    { style: CHAOS_STYLE, script: SCRIPT },
   );
 }

@@ -1,8 +1,9 @@
-import type { ChaosRecord } from '../record.ts';
-import { isMissed } from './failover-figures.ts';
-import { count, counted, span, words } from '../../page/figures.ts';
+import { count, span } from '../../page/figures.ts';
 import type { Markup } from '../../page/markup.ts';
 import { clipped, markup } from '../../page/markup.ts';
+import type { ChaosRecord } from '../record.ts';
+import { isMissed } from './failover-figures.ts';
+import { counted, words } from './wording.ts';
 
 const OUTCOMES_SHOWN = 20;
 

@@ -1,15 +1,16 @@
+import { count } from '../../page/figures.ts';
+import type { Markup } from '../../page/markup.ts';
+import { clipped, markup } from '../../page/markup.ts';
 import type { ChaosRecord, Phase } from '../record.ts';
 import { replicaLanes, serverLanes } from './fault-lanes.ts';
-import { count, counted, moment, words } from '../../page/figures.ts';
 import { glyphDefinitions, legend } from './glyphs.ts';
 import { instanceLanes } from './instance-lanes.ts';
 import { bar, barText, laneRow } from './lane.ts';
-import type { Markup } from '../../page/markup.ts';
-import { clipped, markup } from '../../page/markup.ts';
 import { replicaPalette } from './replica-palette.ts';
-import type { Scale, Tick } from '../../page/scale.ts';
-import { timeScale, timeTicks } from '../../page/scale.ts';
+import type { Scale, Tick } from './scale.ts';
+import { timeScale, timeTicks } from './scale.ts';
 import { thinned } from './thinned.ts';
+import { counted, moment, words } from './wording.ts';
 
 const PHASES_SHOWN = 200;
 const FAULT_LINES_SHOWN = 2000;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { axisTicks, position, tickText } from '../../../../tools/bench/report/axis.ts';
 import { renderBench } from '../../../../tools/bench/report/report.ts';
-import { outline } from '../chaos/report/outline.ts';
+import { outline } from '../page/outline.ts';
 import { sampleRecord } from './sample-record.ts';
 
 describe('the page of a bench', () => {

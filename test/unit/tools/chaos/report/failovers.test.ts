@@ -6,7 +6,7 @@ import {
   percentile,
 } from '../../../../../tools/chaos/report/failover-figures.ts';
 import { failoversSection } from '../../../../../tools/chaos/report/failovers.ts';
-import { outline } from './outline.ts';
+import { outline } from '../../page/outline.ts';
 import { sampleRecord } from './sample-record.ts';
 
 function failover(ms: number, rest: Partial<Failover> = {}): Failover {

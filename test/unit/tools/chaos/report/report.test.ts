@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { ChaosRecord } from '../../../../../tools/chaos/record.ts';
 import { renderReport } from '../../../../../tools/chaos/report/report.ts';
 import { SCRIPT } from '../../../../../tools/chaos/report/script.ts';
-import { outline } from './outline.ts';
+import { outline } from '../../page/outline.ts';
 import { breachedRecord, sampleRecord } from './sample-record.ts';
 
 const EMPTY: ChaosRecord = {

@@ -3,10 +3,10 @@ import type { ChaosRecord, InstanceTimeline } from '../../../../../tools/chaos/r
 import { faultShape } from '../../../../../tools/chaos/report/fault-lanes.ts';
 import { attemptLook } from '../../../../../tools/chaos/report/instance-lanes.ts';
 import { renderReport } from '../../../../../tools/chaos/report/report.ts';
-import { logScale, timeScale, timeTicks } from '../../../../../tools/page/scale.ts';
+import { logScale, timeScale, timeTicks } from '../../../../../tools/chaos/report/scale.ts';
 import { thinned } from '../../../../../tools/chaos/report/thinned.ts';
 import { timelineSection } from '../../../../../tools/chaos/report/timeline.ts';
-import { outline } from './outline.ts';
+import { outline } from '../../page/outline.ts';
 import { sampleRecord } from './sample-record.ts';
 
 const INSTANCE: InstanceTimeline = {

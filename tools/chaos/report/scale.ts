@@ -1,3 +1,5 @@
+import { short } from '../../page/figures.ts';
+
 /**
  * Positions as percentages of the plot's width. Percentages let the browser lay the charts out for
  * any width, and the timeline be zoomed by widening one element, with neither marks nor letters
@@ -79,9 +81,4 @@ function scaled(fraction: (value: number) => number): Scale {
     return Number.isFinite(share) ? Math.min(100, Math.max(0, share * 100)) : 0;
   };
   return { percent, at: (value) => `${short(percent(value))}%` };
-}
-
-/** Four decimals of a percent: 0.6 ms of a ten-minute run. */
-export function short(value: number): string {
-  return String(Math.round(value * 10_000) / 10_000);
 }
