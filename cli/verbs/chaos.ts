@@ -51,8 +51,8 @@ export const addChaos: AddVerb = (parent, register) => {
       pidsFlag,
     );
   register(command, async (io, options) => {
-    const { readMix } = await import('../../tools/chaos/mix.ts');
-    const mix = readMix(options['faults'] as string);
+    const { parseFaultMix } = await import('../../tools/chaos/fault-mix.ts');
+    const mix = parseFaultMix(options['faults'] as string);
     if (!mix.ok) throw new ConfigError([`--faults: ${mix.problem}`]);
     return run(io, { ...readOptions(io, options), mix: mix.mix }, options.json === true);
   });
@@ -65,14 +65,14 @@ async function run(io: Io, options: ChaosOptions, json: boolean): Promise<number
     import('../../tools/chaos/summary.ts'),
   ]);
   const stop = new AbortController();
-  const hurry = new AbortController();
+  const force = new AbortController();
   const line = new LiveLine(io, 'starting');
   const say = (text: string): void => (io.liveIsTty ? line.above(text) : io.err(text));
   const restore = io.onInterrupt(() => {
     if (!stop.signal.aborted) {
       say('stopping: no more faults, settling; once more to hurry');
       stop.abort();
-    } else if (!hurry.signal.aborted) hurry.abort();
+    } else if (!force.signal.aborted) force.abort();
     // Watchdogs end what is left.
     else process.exit(EXIT.failure);
   });
@@ -81,8 +81,8 @@ async function run(io: Io, options: ChaosOptions, json: boolean): Promise<number
   try {
     const record = await runChaos(options, {
       stop: stop.signal,
-      hurry: hurry.signal,
-      tell(event) {
+      force: force.signal,
+      onEvent(event) {
         const spoken = event.kind !== 'tick' && event.kind !== 'note' && event.kind !== 'settling';
         if (json && spoken && event.kind !== 'checking') printJson(io, event);
         const live = progress.liveText(event);

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import { describe, expect, it } from 'vitest';
 
-import { readMix } from '../../tools/chaos/mix.ts';
+import { parseFaultMix } from '../../tools/chaos/fault-mix.ts';
 import type { ChaosRecord } from '../../tools/chaos/record.ts';
 import { runChaos } from '../../tools/chaos/run.ts';
 import { spoilGuard, type GuardRule } from '../harness/spoilt-guard.ts';
@@ -36,10 +36,10 @@ interface Spoilt {
 
 /** One run. It is not driven to its end: with such rules missing, nothing may ever come to one. */
 async function chaosWith({ control, guard, faults, durationMs }: Spoilt): Promise<ChaosRecord> {
-  const mix = readMix(faults);
+  const mix = parseFaultMix(faults);
   if (!mix.ok) throw new Error(mix.problem);
   const dir = await mkdtemp(join(tmpdir(), `leasehold-control-${control}-`));
-  const hurry = new AbortController();
+  const force = new AbortController();
   try {
     return await runChaos(
       {
@@ -64,9 +64,9 @@ async function chaosWith({ control, guard, faults, durationMs }: Spoilt): Promis
       },
       {
         stop: new AbortController().signal,
-        hurry: hurry.signal,
-        tell(event) {
-          if (event.kind === 'phase' && event.phase === 'settling') hurry.abort();
+        force: force.signal,
+        onEvent(event) {
+          if (event.kind === 'phase' && event.phase === 'settling') force.abort();
         },
       },
     );

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { Child } from '../chaos/child.ts';
+import { Child } from '../stack/child.ts';
 import { ownModule } from '../stack/own-script.ts';
 import { packageRoot } from '../stack/cache-dir.ts';
 import { replicaArgv } from '../stack/replica-argv.ts';

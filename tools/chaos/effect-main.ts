@@ -2,9 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 
 /*
- * The command of the workload's command cells: tells the witness, writes what it answered as its
- * output, exits 0. What cannot be told is a crash of its own by a signal, which is what it is:
- * nobody knows whether it was heard.
+ * The command that the workload's command cells run: it reports an effect to the witness, writes
+ * the answer as its output, and exits 0. If the witness cannot be reached it kills itself, because
+ * that outcome is unknown: the witness may or may not have received the effect.
  */
 
 const { env } = process;

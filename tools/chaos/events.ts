@@ -1,19 +1,19 @@
 import type { CheckResult, Counts, Failover, FaultRecord, Phase } from './record.ts';
 
-/** What a run tells while it goes on: one line each with `--json`. */
+/** What a run reports while it is going on; with `--json`, one line each. */
 export type ChaosEvent =
-  /** For people: what is being done. */
+  /** For people: what is happening now. */
   | { kind: 'note'; text: string }
   | { kind: 'phase'; phase: Phase['kind']; atMs: number; faults: number }
   | { kind: 'fault'; state: 'struck' | 'over' | 'skipped'; fault: FaultRecord }
-  | { kind: 'tick'; phase: Phase['kind']; atMs: number; totalMs: number; counts: Tally }
+  | { kind: 'tick'; phase: Phase['kind']; atMs: number; totalMs: number; counts: RunningCounts }
   | { kind: 'settling'; left: number }
   | { kind: 'checking'; instances: number; of: number }
   | { kind: 'failover'; failover: Failover }
   | { kind: 'check'; check: CheckResult };
 
-/** What can be counted while it goes on. */
-export interface Tally extends Pick<
+/** Counts that are known while a run is going on. */
+export interface RunningCounts extends Pick<
   Counts,
   'requests' | 'acknowledged' | 'unanswered' | 'decisions'
 > {
@@ -21,6 +21,6 @@ export interface Tally extends Pick<
   skipped: number;
   instances: number;
   underWay: number;
-  /** Faults that are on just now, such as `sigstop r2`. */
+  /** Faults that are active now, such as `sigstop r2`. */
   active: string[];
 }

@@ -1,17 +1,17 @@
 import type { Random } from './random.ts';
 
-/** What a fault strikes: a replica's process, one of its connections, a server, or all at once. */
+/** What a fault affects: a replica's process, one of its links, a server, or all at once. */
 export type FaultTarget = 'replica' | 'link' | 'etcd' | 'nats' | 'postgres' | 'all';
 
-/** The servers that a replica is connected to. */
+/** The servers that a replica has a link to. */
 export const LINKED_SERVERS = ['etcd', 'postgres', 'nats'] as const;
 /** See {@link LINKED_SERVERS}. */
 export type LinkedServer = (typeof LINKED_SERVERS)[number];
 
-/** Which direction of a connection is silent. */
+/** In which direction a link is silent. */
 export type Silence = 'both' | 'to_server' | 'to_client';
 
-/** Names by which several kinds are chosen together in `--faults`. */
+/** Names that select several kinds in `--faults`. */
 export const FAULT_GROUPS = [
   'process',
   'network',
@@ -24,25 +24,22 @@ export const FAULT_GROUPS = [
 /** See {@link FAULT_GROUPS}. */
 export type FaultGroup = (typeof FAULT_GROUPS)[number];
 
-/**
- * One kind of fault: what it strikes, how often it is drawn, how long it lasts and what is promised
- * about it.
- */
+/** One kind of fault. */
 export interface FaultKind {
   kind: string;
   group: FaultGroup;
   target: FaultTarget;
   /** For links: the server at the other end. */
   server?: LinkedServer;
-  /** How often it is drawn, beside the others'. */
+  /** How often it is drawn, relative to the others. */
   weight: number;
-  /** How long it lasts; the end of a kill is the start of the replacement. */
+  /** How long it lasts; a kill lasts until the replacement is started. */
   durationMs: (random: Random, ttlMs: number) => number;
-  /** The same where faults come one by one: long enough for a failover to be seen. */
+  /** The same for isolated faults: long enough for a failover to be seen. */
   isolatedMs: (random: Random, ttlMs: number) => number;
   /**
-   * Until an instance is served under a later term; null where nothing is promised. See the
-   * design's table.
+   * The promised time until an instance is served under a later term, in milliseconds: for an idle
+   * instance, and for one with an open attempt. null where nothing is promised.
    */
   bound: (ttlMs: number) => { idle: number | null; open: number | null };
 }
@@ -51,21 +48,21 @@ const between =
   (minMs: number, maxMs: number) =>
   (random: Random): number =>
     random.int(minMs, maxMs);
-/** Past the lease, by so much. */
+/** Longer than the lease by `minMs` to `maxMs`. */
 const pastTtl =
   (minMs: number, maxMs: number) =>
   (random: Random, ttlMs: number): number =>
     ttlMs + random.int(minMs, maxMs);
-const nothing = () => ({ idle: null, open: null });
-const expiry = (ttlMs: number) => ({ idle: ttlMs + 1_000, open: ttlMs + 1_000 });
+const noBound = () => ({ idle: null, open: null });
+const afterExpiry = (ttlMs: number) => ({ idle: ttlMs + 1_000, open: ttlMs + 1_000 });
 /**
- * Nobody answers for the holder, so an idle instance is taken over at once; an open attempt must be
- * waited for.
+ * The holder does not answer pings, so an idle instance is taken over at once. With an attempt open
+ * its lease must expire first.
  */
-const suspected = (ttlMs: number) => ({ idle: 500, open: ttlMs + 1_000 });
+const afterSuspicion = (ttlMs: number) => ({ idle: 500, open: ttlMs + 1_000 });
 
 const LINK_BOUNDS: Record<LinkedServer, FaultKind['bound']> = {
-  etcd: expiry,
+  etcd: afterExpiry,
   nats: () => ({ idle: 500, open: null }),
   postgres: () => ({ idle: 2_000, open: null }),
 };
@@ -76,27 +73,27 @@ function linkKinds(server: LinkedServer): FaultKind[] {
   return [
     { ...common, kind: `cut_${server}`, weight: 4, ...cut, bound: LINK_BOUNDS[server] },
     { ...common, kind: `cut_${server}_one_way`, weight: 4, ...cut, bound: LINK_BOUNDS[server] },
-    { ...common, kind: `reset_${server}`, weight: 3, ...short(), bound: nothing },
+    { ...common, kind: `reset_${server}`, weight: 3, ...brief(), bound: noBound },
     { ...common, kind: `refuse_${server}`, weight: 2, ...cut, bound: LINK_BOUNDS[server] },
-    { ...common, kind: `delay_${server}`, weight: 3, ...cut, bound: nothing },
+    { ...common, kind: `delay_${server}`, weight: 3, ...cut, bound: noBound },
   ];
 }
 
-function short(): Pick<FaultKind, 'durationMs' | 'isolatedMs'> {
+function brief(): Pick<FaultKind, 'durationMs' | 'isolatedMs'> {
   return { durationMs: between(100, 500), isolatedMs: between(100, 500) };
 }
 
-/** A server that goes away for a moment. */
+/** A server that is briefly down. */
 function outage(kind: string, target: 'nats' | 'postgres', weight: number): FaultKind {
-  const lasts = between(200, 2_000);
+  const downMs = between(200, 2_000);
   return {
     kind,
     group: target,
     target,
     weight,
-    durationMs: lasts,
-    isolatedMs: lasts,
-    bound: nothing,
+    durationMs: downMs,
+    isolatedMs: downMs,
+    bound: noBound,
   };
 }
 
@@ -110,7 +107,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
     target: 'replica',
     weight: 12,
     ...REPLICA_DOWN,
-    bound: suspected,
+    bound: afterSuspicion,
   },
   {
     kind: 'sigterm',
@@ -127,15 +124,15 @@ export const FAULT_KINDS: readonly FaultKind[] = [
     weight: 10,
     durationMs: pastTtl(300, 3_000),
     isolatedMs: pastTtl(1_500, 2_500),
-    bound: expiry,
+    bound: afterExpiry,
   },
   {
     kind: 'rolling_restart',
     group: 'process',
     target: 'all',
     weight: 1,
-    ...short(),
-    bound: nothing,
+    ...brief(),
+    bound: noBound,
   },
   ...LINKED_SERVERS.flatMap(linkKinds),
   {
@@ -145,7 +142,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
     weight: 3,
     durationMs: between(500, 4_000),
     isolatedMs: between(2_000, 4_000),
-    bound: nothing,
+    bound: noBound,
   },
   {
     kind: 'etcd_leader_killed',
@@ -154,7 +151,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
     weight: 3,
     durationMs: between(500, 4_000),
     isolatedMs: between(3_000, 4_000),
-    bound: nothing,
+    bound: noBound,
   },
   {
     kind: 'etcd_down',
@@ -163,7 +160,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
     weight: 1,
     durationMs: pastTtl(-1_000, 2_000),
     isolatedMs: pastTtl(0, 2_000),
-    bound: nothing,
+    bound: noBound,
   },
   outage('nats_restarted', 'nats', 3),
   outage('nats_killed', 'nats', 2),
@@ -176,12 +173,12 @@ export const FAULT_KINDS: readonly FaultKind[] = [
     weight: 5,
     durationMs: between(1_500, 6_000),
     isolatedMs: between(1_500, 3_000),
-    bound: nothing,
+    bound: noBound,
   },
-  { kind: 'all_killed', group: 'site', target: 'all', weight: 1, ...short(), bound: nothing },
+  { kind: 'all_killed', group: 'site', target: 'all', weight: 1, ...brief(), bound: noBound },
 ];
 
-/** The kind of this name. @throws Error when there is none */
+/** @throws Error when no kind has this name */
 export function faultKind(name: string): FaultKind {
   const found = FAULT_KINDS.find(({ kind }) => kind === name);
   if (found === undefined) throw new Error(`there is no fault ${name}`);

@@ -2,16 +2,16 @@ import type { Handler, HandlerCall } from '../../src/runbook/handler.ts';
 import type { Json } from '../../src/json.ts';
 
 /*
- * The handlers of the workload, for LEASEHOLD_HANDLERS of the run's replicas. They do nothing but
- * tell the witness.
+ * The workload's handlers: the LEASEHOLD_HANDLERS of the run's replicas. All they do is report an
+ * effect to the witness.
  */
 
 function text(input: Json | undefined): string {
   return typeof input === 'string' ? input : '';
 }
 
-/** Tells the witness, and takes as long as `inputs.ms` says. */
-async function tell(call: HandlerCall, query: string, signal?: AbortSignal): Promise<Json> {
+/** Reports an effect to the witness. */
+async function report(call: HandlerCall, query: string, signal?: AbortSignal): Promise<Json> {
   const { inputs, idempotencyKey, fencingToken, attempt } = call;
   const response = await fetch(`${text(inputs['witness'])}/effects?${query}`, {
     method: 'POST',
@@ -28,12 +28,12 @@ async function tell(call: HandlerCall, query: string, signal?: AbortSignal): Pro
 }
 
 const handlers: Record<string, Handler> = {
-  /** Goes on to its end whatever happens to the lease. */
-  stubborn: (call) => tell(call, `ms=${text(call.inputs['ms'])}`),
-  /** Ends when it is told to. */
-  obedient: (call) => tell(call, `ms=${text(call.inputs['ms'])}`, call.signal),
-  /** Fails twice, for good each time, before it works. */
-  flaky: (call) => tell(call, 'fail=2'),
+  /** Takes `inputs.ms`, and ignores the abort signal. */
+  stubborn: (call) => report(call, `ms=${text(call.inputs['ms'])}`),
+  /** Takes `inputs.ms`, and stops when the signal aborts. */
+  obedient: (call) => report(call, `ms=${text(call.inputs['ms'])}`, call.signal),
+  /** Fails definitely twice, then succeeds. */
+  flaky: (call) => report(call, 'fail=2'),
 };
 
 export default handlers;

@@ -2,7 +2,7 @@ import type { JsonObject } from '../../src/json.ts';
 import type { InDoubt, Receipt } from '../../src/request/receipt.ts';
 import type { ChaosRunbook } from './runbooks.ts';
 
-/** A request as it was first sent, so that it can be sent again as it was. */
+/** A request as it was first sent, so that it can be repeated unchanged. */
 export interface SentRequest {
   requestId: string;
   cellId?: string | undefined;
@@ -11,57 +11,56 @@ export interface SentRequest {
 }
 
 /** One instance, as its agents know it. */
-export interface WorkInstance {
+export interface WorkloadInstance {
   readonly instanceId: string;
   readonly runbook: ChaosRunbook;
   readonly claimId: string;
   readonly inputs: JsonObject;
-  /** Whether an agent was told that it exists; before, nobody knows. */
+  /** Whether an agent got an answer that it exists; until then this is unknown. */
   started: boolean;
   readonly sent: SentRequest[];
-  /** As the newest receipt said. */
+  /** From the latest receipt. */
   nextCellId: string | undefined;
   doubt: InDoubt | undefined;
   parked: boolean;
   ended: boolean;
-  /** How often its doubt was met and left. */
-  left: number;
+  /** How often an agent saw its doubt and left it undecided. */
+  leftInDoubt: number;
 }
 
-/** How many requests of an instance are kept to be asked again. */
+/** How many of an instance's requests are kept to be repeated. */
 const KEPT_REQUESTS = 20;
-/** How many instances that have ended are kept for the same. */
+/** How many ended instances are kept for the same purpose. */
 const KEPT_ENDED = 50;
 
-/**
- * All instances of a run: those under way, those left for the settling, and those that have ended.
- */
+/** All instances of a run: under way, set aside until settling, and ended. */
 export class Instances {
-  readonly all = new Map<string, WorkInstance>();
-  /** Under way. */
-  readonly live: WorkInstance[] = [];
-  readonly recent: WorkInstance[] = [];
+  readonly all = new Map<string, WorkloadInstance>();
+  /** Those under way. */
+  readonly live: WorkloadInstance[] = [];
+  /** The last ones that ended. */
+  readonly recentlyEnded: WorkloadInstance[] = [];
 
-  add(instance: WorkInstance): void {
+  add(instance: WorkloadInstance): void {
     this.all.set(instance.instanceId, instance);
   }
 
-  /** Leaves it for the settling. */
-  setAside(instance: WorkInstance): void {
+  /** Takes it out of the workload until settling. */
+  setAside(instance: WorkloadInstance): void {
     const at = this.live.indexOf(instance);
     if (at >= 0) this.live.splice(at, 1);
   }
 
-  /** Takes in where a receipt says that the instance stands. */
-  absorb(instance: WorkInstance, receipt: Receipt): void {
+  /** Updates an instance's state from a receipt. */
+  apply(instance: WorkloadInstance, receipt: Receipt): void {
     switch (receipt.outcome) {
       case 'completed':
       case 'halted':
         if (instance.ended) return;
         instance.ended = true;
         this.setAside(instance);
-        this.recent.push(instance);
-        if (this.recent.length > KEPT_ENDED) this.recent.shift();
+        this.recentlyEnded.push(instance);
+        if (this.recentlyEnded.length > KEPT_ENDED) this.recentlyEnded.shift();
         return;
       case 'advanced':
       case 'parked':
@@ -74,13 +73,14 @@ export class Instances {
     }
   }
 
-  keep(instance: WorkInstance, request: SentRequest): void {
+  /** Keeps a request so that it can be repeated later. */
+  keep(instance: WorkloadInstance, request: SentRequest): void {
     instance.sent.push(request);
     if (instance.sent.length > KEPT_REQUESTS) instance.sent.shift();
   }
 
-  /** Those that have not come to their end. */
-  get unfinished(): WorkInstance[] {
+  /** Those that have not ended. */
+  get unfinished(): WorkloadInstance[] {
     return [...this.all.values()].filter(({ ended }) => !ended);
   }
 }

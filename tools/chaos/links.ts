@@ -2,17 +2,17 @@ import { LINKED_SERVERS } from './faults.ts';
 import type { LinkedServer } from './faults.ts';
 import { FaultProxy } from './proxy.ts';
 
-/** Where the servers themselves listen. */
+/** Where the servers listen. */
 export interface ServerUrls {
   etcdUrls: readonly string[];
   natsUrl: string;
-  /** Of the application's role. */
+  /** For the application's role. */
   databaseUrl: string;
 }
 
 /**
- * One replica's connections, each through proxies of its own: one for each etcd member, one for
- * NATS, one for Postgres.
+ * The links between one replica and its servers. Each goes through a separate proxy: one for each
+ * etcd member, one for NATS, one for Postgres.
  */
 export class Links {
   readonly #proxies: Record<LinkedServer, { url: string; proxy: FaultProxy }[]>;
@@ -22,19 +22,19 @@ export class Links {
   }
 
   static async open(urls: ServerUrls): Promise<Links> {
-    const before = async (url: string) => {
+    const proxied = async (url: string) => {
       const { hostname, port } = new URL(url);
-      return { url, proxy: await FaultProxy.before({ host: hostname, port: Number(port) }) };
+      return { url, proxy: await FaultProxy.open({ host: hostname, port: Number(port) }) };
     };
     const [etcd, nats, postgres] = await Promise.all([
-      Promise.all(urls.etcdUrls.map(before)),
-      before(urls.natsUrl),
-      before(urls.databaseUrl),
+      Promise.all(urls.etcdUrls.map(proxied)),
+      proxied(urls.natsUrl),
+      proxied(urls.databaseUrl),
     ]);
     return new Links({ etcd, nats: [nats], postgres: [postgres] });
   }
 
-  /** What a replica is given to connect to. */
+  /** The URLs that lead a replica through the proxies. */
   get env(): NodeJS.ProcessEnv {
     return {
       LEASEHOLD_ETCD_URLS: this.#urls('etcd').join(','),
@@ -48,7 +48,7 @@ export class Links {
     return this.#proxies[server].map(({ proxy }) => proxy);
   }
 
-  /** Everything passes again. */
+  /** Ends every fault on these links. */
   async heal(): Promise<void> {
     await Promise.all(
       LINKED_SERVERS.flatMap((server) => this.to(server).map((proxy) => proxy.heal())),

@@ -1,35 +1,35 @@
-import type { Mix } from './mix.ts';
+import type { FaultMix } from './fault-mix.ts';
 
-/** What `leasehold chaos` was asked for. */
+/** The options of `leasehold chaos`. */
 export interface ChaosOptions {
   seed: number;
-  /** Of the faults; bringing the stack up and settling come on top. */
+  /** How long faults are made. Starting the stack and settling come on top. */
   durationMs: number;
-  /** As it was written, for the command that repeats the run. */
+  /** The value of `--faults` as given, for the command that repeats the run. */
   faults: string;
-  mix: Mix;
+  mix: FaultMix;
   replicas: number;
   agents: number;
   /** How many instances are under way at once. */
   instances: number;
   leaseTtlS: number;
-  /** Where the record, the witness's file, the report and the logs go. */
+  /** Folder for the record, the witness's files, the report and the logs. */
   dir: string;
-  /** Where the report goes; default: into `dir`. */
+  /** File for the report; default: in `dir`. */
   reportFile: string | undefined;
-  /** A stack that already runs, in the place of one of our own. */
+  /** Use this running stack instead of starting one. */
   attach: AttachTo | undefined;
-  /** Default: where the system has it. */
+  /** The libfaketime to use; default: the installed one, if any. */
   faketimeLib: string | undefined;
   env: NodeJS.ProcessEnv;
   /**
-   * What Node runs as a replica, in the place of the built command line. No option of the command
-   * line leads here: it is for tests that put a spoilt replica under chaos, to see it caught.
+   * What Node runs as a replica instead of the built command line. No command-line option sets this:
+   * it is for tests, which run chaos on a replica with a broken rule and check that it is caught.
    */
   replicaArgv?: readonly string[];
   /**
-   * Runs on the run's own database once it is migrated, before any replica starts. Also only for
-   * tests: they take a rule out of the database's guard.
+   * Called once the run's database is migrated, before any replica starts. Also only for tests,
+   * which take a rule out of the database's guard.
    */
   afterMigrate?: (superuserUrl: string) => Promise<void>;
 }
@@ -38,19 +38,19 @@ export interface ChaosOptions {
 export interface AttachTo {
   namespace: string;
   natsUrls: readonly string[];
-  /** The application's. */
+  /** For the application's role. */
   databaseUrl: string;
-  /** Replica processes of this machine that may be killed and frozen. */
+  /** Replica processes on this machine that may be killed and frozen. */
   pids: readonly number[];
 }
 
-/** The command line that repeats a run. */
+/** The command that repeats a run. */
 export function commandOf(options: ChaosOptions): string {
   const { seed, durationMs, faults, replicas, agents, instances, leaseTtlS, attach } = options;
   const duration = durationMs % 1_000 === 0 ? `${durationMs / 1_000}s` : `${durationMs}ms`;
-  const words = ['leasehold', 'chaos', '--duration', duration, '--seed', String(seed)];
-  if (faults !== 'all') words.push('--faults', faults);
-  words.push(
+  const args = ['leasehold', 'chaos', '--duration', duration, '--seed', String(seed)];
+  if (faults !== 'all') args.push('--faults', faults);
+  args.push(
     '--agents',
     String(agents),
     '--instances',
@@ -58,7 +58,7 @@ export function commandOf(options: ChaosOptions): string {
     '--lease-ttl',
     String(leaseTtlS),
   );
-  if (attach === undefined) words.push('--replicas', String(replicas));
-  else words.push('--attach', ...attach.pids.flatMap((pid) => ['--replica-pid', String(pid)]));
-  return words.join(' ');
+  if (attach === undefined) args.push('--replicas', String(replicas));
+  else args.push('--attach', ...attach.pids.flatMap((pid) => ['--replica-pid', String(pid)]));
+  return args.join(' ');
 }

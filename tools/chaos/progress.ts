@@ -1,29 +1,26 @@
-import type { ChaosEvent, Tally } from './events.ts';
+import type { ChaosEvent, RunningCounts } from './events.ts';
 import type { FaultRecord } from './record.ts';
 
-const NAMES = {
+const PHASE_NAMES = {
   warm_up: 'warming up',
-  isolated: 'faults one by one',
-  overlapping: 'faults on top of each other',
+  isolated: 'isolated faults',
+  overlapping: 'overlapping faults',
   settling: 'settling',
 } as const;
 const ACTIVE_SHOWN = 3;
 
-/**
- * What is going on just now, in one line that is shown anew all the time; undefined: nothing
- * changes.
- */
+/** The live line, which shows what is happening now; undefined if the event does not change it. */
 export function liveText(event: ChaosEvent): string | undefined {
   switch (event.kind) {
     case 'note':
       return event.text;
     case 'tick':
       if (event.phase === 'settling') return undefined;
-      return `${NAMES[event.phase]} · ${clock(event.atMs)} of ${clock(event.totalMs)} · ${counts(event.counts)}${active(event.counts)}`;
+      return `${PHASE_NAMES[event.phase]} · ${clock(event.atMs)} of ${clock(event.totalMs)} · ${countsText(event.counts)}${activeText(event.counts)}`;
     case 'settling':
       return `settling · ${event.left} ${event.left === 1 ? 'instance' : 'instances'} to go`;
     case 'checking':
-      return `comparing log, witness and agents · ${event.instances} of ${event.of} instances`;
+      return `checking the log against witness and agents · ${event.instances} of ${event.of} instances`;
     case 'phase':
     case 'fault':
     case 'failover':
@@ -32,11 +29,11 @@ export function liveText(event: ChaosEvent): string | undefined {
   }
 }
 
-/** What is worth a line that stays; undefined: nothing. */
+/** A line that stays on the screen; undefined if the event needs none. */
 export function lastingText(event: ChaosEvent): string | undefined {
   switch (event.kind) {
     case 'phase':
-      return `${clock(event.atMs)}  ${NAMES[event.phase]}${event.faults > 0 ? ` (${event.faults} planned)` : ''}`;
+      return `${clock(event.atMs)}  ${PHASE_NAMES[event.phase]}${event.faults > 0 ? ` (${event.faults} faults planned)` : ''}`;
     case 'fault':
       return faultText(event.state, event.fault);
     case 'check':
@@ -57,21 +54,21 @@ function faultText(state: 'struck' | 'over' | 'skipped', fault: FaultRecord): st
     case 'struck':
       return undefined;
     case 'skipped':
-      return `${clock(fromMs)}  ${kind}: skipped, ${skipped ?? ''}`;
+      return `${clock(fromMs)}  ${kind}  skipped: ${skipped ?? ''}`;
     case 'over':
       return `${clock(fromMs)}  ${kind}  ${target}  for ${seconds(toMs - fromMs)}`;
   }
 }
 
-function counts(tally: Tally): string {
-  const { faults, acknowledged, unanswered, instances, underWay } = tally;
+function countsText(counts: RunningCounts): string {
+  const { faults, acknowledged, unanswered, instances, underWay } = counts;
   return `${faults} faults, ${acknowledged} acknowledged, ${unanswered} unanswered, ${instances} instances (${underWay} under way)`;
 }
 
-function active({ active: on }: Tally): string {
-  if (on.length === 0) return '';
-  const left = on.length - ACTIVE_SHOWN;
-  return ` · ${on.slice(0, ACTIVE_SHOWN).join(', ')}${left > 0 ? ` and ${left} more` : ''}`;
+function activeText({ active }: RunningCounts): string {
+  if (active.length === 0) return '';
+  const left = active.length - ACTIVE_SHOWN;
+  return ` · ${active.slice(0, ACTIVE_SHOWN).join(', ')}${left > 0 ? ` and ${left} more` : ''}`;
 }
 
 /** `1:05` */

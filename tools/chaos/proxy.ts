@@ -4,27 +4,26 @@ import type { Server, Socket } from 'node:net';
 import { freePort } from '../stack/free-port.ts';
 import type { Silence } from './faults.ts';
 
-/** Where connections go. */
+/** Where a proxy connects to. */
 export interface Address {
   host: string;
   port: number;
 }
 
 /**
- * A TCP proxy on loopback that can be broken in the ways in which networks break. Unbroken it
- * passes everything on.
+ * A TCP proxy on loopback that can fail in the ways networks fail. Otherwise it forwards everything.
  *
- * - `silence`: nothing passes in a direction (or in both) and nobody is told; what was sent
- *   meanwhile arrives when it heals, as TCP would send it again. New connections are taken and are
- *   as silent.
- * - `reset`: every connection is reset; new ones are served.
- * - `refuse`: every connection is reset, new ones are refused.
- * - `delay`: everything passes, so much later, in order.
+ * - `silence`: nothing passes in one direction (or in both), and neither end gets an error. What was
+ *   sent meanwhile arrives when the proxy heals, as TCP would retransmit it. New connections are
+ *   accepted and equally silent.
+ * - `reset`: every connection is reset; new ones work.
+ * - `refuse`: every connection is reset; new ones are refused.
+ * - `delay`: everything passes later, in order.
  */
 export class FaultProxy {
   readonly port: number;
   readonly #target: Address;
-  readonly #pairs = new Set<Pair>();
+  readonly #connections = new Set<ProxiedConnection>();
   readonly #conditions: Conditions = {
     silent: { to_server: false, to_client: false },
     delayMs: 0,
@@ -37,8 +36,8 @@ export class FaultProxy {
     this.port = port;
   }
 
-  /** A proxy in front of a server. */
-  static async before(target: Address): Promise<FaultProxy> {
+  /** Opens a proxy to a server, on a free port. */
+  static async open(target: Address): Promise<FaultProxy> {
     for (let tries = 1; ; tries += 1) {
       const proxy = new FaultProxy(target, await freePort());
       try {
@@ -50,9 +49,9 @@ export class FaultProxy {
     }
   }
 
-  /** How many connections go through it. */
+  /** How many connections are open through it. */
   get connections(): number {
-    return this.#pairs.size;
+    return this.#connections.size;
   }
 
   silence(which: Silence): void {
@@ -69,7 +68,7 @@ export class FaultProxy {
   }
 
   reset(): void {
-    for (const pair of this.#pairs) pair.reset();
+    for (const connection of this.#connections) connection.reset();
   }
 
   async refuse(): Promise<void> {
@@ -81,7 +80,7 @@ export class FaultProxy {
     await closed;
   }
 
-  /** Everything passes again. */
+  /** Forwards everything again. */
   async heal(): Promise<void> {
     this.#conditions.silent = { to_server: false, to_client: false };
     this.delay(0, 0);
@@ -90,7 +89,7 @@ export class FaultProxy {
       try {
         await this.#listen();
       } catch (error) {
-        // Whoever dialled the closed port may hold it for a moment.
+        // A client that dialled the closed port may occupy it for a moment.
         if (tries === 50) throw error;
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
@@ -103,7 +102,7 @@ export class FaultProxy {
 
   async #listen(): Promise<void> {
     const server = createServer({ pauseOnConnect: true, noDelay: true }, (client) =>
-      this.#join(client),
+      this.#accept(client),
     );
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -113,15 +112,16 @@ export class FaultProxy {
     this.#server = server;
   }
 
-  #join(client: Socket): void {
-    const pair = new Pair(client, connect({ ...this.#target, noDelay: true }), this.#conditions);
-    this.#pairs.add(pair);
-    pair.onGone = () => this.#pairs.delete(pair);
-    pair.apply();
+  #accept(client: Socket): void {
+    const server = connect({ ...this.#target, noDelay: true });
+    const connection = new ProxiedConnection(client, server, this.#conditions);
+    this.#connections.add(connection);
+    connection.onClose = () => this.#connections.delete(connection);
+    connection.apply();
   }
 
   #apply(): void {
-    for (const pair of this.#pairs) pair.apply();
+    for (const connection of this.#connections) connection.apply();
   }
 }
 
@@ -131,9 +131,9 @@ interface Conditions {
   jitterMs: number;
 }
 
-/** One connection: the client's half and the server's. */
-class Pair {
-  onGone: () => void = () => undefined;
+/** One connection: the client's socket and the server's. */
+class ProxiedConnection {
+  onClose: () => void = () => undefined;
   readonly #flows: readonly [Flow, Flow];
   readonly #sockets: readonly [Socket, Socket];
 
@@ -148,7 +148,7 @@ class Pair {
       socket.on('error', () => undefined);
       socket.once('close', () => {
         open -= 1;
-        if (open === 0) this.onGone();
+        if (open === 0) this.onClose();
       });
     }
   }
@@ -163,8 +163,8 @@ class Pair {
   }
 }
 
-interface Parcel {
-  /** null: the sender's end of the connection. */
+interface QueuedChunk {
+  /** null: the sender ended its side of the connection. */
   chunk: Buffer | null;
   dueMs: number;
 }
@@ -175,7 +175,7 @@ class Flow {
   readonly #to: Socket;
   readonly #direction: 'to_server' | 'to_client';
   readonly #conditions: Conditions;
-  #parcels: Parcel[] = [];
+  #queue: QueuedChunk[] = [];
   #timer: NodeJS.Timeout | undefined;
   #lastDueMs = 0;
   #full = false;
@@ -190,10 +190,10 @@ class Flow {
     this.#to = to;
     this.#direction = direction;
     this.#conditions = conditions;
-    from.on('data', (chunk: Buffer) => this.#take(chunk));
-    // An end is news that a cut keeps back, and a delay delays, like any other.
-    from.once('end', () => this.#take(null));
-    from.once('close', () => this.#take(null));
+    from.on('data', (chunk: Buffer) => this.#receive(chunk));
+    // The end of a connection is held back by a cut, or delayed, like any other data.
+    from.once('end', () => this.#receive(null));
+    from.once('close', () => this.#receive(null));
     to.on('drain', () => {
       this.#full = false;
       this.apply();
@@ -201,7 +201,7 @@ class Flow {
     from.pause();
   }
 
-  /** Reads, or does not, and sends on what may go. */
+  /** Pauses or resumes reading, and forwards what may go now. */
   apply(): void {
     const silent = this.#conditions.silent[this.#direction];
     if (silent || this.#full) this.#from.pause();
@@ -211,14 +211,14 @@ class Flow {
 
   drop(): void {
     clearTimeout(this.#timer);
-    this.#parcels = [];
+    this.#queue = [];
   }
 
-  #take(chunk: Buffer | null): void {
+  #receive(chunk: Buffer | null): void {
     const { delayMs, jitterMs } = this.#conditions;
     const dueMs = delayMs === 0 ? 0 : performance.now() + delayMs + Math.random() * jitterMs;
     this.#lastDueMs = Math.max(this.#lastDueMs, dueMs);
-    this.#parcels.push({ chunk, dueMs: this.#lastDueMs });
+    this.#queue.push({ chunk, dueMs: this.#lastDueMs });
     this.#deliver();
   }
 
@@ -226,13 +226,13 @@ class Flow {
     clearTimeout(this.#timer);
     if (this.#conditions.silent[this.#direction]) return;
     const nowMs = performance.now();
-    for (let parcel = this.#parcels[0]; parcel !== undefined; parcel = this.#parcels[0]) {
-      if (parcel.dueMs > nowMs) {
-        this.#timer = setTimeout(() => this.#deliver(), Math.ceil(parcel.dueMs - nowMs));
+    for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
+      if (next.dueMs > nowMs) {
+        this.#timer = setTimeout(() => this.#deliver(), Math.ceil(next.dueMs - nowMs));
         return;
       }
-      this.#parcels.shift();
-      this.#send(parcel.chunk);
+      this.#queue.shift();
+      this.#send(next.chunk);
     }
   }
 
@@ -240,7 +240,7 @@ class Flow {
     if (this.#to.destroyed || this.#to.writableEnded) return;
     if (chunk === null) {
       this.#to.end();
-      // One that was destroyed will read nothing any more either.
+      // A destroyed socket will not read anything more either.
       if (this.#from.destroyed) this.#to.destroySoon();
     } else if (!this.#to.write(chunk)) {
       this.#full = true;

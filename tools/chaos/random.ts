@@ -1,4 +1,4 @@
-/** A seeded source of choices: the same seed gives the same choices, on every machine. */
+/** A seeded random generator: the same seed gives the same choices on every machine. */
 export class Random {
   #state: number;
 
@@ -26,15 +26,15 @@ export class Random {
     return low + this.next() * (high - low);
   }
 
-  /** Whether something of this probability happens. */
+  /** True with this probability. */
   chance(probability: number): boolean {
     return this.next() < probability;
   }
 
-  /** @throws RangeError when there is nothing to pick */
+  /** @throws RangeError when the list is empty */
   pick<T>(items: readonly T[]): T {
     const item = items[this.int(0, items.length - 1)];
-    if (item === undefined) throw new RangeError('there is nothing to pick from');
+    if (item === undefined) throw new RangeError('cannot pick from an empty list');
     return item;
   }
 
@@ -58,7 +58,7 @@ export class Random {
     return order;
   }
 
-  /** A generator of its own, so that what one part draws does not shift another's choices. */
+  /** A separate generator, so that what one part draws does not change another part's choices. */
   fork(): Random {
     return new Random(Math.floor(this.next() * 4_294_967_296));
   }

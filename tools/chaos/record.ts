@@ -1,7 +1,7 @@
 /**
- * What a chaos run leaves behind: everything that the verdict rests on and the report shows. It is
- * written as one JSON file beside the report. Times are milliseconds since the run began, by the
- * chaos command's own monotonic clock, unless a field says otherwise.
+ * The result of a chaos run: everything that the verdict is based on and the report shows, written
+ * as one JSON file next to the report. Times are milliseconds since the run began, by the chaos
+ * command's monotonic clock, unless a field says otherwise.
  */
 export interface ChaosRecord {
   /** Version of this shape. */
@@ -15,11 +15,11 @@ export interface ChaosRecord {
   leaseTtlMs: number;
   versions: { leasehold: string; node: string; etcd: string; nats: string; postgres: string };
   phases: Phase[];
-  replicas: ReplicaLife[];
+  replicas: ReplicaProcess[];
   faults: FaultRecord[];
   failovers: Failover[];
   counts: Counts;
-  /** Instances worth showing: those that faults hit first, then others, up to a bound. */
+  /** Selected instances: first those that failovers were measured on, then others. */
   instances: InstanceTimeline[];
   refusals: {
     atMs: number;
@@ -41,14 +41,15 @@ export interface ChaosRecord {
   }[];
   checks: CheckResult[];
   breaches: BreachRecord[];
-  /** What may be in order, or harms no guarantee; fails nothing. */
+  /** Findings that may be correct behaviour, or break no guarantee; they do not fail the run. */
   warnings?: BreachRecord[];
   verdict: 'passed' | 'breached' | 'stuck' | 'broken_off';
 }
 
 /**
- * In `isolated` phases faults come one by one, so that failover times are clean; in `overlapping`
- * ones they do not.
+ * In an `isolated` phase faults are made one at a time, so that failover times are not disturbed by
+ * other faults. In an `overlapping` phase several may be active at once. `settling` follows the last
+ * fault: every instance is driven to its end.
  */
 export interface Phase {
   kind: 'warm_up' | 'isolated' | 'overlapping' | 'settling';
@@ -57,7 +58,7 @@ export interface Phase {
 }
 
 /** One replica process. */
-export interface ReplicaLife {
+export interface ReplicaProcess {
   replicaId: string;
   name: string;
   pid: number;
@@ -66,7 +67,7 @@ export interface ReplicaLife {
   end: 'killed' | 'drained' | 'running' | 'crashed';
 }
 
-/** One injected fault, or one that this machine cannot make. */
+/** One fault that was made, or one that could not be made. */
 export interface FaultRecord {
   id: number;
   /**
@@ -74,29 +75,29 @@ export interface FaultRecord {
    * `etcd_leader_killed`, `all_killed`.
    */
   kind: string;
-  /** A replica's or a server's name; `all`. */
+  /** What it affected: a replica, a link such as `r1 ↔ etcd`, a server, or `all`. */
   target: string;
   phase: Phase['kind'];
   fromMs: number;
   toMs: number;
-  /** Why it could not be made; a skipped fault counts as nothing. */
+  /** Why it could not be made; a skipped fault is not counted. */
   skipped?: string;
 }
 
-/** How long an instance went unserved because of an isolated fault. */
+/** How long an instance was not served because of an isolated fault. */
 export interface Failover {
   faultId: number;
   kind: string;
   instanceId: string;
-  /** Whether an attempt was open when the fault struck. */
+  /** Whether an attempt was open when the fault began. */
   attemptOpen: boolean;
   /** From the fault to the first receipt or row under a later term. */
   ms: number;
-  /** The bound that is promised for this kind, if one is. */
+  /** The promised bound for this kind, if there is one. */
   boundMs: number | null;
 }
 
-/** Totals of a run. */
+/** A run's totals. */
 export interface Counts {
   requests: number;
   acknowledged: number;
@@ -109,7 +110,7 @@ export interface Counts {
   decisions: number;
 }
 
-/** One instance over the run. */
+/** What happened to one instance during the run. */
 export interface InstanceTimeline {
   instanceId: string;
   terms: { replicaId: string; fencingToken: number; fromMs: number; toMs: number }[];
@@ -129,19 +130,19 @@ export interface InstanceTimeline {
   }[];
 }
 
-/** One named check over the whole run. */
+/** The result of one check over the whole run. */
 export interface CheckResult {
   name: string;
   guarantee: number;
-  /** How many instances it looked at; null: it could not be checked, with why. */
+  /** How many instances it checked; null if it could not check any, with the reason in `why`. */
   checked: number | null;
   breaches: number;
   why?: string;
-  /** What it counted in them, such as 1,200 effects. */
+  /** How many things it examined in them, such as 1,200 effects. */
   looked?: { at: string; count: number };
 }
 
-/** One breach, with where to look. */
+/** One breach, with the rows that show it. */
 export interface BreachRecord {
   check: string;
   guarantee: number;

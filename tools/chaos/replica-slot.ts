@@ -1,26 +1,28 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { Child } from '../stack/child.ts';
 import type { Watchdog } from '../stack/watchdog.ts';
-import { Child } from './child.ts';
 import type { Links } from './links.ts';
-import type { ReplicaLife } from './record.ts';
+import type { ReplicaProcess } from './record.ts';
+import { sleep } from './sleep.ts';
 
-/** What replica processes are started with, and who hears of their lives. */
-export interface SlotOptions {
+/** What a slot starts its replica processes with. */
+export interface ReplicaSlotOptions {
   name: string;
   links: Links;
-  /** Beside the URLs, which the links give. */
+  /** Added to the URLs, which come from the links. */
   env: NodeJS.ProcessEnv;
   /** What Node runs. */
   argv: readonly string[];
-  /** Logs, and the file by which the wall clock is moved. */
+  /** Folder for logs, and for the file that sets the wall clock. */
   dir: string;
   watchdog: Watchdog;
-  /** A libfaketime to move the replica's wall clock with. */
+  /** The libfaketime that moves the replica's wall clock. */
   faketimeLib: string | undefined;
   nowMs: () => number;
-  onLife: (life: ReplicaLife) => void;
+  /** Called with each process that became ready; the slot updates it when the process ends. */
+  onProcess: (process: ReplicaProcess) => void;
 }
 
 interface ReplicaReady {
@@ -33,24 +35,24 @@ const RESTART_AFTER_MS = 500;
 const DRAIN_TIMEOUT_MS = 12_000;
 
 /**
- * A place for one replica: a name and its connections, with one process after the other in it, each
- * under a fresh id. A process that ends unasked is replaced as a supervisor would, and told of as
- * crashed.
+ * One replica's name and links, and the processes that run under them one after another, each with
+ * a new replica id. A process that exits without being asked to is restarted, as a supervisor would
+ * do, and recorded as crashed.
  */
 export class ReplicaSlot {
   readonly name: string;
   readonly links: Links;
-  readonly #options: SlotOptions;
+  readonly #options: ReplicaSlotOptions;
   readonly #clockFile: string;
   #child: Child<ReplicaReady> | undefined;
-  #life: ReplicaLife | undefined;
+  #process: ReplicaProcess | undefined;
   #frozen = false;
-  /** Whether a process should be running; an end while it is not is no crash. */
+  /** Whether a process should be running; an exit while it should not is no crash. */
   #wanted = false;
   #closing = false;
-  #tail: Promise<unknown> = Promise.resolve();
+  #lastStart: Promise<unknown> = Promise.resolve();
 
-  constructor(options: SlotOptions) {
+  constructor(options: ReplicaSlotOptions) {
     this.#options = options;
     this.name = options.name;
     this.links = options.links;
@@ -58,46 +60,46 @@ export class ReplicaSlot {
     if (options.faketimeLib !== undefined) this.jumpClock(0);
   }
 
-  /** The running process's id; undefined while there is none that is ready. */
+  /** The running process's replica id; undefined while no process is ready. */
   get replicaId(): string | undefined {
-    return this.#life?.toMs === null ? this.#life.replicaId : undefined;
+    return this.#process?.toMs === null ? this.#process.replicaId : undefined;
   }
 
-  /** Ready, and neither frozen nor about to be ended. */
+  /** Ready, not frozen, and not being ended. */
   get up(): boolean {
     return this.#wanted && !this.#frozen && this.replicaId !== undefined;
   }
 
-  get canJump(): boolean {
+  get canJumpClock(): boolean {
     return this.#options.faketimeLib !== undefined;
   }
 
   /**
-   * Starts a process, unless one runs. Resolves once it is ready; tries again for as long as it
-   * ends instead.
+   * Starts a process, unless one is running. Resolves once it is ready; starts another for as long
+   * as the process exits first.
    */
   start(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#afterLastStart(async () => {
       this.#wanted = true;
-      while (!this.#closing && !(await this.#launch())) await pause(RESTART_AFTER_MS);
+      while (!this.#closing && !(await this.#launch())) await sleep(RESTART_AFTER_MS);
     });
   }
 
-  /** SIGKILL. Resolves when it is gone. */
+  /** Sends SIGKILL. Resolves when the process has exited. */
   async kill(): Promise<void> {
-    this.#end('killed');
+    this.#expectEnd('killed');
     this.#child?.signal('SIGKILL');
     await this.#child?.exited;
   }
 
-  /** SIGTERM, and SIGKILL after 12 s. Resolves when it is gone. */
+  /** Sends SIGTERM, and SIGKILL after 12 s. Resolves when the process has exited. */
   async drain(): Promise<void> {
     const child = this.#child;
     if (child === undefined) return;
-    this.#end('drained');
+    this.#expectEnd('drained');
     child.signal('SIGTERM');
     const force = setTimeout(() => {
-      this.#end('killed');
+      this.#expectEnd('killed');
       child.signal('SIGKILL');
     }, DRAIN_TIMEOUT_MS);
     await child.exited;
@@ -109,28 +111,28 @@ export class ReplicaSlot {
     this.#child?.signal('SIGSTOP');
   }
 
-  wake(): void {
+  resume(): void {
     this.#frozen = false;
     this.#child?.signal('SIGCONT');
   }
 
-  /** From now on its wall clock is off by so much. The library looks at the file once a second. */
+  /** Sets how far the replica's wall clock is off. libfaketime reads the file once a second. */
   jumpClock(byMs: number): void {
     writeFileSync(this.#clockFile, `${byMs < 0 ? '-' : '+'}${Math.abs(byMs) / 1_000}s\n`);
   }
 
-  /** Ends it, and starts none any more. */
+  /** Ends the process, and starts no other. */
   async close(gently: boolean): Promise<void> {
     this.#closing = true;
-    this.wake();
+    this.resume();
     const ended = gently && this.up ? this.drain() : this.kill();
-    await Promise.all([ended, this.#tail]);
+    await Promise.all([ended, this.#lastStart]);
     await this.kill();
   }
 
   async #launch(): Promise<boolean> {
     if (this.#child?.running === true) return true;
-    const { name, env, dir, argv, watchdog, nowMs, onLife } = this.#options;
+    const { name, env, dir, argv, watchdog, nowMs, onProcess } = this.#options;
     const child = new Child<ReplicaReady>({
       name,
       argv: [...argv],
@@ -142,7 +144,7 @@ export class ReplicaSlot {
     const fromMs = nowMs();
     const ready = await child.ready.catch(() => undefined);
     if (ready === undefined || !child.running) return !this.#wanted;
-    const life: ReplicaLife = {
+    const process: ReplicaProcess = {
       replicaId: ready.replicaId,
       name,
       pid: child.pid,
@@ -150,24 +152,28 @@ export class ReplicaSlot {
       toMs: null,
       end: 'running',
     };
-    this.#life = life;
-    onLife(life);
+    this.#process = process;
+    onProcess(process);
     void child.exited.then(() => {
-      life.toMs = nowMs();
-      if (life.end !== 'running') return;
-      life.end = 'crashed';
+      process.toMs = nowMs();
+      if (process.end !== 'running') return;
+      process.end = 'crashed';
       if (this.#child === child && !this.#closing)
-        void pause(RESTART_AFTER_MS).then(() => this.start());
+        void sleep(RESTART_AFTER_MS).then(() => this.start());
     });
     return true;
   }
 
-  #end(end: 'killed' | 'drained'): void {
+  #expectEnd(end: 'killed' | 'drained'): void {
     this.#wanted = false;
     this.#frozen = false;
-    // What was told to drain and is killed on the way was killed.
-    if (this.#life !== undefined && this.#life.toMs === null && this.#life.end !== 'killed')
-      this.#life.end = end;
+    // A process that is killed while it drains counts as killed.
+    if (
+      this.#process !== undefined &&
+      this.#process.toMs === null &&
+      this.#process.end !== 'killed'
+    )
+      this.#process.end = end;
   }
 
   #clockEnv(): NodeJS.ProcessEnv {
@@ -182,14 +188,10 @@ export class ReplicaSlot {
     };
   }
 
-  /** Starts one after the other: two processes in one slot would be two replicas. */
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const result = this.#tail.then(work);
-    this.#tail = result.catch(() => undefined);
+  /** Runs starts one at a time: two processes in one slot would be two replicas. */
+  #afterLastStart(work: () => Promise<void>): Promise<void> {
+    const result = this.#lastStart.then(work);
+    this.#lastStart = result.catch(() => undefined);
     return result;
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -5,139 +5,138 @@ import { join } from 'node:path';
 import { errorText } from '../../src/error-text.ts';
 import { pushRunbooks } from '../log-access/log-setup.ts';
 import { packageRoot } from '../stack/cache-dir.ts';
-import { Assault } from './assault.ts';
-import type { ChaosEvent, Tally } from './events.ts';
-import { FailoverMeter } from './failover.ts';
+import { AttachedStack } from './attached-stack.ts';
+import { ClientHistory } from './client-history.ts';
+import { Evaluation } from './evaluation.ts';
+import type { ChaosEvent, RunningCounts } from './events.ts';
+import { FailoverMeter } from './failover-meter.ts';
+import { FaultRunner } from './fault-runner.ts';
 import { commandOf } from './options.ts';
 import type { ChaosOptions } from './options.ts';
-import { chaosRunbooks } from './runbooks.ts';
 import { Random } from './random.ts';
-import type { ChaosRecord, Phase, ReplicaLife } from './record.ts';
-import { Reckoning } from './reckoning.ts';
+import type { ChaosRecord, Phase, ReplicaProcess } from './record.ts';
+import { chaosRunbooks } from './runbooks.ts';
 import { planFaults } from './schedule.ts';
 import type { Schedule } from './schedule.ts';
 import { settle } from './settling.ts';
-import { setStage } from './stage.ts';
-import type { Stage } from './stage.ts';
-import { ToldLedger } from './told.ts';
-import { sleep, Workload } from './workload.ts';
+import { sleep } from './sleep.ts';
+import { Stack } from './stack.ts';
+import type { SystemUnderTest } from './system-under-test.ts';
+import { Workload } from './workload.ts';
 
-/** What a run needs of whoever called it. */
+/** How a caller follows and stops a run. */
 export interface ChaosHooks {
-  tell: (event: ChaosEvent) => void;
-  /** Ends the faults; the run settles, and reports what there is. */
+  onEvent: (event: ChaosEvent) => void;
+  /** Ends the faults; the run still settles, and reports what there is. */
   stop: AbortSignal;
-  /** Ends the settling, too. */
-  hurry: AbortSignal;
+  /** Ends settling, too. */
+  force: AbortSignal;
 }
 
-/** The stack could not be brought up, or was not there. */
+/** The stack did not start, or the stack to attach to is not there. */
 export class NoStack extends Error {
   override readonly name = 'NoStack';
 }
 
 const TICK_MS = 1_000;
 const SETTLE_MIN_MS = 60_000;
-const QUIET_MS = 1_000;
+/** After settling: time for late outcomes to arrive. */
+const LATE_OUTCOMES_MS = 1_000;
 
 /**
- * One run: brings the stack up, sets agents to work, makes the faults of the schedule happen,
- * settles, and compares what the log says with what the witness saw and what agents were told.
+ * Runs chaos: starts the stack, sets agents to work, makes the faults of the schedule, settles, and
+ * checks the log against what the witness saw and what agents were answered.
  *
  * @throws NoStack
  */
 export async function runChaos(options: ChaosOptions, hooks: ChaosHooks): Promise<ChaosRecord> {
-  const run = new Run(options, hooks);
-  return run.go();
+  return new Run(options, hooks).run();
 }
 
 class Run {
   readonly #options: ChaosOptions;
   readonly #hooks: ChaosHooks;
-  readonly #ledger = new ToldLedger();
-  readonly #lives: ReplicaLife[] = [];
+  readonly #history = new ClientHistory();
+  readonly #processes: ReplicaProcess[] = [];
   readonly #phases: Phase[] = [];
   readonly #random: Random;
-  /** When the first phase began, by the monotonic clock and by the wall. */
+  readonly #nonce = Math.random().toString(36).slice(2, 8);
+  /** When the first phase began, by the monotonic clock and by the wall clock. */
   #originMs = performance.now();
   #startedAt = new Date();
 
   constructor(options: ChaosOptions, hooks: ChaosHooks) {
     this.#options = options;
     this.#hooks = hooks;
-    // Not the schedule's: what agents draw depends on what they are answered.
+    // Not the schedule's generator: what agents draw depends on the answers they get.
     this.#random = new Random(options.seed ^ 0x5eed);
   }
 
-  async go(): Promise<ChaosRecord> {
-    const { tell, stop, hurry } = this.#hooks;
-    // Everything that waits listens to them.
-    setMaxListeners(0, stop, hurry);
-    const stage = await setStage(this.#options, {
-      stop,
-      nowMs: () => this.#nowMs(),
-      onLife: (life) => this.#lives.push(life),
-      say: (text) => tell({ kind: 'note', text }),
-    }).catch((cause: unknown) => {
+  async run(): Promise<ChaosRecord> {
+    const { stop, force } = this.#hooks;
+    // Every sleep listens to them.
+    setMaxListeners(0, stop, force);
+    const system = await this.#startSystem().catch((cause: unknown) => {
       throw noStack(cause);
     });
     try {
-      return await this.#play(stage);
+      return await this.#runOn(system);
     } finally {
-      await stage.stop();
+      await system.stop();
     }
   }
 
-  async #play(stage: Stage): Promise<ChaosRecord> {
-    const { leaseTtlS, seed, durationMs, replicas, mix } = this.#options;
-    const { tell, stop, hurry } = this.#hooks;
-    const ttlMs = leaseTtlS * 1_000;
-    const workload = await this.#connect(stage).catch((cause: unknown) => {
+  #startSystem(): Promise<SystemUnderTest> {
+    const { attach, dir } = this.#options;
+    const { onEvent, stop } = this.#hooks;
+    if (attach !== undefined) return AttachedStack.start({ attach, dir, stop });
+    return Stack.start({
+      ...this.#options,
+      stop,
+      nowMs: () => this.#nowMs(),
+      onProcess: (process) => this.#processes.push(process),
+      say: (text) => onEvent({ kind: 'note', text }),
+    });
+  }
+
+  async #runOn(system: SystemUnderTest): Promise<ChaosRecord> {
+    const { seed, durationMs, replicas, mix } = this.#options;
+    const { onEvent, stop, force } = this.#hooks;
+    const ttlMs = this.#ttlMs;
+    const workload = await this.#connect(system).catch((cause: unknown) => {
       throw noStack(cause);
     });
     const schedule = planFaults({ seed, durationMs, ttlMs, replicas, mix });
     const meter = new FailoverMeter(workload, this.#random.fork(), ttlMs);
-    const hook = { nowMs: () => this.#nowMs(), tell, stop };
-    const assault = new Assault(stage, meter, hook);
+    const nowMs = (): number => this.#nowMs();
+    const faultRunner = new FaultRunner({ system, meter, nowMs, onEvent, stop });
     this.#originMs = performance.now();
     this.#startedAt = new Date();
-    // Replicas that were there from the beginning lived before it, too.
-    for (const life of this.#lives) life.fromMs = 0;
-    const ticking = setInterval(() => this.#tick(workload, assault), TICK_MS);
+    // Replicas that started with the stack were there from time zero on.
+    for (const process of this.#processes) process.fromMs = 0;
+    const ticking = setInterval(() => this.#tick(workload, faultRunner), TICK_MS);
     try {
       workload.begin();
-      await this.#phasesOf(schedule, assault);
+      await this.#makeFaults(schedule, faultRunner);
       const brokenOff = stop.aborted;
-      const fromMs = this.#nowMs();
-      this.#phases.push({ kind: 'settling', fromMs, toMs: fromMs });
-      tell({ kind: 'phase', phase: 'settling', atMs: fromMs, faults: 0 });
-      await workload.end();
-      await stage.heal();
-      const deadlineMs =
-        performance.now() + Math.max(SETTLE_MIN_MS, 15 * ttlMs) + 50 * workload.instances.all.size;
-      const stuck = await settle(workload, this.#random.fork(), {
-        deadlineMs,
-        stop: hurry,
-        progress: (left) => tell({ kind: 'settling', left }),
-      });
-      // Late outcomes may still be on their way.
-      await sleep(QUIET_MS, hurry);
-      this.#endPhase();
+      const stuck = await this.#settle(system, workload);
       await workload.close();
       clearInterval(ticking);
-      await stage.stopReplicas(!hurry.aborted);
-      const reckoning = new Reckoning({
-        stage,
+      await system.stopReplicas(!force.aborted);
+      const evaluation = new Evaluation({
+        system,
         workload,
-        ledger: this.#ledger,
+        history: this.#history,
         meter,
-        lives: this.#lives,
-        tell,
+        processes: this.#processes,
+        onEvent,
         prefix: this.#prefix,
         startedAtMs: this.#startedAt.getTime(),
-        settled: !hurry.aborted,
+        settled: !force.aborted,
+        stuck,
+        brokenOff,
       });
-      const reckoned = await reckoning.run();
+      const { postgresVersion, ...evaluated } = await evaluation.run();
       return {
         format: 1,
         seed,
@@ -146,9 +145,15 @@ class Run {
         durationMs: Math.round(this.#nowMs()),
         leaseTtlMs: ttlMs,
         phases: this.#phases,
-        replicas: this.#lives,
-        faults: assault.records.sort((a, b) => a.id - b.id),
-        ...reckoned.of(stuck.length, brokenOff, { leasehold: ownVersion(), node: process.version }),
+        replicas: this.#processes,
+        faults: faultRunner.records.sort((a, b) => a.id - b.id),
+        ...evaluated,
+        versions: {
+          leasehold: ownVersion(),
+          node: process.version,
+          ...system.serverVersions,
+          postgres: postgresVersion,
+        },
       };
     } finally {
       clearInterval(ticking);
@@ -157,18 +162,37 @@ class Run {
     }
   }
 
-  async #phasesOf(schedule: Schedule, assault: Assault): Promise<void> {
-    const { tell, stop } = this.#hooks;
+  async #makeFaults(schedule: Schedule, faultRunner: FaultRunner): Promise<void> {
+    const { onEvent, stop } = this.#hooks;
     for (const { kind, toMs } of schedule.phases) {
       if (stop.aborted) return;
       const faults = schedule.faults.filter(({ phase }) => phase === kind);
       const fromMs = this.#nowMs();
       this.#phases.push({ kind, fromMs, toMs });
-      tell({ kind: 'phase', phase: kind, atMs: fromMs, faults: faults.length });
-      await assault.run(faults);
+      onEvent({ kind: 'phase', phase: kind, atMs: fromMs, faults: faults.length });
+      await faultRunner.run(faults);
       await sleep(toMs - this.#nowMs(), stop);
       this.#endPhase();
     }
+  }
+
+  /** @returns how many instances are stuck */
+  async #settle(system: SystemUnderTest, workload: Workload): Promise<number> {
+    const { onEvent, force } = this.#hooks;
+    const fromMs = this.#nowMs();
+    this.#phases.push({ kind: 'settling', fromMs, toMs: fromMs });
+    onEvent({ kind: 'phase', phase: 'settling', atMs: fromMs, faults: 0 });
+    await workload.end();
+    await system.heal();
+    const allowedMs = Math.max(SETTLE_MIN_MS, 15 * this.#ttlMs) + 50 * workload.instances.all.size;
+    const stuck = await settle(workload, this.#random.fork(), {
+      deadlineMs: performance.now() + allowedMs,
+      stop: force,
+      onProgress: (left) => onEvent({ kind: 'settling', left }),
+    });
+    await sleep(LATE_OUTCOMES_MS, force);
+    this.#endPhase();
+    return stuck.length;
   }
 
   #endPhase(): void {
@@ -176,51 +200,53 @@ class Run {
     if (phase !== undefined) phase.toMs = this.#nowMs();
   }
 
-  async #connect(stage: Stage): Promise<Workload> {
-    const { agents, instances, leaseTtlS } = this.#options;
+  async #connect(system: SystemUnderTest): Promise<Workload> {
+    const { agents, instances } = this.#options;
     const documents = chaosRunbooks()
-      .filter(({ needsOwn }) => stage.own || !needsOwn)
+      .filter(({ needsOwn }) => system.own || !needsOwn)
       .map(({ document }) => document);
-    await pushRunbooks(stage.databaseUrl, stage.namespace, documents);
+    await pushRunbooks(system.databaseUrl, system.namespace, documents);
     return Workload.connect({
-      namespace: stage.namespace,
-      natsUrls: stage.natsUrls,
+      namespace: system.namespace,
+      natsUrls: system.natsUrls,
       agents,
       instances,
-      own: stage.own,
+      own: system.own,
       prefix: this.#prefix,
-      witnessUrl: stage.witness.url,
-      ttlMs: leaseTtlS * 1_000,
+      witnessUrl: system.witness.url,
+      ttlMs: this.#ttlMs,
       random: this.#random.fork(),
-      ledger: this.#ledger,
+      history: this.#history,
     });
   }
 
-  /** A stack that already runs may have seen the same seed before. */
+  /** Unique for each run on a running stack, which may have seen the same seed before. */
   get #prefix(): string {
     const { attach, seed } = this.#options;
     return attach === undefined ? `c${seed}` : `chaos-${seed}-${this.#nonce}`;
   }
 
-  readonly #nonce = Math.random().toString(36).slice(2, 8);
+  get #ttlMs(): number {
+    return this.#options.leaseTtlS * 1_000;
+  }
 
-  #tick(workload: Workload, assault: Assault): void {
-    const { requests, acknowledged, unanswered, decisions } = this.#ledger;
-    const skipped = assault.records.filter((fault) => fault.skipped !== undefined).length;
-    const counts: Tally = {
+  #tick(workload: Workload, faultRunner: FaultRunner): void {
+    const { requests, acknowledged, unanswered, decisions } = this.#history;
+    const skipped = faultRunner.records.filter((fault) => fault.skipped !== undefined).length;
+    const counts: RunningCounts = {
       requests,
       acknowledged,
       unanswered,
       decisions,
       skipped,
-      faults: assault.records.length - skipped + assault.active.size,
+      faults: faultRunner.records.length - skipped + faultRunner.active.size,
       instances: workload.instances.all.size,
       underWay: workload.instances.live.length,
-      active: [...assault.active.values()],
+      active: [...faultRunner.active.values()],
     };
     const phase = this.#phases.at(-1)?.kind ?? 'warm_up';
     const totalMs = this.#options.durationMs;
-    this.#hooks.tell({ kind: 'tick', phase, atMs: this.#nowMs(), totalMs, counts });
+    this.#hooks.onEvent({ kind: 'tick', phase, atMs: this.#nowMs(), totalMs, counts });
   }
 
   #nowMs(): number {

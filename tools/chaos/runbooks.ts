@@ -1,23 +1,23 @@
 import type { Json } from '../../src/json.ts';
 import { ownScript } from '../stack/own-script.ts';
 
-/** One runbook of the workload. */
+/** One of the workload's runbooks. */
 export interface ChaosRunbook {
-  /** As in a runbook's file. */
+  /** As in a runbook file. */
   document: { runbook: string; version: number; inputs: string[]; cells: object[] };
-  /** How often agents start it, beside the others; 0: only on purpose. */
+  /** How often agents start it, relative to the others; 0: only to measure failovers. */
   weight: number;
-  /** Whether it needs the run's own replicas: handlers, or commands of this package. */
+  /** Whether it needs the run's own replicas, with the workload's handlers and commands. */
   needsOwn: boolean;
-  /** Where its instances end. */
+  /** The outcome that its instances end with. */
   ends: 'completed' | 'halted';
 }
 
 const INPUTS = ['witness', 'ms', 'long', 'claim'];
 
-/** The names of the instances that failovers are measured on. */
+/** The runbook of idle instances that failovers are measured on. */
 export const STEADY = 'chaos-steady';
-/** One that has an attempt open for longer than a lease. */
+/** The runbook of instances with an attempt that stays open for longer than a lease. */
 export const LINGERING = 'chaos-lingering';
 const STEADY_CELLS = 90;
 
@@ -42,7 +42,7 @@ function runbook(
 
 const OK = [{ status: 201 }, { pointer: '/ok', equals: true }];
 
-/** The runbooks of the workload: every kind of cell, every policy for interruptions. */
+/** The workload's runbooks: every kind of cell, and every interruption policy. */
 export function chaosRunbooks(): ChaosRunbook[] {
   const [node, command] = [process.execPath, ownScript('effect-main', import.meta.dirname)];
   return [

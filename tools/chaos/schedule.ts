@@ -1,47 +1,47 @@
 import { faultKind } from './faults.ts';
 import type { FaultKind, LinkedServer, Silence } from './faults.ts';
-import type { Mix } from './mix.ts';
+import type { FaultMix } from './fault-mix.ts';
 import { Random } from './random.ts';
 import type { Phase } from './record.ts';
 
-/** One fault as it is planned. Times are milliseconds since the first phase began. */
+/** One planned fault. Times are milliseconds since the first phase began. */
 export interface PlannedFault {
   id: number;
   kind: string;
   phase: 'isolated' | 'overlapping';
   atMs: number;
   durationMs: number;
-  /** Which replica, from 0, for faults of a replica or of one of its connections. */
+  /** Which replica, from 0; for faults of a replica or of one of its links. */
   replica: number;
   /** Which etcd member, from 0. */
   member: number;
   server?: LinkedServer;
-  /** For cuts: which direction is silent. */
+  /** For cuts: in which direction the link is silent. */
   silence?: Silence;
-  /** For delays: how long, and by how much more at most. */
+  /** For delays: the least delay, and by how much more it varies at most. */
   delayMs?: number;
   jitterMs?: number;
-  /** For clock jumps: by how much the wall clock is off. */
+  /** For clock jumps: how far the wall clock is off. */
   jumpMs?: number;
 }
 
-/** What the schedule depends on, and nothing else. */
+/** Everything the schedule depends on. */
 export interface ScheduleOptions {
   seed: number;
-  /** Of all phases but the settling. */
+  /** Of all phases except settling. */
   durationMs: number;
   ttlMs: number;
   replicas: number;
-  mix: Mix;
+  mix: FaultMix;
 }
 
-/** Every fault of a run, and the phases around them. */
+/** Every fault of a run, and the phases they belong to. */
 export interface Schedule {
   phases: Phase[];
   faults: PlannedFault[];
 }
 
-/** Before each isolated fault: time to put instances into its victim's hands. */
+/** Before each isolated fault: time for its victim to acquire instances. */
 export const LEAD_MS = 1_500;
 /** Between overlapping faults, on average. */
 const GAP_MS = 1_150;
@@ -72,7 +72,7 @@ class Planner {
   readonly #options: ScheduleOptions;
   readonly #random: Random;
   #id = 0;
-  /** Until when a replica's process, a connection or a server has a fault already. */
+  /** When the fault on a replica's process, a link or a server ends. */
   readonly #busyUntil = new Map<string, number>();
 
   constructor(options: ScheduleOptions, random: Random) {
@@ -80,14 +80,14 @@ class Planner {
     this.#random = random;
   }
 
-  /** One after the other, each kind in turn, with time for everything to heal in between. */
+  /** One at a time, each kind in turn, with time for everything to heal in between. */
   isolated(fromMs: number, toMs: number): PlannedFault[] {
     const faults: PlannedFault[] = [];
-    let turn: string[] = [];
-    // Near the end a short one may still fit where a long one does not.
+    let round: string[] = [];
+    // Near the end, a short fault may still fit where a long one does not.
     for (let atMs = fromMs, misses = 0; misses < 3 * this.#options.mix.length;) {
-      if (turn.length === 0) turn = this.#turn();
-      const kind = faultKind(turn.shift() ?? '');
+      if (round.length === 0) round = this.#round();
+      const kind = faultKind(round.shift() ?? '');
       const durationMs = kind.isolatedMs(this.#random, this.#options.ttlMs);
       const fault = this.#fault(kind, 'isolated', atMs + LEAD_MS, durationMs);
       const endMs = fault.atMs + durationMs + this.#recoveryMs(kind);
@@ -101,7 +101,7 @@ class Planner {
     return faults;
   }
 
-  /** As they come, several at once, but never two on the same process, connection or server. */
+  /** At random times, several at once, but never two on the same process, link or server. */
   overlapping(fromMs: number, toMs: number): PlannedFault[] {
     const { mix, ttlMs } = this.#options;
     const faults: PlannedFault[] = [];
@@ -111,34 +111,31 @@ class Planner {
       const kind = faultKind(this.#random.weighted(mix).kind);
       const fault = this.#fault(kind, 'overlapping', atMs, kind.durationMs(this.#random, ttlMs));
       if (fault.atMs + fault.durationMs > toMs + ttlMs) continue;
-      const strikes = struck(fault, kind, this.#options.replicas);
-      if (strikes.some((target) => (this.#busyUntil.get(target) ?? 0) > fault.atMs)) continue;
+      const targets = targetsOf(fault, kind, this.#options.replicas);
+      if (targets.some((target) => (this.#busyUntil.get(target) ?? 0) > fault.atMs)) continue;
       const untilMs = fault.atMs + fault.durationMs + this.#recoveryMs(kind);
-      for (const target of strikes) this.#busyUntil.set(target, untilMs);
+      for (const target of targets) this.#busyUntil.set(target, untilMs);
       faults.push(this.#numbered(fault));
     }
   }
 
-  /**
-   * Every kind of the mix once, in a random order; those that leave an instance without its holder
-   * come more often.
-   */
-  #turn(): string[] {
+  /** Every kind in the mix in a random order; once, or twice if it has a failover bound. */
+  #round(): string[] {
     const kinds = this.#options.mix.flatMap(({ kind }) => {
       const { bound } = faultKind(kind);
-      const promised = bound(this.#options.ttlMs);
-      return promised.idle === null && promised.open === null ? [kind] : [kind, kind];
+      const { idle, open } = bound(this.#options.ttlMs);
+      return idle === null && open === null ? [kind] : [kind, kind];
     });
     return this.#random.shuffled(kinds);
   }
 
-  /** Until what was struck is itself again. */
+  /** The time after the fault until its target works again. */
   #recoveryMs(kind: FaultKind): number {
     if (kind.target === 'all') return 6_000 + 1_000 * this.#options.replicas;
     return kind.target === 'link' ? 1_000 : 2_000;
   }
 
-  /** Only what comes into the schedule has a number. */
+  /** Gives a fault its id. Only faults that enter the schedule get one. */
   #numbered(fault: PlannedFault): PlannedFault {
     this.#id += 1;
     return { ...fault, id: this.#id };
@@ -177,8 +174,8 @@ class Planner {
   }
 }
 
-/** What a fault keeps busy. */
-function struck(fault: PlannedFault, kind: FaultKind, replicas: number): string[] {
+/** What a fault affects; no other fault may affect it at the same time. */
+function targetsOf(fault: PlannedFault, kind: FaultKind, replicas: number): string[] {
   switch (kind.target) {
     case 'replica':
       return [`replica ${fault.replica}`];

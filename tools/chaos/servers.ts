@@ -6,13 +6,13 @@ import { startPostgres } from '../stack/postgres-server.ts';
 import type { Server } from '../stack/server-process.ts';
 import type { Workspace } from '../stack/workspace.ts';
 
-/** The servers of a run: three etcd members, NATS and a Postgres that syncs to disk. */
+/** A run's servers: three etcd members, NATS, and a Postgres that syncs to disk. */
 export class ChaosServers {
   readonly cluster: EtcdCluster;
   readonly nats: Server;
   readonly postgres: Server;
-  /** Ends and restarts of one server, one after the other. */
-  readonly #turns = new Map<Server, Promise<unknown>>();
+  /** The latest outage of each server; the next one waits for it. */
+  readonly #outages = new Map<Server, Promise<unknown>>();
 
   private constructor(cluster: EtcdCluster, nats: Server, postgres: Server) {
     this.cluster = cluster;
@@ -57,23 +57,24 @@ export class ChaosServers {
   }
 
   /**
-   * SIGKILLs servers, or stops them in order, and starts them again together once `until` resolves.
+   * Kills servers with SIGKILL, or stops them cleanly, and starts them again together once `until`
+   * resolves.
    */
   async outage(
     servers: readonly Server[],
     how: 'kill' | 'stop',
     until: () => Promise<void>,
   ): Promise<void> {
-    const before = servers.map((server) => this.#turns.get(server) ?? Promise.resolve());
+    const before = servers.map((server) => this.#outages.get(server) ?? Promise.resolve());
     const work = Promise.all(before).then(async () => {
       if (how === 'kill') for (const server of servers) server.kill();
       else await Promise.all(servers.map((server) => server.stop()));
       await until();
-      // Together: etcd members wait for one another.
+      // Together, because etcd members wait for one another.
       await Promise.all(servers.map((server) => server.restart()));
     });
     for (const server of servers)
-      this.#turns.set(
+      this.#outages.set(
         server,
         work.catch(() => undefined),
       );
@@ -81,7 +82,7 @@ export class ChaosServers {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#turns.values());
+    await Promise.all(this.#outages.values());
     await Promise.all(this.all.map((server) => server.stop()));
   }
 

@@ -1,25 +1,34 @@
 import type { Agent } from '../../src/agent/agent.ts';
-import type { WorkInstance } from './instances.ts';
+import type { WorkloadInstance } from './instances.ts';
 import type { Random } from './random.ts';
-import { sleep } from './workload.ts';
+import { sleep } from './sleep.ts';
 import type { Workload } from './workload.ts';
+
+/** How settling is limited, and who hears of its progress. */
+export interface SettleOptions {
+  /** On the clock of `performance.now()`. */
+  deadlineMs: number;
+  /** Ends it early. */
+  stop: AbortSignal;
+  /** Called with the number of instances that are left. */
+  onProgress: (left: number) => void;
+}
 
 const AT_ONCE = 24;
 const PAUSE_MS = 200;
-const ASK_TIMEOUT_MS = 20_000;
+const REQUEST_TIMEOUT_MS = 20_000;
 
 /**
- * Drives every instance that has not ended to its end: claims are made, doubts decided. Whoever
- * does not get there before the deadline is stuck.
+ * Drives every instance that has not ended to its end: it makes claims and decides doubts. An
+ * instance that does not end before the deadline is stuck.
  *
- * @param progress hears how many are left
- * @returns the instances that are stuck
+ * @returns the stuck instances
  */
 export async function settle(
   workload: Workload,
   random: Random,
-  options: { deadlineMs: number; stop: AbortSignal; progress: (left: number) => void },
-): Promise<WorkInstance[]> {
+  options: SettleOptions,
+): Promise<WorkloadInstance[]> {
   const waiting = workload.instances.unfinished;
   const agent = workload.anyAgent;
   let left = waiting.length;
@@ -27,10 +36,10 @@ export async function settle(
     for (let instance = waiting.pop(); instance !== undefined; instance = waiting.pop()) {
       await drive(workload, agent, instance, random, options);
       left -= 1;
-      options.progress(left);
+      options.onProgress(left);
     }
   };
-  options.progress(left);
+  options.onProgress(left);
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   return workload.instances.unfinished;
 }
@@ -38,20 +47,20 @@ export async function settle(
 async function drive(
   workload: Workload,
   agent: Agent,
-  instance: WorkInstance,
+  instance: WorkloadInstance,
   random: Random,
-  options: { deadlineMs: number; stop: AbortSignal },
+  { deadlineMs, stop }: SettleOptions,
 ): Promise<void> {
-  while (!instance.ended && performance.now() < options.deadlineMs && !options.stop.aborted) {
-    if (!instance.started && !(await workload.startAgain(agent, instance))) {
-      await sleep(PAUSE_MS, options.stop);
+  while (!instance.ended && performance.now() < deadlineMs && !stop.aborted) {
+    if (!instance.started && !(await workload.repeatStart(agent, instance))) {
+      await sleep(PAUSE_MS, stop);
       continue;
     }
-    const request = { requestId: workload.name('s'), wait: true };
-    const patience = { timeoutMs: ASK_TIMEOUT_MS, signal: options.stop };
-    const { outcome } = await workload.advance(agent, instance, request, patience);
+    const request = { requestId: workload.newId('s'), wait: true };
+    const limits = { timeoutMs: REQUEST_TIMEOUT_MS, signal: stop };
+    const { outcome } = await workload.advance(agent, instance, request, limits);
     if (outcome === 'parked') await workload.claim(agent, instance, 'approved');
     else if (outcome === 'in_doubt') await workload.decide(agent, instance, random);
-    else if (!instance.ended) await sleep(PAUSE_MS, options.stop);
+    else if (!instance.ended) await sleep(PAUSE_MS, stop);
   }
 }

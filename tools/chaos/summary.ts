@@ -1,6 +1,6 @@
 import type { ChaosRecord, Failover } from './record.ts';
 
-/** The failovers of one kind of fault, idle or with an attempt open. */
+/** The failovers of one kind of fault, separately for idle instances and open attempts. */
 export interface FailoverFigures {
   kind: string;
   attemptOpen: boolean;
@@ -8,7 +8,7 @@ export interface FailoverFigures {
   medianMs: number;
   maxMs: number;
   boundMs: number | null;
-  /** How many took longer than is promised. */
+  /** How many took longer than the bound. */
   over: number;
 }
 
@@ -28,7 +28,7 @@ export interface ChaosSummary {
 
 const BREACHES_SHOWN = 20;
 
-/** A run in few numbers. */
+/** A run's key numbers. */
 export function summaryOf(record: ChaosRecord, files: ChaosSummary['files']): ChaosSummary {
   const made = record.faults.filter(({ skipped }) => skipped === undefined);
   const byKind: { [kind: string]: number } = {};
@@ -48,7 +48,7 @@ export function summaryOf(record: ChaosRecord, files: ChaosSummary['files']): Ch
   };
 }
 
-/** By kind of fault, in the order in which they first occurred. */
+/** Figures by kind of fault, in the order in which the kinds first occurred. */
 export function failoverFigures(failovers: readonly Failover[]): FailoverFigures[] {
   const groups = new Map<string, Failover[]>();
   for (const failover of failovers) {
@@ -70,13 +70,13 @@ export function failoverFigures(failovers: readonly Failover[]): FailoverFigures
   });
 }
 
-/** The end of a run, for people. */
+/** The lines that end a run, for people. */
 export function summaryLines(record: ChaosRecord, summary: ChaosSummary): string[] {
   const { counts, faults, files } = summary;
   const lines = [
     '',
     headline(record),
-    `  ${faults.made} faults made, ${faults.skipped} skipped; ${counts.instances} instances, ${counts.rows} rows, ${counts.effects} effects seen`,
+    `  ${faults.made} faults made, ${faults.skipped} skipped; ${counts.instances} instances, ${counts.rows} rows, ${counts.effects} effects witnessed`,
     `  ${counts.requests} requests: ${counts.acknowledged} acknowledged, ${counts.unanswered} never answered; ${counts.decisions} decisions`,
   ];
   for (const { check, instanceId, seqs, what } of record.breaches.slice(0, BREACHES_SHOWN)) {
@@ -85,12 +85,17 @@ export function summaryLines(record: ChaosRecord, summary: ChaosSummary): string
     );
   }
   const left = record.breaches.length - BREACHES_SHOWN;
-  if (left > 0) lines.push(`  and ${left} more breaches, in the record`);
+  if (left > 0) lines.push(`  and ${left} more breaches; see the record`);
   if (summary.failovers.length > 0)
-    lines.push('', '  failovers, from the fault to the first sign of a later term:');
+    lines.push(
+      '',
+      '  failover times, from the fault to the first row or receipt under a later term:',
+    );
   for (const { kind, attemptOpen, count, medianMs, maxMs, boundMs, over } of summary.failovers) {
     const bound =
-      boundMs === null ? '' : `  promised ${boundMs} ms${over > 0 ? `, missed ${over} times` : ''}`;
+      boundMs === null
+        ? ''
+        : `  bound ${boundMs} ms${over > 0 ? `, missed ${over === 1 ? 'once' : `${over} times`}` : ''}`;
     const what = `${kind}${attemptOpen ? ', attempt open' : ''}`;
     lines.push(
       `    ${what.padEnd(36)} ${String(count).padStart(3)} ×  median ${medianMs} ms, longest ${maxMs} ms${bound}`,
@@ -98,19 +103,19 @@ export function summaryLines(record: ChaosRecord, summary: ChaosSummary): string
   }
   lines.push('', `  record   ${files.record}`, `  witness  ${files.witness}`);
   if (files.report !== null) lines.push(`  report   ${files.report}`);
-  lines.push(`  again    ${summary.command}`);
+  lines.push(`  repeat   ${summary.command}`);
   return lines;
 }
 
 function headline({ verdict, breaches, counts }: ChaosRecord): string {
   switch (verdict) {
     case 'passed':
-      return 'PASSED: every guarantee held, and every instance came to its end';
+      return 'PASSED: every guarantee held, and every instance ended';
     case 'breached':
       return `BREACHED: ${breaches.length} ${breaches.length === 1 ? 'breach' : 'breaches'} of the guarantees`;
     case 'stuck':
-      return `STUCK: ${counts.stuck} ${counts.stuck === 1 ? 'instance' : 'instances'} did not come to an end`;
+      return `STUCK: ${counts.stuck} ${counts.stuck === 1 ? 'instance' : 'instances'} did not end`;
     case 'broken_off':
-      return 'BROKEN OFF: nothing was breached until then';
+      return 'BROKEN OFF: the run ended early, with no breach until then';
   }
 }

@@ -6,7 +6,9 @@ import type { InstanceTimeline } from './record.ts';
 type Mark = InstanceTimeline['marks'][number];
 
 /**
- * One instance over the run, as its log tells it. @param atMs turns an ISO time into the run's own
+ * What happened to one instance during the run, from its log.
+ *
+ * @param atMs converts an ISO 8601 time to milliseconds since the run began
  */
 export function timelineOf(log: LogEvidence, atMs: (iso: string) => number): InstanceTimeline {
   const { evidence } = log;
@@ -41,7 +43,7 @@ function attemptsOf(
       const own = attempts.findLast((one) => one.cellId === cellId && one.attempt === attempt);
       if (own === undefined) continue;
       own.toMs = atMs(recordedAt);
-      own.end = kind === 'interrupted' ? `interrupted: ${worded(body['reason'])}` : kind;
+      own.end = kind === 'interrupted' ? `interrupted: ${asText(body['reason'])}` : kind;
     }
   }
   return attempts;
@@ -55,9 +57,9 @@ function marksOf(log: LogEvidence, atMs: (iso: string) => number): Mark[] {
   };
   for (const { kind, cellId, attempt, recordedAt, body } of evidence.rows) {
     const name = `${cellId} attempt ${attempt}`;
-    if (kind === 'interrupted') mark('doubt', recordedAt, `${name}: ${worded(body['reason'])}`);
+    if (kind === 'interrupted') mark('doubt', recordedAt, `${name}: ${asText(body['reason'])}`);
     if (kind === 'decided')
-      mark('decision', recordedAt, `${name}: ${worded(body['as'])} by ${worded(body['by'])}`);
+      mark('decision', recordedAt, `${name}: ${asText(body['as'])} by ${asText(body['by'])}`);
   }
   evidence.receipts.forEach(({ requestId, receipt }, index) => {
     const what = receipt.outcome === 'parked' ? 'parked' : 'receipt';
@@ -67,7 +69,7 @@ function marksOf(log: LogEvidence, atMs: (iso: string) => number): Mark[] {
     mark(
       'late_outcome',
       lateTimes[index],
-      `${cellId} attempt ${attempt}: ${kind}, brought by ${replicaId}`,
+      `${cellId} attempt ${attempt}: ${kind}, reported by ${replicaId}`,
     );
   });
   evidence.refusals.forEach(({ kind, seq, fencingToken, replicaId }, index) => {
@@ -75,17 +77,17 @@ function marksOf(log: LogEvidence, atMs: (iso: string) => number): Mark[] {
     mark(
       'refused_write',
       refusalTimes[index],
-      `${kind} at seq ${seq} under token ${fencingToken} of ${replicaId}: ${why}`,
+      `${kind} at seq ${seq} by ${replicaId} under token ${fencingToken}: ${why}`,
     );
   });
   return marks;
 }
 
-function worded(value: Json | undefined): string {
+function asText(value: Json | undefined): string {
   return typeof value === 'string' ? value : JSON.stringify(value ?? null);
 }
 
-/** How much there is to see: instances that were interrupted, refused or decided come first. */
+/** A score: higher for instances with interruptions, decisions, refused writes or many terms. */
 export function interest({ evidence }: LogEvidence): number {
   const kinds = evidence.rows.map(({ kind }) => kind);
   const terms = new Set(evidence.rows.map(({ fencingToken }) => fencingToken)).size;

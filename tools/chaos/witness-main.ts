@@ -6,13 +6,14 @@ import type { AddressInfo } from 'node:net';
 import type { WitnessedEffect } from './witness.ts';
 
 /*
- * The outside witness: a process of its own with a store of its own (a file of JSON lines), where
- * the effects of the workload end up. It knows nothing of leases, runbooks or logs: it writes down
- * whatever reaches it, then answers.
+ * The witness: a separate process with separate storage (a file of JSON lines) that receives the
+ * workload's effects. It knows nothing about leases, runbooks or logs: it writes down each effect,
+ * then answers.
  *
- * `POST /effects` is an effect. In its query, `ms` holds the answer back, `once` does so for the
- * first call of a key only, `fail=N` answers the first N runs (the last part of the key) with 500,
- * `status` answers with another status. `GET /probe` tells whether the key's effect has happened.
+ * `POST /effects` is an effect. In its query, `ms` delays the answer, `once` limits that delay to
+ * the first call with a key, `fail=N` answers the first N runs (the last part of the key) with 500,
+ * and `status` sets the status of the answer. `GET /probe` answers whether the key's effect has
+ * happened.
  */
 
 const file = openSync(process.argv[2] ?? '', 'a');
@@ -61,10 +62,10 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
     idempotencyKey: key,
     status,
   };
-  // In the file before anybody hears of it: whoever kills the caller now cannot make it unseen.
+  // Written before it is answered, so that an effect whose caller is killed now is still on file.
   writeSync(file, `${JSON.stringify(effect)}\n`);
-  const slow = url.searchParams.get('once') === null || count === 1;
-  const delayMs = slow ? Number(url.searchParams.get('ms') ?? 0) : 0;
+  const delayed = url.searchParams.get('once') === null || count === 1;
+  const delayMs = delayed ? Number(url.searchParams.get('ms') ?? 0) : 0;
   if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
   reply(response, status, { ok: status < 300, key, count, cell: cellId });
 }

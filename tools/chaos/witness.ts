@@ -1,21 +1,21 @@
 import { join } from 'node:path';
 
-import type { Watchdog } from '../stack/watchdog.ts';
-import { Child } from './child.ts';
+import { Child } from '../stack/child.ts';
 import { ownScript } from '../stack/own-script.ts';
+import type { Watchdog } from '../stack/watchdog.ts';
 
 /** One effect as the witness saw it: a line of its file. */
 export interface WitnessedEffect {
-  /** ISO 8601, by the witness's own clock. */
+  /** ISO 8601, by the witness's clock. */
   at: string;
   instanceId: string;
   cellId: string;
-  /** null where the caller does not say (an http cell): then the token tells. */
+  /** null where the caller does not send it (an http cell); the token then identifies the attempt. */
   attempt: number | null;
   fencingToken: number;
   /** `instance/cell/run` */
   idempotencyKey: string;
-  /** What it answered; 500 is a definite failure on request. */
+  /** The HTTP status it answered; 500 is a definite failure, on request. */
   status: number;
 }
 
@@ -26,7 +26,7 @@ export interface Witness {
   stop(): Promise<void>;
 }
 
-/** Starts the witness; it writes `witness-raw.jsonl` in the folder. */
+/** Starts the witness, which writes `witness-raw.jsonl` to the folder. */
 export async function startWitness(dir: string, watchdog: Watchdog): Promise<Witness> {
   const file = join(dir, 'witness-raw.jsonl');
   const child = new Child<{ url: string }>({

@@ -4,14 +4,15 @@ import { Agent } from '../../src/agent/agent.ts';
 import { LeaseholdError } from '../../src/agent/error.ts';
 import type { Verdict } from '../../src/execution/row.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
+import type { ClientHistory } from './client-history.ts';
 import { Instances } from './instances.ts';
-import type { SentRequest, WorkInstance } from './instances.ts';
+import type { SentRequest, WorkloadInstance } from './instances.ts';
 import type { Random } from './random.ts';
 import { chaosInputs, chaosRunbooks } from './runbooks.ts';
 import type { ChaosRunbook } from './runbooks.ts';
-import type { ToldLedger } from './told.ts';
+import { NEVER, sleep } from './sleep.ts';
 
-/** What the workload needs. */
+/** What a workload works with. */
 export interface WorkloadOptions {
   namespace: string;
   natsUrls: readonly string[];
@@ -19,23 +20,29 @@ export interface WorkloadOptions {
   agents: number;
   /** How many instances are under way at once. */
   instances: number;
-  /** In front of every id, so that runs do not meet. */
+  /** Starts every id, so that runs do not share any. */
   prefix: string;
   witnessUrl: string;
   ttlMs: number;
   random: Random;
-  ledger: ToldLedger;
-  /** Whether replicas have the handlers and commands of this package. */
+  history: ClientHistory;
+  /** Whether the replicas have the workload's handlers and commands. */
   own: boolean;
 }
 
+/** How long a request may take. */
+export interface RequestLimits {
+  timeoutMs: number;
+  /** Gives up the request, whose outcome is then unknown. */
+  signal?: AbortSignal;
+}
+
 const CONNECT_TIMEOUT_MS = 10_000;
-const NEVER = new AbortController().signal;
-setMaxListeners(0, NEVER);
 
 /**
- * Agents at work: each takes any instance that is under way and does something sensible with it, or
- * something that agents should not do but will. What they are told is kept in the ledger.
+ * The agents of a run. Each repeatedly picks an instance that is under way and does something
+ * sensible with it, or something that agents should not do but will. Requests and answers are kept
+ * in the client history.
  */
 export class Workload {
   readonly instances = new Instances();
@@ -44,7 +51,7 @@ export class Workload {
   readonly #runbooks: readonly ChaosRunbook[];
   #working: Promise<void>[] = [];
   #stop = new AbortController();
-  #names = 0;
+  #ids = 0;
 
   private constructor(options: WorkloadOptions, agents: Agent[]) {
     this.#options = options;
@@ -52,7 +59,7 @@ export class Workload {
     this.#runbooks = chaosRunbooks().filter(({ needsOwn }) => options.own || !needsOwn);
   }
 
-  /** Connects the agents; they do nothing yet. */
+  /** Connects the agents, which do nothing yet. */
   static async connect(options: WorkloadOptions): Promise<Workload> {
     const agents = await Promise.all(
       Array.from({ length: options.agents }, (_, index) =>
@@ -68,19 +75,20 @@ export class Workload {
     return new Workload(options, agents);
   }
 
-  /** A fresh id. */
-  name(prefix: string): string {
-    this.#names += 1;
-    return `${this.#options.prefix}-${prefix}${this.#names}`;
+  /** A new id. */
+  newId(prefix: string): string {
+    this.#ids += 1;
+    return `${this.#options.prefix}-${prefix}${this.#ids}`;
   }
 
-  /** An agent of the crew, for what others ask beside the workload. */
+  /** One of the agents, for requests other than the workload's. */
   get anyAgent(): Agent {
     const [agent] = this.#agents;
     if (agent === undefined) throw new Error('the workload has no agents');
     return agent;
   }
 
+  /** Sets the agents to work. */
   begin(): void {
     this.#stop = new AbortController();
     setMaxListeners(0, this.#stop.signal);
@@ -88,9 +96,7 @@ export class Workload {
     this.#working = this.#agents.map((agent) => this.#work(agent, random.fork()));
   }
 
-  /**
-   * Resolves when every agent has laid down its work; requests under way are given up, as unknown.
-   */
+  /** Resolves when every agent has stopped. Requests under way are given up, as unknown. */
   async end(): Promise<void> {
     this.#stop.abort();
     await Promise.all(this.#working);
@@ -101,22 +107,22 @@ export class Workload {
   }
 
   /**
-   * Makes an instance and starts it; undefined when nobody answered: then it may exist or not,
-   * until it is asked again.
+   * Starts a new instance. Returns undefined if there was no answer: whether the instance exists is
+   * then unknown until the request is repeated.
    */
   async start(
     agent: Agent,
     runbookId: string,
     random: Random,
     options: { live: boolean; longMs?: number },
-  ): Promise<WorkInstance | undefined> {
+  ): Promise<WorkloadInstance | undefined> {
     const runbook = this.#runbooks.find(({ document }) => document.runbook === runbookId);
     if (runbook === undefined) throw new Error(`there is no runbook ${runbookId}`);
-    const instanceId = this.name(runbookId.replace('chaos-', ''));
+    const instanceId = this.newId(runbookId.replace('chaos-', ''));
     const claimId = `${instanceId}-claim`;
     const { witnessUrl, ttlMs } = this.#options;
     const longMs = options.longMs ?? random.int(100, Math.round(ttlMs * 1.5));
-    const instance: WorkInstance = {
+    const instance: WorkloadInstance = {
       instanceId,
       runbook,
       claimId,
@@ -127,57 +133,62 @@ export class Workload {
       doubt: undefined,
       parked: false,
       ended: false,
-      left: 0,
+      leftInDoubt: 0,
     };
     this.instances.add(instance);
-    if (!(await this.startAgain(agent, instance))) return undefined;
+    if (!(await this.repeatStart(agent, instance))) return undefined;
     if (options.live) this.instances.live.push(instance);
     return instance;
   }
 
   /**
-   * Starts an instance of which nobody knows whether it was; the same content twice changes
-   * nothing.
+   * Starts an instance of which it is unknown whether it exists. Repeating the same content changes
+   * nothing. @returns whether there was an answer
    */
-  async startAgain(agent: Agent, { instanceId, runbook, inputs }: WorkInstance): Promise<boolean> {
+  async repeatStart(
+    agent: Agent,
+    { instanceId, runbook, inputs }: WorkloadInstance,
+  ): Promise<boolean> {
     const instance = this.instances.all.get(instanceId);
     const runbookId = runbook.document.runbook;
     const reply = await agent
       .start(instanceId, { runbookId, inputs, timeoutMs: 5_000 })
-      .catch(tolerate);
+      .catch(ignoreProtocolError);
     if (instance !== undefined && reply !== undefined) instance.started = true;
     return reply !== undefined;
   }
 
-  /** One request, with what was told of it kept. Never throws. */
+  /** Sends one request, and records it and its answer. Never throws. */
   async advance(
     agent: Agent,
-    instance: WorkInstance,
+    instance: WorkloadInstance,
     request: SentRequest,
-    patience: { timeoutMs: number; signal?: AbortSignal },
+    limits: RequestLimits,
   ): Promise<Receipt> {
-    const { ledger } = this.#options;
-    ledger.ask(request.requestId);
+    const { history } = this.#options;
+    history.invoke(request.requestId);
     const receipt = await agent.advance(instance.instanceId, {
       ...request,
-      timeoutMs: patience.timeoutMs,
-      expiresInMs: patience.timeoutMs,
+      timeoutMs: limits.timeoutMs,
+      expiresInMs: limits.timeoutMs,
       pollMs: 1_000,
       askAgainMs: 3_000,
-      signal: patience.signal ?? NEVER,
+      signal: limits.signal ?? NEVER,
     });
-    ledger.hear(request.requestId, receipt);
-    this.instances.absorb(instance, receipt);
+    history.complete(request.requestId, receipt);
+    this.instances.apply(instance, receipt);
     return receipt;
   }
 
-  async claim(agent: Agent, instance: WorkInstance, status: string): Promise<void> {
-    await agent.claim(instance.claimId, { status, timeoutMs: 3_000 }).then(undefined, tolerate);
+  async claim(agent: Agent, instance: WorkloadInstance, status: string): Promise<void> {
+    await agent
+      .claim(instance.claimId, { status, timeoutMs: 3_000 })
+      .then(undefined, ignoreProtocolError);
     if (status !== 'pending') instance.parked = false;
   }
 
-  /** Settles the doubt of an instance, if it has one still. */
-  async decide(agent: Agent, instance: WorkInstance, random: Random): Promise<void> {
+  /** Decides an instance's doubt, if it still has one. */
+  async decide(agent: Agent, instance: WorkloadInstance, random: Random): Promise<void> {
     const { doubt, instanceId } = instance;
     if (doubt === undefined) return;
     const verdicts: { as: Verdict; weight: number }[] = [
@@ -190,9 +201,9 @@ export class Workload {
     const { cellId, attempt } = doubt;
     const output = as === 'succeeded' ? { output: { ok: true, cell: cellId } } : {};
     const decision = { cellId, attempt, as, reason: 'chaos decides', ...output, timeoutMs: 3_000 };
-    const reply = await agent.decide(instanceId, decision).catch(tolerate);
+    const reply = await agent.decide(instanceId, decision).catch(ignoreProtocolError);
     if (reply !== undefined)
-      this.#options.ledger.decided(instanceId, { seq: reply.seq, as: reply.as });
+      this.#options.history.decided(instanceId, { seq: reply.seq, as: reply.as });
     instance.doubt = undefined;
   }
 
@@ -209,11 +220,11 @@ export class Workload {
 
   async #act(
     agent: Agent,
-    instance: WorkInstance,
+    instance: WorkloadInstance,
     random: Random,
     stop: AbortSignal,
   ): Promise<void> {
-    const patience = { timeoutMs: random.int(2_000, 10_000), signal: stop };
+    const limits = { timeoutMs: random.int(2_000, 10_000), signal: stop };
     if (instance.doubt !== undefined) {
       if (random.chance(0.12)) {
         const second = random.chance(0.25)
@@ -222,43 +233,44 @@ export class Workload {
         await Promise.all([this.decide(agent, instance, random), second]);
         return;
       }
-      instance.left += 1;
-      // So that doubts do not come to be all that is under way.
-      if (instance.left >= 6) this.instances.setAside(instance);
+      instance.leftInDoubt += 1;
+      // Otherwise instances in doubt would in time be all that is under way.
+      if (instance.leftInDoubt >= 6) this.instances.setAside(instance);
     }
     if (instance.parked && random.chance(0.7)) {
       await this.claim(agent, instance, random.pick(['pending', 'approved', 'approved', 'waived']));
       return;
     }
-    const roll = random.next();
-    if (roll < 0.68) {
-      await this.advance(agent, instance, this.#fresh(instance, random), patience);
-    } else if (roll < 0.78) {
-      // Before, during or after the run that it began.
-      const of =
-        random.chance(0.3) && this.instances.recent.length > 0
-          ? random.pick(this.instances.recent)
+    const draw = random.next();
+    if (draw < 0.68) {
+      await this.advance(agent, instance, this.#newRequest(instance, random), limits);
+    } else if (draw < 0.78) {
+      // Repeats a request: its first run may not have begun, be going on, or be over.
+      const repeated =
+        random.chance(0.3) && this.instances.recentlyEnded.length > 0
+          ? random.pick(this.instances.recentlyEnded)
           : instance;
-      const again = of.sent.length === 0 ? this.#fresh(of, random) : random.pick(of.sent);
-      await this.advance(agent, of, again, patience);
-    } else if (roll < 0.86) {
-      const twice = this.#fresh(instance, random);
+      const { sent } = repeated;
+      const again = sent.length === 0 ? this.#newRequest(repeated, random) : random.pick(sent);
+      await this.advance(agent, repeated, again, limits);
+    } else if (draw < 0.86) {
+      const same = this.#newRequest(instance, random);
       const other = random.pick(this.#agents);
       await Promise.all([
-        this.advance(agent, instance, twice, patience),
-        this.advance(other, instance, twice, patience),
+        this.advance(agent, instance, same, limits),
+        this.advance(other, instance, same, limits),
       ]);
-    } else if (roll < 0.95) {
+    } else if (draw < 0.95) {
       const other = random.pick(this.#agents);
       await Promise.all([
-        this.advance(agent, instance, this.#fresh(instance, random), patience),
-        this.advance(other, instance, this.#fresh(instance, random), patience),
+        this.advance(agent, instance, this.#newRequest(instance, random), limits),
+        this.advance(other, instance, this.#newRequest(instance, random), limits),
       ]);
-    } else await agent.status(instance.instanceId, { timeoutMs: 3_000 }).catch(tolerate);
+    } else await agent.status(instance.instanceId, { timeoutMs: 3_000 }).catch(ignoreProtocolError);
   }
 
-  #fresh(instance: WorkInstance, random: Random): SentRequest {
-    const request: SentRequest = { requestId: this.name('q') };
+  #newRequest(instance: WorkloadInstance, random: Random): SentRequest {
+    const request: SentRequest = { requestId: this.newId('q') };
     if (random.chance(0.6)) request.maxCells = random.int(1, 2);
     if (random.chance(0.5)) request.wait = true;
     if (random.chance(0.2)) request.cellId = random.chance(0.1) ? 'nowhere' : instance.nextCellId;
@@ -267,22 +279,8 @@ export class Workload {
   }
 }
 
-/** Errors of the protocol are answers; others are bugs. */
-function tolerate(error: unknown): undefined {
+/** Protocol errors are answers; any other error is a bug. */
+function ignoreProtocolError(error: unknown): undefined {
   if (error instanceof LeaseholdError) return undefined;
   throw error;
-}
-
-/** Never rejects. */
-export function sleep(ms: number, signal: AbortSignal = NEVER): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, Math.max(0, ms));
-    signal.addEventListener('abort', done, { once: true });
-    if (signal.aborted) done();
-  });
 }

@@ -1,7 +1,7 @@
 import { count, span } from '../../page/figures.ts';
 import type { Markup } from '../../page/markup.ts';
 import { clipped, markup } from '../../page/markup.ts';
-import type { ChaosRecord, FaultRecord, ReplicaLife } from '../record.ts';
+import type { ChaosRecord, FaultRecord, ReplicaProcess } from '../record.ts';
 import type { Lane } from './lane.ts';
 import { bar, barText, mark } from './lane.ts';
 import type { ReplicaPalette } from './replica-palette.ts';
@@ -91,14 +91,14 @@ function madeFaults(record: ChaosRecord): FaultRecord[] {
   return record.faults.filter(({ skipped }) => skipped === undefined);
 }
 
-const ENDS: Readonly<Record<ReplicaLife['end'], string>> = {
+const ENDS: Readonly<Record<ReplicaProcess['end'], string>> = {
   killed: 'killed',
   drained: 'drained, exited by itself',
   running: 'still running at the end',
   crashed: 'crashed by itself: nothing was done to it',
 };
 
-function lifeBar(life: ReplicaLife, colour: string, record: ChaosRecord, scale: Scale): Markup {
+function lifeBar(life: ReplicaProcess, colour: string, record: ChaosRecord, scale: Scale): Markup {
   const toMs = life.toMs ?? record.durationMs;
   const id = clipped(life.replicaId, 60);
   const title = `${moment(life.fromMs)} to ${moment(toMs)} · ${id} · pid ${life.pid} · ${ENDS[life.end] ?? words(life.end)}`;

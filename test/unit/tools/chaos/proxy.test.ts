@@ -67,7 +67,7 @@ const silence = (): Promise<void> => new Promise((resolve) => setTimeout(resolve
 
 beforeEach(async () => {
   echo = new Echo();
-  proxy = await FaultProxy.before({ host: '127.0.0.1', port: await echo.listen() });
+  proxy = await FaultProxy.open({ host: '127.0.0.1', port: await echo.listen() });
 });
 
 afterEach(async () => {

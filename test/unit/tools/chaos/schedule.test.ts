@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 
 import { FAULT_KINDS, faultKind } from '../../../../tools/chaos/faults.ts';
-import { readMix } from '../../../../tools/chaos/mix.ts';
-import type { Mix } from '../../../../tools/chaos/mix.ts';
+import { parseFaultMix } from '../../../../tools/chaos/fault-mix.ts';
+import type { FaultMix } from '../../../../tools/chaos/fault-mix.ts';
 import { LEAD_MS, planFaults } from '../../../../tools/chaos/schedule.ts';
 import type { ScheduleOptions } from '../../../../tools/chaos/schedule.ts';
 
-function mix(text: string): Mix {
-  const read = readMix(text);
-  if (!read.ok) throw new Error(read.problem);
-  return read.mix;
+function mix(text: string): FaultMix {
+  const parsed = parseFaultMix(text);
+  if (!parsed.ok) throw new Error(parsed.problem);
+  return parsed.mix;
 }
 
 const TEN_MINUTES: ScheduleOptions = {
@@ -51,7 +51,7 @@ describe('the schedule of a run', () => {
     expect(freeFromMs).toBeLessThanOrEqual(within?.toMs ?? 0);
   });
 
-  it('lets faults overlap, but never two on one process, connection or server', () => {
+  it('lets faults overlap, but never two on one process, link or server', () => {
     const { faults } = planFaults(TEN_MINUTES);
     const overlapping = faults.filter(({ phase }) => phase === 'overlapping');
     const during = overlapping.filter((one) =>
@@ -93,7 +93,7 @@ describe('the schedule of a run', () => {
     expect(Math.min(...faults.map(({ durationMs }) => durationMs))).toBeGreaterThan(5_000);
   });
 
-  it('makes nothing that the mix does not hold', () => {
+  it('makes only faults that are in the mix', () => {
     const { faults } = planFaults({ ...TEN_MINUTES, mix: mix('sigkill,cut_etcd') });
     expect(new Set(faults.map(({ kind }) => kind))).toEqual(new Set(['sigkill', 'cut_etcd']));
   });
@@ -102,11 +102,11 @@ describe('the schedule of a run', () => {
 describe('a fault mix', () => {
   const kinds = (text: string): string[] => mix(text).map(({ kind }) => kind);
 
-  it('is every kind by default', () => {
+  it('is every kind for all', () => {
     expect(kinds('all')).toEqual(FAULT_KINDS.map(({ kind }) => kind));
   });
 
-  it('takes kinds and groups, with weights, and leaves out what has a minus', () => {
+  it('takes kinds and groups, with weights, and excludes what has a minus', () => {
     expect(kinds('process')).toEqual(['sigkill', 'sigterm', 'sigstop', 'rolling_restart']);
     expect(mix('sigkill=5,nats')).toEqual([
       { kind: 'sigkill', weight: 5 },
@@ -121,12 +121,12 @@ describe('a fault mix', () => {
 
   it.each([
     ['sigkil', 'there is no fault sigkil; .*did you mean sigkill'],
-    ['', 'is no fault'],
-    ['sigkill=many', 'is no fault'],
-    ['sigkill,-process', 'nothing is left'],
-    ['sigkill=0', 'nothing is left'],
-  ])('%j is refused with the mend', (text, problem) => {
-    const read = readMix(text);
-    expect(read.ok ? '' : read.problem).toMatch(new RegExp(problem));
+    ['', 'is not a fault'],
+    ['sigkill=many', 'is not a fault'],
+    ['sigkill,-process', 'no fault is selected'],
+    ['sigkill=0', 'no fault is selected'],
+  ])('%j is rejected with what to do instead', (text, problem) => {
+    const parsed = parseFaultMix(text);
+    expect(parsed.ok ? '' : parsed.problem).toMatch(new RegExp(problem));
   });
 });

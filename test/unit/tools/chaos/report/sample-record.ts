@@ -5,7 +5,7 @@ import type {
   FaultRecord,
   InstanceTimeline,
   Phase,
-  ReplicaLife,
+  ReplicaProcess,
 } from '../../../../../tools/chaos/record.ts';
 import { Dice } from './dice.ts';
 
@@ -255,11 +255,11 @@ function sampleFaults(dice: Dice, size: SampleSize, phases: readonly Phase[]): F
   return size.faults === 0 ? [] : [...made, ...skipped];
 }
 
-function sampleLives(dice: Dice, size: SampleSize, faults: readonly FaultRecord[]): ReplicaLife[] {
+function sampleLives(dice: Dice, size: SampleSize, faults: readonly FaultRecord[]): ReplicaProcess[] {
   return Array.from({ length: size.replicas }, (_, index) => `r${index + 1}`).flatMap((name) => {
-    const lives: ReplicaLife[] = [];
+    const lives: ReplicaProcess[] = [];
     let fromMs = dice.between(200, 900);
-    const live = (toMs: number | null, end: ReplicaLife['end']): void => {
+    const live = (toMs: number | null, end: ReplicaProcess['end']): void => {
       lives.push({
         replicaId: `${name}-${hex(dice)}`,
         name,
@@ -286,7 +286,7 @@ function sampleInstance(
   dice: Dice,
   size: SampleSize,
   index: number,
-  replicas: readonly ReplicaLife[],
+  replicas: readonly ReplicaProcess[],
   faults: readonly FaultRecord[],
   failovers: Failover[],
 ): InstanceTimeline {

@@ -5,8 +5,8 @@ import type { SeenEffect } from '../../src/audit/evidence.ts';
 import type { Row } from '../../src/execution/row.ts';
 import type { WitnessedEffect } from './witness.ts';
 
-/** The effects of the witness's file, by instance, in the order in which they came. */
-export async function readWitnessed(file: string): Promise<Map<string, WitnessedEffect[]>> {
+/** The effects in the witness's file, by instance, in the order in which they arrived. */
+export async function readWitnessedEffects(file: string): Promise<Map<string, WitnessedEffect[]>> {
   const byInstance = new Map<string, WitnessedEffect[]>();
   for await (const line of createInterface(createReadStream(file, 'utf8'))) {
     if (line === '') continue;
@@ -18,22 +18,25 @@ export async function readWitnessed(file: string): Promise<Map<string, Witnessed
   return byInstance;
 }
 
-/** What recorded time and the witness's may differ by; both are of one machine, in other units. */
+/**
+ * How far `recordedAt` and the witness's times may differ. Both come from the same machine's clock,
+ * but with different resolution.
+ */
 export const CLOCK_SLACK_MS = 20;
 
 /**
- * The attempt of each effect. An http call does not say it, so it is taken from the intents of its
- * cell, token and key: with several of them (attempts of one term that were cut off), each effect
- * goes to the newest one that was committed by then and has none yet. Effects that outnumber the
- * intents are put on the newest, where they count as a second run; one without any intent is of
- * attempt 1.
+ * Assigns each effect to an attempt. An http call does not carry its attempt, so it is taken from
+ * the intents with the same cell, token and key. Where there are several (attempts of one term that
+ * were cut off), each effect goes to the newest intent that was committed by then and has no effect
+ * yet. Effects in excess of the intents go to the newest one, where they count as a second run. An
+ * effect without any intent counts as attempt 1.
  */
-export function attributed(
+export function attributeEffects(
   effects: readonly WitnessedEffect[],
   rows: readonly Row[],
 ): SeenEffect[] {
   const started = rows.filter(({ kind }) => kind === 'started');
-  const neverBegan = new Set(
+  const notStarted = new Set(
     rows
       .filter(({ kind, body }) => kind === 'interrupted' && body['reason'] === 'not_started')
       .map(({ cellId, attempt }) => `${cellId}/${attempt}`),
@@ -41,17 +44,17 @@ export function attributed(
   const taken = new Set<number>();
   return effects.map((effect) => {
     const { instanceId, cellId, fencingToken, idempotencyKey, at } = effect;
-    const own = started.filter(
+    const matching = started.filter(
       (row) =>
         row.cellId === cellId &&
         row.fencingToken === fencingToken &&
         (row.body['idempotencyKey'] ?? idempotencyKey) === idempotencyKey,
     );
-    const ran = own.filter((row) => !neverBegan.has(`${row.cellId}/${row.attempt}`));
-    const candidates = (ran.length > 0 ? ran : own).toReversed();
+    const ran = matching.filter((row) => !notStarted.has(`${row.cellId}/${row.attempt}`));
+    const newestFirst = (ran.length > 0 ? ran : matching).toReversed();
     const latestMs = Date.parse(at) + CLOCK_SLACK_MS;
-    const begun = candidates.filter((row) => Date.parse(row.recordedAt) <= latestMs);
-    const row = begun.find(({ seq }) => !taken.has(seq)) ?? begun[0] ?? candidates[0];
+    const committed = newestFirst.filter((row) => Date.parse(row.recordedAt) <= latestMs);
+    const row = committed.find(({ seq }) => !taken.has(seq)) ?? committed[0] ?? newestFirst[0];
     if (row !== undefined) taken.add(row.seq);
     const attempt = effect.attempt ?? row?.attempt ?? 1;
     return { instanceId, cellId, attempt, fencingToken, idempotencyKey, at };

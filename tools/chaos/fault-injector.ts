@@ -1,122 +1,125 @@
 import type { Server } from '../stack/server-process.ts';
-import type { Arena } from './arena.ts';
 import { faultKind } from './faults.ts';
 import type { FaultKind } from './faults.ts';
-import type { FaultRecord } from './record.ts';
 import type { ReplicaSlot } from './replica-slot.ts';
 import type { PlannedFault } from './schedule.ts';
-import { sleep } from './workload.ts';
+import type { ChaosServers } from './servers.ts';
+import { sleep } from './sleep.ts';
 
-/** A fault that may be made now: whom it strikes, and how. */
-export interface Aim {
-  /** As people are told. */
+/** A fault that can be made now, and what it will affect. */
+export interface PreparedFault {
+  /** For people. */
   target: string;
-  /** The replica that it strikes, if it strikes one; its id, where that is known. */
+  /** The affected replica, if it is one; its replica id, where that is known. */
   victim: { readonly replicaId: string | undefined } | undefined;
   /**
-   * Resolves when it is over and what it struck is itself again. `struck` is called the moment that
-   * it begins, `ended` when its cause is gone, and the healing begins.
+   * Makes the fault. Resolves when it is over and its target works again.
+   *
+   * @param onStart called at the moment the fault begins
+   * @param onEnd called when its cause is gone and recovery begins
    */
-  strike(struck: () => void, ended: () => void): Promise<void>;
+  inject(onStart: () => void, onEnd: () => void): Promise<void>;
 }
 
-/** Why a fault cannot be made here and now. */
-export interface Skipped {
+/** A fault that cannot be made here and now. */
+export interface SkippedFault {
+  /** Why. */
   skipped: string;
 }
 
-/** Makes faults happen to a run's own stack. */
-export class Injector {
-  readonly #arena: Arena;
+/** Makes faults in a run's own stack. */
+export class FaultInjector {
+  readonly #servers: ChaosServers;
+  readonly #slots: readonly ReplicaSlot[];
   readonly #stop: AbortSignal;
 
   /** @param stop ends every fault early */
-  constructor(arena: Arena, stop: AbortSignal) {
-    this.#arena = arena;
+  constructor(servers: ChaosServers, slots: readonly ReplicaSlot[], stop: AbortSignal) {
+    this.#servers = servers;
+    this.#slots = slots;
     this.#stop = stop;
   }
 
-  /** Chooses whom the fault strikes: the one that was planned, or the next that is up. */
-  async aim(fault: PlannedFault): Promise<Aim | Skipped> {
+  /** Chooses the victim: the planned replica, or the next one that is up. */
+  async prepare(fault: PlannedFault): Promise<PreparedFault | SkippedFault> {
     const kind = faultKind(fault.kind);
     switch (kind.target) {
       case 'replica':
       case 'link': {
         const slot = this.#slotOf(fault);
         if (slot === undefined) return { skipped: 'no replica was up' };
-        if (fault.kind === 'clock_jump' && !slot.canJump)
-          return { skipped: 'there is no libfaketime here' };
+        if (fault.kind === 'clock_jump' && !slot.canJumpClock)
+          return { skipped: 'libfaketime is not installed' };
         return kind.target === 'link'
-          ? this.#onLink(fault, kind, slot)
-          : this.#onReplica(fault, slot);
+          ? this.#linkFault(fault, kind, slot)
+          : this.#replicaFault(fault, slot);
       }
       case 'etcd':
-        return this.#onEtcd(fault);
+        return this.#etcdFault(fault);
       case 'nats':
       case 'postgres':
-        return this.#onServer(fault, kind.target);
+        return this.#serverFault(fault, kind.target);
       case 'all':
-        return fault.kind === 'rolling_restart' ? this.#rolling() : this.#allKilled(fault);
+        return fault.kind === 'rolling_restart' ? this.#rollingRestart() : this.#allKilled(fault);
     }
   }
 
   #slotOf({ replica }: PlannedFault): ReplicaSlot | undefined {
-    const { slots } = this.#arena;
+    const slots = this.#slots;
     const order = slots.map((_, index) => slots[(replica + index) % slots.length]);
     return order.find((slot) => slot?.up === true);
   }
 
-  #onReplica(fault: PlannedFault, victim: ReplicaSlot): Aim {
+  #replicaFault(fault: PlannedFault, victim: ReplicaSlot): PreparedFault {
     const target = victim.name;
-    const lasts = (): Promise<void> => sleep(fault.durationMs, this.#stop);
     switch (fault.kind) {
       case 'sigkill':
-        return this.#ending(victim, fault, () => victim.kill());
+        return this.#replicaDown(victim, fault, () => victim.kill());
       case 'sigterm':
-        return this.#ending(victim, fault, () => victim.drain());
+        return this.#replicaDown(victim, fault, () => victim.drain());
       case 'sigstop':
         return {
           target,
           victim,
-          async strike(struck, ended) {
+          inject: async (onStart, onEnd) => {
             victim.freeze();
-            struck();
-            await lasts();
-            ended();
-            victim.wake();
+            onStart();
+            await sleep(fault.durationMs, this.#stop);
+            onEnd();
+            victim.resume();
           },
         };
       default:
         return {
           target: `${target}, by ${(fault.jumpMs ?? 0) / 1_000} s`,
           victim,
-          async strike(struck, ended) {
+          inject: async (onStart, onEnd) => {
             victim.jumpClock(fault.jumpMs ?? 0);
-            struck();
-            await lasts();
-            ended();
+            onStart();
+            await sleep(fault.durationMs, this.#stop);
+            onEnd();
             victim.jumpClock(0);
           },
         };
     }
   }
 
-  /** A replica that ends, and is replaced under a fresh id. */
-  #ending(victim: ReplicaSlot, fault: PlannedFault, end: () => Promise<void>): Aim {
+  /** A replica that ends, and is replaced under a new replica id. */
+  #replicaDown(victim: ReplicaSlot, fault: PlannedFault, end: () => Promise<void>): PreparedFault {
     return {
       target: victim.name,
       victim,
-      strike: async (struck, ended) => {
-        const gone = end();
-        struck();
-        await Promise.all([gone, sleep(fault.durationMs, this.#stop)]);
-        ended();
+      inject: async (onStart, onEnd) => {
+        const exited = end();
+        onStart();
+        await Promise.all([exited, sleep(fault.durationMs, this.#stop)]);
+        onEnd();
         await victim.start();
       },
     };
   }
 
-  #onLink(fault: PlannedFault, { kind, server }: FaultKind, victim: ReplicaSlot): Aim {
+  #linkFault(fault: PlannedFault, { kind, server }: FaultKind, victim: ReplicaSlot): PreparedFault {
     const name = server ?? 'etcd';
     const proxies = victim.links.to(name);
     const [from, to] = fault.silence === 'to_client' ? [name, victim.name] : [victim.name, name];
@@ -125,23 +128,23 @@ export class Injector {
     return {
       target: `${from} ${arrow} ${to}${what === 'delay' ? `, by ${fault.delayMs ?? 0} ms` : ''}`,
       victim,
-      strike: async (struck, ended) => {
+      inject: async (onStart, onEnd) => {
         for (const proxy of proxies) {
           if (what === 'cut') proxy.silence(fault.silence ?? 'both');
           else if (what === 'delay') proxy.delay(fault.delayMs ?? 0, fault.jitterMs ?? 0);
           else if (what === 'reset') proxy.reset();
         }
         if (what === 'refuse') await Promise.all(proxies.map((proxy) => proxy.refuse()));
-        struck();
+        onStart();
         await sleep(fault.durationMs, this.#stop);
-        ended();
+        onEnd();
         await Promise.all(proxies.map((proxy) => proxy.heal()));
       },
     };
   }
 
-  async #onEtcd(fault: PlannedFault): Promise<Aim | Skipped> {
-    const { cluster } = this.#arena.servers;
+  async #etcdFault(fault: PlannedFault): Promise<PreparedFault | SkippedFault> {
+    const { cluster } = this.#servers;
     const { members } = cluster;
     if (fault.kind === 'etcd_down') return this.#outage('etcd', members, 'kill', fault);
     const member =
@@ -150,9 +153,9 @@ export class Injector {
     return this.#outage(`etcd-${members.indexOf(member) + 1}`, [member], 'kill', fault);
   }
 
-  #onServer(fault: PlannedFault, name: 'nats' | 'postgres'): Aim {
+  #serverFault(fault: PlannedFault, name: 'nats' | 'postgres'): PreparedFault {
     const how = fault.kind.endsWith('_killed') ? 'kill' : 'stop';
-    return this.#outage(name, [this.#arena.servers[name]], how, fault);
+    return this.#outage(name, [this.#servers[name]], how, fault);
   }
 
   #outage(
@@ -160,70 +163,51 @@ export class Injector {
     servers: readonly Server[],
     how: 'kill' | 'stop',
     fault: PlannedFault,
-  ): Aim {
+  ): PreparedFault {
     return {
       target,
       victim: undefined,
-      strike: async (struck, ended) => {
-        await this.#arena.servers.outage(servers, how, async () => {
-          struck();
+      inject: async (onStart, onEnd) => {
+        await this.#servers.outage(servers, how, async () => {
+          onStart();
           await sleep(fault.durationMs, this.#stop);
-          ended();
+          onEnd();
         });
       },
     };
   }
 
-  #rolling(): Aim {
+  #rollingRestart(): PreparedFault {
     return {
       target: 'all replicas',
       victim: undefined,
-      strike: async (struck, ended) => {
-        struck();
-        for (const slot of this.#arena.slots) {
+      inject: async (onStart, onEnd) => {
+        onStart();
+        for (const slot of this.#slots) {
           if (this.#stop.aborted) return;
           await slot.drain();
           await slot.start();
         }
-        ended();
+        onEnd();
       },
     };
   }
 
-  #allKilled(fault: PlannedFault): Aim {
-    const { servers, slots } = this.#arena;
+  #allKilled(fault: PlannedFault): PreparedFault {
+    const [servers, slots] = [this.#servers, this.#slots];
     return {
       target: 'all',
       victim: undefined,
-      strike: async (struck, ended) => {
+      inject: async (onStart, onEnd) => {
         const killed = Promise.all(slots.map((slot) => slot.kill()));
         await servers.outage(servers.all, 'kill', async () => {
-          struck();
+          onStart();
           await killed;
           await sleep(fault.durationMs, this.#stop);
-          ended();
+          onEnd();
         });
         await Promise.all(slots.map((slot) => slot.start()));
       },
     };
   }
-}
-
-/** A fault's line in the record. */
-export function faultRecord(
-  fault: PlannedFault,
-  aim: Aim | Skipped,
-  times: { fromMs: number; toMs: number },
-): FaultRecord {
-  const { id, kind, phase } = fault;
-  if ('skipped' in aim)
-    return {
-      id,
-      kind,
-      target: `replica ${fault.replica + 1}`,
-      phase,
-      ...times,
-      skipped: aim.skipped,
-    };
-  return { id, kind, target: aim.target, phase, ...times };
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
 import type { LogEvidence } from '../../../../tools/chaos/log-access.ts';
-import { ToldLedger } from '../../../../tools/chaos/told.ts';
-import { Comparison, keptOf, verdictOf } from '../../../../tools/chaos/verdict.ts';
-import type { Findings } from '../../../../tools/chaos/verdict.ts';
+import { ClientHistory } from '../../../../tools/chaos/client-history.ts';
+import { Checker, sampleBreaches, verdictOf } from '../../../../tools/chaos/checker.ts';
+import type { Findings } from '../../../../tools/chaos/checker.ts';
 import type { WitnessedEffect } from '../../../../tools/chaos/witness.ts';
 import type { Row, RowKind } from '../../../../src/execution/row.ts';
 import type { JsonObject } from '../../../../src/json.ts';
@@ -67,26 +67,26 @@ function effect(ms: number, more: Partial<WitnessedEffect> = {}): WitnessedEffec
   return { ...common, fencingToken: 7, at: at(ms), ...more };
 }
 
-/** A run of one instance, as clean as can be, but for what is given. */
-function compare(
+/** The findings for a run of one instance without any breach, except for what is given. */
+function findingsOf(
   given: {
     rows?: Row[];
     receipts?: Receipt[];
     witnessed?: WitnessedEffect[];
-    told?: (ledger: ToldLedger) => void;
+    record?: (history: ClientHistory) => void;
     started?: string[];
     settled?: boolean;
   } = {},
 ): Findings {
-  const told = new ToldLedger();
-  (given.told ?? ((ledger) => ledger.hear('q1', RECEIPT)))(told);
+  const history = new ClientHistory();
+  (given.record ?? (() => history.complete('q1', RECEIPT)))(history);
   const effects = new Map<string, WitnessedEffect[]>();
   for (const one of given.witnessed ?? [effect(150)]) {
     effects.set(one.instanceId, [...(effects.get(one.instanceId) ?? []), one]);
   }
-  const comparison = new Comparison({
-    witnessed: effects,
-    told,
+  const checker = new Checker({
+    effects,
+    history,
     started: new Set(given.started ?? ['i1']),
     settled: given.settled ?? true,
   });
@@ -115,17 +115,17 @@ function compare(
     refusalTimes: [],
     refusalReasons: [],
   };
-  comparison.look(log);
-  return comparison.finish([]);
+  checker.check(log);
+  return checker.finish([]);
 }
 
 function names(findings: Findings): string[] {
   return [...new Set(findings.breaches.map(({ check }) => check))];
 }
 
-describe('the comparison of log, witness and agents', () => {
-  it('finds nothing where all agree, having looked at everything', () => {
-    const findings = compare();
+describe('the check of the log against witness and agents', () => {
+  it('finds nothing where all agree, having checked everything', () => {
+    const findings = findingsOf();
     expect(findings.breaches).toEqual([]);
     expect(findings).toMatchObject({ instances: 1, rows: 2, effects: 1 });
     const looked = (name: string) =>
@@ -136,7 +136,7 @@ describe('the comparison of log, witness and agents', () => {
   });
 
   it('an effect that was seen twice is caught by name, with its instance and rows', () => {
-    const findings = compare({ witnessed: [effect(150), effect(160)] });
+    const findings = findingsOf({ witnessed: [effect(150), effect(160)] });
     expect(findings.breaches).toEqual([
       expect.objectContaining({
         check: 'effect-seen-once',
@@ -148,37 +148,39 @@ describe('the comparison of log, witness and agents', () => {
   });
 
   it('an effect before its intent, and one without any, are caught', () => {
-    expect(names(compare({ witnessed: [effect(20)] }))).toEqual(['intent-before-effect']);
+    expect(names(findingsOf({ witnessed: [effect(20)] }))).toEqual(['intent-before-effect']);
     expect(
-      names(compare({ witnessed: [effect(150), effect(150, { fencingToken: 6 })] })),
+      names(findingsOf({ witnessed: [effect(150), effect(150, { fencingToken: 6 })] })),
     ).toContain('intent-before-effect');
   });
 
   it('effects of an instance that the log does not know are caught', () => {
     const stray = effect(150, { instanceId: 'i2', idempotencyKey: 'i2/pay/1' });
-    expect(compare({ witnessed: [effect(150), stray] }).breaches).toEqual([
+    expect(findingsOf({ witnessed: [effect(150), stray] }).breaches).toEqual([
       expect.objectContaining({ check: 'intent-before-effect', instanceId: 'i2' }),
     ]);
   });
 
-  it('a receipt that an agent was told and that is not recorded is caught; no answer is no breach', () => {
+  it('an answered receipt that is not recorded is caught; a missing answer is no breach', () => {
     const lost: Receipt = { ...RECEIPT, requestId: 'q2', steps: [] };
-    const findings = compare({
-      told(ledger) {
-        ledger.hear('q1', RECEIPT);
-        ledger.hear('q2', lost);
+    const findings = findingsOf({
+      record(history) {
+        history.complete('q1', RECEIPT);
+        history.complete('q2', lost);
       },
     });
     expect(names(findings)).toEqual(['told-what-is-recorded', 'acknowledged-is-recorded']);
-    const unanswered = compare({
-      told: (ledger) => ledger.hear('q2', { ...lost, outcome: 'unavailable' }),
+    const unanswered = findingsOf({
+      record: (history) => history.complete('q2', { ...lost, outcome: 'unavailable' }),
     });
     expect(unanswered.breaches).toEqual([]);
   });
 
-  it('an instance and a decision that agents were told of and that are not there are caught', () => {
-    expect(names(compare({ started: ['i1', 'i9'] }))).toContain('started-is-recorded');
-    const findings = compare({ told: (ledger) => ledger.decided('i1', { seq: 2, as: 'rerun' }) });
+  it('an instance or a decision that was acknowledged and is not recorded is caught', () => {
+    expect(names(findingsOf({ started: ['i1', 'i9'] }))).toContain('started-is-recorded');
+    const findings = findingsOf({
+      record: (history) => history.decided('i1', { seq: 2, as: 'rerun' }),
+    });
     expect(names(findings)).toEqual(['decision-told-is-recorded']);
   });
 
@@ -192,34 +194,36 @@ describe('the comparison of log, witness and agents', () => {
     ];
     const steps = rows.map(({ seq, cellId, kind, attempt }) => ({ seq, cellId, kind, attempt }));
     const receipts = [{ ...RECEIPT, steps }];
-    const told = (ledger: ToldLedger): void => ledger.hear('q1', { ...RECEIPT, steps });
+    const record = (history: ClientHistory): void => history.complete('q1', { ...RECEIPT, steps });
     expect(
-      compare({ rows, receipts, told, witnessed: [effect(150), effect(450)] }).breaches,
+      findingsOf({ rows, receipts, record, witnessed: [effect(150), effect(450)] }).breaches,
     ).toEqual([]);
-    // The first call may arrive when the second has begun: still one each.
+    // The first call may arrive after the second attempt began: still one each.
     expect(
-      compare({ rows, receipts, told, witnessed: [effect(440), effect(450)] }).breaches,
+      findingsOf({ rows, receipts, record, witnessed: [effect(440), effect(450)] }).breaches,
     ).toEqual([]);
     expect(
-      names(compare({ rows, receipts, told, witnessed: [effect(440), effect(450), effect(460)] })),
+      names(
+        findingsOf({ rows, receipts, record, witnessed: [effect(440), effect(450), effect(460)] }),
+      ),
     ).toEqual(['effect-seen-once']);
   });
 
-  it('an instance that did not come to its end is stuck, once everything had its time', () => {
+  it('an instance that did not end is stuck, once settling ran to its end', () => {
     const rows = CLEAN_ROWS.slice(0, 1);
-    const open = { rows, receipts: [], told: () => undefined };
-    expect(names(compare(open))).toEqual(['stuck-instance']);
-    expect(compare({ ...open, settled: false }).breaches).toEqual([]);
+    const open = { rows, receipts: [], record: () => undefined };
+    expect(names(findingsOf(open))).toEqual(['stuck-instance']);
+    expect(findingsOf({ ...open, settled: false }).breaches).toEqual([]);
   });
 
-  it('a replica that ended by itself is a breach', () => {
-    const comparison = new Comparison({
-      witnessed: new Map(),
-      told: new ToldLedger(),
+  it('a replica that exited without being stopped is a breach', () => {
+    const checker = new Checker({
+      effects: new Map(),
+      history: new ClientHistory(),
       started: new Set(),
       settled: true,
     });
-    const life = {
+    const crashed = {
       replicaId: 'r1-1',
       name: 'r1',
       pid: 1,
@@ -227,7 +231,7 @@ describe('the comparison of log, witness and agents', () => {
       toMs: 9,
       end: 'crashed' as const,
     };
-    expect(names(comparison.finish([life]))).toEqual(['replicas-live']);
+    expect(names(checker.finish([crashed]))).toEqual(['replicas-live']);
   });
 });
 
@@ -244,7 +248,7 @@ describe('the verdict', () => {
   });
 });
 
-describe('what a record keeps of many breaches', () => {
+describe('the breaches that a record keeps', () => {
   const of = (check: string, nth: number) => ({
     check,
     guarantee: 2,
@@ -253,15 +257,15 @@ describe('what a record keeps of many breaches', () => {
     what: '',
   });
 
-  it('is all of them, in their order, where they are few', () => {
+  it('are all of them, in their order, where they are few', () => {
     const found = [of('a', 1), of('b', 2), of('a', 3)];
-    expect(keptOf(found, 3)).toEqual(found);
+    expect(sampleBreaches(found, 3)).toEqual(found);
   });
 
-  it('is something of each check, whichever came first and however often', () => {
+  it('include some of each check, whichever came first and however often', () => {
     const many = Array.from({ length: 5_000 }, (_, nth) => of('often', nth));
     const found = [of('early', 0), ...many, of('rare', 1), of('rare', 2)];
-    const kept = keptOf(found, 1_000);
+    const kept = sampleBreaches(found, 1_000);
     expect(kept).toHaveLength(1_000);
     expect(kept.filter(({ check }) => check !== 'often')).toEqual([
       of('early', 0),

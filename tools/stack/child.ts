@@ -3,19 +3,19 @@ import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
-import { tailOf } from '../stack/command.ts';
-import type { Watchdog } from '../stack/watchdog.ts';
+import { tailOf } from './command.ts';
+import type { Watchdog } from './watchdog.ts';
 
 /** A Node program that prints one line of JSON on stdout once it is ready. */
-export interface ChildSpec {
-  /** How people are told of it. */
+export interface ChildOptions {
+  /** For messages. */
   name: string;
   /** The script and its arguments. */
   argv: readonly string[];
   env: NodeJS.ProcessEnv;
-  /** What it says on stderr is appended there. */
+  /** Its stderr is appended here. */
   logFile: string;
-  /** Ends it when this process dies of something that it cannot handle. */
+  /** Kills the child when this process dies without being able to do so. */
   watchdog: Watchdog;
 }
 
@@ -25,31 +25,32 @@ export interface ChildExit {
   signal: NodeJS.Signals | null;
 }
 
-/** A process of this run, in a group of its own: Ctrl-C reaches it only through us. */
+/** A child process in a separate process group, so that Ctrl-C does not reach it directly. */
 export class Child<Ready> {
   readonly name: string;
-  /** The line that it printed; rejects when it ended instead, with the end of its log. */
+  /** The line that it printed; rejects, with the end of its log, if it exited first. */
   readonly ready: Promise<Ready>;
   readonly exited: Promise<ChildExit>;
   readonly pid: number;
   readonly #process: ChildProcess;
   #running = true;
 
-  constructor(spec: ChildSpec) {
-    this.name = spec.name;
-    const log = openSync(spec.logFile, 'a');
-    const child = spawn(process.execPath, [...spec.argv], {
-      env: spec.env,
+  constructor(options: ChildOptions) {
+    const { name, argv, env, logFile, watchdog } = options;
+    this.name = name;
+    const log = openSync(logFile, 'a');
+    const child = spawn(process.execPath, [...argv], {
+      env,
       detached: true,
       stdio: ['ignore', 'pipe', log],
     });
     closeSync(log);
     this.#process = child;
     this.pid = child.pid ?? 0;
-    if (child.pid !== undefined) spec.watchdog.watch(child.pid);
+    if (child.pid !== undefined) watchdog.watch(child.pid);
     this.exited = new Promise((resolve) => {
       const end = (code: number | null, signal: NodeJS.Signals | null): void => {
-        if (this.#running && child.pid !== undefined) spec.watchdog.forget(child.pid);
+        if (this.#running && child.pid !== undefined) watchdog.forget(child.pid);
         this.#running = false;
         resolve({ code, signal });
       };
@@ -62,10 +63,8 @@ export class Child<Ready> {
     this.ready = Promise.race([line, this.exited]).then((first) => {
       if (typeof first === 'string') return JSON.parse(first) as Ready;
       const how = first.signal ?? `exit code ${first.code ?? 'none'}`;
-      const end = tailOf(readFileSync(spec.logFile, 'utf8'));
-      throw new Error(
-        `${spec.name} ended before it was ready: ${how}; the end of its log:\n${end}`,
-      );
+      const end = tailOf(readFileSync(logFile, 'utf8'));
+      throw new Error(`${name} exited before it was ready: ${how}; the end of its log:\n${end}`);
     });
     this.ready.catch(() => undefined);
   }
@@ -74,7 +73,7 @@ export class Child<Ready> {
     return this.#running;
   }
 
-  /** Sends a signal; one that has ended already gets none. */
+  /** Sends a signal, unless the process has exited. */
   signal(signal: NodeJS.Signals): void {
     if (this.#running) this.#process.kill(signal);
   }

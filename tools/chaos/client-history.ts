@@ -1,0 +1,74 @@
+import type { Told } from '../../src/audit/evidence.ts';
+import { isRecorded } from '../../src/request/receipt.ts';
+import type { Receipt } from '../../src/request/receipt.ts';
+
+/** A decision that an agent received an acknowledgement for. */
+export interface AcknowledgedDecision {
+  seq: number;
+  as: string;
+}
+
+/**
+ * What agents requested and what they were answered, by instance. A missing answer means _unknown_,
+ * not _failed_.
+ */
+export class ClientHistory {
+  readonly byOutcome: { [outcome: string]: number } = {};
+  /** Requests that were answered with a receipt that is recorded. */
+  acknowledged = 0;
+  decisions = 0;
+  readonly #answers = new Map<string, Told[]>();
+  readonly #decisions = new Map<string, AcknowledgedDecision[]>();
+  readonly #invoked = new Set<string>();
+  readonly #answered = new Set<string>();
+  readonly #acknowledged = new Set<string>();
+
+  /** A request is about to be sent. */
+  invoke(requestId: string): void {
+    this.#invoked.add(requestId);
+  }
+
+  /** A request returned. The agent always returns a receipt; `unavailable` means unknown. */
+  complete(requestId: string, receipt: Receipt): void {
+    const { instanceId, outcome } = receipt;
+    this.byOutcome[outcome] = (this.byOutcome[outcome] ?? 0) + 1;
+    const acknowledged = isRecorded(outcome);
+    if (acknowledged && !this.#acknowledged.has(requestId)) {
+      this.#acknowledged.add(requestId);
+      this.acknowledged += 1;
+    }
+    if (outcome !== 'unavailable') this.#answered.add(requestId);
+    const answer = outcome === 'unavailable' ? { requestId } : { requestId, receipt, acknowledged };
+    append(this.#answers, instanceId, answer);
+  }
+
+  /** A decision was acknowledged. */
+  decided(instanceId: string, decision: AcknowledgedDecision): void {
+    this.decisions += 1;
+    append(this.#decisions, instanceId, decision);
+  }
+
+  /** Requests that were sent at least once. */
+  get requests(): number {
+    return this.#invoked.size;
+  }
+
+  /** Requests that were never answered. */
+  get unanswered(): number {
+    return this.#invoked.size - this.#answered.size;
+  }
+
+  answersOf(instanceId: string): readonly Told[] {
+    return this.#answers.get(instanceId) ?? [];
+  }
+
+  decisionsOf(instanceId: string): readonly AcknowledgedDecision[] {
+    return this.#decisions.get(instanceId) ?? [];
+  }
+}
+
+function append<T>(lists: Map<string, T[]>, key: string, item: T): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [item]);
+  else list.push(item);
+}

@@ -1,0 +1,187 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { migrateLog } from '../log-access/log-setup.ts';
+import { packageRoot } from '../stack/cache-dir.ts';
+import { ownModule } from '../stack/own-script.ts';
+import { replicaArgv } from '../stack/replica-argv.ts';
+import { closeWorkspace, openWorkspace } from '../stack/workspace.ts';
+import type { Workspace } from '../stack/workspace.ts';
+import { findFaketime } from './faketime.ts';
+import { FaultInjector } from './fault-injector.ts';
+import type { PreparedFault, SkippedFault } from './fault-injector.ts';
+import { Links } from './links.ts';
+import type { ServerUrls } from './links.ts';
+import type { ChaosOptions } from './options.ts';
+import { ReplicaSlot } from './replica-slot.ts';
+import type { PlannedFault } from './schedule.ts';
+import { ChaosServers } from './servers.ts';
+import type { SystemHooks, SystemUnderTest } from './system-under-test.ts';
+import { startWitness } from './witness.ts';
+import type { Witness } from './witness.ts';
+
+/** What a run's own stack is started with. */
+export interface StackOptions
+  extends
+    SystemHooks,
+    Pick<
+      ChaosOptions,
+      'replicas' | 'leaseTtlS' | 'dir' | 'faketimeLib' | 'env' | 'replicaArgv' | 'afterMigrate'
+    > {}
+
+/** The processes of a running stack. */
+interface StackParts {
+  workspace: Workspace;
+  servers: ChaosServers;
+  slots: readonly ReplicaSlot[];
+  witness: Witness;
+  databaseUrl: string;
+  stop: AbortSignal;
+}
+
+const NAMESPACE = 'chaos';
+
+/**
+ * A run's own stack: servers, replicas behind proxies, and the witness, all of them processes on
+ * loopback.
+ */
+export class Stack implements SystemUnderTest {
+  readonly own = true;
+  readonly namespace = NAMESPACE;
+  readonly servers: ChaosServers;
+  readonly slots: readonly ReplicaSlot[];
+  readonly witness: Witness;
+  readonly databaseUrl: string;
+  readonly #workspace: Workspace;
+  readonly #injector: FaultInjector;
+  #stopping: Promise<void> | undefined;
+
+  private constructor(options: StackParts) {
+    this.servers = options.servers;
+    this.slots = options.slots;
+    this.witness = options.witness;
+    this.databaseUrl = options.databaseUrl;
+    this.#workspace = options.workspace;
+    this.#injector = new FaultInjector(options.servers, options.slots, options.stop);
+  }
+
+  /**
+   * Starts everything.
+   *
+   * @throws why it did not start; what had been started is stopped first
+   */
+  static async start(options: StackOptions): Promise<Stack> {
+    const { dir, env, say, replicas, stop } = options;
+    mkdirSync(join(dir, 'replicas'), { recursive: true });
+    const workspace = await openWorkspace();
+    const undo: (() => Promise<void>)[] = [() => closeWorkspace(workspace)];
+    try {
+      say('starting an etcd cluster of three members, NATS and Postgres');
+      const servers = await ChaosServers.start(workspace, env, say);
+      undo.unshift(() => servers.stop());
+      const databaseUrl = await migrateLog(servers.postgres.url, NAMESPACE);
+      await options.afterMigrate?.(servers.postgres.url);
+      const witness = await startWitness(dir, workspace.watchdog);
+      undo.unshift(() => witness.stop());
+      say(`starting ${replicas} replicas, each behind its own proxies`);
+      const urls = {
+        etcdUrls: servers.cluster.members.map(({ url }) => url),
+        natsUrl: servers.nats.url,
+        databaseUrl,
+      };
+      const slots = await openSlots(options, workspace, urls);
+      undo.unshift(() => closeSlots(slots, false));
+      await Promise.all(slots.map((slot) => slot.start()));
+      return new Stack({ workspace, servers, slots, witness, databaseUrl, stop });
+    } catch (error) {
+      for (const step of undo) await step().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  get natsUrls(): readonly string[] {
+    return [this.servers.nats.url];
+  }
+
+  get serverVersions(): SystemUnderTest['serverVersions'] {
+    const { cluster, nats } = this.servers;
+    return { etcd: cluster.members[0]?.version ?? 'unknown', nats: nats.version };
+  }
+
+  prepare(fault: PlannedFault): Promise<PreparedFault | SkippedFault> {
+    return this.#injector.prepare(fault);
+  }
+
+  /** Ends every fault: links heal, frozen replicas resume, clocks are reset, replicas restart. */
+  async heal(): Promise<void> {
+    await Promise.all(
+      this.slots.map(async (slot) => {
+        slot.resume();
+        if (slot.canJumpClock) slot.jumpClock(0);
+        await slot.links.heal();
+        await slot.start();
+      }),
+    );
+  }
+
+  async stopReplicas(gently: boolean): Promise<void> {
+    await closeSlots(this.slots, gently);
+    await this.witness.stop();
+  }
+
+  stop(): Promise<void> {
+    return (this.#stopping ??= this.#stop());
+  }
+
+  async #stop(): Promise<void> {
+    await this.stopReplicas(false);
+    await this.servers.stop();
+    await closeWorkspace(this.#workspace);
+  }
+}
+
+function openSlots(
+  options: StackOptions,
+  { watchdog }: Workspace,
+  urls: ServerUrls,
+): Promise<ReplicaSlot[]> {
+  const faketimeLib = options.faketimeLib ?? findFaketime();
+  return Promise.all(
+    Array.from({ length: options.replicas }, async (_, index) => {
+      return new ReplicaSlot({
+        name: `r${index + 1}`,
+        links: await Links.open(urls),
+        env: replicaEnv(options),
+        dir: join(options.dir, 'replicas'),
+        argv: options.replicaArgv ?? replicaArgv(packageRoot()),
+        watchdog,
+        faketimeLib,
+        nowMs: options.nowMs,
+        onProcess: options.onProcess,
+      });
+    }),
+  );
+}
+
+async function closeSlots(slots: readonly ReplicaSlot[], gently: boolean): Promise<void> {
+  await Promise.all(slots.map((slot) => slot.close(gently)));
+  await Promise.all(slots.map(({ links }) => links.close()));
+}
+
+/** A replica's environment, without variables of ours that would change how it behaves. */
+function replicaEnv({ leaseTtlS, env }: StackOptions): NodeJS.ProcessEnv {
+  const kept = Object.fromEntries(
+    Object.entries(env).filter(
+      ([name]) => !name.startsWith('LEASEHOLD_') && name !== 'NODE_OPTIONS',
+    ),
+  );
+  return {
+    ...kept,
+    LEASEHOLD_NAMESPACE: NAMESPACE,
+    LEASEHOLD_LEASE_TTL_S: String(leaseTtlS),
+    LEASEHOLD_HANDLERS: ownModule('handlers', import.meta.dirname),
+    LEASEHOLD_LOG_LEVEL: 'info',
+    // Short, so that holdings are released and reacquired within a run.
+    LEASEHOLD_IDLE_RELEASE_S: '10',
+  };
+}
