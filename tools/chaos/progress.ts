@@ -62,7 +62,7 @@ function faultText(state: 'struck' | 'over' | 'skipped', fault: FaultRecord): st
 
 function countsText(counts: RunningCounts): string {
   const { faults, acknowledged, unanswered, instances, underWay } = counts;
-  return `${faults} faults, ${acknowledged} acknowledged, ${unanswered} unanswered, ${instances} instances (${underWay} under way)`;
+  return `${faults} ${faults === 1 ? 'fault' : 'faults'}, ${acknowledged} acknowledged, ${unanswered} unanswered, ${instances} instances (${underWay} under way)`;
 }
 
 function activeText({ active }: RunningCounts): string {

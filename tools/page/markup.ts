@@ -1,7 +1,7 @@
 /**
- * HTML and SVG text in which every value that is filled in is escaped, unless it is itself
- * `Markup`. Only the templates of this room become markup: a string from a record, whatever it
- * holds, stays text.
+ * HTML or SVG text. Only the literal parts of `markup` templates become markup; every value that is
+ * filled in is escaped, unless it is `Markup` itself. So a string from a record stays text, whatever
+ * it contains.
  */
 export class Markup {
   readonly #text: string;
@@ -10,7 +10,7 @@ export class Markup {
     this.#text = text;
   }
 
-  /** Markup that this room wrote itself, such as the style sheet; never anything from a record. */
+  /** For text that the report's own code contains, such as a style sheet; never from a record. */
   static trusted(text: string): Markup {
     return new Markup(text);
   }
@@ -22,7 +22,7 @@ export class Markup {
 
 export type Fillable = Markup | string | number | null | undefined | false | readonly Fillable[];
 
-/** The template tag: the literal parts are markup, the filled-in values are escaped. */
+/** The template tag: literal parts are markup, values are escaped. */
 export function markup(parts: TemplateStringsArray, ...values: readonly Fillable[]): Markup {
   let text = parts[0] ?? '';
   values.forEach((value, index) => {
@@ -48,9 +48,8 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Text that is safe between tags and inside quoted attributes. Control, direction-changing and
- * broken characters are shown as U+FFFD: one that cannot be seen could make an id look like
- * another.
+ * Text that is safe between tags and in quoted attributes. Control, direction-changing and broken
+ * characters become U+FFFD, because an invisible character could make one id look like another.
  */
 function escaped(text: string): string {
   return text
@@ -59,10 +58,7 @@ function escaped(text: string): string {
     .replace(/[&<>"'`]/g, (character) => ENTITIES[character] ?? '');
 }
 
-/**
- * The text, cut to `max` characters with an ellipsis: no single value of a record can blow up the
- * page.
- */
+/** The text, cut to `max` characters with an ellipsis, so that no single value bloats the page. */
 export function clipped(text: string, max: number): string {
   return text.length <= max ? text : `${text.slice(0, max - 1)}…`;
 }

@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
 import { Markup, markup } from './markup.ts';
 
-/** What a page brings with it. */
+/** A page's style sheet and script. */
 export interface PageAssets {
   style: string;
-  /** Left out: the page runs nothing. */
+  /** Without one, the page runs nothing. */
   script?: string;
 }
 
 /**
- * The whole HTML document around the sections. Its content security policy allows exactly its own
- * style and script: it can load nothing, and nothing that a record smuggled in could run.
+ * The HTML document around a report's sections. Its content security policy allows only this style
+ * and this script: the page can load nothing else, and nothing injected through a record can run.
  */
 export function page(title: string, body: Markup, { style, script }: PageAssets): string {
   const policy = [

@@ -8,7 +8,7 @@ import { counted, words } from './wording.ts';
 const BREACHES_SHOWN = 200;
 const SEQS_SHOWN = 20;
 
-/** Every breach, ahead of everything else; nothing at all where there is none. */
+/** Every breach, ahead of everything else; empty if there is none. */
 export function breachesSection(record: ChaosRecord): Markup {
   if (record.breaches.length === 0) return markup``;
   const laneOf = new Map(record.instances.map(({ instanceId }, index) => [instanceId, index]));
@@ -17,7 +17,7 @@ export function breachesSection(record: ChaosRecord): Markup {
 <h2 id="breaches-h">✕ ${counted(record.breaches.length, 'breach', 'breaches')}</h2>
 <ol class="breaches">
 ${record.breaches.slice(0, BREACHES_SHOWN).map((breach) => item(breach, laneOf.get(breach.instanceId)))}</ol>
-${left > 0 && markup`<p>and ${count(left)} more, in the record beside this report.</p>`}</section>`;
+${left > 0 && markup`<p>and ${count(left)} more; see the record next to this report.</p>`}</section>`;
 }
 
 function item(breach: BreachRecord, lane: number | undefined): Markup {

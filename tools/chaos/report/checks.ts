@@ -5,7 +5,7 @@ import type { ChaosRecord, CheckResult } from '../record.ts';
 import { guaranteeName, GUARANTEES } from './guarantee.ts';
 import { words } from './wording.ts';
 
-/** The checks under the guarantee that each is for; a guarantee that no check looked at says so. */
+/** The checks, grouped by guarantee; a guarantee that no check covers says so. */
 export function checksSection(record: ChaosRecord): Markup {
   const guarantees = [
     ...new Set([...GUARANTEES.keys(), ...record.checks.map(({ guarantee }) => guarantee)]),
@@ -33,7 +33,7 @@ function group(guarantee: number, checks: readonly CheckResult[]): Markup {
   return markup`<tbody><tr class="group"><th scope="rowgroup" colspan="4"><span class="number">${guarantee}</span> ${guaranteeName(
     guarantee,
   )}</th></tr>
-${members.length === 0 ? markup`<tr><td colspan="4" class="none">No check of this run looked at it.</td></tr>\n` : members.map(row)}</tbody>
+${members.length === 0 ? markup`<tr><td colspan="4" class="none">No check covered it in this run.</td></tr>\n` : members.map(row)}</tbody>
 `;
 }
 

@@ -6,12 +6,12 @@ import { timeLink } from './time-link.ts';
 import { counted, moment, words } from './wording.ts';
 
 const ROWS_SHOWN = 200;
-/** How much of the run is shown around one moment. */
+/** How much of the run a link shows before and after its moment. */
 const AROUND_MS = 1000;
 
 /**
- * What the fences stopped and what fenced holders still brought: proof that the faults reached the
- * protocol.
+ * Writes that the guard refused, and outcomes that fenced holders still reported: evidence that the
+ * faults reached the protocol.
  */
 export function evidenceSection(record: ChaosRecord): Markup {
   const { refusals, lateOutcomes } = record;
@@ -19,7 +19,7 @@ export function evidenceSection(record: ChaosRecord): Markup {
 <h2 id="evidence-h">Evidence</h2>
 ${
   refusals.length === 0
-    ? markup`<p class="none">No write was refused: no fence had to fire in this run.</p>`
+    ? markup`<p class="none">No write was refused in this run.</p>`
     : folded({
         summary: counted(refusals.length, 'refused write'),
         total: refusals.length,
@@ -38,7 +38,7 @@ ${
       })
 }${
     lateOutcomes.length === 0
-      ? markup`<p class="none">No outcome came late.</p>`
+      ? markup`<p class="none">There was no late outcome.</p>`
       : folded({
           summary: counted(lateOutcomes.length, 'late outcome'),
           total: lateOutcomes.length,
@@ -72,7 +72,7 @@ function folded({ summary, total, headings, rows }: Folded): Markup {
 <thead><tr>${headings.map((heading) => markup`<th scope="col">${heading}</th>`)}</tr></thead>
 <tbody>
 ${rows.map((cells) => markup`<tr>${cells.map((cell) => markup`<td>${cell}</td>`)}</tr>\n`)}</tbody></table></div>
-${left > 0 && markup`<p>and ${count(left)} more, in the record beside this report.</p>`}</details>
+${left > 0 && markup`<p>and ${count(left)} more; see the record next to this report.</p>`}</details>
 `;
 }
 

@@ -1,7 +1,7 @@
 import type { Failover } from '../record.ts';
 
 /**
- * The failover times of one kind of fault, apart by whether an attempt was open: the two have
+ * The failover times of one kind of fault, for idle instances or for open attempts: the two have
  * different bounds.
  */
 export interface FailoverGroup {
@@ -13,13 +13,13 @@ export interface FailoverGroup {
   medianMs: number;
   p99Ms: number;
   worstMs: number;
-  /** The distinct bounds that were promised, ascending; empty where none is. */
+  /** The distinct promised bounds, ascending; empty if there is none. */
   boundsMs: number[];
   /** How many took longer than their own bound. */
   missed: number;
 }
 
-/** The groups in order of kind, without an open attempt before with one. */
+/** The groups in order of kind, idle before open attempts. */
 export function failoverGroups(failovers: readonly Failover[]): FailoverGroup[] {
   const groups = new Map<string, Failover[]>();
   for (const failover of failovers) {
@@ -33,12 +33,12 @@ export function failoverGroups(failovers: readonly Failover[]): FailoverGroup[] 
     .sort((a, b) => compare(a.kind, b.kind) || Number(a.attemptOpen) - Number(b.attemptOpen));
 }
 
-/** Whether a failover took longer than what was promised for it. */
+/** Whether a failover took longer than its bound. */
 export function isMissed(failover: Failover): boolean {
   return failover.boundMs !== null && failover.ms > failover.boundMs;
 }
 
-/** The nearest-rank percentile of ascending values: always one that was measured. NaN for none. */
+/** The nearest-rank percentile of ascending values, so always a measured one. NaN for none. */
 export function percentile(ascending: readonly number[], percent: number): number {
   const rank = Math.ceil((percent / 100) * ascending.length);
   return ascending[Math.max(0, rank - 1)] ?? Number.NaN;

@@ -12,17 +12,14 @@ import { counted, words } from './wording.ts';
 
 const DOTS_PER_GROUP = 200;
 
-/**
- * Failover times by kind of fault: a row of figures each, with every measured time as a dot beside
- * them.
- */
+/** Failover times by kind of fault: a row of figures each, with a dot for every measured time. */
 export function failoversSection(record: ChaosRecord): Markup {
   const groups = failoverGroups(record.failovers);
   return markup`<section id="failovers" aria-labelledby="failovers-h">
 <h2 id="failovers-h">Failover times</h2>
 ${
   groups.length === 0
-    ? markup`<p class="none">No isolated fault took an instance from its holder, so nothing was measured.</p>`
+    ? markup`<p class="none">No failover followed an isolated fault, so nothing was measured.</p>`
     : measured(record, groups)
 }</section>`;
 }
@@ -32,7 +29,7 @@ function measured(record: ChaosRecord, groups: readonly FailoverGroup[]): Markup
   const scale = logScale([...record.failovers.map(({ ms }) => ms), ...bounds]);
   const missed = groups.reduce((sum, group) => sum + group.missed, 0);
   const bounded = record.failovers.filter(({ boundMs }) => boundMs !== null).length;
-  const faultStartMs = new Map(record.faults.map(({ id, fromMs }) => [id, fromMs]));
+  const faultFromMs = new Map(record.faults.map(({ id, fromMs }) => [id, fromMs]));
   return markup`<p>From an isolated fault to the first receipt or row under a later term.
 ${counted(record.failovers.length, 'failover')}${keeping(bounded, missed)}.</p>
 <div class="scroll" tabindex="0" role="region" aria-labelledby="failovers-h"><table class="failovers">
@@ -40,7 +37,7 @@ ${counted(record.failovers.length, 'failover')}${keeping(bounded, missed)}.</p>
 <th scope="col" class="n">p99</th><th scope="col" class="n">Worst</th><th scope="col" class="n">Bound</th>
 <th scope="col" class="n">Missed</th><th scope="col" class="plot">${axis(scale, scale.ticks)}</th></tr></thead>
 <tbody>
-${groups.map((group) => row(group, scale, scale.ticks, faultStartMs))}</tbody></table></div>
+${groups.map((group) => row(group, scale, scale.ticks, faultFromMs))}</tbody></table></div>
 <p class="key"><svg width="12" height="12" aria-hidden="true"><circle class="dot" cx="6" cy="6" r="3"/></svg> one failover
 <svg width="12" height="12" aria-hidden="true"><path class="dot-missed" d="M2 2l8 8M10 2l-8 8"/></svg> past its bound
 <svg width="12" height="12" aria-hidden="true"><line class="median" x1="6" x2="6" y1="1" y2="11"/></svg> median
@@ -62,20 +59,20 @@ function row(
   group: FailoverGroup,
   scale: Scale,
   ticks: readonly Tick[],
-  faultStartMs: ReadonlyMap<number, number>,
+  faultFromMs: ReadonlyMap<number, number>,
 ): Markup {
   const worst = group.failovers.at(-1);
-  const struckMs = worst === undefined ? undefined : faultStartMs.get(worst.faultId);
+  const startMs = worst === undefined ? undefined : faultFromMs.get(worst.faultId);
   const missed =
     group.missed === 0 ? markup`0` : markup`<strong class="bad">✕ ${count(group.missed)}</strong>`;
   return markup`<tr><th scope="row">${words(group.kind)} <small>${
-    group.attemptOpen ? 'inside an effect' : 'no attempt open'
+    group.attemptOpen ? 'attempt open' : 'idle'
   }</small></th><td class="n">${count(group.count)}</td><td class="n">${span(group.medianMs)}</td><td class="n">${span(
     group.p99Ms,
   )}</td><td class="n">${
-    struckMs === undefined
+    startMs === undefined
       ? span(group.worstMs)
-      : timeLink(struckMs, struckMs + group.worstMs, span(group.worstMs))
+      : timeLink(startMs, startMs + group.worstMs, span(group.worstMs))
   }</td><td class="n">${
     group.boundsMs.length === 0 ? markup`<small>none</small>` : group.boundsMs.map(span).join(' / ')
   }</td><td class="n">${group.boundsMs.length === 0 ? '–' : missed}</td><td class="plot">${plot(group, scale, ticks)}</td></tr>
@@ -102,15 +99,15 @@ function plot(group: FailoverGroup, scale: Scale, ticks: readonly Tick[]): Marku
 function dot(failover: Failover, index: number, scale: Scale): Markup {
   const title = `${span(failover.ms)} · fault ${failover.faultId} · ${clipped(failover.instanceId, 60)}`;
   const x = scale.at(failover.ms);
-  // Equal times would hide one another on one line: the golden ratio spreads neighbours evenly and
-  // repeatably.
+  // Equal times would hide one another on one line. The golden ratio spreads neighbours evenly, and
+  // always in the same way.
   const y = short(7 + ((index * 0.618034) % 1) * 16);
   return isMissed(failover)
     ? markup`<use class="dot-missed" href="#g-cross" x="${x}" y="${y}"><title>${title}</title></use>`
     : markup`<circle class="dot" cx="${x}" cy="${y}" r="2.5"><title>${title}</title></circle>`;
 }
 
-/** Every missed one, and an even choice of the others, the slowest among them. */
+/** Every failover that missed its bound, and an even selection of the others with the slowest. */
 function chosen(ascending: readonly Failover[]): Failover[] {
   const missed = thinned(ascending.filter(isMissed), DOTS_PER_GROUP);
   const others = ascending.filter((failover) => !isMissed(failover));
@@ -124,7 +121,7 @@ function axis(scale: Scale, ticks: readonly Tick[]): Markup {
   )}</svg>`;
 }
 
-/** Labels at the ends of an axis grow inwards, so that none is cut off. */
+/** Labels at the ends of an axis extend inwards, so that none is cut off. */
 function anchor(percent: number): string {
   if (percent < 8) return 'start';
   return percent > 92 ? 'end' : 'middle';

@@ -15,12 +15,12 @@ export type FaultShape = 'kill' | 'drain' | 'freeze' | 'cut' | 'delay' | 'clock'
 
 const REPLICA_LANES_SHOWN = 40;
 const SERVER_LANES_SHOWN = 20;
-const LIVES_SHOWN = 250;
+const PROCESSES_SHOWN = 250;
 const FAULTS_SHOWN_PER_LANE = 250;
 const FAULT_ROWS = 4;
 const FAULT_ROW_PX = 13;
 
-/** The shape for a kind of fault: by its words, so that a new kind gets a sensible one. */
+/** The shape for a kind of fault, by the words in its name, so that new kinds get one too. */
 export function faultShape(kind: string): FaultShape {
   if (/clock/.test(kind)) return 'clock';
   if (/cut|partition|drop|reset/.test(kind)) return 'cut';
@@ -31,36 +31,36 @@ export function faultShape(kind: string): FaultShape {
   return /kill|crash/.test(kind) ? 'kill' : 'outage';
 }
 
-/** A lane for every replica name, with the lives of its processes and what was done to them. */
+/** A lane for every replica name, with its processes and the faults that affected them. */
 export function replicaLanes(record: ChaosRecord, scale: Scale, palette: ReplicaPalette): Lane[] {
   const faults = madeFaults(record);
   return palette.names.slice(0, REPLICA_LANES_SHOWN).map((name, index) => {
-    const lives = record.replicas.filter((life) => life.name === name);
+    const processes = record.replicas.filter((process) => process.name === name);
     const own = faults.filter(
-      ({ target }) => target === name || lives.some(({ replicaId }) => replicaId === target),
+      ({ target }) => target === name || processes.some(({ replicaId }) => replicaId === target),
     );
     const drawn = faultRows(own, scale, 25);
     const colour = palette.classOf(name);
     return {
       id: `r${index}`,
       name,
-      note: `${counted(lives.length, 'life', 'lives')} · ${counted(own.length, 'fault')}${notDrawn(
-        Math.max(0, lives.length - LIVES_SHOWN) + drawn.left,
+      note: `${counted(processes.length, 'process', 'processes')} · ${counted(own.length, 'fault')}${notDrawn(
+        Math.max(0, processes.length - PROCESSES_SHOWN) + drawn.left,
       )}`,
-      summary: `${counted(lives.length, 'process', 'processes')}, ${counted(own.length, 'fault')}`,
+      summary: `${counted(processes.length, 'process', 'processes')}, ${counted(own.length, 'fault')}`,
       searchText: '',
       ...extent([
-        ...lives.map((life) => ({ fromMs: life.fromMs, toMs: life.toMs ?? life.fromMs })),
+        ...processes.map(({ fromMs, toMs }) => ({ fromMs, toMs: toMs ?? fromMs })),
         ...own,
       ]),
       heightPx: 26 + drawn.rows * FAULT_ROW_PX,
       swatch: markup`<i class="swatch ${colour}"></i>`,
-      body: markup`${thinned(lives, LIVES_SHOWN).map((life) => lifeBar(life, colour, record, scale))}${drawn.body}`,
+      body: markup`${thinned(processes, PROCESSES_SHOWN).map((process) => processBar(process, colour, record, scale))}${drawn.body}`,
     };
   });
 }
 
-/** A lane for every other target: servers, and faults that strike everything at once. */
+/** A lane for every other target: links, servers, and everything at once. */
 export function serverLanes(record: ChaosRecord, scale: Scale): Lane[] {
   const replicas = new Set(record.replicas.flatMap(({ name, replicaId }) => [name, replicaId]));
   const byTarget = new Map<string, FaultRecord[]>();
@@ -93,20 +93,25 @@ function madeFaults(record: ChaosRecord): FaultRecord[] {
 
 const ENDS: Readonly<Record<ReplicaProcess['end'], string>> = {
   killed: 'killed',
-  drained: 'drained, exited by itself',
+  drained: 'drained and exited',
   running: 'still running at the end',
-  crashed: 'crashed by itself: nothing was done to it',
+  crashed: 'crashed: it exited without being stopped',
 };
 
-function lifeBar(life: ReplicaProcess, colour: string, record: ChaosRecord, scale: Scale): Markup {
-  const toMs = life.toMs ?? record.durationMs;
-  const id = clipped(life.replicaId, 60);
-  const title = `${moment(life.fromMs)} to ${moment(toMs)} · ${id} · pid ${life.pid} · ${ENDS[life.end] ?? words(life.end)}`;
-  return markup`${bar(scale, { fromMs: life.fromMs, toMs, y: 4, height: 15, className: `life ${colour}`, title })}${barText(
+function processBar(
+  process: ReplicaProcess,
+  colour: string,
+  record: ChaosRecord,
+  scale: Scale,
+): Markup {
+  const toMs = process.toMs ?? record.durationMs;
+  const id = clipped(process.replicaId, 60);
+  const title = `${moment(process.fromMs)} to ${moment(toMs)} · ${id} · pid ${process.pid} · ${ENDS[process.end] ?? words(process.end)}`;
+  return markup`${bar(scale, { fromMs: process.fromMs, toMs, y: 4, height: 15, className: `process ${colour}`, title })}${barText(
     scale,
-    { fromMs: life.fromMs, toMs, y: 15.5, text: id },
+    { fromMs: process.fromMs, toMs, y: 15.5, text: id },
   )}${
-    life.end === 'crashed' &&
+    process.end === 'crashed' &&
     mark(scale, { atMs: toMs, y: 11.5, glyph: 'g-crash', className: 'crash', title })
   }`;
 }
@@ -122,7 +127,7 @@ interface FaultRows {
   left: number;
 }
 
-/** The faults of one lane in as few rows as keep them apart, four at most. */
+/** The faults of one lane in as few rows as keep them from overlapping, four at most. */
 function faultRows(faults: readonly FaultRecord[], scale: Scale, topPx: number): FaultRows {
   const freeFrom: number[] = [];
   const inOrder = [...faults].sort((a, b) => a.fromMs - b.fromMs || a.id - b.id);

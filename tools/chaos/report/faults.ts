@@ -8,9 +8,7 @@ import { counted, moment, words } from './wording.ts';
 const FAULTS_LISTED = 1000;
 const REASONS_SHOWN = 5;
 
-/**
- * What was done to the run: the skipped faults first, with why, then the kinds, then every fault.
- */
+/** The faults: first those that were skipped and why, then counts by kind, then every fault. */
 export function faultsSection(record: ChaosRecord): Markup {
   const made = record.faults.filter(({ skipped }) => skipped === undefined);
   const skipped = record.faults.filter((fault) => fault.skipped !== undefined);
@@ -23,7 +21,7 @@ ${skippedFaults(skipped)}${kinds(made)}${list(made)}</section>`;
 function skippedFaults(faults: readonly FaultRecord[]): Markup {
   if (faults.length === 0) return markup``;
   const byKind = grouped(faults);
-  return markup`<div class="note"><h3>– Skipped: this machine could not make them, so they count as nothing</h3>
+  return markup`<div class="note"><h3>– Skipped: these faults could not be made here, so they are not counted</h3>
 <ul>
 ${[...byKind].map(([kind, members]) => {
   const reasons = [...new Set(members.map(({ skipped }) => skipped ?? ''))];
@@ -66,7 +64,7 @@ ${[...faults]
         80,
       )}</td><td class="n">${span(toMs - fromMs)}</td><td>${words(phase)}</td></tr>\n`,
   )}</tbody></table></div>
-${left > 0 && markup`<p>and ${count(left)} more, in the record beside this report.</p>`}</details>
+${left > 0 && markup`<p>and ${count(left)} more; see the record next to this report.</p>`}</details>
 `;
 }
 

@@ -1,4 +1,4 @@
-/** The seven guarantees in short words, by number; the check table has a group for each. */
+/** Short names of the seven guarantees, by number. The check table has a group for each. */
 export const GUARANTEES: ReadonlyMap<number, string> = new Map([
   [1, 'Intent first'],
   [2, 'Tokens never go back'],

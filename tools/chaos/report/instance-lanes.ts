@@ -13,17 +13,17 @@ type Mark = InstanceTimeline['marks'][number];
 type Attempt = InstanceTimeline['attempts'][number];
 type Term = InstanceTimeline['terms'][number];
 
-/** How many instances get a lane; the record beside the report has the rest. */
+/** How many instances get a lane; the record has the rest. */
 const INSTANCES_SHOWN = 120;
-/** How many bars and marks all lanes share: about 150 bytes each. */
+/** How many bars and marks all lanes have together, at about 150 bytes each. */
 const DRAWN_IN_ALL = 4800;
 const DRAWN_AT_LEAST = 30;
 const LANE_PX = 40;
 
 /**
- * A lane for every instance: its terms, the attempts below them, and below those what was written
- * and refused. A lane's id is `i` and the instance's index in the record; breached instances are
- * never left out, and lanes are in order of time.
+ * A lane for every instance: its terms, below them the attempts, and below those the marks. A lane's
+ * id is `i` and the instance's index in the record. Instances with a breach are never left out.
+ * Lanes are in order of time.
  */
 export function instanceLanes(record: ChaosRecord, scale: Scale, palette: ReplicaPalette): Lane[] {
   const breached = new Set(record.breaches.map(({ instanceId }) => instanceId));
@@ -80,8 +80,8 @@ interface Drawn {
 }
 
 /**
- * What fits the budget: rare marks first, then terms, attempts, and receipts, each thinned evenly
- * over its time.
+ * What fits the budget: rare marks first, then terms, attempts and receipts, each thinned evenly
+ * over time.
  */
 function within(instance: InstanceTimeline, budget: number): Drawn {
   const rare = thinned(instance.marks.filter(isRare), budget);
@@ -157,9 +157,7 @@ const NOTED = [
   ['late_outcome', 'late outcome', 'late outcomes'],
 ] as const;
 
-/**
- * What stands out about the instance, in a few words: they share the narrow column with its name.
- */
+/** What stands out about the instance, in a few words, as the name column is narrow. */
 function note(instance: InstanceTimeline, left: number): string {
   const parts = [counted(instance.terms.length, 'term')];
   const [what, one, many] = NOTED.find(([kind]) => howMany(instance, kind) > 0) ?? [];

@@ -3,23 +3,23 @@ import { clipped, markup } from '../../page/markup.ts';
 import type { Markup } from '../../page/markup.ts';
 import type { Scale } from './scale.ts';
 
-/** One line of the timeline: a replica, a server or an instance. */
+/** One row of the timeline: a replica, a link, a server or an instance. */
 export interface Lane {
-  /** The element's id, and what links point to; made by the report, never taken from the record. */
+  /** The element's id, which links point to; made by the report, never taken from the record. */
   id: string;
   name: string;
   /** A few words under the name. */
   note: string;
-  /** What the drawing shows, in a sentence, for those who cannot see it. */
+  /** What the drawing shows, in words, for screen readers. */
   summary: string;
-  /** What the filter box searches, beside the name. */
+  /** What the filter box searches, in addition to the name. */
   searchText: string;
   /** From the first to the last thing drawn. */
   fromMs: number;
   toMs: number;
   heightPx: number;
   swatch?: Markup;
-  /** Whether its note must catch the eye. */
+  /** Whether its note is shown as an alarm. */
   alarming?: boolean;
   body: Markup;
 }
@@ -27,10 +27,7 @@ export interface Lane {
 const SEARCH_TEXT_MAX = 600;
 const NAME_MAX = 140;
 
-/**
- * A lane that stays whatever is filtered (`fixed`), or one that the filter box and the view may
- * hide.
- */
+/** A lane that is always shown (`fixed`), or one that the filter box and the view may hide. */
 export function laneRow(lane: Lane, kind: 'fixed' | 'instance'): Markup {
   const name = clipped(lane.name, NAME_MAX);
   const search = clipped(`${lane.name} ${lane.searchText}`.toLowerCase(), SEARCH_TEXT_MAX);
@@ -48,7 +45,7 @@ export function laneRow(lane: Lane, kind: 'fixed' | 'instance'): Markup {
 `;
 }
 
-/** A bar from one moment to another. Its outline keeps one of no length visible. */
+/** A bar from one moment to another. Its outline keeps a bar of zero length visible. */
 export function bar(
   scale: Scale,
   at: { fromMs: number; toMs: number; y: number; height: number; className: string; title: string },
@@ -66,12 +63,12 @@ export function mark(
 }
 
 const LETTER_PX = 6.2;
-const USUAL_PLOT_PX = 1100;
+const TYPICAL_PLOT_PX = 1100;
 
 /**
- * Words inside a bar, hidden where they do not fit: at first by the usual width, then by the page's
- * script whenever the view changes, which also keeps them in sight while their bar reaches in from
- * the left.
+ * Text inside a bar, hidden where it does not fit: at first by a typical width, then by the page's
+ * script whenever the view changes. The script also keeps it visible while its bar begins left of
+ * the view.
  */
 export function barText(
   scale: Scale,
@@ -79,6 +76,6 @@ export function barText(
 ): Markup {
   const x = scale.percent(at.fromMs);
   const width = Math.max(0, scale.percent(at.toMs) - x);
-  const fits = (width / 100) * USUAL_PLOT_PX >= at.text.length * LETTER_PX + 8;
+  const fits = (width / 100) * TYPICAL_PLOT_PX >= at.text.length * LETTER_PX + 8;
   return markup`<text class="fit${fits ? '' : ' off'}" x="${short(x)}%" dx="5" y="${at.y}" data-x="${short(x)}" data-w="${short(width)}">${at.text}</text>`;
 }

@@ -1,14 +1,11 @@
 import type { ChaosRecord } from '../record.ts';
 
-/**
- * Which colour class stands for which replica: one per configured name, for all the processes that
- * bore it.
- */
+/** Each replica's colour class: one per configured name, shared by all processes of that name. */
 export interface ReplicaPalette {
   names: readonly string[];
-  /** The name behind a process's id, whether or not the record lists that process. */
+  /** The replica name for a replica id, whether or not the record lists that process. */
   nameOf(replicaId: string): string;
-  /** `r0` to `r7`; beyond eight names they begin again, and the written name tells them apart. */
+  /** `r0` to `r7`; with more than eight names they repeat, and only the written name differs. */
   classOf(replicaId: string): string;
 }
 

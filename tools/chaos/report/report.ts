@@ -13,9 +13,9 @@ import { timelineSection } from './timeline.ts';
 import { words } from './wording.ts';
 
 /**
- * The report of a chaos run as one self-contained HTML file: it loads nothing, works offline and on
- * paper, and is the same for the same record. What it shows is bounded (the record holds
- * everything); what it leaves out, it says.
+ * Renders a chaos run as one self-contained HTML file: it loads nothing, works offline and on paper,
+ * and is the same for the same record. Its size is bounded; it says what it leaves out, which the
+ * record contains.
  */
 export function renderReport(record: ChaosRecord): string {
   const title = `Leasehold chaos run, seed ${record.seed}: ${words(record.verdict)}`;
@@ -30,8 +30,8 @@ ${failoversSection(record)}
 ${timelineSection(record)}
 ${faultsSection(record)}
 ${evidenceSection(record)}
-<footer><p>Written by <code>leasehold chaos</code>. Times are since the run began, by one monotonic clock. The record beside
-this report (JSON) holds everything that is left out here.</p></footer>`,
+<footer><p>Written by <code>leasehold chaos</code>. Times are measured from the start of the run, by one monotonic
+clock. The record (JSON, next to this report) contains everything that is left out here.</p></footer>`,
     { style: CHAOS_STYLE, script: SCRIPT },
   );
 }

@@ -1,9 +1,9 @@
 import { short } from '../../page/figures.ts';
 
 /**
- * Positions as percentages of the plot's width. Percentages let the browser lay the charts out for
- * any width, and the timeline be zoomed by widening one element, with neither marks nor letters
- * distorted.
+ * Positions as percentages of the plot's width. With percentages the browser can lay out the charts
+ * for any width, and the timeline can be zoomed by widening one element without distorting marks or
+ * letters.
  */
 export interface Scale {
   /** The position of a value, kept inside the plot: `12.3456%`. */
@@ -27,7 +27,7 @@ const TIME_STEPS_S = [
   0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400,
 ];
 
-/** At most about `most` round moments of a run, from its start on. */
+/** About `most` round moments of a run at most, from its start. */
 export function timeTicks(endMs: number, most: number): Tick[] {
   const stepMs =
     1000 * (TIME_STEPS_S.find((step) => endMs / (step * 1000) <= most) ?? endMs / most / 1000);
@@ -46,12 +46,12 @@ function tickLabel(ms: number, stepMs: number): string {
 }
 
 /**
- * Lengths of time on a logarithmic scale that holds all the given ones, its ends at 1, 2 or 5 times
- * a power of ten.
+ * A logarithmic scale for lengths of time that covers all the given ones, with its ends at 1, 2 or 5
+ * times a power of ten.
  */
 export function logScale(values: readonly number[]): Scale & { ticks: Tick[] } {
   const positive = values.filter((value) => Number.isFinite(value) && value >= 1);
-  // Not Math.min(...positive): a long list does not fit into one call's arguments.
+  // Not Math.min(...positive), as a long list exceeds the limit of arguments.
   const least = positive.reduce((a, b) => Math.min(a, b), positive[0] ?? 1);
   const most = positive.reduce((a, b) => Math.max(a, b), 10);
   const from = roundStep(least, 'down');

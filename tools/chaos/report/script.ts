@@ -1,8 +1,8 @@
 /**
- * The report's script: zoom and pan of the timeline, the filter box, links that bring a moment into
- * view, and a list of one instance's events for those who cannot hover. It writes text only as
- * text, loads nothing and keeps nothing but the view in the address (`#view=12.5-18,filter words`).
- * Without it the report still shows the whole run.
+ * The report's script: it zooms and pans the timeline, filters instances, follows links to a moment,
+ * and lists one instance's events where hovering is not possible. It writes text only as text, loads
+ * nothing, and stores nothing except the view in the address (`#view=12.5-18,filter words`). Without
+ * it the report still shows the whole run.
  */
 export const SCRIPT = `
 (function () {
@@ -26,7 +26,7 @@ var rows = all('.lane', lanes).map(function (el) {
 var instances = rows.filter(function (row) { return row.text !== undefined; });
 var shared = all('.axis .w, .backdrop .w', root);
 var phaseTexts = all('.axis .fit', root);
-var strikes = all('.strike', root).map(function (el) { return parseFloat(el.getAttribute('x1')) / 100; });
+var faultLines = all('.fault-line', root).map(function (el) { return parseFloat(el.getAttribute('x1')) / 100; });
 
 function all(selector, within) { return Array.prototype.slice.call(within.querySelectorAll(selector)); }
 function pad(number, width) { return String(number).padStart(width, '0'); }
@@ -53,14 +53,14 @@ function fit(texts, plotPx) {
 function plotPx() { return root.querySelector('.axis').getBoundingClientRect().width || 1000; }
 function draw(row) { widen(row.inner); fit(row.fits, plotPx()); }
 
-var queued = false, settled = 0;
+var queued = false, delayed = 0;
 function show(a, b) {
   var span = Math.min(1, Math.max(least, b - a));
   a = Math.min(1 - span, Math.max(0, a));
   view = { a: a, b: a + span };
   if (!queued) { queued = true; requestAnimationFrame(apply); }
-  clearTimeout(settled);
-  settled = setTimeout(settle, 160);
+  clearTimeout(delayed);
+  delayed = setTimeout(afterMove, 160);
 }
 function apply() {
   queued = false;
@@ -69,12 +69,12 @@ function apply() {
   fit(phaseTexts, px);
   rows.forEach(function (row) { if (row.seen) { widen(row.inner); fit(row.fits, px); } });
   axis(px);
-  var inView = strikes.filter(function (x) { return x >= view.a && x <= view.b; }).length;
+  var inView = faultLines.filter(function (x) { return x >= view.a && x <= view.b; }).length;
   root.classList.toggle('dense', inView > Math.max(8, px / 50));
   document.getElementById('view').textContent = moment(view.a * end, 3) + ' – ' + moment(view.b * end, 3);
 }
-function settle() {
-  sift();
+function afterMove() {
+  applyFilter();
   rows.forEach(draw);
   var words = filter.value.trim(), whole = view.a === 0 && view.b === 1;
   var hash = whole && !words ? '' : '#view=' + (view.a * end / 1000).toFixed(3) + '-' + (view.b * end / 1000).toFixed(3) + (words ? ',' + encodeURIComponent(words) : '');
@@ -102,7 +102,7 @@ function make(name, attributes) {
   return el;
 }
 
-function sift() {
+function applyFilter() {
   var wanted = filter.value.trim().toLowerCase().split(/\\s+/).filter(Boolean), shown = 0;
   instances.forEach(function (row) {
     var match = wanted.every(function (word) { return row.text.indexOf(word) !== -1; });
@@ -133,15 +133,15 @@ function around(fromMs, toMs) {
   show((fromMs - margin) / end, (toMs + margin) / end);
 }
 
-var acts = {
+var actions = {
   in: function () { zoom(0.5); }, out: function () { zoom(2); }, left: function () { pan(-0.25); },
   right: function () { pan(0.25); }, all: function () { show(0, 1); },
 };
 var keys = { '+': 'in', '=': 'in', '-': 'out', '_': 'out', ArrowLeft: 'left', ArrowRight: 'right', '0': 'all' };
 root.addEventListener('keydown', function (event) {
   if (event.target === filter || event.ctrlKey || event.metaKey || event.altKey) return;
-  var act = acts[keys[event.key]];
-  if (act) { act(); event.preventDefault(); }
+  var action = actions[keys[event.key]];
+  if (action) { action(); event.preventDefault(); }
 });
 root.addEventListener('wheel', function (event) {
   var onAxis = event.target.closest('.axis');
@@ -177,18 +177,18 @@ addEventListener('pointermove', function (event) {
   addEventListener(name, function (event) { pointers.delete(event.pointerId); if (pointers.size === 0) lanes.classList.remove('dragging'); });
 });
 
-function tell(event) {
+function showDetail(event) {
   var title = event.target.closest && event.target.closest('rect, use');
   title = title && title.querySelector('title');
   if (title) detail.textContent = title.textContent;
 }
-root.addEventListener('pointerover', tell);
-root.addEventListener('click', tell);
+root.addEventListener('pointerover', showDetail);
+root.addEventListener('click', showDetail);
 
 root.addEventListener('click', function (event) {
   var button = event.target.closest('button');
   if (!button) return;
-  if (button.dataset.do) acts[button.dataset.do]();
+  if (button.dataset.do) actions[button.dataset.do]();
   var row = instances.find(function (row) { return row.el === button.closest('.lane'); });
   if (row && button.classList.contains('zoom')) around(row.a * end, row.b * end);
   if (row && button.classList.contains('list')) list(row, button);
@@ -215,12 +215,12 @@ document.addEventListener('click', function (event) {
   if (link.dataset.lane && !row) return;
   filter.value = '';
   if (row) around(row.a * end, row.b * end); else around(Number(link.dataset.from), Number(link.dataset.to));
-  sift();
+  applyFilter();
   (row ? row.el : root).scrollIntoView({ block: row ? 'center' : 'start' });
   (row ? row.el.querySelector('button') : lanes).focus({ preventScroll: true });
 });
-filter.addEventListener('input', function () { sift(); clearTimeout(settled); settled = setTimeout(settle, 160); });
-active.addEventListener('change', sift);
+filter.addEventListener('input', function () { applyFilter(); clearTimeout(delayed); delayed = setTimeout(afterMove, 160); });
+active.addEventListener('change', applyFilter);
 addEventListener('resize', function () { show(view.a, view.b); });
 
 if (window.IntersectionObserver) {
@@ -238,10 +238,10 @@ addEventListener('beforeprint', function () {
   all('details', document).forEach(function (el) { el.open = true; });
 });
 
-var asked = /^#view=([0-9.]+)-([0-9.]+)(?:,(.*))?$/.exec(location.hash);
-if (asked) {
-  if (asked[3]) { try { filter.value = decodeURIComponent(asked[3]); } catch (_) { /* a broken address shows everything */ } }
-  show(Number(asked[1]) * 1000 / end, Number(asked[2]) * 1000 / end);
+var requested = /^#view=([0-9.]+)-([0-9.]+)(?:,(.*))?$/.exec(location.hash);
+if (requested) {
+  if (requested[3]) { try { filter.value = decodeURIComponent(requested[3]); } catch (_) { /* a broken address shows everything */ } }
+  show(Number(requested[1]) * 1000 / end, Number(requested[2]) * 1000 / end);
   root.scrollIntoView();
 } else show(0, 1);
 })();

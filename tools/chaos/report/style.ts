@@ -92,7 +92,7 @@ output { font-variant-numeric: tabular-nums; color: var(--soft); margin-left: au
 
 .r0 { --c: var(--c0); } .r1 { --c: var(--c1); } .r2 { --c: var(--c2); } .r3 { --c: var(--c3); }
 .r4 { --c: var(--c4); } .r5 { --c: var(--c5); } .r6 { --c: var(--c6); } .r7 { --c: var(--c7); } .r-other, .r-any { --c: var(--soft); }
-.life, .term { fill: var(--bg); fill: color-mix(in srgb, var(--c) var(--tint), var(--bg)); stroke: var(--c); stroke-width: 1; }
+.process, .term { fill: var(--bg); fill: color-mix(in srgb, var(--c) var(--tint), var(--bg)); stroke: var(--c); stroke-width: 1; }
 .attempt { fill: var(--c); stroke: var(--c); stroke-width: 1; }
 .attempt.failed { fill: var(--bg); stroke-width: 1.6; }
 .attempt.interrupted { fill: var(--bg); stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 3 2; }
@@ -106,7 +106,7 @@ output { font-variant-numeric: tabular-nums; color: var(--soft); margin-left: au
 .fault.outage { fill: var(--fault); } .fault.after { fill: var(--fault); stroke: none; } .fault-mark { stroke: var(--fault); } .fault-mark.solid { fill: var(--fault); stroke: none; }
 .phase { fill: none; } .phase.overlapping { fill: var(--phase-b); } .phase.isolated { fill: var(--phase-c); }
 .axis .phase, .legend .phase { stroke: var(--line); stroke-width: 1; }
-.strike { stroke: var(--fault); stroke-width: 1; stroke-dasharray: 1 3; opacity: .6; } .dense .strike { display: none; }
+.fault-line { stroke: var(--fault); stroke-width: 1; stroke-dasharray: 1 3; opacity: .6; } .dense .fault-line { display: none; }
 .defs { position: absolute; }
 
 .note ul { margin: 4px 0 0; padding-left: 1.2em; } .note span { overflow-wrap: anywhere; }
@@ -132,6 +132,6 @@ details { margin: 6px 0; } summary { cursor: pointer; padding: 3px 0; } details 
 @media print {
   .tools, .detail, .lane .list { display: none; } .bar-top { position: static; }
   .lane { break-inside: avoid; } .tiles div { break-inside: avoid; }
-  .life, .term, .attempt, .phase, .swatch, .tiles div, .verdict, .alarm { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  .process, .term, .attempt, .phase, .swatch, .tiles div, .verdict, .alarm { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 `;

@@ -16,9 +16,7 @@ const VERDICTS: Readonly<
   broken_off: { word: 'Broken off', sign: '…', tone: 'warn' },
 };
 
-/**
- * The top of the page: the verdict in a word and a sentence, what was run, and how to run it again.
- */
+/** The top of the page: the verdict in a word and a sentence, what was run, how to repeat it. */
 export function summaryHeader(record: ChaosRecord): Markup {
   const { word, sign, tone } = VERDICTS[record.verdict] ?? {
     word: words(record.verdict),
@@ -31,17 +29,17 @@ export function summaryHeader(record: ChaosRecord): Markup {
 <p>${sentence(record)}</p>${reservations(record)}</div></div>
 ${contradiction(record)}<dl class="facts">
 <div><dt>Seed</dt><dd><code>${record.seed}</code></dd></div>
-<div><dt>Began</dt><dd><time datetime="${clipped(record.startedAt, 40)}">${began(record.startedAt)}</time></dd></div>
-<div><dt>Lasted</dt><dd>${span(record.durationMs)}</dd></div>
+<div><dt>Started</dt><dd><time datetime="${clipped(record.startedAt, 40)}">${started(record.startedAt)}</time></dd></div>
+<div><dt>Duration</dt><dd>${span(record.durationMs)}</dd></div>
 <div><dt>Lease TTL</dt><dd>${span(record.leaseTtlMs)}</dd></div>
 <div class="wide"><dt>Versions</dt><dd>${versions(record)}</dd></div>
-<div class="command"><dt>Repeat it</dt><dd><code>${clipped(record.command, 2000)}</code></dd></div>
+<div class="command"><dt>Repeat with</dt><dd><code>${clipped(record.command, 2000)}</code></dd></div>
 </dl>
 </header>
 `;
 }
 
-/** The totals, and what the requests came to. */
+/** The totals, and the requests by outcome. */
 export function totalsSection(record: ChaosRecord): Markup {
   const { counts } = record;
   const made = record.faults.filter(({ skipped }) => skipped === undefined).length;
@@ -51,7 +49,7 @@ export function totalsSection(record: ChaosRecord): Markup {
     ['unanswered', counts.unanswered, 'unknown, not failed'],
     ['effects', counts.effects, 'seen by the witness'],
     ['rows', counts.rows, `in ${counted(counts.instances, 'instance')}`],
-    ['refused writes', record.refusals.length, 'a fence that fired'],
+    ['refused writes', record.refusals.length, 'stopped by the guard'],
     ['late outcomes', record.lateOutcomes.length, 'kept as evidence'],
     ['decisions', counts.decisions, 'of attempts in doubt'],
     ['stuck', counts.stuck, 'at the end', counts.stuck > 0 ? 'bad' : 'good'],
@@ -82,26 +80,26 @@ function sentence(record: ChaosRecord): string {
     case 'stuck':
       return `${counted(counts.stuck, 'instance is', 'instances are')} stuck at the end, ${under}.`;
     case 'broken_off':
-      return `The run ended early, ${under}: what follows holds as far as it came, and is no pass.`;
+      return `The run ended early, ${under}. The results cover only the part that ran, and are not a pass.`;
   }
 }
 
-/** What a verdict in one word would hide. */
+/** What the one-word verdict does not show. */
 function reservations(record: ChaosRecord): Markup {
   const unchecked = record.checks.filter(({ checked }) => checked === null).length;
   const missed = record.failovers.filter(isMissed).length;
   const skipped = record.faults.filter((fault) => fault.skipped !== undefined).length;
   const parts = [
     unchecked > 0 &&
-      `${count(unchecked)} of ${counted(record.checks.length, 'check')} could not be made`,
+      `${count(unchecked)} of ${counted(record.checks.length, 'check')} could not be run`,
     missed > 0 &&
       `${count(missed)} of ${counted(record.failovers.length, 'failover')} missed the bound`,
     skipped > 0 && `${counted(skipped, 'fault was', 'faults were')} skipped`,
   ].filter((part) => part !== false);
-  return parts.length === 0 ? markup`` : markup`<p class="but">Mind: ${parts.join('; ')}.</p>`;
+  return parts.length === 0 ? markup`` : markup`<p class="but">Note: ${parts.join('; ')}.</p>`;
 }
 
-/** A record that contradicts itself must not pass for a clean one at a glance. */
+/** A warning if the record contradicts its own verdict. */
 function contradiction(record: ChaosRecord): Markup {
   const reasons = [
     record.breaches.length > 0 && counted(record.breaches.length, 'breach', 'breaches'),
@@ -109,7 +107,7 @@ function contradiction(record: ChaosRecord): Markup {
     record.counts.stuck > 0 && counted(record.counts.stuck, 'stuck instance'),
   ].filter((reason) => reason !== false);
   if (record.verdict !== 'passed' || reasons.length === 0) return markup``;
-  return markup`<p class="alarm">The record says “passed”, yet it holds ${reasons.join(' and ')}. Do not trust the verdict.</p>\n`;
+  return markup`<p class="alarm">The record says “passed” but contains ${reasons.join(' and ')}. Do not trust the verdict.</p>\n`;
 }
 
 function versions({ versions: v }: ChaosRecord): string {
@@ -123,7 +121,7 @@ function versions({ versions: v }: ChaosRecord): string {
   return pairs.map(([name, version]) => `${name} ${clipped(version, 40)}`).join(' · ');
 }
 
-function began(startedAt: string): string {
+function started(startedAt: string): string {
   return clipped(startedAt.replace('T', ' ').replace(/(\.\d+)?Z$/, ' UTC'), 40);
 }
 

@@ -17,9 +17,9 @@ const FAULT_LINES_SHOWN = 2000;
 const TICKS = 10;
 
 /**
- * Replicas, servers and instances over one time axis. Every lane's drawing stands in an inner `<svg
- * class="w">` that spans the whole run; the page's script zooms and pans by giving all of them
- * another width and offset. Without scripts, and on paper, the whole run is shown.
+ * Replicas, links, servers and instances on one time axis. Every lane is drawn in an inner `<svg
+ * class="w">` that spans the whole run. The page's script zooms and pans by changing the width and
+ * offset of all of them. Without scripts, and on paper, the whole run is shown.
  */
 export function timelineSection(record: ChaosRecord): Markup {
   const endMs = runEndMs(record);
@@ -40,7 +40,7 @@ ${glyphDefinitions()}${legend(swatches)}<div class="bar-top"><div class="tools">
 <span class="buttons" role="group" aria-label="View"><button type="button" data-do="out" aria-label="Zoom out" title="Zoom out (−)">−</button><button type="button" data-do="in" aria-label="Zoom in" title="Zoom in (+)">+</button><button type="button" data-do="left" aria-label="Earlier" title="Earlier (←)">◀</button><button type="button" data-do="right" aria-label="Later" title="Later (→)">▶</button><button type="button" data-do="all" title="The whole run (0)">Whole run</button></span>
 <label class="only"><input id="active" type="checkbox" checked> only instances in view</label>
 <output id="view" aria-live="polite">${moment(0)} – ${moment(endMs)}</output></div>
-<p id="detail" class="detail"><span class="hint mouse">Drag to pan, Ctrl or ⌘ and wheel (or pinch) to zoom, Shift and wheel to pan; with the chart focused: ← → + − 0. A link with a time zooms to it.</span><span class="hint touch">Drag to pan, pinch to zoom, tap a mark to read it.</span></p>
+<p id="detail" class="detail"><span class="hint mouse">Drag or Shift+wheel to pan; Ctrl+wheel, ⌘+wheel or pinch to zoom; keys while the chart has focus: ← → + − 0. Click a time to zoom to it.</span><span class="hint touch">Drag to pan, pinch to zoom, tap a mark for details.</span></p>
 <div class="axis-row"><div class="name"></div><svg class="axis" width="100%" height="36" aria-hidden="true"><svg class="w" width="100%" height="16">${phaseBars(
     record.phases,
     scale,
@@ -55,13 +55,13 @@ ${glyphDefinitions()}${legend(swatches)}<div class="bar-top"><div class="tools">
       markup`<line class="rule" x1="${scale.at(value)}" x2="${scale.at(value)}" y1="0" y2="100%"/>`,
   )}</g></svg>
 <h3>Replicas</h3>
-${replicas.length === 0 ? markup`<p class="none">No replica is in this record.</p>` : replicas.map((lane) => laneRow(lane, 'fixed'))}${
+${replicas.length === 0 ? markup`<p class="none">The record has no replicas.</p>` : replicas.map((lane) => laneRow(lane, 'fixed'))}${
     servers.length > 0 &&
-    markup`<h3>Servers and all at once</h3>\n${servers.map((lane) => laneRow(lane, 'fixed'))}`
+    markup`<h3>Links, servers and the whole stack</h3>\n${servers.map((lane) => laneRow(lane, 'fixed'))}`
   }<h3>Instances <small id="shown">${shownOf(instances.length, record)}</small></h3>
 ${
   instances.length === 0
-    ? markup`<p class="none">No instance is in this record.</p>`
+    ? markup`<p class="none">The record has no instances.</p>`
     : instances.map((lane) => laneRow(lane, 'instance'))
 }<p id="nothing" class="none" hidden>No instance matches the filter in this view.</p>
 </div></section>`;
@@ -76,10 +76,7 @@ function shownOf(lanes: number, record: ChaosRecord): string {
   return `${drawn}, ${count(record.counts.instances)} in the run`;
 }
 
-/**
- * Where the axis ends: at the run's end, or at the last thing that the record knows of, if that is
- * later.
- */
+/** Where the axis ends: at the end of the run, or at the last event in the record if later. */
 function runEndMs(record: ChaosRecord): number {
   const times = [
     record.durationMs,
@@ -116,7 +113,7 @@ function phaseBars(phases: readonly Phase[], scale: Scale): Markup {
   })}`;
 }
 
-/** Warming up and settling look alike: no fault is made in either. */
+/** Warming up and settling look the same: no faults are made in either. */
 function phaseClass(kind: Phase['kind']): string {
   return kind === 'isolated' || kind === 'overlapping' ? `phase ${kind}` : 'phase settling';
 }
@@ -126,15 +123,12 @@ function backdropPhase({ kind, fromMs, toMs }: Phase, scale: Scale): Markup {
   return markup`<rect class="${phaseClass(kind)}" x="${scale.at(fromMs)}" y="0" width="${width.toFixed(4)}%" height="100%"/>`;
 }
 
-/**
- * A line down all lanes at each fault: shown by the script once few enough are in view to be told
- * apart.
- */
+/** A vertical line through all lanes at each fault, shown while few enough are in view. */
 function faultLines(record: ChaosRecord, scale: Scale): Markup {
   const made = record.faults.filter(({ skipped }) => skipped === undefined);
   const faults = thinned(made, FAULT_LINES_SHOWN);
   return markup`<g id="fault-lines">${faults.map(
     ({ fromMs }) =>
-      markup`<line class="strike" x1="${scale.at(fromMs)}" x2="${scale.at(fromMs)}" y1="0" y2="100%"/>`,
+      markup`<line class="fault-line" x1="${scale.at(fromMs)}" x2="${scale.at(fromMs)}" y1="0" y2="100%"/>`,
   )}</g>`;
 }

@@ -65,10 +65,10 @@ describe('the report', () => {
   it('renders a record in which nothing happened, and says so', () => {
     const { text } = outline(renderReport(EMPTY));
     expect(text).toContain('Broken off');
-    expect(text).toContain('No replica is in this record.');
+    expect(text).toContain('The record has no replicas.');
     expect(text).toContain('No fault was made.');
     expect(text).toContain('nothing was measured');
-    expect(text.match(/No check of this run looked at it\./g)).toHaveLength(7);
+    expect(text.match(/No check covered it in this run\./g)).toHaveLength(7);
     expect(text).not.toMatch(/NaN|undefined|Infinity/);
   });
 
@@ -148,11 +148,11 @@ describe('the report', () => {
     expect(outline(renderReport(sampleRecord(SMALL))).text).not.toContain('Do not trust');
   });
 
-  it('tells a check that could not be made from one that held', () => {
+  it('distinguishes a check that could not be run from one that held', () => {
     const { text } = outline(renderReport(sampleRecord(SMALL)));
     expect(text).toContain('14 held, 1 not checked, of 15.');
     expect(text).toContain('libfaketime is not installed, so no clock was moved');
-    expect(text).toContain('1 of 15 checks could not be made');
+    expect(text).toContain('1 of 15 checks could not be run');
   });
 
   it('lists skipped faults with why, and does not count them', () => {

@@ -255,7 +255,11 @@ function sampleFaults(dice: Dice, size: SampleSize, phases: readonly Phase[]): F
   return size.faults === 0 ? [] : [...made, ...skipped];
 }
 
-function sampleLives(dice: Dice, size: SampleSize, faults: readonly FaultRecord[]): ReplicaProcess[] {
+function sampleLives(
+  dice: Dice,
+  size: SampleSize,
+  faults: readonly FaultRecord[],
+): ReplicaProcess[] {
   return Array.from({ length: size.replicas }, (_, index) => `r${index + 1}`).flatMap((name) => {
     const lives: ReplicaProcess[] = [];
     let fromMs = dice.between(200, 900);

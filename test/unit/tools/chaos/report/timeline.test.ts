@@ -121,7 +121,7 @@ describe('the timeline', () => {
     expect(own).toContain('2 terms on r1, r2; 2 attempts, 1 interrupted; 1 refused write; 1 doubt');
   });
 
-  it('gives every replica name one lane with the lives and faults of its processes', () => {
+  it('gives every replica name one lane with its processes and their faults', () => {
     expect(lane(page, 'r0')).toContain('r1-00000001 · pid 11 · killed');
     expect(lane(page, 'r0')).toContain('fault 1: sigkill on r1');
     expect(lane(page, 'r0')).toContain('<use class="crash"');
@@ -129,7 +129,7 @@ describe('the timeline', () => {
     expect(lane(page, 'r0')).not.toContain('drop');
   });
 
-  it('gives servers, and faults that strike all at once, lanes of their own', () => {
+  it('gives each server, and everything at once, a lane', () => {
     expect(lane(page, 's0')).toContain('everything');
     expect(lane(page, 's1')).toContain('class="fault outage"');
     expect(page).not.toContain('id="s2"');
@@ -160,8 +160,8 @@ describe('the timeline', () => {
     expect(Buffer.byteLength(large)).toBeLessThan(4_000_000);
     const { text } = outline(large);
     expect(text).toContain('120 drawn of 300 in the record');
-    expect(text).toMatch(/\d+ lives · \d+ faults · \d+ not drawn/);
-    expect(text).toContain('and 1,500 more, in the record beside this report.');
+    expect(text).toMatch(/\d+ processes · \d+ faults · \d+ not drawn/);
+    expect(text).toContain('and 1,500 more; see the record next to this report.');
   });
 
   it('leaves receipts out before doubts and refused writes', () => {
