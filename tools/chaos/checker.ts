@@ -106,7 +106,7 @@ export class Checker {
     for (const instanceId of new Set([...effects.keys(), ...started])) {
       if (this.#seen.has(instanceId)) continue;
       if (started.has(instanceId)) {
-        const what = `an agent got an answer that ${instanceId} exists, but the log does not have it`;
+        const what = `an agent got an answer that ${instanceId} exists, but it is not in the log`;
         this.#breach({ check: 'started-is-recorded', guarantee: 5, instanceId, seqs: [], what });
       }
       this.#check(emptyEvidence(instanceId));

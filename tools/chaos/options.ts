@@ -23,8 +23,9 @@ export interface ChaosOptions {
   faketimeLib: string | undefined;
   env: NodeJS.ProcessEnv;
   /**
-   * What Node runs as a replica instead of the built command line. No command-line option sets this:
-   * it is for tests, which run chaos on a replica with a broken rule and check that it is caught.
+   * What Node runs as a replica instead of the built command line. No command-line option sets
+   * this: it is for tests, which run chaos on a replica with a broken rule and check that it is
+   * caught.
    */
   replicaArgv?: readonly string[];
   /**

@@ -16,11 +16,16 @@ export function liveText(event: ChaosEvent): string | undefined {
       return event.text;
     case 'tick':
       if (event.phase === 'settling') return undefined;
-      return `${PHASE_NAMES[event.phase]} · ${clock(event.atMs)} of ${clock(event.totalMs)} · ${countsText(event.counts)}${activeText(event.counts)}`;
+      return [
+        PHASE_NAMES[event.phase],
+        `${clock(event.atMs)} of ${clock(event.totalMs)}`,
+        countsText(event.counts),
+        ...activeTexts(event.counts),
+      ].join(' · ');
     case 'settling':
-      return `settling · ${event.left} ${event.left === 1 ? 'instance' : 'instances'} to go`;
+      return `settling · ${plural(event.left, 'instance')} to go`;
     case 'checking':
-      return `checking the log against witness and agents · ${event.instances} of ${event.of} instances`;
+      return `checking log, witness and agents · ${event.instances} of ${event.of} instances`;
     case 'phase':
     case 'fault':
     case 'failover':
@@ -33,7 +38,7 @@ export function liveText(event: ChaosEvent): string | undefined {
 export function lastingText(event: ChaosEvent): string | undefined {
   switch (event.kind) {
     case 'phase':
-      return `${clock(event.atMs)}  ${PHASE_NAMES[event.phase]}${event.faults > 0 ? ` (${event.faults} faults planned)` : ''}`;
+      return `${clock(event.atMs)}  ${PHASE_NAMES[event.phase]}${plannedText(event.faults)}`;
     case 'fault':
       return faultText(event.state, event.fault);
     case 'check':
@@ -60,15 +65,29 @@ function faultText(state: 'struck' | 'over' | 'skipped', fault: FaultRecord): st
   }
 }
 
-function countsText(counts: RunningCounts): string {
-  const { faults, acknowledged, unanswered, instances, underWay } = counts;
-  return `${faults} ${faults === 1 ? 'fault' : 'faults'}, ${acknowledged} acknowledged, ${unanswered} unanswered, ${instances} instances (${underWay} under way)`;
+function plannedText(faults: number): string {
+  return faults > 0 ? ` (${plural(faults, 'fault')} planned)` : '';
 }
 
-function activeText({ active }: RunningCounts): string {
-  if (active.length === 0) return '';
+function countsText(counts: RunningCounts): string {
+  const { faults, acknowledged, unanswered, instances, underWay } = counts;
+  return [
+    plural(faults, 'fault'),
+    `${acknowledged} acknowledged`,
+    `${unanswered} unanswered`,
+    `${plural(instances, 'instance')} (${underWay} under way)`,
+  ].join(', ');
+}
+
+/** The first active faults; empty if there are none. */
+function activeTexts({ active }: RunningCounts): string[] {
+  if (active.length === 0) return [];
   const left = active.length - ACTIVE_SHOWN;
-  return ` · ${active.slice(0, ACTIVE_SHOWN).join(', ')}${left > 0 ? ` and ${left} more` : ''}`;
+  return [`${active.slice(0, ACTIVE_SHOWN).join(', ')}${left > 0 ? ` and ${left} more` : ''}`];
+}
+
+function plural(value: number, noun: string): string {
+  return `${value} ${noun}${value === 1 ? '' : 's'}`;
 }
 
 /** `1:05` */

@@ -11,11 +11,12 @@ export interface Address {
 }
 
 /**
- * A TCP proxy on loopback that can fail in the ways networks fail. Otherwise it forwards everything.
+ * A TCP proxy on loopback that can fail in the ways networks fail. Otherwise it forwards
+ * everything.
  *
- * - `silence`: nothing passes in one direction (or in both), and neither end gets an error. What was
- *   sent meanwhile arrives when the proxy heals, as TCP would retransmit it. New connections are
- *   accepted and equally silent.
+ * - `silence`: nothing passes in one direction (or in both), and neither end gets an error. What
+ *   was sent meanwhile arrives when the proxy heals, as TCP would retransmit it. New connections
+ *   are accepted and equally silent.
  * - `reset`: every connection is reset; new ones work.
  * - `refuse`: every connection is reset; new ones are refused.
  * - `delay`: everything passes later, in order.

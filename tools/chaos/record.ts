@@ -48,8 +48,8 @@ export interface ChaosRecord {
 
 /**
  * In an `isolated` phase faults are made one at a time, so that failover times are not disturbed by
- * other faults. In an `overlapping` phase several may be active at once. `settling` follows the last
- * fault: every instance is driven to its end.
+ * other faults. In an `overlapping` phase several may be active at once. `settling` follows the
+ * last fault: every instance is driven to its end.
  */
 export interface Phase {
   kind: 'warm_up' | 'isolated' | 'overlapping' | 'settling';

@@ -4,7 +4,7 @@ import type { Random } from './random.ts';
 import { sleep } from './sleep.ts';
 import type { Workload } from './workload.ts';
 
-/** How settling is limited, and who hears of its progress. */
+/** How settling is limited, and how it reports its progress. */
 export interface SettleOptions {
   /** On the clock of `performance.now()`. */
   deadlineMs: number;

@@ -73,16 +73,18 @@ export function failoverFigures(failovers: readonly Failover[]): FailoverFigures
 /** The lines that end a run, for people. */
 export function summaryLines(record: ChaosRecord, summary: ChaosSummary): string[] {
   const { counts, faults, files } = summary;
+  const { instances, rows, effects, requests, acknowledged, unanswered, decisions } = counts;
   const lines = [
     '',
     headline(record),
-    `  ${faults.made} faults made, ${faults.skipped} skipped; ${counts.instances} instances, ${counts.rows} rows, ${counts.effects} effects witnessed`,
-    `  ${counts.requests} requests: ${counts.acknowledged} acknowledged, ${counts.unanswered} never answered; ${counts.decisions} decisions`,
+    `  ${faults.made} faults made, ${faults.skipped} skipped; ` +
+      `${instances} instances, ${rows} rows, ${effects} effects witnessed`,
+    `  ${requests} requests: ${acknowledged} acknowledged, ${unanswered} never answered; ` +
+      `${decisions} decisions`,
   ];
   for (const { check, instanceId, seqs, what } of record.breaches.slice(0, BREACHES_SHOWN)) {
-    lines.push(
-      `  BREACH ${check}, ${instanceId}${seqs.length > 0 ? ` seq ${seqs.join(', ')}` : ''}: ${what}`,
-    );
+    const where = seqs.length > 0 ? `${instanceId} seq ${seqs.join(', ')}` : instanceId;
+    lines.push(`  BREACH ${check}, ${where}: ${what}`);
   }
   const left = record.breaches.length - BREACHES_SHOWN;
   if (left > 0) lines.push(`  and ${left} more breaches; see the record`);
@@ -91,28 +93,30 @@ export function summaryLines(record: ChaosRecord, summary: ChaosSummary): string
       '',
       '  failover times, from the fault to the first row or receipt under a later term:',
     );
-  for (const { kind, attemptOpen, count, medianMs, maxMs, boundMs, over } of summary.failovers) {
-    const bound =
-      boundMs === null
-        ? ''
-        : `  bound ${boundMs} ms${over > 0 ? `, missed ${over === 1 ? 'once' : `${over} times`}` : ''}`;
-    const what = `${kind}${attemptOpen ? ', attempt open' : ''}`;
-    lines.push(
-      `    ${what.padEnd(36)} ${String(count).padStart(3)} ×  median ${medianMs} ms, longest ${maxMs} ms${bound}`,
-    );
-  }
+  lines.push(...summary.failovers.map(failoverLine));
   lines.push('', `  record   ${files.record}`, `  witness  ${files.witness}`);
   if (files.report !== null) lines.push(`  report   ${files.report}`);
   lines.push(`  repeat   ${summary.command}`);
   return lines;
 }
 
+function failoverLine(figures: FailoverFigures): string {
+  const { kind, attemptOpen, count, medianMs, maxMs, boundMs, over } = figures;
+  const what = `${kind}${attemptOpen ? ', attempt open' : ''}`.padEnd(36);
+  const times = `median ${medianMs} ms, longest ${maxMs} ms`;
+  const missed = over === 0 ? '' : `, missed ${over === 1 ? 'once' : `${over} times`}`;
+  const bound = boundMs === null ? '' : `  bound ${boundMs} ms${missed}`;
+  return `    ${what} ${String(count).padStart(3)} ×  ${times}${bound}`;
+}
+
 function headline({ verdict, breaches, counts }: ChaosRecord): string {
   switch (verdict) {
     case 'passed':
       return 'PASSED: every guarantee held, and every instance ended';
-    case 'breached':
-      return `BREACHED: ${breaches.length} ${breaches.length === 1 ? 'breach' : 'breaches'} of the guarantees`;
+    case 'breached': {
+      const { length } = breaches;
+      return `BREACHED: ${length} ${length === 1 ? 'breach' : 'breaches'} of the guarantees`;
+    }
     case 'stuck':
       return `STUCK: ${counts.stuck} ${counts.stuck === 1 ? 'instance' : 'instances'} did not end`;
     case 'broken_off':

@@ -10,7 +10,9 @@ export interface WitnessedEffect {
   at: string;
   instanceId: string;
   cellId: string;
-  /** null where the caller does not send it (an http cell); the token then identifies the attempt. */
+  /**
+   * null where the caller does not send it (an http cell); the token then identifies the attempt.
+   */
   attempt: number | null;
   fencingToken: number;
   /** `instance/cell/run` */

@@ -1,7 +1,7 @@
 /**
  * HTML or SVG text. Only the literal parts of `markup` templates become markup; every value that is
- * filled in is escaped, unless it is `Markup` itself. So a string from a record stays text, whatever
- * it contains.
+ * filled in is escaped, unless it is `Markup` itself. So a string from a record stays text,
+ * whatever it contains.
  */
 export class Markup {
   readonly #text: string;

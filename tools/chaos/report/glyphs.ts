@@ -1,7 +1,9 @@
 import type { Markup } from '../../page/markup.ts';
 import { markup } from '../../page/markup.ts';
 
-/** The timeline's marks, each with a distinct shape so that none relies on colour, and hatchings. */
+/**
+ * The timeline's marks, each with a distinct shape so that none relies on colour, and hatchings.
+ */
 export function glyphDefinitions(): Markup {
   return markup`<svg class="defs" width="0" height="0" aria-hidden="true"><defs>
 <g id="g-cross"><path d="M-3.5-3.5L3.5 3.5M3.5-3.5L-3.5 3.5" fill="none" stroke-width="2"/></g>
@@ -61,10 +63,7 @@ export function legend(swatches: readonly { name: string; swatch: Markup }[]): M
         [sample(markup`<rect class="fault freeze" x="1" y="3" width="20" height="8"/>`), 'freeze'],
         [sample(markup`<rect class="fault cut" x="1" y="3" width="20" height="8"/>`), 'cut'],
         [sample(markup`<rect class="fault delay" x="1" y="3" width="20" height="8"/>`), 'delay'],
-        [
-          sample(markup`<rect class="fault outage" x="1" y="3" width="20" height="8"/>`),
-          'server down',
-        ],
+        [sample(markup`<rect class="fault outage" x="1" y="3" width="20" height="8"/>`), 'outage'],
         [glyph('fault-mark', 'g-clock'), 'clock jump'],
         [glyph('crash', 'g-crash'), 'crash'],
       ],

@@ -21,9 +21,9 @@ const DRAWN_AT_LEAST = 30;
 const LANE_PX = 40;
 
 /**
- * A lane for every instance: its terms, below them the attempts, and below those the marks. A lane's
- * id is `i` and the instance's index in the record. Instances with a breach are never left out.
- * Lanes are in order of time.
+ * A lane for every instance: its terms, below them the attempts, and below those the marks. A
+ * lane's id is `i` and the instance's index in the record. Instances with a breach are never left
+ * out. Lanes are in order of time.
  */
 export function instanceLanes(record: ChaosRecord, scale: Scale, palette: ReplicaPalette): Lane[] {
   const breached = new Set(record.breaches.map(({ instanceId }) => instanceId));

@@ -13,9 +13,9 @@ import { timelineSection } from './timeline.ts';
 import { words } from './wording.ts';
 
 /**
- * Renders a chaos run as one self-contained HTML file: it loads nothing, works offline and on paper,
- * and is the same for the same record. Its size is bounded; it says what it leaves out, which the
- * record contains.
+ * Renders a chaos run as one self-contained HTML file: it loads nothing, works offline and on
+ * paper, and is the same for the same record. Its size is bounded; it says what it leaves out,
+ * which the record contains.
  */
 export function renderReport(record: ChaosRecord): string {
   const title = `Leasehold chaos run, seed ${record.seed}: ${words(record.verdict)}`;

@@ -46,8 +46,8 @@ function tickLabel(ms: number, stepMs: number): string {
 }
 
 /**
- * A logarithmic scale for lengths of time that covers all the given ones, with its ends at 1, 2 or 5
- * times a power of ten.
+ * A logarithmic scale for lengths of time that covers all the given ones, with its ends at 1, 2 or
+ * 5 times a power of ten.
  */
 export function logScale(values: readonly number[]): Scale & { ticks: Tick[] } {
   const positive = values.filter((value) => Number.isFinite(value) && value >= 1);

@@ -1,8 +1,8 @@
 /**
- * The report's script: it zooms and pans the timeline, filters instances, follows links to a moment,
- * and lists one instance's events where hovering is not possible. It writes text only as text, loads
- * nothing, and stores nothing except the view in the address (`#view=12.5-18,filter words`). Without
- * it the report still shows the whole run.
+ * The report's script: it zooms and pans the timeline, filters instances, follows links to a
+ * moment, and lists one instance's events where hovering is not possible. It writes text only as
+ * text, loads nothing, and stores nothing except the view in the address (`#view=12.5-18,filter
+ * words`). Without it the report still shows the whole run.
  */
 export const SCRIPT = `
 (function () {
