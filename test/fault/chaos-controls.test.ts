@@ -12,30 +12,31 @@ import { spoilGuard, type GuardRule } from '../harness/spoilt-guard.ts';
 import type { Control } from '../harness/spoilt-replica.ts';
 
 /*
- * Chaos on real processes, with a rule switched off: the checks must say so, by name, within one
- * short run. The replicas are the real parts with one of them spoilt (test/harness), the guard of
- * the run's own database has a hole, and all else is the shipped program. It has no option that
- * leads there.
+ * Negative controls: chaos on real processes, with one rule switched off, must be breached by name
+ * within one short run. The replicas are built from the real parts with one of them broken
+ * (test/harness), the guard of the run's database lacks a rule, and everything else is the shipped
+ * program, which has no option for this.
  *
- * The fifth control, a take-over that ignores an open attempt, is in
- * test/simulation/controls.test.ts only. What it breaks is that nobody closes an attempt that is in
- * hand: neither log nor witness nor agents can tell that from an attempt whose process had lost its
- * session and came back, which is in order. Only a world that looks into the processes can.
+ * The fifth control, a takeover that ignores an open attempt, is only in
+ * test/simulation/controls.test.ts. It breaks the rule that an attempt is not closed while it runs.
+ * From outside (log, witness, agents) that looks the same as an attempt whose process lost its
+ * session and came back, which is allowed. Only the simulation, which sees inside the processes, can
+ * distinguish them.
  */
 
 const REPLICA = fileURLToPath(new URL('../harness/spoilt-replica.ts', import.meta.url));
 const SEED = 1;
 
-interface Spoilt {
+interface BrokenRun {
   control: Control;
-  /** What the database does not enforce; undefined: it enforces everything. */
+  /** The rule that the database does not enforce; undefined: it enforces all. */
   guard: GuardRule | undefined;
   faults: string;
   durationMs: number;
 }
 
-/** One run. It is not driven to its end: with such rules missing, nothing may ever come to one. */
-async function chaosWith({ control, guard, faults, durationMs }: Spoilt): Promise<ChaosRecord> {
+/** One run, without settling: with such a rule missing, instances may never end. */
+async function chaosWith({ control, guard, faults, durationMs }: BrokenRun): Promise<ChaosRecord> {
   const mix = parseFaultMix(faults);
   if (!mix.ok) throw new Error(mix.problem);
   const dir = await mkdtemp(join(tmpdir(), `leasehold-control-${control}-`));
@@ -49,7 +50,7 @@ async function chaosWith({ control, guard, faults, durationMs }: Spoilt): Promis
         mix: mix.mix,
         replicas: 3,
         agents: 24,
-        // So many that they live for longer than a fault.
+        // Enough for instances to last longer than a fault.
         instances: 100,
         leaseTtlS: 2,
         dir,
@@ -83,8 +84,8 @@ function caught({ breaches }: ChaosRecord): Record<string, number> {
   return counts;
 }
 
-describe('with a rule switched off, one run of chaos on real processes is breached by name', () => {
-  it('the intent, written together with the outcome', async () => {
+describe('with a rule switched off, one chaos run on real processes is breached by name', () => {
+  it('the intent: it is written together with the outcome', async () => {
     const record = await chaosWith({
       control: 'intent',
       guard: undefined,
@@ -95,7 +96,7 @@ describe('with a rule switched off, one run of chaos on real processes is breach
     expect(caught(record)['intent-before-effect']).toBeGreaterThan(20);
   });
 
-  it('the token check, in the log and in the replica, behind a trust window that never closes', async () => {
+  it('the token check in log and replica, together with the trust window', async () => {
     const record = await chaosWith({
       control: 'tokens',
       guard: 'tokens',
@@ -119,7 +120,7 @@ describe('with a rule switched off, one run of chaos on real processes is breach
     expect(counts['effect-seen-once']).toBeGreaterThan(0);
   });
 
-  it('receipts, neither looked up nor kept apart', async () => {
+  it('receipts: they are neither looked up nor unique', async () => {
     const record = await chaosWith({
       control: 'receipts',
       guard: 'receipts',

@@ -10,11 +10,11 @@ import type { ChaosRecord } from '../../tools/chaos/record.ts';
 import { eventually, MAIN, TestCluster } from '../harness/replicas.ts';
 
 /*
- * `leasehold chaos` as a user calls it: a short run that must pass, and runs of the shipped
- * program, unchanged, on evidence that was tampered with, which must be caught by name.
+ * `leasehold chaos` as a user runs it: a short run that must pass, and a run of the same shipped
+ * program with tampered evidence, which must be caught by name.
  */
 
-/** Faults that a short run has time for. */
+/** Faults that fit into a short run. */
 const OWN_MIX = 'process,network,postgres_killed,etcd_leader_killed';
 
 let dir: string;
@@ -63,7 +63,7 @@ async function recordIn(folder: string): Promise<ChaosRecord> {
 }
 
 describe('leasehold chaos', () => {
-  it('keeps every guarantee through a short run on a stack of its own, and leaves record, witness and report', async () => {
+  it('passes a short run on its own stack, and leaves record, witness and report', async () => {
     const out = join(dir, 'own');
     const args = `--duration 22s --seed 4 --faults ${OWN_MIX} --agents 12 --instances 24`.split(
       ' ',
@@ -79,7 +79,7 @@ describe('leasehold chaos', () => {
     expect(record.counts.effects).toBeGreaterThan(50);
     expect(record.breaches).toEqual([]);
     expect(record.command).toContain('--seed 4');
-    // A check that looked at nothing proves nothing.
+    // A check that examined nothing proves nothing.
     for (const name of [
       'effect-seen-once',
       'intent-before-effect',
@@ -95,7 +95,7 @@ describe('leasehold chaos', () => {
     expect(await readFile(join(out, 'report.html'), 'utf8')).toContain('</html>');
   });
 
-  it('a doubled effect and a forged row in a stack that already runs are caught by name', async () => {
+  it('a duplicate effect and a forged row in a running stack are caught by name', async () => {
     const cluster = await TestCluster.start({ replicas: 2 });
     const superuser = new Pool({ connectionString: cluster.servers.superuserUrl, max: 1 });
     try {
@@ -106,7 +106,7 @@ describe('leasehold chaos', () => {
           ' ',
         );
       const running = chaos([...args, ...pids, '--out', out], cluster.env);
-      const doubled = await eventually(async () => {
+      const duplicated = await eventually(async () => {
         const found = await cluster.app.query<{
           instance_id: string;
           key: string;
@@ -120,17 +120,20 @@ describe('leasehold chaos', () => {
         );
         return found.rows[0];
       });
-      const headers = { 'idempotency-key': doubled.key, 'leasehold-fencing-token': doubled.token };
-      await fetch(`${doubled.witness}/effects`, { method: 'POST', headers });
+      const headers = {
+        'idempotency-key': duplicated.key,
+        'leasehold-fencing-token': duplicated.token,
+      };
+      await fetch(`${duplicated.witness}/effects`, { method: 'POST', headers });
       const forged = await eventually(async () => {
         const found = await cluster.app.query<{ instance_id: string }>(
           `select instance_id from leasehold.requests
              where receipt ->> 'outcome' = 'completed' and instance_id <> $1 and fencing_token > 1 limit 1`,
-          [doubled.instance_id],
+          [duplicated.instance_id],
         );
         return found.rows[0];
       });
-      // What only a superuser can: the guard's triggers are passed by.
+      // Only a superuser can do this: it bypasses the guard's triggers.
       await superuser.query('set session_replication_role = replica');
       await superuser.query(
         `insert into leasehold.executions (instance_id, seq, fencing_token, replica_id, kind, cell_id, attempt)
@@ -145,12 +148,12 @@ describe('leasehold chaos', () => {
         record.breaches
           .filter((breach) => breach.instanceId === instanceId)
           .map(({ check }) => check);
-      expect(caught(doubled.instance_id)).toContain('effect-seen-once');
+      expect(caught(duplicated.instance_id)).toContain('effect-seen-once');
       expect(caught(forged.instance_id)).toContain('tokens-never-go-back');
       // Nothing else was breached.
-      const guilty = new Set(record.breaches.map(({ instanceId }) => instanceId));
-      expect(guilty).toEqual(new Set([doubled.instance_id, forged.instance_id]));
-      // What cannot be made there is told as skipped, and what can be was made.
+      const breached = new Set(record.breaches.map(({ instanceId }) => instanceId));
+      expect(breached).toEqual(new Set([duplicated.instance_id, forged.instance_id]));
+      // Faults that cannot be made there are reported as skipped; the others were made.
       const skipped = record.faults.filter((fault) => fault.skipped !== undefined);
       expect(new Set(skipped.map(({ kind }) => kind))).toEqual(new Set(['cut_etcd']));
       expect(ran.summary?.faults.byKind['sigstop']).toBeGreaterThan(0);
@@ -160,7 +163,7 @@ describe('leasehold chaos', () => {
     }
   });
 
-  it('a stack that is not there exits 5, and what cannot be meant exits 2', async () => {
+  it('exits 5 without a stack, and 2 for an invalid option', async () => {
     const nowhere = {
       ...process.env,
       LEASEHOLD_NATS_URLS: 'nats://127.0.0.1:1',
@@ -171,8 +174,8 @@ describe('leasehold chaos', () => {
     const unknown = await chaos(['--faults', 'sigkil']);
     expect(unknown.code).toBe(2);
     expect(unknown.stderr).toContain('did you mean sigkill');
-    const astray = await chaos(['--replica-pid', '4711']);
-    expect(astray.code).toBe(2);
-    expect(astray.stderr).toContain('--attach');
+    const unattached = await chaos(['--replica-pid', '4711']);
+    expect(unattached.code).toBe(2);
+    expect(unattached.stderr).toContain('--attach');
   });
 });

@@ -6,10 +6,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { FaultProxy } from '../../../../tools/chaos/proxy.ts';
 
-/** A server that says back what it hears, and remembers it. */
+/** A server that echoes what it receives, and keeps it. */
 class Echo {
   readonly server: Server;
-  heard = '';
+  received = '';
   readonly sockets: Socket[] = [];
 
   constructor() {
@@ -17,7 +17,7 @@ class Echo {
       this.sockets.push(socket);
       socket.on('error', () => undefined);
       socket.setEncoding('utf8').on('data', (text: string) => {
-        this.heard += text;
+        this.received += text;
         socket.write(text);
       });
     });
@@ -32,17 +32,17 @@ class Echo {
 
 class Client {
   readonly socket: Socket;
-  heard = '';
+  received = '';
   ended: string | undefined;
 
   constructor(port: number) {
     this.socket = connect({ port, host: '127.0.0.1' });
-    this.socket.setEncoding('utf8').on('data', (text: string) => (this.heard += text));
+    this.socket.setEncoding('utf8').on('data', (text: string) => (this.received += text));
     this.socket.on('error', (error: NodeJS.ErrnoException) => (this.ended ??= error.code));
     this.socket.on('close', () => (this.ended ??= 'closed'));
   }
 
-  async says(text: string): Promise<void> {
+  async send(text: string): Promise<void> {
     await new Promise((resolve) => this.socket.write(text, resolve));
   }
 }
@@ -57,11 +57,11 @@ function client(): Client {
   return one;
 }
 
-async function until(look: () => boolean): Promise<void> {
-  while (!look()) await new Promise((resolve) => setTimeout(resolve, 2));
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
-/** Long enough for anything on loopback to have arrived, had it been let through. */
+/** Long enough for anything to arrive on loopback, if it is let through. */
 const SILENCE_MS = 80;
 const silence = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, SILENCE_MS));
 
@@ -78,70 +78,70 @@ afterEach(async () => {
 });
 
 describe('a fault-injecting proxy', () => {
-  it('passes everything on when nothing is broken, the end of a connection too', async () => {
+  it('forwards everything when there is no fault, including the end of a connection', async () => {
     const one = client();
-    await one.says('hello');
-    await until(() => one.heard === 'hello');
+    await one.send('hello');
+    await until(() => one.received === 'hello');
     expect(proxy.connections).toBe(1);
     one.socket.end();
     await until(() => one.ended === 'closed');
     await until(() => proxy.connections === 0);
   });
 
-  it('cut: nothing passes either way, nobody is told, and it arrives when the cut heals', async () => {
+  it('cut: nothing passes and there is no error; data arrives when the cut heals', async () => {
     const one = client();
-    await one.says('a');
-    await until(() => one.heard === 'a');
+    await one.send('a');
+    await until(() => one.received === 'a');
     proxy.silence('both');
-    await one.says('b');
+    await one.send('b');
     echo.sockets[0]?.write('c');
     await silence();
-    expect(echo.heard).toBe('a');
-    expect(one.heard).toBe('a');
+    expect(echo.received).toBe('a');
+    expect(one.received).toBe('a');
     expect(one.ended).toBeUndefined();
     await proxy.heal();
-    await until(() => one.heard.length === 3);
-    expect(echo.heard).toBe('ab');
+    await until(() => one.received.length === 3);
+    expect(echo.received).toBe('ab');
   });
 
-  it('cut to the server: what the server says still arrives', async () => {
+  it('cut to the server: what the server sends still arrives', async () => {
     const one = client();
-    await one.says('a');
-    await until(() => one.heard === 'a');
+    await one.send('a');
+    await until(() => one.received === 'a');
     proxy.silence('to_server');
-    await one.says('b');
+    await one.send('b');
     echo.sockets[0]?.write('c');
-    await until(() => one.heard === 'ac');
+    await until(() => one.received === 'ac');
     await silence();
-    expect(echo.heard).toBe('a');
+    expect(echo.received).toBe('a');
   });
 
-  it('cut to the client: what the client says still arrives', async () => {
+  it('cut to the client: what the client sends still arrives', async () => {
     const one = client();
-    await one.says('a');
-    await until(() => one.heard === 'a');
+    await one.send('a');
+    await until(() => one.received === 'a');
     proxy.silence('to_client');
-    await one.says('b');
-    await until(() => echo.heard === 'ab');
+    await one.send('b');
+    await until(() => echo.received === 'ab');
     await silence();
-    expect(one.heard).toBe('a');
+    expect(one.received).toBe('a');
   });
 
-  it('cut: a new connection is taken and is as silent', async () => {
+  it('cut: a new connection is accepted and is silent, too', async () => {
     proxy.silence('both');
     const one = client();
     await once(one.socket, 'connect');
-    await one.says('a');
+    await one.send('a');
     await silence();
-    expect(echo.heard).toBe('');
+    expect(echo.received).toBe('');
     await proxy.heal();
-    await until(() => one.heard === 'a');
+    await until(() => one.received === 'a');
   });
 
-  it('cut: the end of a connection is kept back, too', async () => {
+  it('cut: the end of a connection is held back, too', async () => {
     const one = client();
-    await one.says('a');
-    await until(() => one.heard === 'a');
+    await one.send('a');
+    await until(() => one.received === 'a');
     proxy.silence('both');
     one.socket.destroy();
     await silence();
@@ -150,22 +150,22 @@ describe('a fault-injecting proxy', () => {
     await until(() => echo.sockets[0]?.destroyed === true);
   });
 
-  it('reset: connections are reset, and new ones are served', async () => {
+  it('reset: connections are reset, and new ones work', async () => {
     const one = client();
-    await one.says('a');
-    await until(() => one.heard === 'a');
+    await one.send('a');
+    await until(() => one.received === 'a');
     proxy.reset();
     await until(() => one.ended !== undefined);
     expect(one.ended).toBe('ECONNRESET');
     const two = client();
-    await two.says('b');
-    await until(() => two.heard === 'b');
+    await two.send('b');
+    await until(() => two.received === 'b');
   });
 
   it('refuse: new connections are refused until it heals', async () => {
     const one = client();
-    await one.says('a');
-    await until(() => one.heard === 'a');
+    await one.send('a');
+    await until(() => one.received === 'a');
     await proxy.refuse();
     await until(() => one.ended !== undefined);
     const two = client();
@@ -173,20 +173,20 @@ describe('a fault-injecting proxy', () => {
     expect(two.ended).toBe('ECONNREFUSED');
     await proxy.heal();
     const three = client();
-    await three.says('c');
-    await until(() => three.heard === 'c');
+    await three.send('c');
+    await until(() => three.received === 'c');
   });
 
-  it('delay: everything arrives so much later, in its order', async () => {
+  it('delay: everything arrives later, in order', async () => {
     const one = client();
-    await one.says('a');
-    await until(() => one.heard === 'a');
+    await one.send('a');
+    await until(() => one.received === 'a');
     proxy.delay(60, 60);
     const from = performance.now();
-    for (const letter of 'bcdefg') await one.says(letter);
-    await until(() => one.heard.length === 7);
-    expect(one.heard).toBe('abcdefg');
-    // There and back again.
+    for (const letter of 'bcdefg') await one.send(letter);
+    await until(() => one.received.length === 7);
+    expect(one.received).toBe('abcdefg');
+    // There and back.
     expect(performance.now() - from).toBeGreaterThanOrEqual(118);
   });
 });

@@ -7,9 +7,9 @@ import type {
   Phase,
   ReplicaProcess,
 } from '../../../../../tools/chaos/record.ts';
-import { Dice } from './dice.ts';
+import { SeededRandom } from './seeded-random.ts';
 
-/** How large a run the sample pretends to be. */
+/** The size of the run that the sample stands for. */
 export interface SampleSize {
   seed: number;
   durationMs: number;
@@ -28,10 +28,7 @@ const TEN_MINUTES: SampleSize = {
 const LEASE_TTL_MS = 2000;
 const SERVERS = ['etcd-1', 'etcd-2', 'etcd-3', 'nats', 'postgres'];
 
-/**
- * What a fault costs: how long it lasts, and how long an instance of its target then waits for
- * another holder.
- */
+/** A kind of fault: how long it lasts, and how long an instance then waits for another holder. */
 interface Kind {
   kind: string;
   on: 'replica' | 'server' | 'all';
@@ -99,19 +96,16 @@ const BOUNDS_MS: Readonly<Record<string, [idle: number, open: number]>> = {
   cut_postgres: [2000, 2000],
 };
 
-/**
- * A record such as a run of ten minutes leaves behind: the same for the same size, all of it
- * invented.
- */
+/** An invented record, such as that of a ten-minute run; the same for the same size. */
 export function sampleRecord(size: Partial<SampleSize> = {}): ChaosRecord {
   const whole = { ...TEN_MINUTES, ...size };
-  const dice = new Dice(whole.seed);
+  const random = new SeededRandom(whole.seed);
   const phases = samplePhases(whole.durationMs);
-  const faults = sampleFaults(dice, whole, phases);
-  const replicas = sampleLives(dice, whole, faults);
+  const faults = sampleFaults(random, whole, phases);
+  const replicas = sampleProcesses(random, whole, faults);
   const failovers: Failover[] = [];
   const instances = Array.from({ length: whole.instances }, (_, index) =>
-    sampleInstance(dice, whole, index, replicas, faults, failovers),
+    sampleInstance(random, whole, index, replicas, faults, failovers),
   );
   const marks = instances.flatMap(({ instanceId, marks: own }) =>
     own.map((mark) => ({ ...mark, instanceId })),
@@ -162,7 +156,7 @@ export function sampleRecord(size: Partial<SampleSize> = {}): ChaosRecord {
         instanceId,
         seq: 3 + (index % 7),
         fencingToken: 5100 + index,
-        replicaId: `r${1 + (index % whole.replicas)}-${hex(dice)}`,
+        replicaId: `r${1 + (index % whole.replicas)}-${hex(random)}`,
         kind: 'completed',
         reason: 'stale token: the log has moved on',
       })),
@@ -174,7 +168,7 @@ export function sampleRecord(size: Partial<SampleSize> = {}): ChaosRecord {
         cellId: 'charge',
         attempt: 1 + (index % 2),
         fencingToken: 5100 + index,
-        replicaId: `r${1 + (index % whole.replicas)}-${hex(dice)}`,
+        replicaId: `r${1 + (index % whole.replicas)}-${hex(random)}`,
         kind: 'completed',
       })),
     checks: sampleChecks(Math.round(acknowledged / 5)),
@@ -226,19 +220,30 @@ function samplePhases(durationMs: number): Phase[] {
   }));
 }
 
-function sampleFaults(dice: Dice, size: SampleSize, phases: readonly Phase[]): FaultRecord[] {
+function sampleFaults(
+  random: SeededRandom,
+  size: SampleSize,
+  phases: readonly Phase[],
+): FaultRecord[] {
   const made = Array.from({ length: size.faults }, (_, index): FaultRecord => {
     const fromMs =
-      size.durationMs * (0.035 + (0.88 * (index + dice.next() * 0.5)) / Math.max(1, size.faults));
-    const { kind, on, servers, lastsMs } = dice.pick(KINDS);
+      size.durationMs * (0.035 + (0.88 * (index + random.next() * 0.5)) / Math.max(1, size.faults));
+    const { kind, on, servers, lastsMs } = random.pick(KINDS);
     const phase = phases.find(({ toMs }) => fromMs < toMs)?.kind ?? 'settling';
     const target =
       on === 'all'
         ? 'all'
         : on === 'server'
-          ? dice.pick(servers ?? SERVERS)
-          : `r${dice.whole(1, size.replicas)}`;
-    return { id: index + 1, kind, target, phase, fromMs, toMs: fromMs + dice.between(...lastsMs) };
+          ? random.pick(servers ?? SERVERS)
+          : `r${random.whole(1, size.replicas)}`;
+    return {
+      id: index + 1,
+      kind,
+      target,
+      phase,
+      fromMs,
+      toMs: fromMs + random.between(...lastsMs),
+    };
   });
   const skipped = ['etcd', 'nats', 'postgres'].map((server, index): FaultRecord => {
     const why = 'network namespaces need root, and this run has none';
@@ -255,19 +260,19 @@ function sampleFaults(dice: Dice, size: SampleSize, phases: readonly Phase[]): F
   return size.faults === 0 ? [] : [...made, ...skipped];
 }
 
-function sampleLives(
-  dice: Dice,
+function sampleProcesses(
+  random: SeededRandom,
   size: SampleSize,
   faults: readonly FaultRecord[],
 ): ReplicaProcess[] {
   return Array.from({ length: size.replicas }, (_, index) => `r${index + 1}`).flatMap((name) => {
-    const lives: ReplicaProcess[] = [];
-    let fromMs = dice.between(200, 900);
-    const live = (toMs: number | null, end: ReplicaProcess['end']): void => {
-      lives.push({
-        replicaId: `${name}-${hex(dice)}`,
+    const processes: ReplicaProcess[] = [];
+    let fromMs = random.between(200, 900);
+    const add = (toMs: number | null, end: ReplicaProcess['end']): void => {
+      processes.push({
+        replicaId: `${name}-${hex(random)}`,
         name,
-        pid: dice.whole(4000, 32_000),
+        pid: random.whole(4000, 32_000),
         fromMs,
         toMs,
         end,
@@ -278,16 +283,16 @@ function sampleLives(
         KINDS.find(({ kind }) => kind === fault.kind)?.ends ??
         (fault.target === 'all' ? 'killed' : undefined);
       if (end === undefined || fault.skipped !== undefined || fault.fromMs <= fromMs) continue;
-      live(fault.fromMs, end);
+      add(fault.fromMs, end);
       fromMs = Math.max(fault.toMs, fault.fromMs + 500);
     }
-    live(null, 'running');
-    return lives;
+    add(null, 'running');
+    return processes;
   });
 }
 
 function sampleInstance(
-  dice: Dice,
+  random: SeededRandom,
   size: SampleSize,
   index: number,
   replicas: readonly ReplicaProcess[],
@@ -301,12 +306,12 @@ function sampleInstance(
     marks: [],
   };
   const endMs = size.durationMs * 0.97;
-  let nowMs = size.durationMs * (0.02 + 0.6 * dice.next());
-  const lifeEndsMs = Math.min(endMs, nowMs + dice.between(15_000, 140_000));
+  let nowMs = size.durationMs * (0.02 + 0.6 * random.next());
+  const instanceEndsMs = Math.min(endMs, nowMs + random.between(15_000, 140_000));
   let token = 800 + Math.round(nowMs / 12);
   const cells = ['reserve', 'charge', 'notify', 'settle'];
   let cell = 0;
-  while (nowMs < lifeEndsMs) {
+  while (nowMs < instanceEndsMs) {
     const alive = replicas.filter(
       ({ fromMs, toMs }) => fromMs <= nowMs && (toMs ?? endMs) > nowMs + 50,
     );
@@ -314,9 +319,9 @@ function sampleInstance(
       nowMs += 500;
       continue;
     }
-    const holder = dice.pick(alive);
-    token += dice.whole(3, 400);
-    const strike = faults.find(
+    const holder = random.pick(alive);
+    token += random.whole(3, 400);
+    const fault = faults.find(
       ({ fromMs, target, kind, skipped }) =>
         skipped === undefined &&
         fromMs > nowMs &&
@@ -324,9 +329,9 @@ function sampleInstance(
         BOUNDS_MS[kind] !== undefined,
     );
     const termEndsMs = Math.min(
-      strike?.fromMs ?? lifeEndsMs,
-      nowMs + dice.between(4000, 40_000),
-      lifeEndsMs,
+      fault?.fromMs ?? instanceEndsMs,
+      nowMs + random.between(4000, 40_000),
+      instanceEndsMs,
     );
     const term = {
       replicaId: holder.replicaId,
@@ -335,10 +340,10 @@ function sampleInstance(
       toMs: termEndsMs,
     };
     instance.terms.push(term);
-    let atMs = nowMs + dice.between(5, 200);
+    let atMs = nowMs + random.between(5, 200);
     let open: InstanceTimeline['attempts'][number] | undefined;
     while (atMs < termEndsMs) {
-      const lasts = dice.chance(0.15) ? dice.between(800, 4000) : dice.between(30, 500);
+      const lasts = random.chance(0.15) ? random.between(800, 4000) : random.between(30, 500);
       const attempt = {
         cellId: cells[cell % 4] ?? 'reserve',
         attempt: 1,
@@ -346,51 +351,51 @@ function sampleInstance(
         fencingToken: token,
       };
       if (atMs + lasts < termEndsMs) {
-        const end = dice.chance(0.05) ? 'failed' : 'completed';
+        const end = random.chance(0.05) ? 'failed' : 'completed';
         instance.attempts.push({ ...attempt, fromMs: atMs, toMs: atMs + lasts, end });
         instance.marks.push({
           atMs: atMs + lasts + 3,
           what: 'receipt',
-          text: dice.chance(0.3) ? 'completed' : 'advanced',
+          text: random.chance(0.3) ? 'completed' : 'advanced',
         });
-        if (dice.chance(0.06))
+        if (random.chance(0.06))
           instance.marks.push({ atMs: atMs + lasts + 40, what: 'parked', text: 'awaits approval' });
         cell += 1;
-      } else if (strike !== undefined && termEndsMs === strike.fromMs) {
+      } else if (fault !== undefined && termEndsMs === fault.fromMs) {
         open = { ...attempt, fromMs: atMs, toMs: null, end: 'open' };
       }
-      atMs += lasts + dice.between(300, 4500);
+      atMs += lasts + random.between(300, 4500);
     }
-    if (strike !== undefined && termEndsMs === strike.fromMs) {
-      const kind = KINDS.find((candidate) => candidate.kind === strike.kind);
+    if (fault !== undefined && termEndsMs === fault.fromMs) {
+      const kind = KINDS.find((candidate) => candidate.kind === fault.kind);
       const attemptOpen = open !== undefined && kind?.openMs !== undefined;
       const gap = (attemptOpen ? kind?.openMs : kind?.idleMs) ?? [200, 900];
-      const ms = dice.skewed(...gap);
-      if (strike.phase === 'isolated') {
-        const boundMs = BOUNDS_MS[strike.kind]?.[attemptOpen ? 1 : 0] ?? null;
+      const ms = random.skewed(...gap);
+      if (fault.phase === 'isolated') {
+        const boundMs = BOUNDS_MS[fault.kind]?.[attemptOpen ? 1 : 0] ?? null;
         failovers.push({
-          faultId: strike.id,
-          kind: strike.kind,
+          faultId: fault.id,
+          kind: fault.kind,
           instanceId: instance.instanceId,
           attemptOpen,
           ms,
           boundMs,
         });
       }
-      nowMs = strike.fromMs + ms;
+      nowMs = fault.fromMs + ms;
       if (open !== undefined) {
         instance.attempts.push({ ...open, toMs: nowMs, end: 'interrupted: crash' });
-        settleDoubt(dice, instance, nowMs, strike.kind, open.cellId);
+        addMarks(random, instance, nowMs, fault.kind, open.cellId);
       }
     } else {
-      nowMs = termEndsMs + dice.between(500, 6000);
+      nowMs = termEndsMs + random.between(500, 6000);
     }
   }
   return instance;
 }
 
-function settleDoubt(
-  dice: Dice,
+function addMarks(
+  random: SeededRandom,
   instance: InstanceTimeline,
   atMs: number,
   faultKind: string,
@@ -402,11 +407,11 @@ function settleDoubt(
       { atMs: atMs + 920, what: 'late_outcome', text: `completed of ${cellId}, attempt 1` },
     );
   }
-  if (dice.chance(0.5)) return;
+  if (random.chance(0.5)) return;
   instance.marks.push(
     { atMs: atMs + 5, what: 'doubt', text: `${cellId}, attempt 1: crash` },
     {
-      atMs: atMs + dice.between(1200, 5000),
+      atMs: atMs + random.between(1200, 5000),
       what: 'decision',
       text: `${cellId}, attempt 1: rerun, by chaos-agent`,
     },
@@ -438,6 +443,6 @@ function sampleChecks(instances: number): CheckResult[] {
   );
 }
 
-function hex(dice: Dice): string {
-  return dice.whole(0, 0xffffffff).toString(16).padStart(8, '0');
+function hex(random: SeededRandom): string {
+  return random.whole(0, 0xffffffff).toString(16).padStart(8, '0');
 }

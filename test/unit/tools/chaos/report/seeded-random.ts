@@ -1,12 +1,12 @@
-/** Seeded chance (mulberry32), so that a sample record is the same every time. */
-export class Dice {
+/** A seeded random generator (mulberry32), so that a sample record is always the same. */
+export class SeededRandom {
   #state: number;
 
   constructor(seed: number) {
     this.#state = seed;
   }
 
-  /** From 0 up to, but not, 1. */
+  /** From 0 up to, but not including, 1. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
@@ -18,7 +18,7 @@ export class Dice {
     return least + (most - least) * this.next();
   }
 
-  /** Mostly near the lesser end, as times are. */
+  /** Mostly near the lower end, as times are. */
   skewed(least: number, most: number): number {
     return least + (most - least) * this.next() ** 2;
   }
@@ -33,7 +33,7 @@ export class Dice {
 
   pick<Item>(items: readonly Item[]): Item {
     const item = items[this.whole(0, items.length - 1)];
-    if (item === undefined) throw new Error('There is nothing to pick from: the list is empty.');
+    if (item === undefined) throw new Error('cannot pick from an empty list');
     return item;
   }
 }
