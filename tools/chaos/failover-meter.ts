@@ -6,6 +6,7 @@ import type { LogEvidence } from './log-access.ts';
 import type { Random } from './random.ts';
 import type { Failover } from './record.ts';
 import { LINGERING, STEADY } from './runbooks.ts';
+import type { PlannedFault } from './schedule.ts';
 import { sleep } from './sleep.ts';
 import type { Workload } from './workload.ts';
 
@@ -91,7 +92,7 @@ export class FailoverMeter {
    */
   async measure(
     instances: readonly HeldInstance[],
-    fault: { id: number; kind: string },
+    fault: Pick<PlannedFault, 'id' | 'kind'>,
     victimless: boolean,
     until: Promise<unknown>,
   ): Promise<void> {

@@ -10,14 +10,17 @@ export interface ServerUrls {
   databaseUrl: string;
 }
 
+/** The proxies to each server, with the URL each leads to. */
+type Proxies = Record<LinkedServer, { url: string; proxy: FaultProxy }[]>;
+
 /**
  * The links between one replica and its servers. Each goes through a separate proxy: one for each
  * etcd member, one for NATS, one for Postgres.
  */
 export class Links {
-  readonly #proxies: Record<LinkedServer, { url: string; proxy: FaultProxy }[]>;
+  readonly #proxies: Proxies;
 
-  private constructor(proxies: Record<LinkedServer, { url: string; proxy: FaultProxy }[]>) {
+  private constructor(proxies: Proxies) {
     this.#proxies = proxies;
   }
 

@@ -37,6 +37,14 @@ export interface RequestLimits {
   signal?: AbortSignal;
 }
 
+/** How an instance is started. */
+export interface StartOptions {
+  /** Whether the workload's agents work on it. */
+  live: boolean;
+  /** How long its long effects take; default: random, up to one and a half lease TTLs. */
+  longMs?: number;
+}
+
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
@@ -114,7 +122,7 @@ export class Workload {
     agent: Agent,
     runbookId: string,
     random: Random,
-    options: { live: boolean; longMs?: number },
+    options: StartOptions,
   ): Promise<WorkloadInstance | undefined> {
     const runbook = this.#runbooks.find(({ document }) => document.runbook === runbookId);
     if (runbook === undefined) throw new Error(`there is no runbook ${runbookId}`);
