@@ -1,8 +1,8 @@
 import { Connections } from '../../advancer/log/connections.ts';
 
 /**
- * When receipts, late outcomes and refusals were recorded: what a timeline shows and no rule needs.
- * ISO 8601.
+ * When receipts, late outcomes and refusals were recorded, as ISO 8601 times. A timeline shows
+ * them; no check needs them.
  */
 export interface RecordedTimes {
   /** By request id. */
@@ -11,11 +11,11 @@ export interface RecordedTimes {
   lateOutcomes: ReadonlyMap<string, string>;
   /** By `instance/seq/token/replica/kind`. */
   refusals: ReadonlyMap<string, { at: string; reason: string }>;
-  /** Postgres' own version, such as 15.18. */
+  /** The Postgres server's version, such as 15.18. */
   postgresVersion: string;
 }
 
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 
 /**
  * Reads the times of all instances whose id begins with the prefix.
@@ -27,27 +27,27 @@ export async function recordedTimes(url: string, prefix: string): Promise<Record
     url,
     applicationName: 'leasehold-times',
     max: 1,
-    statementTimeoutMs: PATIENCE_MS,
-    queryTimeoutMs: PATIENCE_MS + 5_000,
-    connectTimeoutMs: PATIENCE_MS,
+    statementTimeoutMs: TIMEOUT_MS,
+    queryTimeoutMs: TIMEOUT_MS + 5_000,
+    connectTimeoutMs: TIMEOUT_MS,
   });
-  const lines = (
+  const rowsOf = (
     table: string,
     key: string,
-    more = '',
+    moreColumns = '',
   ): Promise<{ key: string; at: string; reason: string }[]> =>
     db.query(
-      `select ${key} as key, leasehold.iso8601(recorded_at) as at${more} from leasehold.${table}
+      `select ${key} as key, leasehold.iso8601(recorded_at) as at${moreColumns} from leasehold.${table}
          where starts_with(instance_id, $1)`,
       [prefix],
     );
   try {
-    const receipts = await lines('requests', 'request_id');
-    const late = await lines(
+    const receipts = await rowsOf('requests', 'request_id');
+    const late = await rowsOf(
       'late_outcomes',
       `concat_ws('/', instance_id, cell_id, attempt, kind)`,
     );
-    const refusals = await lines(
+    const refusals = await rowsOf(
       'refusals',
       `concat_ws('/', instance_id, seq, fencing_token, replica_id, kind)`,
       ', reason',

@@ -85,8 +85,4 @@ export class ChaosServers {
     await Promise.all(this.#outages.values());
     await Promise.all(this.all.map((server) => server.stop()));
   }
-
-  kill(): void {
-    for (const server of this.all) server.kill();
-  }
 }
