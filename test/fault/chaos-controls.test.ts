@@ -8,8 +8,8 @@ import { describe, expect, it } from 'vitest';
 import { parseFaultMix } from '../../tools/chaos/fault-mix.ts';
 import type { ChaosRecord } from '../../tools/chaos/record.ts';
 import { runChaos } from '../../tools/chaos/run.ts';
-import { spoilGuard, type GuardRule } from '../harness/spoilt-guard.ts';
-import type { Control } from '../harness/spoilt-replica.ts';
+import { breakGuard, type GuardRule } from '../harness/broken-guard.ts';
+import type { Control } from '../harness/broken-replica.ts';
 
 /*
  * Negative controls: chaos on real processes, with one rule switched off, must be breached by name
@@ -24,7 +24,7 @@ import type { Control } from '../harness/spoilt-replica.ts';
  * distinguish them.
  */
 
-const REPLICA = fileURLToPath(new URL('../harness/spoilt-replica.ts', import.meta.url));
+const REPLICA = fileURLToPath(new URL('../harness/broken-replica.ts', import.meta.url));
 const SEED = 1;
 
 interface BrokenRun {
@@ -60,7 +60,7 @@ async function chaosWith({ control, guard, faults, durationMs }: BrokenRun): Pro
         env: process.env,
         replicaArgv: ['--import', 'tsx', REPLICA, control],
         async afterMigrate(superuserUrl) {
-          if (guard !== undefined) await spoilGuard(superuserUrl, guard);
+          if (guard !== undefined) await breakGuard(superuserUrl, guard);
         },
       },
       {

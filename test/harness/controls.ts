@@ -5,17 +5,17 @@ import type { Row } from '../../src/execution/row.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 
 /*
- * Replicas with a rule switched off, by spoiling what they are composed of. The simulation runs
- * them in its world (test/simulation), and spoilt-replica.ts as processes under chaos. The shipped
- * program knows nothing of them.
+ * Negative controls: replicas with a rule switched off, by wrapping the log or the leases that they
+ * are built from. The simulation runs them in its world (test/simulation), and broken-replica.ts as
+ * processes under chaos. The shipped program does not contain them.
  */
 
 /** What is put between a replica and its log, or between it and its leases. */
-export type Spoil<Part> = (part: Part) => Part;
+export type Wrapper<Part> = (part: Part) => Part;
 
 /**
  * The bug that this project exists to end, put back: the intent is not written before the effect,
- * but together with the outcome. Whoever reads the history meanwhile finds that the cell may run.
+ * but together with the outcome. A replica that reads the log meanwhile finds that the cell may run.
  */
 export function withoutIntent(log: Log): Log {
   const heldBack = new Map<string, AppendEntry['rows']>();
@@ -41,19 +41,19 @@ export function withoutReceipts(log: Log): Log {
 }
 
 /**
- * The replica's half of a token check that is switched off: it takes no row that it reads for a
- * later term's, and being outbid for a mere conflict, after which it reads on. The log's half is
- * its guard.
+ * The replica's half of a token check that is switched off: it takes no row it reads for a later
+ * term's, and being fenced for a mere conflict, after which it reads on. The log's half is its
+ * guard, which broken-guard.ts breaks.
  */
 export function withoutTokens(log: Log): Log {
-  const blurred = (row: Row): Row => ({ ...row, fencingToken: 1 });
+  const withoutToken = (row: Row): Row => ({ ...row, fencingToken: 1 });
   return over(log, {
     async snapshot(instanceId, requestId) {
       const snapshot = await log.snapshot(instanceId, requestId);
-      return snapshot && { ...snapshot, rows: snapshot.rows.map(blurred) };
+      return snapshot && { ...snapshot, rows: snapshot.rows.map(withoutToken) };
     },
     rowsAfter: async (instanceId, afterSeq) =>
-      (await log.rowsAfter(instanceId, afterSeq)).map(blurred),
+      (await log.rowsAfter(instanceId, afterSeq)).map(withoutToken),
     async append(entry) {
       const outcome = await log.append(entry);
       return outcome.kind === 'fenced' ? { kind: 'conflict', detail: outcome.detail } : outcome;
@@ -61,7 +61,7 @@ export function withoutTokens(log: Log): Log {
   });
 }
 
-/** A take-over does not look whether an attempt is open. */
+/** A takeover does not check whether an attempt is open. */
 export function withoutLookingForAttempts(log: Log): Log {
   return over(log, { newestRow: () => Promise.resolve(undefined) });
 }
@@ -71,16 +71,13 @@ export function withoutAskingEtcd(leases: LeasesLifecycle): LeasesLifecycle {
   return over(leases, { confirmGone: () => Promise.resolve('gone') });
 }
 
-/**
- * What was once held stays trusted until it is handed back or outbid, whatever became of the
- * session.
- */
+/** A holding stays trusted until it is released or superseded, even if its session is lost. */
 export function withoutTrustWindow(leases: LeasesLifecycle): LeasesLifecycle {
   const kept = new Map<string, Holding>();
   const never = new AbortController().signal;
-  const spoil = (holding: Holding): void => {
-    // The first who listens is the replica, which then keeps no state for it; effects come later,
-    // and hear nothing.
+  const trustForever = (holding: Holding): void => {
+    // The first listener is the replica, which drops its state for the instance; later listeners
+    // are effects, which must not be aborted.
     const listen = holding.onEnd.bind(holding);
     let listened = false;
     const onEnd = (listener: () => void): (() => void) => {
@@ -100,8 +97,8 @@ export function withoutTrustWindow(leases: LeasesLifecycle): LeasesLifecycle {
   };
   const keep = (outcome: AcquireOutcome): AcquireOutcome => {
     if (outcome.kind === 'acquired') {
-      // The same holding may be asked for again.
-      if (kept.get(outcome.holding.instanceId) !== outcome.holding) spoil(outcome.holding);
+      // The same holding may be returned again.
+      if (kept.get(outcome.holding.instanceId) !== outcome.holding) trustForever(outcome.holding);
       kept.set(outcome.holding.instanceId, outcome.holding);
     }
     return outcome;
@@ -125,9 +122,7 @@ export function withoutTrustWindow(leases: LeasesLifecycle): LeasesLifecycle {
   });
 }
 
-/**
- * Something with some of its methods replaced. It may have private parts, so a copy would not do.
- */
+/** An object with some methods replaced. A proxy, because a copy would lose private members. */
 export function over<T extends object>(target: T, changed: Partial<T>): T {
   return new Proxy(target, {
     get(whole, name) {

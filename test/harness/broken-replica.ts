@@ -19,28 +19,27 @@ import {
   withoutReceipts,
   withoutTokens,
   withoutTrustWindow,
-  type Spoil,
+  type Wrapper,
 } from './controls.ts';
 
 /*
- * A replica process of the real parts, wired as advancer/main.ts wires them, but with one rule
- * switched off: the name of the rule is its one argument. Ready once it says so in one line, as a
- * replica is.
+ * A replica process of the real parts, wired as in advancer/main.ts, but with one rule switched off:
+ * the one named by its only argument. Like a replica, it prints one line once it is ready.
  */
 
 /** Which rule is switched off. */
 export type Control = 'intent' | 'tokens' | 'trust' | 'receipts';
 
-const SPOILS: Record<Control, { log?: Spoil<Log>; leases?: Spoil<LeasesLifecycle> }> = {
+const BROKEN: Record<Control, { log?: Wrapper<Log>; leases?: Wrapper<LeasesLifecycle> }> = {
   intent: { log: withoutIntent },
-  // The trust window stands before the token check: with it, a holder that was outbid seldom gets
-  // to write at all.
+  // The trust window comes before the token check: with it, a superseded holder rarely gets to
+  // write at all.
   tokens: { log: withoutTokens, leases: withoutTrustWindow },
   trust: { leases: withoutTrustWindow },
   receipts: { log: withoutReceipts },
 };
 
-const { log: spoilLog, leases: spoilLeases } = SPOILS[process.argv[2] as Control];
+const { log: wrapLog, leases: wrapLeases } = BROKEN[process.argv[2] as Control];
 
 const config = readConfig(process.env);
 const { namespace, leaseTtlS } = config;
@@ -60,7 +59,7 @@ const bus = await connectBus({
   onWarning: (message, cause) => logger.warn({ err: cause }, message),
 });
 const replica = new Replica({
-  log: spoilLog?.(log) ?? log,
+  log: wrapLog?.(log) ?? log,
   bus,
   subjects: subjects(namespace),
   effects: createEffectRunner({ clock: systemClock, handlers, logger, limits: { graceMs: 1_000 } }),
@@ -85,7 +84,7 @@ const replica = new Replica({
       logger,
       random: Math.random,
     });
-    return spoilLeases?.(coordinator) ?? coordinator;
+    return wrapLeases?.(coordinator) ?? coordinator;
   },
   crash(cause) {
     logger.fatal({ err: cause }, 'an invariant is broken');
