@@ -104,6 +104,7 @@ async function startMember(
     logFile: join(memberDir, 'etcd.log'),
     probe: () => probeEtcd(url),
     watchdog: workspace.watchdog,
+    stopping: workspace.stopping.signal,
   });
 }
 

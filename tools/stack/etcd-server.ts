@@ -26,6 +26,7 @@ export async function startEtcd(binary: ServerBinary, workspace: Workspace): Pro
       logFile: join(dir, 'etcd.log'),
       probe: () => probeEtcd(url),
       watchdog: workspace.watchdog,
+      stopping: workspace.stopping.signal,
     });
   });
 }

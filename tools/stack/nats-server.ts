@@ -43,6 +43,7 @@ export async function startNats(
       logFile: join(dir, 'nats.log'),
       probe: () => probeNats(port),
       watchdog: workspace.watchdog,
+      stopping: workspace.stopping.signal,
     }),
   );
 }

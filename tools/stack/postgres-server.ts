@@ -55,6 +55,7 @@ export async function startPostgres(
       logFile: join(workspace.dir, 'postgres.log'),
       probe: () => probePostgres(`postgres://postgres@127.0.0.1:${port}/postgres`),
       watchdog: workspace.watchdog,
+      stopping: workspace.stopping.signal,
     }),
   );
   await createDatabase(server.url, DEFAULT_DATABASE);

@@ -40,6 +40,8 @@ export interface ServerSpec {
   /** Resolves if the server answers, throws if not yet. */
   readonly probe: () => Promise<void>;
   readonly watchdog: Watchdog;
+  /** Once it is aborted the server is not started any more. */
+  readonly stopping: AbortSignal;
 }
 
 /** The server ended, or did not answer in time; the message ends with the tail of its log. */
@@ -139,9 +141,12 @@ export class ServerProcess implements Server {
   }
 
   async #launch(): Promise<void> {
-    const { command, argv, cwd, env, user, logFile, watchdog, name } = this.#spec;
+    const { command, argv, cwd, env, user, logFile, watchdog, stopping, name } = this.#spec;
+    stopping.throwIfAborted();
     const log = await open(logFile, 'w');
     try {
+      // No pause between this and the start: a `stop` that comes later finds the process.
+      stopping.throwIfAborted();
       const ids = user === undefined ? {} : { uid: user.uid, gid: user.gid };
       // Detached: Ctrl-C reaches the whole foreground group, and the servers must outlive
       // the replicas, which still have leases to give back.

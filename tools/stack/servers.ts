@@ -8,7 +8,7 @@ import { createDatabase, startPostgres } from './postgres-server.ts';
 import type { ServerBinary, ServerName } from './server-binary.ts';
 import { SERVER_NAMES } from './server-binary.ts';
 import type { Server } from './server-process.ts';
-import { closeWorkspace, openWorkspace } from './workspace.ts';
+import { closeWorkspace, openWorkspace, refuseStarts } from './workspace.ts';
 import type { Workspace } from './workspace.ts';
 
 export { startEtcd } from './etcd-server.ts';
@@ -90,6 +90,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 
   let stopping: Promise<void> | undefined;
   const stopAll = async (): Promise<void> => {
+    refuseStarts(workspace);
     await Promise.all(
       servers.filter((server) => project?.servers.includes(server) !== true).map((s) => s.stop()),
     );

@@ -10,17 +10,25 @@ import { Watchdog } from './watchdog.ts';
 export interface Workspace {
   readonly dir: string;
   readonly watchdog: Watchdog;
+  /** Aborted once the servers are to be stopped for good: none is started after that. */
+  readonly stopping: AbortController;
 }
 
 export async function openWorkspace(): Promise<Workspace> {
   const dir = await mkdtemp(join(await reachableTmpDir(), 'leasehold-stack-'));
   // Postgres' own account has to pass through to its data, which is closed to all others.
   await chmod(dir, 0o711);
-  return { dir, watchdog: new Watchdog(dir) };
+  return { dir, watchdog: new Watchdog(dir), stopping: new AbortController() };
+}
+
+/** From now on no server of the workspace starts, not even one whose restart is under way. */
+export function refuseStarts(workspace: Workspace): void {
+  workspace.stopping.abort(new Error('the server is not started: its stack is being stopped'));
 }
 
 /** Removes the data. Every server must have been stopped before. */
 export async function closeWorkspace(workspace: Workspace): Promise<void> {
+  refuseStarts(workspace);
   await rm(workspace.dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   await workspace.watchdog.close();
 }
