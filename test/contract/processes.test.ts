@@ -6,6 +6,7 @@ import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
+import { watchMachine } from '../harness/busy.ts';
 import { freshDatabase } from '../harness/servers.ts';
 import { TestCluster, eventually } from '../harness/replicas.ts';
 import { FollowedProcess } from './child.ts';
@@ -112,7 +113,8 @@ describe('leasehold advancer --json', () => {
     expect(await child.exited).toEqual({ code: 0, signal: null });
   });
 
-  it('ends with 0 within 10 s of SIGTERM; an effect that ends in time is written, one that does not is aborted', async () => {
+  it('ends with 0 within 10 s of SIGTERM; an effect that ends in time is written, one that does not is aborted', async (context) => {
+    const machine = await watchMachine();
     const handlers = join(folder, 'lazy.mjs');
     await writeFile(
       handlers,
@@ -135,7 +137,7 @@ describe('leasehold advancer --json', () => {
     receiver.release('/hold/in-time');
     expect(read(Receipt, await inTime).outcome).toBe('completed');
     expect(await child.exited).toEqual({ code: 0, signal: null });
-    expect(performance.now() - startMs).toBeLessThan(10_000);
+    const tookMs = performance.now() - startMs;
     expect((await cluster.rows('in-time')).map(({ kind }) => kind)).toEqual([
       'started',
       'completed',
@@ -148,6 +150,8 @@ describe('leasehold advancer --json', () => {
     const left = await keysUnder(cluster.servers.etcdUrls[0], `/leasehold/${cluster.namespace}/`);
     expect(left).toEqual([]);
     await tooLong;
+    machine.skipIfBusy(context);
+    expect(tookMs).toBeLessThan(10_000);
   });
 });
 

@@ -86,7 +86,7 @@ async function asker(line: ReadyLine) {
   return {
     ask: async (subject: string, body: Record<string, unknown>) => {
       const whole = `leasehold.${line.namespace}.${subject}`;
-      return json.decode((await nats.request(whole, json.encode(body), { timeout: 20_000 })).data);
+      return json.decode((await nats.request(whole, json.encode(body), { timeout: 60_000 })).data);
     },
     close: () => nats.close(),
   };
@@ -160,7 +160,7 @@ describe('leasehold dev', () => {
     expect(victim).toBeDefined();
     process.kill(victim?.pid ?? 0, 'SIGKILL');
     await expect
-      .poll(() => dev.stderr, { timeout: 5_000 })
+      .poll(() => dev.stderr, { timeout: 60_000 })
       .toContain(`${replicaId} (pid ${victim?.pid}) has ended`);
     expect(await ask('claim.refund-7', { status: 'approved', agentId: 'a' })).toMatchObject({
       revision: 1,
@@ -209,7 +209,9 @@ describe('leasehold dev', () => {
     expect(await ask('advance.day-8', { requestId: 'q1', agentId: 'a' })).toMatchObject({
       outcome: 'completed',
     });
-    await expect.poll(() => dev.stderr).toContain('{"failpoint":"after_intent","action":"delay"');
+    await expect
+      .poll(() => dev.stderr, { timeout: 60_000 })
+      .toContain('{"failpoint":"after_intent","action":"delay"');
     await close();
   });
 

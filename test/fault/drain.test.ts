@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { watchMachine } from '../harness/busy.ts';
 import { changedReceipts, Load } from '../harness/load.ts';
 import {
   eventually,
@@ -33,7 +34,9 @@ describe('a replica that gets SIGTERM', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('in a rolling restart under load, loses and doubles no request, hands its leases over, and exits 0 within 10 s', async () => {
+  it('in a rolling restart under load, loses and doubles no request, hands its leases over, and exits 0 within 10 s', async (context) => {
+    const machine = await watchMachine();
+    const drainsMs: number[] = [];
     cluster = await TestCluster.start({ replicas: 3 });
     const load = await Load.start(cluster, witness, {
       name: 'rolling',
@@ -49,7 +52,7 @@ describe('a replica that gets SIGTERM', () => {
       const { exit, tookMs } = await drained(old);
       if (name === 'b') await cluster.startReplica(name);
       expect(exit).toEqual({ code: 0, signal: null });
-      expect(tookMs).toBeLessThan(10_000);
+      drainsMs.push(tookMs);
       expect(await leasesOf(cluster, old.replicaId)).toEqual([]);
       await load.served(100);
     }
@@ -61,9 +64,12 @@ describe('a replica that gets SIGTERM', () => {
     expect(load.answers.filter(({ outcome }) => outcome === 'in_doubt')).toEqual([]);
     const late = new Set(load.answers.slice(-200).map(({ replicaId }) => replicaId));
     expect(late).toEqual(new Set(['a', 'b', 'c'].map((name) => cluster?.replica(name).replicaId)));
+    machine.skipIfBusy(context);
+    expect(Math.max(...drainsMs)).toBeLessThan(10_000);
   });
 
-  it('is followed elsewhere within a moment, for instances that it held without an open attempt, also in a burst', async () => {
+  it('is followed elsewhere within a moment, for instances that it held without an open attempt, also in a burst', async (context) => {
+    const machine = await watchMachine();
     const handlers = join(folder, 'handlers.mjs');
     await writeFile(handlers, HANDLERS);
     const names = ['a', 'b', 'c', 'd', 'e'];
@@ -136,16 +142,18 @@ describe('a replica that gets SIGTERM', () => {
       // The rest of what it held is served at once, too, since it was handed back.
       await inParallel(held, 10, async (id) => void (await burst([id], `settled-${name}`)));
     }
-    expect(leftMs.length).toBeGreaterThan(50);
     process.stderr.write(
       `SIGTERM to the first receipt elsewhere: ${inWords(leftMs)}; without a SIGTERM: ${inWords(usualMs)}\n`,
     );
+    machine.skipIfBusy(context);
+    expect(leftMs.length).toBeGreaterThan(50);
     // The goal is 100 ms. On a machine that is busy with something else forty at once take longer
     // with and without a SIGTERM, so what is asserted allows for that.
     expect(quantile(leftMs, 0.99)).toBeLessThan(100 + 3 * quantile(usualMs, 0.99));
   });
 
-  it('hands an instance on as soon as its attempt has ended, although another attempt is still open', async () => {
+  it('hands an instance on as soon as its attempt has ended, although another attempt is still open', async (context) => {
+    const machine = await watchMachine();
     cluster = await TestCluster.start({ replicas: 2 });
     const first = cluster.replica('a');
     await cluster.pushRunbook({
@@ -185,17 +193,19 @@ describe('a replica that gets SIGTERM', () => {
       for (const cellId of ['zero', 'one', 'two']) {
         expect(witness.of(`${fastId}/${cellId}/1`)).toHaveLength(1);
       }
-      expect(tookMs).toBeLessThan(2_000);
       answerSlow();
       expect((await slowReceipt).outcome).toBe('advanced');
       expect(await first.exited).toEqual({ code: 0, signal: null });
+      machine.skipIfBusy(context);
+      expect(tookMs).toBeLessThan(2_000);
     } finally {
       answerSlow();
       await slow.stop();
     }
   });
 
-  it('aborts the attempts that are still open after 8 s, says so, and leaves no process of theirs behind', async () => {
+  it('aborts the attempts that are still open after 8 s, says so, and leaves no process of theirs behind', async (context) => {
+    const machine = await watchMachine();
     cluster = await TestCluster.start({ replicas: 1 });
     const only = cluster.replica('a');
     const pids = join(folder, 'pids');
@@ -232,7 +242,6 @@ describe('a replica that gets SIGTERM', () => {
     process.stderr.write(`SIGTERM with open attempts: exit after ${Math.round(tookMs)} ms\n`);
     expect(exit).toEqual({ code: 0, signal: null });
     expect(tookMs).toBeGreaterThan(7_900);
-    expect(tookMs).toBeLessThan(10_000);
     answer();
     const pidsOfGroup = group.trim().split(' ').map(Number);
     expect(pidsOfGroup).toHaveLength(2);
@@ -240,7 +249,7 @@ describe('a replica that gets SIGTERM', () => {
     await eventually(async () =>
       (await Promise.all(pidsOfGroup.map(runs))).some(Boolean) ? undefined : true,
     );
-    expect(performance.now() - beganMs).toBeLessThan(11_000);
+    const goneMs = performance.now() - beganMs;
     for (const id of ['endless', 'call']) {
       const rows = await cluster.rows(id);
       expect(rows.map(({ kind, body }) => [kind, body['reason']])).toEqual([
@@ -256,6 +265,9 @@ describe('a replica that gets SIGTERM', () => {
       ['in_doubt', 'aborted'],
       ['in_doubt', 'aborted'],
     ]);
+    machine.skipIfBusy(context);
+    expect(tookMs).toBeLessThan(10_000);
+    expect(goneMs).toBeLessThan(11_000);
   });
 });
 

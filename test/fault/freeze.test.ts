@@ -315,7 +315,8 @@ test('a holder frozen while it settles a doubt decides nothing when it wakes: an
     const { cluster, witness } = own;
     const requestId = own.name('q');
     const first = await own.victim(`in_effect=kill@request:${requestId}`);
-    const second = await own.victim(`before_decision=freeze@request:${requestId}`);
+    // Whatever brings it to the decision: the request, or its sweeper, which may be there first.
+    const second = await own.victim('before_decision=freeze@cell:charge');
     const third = await own.victim();
     const instanceId = await own.instanceHeldBy(first, 'rerun');
     const answer = cluster.advance(instanceId, requestId);

@@ -95,7 +95,7 @@ async function complaint(message: Malformed): Promise<string | undefined> {
   }
   let reply: Uint8Array;
   try {
-    reply = (await cluster.nats.request(subject, message.data, { timeout: 10_000 })).data;
+    reply = (await cluster.nats.request(subject, message.data, { timeout: 60_000 })).data;
   } catch (cause) {
     const code = cause instanceof NatsError ? cause.code : String(cause);
     if (code === '503') return message.answer === 'no_responders' ? undefined : 'nobody listened';

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
+import { watchMachine } from '../harness/busy.ts';
 import { eventually, type ReplicaProcess } from '../harness/replicas.ts';
 import { httpCell, runbookOf, Scene, stepsOf } from '../harness/scene.ts';
 
@@ -79,7 +80,8 @@ describe('a replica that dies with requests under way', () => {
       const { cluster, witness } = own;
       const requestId = own.name('q');
       const first = await own.victim(`in_effect=kill@request:${requestId}`);
-      const second = await own.victim(`before_decision=kill@request:${requestId}`);
+      // Whatever brings it to the decision: the request, or its sweeper, which may be there first.
+      const second = await own.victim('before_decision=kill@cell:first');
       const third = await own.victim();
       const instanceId = await own.instanceHeldBy(first, 'rerun');
       const answer = cluster.advance(instanceId, requestId, { maxCells: 1 });
@@ -125,10 +127,11 @@ describe('a replica that dies with requests under way', () => {
 });
 
 describe('a holder that dies idle', () => {
-  test.each([1, 2, 3])('its instance is served by another at once (%i)', async () => {
+  test.for([1, 2, 3])('its instance is served by another at once (%i)', async (_nth, context) => {
     const { cluster, witness } = scene;
     const victim = await scene.victim();
     const instanceId = await scene.instanceHeldBy(victim, 'hold');
+    const machine = await watchMachine();
     victim.kill();
     await victim.exited;
     const askedAt = performance.now();
@@ -137,14 +140,16 @@ describe('a holder that dies idle', () => {
     measured.push(`a receipt ${Math.round(tookMs)} ms after asking, the idle holder just killed`);
     expect(receipt.outcome).toBe('completed');
     expect(receipt.holder?.replicaId).not.toBe(victim.replicaId);
-    expect(tookMs).toBeLessThan(2_000);
     expect(witness.effects(instanceId)).toHaveLength(1);
+    machine.skipIfBusy(context);
+    expect(tookMs).toBeLessThan(2_000);
   });
 
-  test('frozen idle: its instance is served by another, and waking it does no harm', async () => {
+  test('frozen idle: its instance is served by another, and waking it does no harm', async (context) => {
     const { cluster, witness } = scene;
     const victim = await scene.victim();
     const instanceId = await scene.instanceHeldBy(victim, 'hold');
+    const machine = await watchMachine();
     victim.freeze();
     const askedAt = performance.now();
     const requestId = scene.name('q');
@@ -152,12 +157,13 @@ describe('a holder that dies idle', () => {
     const tookMs = performance.now() - askedAt;
     measured.push(`a receipt ${Math.round(tookMs)} ms after asking, the idle holder frozen`);
     expect(receipt.outcome).toBe('completed');
-    expect(tookMs).toBeLessThan(2_000);
     victim.wake();
     await answersAgain(victim);
     expect(await cluster.advance(instanceId, requestId)).toEqual(receipt);
     expect(witness.effects(instanceId)).toHaveLength(1);
     victim.kill();
+    machine.skipIfBusy(context);
+    expect(tookMs).toBeLessThan(2_000);
   });
 });
 

@@ -231,7 +231,7 @@ export class TestCluster {
   async request<Reply = Record<string, unknown>>(
     subject: string,
     body: unknown,
-    timeoutMs = 10_000,
+    timeoutMs = 60_000,
   ): Promise<Reply> {
     const data =
       typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body);
@@ -256,7 +256,7 @@ export class TestCluster {
     instanceId: string,
     requestId: string,
     more: object = {},
-    timeoutMs = 30_000,
+    timeoutMs = 60_000,
   ): Promise<Reply> {
     return this.request(
       this.subject('advance', instanceId),

@@ -191,13 +191,13 @@ export async function codeOf(statement: Promise<unknown>): Promise<string> {
 
 /** Resolves once `count` other sessions of this database wait for a lock. */
 export async function waitForBlocked(client: Client, count = 1): Promise<void> {
-  const deadline = performance.now() + 15_000;
+  const deadline = performance.now() + 60_000;
   for (;;) {
     const { rows } = await client.query<{ blocked: string }>(
       `select count(*) as blocked from pg_stat_activity
          where datname = current_database() and pid <> pg_backend_pid() and wait_event_type = 'Lock'`,
     );
     if (Number(rows[0]!.blocked) >= count) return;
-    if (performance.now() > deadline) throw new Error('nobody waits for a lock, 15 s on');
+    if (performance.now() > deadline) throw new Error('nobody waits for a lock, 60 s on');
   }
 }

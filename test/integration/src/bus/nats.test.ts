@@ -13,6 +13,7 @@ import { connectBus } from '../../../../src/bus/nats.ts';
 import { subjects } from '../../../../src/bus/subjects.ts';
 import { locateServer } from '../../../../tools/stack/locate.ts';
 import { startNats } from '../../../../tools/stack/nats-server.ts';
+import { watchMachine } from '../../../harness/busy.ts';
 import { closeWorkspace, openWorkspace } from '../../../../tools/stack/workspace.ts';
 import { freshNamespace, serversForTests, startPrivateStack } from '../../../harness/servers.ts';
 
@@ -73,13 +74,16 @@ describe('the bus', () => {
     });
   });
 
-  it('reports no_responders at once when nobody is subscribed', async () => {
+  it('reports no_responders at once when nobody is subscribed', async (context) => {
+    const machine = await watchMachine();
     const asks = await bus();
     const start = performance.now();
     expect(await asks.request(`${freshNamespace()}.nobody`, {}, 5_000)).toEqual({
       kind: 'no_responders',
     });
-    expect(performance.now() - start).toBeLessThan(1_000);
+    const tookMs = performance.now() - start;
+    machine.skipIfBusy(context);
+    expect(tookMs).toBeLessThan(1_000);
   });
 
   it('reports timeout when a subscriber does not reply', async () => {
@@ -267,7 +271,8 @@ describe('a server that goes away', () => {
     expect(turns).toEqual([false, true]);
   });
 
-  it('is detected when it is only frozen', async () => {
+  it('is detected when it is only frozen', async (context) => {
+    const machine = await watchMachine();
     const stack = await startPrivateStack({
       given: { etcdUrls: [], postgresUrl: 'postgres://unused' },
     });
@@ -284,10 +289,12 @@ describe('a server that goes away', () => {
     process.kill(stack.server('nats').pid, 'SIGSTOP');
     const start = performance.now();
     await lost;
-    expect(performance.now() - start).toBeLessThan(2_000);
+    const tookMs = performance.now() - start;
     process.kill(stack.server('nats').pid, 'SIGCONT');
     await until(() => one.connected());
     expect(await one.request('nobody.here', {}, 2_000)).toEqual({ kind: 'no_responders' });
+    machine.skipIfBusy(context);
+    expect(tookMs).toBeLessThan(2_000);
   });
 });
 
@@ -511,7 +518,8 @@ describe('an agent', () => {
     expect(new Set(asked)).toEqual(new Set(['q-1']));
   });
 
-  it('treats a server that accepts and stays silent as absent', async () => {
+  it('treats a server that accepts and stays silent as absent', async (context) => {
+    const machine = await watchMachine();
     const sockets: Socket[] = [];
     const mute = createServer((socket) => sockets.push(socket.on('error', () => {})));
     await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
@@ -527,7 +535,9 @@ describe('an agent', () => {
     ).rejects.toMatchObject({
       code: 'unavailable',
     });
-    expect(performance.now() - start).toBeLessThan(5_000);
+    const tookMs = performance.now() - start;
     expect(sockets).toHaveLength(1);
+    machine.skipIfBusy(context);
+    expect(tookMs).toBeLessThan(5_000);
   });
 });
