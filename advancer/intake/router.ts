@@ -24,8 +24,8 @@ export type RouterOptions = Omit<RequestDriverOptions, 'pending'>;
  * `turn.ts`; acting on a request is in {@link RequestDriver}. The router connects them to what
  * happens: a message arrives, a request is answered, a lease vanishes, a replica drains.
  *
- * Routing decides nothing about safety: two replicas that both act are told apart by the lease, and
- * two terms that both write by the log.
+ * Routing decides nothing about safety: of two replicas that both act, the lease admits one, and of
+ * two terms that both write, the log.
  */
 export class Router {
   readonly #options: RouterOptions;

@@ -5,8 +5,8 @@ import { rankOf } from '../../src/lease/rank.ts';
  * Whose turn it is to act on an instance. Pure functions: state in, decision out, time as a
  * parameter.
  *
- * Nothing here decides safety. Two replicas that both act are told apart by the lease, and two terms
- * that both write by the log.
+ * Nothing here decides safety: of two replicas that both act, the lease admits one, and of two terms
+ * that both write, the log.
  */
 
 /** How long each rank waits for the one before it. */

@@ -39,12 +39,12 @@ async function rawNats(servers = [...serversForTests().natsUrls]): Promise<NatsC
   return raw;
 }
 
-/** Resolves when the condition holds; the test's own time-out is the only other end. */
+/** Resolves when the condition holds; otherwise the test times out. */
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-/** A server of its own that refuses to publish to, or to subscribe to, some subjects. */
+/** A separate server that forbids publishing to, or subscribing to, some subjects. */
 async function natsThatForbids(publish: string[], subscribe: string[]): Promise<string> {
   const workspace = await openWorkspace();
   closers.push(() => closeWorkspace(workspace));
@@ -338,8 +338,8 @@ describe('an agent', () => {
       }
     });
     const answer = await agent.advance('i-1', { requestId: 'q-1' });
-    // One connection keeps the order of the two answers; which subscription the server serves first
-    // is its affair.
+    // One connection keeps the order of the two replies; the server serves the subscriptions in any
+    // order.
     expect(answer).toEqual(receipt('q-1', { outcome: sent[0] ?? '' }));
     await until(() => sent.length === 2);
   });

@@ -7,7 +7,7 @@ import { HolderCache } from '../../../../src/request/holder-cache.ts';
 
 type Answer = BusReply | Promise<BusReply>;
 
-/** A bus whose requests are answered by the test. */
+/** A bus on which the test answers the requests. */
 class FakeBus implements Bus {
   up = true;
   readonly asked: { verb: string; subject: string; body: Json; timeoutMs: number }[] = [];
@@ -159,7 +159,7 @@ describe('sending to the holder first', () => {
     body: { error: { code: 'conflict', message: 'not mine' } },
   };
 
-  /** An agent that knows a holder, and a bus on which only what is asked from then on is seen. */
+  /** An agent that knows a holder, and its bus, which records only the requests after that. */
   async function knowing(
     answer: (verb: string, nth: number) => Answer,
     first = from('r-00000001'),
@@ -208,9 +208,9 @@ describe('sending to the holder first', () => {
 
   it('broadcasts when the holder is silent, and still accepts its reply', async () => {
     let tell = (_reply: BusReply): void => undefined;
-    const told = new Promise<BusReply>((resolve) => (tell = resolve));
+    const reply = new Promise<BusReply>((resolve) => (tell = resolve));
     const { bus, agent } = await knowing((verb) => {
-      if (verb === 'replica') return told;
+      if (verb === 'replica') return reply;
       setTimeout(() => tell(from('r-00000001')), 20);
       return never;
     });
@@ -221,9 +221,9 @@ describe('sending to the holder first', () => {
 
   it('does not broadcast a second time when a silent holder declines in the end', async () => {
     let decline = (_reply: BusReply): void => undefined;
-    const told = new Promise<BusReply>((resolve) => (decline = resolve));
+    const reply = new Promise<BusReply>((resolve) => (decline = resolve));
     const { bus, agent } = await knowing((verb) => {
-      if (verb === 'replica') return told;
+      if (verb === 'replica') return reply;
       decline(declined);
       return new Promise((resolve) => setTimeout(() => resolve(from('r-00000002')), 50));
     });
@@ -243,7 +243,7 @@ describe('sending to the holder first', () => {
   it.each([
     ['the instance has ended', from('r-00000001', 'completed')],
     ['nobody holds it', { kind: 'reply', body: receipt } as const],
-  ])('keeps no holder where %s', async (_what, first) => {
+  ])('keeps no holder when %s', async (_what, first) => {
     const { bus, agent } = await knowing(() => from('r-00000001'), first);
     await agent.advance('i', options);
     expect(subjectsOf(bus)).toEqual([ALL]);
