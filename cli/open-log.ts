@@ -1,6 +1,6 @@
 import { readDatabaseConfig } from '../src/config/config.ts';
 import type { Log } from '../advancer/log/log.ts';
-import type { Io } from './io.ts';
+import type { Terminal } from './terminal.ts';
 import { environment } from './options.ts';
 import type { SharedOptions } from './options.ts';
 
@@ -9,11 +9,11 @@ import type { SharedOptions } from './options.ts';
  * Postgres loaded.
  */
 export async function withLog(
-  io: Io,
+  terminal: Terminal,
   options: SharedOptions,
   use: (log: Log) => Promise<number>,
 ): Promise<number> {
-  const { databaseUrl, namespace } = readDatabaseConfig(environment(io.env, options));
+  const { databaseUrl, namespace } = readDatabaseConfig(environment(terminal.env, options));
   const { openLog } = await import('../advancer/log/postgres-log.ts');
   const log: Log = openLog({
     url: databaseUrl,

@@ -4,7 +4,7 @@ import { Command, CommanderError } from 'commander';
 
 import { unknownVariables } from '../src/config/known-variables.ts';
 import { EXIT, exitCodeOfError } from './exit-code.ts';
-import type { Io } from './io.ts';
+import type { Terminal } from './terminal.ts';
 import { sharedInFront, withFlag } from './options.ts';
 import type { SharedOptions } from './options.ts';
 import type { AddVerb, Register } from './verb.ts';
@@ -41,27 +41,27 @@ Exit codes: 0 done (completed, advanced, parked), 1 failure or breach, 2 bad usa
  * @param argv without the program's own name
  * @returns the exit code
  */
-export async function run(argv: readonly string[], io: Io): Promise<number> {
+export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
   const json = argv.includes('--json');
   let exitCode: number = EXIT.done;
   const register: Register = (command, verb) => {
     command.action(async () => {
-      exitCode = await verb(io, merged(command), command.processedArgs.flat() as string[]);
+      exitCode = await verb(terminal, merged(command), command.processedArgs.flat() as string[]);
     });
   };
-  const program = build(io, register);
+  const program = build(terminal, register);
   try {
     // A replica says it in its own log.
-    const unknown = argv.includes('advancer') ? [] : unknownVariables(Object.keys(io.env));
-    for (const warning of unknown) io.err(`warning: ${warning}`);
+    const unknown = argv.includes('advancer') ? [] : unknownVariables(Object.keys(terminal.env));
+    for (const warning of unknown) terminal.err(`warning: ${warning}`);
     await program.parseAsync([...argv], { from: 'user' });
     return exitCode;
   } catch (error) {
-    return failure(error, io, json);
+    return failure(error, terminal, json);
   }
 }
 
-function build(io: Io, register: Register): Command {
+function build(terminal: Terminal, register: Register): Command {
   const program = new Command('leasehold')
     .description('A distributed lease coordinator: fenced, at-most-once advancing of runbooks.')
     .version(packageVersion(), '-V, --version')
@@ -76,8 +76,8 @@ function build(io: Io, register: Register): Command {
   // Set on every command, since commander hands them down only to those that are made later.
   forEach(program, (command) => {
     command.exitOverride().configureOutput({
-      writeOut: (text) => io.out(text.replace(/\n$/, '')),
-      writeErr: (text) => io.err(text.replace(/\n$/, '')),
+      writeOut: (text) => terminal.out(text.replace(/\n$/, '')),
+      writeErr: (text) => terminal.err(text.replace(/\n$/, '')),
     });
   });
   return program;
@@ -100,48 +100,50 @@ function merged(command: Command): SharedOptions & Record<string, unknown> {
  * Says what went wrong, and answers the exit code. Errors are known by name: their modules may not
  * be loaded.
  */
-function failure(error: unknown, io: Io, json: boolean): number {
+function failure(error: unknown, terminal: Terminal, json: boolean): number {
   if (error instanceof CommanderError) {
     // Help and version end by the same way as errors; commander has said what there is to say.
     if (error.exitCode === 0) return EXIT.done;
-    if (json) reply(io, 'invalid', error.message.replace(/^error: /, ''));
+    if (json) reply(terminal, 'invalid', error.message.replace(/^error: /, ''));
     return EXIT.invalid;
   }
   const { name, message } = error instanceof Error ? error : { name: '', message: String(error) };
   switch (name) {
     case 'LeaseholdError': {
       const known = error as { code: Parameters<typeof exitCodeOfError>[0]; toJSON(): unknown };
-      if (json) printJson(io, known.toJSON());
-      io.err(`${known.code}: ${message}`);
+      if (json) printJson(terminal, known.toJSON());
+      terminal.err(`${known.code}: ${message}`);
       if (known.code === 'unavailable')
-        io.err('look: is NATS up, and does a replica run in this namespace (leasehold replicas)?');
+        terminal.err(
+          'look: is NATS up, and does a replica run in this namespace (leasehold replicas)?',
+        );
       return exitCodeOfError(known.code);
     }
     case 'ConfigError': {
       const text = message.split('\n').map(withFlag).join('\n');
-      if (json) reply(io, 'invalid', text);
-      io.err(text);
+      if (json) reply(terminal, 'invalid', text);
+      terminal.err(text);
       return EXIT.invalid;
     }
     case 'LogUnavailable':
     case 'StoreUnavailable':
-      if (json) reply(io, 'unavailable', message);
-      io.err(`unavailable: ${message}`);
-      io.err(
+      if (json) reply(terminal, 'unavailable', message);
+      terminal.err(`unavailable: ${message}`);
+      terminal.err(
         name === 'LogUnavailable'
           ? 'look: is Postgres up, and is --database right?'
           : 'look: is etcd up, and is --etcd right?',
       );
       return EXIT.unavailable;
     default:
-      if (json) reply(io, 'unavailable', message);
-      io.err(`error: ${message}`);
+      if (json) reply(terminal, 'unavailable', message);
+      terminal.err(`error: ${message}`);
       return EXIT.failure;
   }
 }
 
-function reply(io: Io, code: string, message: string): void {
-  printJson(io, { error: { code, message } });
+function reply(terminal: Terminal, code: string, message: string): void {
+  printJson(terminal, { error: { code, message } });
 }
 
 function packageVersion(): string {

@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
 
 import type { Agent } from '../src/agent/agent.ts';
-import type { Io } from './io.ts';
+import type { Terminal } from './terminal.ts';
 import type { SharedOptions } from './options.ts';
 import { defaultAgentId, environment } from './options.ts';
 
 /** A verb's own run: what it does, and the exit code. */
 export type Run = (
-  io: Io,
+  terminal: Terminal,
   options: SharedOptions & Record<string, unknown>,
   args: string[],
 ) => Promise<number>;
@@ -23,7 +23,7 @@ export type Register = (command: Command, run: Run) => void;
  * is NATS loaded.
  */
 export async function withAgent(
-  io: Io,
+  terminal: Terminal,
   options: SharedOptions,
   use: (agent: Agent) => Promise<number>,
 ): Promise<number> {
@@ -31,14 +31,14 @@ export async function withAgent(
     import('../src/config/config.ts'),
     import('../src/agent/agent.ts'),
   ]);
-  const config = readAgentConfig(environment(io.env, options));
+  const config = readAgentConfig(environment(terminal.env, options));
   const agent = await agents.Agent.connect({
     agentId: config.agentId ?? defaultAgentId(),
     namespace: config.namespace,
     servers: config.nats.servers,
     tls: config.nats.tls,
     auth: config.nats.auth,
-    onWarning: (message) => io.err(`warning: ${message}`),
+    onWarning: (message) => terminal.err(`warning: ${message}`),
   });
   try {
     return await use(agent);
@@ -48,6 +48,6 @@ export async function withAgent(
 }
 
 /** One JSON value on a line of its own. */
-export function printJson(io: Io, value: unknown): void {
-  io.out(JSON.stringify(value));
+export function printJson(terminal: Terminal, value: unknown): void {
+  terminal.out(JSON.stringify(value));
 }

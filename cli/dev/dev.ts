@@ -1,7 +1,7 @@
 import { ConfigError } from '../../src/config/config.ts';
 import { DevStack } from './stack.ts';
 import { EXIT } from '../exit-code.ts';
-import { processIo } from '../io.ts';
+import { processTerminal } from '../terminal.ts';
 
 /** How `leasehold dev` was called. */
 export interface RunDevOptions {
@@ -34,13 +34,13 @@ export async function runDev(env: NodeJS.ProcessEnv, options: RunDevOptions): Pr
       `--replicas must be 2 or more for --show, which kills one, not ${options.replicas}`,
     ]);
   }
-  const io = processIo();
-  const out = (line: string): void => (options.json ? io.err(line) : io.out(line));
-  const style = { color: io.color && !options.json };
-  const say = (text: string): void => io.err(`leasehold: ${text}`);
+  const terminal = processTerminal();
+  const out = (line: string): void => (options.json ? terminal.err(line) : terminal.out(line));
+  const style = { color: terminal.color && !options.json };
+  const say = (text: string): void => terminal.err(`leasehold: ${text}`);
   const stop = new AbortController();
   const hurry = new AbortController();
-  const restore = io.onInterrupt(() => {
+  const restore = terminal.onInterrupt(() => {
     if (!stop.signal.aborted) {
       say('stopping; once more to hurry');
       stop.abort(new Stopped());
@@ -61,12 +61,12 @@ export async function runDev(env: NodeJS.ProcessEnv, options: RunDevOptions): Pr
       stop: stop.signal,
       hurry: hurry.signal,
     });
-    if (options.json) io.out(JSON.stringify(dev.readyLine));
+    if (options.json) terminal.out(JSON.stringify(dev.readyLine));
     let exitCode: number = EXIT.done;
     if (show) {
       const { runShow } = await import('./show.ts');
       const faults = await runShow(dev, { out, style, leaseTtlS, stop: stop.signal });
-      for (const fault of faults) io.err(`the show went wrong: ${fault}`);
+      for (const fault of faults) terminal.err(`the show went wrong: ${fault}`);
       if (faults.length > 0) exitCode = EXIT.failure;
     }
     if (options.exit) return exitCode;

@@ -1,6 +1,6 @@
 import type { AuditSummary, CheckCount } from '../../src/audit/audit.ts';
 import type { Breach } from '../../src/audit/check.ts';
-import type { Io } from '../io.ts';
+import type { Terminal } from '../terminal.ts';
 import { LiveLine } from './live-line.ts';
 import { clean, table } from './table.ts';
 import type { Style } from './table.ts';
@@ -54,17 +54,17 @@ function number(value: number): string {
 
 /** How far an audit is: a line kept up to date on a terminal, else one every few seconds. */
 export class AuditProgress {
-  readonly #io: Io;
+  readonly #terminal: Terminal;
   readonly #line: LiveLine;
   readonly #total: number | undefined;
   readonly #startMs = performance.now();
   #saidMs = performance.now();
 
   /** @param total of instances; undefined where it is not known beforehand */
-  constructor(io: Io, total: number | undefined) {
-    this.#io = io;
+  constructor(terminal: Terminal, total: number | undefined) {
+    this.#terminal = terminal;
     this.#total = total;
-    this.#line = new LiveLine(io, 'reading the log');
+    this.#line = new LiveLine(terminal, 'reading the log');
   }
 
   /** How far it is. */
@@ -78,9 +78,9 @@ export class AuditProgress {
     const found = breaches === 0 ? 'no breach' : `${number(breaches)} breaches`;
     const text = `${number(instances)}${share} instances, ${number(rows)} rows, ${found}, ${number(perSecond)}/s`;
     this.#line.set(text);
-    if (this.#io.liveIsTty || nowMs - this.#saidMs < LINE_EVERY_MS) return;
+    if (this.#terminal.liveIsTty || nowMs - this.#saidMs < LINE_EVERY_MS) return;
     this.#saidMs = nowMs;
-    this.#io.err(text);
+    this.#terminal.err(text);
   }
 
   stop(): void {

@@ -1,4 +1,4 @@
-import type { Io } from '../io.ts';
+import type { Terminal } from '../terminal.ts';
 import { span } from './time.ts';
 
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
@@ -9,16 +9,16 @@ const FRAME_MS = 100;
  * no terminal.
  */
 export class LiveLine {
-  readonly #io: Io;
+  readonly #terminal: Terminal;
   readonly #startMs = performance.now();
   #text: string;
   #frame = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(io: Io, text: string) {
-    this.#io = io;
+  constructor(terminal: Terminal, text: string) {
+    this.#terminal = terminal;
     this.#text = text;
-    if (!io.liveIsTty) return;
+    if (!terminal.liveIsTty) return;
     this.#timer = setInterval(() => this.#draw(), FRAME_MS);
     this.#timer.unref();
     this.#draw();
@@ -31,7 +31,7 @@ export class LiveLine {
   /** Prints a line that stays, above. */
   above(line: string): void {
     if (this.#timer === undefined) return;
-    this.#io.live(`\r\u001b[2K${line}\n`);
+    this.#terminal.live(`\r\u001b[2K${line}\n`);
     this.#draw();
   }
 
@@ -39,13 +39,13 @@ export class LiveLine {
     if (this.#timer === undefined) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
-    this.#io.live('\r\u001b[2K');
+    this.#terminal.live('\r\u001b[2K');
   }
 
   #draw(): void {
     this.#frame = (this.#frame + 1) % FRAMES.length;
     const time = span(performance.now() - this.#startMs);
     const line = `${FRAMES[this.#frame] ?? ''} ${this.#text} (${time})`;
-    this.#io.live(`\r\u001b[2K${line.slice(0, Math.max(20, this.#io.columns - 1))}`);
+    this.#terminal.live(`\r\u001b[2K${line.slice(0, Math.max(20, this.#terminal.columns - 1))}`);
   }
 }

@@ -6,7 +6,7 @@ import type { LeaseholdError } from '../../src/agent/error.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import { EXIT, exitCodeOfOutcome } from '../exit-code.ts';
 import { countFlag, durationFlag, idFlag } from '../flags.ts';
-import type { Io } from '../io.ts';
+import type { Terminal } from '../terminal.ts';
 import { shared } from '../options.ts';
 import { LiveLine } from '../render/live-line.ts';
 import { receiptText } from '../render/receipt.ts';
@@ -35,17 +35,17 @@ export const addAdvance: AddVerb = (parent, register) => {
     .option('--request-id <id>', 'ask again under an earlier id, which runs nothing twice', idFlag)
     .option('--expires-in <duration>', 'until when it may begin; default 30s', durationFlag)
     .option('--timeout <duration>', 'how long to wait for the receipt; default 5m', durationFlag);
-  register(command, async (io, options, [instanceId = '']) => {
+  register(command, async (terminal, options, [instanceId = '']) => {
     const flags = options as AdvanceFlags;
     const requestId = flags.requestId ?? randomUUID();
     const finish = (receipt: Receipt): number => {
-      if (options.json === true) printJson(io, receipt);
-      else io.out(receiptText(receipt, io, Date.now()));
+      if (options.json === true) printJson(terminal, receipt);
+      else terminal.out(receiptText(receipt, terminal, Date.now()));
       return exitCodeOfOutcome(receipt.outcome);
     };
     try {
-      return await withAgent(io, options, async (agent) => {
-        const receipt = await watched(io, agent, instanceId, (signal) =>
+      return await withAgent(terminal, options, async (agent) => {
+        const receipt = await watched(terminal, agent, instanceId, (signal) =>
           agent.advance(instanceId, {
             requestId,
             cellId: flags.cell,
@@ -57,8 +57,8 @@ export const addAdvance: AddVerb = (parent, register) => {
           }),
         );
         if (receipt !== 'interrupted') return finish(receipt);
-        io.err('Stopped waiting; the run goes on. Ask again, which runs nothing twice:');
-        io.err(`  leasehold advance ${instanceId} --request-id ${requestId}`);
+        terminal.err('Stopped waiting; the run goes on. Ask again, which runs nothing twice:');
+        terminal.err(`  leasehold advance ${instanceId} --request-id ${requestId}`);
         return EXIT.unavailable;
       });
     } catch (cause) {
@@ -73,16 +73,16 @@ export const addAdvance: AddVerb = (parent, register) => {
 
 /** Waits for the receipt; on a terminal, the rows are shown as they are committed. */
 async function watched(
-  io: Io,
+  terminal: Terminal,
   agent: Agent,
   instanceId: string,
   advance: (signal: AbortSignal) => Promise<Receipt>,
 ): Promise<Receipt | 'interrupted'> {
   const stop = new AbortController();
-  const restore = io.onInterrupt(() => stop.abort());
-  const line = new LiveLine(io, `advancing ${instanceId}`);
+  const restore = terminal.onInterrupt(() => stop.abort());
+  const line = new LiveLine(terminal, `advancing ${instanceId}`);
   try {
-    if (io.liveIsTty) {
+    if (terminal.liveIsTty) {
       agent.watch(
         instanceId,
         ({ rows }) => {

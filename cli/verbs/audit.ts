@@ -46,9 +46,9 @@ export const addAudit: AddVerb = (parent, register) => {
   register(command, audit);
 };
 
-const audit: Run = async (io, options) => {
+const audit: Run = async (terminal, options) => {
   const flags = options as unknown as AuditFlags;
-  const env = environment(io.env, options);
+  const env = environment(terminal.env, options);
   const { databaseUrl, namespace } = readDatabaseConfig(env);
   const [{ AuditSource }, { Audit }, witness] = await Promise.all([
     import('../../advancer/log/audit-source.ts'),
@@ -66,14 +66,14 @@ const audit: Run = async (io, options) => {
     },
     scope,
   );
-  const progress = new AuditProgress(io, whole ? source.frame.instances : undefined);
+  const progress = new AuditProgress(terminal, whole ? source.frame.instances : undefined);
   const run = new Audit();
   const shown: Breach[] = [];
   let found = 0;
   const look = (evidence: Evidence): void => {
     for (const breach of run.look(withWitness(evidence, witness, flags.clockSkew))) {
       found += 1;
-      if (options.json === true) printJson(io, breach);
+      if (options.json === true) printJson(terminal, breach);
       else if (shown.length < MOST_SHOWN) shown.push(breach);
     }
   };
@@ -97,15 +97,16 @@ const audit: Run = async (io, options) => {
   const summary = run.summary();
   const { frame } = source;
   if (options.json === true) {
-    printJson(io, { summary: { namespace: frame.namespace, at: frame.now, ...summary } });
+    printJson(terminal, { summary: { namespace: frame.namespace, at: frame.now, ...summary } });
   } else {
-    io.out(checksTable(summary.checks, io));
-    if (shown.length > 0) io.out(['', ...shown.map(breachText)].join('\n'));
-    if (found > shown.length) io.out(`… and ${found - shown.length} more: --json prints them all`);
-    io.out('');
-    io.out(summaryText(summary, performance.now() - startMs));
+    terminal.out(checksTable(summary.checks, terminal));
+    if (shown.length > 0) terminal.out(['', ...shown.map(breachText)].join('\n'));
+    if (found > shown.length)
+      terminal.out(`… and ${found - shown.length} more: --json prints them all`);
+    terminal.out('');
+    terminal.out(summaryText(summary, performance.now() - startMs));
     if (flags.instance !== undefined && summary.rows === 0)
-      io.err(`${flags.instance} has no rows in the log`);
+      terminal.err(`${flags.instance} has no rows in the log`);
   }
   return summary.breaches === 0 ? EXIT.done : EXIT.failure;
 };

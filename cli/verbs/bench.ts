@@ -16,7 +16,7 @@ import type { BenchRecord } from '../../tools/bench/record.ts';
 import { ConfigError } from '../../src/config/config.ts';
 import { EXIT } from '../exit-code.ts';
 import { countFlag, durationFlag } from '../flags.ts';
-import type { Io } from '../io.ts';
+import type { Terminal } from '../terminal.ts';
 import type { SharedOptions } from '../options.ts';
 import { LiveLine } from '../render/live-line.ts';
 import { table } from '../render/table.ts';
@@ -64,19 +64,21 @@ export const addBench: AddVerb = (parent, register) => {
     .addOption(new Option('--quick', 'small sizes: about five minutes').conflicts('full'))
     .option('--full', 'the sizes that the goals name: about an hour')
     .option('--out <dir>', 'where bench.json, bench.html and the logs go; default: a fresh folder');
-  register(command, (io, options) => run(io, readOptions(io, options), options.json === true));
+  register(command, (terminal, options) =>
+    run(terminal, readOptions(terminal, options), options.json === true),
+  );
 };
 
-async function run(io: Io, options: BenchOptions, json: boolean): Promise<number> {
+async function run(terminal: Terminal, options: BenchOptions, json: boolean): Promise<number> {
   const [{ runBench }, { benchPorts }, words] = await Promise.all([
     import('../../tools/bench/run.ts'),
     import('../../tools/bench/bench-ports.ts'),
     import('../../tools/bench/words.ts'),
   ]);
   const stop = new AbortController();
-  const line = new LiveLine(io, 'starting');
-  const say = (text: string): void => (io.liveIsTty ? line.above(text) : io.err(text));
-  const restore = io.onInterrupt(() => {
+  const line = new LiveLine(terminal, 'starting');
+  const say = (text: string): void => (terminal.liveIsTty ? line.above(text) : terminal.err(text));
+  const restore = terminal.onInterrupt(() => {
     // Watchdogs end what is left.
     if (stop.signal.aborted) process.exit(EXIT.failure);
     say('stopping; once more to leave at once');
@@ -88,11 +90,11 @@ async function run(io: Io, options: BenchOptions, json: boolean): Promise<number
       ports: benchPorts,
       stop: stop.signal,
       tell(event) {
-        if (json && event.kind !== 'note') printJson(io, event);
+        if (json && event.kind !== 'note') printJson(terminal, event);
         switch (event.kind) {
           case 'note':
             line.set(event.text);
-            if (!io.liveIsTty) io.err(event.text);
+            if (!terminal.liveIsTty) terminal.err(event.text);
             return;
           case 'scenario':
             say(`— ${event.text}`);
@@ -107,16 +109,16 @@ async function run(io: Io, options: BenchOptions, json: boolean): Promise<number
     });
     line.stop();
     const files = await write(record, options);
-    if (json) printJson(io, { kind: 'summary', ...record, files });
-    else await print(io, record, files);
+    if (json) printJson(terminal, { kind: 'summary', ...record, files });
+    else await print(terminal, record, files);
     for (const { scenario, why } of record.failures)
-      io.err(`${scenario} could not be measured: ${why}`);
+      terminal.err(`${scenario} could not be measured: ${why}`);
     return record.ended === 'failed' ? EXIT.failure : EXIT.done;
   } catch (error) {
     line.stop();
     if (!(error instanceof Error) || error.name !== 'NoStack') throw error;
-    if (json) printJson(io, { error: { code: 'unavailable', message: error.message } });
-    io.err(`the stack could not be brought up: ${error.message}`);
+    if (json) printJson(terminal, { error: { code: 'unavailable', message: error.message } });
+    terminal.err(`the stack could not be brought up: ${error.message}`);
     return EXIT.unavailable;
   } finally {
     line.stop();
@@ -137,20 +139,23 @@ async function write(
 }
 
 async function print(
-  io: Io,
+  terminal: Terminal,
   record: BenchRecord,
   files: Readonly<Record<string, string>>,
 ): Promise<void> {
   const { figureTables } = await import('../../tools/bench/table.ts');
   for (const { title, head, rows } of figureTables(record.figures)) {
-    io.out(`\n${title}\n`);
-    io.out(table(head, rows, { color: io.color }));
+    terminal.out(`\n${title}\n`);
+    terminal.out(table(head, rows, { color: terminal.color }));
   }
-  if (record.ended === 'broken_off') io.out('\nBroken off: not everything was measured.');
-  io.out(`\n${Object.values(files).join('\n')}`);
+  if (record.ended === 'broken_off') terminal.out('\nBroken off: not everything was measured.');
+  terminal.out(`\n${Object.values(files).join('\n')}`);
 }
 
-function readOptions(io: Io, flags: SharedOptions & Record<string, unknown>): BenchOptions {
+function readOptions(
+  terminal: Terminal,
+  flags: SharedOptions & Record<string, unknown>,
+): BenchOptions {
   const sizes =
     SIZES[flags['quick'] === true ? 'quick' : flags['full'] === true ? 'full' : 'usual'];
   const replicas = flags['replicas'] as number;
@@ -169,7 +174,7 @@ function readOptions(io: Io, flags: SharedOptions & Record<string, unknown>): Be
     held: (flags['held'] as number | undefined) ?? sizes.held,
     rows: (flags['rows'] as number | undefined) ?? sizes.rows,
     dir: out === undefined ? mkdtempSync(join(tmpdir(), 'leasehold-bench-')) : resolve(out),
-    env: io.env,
+    env: terminal.env,
   };
 }
 

@@ -11,7 +11,7 @@ import { ConfigError, readAgentConfig, readDatabaseConfig } from '../../src/conf
 import { errorText } from '../../src/error-text.ts';
 import { EXIT } from '../exit-code.ts';
 import { countFlag, durationFlag } from '../flags.ts';
-import type { Io } from '../io.ts';
+import type { Terminal } from '../terminal.ts';
 import { environment, shared } from '../options.ts';
 import type { SharedOptions } from '../options.ts';
 import { LiveLine } from '../render/live-line.ts';
@@ -50,15 +50,19 @@ export const addChaos: AddVerb = (parent, register) => {
       'with --attach: processes that may be killed and frozen',
       pidsFlag,
     );
-  register(command, async (io, options) => {
+  register(command, async (terminal, options) => {
     const { parseFaultMix } = await import('../../tools/chaos/fault-mix.ts');
     const mix = parseFaultMix(options['faults'] as string);
     if (!mix.ok) throw new ConfigError([`--faults: ${mix.problem}`]);
-    return run(io, { ...readOptions(io, options), mix: mix.mix }, options.json === true);
+    return run(
+      terminal,
+      { ...readOptions(terminal, options), mix: mix.mix },
+      options.json === true,
+    );
   });
 };
 
-async function run(io: Io, options: ChaosOptions, json: boolean): Promise<number> {
+async function run(terminal: Terminal, options: ChaosOptions, json: boolean): Promise<number> {
   const [{ runChaos }, progress, summaries] = await Promise.all([
     import('../../tools/chaos/run.ts'),
     import('../../tools/chaos/progress.ts'),
@@ -66,9 +70,9 @@ async function run(io: Io, options: ChaosOptions, json: boolean): Promise<number
   ]);
   const stop = new AbortController();
   const force = new AbortController();
-  const line = new LiveLine(io, 'starting');
-  const say = (text: string): void => (io.liveIsTty ? line.above(text) : io.err(text));
-  const restore = io.onInterrupt(() => {
+  const line = new LiveLine(terminal, 'starting');
+  const say = (text: string): void => (terminal.liveIsTty ? line.above(text) : terminal.err(text));
+  const restore = terminal.onInterrupt(() => {
     if (!stop.signal.aborted) {
       say('stopping: no more faults, settling; once more to hurry');
       stop.abort();
@@ -84,14 +88,14 @@ async function run(io: Io, options: ChaosOptions, json: boolean): Promise<number
       force: force.signal,
       onEvent(event) {
         const spoken = event.kind !== 'tick' && event.kind !== 'note' && event.kind !== 'settling';
-        if (json && spoken && event.kind !== 'checking') printJson(io, event);
+        if (json && spoken && event.kind !== 'checking') printJson(terminal, event);
         const live = progress.liveText(event);
         if (live !== undefined) {
           line.set(live);
           const due = event.kind === 'note' || performance.now() - lineAt > LINE_EVERY_MS;
-          if (!io.liveIsTty && due) {
+          if (!terminal.liveIsTty && due) {
             lineAt = performance.now();
-            io.err(live);
+            terminal.err(live);
           }
         }
         const lasting = progress.lastingText(event);
@@ -99,16 +103,16 @@ async function run(io: Io, options: ChaosOptions, json: boolean): Promise<number
       },
     });
     line.stop();
-    const files = await write(io, record, options);
+    const files = await write(terminal, record, options);
     const summary = summaries.summaryOf(record, files);
-    if (json) printJson(io, { kind: 'summary', ...summary });
-    else for (const text of summaries.summaryLines(record, summary)) io.out(text);
+    if (json) printJson(terminal, { kind: 'summary', ...summary });
+    else for (const text of summaries.summaryLines(record, summary)) terminal.out(text);
     return record.verdict === 'breached' || record.verdict === 'stuck' ? EXIT.failure : EXIT.done;
   } catch (error) {
     line.stop();
     if (!(error instanceof Error) || error.name !== 'NoStack') throw error;
-    if (json) printJson(io, { error: { code: 'unavailable', message: error.message } });
-    io.err(`the stack could not be brought up: ${error.message}`);
+    if (json) printJson(terminal, { error: { code: 'unavailable', message: error.message } });
+    terminal.err(`the stack could not be brought up: ${error.message}`);
     return EXIT.unavailable;
   } finally {
     line.stop();
@@ -117,7 +121,7 @@ async function run(io: Io, options: ChaosOptions, json: boolean): Promise<number
 }
 
 /** The record first: whatever becomes of the report, it can be made again from it. */
-async function write(io: Io, record: ChaosRecord, { dir, reportFile }: ChaosOptions) {
+async function write(terminal: Terminal, record: ChaosRecord, { dir, reportFile }: ChaosOptions) {
   const files = { record: join(dir, 'record.json'), witness: join(dir, 'witness.jsonl') };
   writeFileSync(files.record, `${JSON.stringify(record)}\n`);
   const report = reportFile ?? join(dir, 'report.html');
@@ -126,16 +130,16 @@ async function write(io: Io, record: ChaosRecord, { dir, reportFile }: ChaosOpti
     writeFileSync(report, renderReport(record));
     return { ...files, report };
   } catch (cause) {
-    io.err(`warning: the report could not be written (${errorText(cause)})`);
+    terminal.err(`warning: the report could not be written (${errorText(cause)})`);
     return { ...files, report: null };
   }
 }
 
 function readOptions(
-  io: Io,
+  terminal: Terminal,
   flags: SharedOptions & Record<string, unknown>,
 ): Omit<ChaosOptions, 'mix'> {
-  const env = environment(io.env, flags);
+  const env = environment(terminal.env, flags);
   const leaseTtlS = flags['leaseTtl'] as number;
   const replicas = flags['replicas'] as number;
   const problems = [

@@ -14,16 +14,19 @@ export const addClaim: AddVerb = (parent, register) => {
     .argument('<status>', 'its new status')
     .option('--evidence <json>', 'why, as JSON, or @FILE', jsonFlag)
     .option('--timeout <duration>', 'how long to wait for the answer; default 10s', durationFlag);
-  register(command, (io, options, [claimId = '', status = '']) =>
-    withAgent(io, options, async (agent) => {
+  register(command, (terminal, options, [claimId = '', status = '']) =>
+    withAgent(terminal, options, async (agent) => {
       const flags = options as { evidence?: Json; timeout?: number };
       const reply = await agent.claim(claimId, {
         status,
         evidence: flags.evidence,
         timeoutMs: flags.timeout,
       });
-      if (options.json === true) printJson(io, reply);
-      else io.out(clean(`claim ${reply.claimId} is ${reply.status} (revision ${reply.revision})`));
+      if (options.json === true) printJson(terminal, reply);
+      else
+        terminal.out(
+          clean(`claim ${reply.claimId} is ${reply.status} (revision ${reply.revision})`),
+        );
       return EXIT.done;
     }),
   );

@@ -1,7 +1,7 @@
 import { etcdConnection, readEtcdConfig } from '../../src/config/config.ts';
 import type { LeaseStore } from '../../coordinator/store.ts';
 import { EXIT } from '../exit-code.ts';
-import type { Io } from '../io.ts';
+import type { Terminal } from '../terminal.ts';
 import { environment, shared } from '../options.ts';
 import type { SharedOptions } from '../options.ts';
 import { table } from '../render/table.ts';
@@ -13,15 +13,15 @@ export const addLeases: AddVerb = (parent, register) => {
   const command = shared(parent.command('leases'), 'etcd').description(
     'who holds which instance, from etcd',
   );
-  register(command, (io, options) =>
-    withStore(io, options, async (store, namespace) => {
+  register(command, (terminal, options) =>
+    withStore(terminal, options, async (store, namespace) => {
       const { leaseRecord, namespacePrefix, parseKey } = await import('../../coordinator/keys.ts');
       const { entries } = await store.list(`${namespacePrefix(namespace)}leases/`);
       const leases = entries.flatMap((entry) => {
         const id = parseKey(namespace, entry.key)?.id;
         return id === undefined ? [] : [leaseRecord(id, entry)];
       });
-      if (options.json === true) for (const lease of leases) printJson(io, lease);
+      if (options.json === true) for (const lease of leases) printJson(terminal, lease);
       else {
         const rows = leases.map(({ instanceId, replicaId, token }) => [
           instanceId,
@@ -29,7 +29,7 @@ export const addLeases: AddVerb = (parent, register) => {
           token,
         ]);
         print(
-          io,
+          terminal,
           ['INSTANCE', 'REPLICA', 'TOKEN'],
           rows,
           `nobody holds anything in namespace ${namespace}`,
@@ -45,8 +45,8 @@ export const addReplicas: AddVerb = (parent, register) => {
   const command = shared(parent.command('replicas'), 'etcd').description(
     'which replicas live, from etcd',
   );
-  register(command, (io, options) =>
-    withStore(io, options, async (store, namespace) => {
+  register(command, (terminal, options) =>
+    withStore(terminal, options, async (store, namespace) => {
       const keys = await import('../../coordinator/keys.ts');
       const prefix = keys.namespacePrefix(namespace);
       const [replicas, leases] = await Promise.all([
@@ -64,7 +64,7 @@ export const addReplicas: AddVerb = (parent, register) => {
         const { replica, draining } = keys.replicaRecord(id, entry);
         return [{ ...replica, draining, holdings: held.get(id) ?? 0 }];
       });
-      if (options.json === true) for (const replica of found) printJson(io, replica);
+      if (options.json === true) for (const replica of found) printJson(terminal, replica);
       else {
         const rows = found.map(({ replicaId, pid, httpUrl, draining, holdings }) => [
           replicaId,
@@ -74,23 +74,28 @@ export const addReplicas: AddVerb = (parent, register) => {
           holdings,
         ]);
         const none = `no replica is registered in namespace ${namespace}; start one with: leasehold advancer`;
-        print(io, ['REPLICA', 'PID', 'HTTP', 'STATE', 'HOLDS'], rows, none);
+        print(terminal, ['REPLICA', 'PID', 'HTTP', 'STATE', 'HOLDS'], rows, none);
       }
       return EXIT.done;
     }),
   );
 };
 
-function print(io: Io, head: string[], rows: (string | number)[][], none: string): void {
-  io.out(rows.length === 0 ? none : table(head, rows, io));
+function print(
+  terminal: Terminal,
+  head: string[],
+  rows: (string | number)[][],
+  none: string,
+): void {
+  terminal.out(rows.length === 0 ? none : table(head, rows, terminal));
 }
 
 async function withStore(
-  io: Io,
+  terminal: Terminal,
   options: SharedOptions,
   use: (store: LeaseStore, namespace: string) => Promise<number>,
 ): Promise<number> {
-  const config = readEtcdConfig(environment(io.env, options));
+  const config = readEtcdConfig(environment(terminal.env, options));
   const { etcdStore } = await import('../../coordinator/etcd/store.ts');
   // A person waits longer than a lease does.
   const store = etcdStore({ ...etcdConnection(config), callTimeoutMs: 5_000 });

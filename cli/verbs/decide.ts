@@ -31,8 +31,8 @@ export const addDecide: AddVerb = (parent, register) => {
     .requiredOption('--reason <text>', 'how you know; it is kept in the log')
     .option('--output <json>', "the cell's output, with --as succeeded; JSON or @FILE", jsonFlag)
     .option('--timeout <duration>', 'how long to wait for the answer; default 10s', durationFlag);
-  register(command, (io, options, [instanceId = '']) =>
-    withAgent(io, options, async (agent) => {
+  register(command, (terminal, options, [instanceId = '']) =>
+    withAgent(terminal, options, async (agent) => {
       const { cell, attempt, as, reason, output, timeout } = options as unknown as DecideFlags;
       const reply = await agent.decide(instanceId, {
         cellId: cell,
@@ -42,10 +42,10 @@ export const addDecide: AddVerb = (parent, register) => {
         output,
         timeoutMs: timeout,
       });
-      if (options.json === true) printJson(io, reply);
+      if (options.json === true) printJson(terminal, reply);
       else {
-        io.out(`attempt ${attempt} of ${cell} is decided: ${reply.as} (row ${reply.seq})`);
-        io.out(`next: leasehold advance ${instanceId}`);
+        terminal.out(`attempt ${attempt} of ${cell} is decided: ${reply.as} (row ${reply.seq})`);
+        terminal.out(`next: leasehold advance ${instanceId}`);
       }
       return EXIT.done;
     }),

@@ -25,8 +25,8 @@ export const addList: AddVerb = (parent, register) => {
     .option('--runbook <id>', 'only of this runbook', idFlag)
     .option('--after <instance>', 'go on after this id', idFlag)
     .option('--limit <n>', 'at most so many', countFlag, 100);
-  register(command, (io, options) =>
-    withLog(io, options, async (log) => {
+  register(command, (terminal, options) =>
+    withLog(terminal, options, async (log) => {
       const { status, runbook, after, limit } = options as unknown as ListFlags;
       const found = await log.list({
         ...(status !== undefined && { status }),
@@ -35,7 +35,7 @@ export const addList: AddVerb = (parent, register) => {
         limit,
       });
       if (options.json === true) {
-        for (const instance of found) printJson(io, instance);
+        for (const instance of found) printJson(terminal, instance);
         return EXIT.done;
       }
       const now = Date.now();
@@ -47,11 +47,14 @@ export const addList: AddVerb = (parent, register) => {
         one.lastSeq,
         ago(one.updatedAt, now),
       ]);
-      if (rows.length === 0) io.out('no instance is there to list');
-      else io.out(table(['INSTANCE', 'RUNBOOK', 'STATUS', 'NEXT', 'ROWS', 'CHANGED'], rows, io));
+      if (rows.length === 0) terminal.out('no instance is there to list');
+      else
+        terminal.out(
+          table(['INSTANCE', 'RUNBOOK', 'STATUS', 'NEXT', 'ROWS', 'CHANGED'], rows, terminal),
+        );
       const last = found.at(-1);
       if (last !== undefined && found.length === limit)
-        io.err(`there may be more: --after ${last.instanceId}`);
+        terminal.err(`there may be more: --after ${last.instanceId}`);
       return EXIT.done;
     }),
   );

@@ -10,9 +10,9 @@ export const addAdvancer: AddVerb = (parent, register) => {
   const command = shared(parent.command('advancer'), 'nats', 'etcd', 'database').description(
     'run a replica; SIGTERM hands its work over and ends it',
   );
-  register(command, async (io, options) => {
+  register(command, async (terminal, options) => {
     const { runAdvancer } = await import('../../advancer/main.ts');
-    return runAdvancer(environment(io.env, options), { json: options.json === true });
+    return runAdvancer(environment(terminal.env, options), { json: options.json === true });
   });
 };
 
@@ -21,8 +21,8 @@ export const addMigrate: AddVerb = (parent, register) => {
   const command = shared(parent.command('migrate'), 'owner database')
     .description('create or upgrade the schema; harmless when there is nothing to do')
     .option('--rebuild-projection', 'derive the list of instances anew from the log');
-  register(command, async (io, options) => {
-    const config = readMigrateConfig(environment(io.env, options));
+  register(command, async (terminal, options) => {
+    const config = readMigrateConfig(environment(terminal.env, options));
     const { ownerDatabaseUrl, databaseUrl, namespace } = config;
     const { migrate } = await import('../../advancer/log/migrate.ts');
     // Used only where the role is created here, by a URL that may do so.
@@ -38,18 +38,18 @@ export const addMigrate: AddVerb = (parent, register) => {
       rebuilt = await rebuild(databaseUrl ?? ownerDatabaseUrl, namespace);
     }
     if (options.json === true)
-      printJson(io, { ...report, ...(rebuilt !== undefined && { rebuilt }) });
+      printJson(terminal, { ...report, ...(rebuilt !== undefined && { rebuilt }) });
     else {
-      for (const name of report.applied) io.out(`applied ${name}`);
-      for (const name of report.functions) io.out(`applied function ${name}`);
+      for (const name of report.applied) terminal.out(`applied ${name}`);
+      for (const name of report.functions) terminal.out(`applied function ${name}`);
       for (const name of report.kept)
-        io.out(`kept function ${name}: the database has a later text of it`);
+        terminal.out(`kept function ${name}: the database has a later text of it`);
       const changed = report.applied.length + report.functions.length > 0;
-      io.out(
+      terminal.out(
         `namespace ${report.namespace} is at version ${report.version}${changed ? '' : ', as before'}`,
       );
       if (rebuilt !== undefined)
-        io.out(`derived ${rebuilt} ${rebuilt === 1 ? 'instance' : 'instances'} anew`);
+        terminal.out(`derived ${rebuilt} ${rebuilt === 1 ? 'instance' : 'instances'} anew`);
     }
     return EXIT.done;
   });
@@ -63,9 +63,9 @@ export const addDev: AddVerb = (parent, register) => {
     .option('--lease-ttl <seconds>', 'how long a lease outlives its silent holder', countFlag, 5)
     .option('--show', 'show the main job on the example')
     .option('--exit', 'end after the show; exits 0 only if every effect was counted once');
-  register(command, async (io, options) => {
+  register(command, async (terminal, options) => {
     const { runDev } = await import('../dev/dev.ts');
-    return runDev(environment(io.env, options), {
+    return runDev(environment(terminal.env, options), {
       json: options.json === true,
       replicas: options['replicas'] as number,
       leaseTtlS: options['leaseTtl'] as number,

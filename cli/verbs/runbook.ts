@@ -4,7 +4,7 @@ import { cellType } from '../../src/runbook/runbook.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import { EXIT } from '../exit-code.ts';
 import { countFlag, idFlag } from '../flags.ts';
-import type { Io } from '../io.ts';
+import type { Terminal } from '../terminal.ts';
 import { withLog } from '../open-log.ts';
 import { shared } from '../options.ts';
 import { brief, table } from '../render/table.ts';
@@ -26,18 +26,18 @@ function addPush(group: Command, register: Register): void {
   const command = shared(group.command('push'), 'database')
     .description('store the runbooks of files; a version never changes once it is stored')
     .argument('<file...>', '.yaml, .json, or a module that exports runbooks');
-  register(command, async (io, options, files) => {
+  register(command, async (terminal, options, files) => {
     // All files are read before anything is stored.
-    const runbooks = await readAll(io, files, options.json === true);
+    const runbooks = await readAll(terminal, files, options.json === true);
     if (runbooks === undefined) return EXIT.invalid;
-    return withLog(io, options, async (log) => {
+    return withLog(terminal, options, async (log) => {
       let worst: number = EXIT.done;
       for (const runbook of runbooks) {
         const result = await log.pushRunbook(runbook);
         const { runbook: runbookId, version } = runbook;
         if (result === 'conflict') worst = EXIT.refused;
-        if (options.json === true) printJson(io, { runbookId, version, result });
-        else io.out(`${runbookId} v${version} ${PUSHED[result]}`);
+        if (options.json === true) printJson(terminal, { runbookId, version, result });
+        else terminal.out(`${runbookId} v${version} ${PUSHED[result]}`);
       }
       return worst;
     });
@@ -52,11 +52,11 @@ const PUSHED = {
 
 function addListing(group: Command, register: Register): void {
   const command = shared(group.command('list'), 'database').description('list the stored runbooks');
-  register(command, (io, options) =>
-    withLog(io, options, async (log) => {
+  register(command, (terminal, options) =>
+    withLog(terminal, options, async (log) => {
       const found = await log.runbooks();
       if (options.json === true) {
-        for (const one of found) printJson(io, one);
+        for (const one of found) printJson(terminal, one);
         return EXIT.done;
       }
       const now = Date.now();
@@ -67,8 +67,8 @@ function addListing(group: Command, register: Register): void {
         ago(one.recordedAt, now),
       ]);
       if (rows.length === 0)
-        io.out('no runbook is stored; store one with: leasehold runbook push FILE');
-      else io.out(table(['RUNBOOK', 'VERSION', 'DIGEST', 'STORED'], rows, io));
+        terminal.out('no runbook is stored; store one with: leasehold runbook push FILE');
+      else terminal.out(table(['RUNBOOK', 'VERSION', 'DIGEST', 'STORED'], rows, terminal));
       return EXIT.done;
     }),
   );
@@ -79,45 +79,45 @@ function addShow(group: Command, register: Register): void {
     .description('show a stored runbook')
     .argument('<runbook>', 'which runbook', idFlag)
     .option('--version <n>', 'which version; the newest when left out', countFlag);
-  register(command, (io, options, [runbookId = '']) =>
-    withLog(io, options, async (log) => {
+  register(command, (terminal, options, [runbookId = '']) =>
+    withLog(terminal, options, async (log) => {
       const version = options['version'] as number | undefined;
       const runbook = await log.runbook(runbookId, version);
       if (runbook === undefined) {
         const message = `there is no runbook ${runbookId}${version === undefined ? '' : ` v${version}`}`;
-        if (options.json === true) printJson(io, { error: { code: 'not_found', message } });
-        io.err(`${message}; leasehold runbook list says what is stored`);
+        if (options.json === true) printJson(terminal, { error: { code: 'not_found', message } });
+        terminal.err(`${message}; leasehold runbook list says what is stored`);
         return EXIT.refused;
       }
-      if (options.json === true) printJson(io, runbook);
-      else show(io, runbook);
+      if (options.json === true) printJson(terminal, runbook);
+      else show(terminal, runbook);
       return EXIT.done;
     }),
   );
 }
 
-function show(io: Io, runbook: Runbook): void {
-  io.out(`${runbook.runbook} v${runbook.version}`);
-  io.out(`inputs: ${runbook.inputs.length === 0 ? 'none' : runbook.inputs.join(', ')}`);
-  io.out('');
+function show(terminal: Terminal, runbook: Runbook): void {
+  terminal.out(`${runbook.runbook} v${runbook.version}`);
+  terminal.out(`inputs: ${runbook.inputs.length === 0 ? 'none' : runbook.inputs.join(', ')}`);
+  terminal.out('');
   const rows = runbook.cells.map((cell) => {
     const { id, ...rest } = cell;
     return [id, cellType(cell), brief(rest, 90)];
   });
-  io.out(table(['CELL', 'TYPE', 'CONTENT'], rows, io));
+  terminal.out(table(['CELL', 'TYPE', 'CONTENT'], rows, terminal));
 }
 
 function addLint(group: Command, register: Register): void {
   const command = shared(group.command('lint'))
     .description('check the runbooks of files, without any server')
     .argument('<file...>', '.yaml, .json, or a module that exports runbooks');
-  register(command, async (io, options, files) => {
-    const runbooks = await readAll(io, files, options.json === true);
+  register(command, async (terminal, options, files) => {
+    const runbooks = await readAll(terminal, files, options.json === true);
     if (runbooks === undefined) return EXIT.invalid;
     for (const { runbook, version, cells } of runbooks) {
       if (options.json === true)
-        printJson(io, { runbookId: runbook, version, cells: cells.length, valid: true });
-      else io.out(`${runbook} v${version} is valid: ${cells.length} cells`);
+        printJson(terminal, { runbookId: runbook, version, cells: cells.length, valid: true });
+      else terminal.out(`${runbook} v${version} is valid: ${cells.length} cells`);
     }
     return EXIT.done;
   });
@@ -126,17 +126,24 @@ function addLint(group: Command, register: Register): void {
 /**
  * Every runbook of the files; undefined when one of them is not valid, which has then been said.
  */
-async function readAll(io: Io, files: string[], json: boolean): Promise<Runbook[] | undefined> {
+async function readAll(
+  terminal: Terminal,
+  files: string[],
+  json: boolean,
+): Promise<Runbook[] | undefined> {
   const loaded = await Promise.all(files.map(loadRunbookFile));
   let valid = true;
   const runbooks = loaded.flatMap((one) => {
-    for (const warning of one.ok ? one.warnings : []) io.err(`warning: ${formatProblem(warning)}`);
+    for (const warning of one.ok ? one.warnings : [])
+      terminal.err(`warning: ${formatProblem(warning)}`);
     if (one.ok) return one.runbooks;
     valid = false;
     for (const problem of one.problems) {
-      io.err(formatProblem(problem));
+      terminal.err(formatProblem(problem));
       if (json)
-        printJson(io, { error: { code: 'invalid', message: formatProblem(problem), problem } });
+        printJson(terminal, {
+          error: { code: 'invalid', message: formatProblem(problem), problem },
+        });
     }
     return [];
   });

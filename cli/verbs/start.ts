@@ -19,27 +19,27 @@ export const addStart: AddVerb = (parent, register) => {
     )
     .option('--inputs <json>', 'all inputs as one JSON object, or @FILE', jsonObjectFlag)
     .option('--timeout <duration>', 'how long to wait for the answer; default 10s', durationFlag);
-  register(command, (io, options, [instanceId = '']) => {
+  register(command, (terminal, options, [instanceId = '']) => {
     const given = options as {
       runbook: string;
       version?: number;
       input?: JsonObject;
       inputs?: JsonObject;
     };
-    return withAgent(io, options, async (agent) => {
+    return withAgent(terminal, options, async (agent) => {
       const reply = await agent.start(instanceId, {
         runbookId: given.runbook,
         version: given.version,
         inputs: { ...given.inputs, ...given.input },
         timeoutMs: options['timeout'] as number | undefined,
       });
-      if (options.json === true) printJson(io, reply);
+      if (options.json === true) printJson(terminal, reply);
       else {
         const { runbookId, version, created } = reply;
-        io.out(
+        terminal.out(
           `${instanceId} ${created ? 'is started' : 'had been started before'}: ${runbookId} v${version}`,
         );
-        io.out(`next: leasehold advance ${instanceId}`);
+        terminal.out(`next: leasehold advance ${instanceId}`);
       }
       return EXIT.done;
     });

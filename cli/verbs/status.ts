@@ -13,16 +13,16 @@ export const addStatus: AddVerb = (parent, register) => {
     .option('--log', 'with the whole log')
     .option('--request-id <id>', 'with the receipt recorded under this request id', idFlag)
     .option('--timeout <duration>', 'how long to wait for the answer; default 10s', durationFlag);
-  register(command, (io, options, [instanceId = '']) => {
+  register(command, (terminal, options, [instanceId = '']) => {
     const flags = options as { log?: boolean; requestId?: string; timeout?: number };
-    return withAgent(io, options, async (agent) => {
+    return withAgent(terminal, options, async (agent) => {
       const { log, requestId, timeout } = flags;
       const reply = await agent.status(instanceId, { log, requestId, timeoutMs: timeout });
-      if (options.json === true) printJson(io, reply);
+      if (options.json === true) printJson(terminal, reply);
       else {
-        io.out(statusText(reply, io, Date.now()));
+        terminal.out(statusText(reply, terminal, Date.now()));
         if (requestId !== undefined && reply.receipt === undefined) {
-          io.out(`request ${requestId} has no recorded receipt (yet)`);
+          terminal.out(`request ${requestId} has no recorded receipt (yet)`);
         }
       }
       return EXIT.done;

@@ -12,26 +12,26 @@ export const addWatch: AddVerb = (parent, register) => {
   const command = shared(parent.command('watch'), 'nats')
     .description('print every commit as it happens, until Ctrl-C')
     .argument('[instance]', 'which instance; all of them when left out', idFlag);
-  register(command, (io, options, [instanceId]) =>
-    withAgent(io, options, async (agent) => {
+  register(command, (terminal, options, [instanceId]) =>
+    withAgent(terminal, options, async (agent) => {
       const stop = new AbortController();
-      const restore = io.onInterrupt(() => stop.abort());
+      const restore = terminal.onInterrupt(() => stop.abort());
       const events = agent.events(instanceId, { signal: stop.signal });
       await agent.flush();
-      io.err(`watching ${instanceId ?? 'every instance'}; Ctrl-C ends it`);
+      terminal.err(`watching ${instanceId ?? 'every instance'}; Ctrl-C ends it`);
       for await (const event of events) {
         if (options.json === true) {
-          printJson(io, event);
+          printJson(terminal, event);
           continue;
         }
         for (const row of event.rows) {
           const where = `${clean(row.instance_id)} #${row.seq}`;
           const who = `token ${row.fencing_token} ${clean(row.replica_id)}`;
-          io.out(`${timeOfDay(row.recorded_at)}  ${where}  ${rowText(row)}  [${who}]`);
+          terminal.out(`${timeOfDay(row.recorded_at)}  ${where}  ${rowText(row)}  [${who}]`);
         }
         if (event.receipt !== undefined) {
           const { requestId, outcome } = event.receipt;
-          io.out(
+          terminal.out(
             `          ${clean(event.instanceId)}  request ${clean(String(requestId))}: ${outcome}`,
           );
         }

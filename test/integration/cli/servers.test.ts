@@ -8,7 +8,7 @@ import { shippedFunctions, sqlFunction } from '../../../advancer/log/function-fi
 import { migrate } from '../../../advancer/log/migrate.ts';
 import { etcdStore } from '../../../coordinator/etcd/store.ts';
 import { leaseKey, leaseValue, replicaKey, replicaValue } from '../../../coordinator/keys.ts';
-import type { Io } from '../../../cli/io.ts';
+import type { Terminal } from '../../../cli/terminal.ts';
 import { run } from '../../../cli/program.ts';
 import type { Json } from '../../../src/json.ts';
 import { freshDatabase, freshNamespace, serversForTests } from '../../harness/servers.ts';
@@ -30,7 +30,7 @@ async function cli(
 ): Promise<{ code: number; replies: Json[]; out: string; err: string }> {
   const out: string[] = [];
   const err: string[] = [];
-  const io: Io = {
+  const terminal: Terminal = {
     env: {
       LEASEHOLD_NAMESPACE: namespace,
       LEASEHOLD_OWNER_DATABASE_URL: database,
@@ -46,7 +46,7 @@ async function cli(
     columns: 80,
     onInterrupt: () => () => {},
   };
-  const code = await run(line, io);
+  const code = await run(line, terminal);
   const replies = line.includes('--json') ? out.map((text) => JSON.parse(text) as Json) : [];
   return { code, replies, out: out.join('\n'), err: err.join('\n') };
 }

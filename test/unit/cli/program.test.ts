@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
 import { run } from '../../../cli/program.ts';
-import type { Io } from '../../../cli/io.ts';
+import type { Terminal } from '../../../cli/terminal.ts';
 
-interface Captured extends Io {
+interface Captured extends Terminal {
   outLines: string[];
   errLines: string[];
 }
@@ -27,9 +27,9 @@ function capture(env: Record<string, string> = {}): Captured {
 }
 
 async function cli(line: string[], env: Record<string, string> = {}) {
-  const io = capture(env);
-  const code = await run(line, io);
-  return { code, out: io.outLines.join('\n'), err: io.errLines.join('\n') };
+  const terminal = capture(env);
+  const code = await run(line, terminal);
+  return { code, out: terminal.outLines.join('\n'), err: terminal.errLines.join('\n') };
 }
 
 describe('the command line', () => {

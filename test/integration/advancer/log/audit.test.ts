@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AuditSource } from '../../../../advancer/log/audit-source.ts';
 import type { AuditSummary } from '../../../../src/audit/audit.ts';
 import type { Breach } from '../../../../src/audit/check.ts';
-import type { Io } from '../../../../cli/io.ts';
+import type { Terminal } from '../../../../cli/terminal.ts';
 import { run } from '../../../../cli/program.ts';
 import { RUNBOOK, sample } from '../../../unit/src/audit/sample.ts';
 import { connect, log, logDatabase } from './fixture.ts';
@@ -43,7 +43,7 @@ interface Audited {
 async function audit(flags: string[] = [], env: Record<string, string> = {}): Promise<Audited> {
   const out: string[] = [];
   const err: string[] = [];
-  const io: Io = {
+  const terminal: Terminal = {
     env: { LEASEHOLD_DATABASE_URL: database.appUrl, ...env },
     out: (text) => void out.push(text),
     err: (text) => void err.push(text),
@@ -54,7 +54,7 @@ async function audit(flags: string[] = [], env: Record<string, string> = {}): Pr
     columns: 120,
     onInterrupt: () => () => {},
   };
-  const code = await run(['audit', ...flags], io);
+  const code = await run(['audit', ...flags], terminal);
   const lines = flags.includes('--json')
     ? out.map((text) => JSON.parse(text) as Breach & Audited)
     : [];

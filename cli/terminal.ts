@@ -1,32 +1,32 @@
 import type { Environment } from '../src/config/config.ts';
 
-/** What the command line needs of its surroundings; the process's own, or a test's. */
-export interface Io {
+/** The streams, environment and signals that a verb uses: the process's, or a test's. */
+export interface Terminal {
   env: Environment;
-  /** Results: what a script reads. */
+  /** Prints a result: what a script reads. */
   out(line: string): void;
-  /** What is for people while they wait, and what went wrong. */
+  /** Prints progress, warnings and errors, for people. */
   err(line: string): void;
-  /**
-   * Writes to the terminal without a line break; nothing is written where stderr is no terminal.
-   */
+  /** Writes to stderr without a line break; does nothing where stderr is not a terminal. */
   live(text: string): void;
-  /** Whether `out` is read by a person. */
   outIsTty: boolean;
   /** Whether `live` shows anything. */
   liveIsTty: boolean;
-  /** Whether colours are wanted on `out`. */
+  /** Whether to use colours on `out`. */
   color: boolean;
-  /** Columns of the terminal. */
+  /** The terminal's width. */
   columns: number;
-  /** Calls back at Ctrl-C or SIGTERM, in place of ending; the returned function restores. */
+  /**
+   * Calls the listener on Ctrl-C or SIGTERM instead of ending the process. The returned function
+   * restores the default.
+   */
   onInterrupt(listener: () => void): () => void;
 }
 
-/** The process's own surroundings. */
-export function processIo(): Io {
+/** The streams, environment and signals of this process. */
+export function processTerminal(): Terminal {
   const { stdout, stderr, env } = process;
-  // `leasehold … | head` is no error: whoever reads has seen enough.
+  // `leasehold … | head` is no error: the reader has seen enough.
   for (const stream of [stdout, stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE') process.exit();
@@ -53,4 +53,9 @@ export function processIo(): Io {
       };
     },
   };
+}
+
+/** Prints a value as one line of JSON. */
+export function printJson(terminal: Terminal, value: unknown): void {
+  terminal.out(JSON.stringify(value));
 }
