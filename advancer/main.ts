@@ -30,7 +30,8 @@ export interface AdvancerOptions {
  * environment, wires the replica, and starts and stops everything in order. Logs go to stderr as JSON
  * lines.
  *
- * @returns the exit code: 0 after a drain, 2 when the environment is not usable
+ * @returns the exit code: 0 after a drain
+ * @throws ConfigError when the environment is not usable
  */
 export async function runAdvancer(
   env: NodeJS.ProcessEnv,
@@ -44,12 +45,8 @@ export async function runAdvancer(
     failpoint = failpointsOf(config);
     handlers = config.handlers === undefined ? {} : await loadHandlers(config.handlers);
   } catch (cause) {
-    const known =
-      cause instanceof ConfigError ||
-      (cause instanceof Error && cause.message.startsWith('LEASEHOLD_'));
-    if (!known) throw cause;
-    process.stderr.write(`${cause.message}\n`);
-    return 2;
+    if (!(cause instanceof Error && cause.message.startsWith('LEASEHOLD_'))) throw cause;
+    throw cause instanceof ConfigError ? cause : new ConfigError([cause.message]);
   }
   const replicaId = `${config.replicaName}-${randomBytes(4).toString('hex')}`;
   const logger = pino(

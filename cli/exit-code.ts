@@ -1,7 +1,7 @@
-import type { ErrorCode } from '../src/request/messages.ts';
+import type { FailureCode } from './failure.ts';
 import type { Outcome } from '../src/request/receipt.ts';
 
-/** What the process's exit code says; scripts rely on the numbers. */
+/** Exit codes. Scripts depend on the numbers. */
 export const EXIT = {
   done: 0,
   failure: 1,
@@ -33,9 +33,11 @@ export function exitCodeOfOutcome(outcome: Outcome): number {
   }
 }
 
-/** The exit code of an error reply. */
-export function exitCodeOfError(code: ErrorCode): number {
+/** The exit code of an error, which `--json` prints with the same code. */
+export function exitCodeOfError(code: FailureCode): number {
   switch (code) {
+    case 'failure':
+      return EXIT.failure;
     case 'invalid':
       return EXIT.invalid;
     case 'not_found':

@@ -3,6 +3,5 @@ import { processTerminal } from './terminal.ts';
 import { run } from './program.ts';
 
 process.exitCode = await run(process.argv.slice(2), processTerminal());
-// A connection that never came about may leave a socket behind, which must not hold up who waits
-// for the answer.
+// A connection that failed may leave a socket open, which must not delay the exit.
 setTimeout(() => process.exit(), 250).unref();

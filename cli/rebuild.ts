@@ -3,7 +3,7 @@ import { judgeAwait, nextCell, nextStep } from '../src/execution/plan.ts';
 import { statusOf } from '../src/execution/status.ts';
 
 /**
- * Derives the list of instances anew from the log. Replicas may go on working meanwhile.
+ * Rebuilds the list of instances from the log. Replicas may keep running meanwhile.
  *
  * @returns how many instances were read
  */
@@ -15,13 +15,13 @@ export async function rebuild(url: string, namespace: string): Promise<number> {
   const log = openLog({ url, replicaId: 'migrate', namespace, appendTimeoutMs: 10_000 });
   try {
     return await rebuildProjection(log, async ({ instance, runbook, rows }) => {
-      const course = { runbook, inputs: instance.inputs, state: foldRows(rows) };
-      const step = nextStep(course);
+      const view = { runbook, inputs: instance.inputs, state: foldRows(rows) };
+      const step = nextStep(view);
       const parked =
         step.do === 'await' && judgeAwait(step, await log.claimStatus(step.claimId)).do === 'park';
       return {
-        status: statusOf(course, parked),
-        nextCellId: nextCell(runbook, course.state)?.id ?? null,
+        status: statusOf(view, parked),
+        nextCellId: nextCell(runbook, view.state)?.id ?? null,
       };
     });
   } finally {

@@ -1,6 +1,6 @@
 import { dirname, delimiter, join, resolve } from 'node:path';
 
-import { ConfigError, readConfig } from '../../src/config/config.ts';
+import { ConfigError, readConfig, readMigrateConfig } from '../../src/config/config.ts';
 
 /** What `leasehold dev` was asked for. */
 export interface DevOptions {
@@ -40,6 +40,7 @@ export function givenServers(env: NodeJS.ProcessEnv, options: DevOptions): Given
   }
   if (replicas > 99) throw new ConfigError([`--replicas must be 99 at most, not ${replicas}`]);
   const ownerDatabaseUrl = given(env, 'LEASEHOLD_OWNER_DATABASE_URL');
+  if (ownerDatabaseUrl !== undefined) readMigrateConfig(env);
   const config = readConfig({
     ...env,
     LEASEHOLD_ETCD_URLS: given(env, 'LEASEHOLD_ETCD_URLS') ?? 'http://127.0.0.1:2379',

@@ -1,21 +1,17 @@
 import { randomUUID } from 'node:crypto';
 
-import { refusal } from '../../src/agent/advance.ts';
 import type { Agent } from '../../src/agent/agent.ts';
 import type { LeaseholdError } from '../../src/agent/error.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import { EXIT, exitCodeOfOutcome } from '../exit-code.ts';
 import { countFlag, durationFlag, idFlag } from '../flags.ts';
+import { addSharedOptions, AGENT_OPTIONS } from '../shared-options.ts';
+import { printJson } from '../terminal.ts';
 import type { Terminal } from '../terminal.ts';
-import { shared } from '../options.ts';
-import { LiveLine } from '../render/live-line.ts';
-import { receiptText } from '../render/receipt.ts';
-import { rowText } from '../render/row.ts';
-import { clean } from '../render/table.ts';
-import { printJson, withAgent } from '../verb.ts';
-import type { AddVerb } from '../verb.ts';
+import type { DefineVerb } from '../verb.ts';
+import { withAgent } from '../with-agent.ts';
 
-interface AdvanceFlags {
+interface AdvanceOptions {
   cell?: string;
   maxCells?: number;
   wait?: boolean;
@@ -25,84 +21,105 @@ interface AdvanceFlags {
 }
 
 /** `leasehold advance INSTANCE` */
-export const addAdvance: AddVerb = (parent, register) => {
-  const command = shared(parent.command('advance'), 'nats')
-    .description('move an instance forward, and print the receipt')
-    .argument('<instance>', 'which instance', idFlag)
-    .option('--cell <id>', 'the cell that must be next; any other is refused', idFlag)
-    .option('--max-cells <n>', 'run at most so many exec cells', countFlag)
-    .option('--wait', 'queue behind a run that is under way')
-    .option('--request-id <id>', 'ask again under an earlier id, which runs nothing twice', idFlag)
-    .option('--expires-in <duration>', 'until when it may begin; default 30s', durationFlag)
-    .option('--timeout <duration>', 'how long to wait for the receipt; default 5m', durationFlag);
-  register(command, async (terminal, options, [instanceId = '']) => {
-    const flags = options as AdvanceFlags;
-    const requestId = flags.requestId ?? randomUUID();
-    const finish = (receipt: Receipt): number => {
+export const advance: DefineVerb = (command, register) => {
+  addSharedOptions(command, AGENT_OPTIONS)
+    .description(
+      'Advance an instance: run its next cells until it completes or has to stop, and print the ' +
+        'receipt.',
+    )
+    .argument('<instance>', 'instance to advance', idFlag)
+    .option('--cell <id>', 'refuse to run unless this cell is next', idFlag)
+    .option('--max-cells <n>', 'run at most this many exec cells', countFlag)
+    .option('--wait', 'if a request is already running, wait for it and then run')
+    .option('--request-id <id>', 'repeat an earlier request; nothing runs twice', idFlag)
+    .option('--expires-in <duration>', 'do not begin later than this (default: 30s)', durationFlag)
+    .option('--timeout <duration>', 'how long to wait for the receipt (default: 5m)', durationFlag);
+  register<AdvanceOptions>(command, async (terminal, options, [instanceId = '']) => {
+    const { cell, maxCells, wait, requestId = randomUUID(), expiresIn, timeout } = options;
+    const finish = async (receipt: Receipt): Promise<number> => {
       if (options.json === true) printJson(terminal, receipt);
-      else terminal.out(receiptText(receipt, terminal, Date.now()));
+      else {
+        const { receiptText } = await import('../render/receipt.ts');
+        terminal.out(receiptText(receipt, terminal, Date.now()));
+      }
       return exitCodeOfOutcome(receipt.outcome);
     };
     try {
       return await withAgent(terminal, options, async (agent) => {
-        const receipt = await watched(terminal, agent, instanceId, (signal) =>
+        const receipt = await showRowsUntil(terminal, agent, instanceId, (signal) =>
           agent.advance(instanceId, {
             requestId,
-            cellId: flags.cell,
-            maxCells: flags.maxCells,
-            wait: flags.wait,
-            expiresInMs: flags.expiresIn,
-            timeoutMs: flags.timeout,
+            cellId: cell,
+            maxCells,
+            wait,
+            expiresInMs: expiresIn,
+            timeoutMs: timeout,
             signal,
           }),
         );
         if (receipt !== 'interrupted') return finish(receipt);
-        terminal.err('Stopped waiting; the run goes on. Ask again, which runs nothing twice:');
+        terminal.err('Stopped waiting; the run goes on. To get its receipt, repeat the request:');
         terminal.err(`  leasehold advance ${instanceId} --request-id ${requestId}`);
         return EXIT.unavailable;
       });
     } catch (cause) {
-      // Whoever asks for an advance gets a receipt, also where NATS cannot be reached.
+      // An advance is always answered with a receipt, even where NATS cannot be reached.
       if (!(cause instanceof Error) || cause.name !== 'LeaseholdError') throw cause;
       const { code, message } = cause as LeaseholdError;
       if (code !== 'unavailable') throw cause;
+      const { refusal } = await import('../../src/agent/advance.ts');
       return finish(refusal(requestId, instanceId, 'unavailable', { code, message }));
     }
   });
 };
 
-/** Waits for the receipt; on a terminal, the rows are shown as they are committed. */
-async function watched(
+/** Waits for the receipt. On a terminal, prints each row as it is committed. */
+async function showRowsUntil(
   terminal: Terminal,
   agent: Agent,
   instanceId: string,
-  advance: (signal: AbortSignal) => Promise<Receipt>,
+  receiptOf: (signal: AbortSignal) => Promise<Receipt>,
 ): Promise<Receipt | 'interrupted'> {
   const stop = new AbortController();
   const restore = terminal.onInterrupt(() => stop.abort());
-  const line = new LiveLine(terminal, `advancing ${instanceId}`);
+  const unwatch = terminal.liveIsTty
+    ? await showRows(terminal, agent, instanceId, stop.signal)
+    : undefined;
   try {
-    if (terminal.liveIsTty) {
-      agent.watch(
-        instanceId,
-        ({ rows }) => {
-          for (const row of rows) {
-            line.above(rowText(row));
-            line.set(
-              row.kind === 'started'
-                ? `running ${clean(row.cell_id)} of ${instanceId}`
-                : `advancing ${instanceId}`,
-            );
-          }
-        },
-        { signal: stop.signal },
-      );
-    }
-    const receipt = await advance(stop.signal);
+    const receipt = await receiptOf(stop.signal);
     return stop.signal.aborted ? 'interrupted' : receipt;
   } finally {
     restore();
-    line.stop();
+    unwatch?.();
     stop.abort();
   }
+}
+
+async function showRows(
+  terminal: Terminal,
+  agent: Agent,
+  instanceId: string,
+  signal: AbortSignal,
+): Promise<() => void> {
+  const [{ LiveLine }, { rowText }, { clean }] = await Promise.all([
+    import('../render/live-line.ts'),
+    import('../render/row.ts'),
+    import('../render/table.ts'),
+  ]);
+  const line = new LiveLine(terminal, `advancing ${instanceId}`);
+  agent.watch(
+    instanceId,
+    ({ rows }) => {
+      for (const row of rows) {
+        line.above(rowText(row));
+        line.set(
+          row.kind === 'started'
+            ? `running ${clean(row.cell_id)} of ${instanceId}`
+            : `advancing ${instanceId}`,
+        );
+      }
+    },
+    { signal },
+  );
+  return () => line.stop();
 }

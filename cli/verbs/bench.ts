@@ -13,58 +13,72 @@ import {
 } from '../../tools/bench/options.ts';
 import type { BenchOptions, Scenario } from '../../tools/bench/options.ts';
 import type { BenchRecord } from '../../tools/bench/record.ts';
-import { ConfigError } from '../../src/config/config.ts';
+import { ConfigError } from '../../src/config/env-reader.ts';
 import { EXIT } from '../exit-code.ts';
+import { reportFailure } from '../failure.ts';
 import { countFlag, durationFlag } from '../flags.ts';
+import { addSharedOptions } from '../shared-options.ts';
+import { printJson } from '../terminal.ts';
 import type { Terminal } from '../terminal.ts';
-import type { SharedOptions } from '../options.ts';
-import { LiveLine } from '../render/live-line.ts';
-import { table } from '../render/table.ts';
-import { printJson } from '../verb.ts';
-import type { AddVerb } from '../verb.ts';
+import type { DefineVerb } from '../verb.ts';
 
 const MAX_REPLICAS = 16;
 
-/** `leasehold bench`: measures a stack of its own, and the floor beside it. */
-export const addBench: AddVerb = (parent, register) => {
+interface BenchVerbOptions {
+  scenario: readonly Scenario[];
+  agents?: readonly number[];
+  duration?: number;
+  replicas: number;
+  trials?: number;
+  held?: number;
+  rows?: number;
+  quick?: boolean;
+  full?: boolean;
+  out?: string;
+}
+
+/** `leasehold bench` */
+export const bench: DefineVerb = (command, register) => {
   const { usual, quick, full } = SIZES;
   const seconds = (ms: unknown): string => `${Number(ms) / 1_000}s`;
   const sizes = (name: keyof typeof usual, text: (value: unknown) => string = String): string =>
-    `default: ${text(usual[name])}, with --quick ${text(quick[name])}, with --full ${text(full[name])}`;
-  // Not the shared flags: its stack, its namespaces and its databases are all its own.
-  const command = parent
-    .command('bench')
-    .option('--json', 'print figures as they are measured and a summary, one object a line')
+    `(default: ${text(usual[name])}; --quick: ${text(quick[name])}; --full: ${text(full[name])})`;
+  // It takes no URLs and no namespace, because it starts its own servers.
+  addSharedOptions(command, ['json'])
     .description(
-      'measure a stack of its own: throughput, latency, failover and how costs grow, against a floor',
+      'Measure throughput, latency, failover time and how costs grow, on a stack of servers and ' +
+        'replicas that it starts itself, and compare them with baselines.',
     )
     .addOption(
-      new Option('--scenario <list>', `what to measure: all, or of ${SCENARIOS.join(', ')}`)
+      new Option('--scenario <list>', `what to measure: all, or some of ${SCENARIOS.join(', ')}`)
         .argParser(scenariosFlag)
         .default(SCENARIOS, 'all'),
     )
     .option(
       '--agents <list>',
-      `how many agents ask at once, a measuring point each; ${sizes('agents')}`,
+      `numbers of concurrent agents, each measured separately ${sizes('agents')}`,
       agentsFlag,
     )
     .option(
       '--duration <time>',
-      `of each measuring point; ${sizes('durationMs', seconds)}`,
+      `how long each measurement takes ${sizes('durationMs', seconds)}`,
       durationFlag,
     )
-    .option('--replicas <n>', 'how many replicas serve', countFlag, 1)
-    .option('--trials <n>', `isolated faults of each kind; ${sizes('trials')}`, countFlag)
+    .option('--replicas <n>', 'how many replicas to run', countFlag, 1)
+    .option('--trials <n>', `faults of each kind, one at a time ${sizes('trials')}`, countFlag)
     .option(
       '--held <n>',
-      `instances that one replica acquires and holds; ${sizes('held')}`,
+      `instances that one replica acquires and holds ${sizes('held')}`,
       countFlag,
     )
-    .option('--rows <n>', `rows of the filled log; ${sizes('rows')}`, countFlag)
+    .option('--rows <n>', `rows in the filled log ${sizes('rows')}`, countFlag)
     .addOption(new Option('--quick', 'small sizes: about five minutes').conflicts('full'))
     .option('--full', 'the sizes that the goals name: about an hour')
-    .option('--out <dir>', 'where bench.json, bench.html and the logs go; default: a fresh folder');
-  register(command, (terminal, options) =>
+    .option(
+      '--out <dir>',
+      'where bench.json, bench.html and the logs go (default: a new directory)',
+    );
+  register<BenchVerbOptions>(command, async (terminal, options) =>
     run(terminal, readOptions(terminal, options), options.json === true),
   );
 };
@@ -76,15 +90,16 @@ async function run(terminal: Terminal, options: BenchOptions, json: boolean): Pr
     import('../../tools/bench/words.ts'),
   ]);
   const stop = new AbortController();
+  const { LiveLine } = await import('../render/live-line.ts');
   const line = new LiveLine(terminal, 'starting');
   const say = (text: string): void => (terminal.liveIsTty ? line.above(text) : terminal.err(text));
   const restore = terminal.onInterrupt(() => {
-    // Watchdogs end what is left.
+    // Watchdogs end the child processes.
     if (stop.signal.aborted) process.exit(EXIT.failure);
-    say('stopping; once more to leave at once');
+    say('stopping... press Ctrl-C again to force');
     stop.abort();
   });
-  say(`everything goes to ${options.dir}`);
+  say(`all files go to ${options.dir}`);
   try {
     const record = await runBench(options, {
       ports: benchPorts,
@@ -117,16 +132,16 @@ async function run(terminal: Terminal, options: BenchOptions, json: boolean): Pr
   } catch (error) {
     line.stop();
     if (!(error instanceof Error) || error.name !== 'NoStack') throw error;
-    if (json) printJson(terminal, { error: { code: 'unavailable', message: error.message } });
-    terminal.err(`the stack could not be brought up: ${error.message}`);
-    return EXIT.unavailable;
+    const { message } = error;
+    const lines = [`the stack could not be started: ${message}`];
+    return reportFailure(terminal, json, { code: 'unavailable', message, lines });
   } finally {
     line.stop();
     restore();
   }
 }
 
-/** The record first: whatever becomes of the page, it can be made again from it. */
+/** Writes the record first: if the page fails, it can still be made from the record. */
 async function write(
   record: BenchRecord,
   { dir }: BenchOptions,
@@ -143,36 +158,40 @@ async function print(
   record: BenchRecord,
   files: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const { figureTables } = await import('../../tools/bench/table.ts');
+  const [{ figureTables }, { table }] = await Promise.all([
+    import('../../tools/bench/table.ts'),
+    import('../render/table.ts'),
+  ]);
   for (const { title, head, rows } of figureTables(record.figures)) {
     terminal.out(`\n${title}\n`);
     terminal.out(table(head, rows, { color: terminal.color }));
   }
-  if (record.ended === 'broken_off') terminal.out('\nBroken off: not everything was measured.');
+  if (record.ended === 'broken_off') terminal.out('\nStopped early: not everything was measured.');
   terminal.out(`\n${Object.values(files).join('\n')}`);
 }
 
-function readOptions(
-  terminal: Terminal,
-  flags: SharedOptions & Record<string, unknown>,
-): BenchOptions {
-  const sizes =
-    SIZES[flags['quick'] === true ? 'quick' : flags['full'] === true ? 'full' : 'usual'];
-  const replicas = flags['replicas'] as number;
+function readOptions(terminal: Terminal, options: BenchVerbOptions): BenchOptions {
+  const { scenario, quick, full, replicas, out } = options;
+  const sizes = SIZES[quick === true ? 'quick' : full === true ? 'full' : 'usual'];
+  const {
+    agents = sizes.agents,
+    duration = sizes.durationMs,
+    trials = sizes.trials,
+    held = sizes.held,
+    rows = sizes.rows,
+  } = options;
   if (replicas > MAX_REPLICAS)
     throw new ConfigError([`--replicas must be ${MAX_REPLICAS} at most, not ${replicas}`]);
-  const durationMs = (flags['duration'] as number | undefined) ?? sizes.durationMs;
-  if (durationMs < 200)
-    throw new ConfigError([`--duration must be 200ms at least, not ${durationMs}ms`]);
-  const out = flags['out'] as string | undefined;
+  if (duration < 200)
+    throw new ConfigError([`--duration must be 200ms at least, not ${duration}ms`]);
   return {
-    scenarios: flags['scenario'] as readonly Scenario[],
-    agents: (flags['agents'] as readonly number[] | undefined) ?? sizes.agents,
-    durationMs,
+    scenarios: scenario,
+    agents,
+    durationMs: duration,
     replicas,
-    trials: (flags['trials'] as number | undefined) ?? sizes.trials,
-    held: (flags['held'] as number | undefined) ?? sizes.held,
-    rows: (flags['rows'] as number | undefined) ?? sizes.rows,
+    trials,
+    held,
+    rows,
     dir: out === undefined ? mkdtempSync(join(tmpdir(), 'leasehold-bench-')) : resolve(out),
     env: terminal.env,
   };

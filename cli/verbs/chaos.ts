@@ -5,60 +5,81 @@ import { join, resolve } from 'node:path';
 
 import { InvalidArgumentError, Option } from 'commander';
 
-import type { ChaosOptions } from '../../tools/chaos/options.ts';
+import type { AttachTo, ChaosOptions } from '../../tools/chaos/options.ts';
 import type { ChaosRecord } from '../../tools/chaos/record.ts';
-import { ConfigError, readAgentConfig, readDatabaseConfig } from '../../src/config/config.ts';
+import { ConfigError } from '../../src/config/env-reader.ts';
+import type { Environment } from '../../src/config/env-reader.ts';
 import { errorText } from '../../src/error-text.ts';
 import { EXIT } from '../exit-code.ts';
+import { reportFailure } from '../failure.ts';
 import { countFlag, durationFlag } from '../flags.ts';
+import { addSharedOptions, environment } from '../shared-options.ts';
+import type { SharedOptions } from '../shared-options.ts';
+import { printJson } from '../terminal.ts';
 import type { Terminal } from '../terminal.ts';
-import { environment, shared } from '../options.ts';
-import type { SharedOptions } from '../options.ts';
-import { LiveLine } from '../render/live-line.ts';
-import { printJson } from '../verb.ts';
-import type { AddVerb } from '../verb.ts';
+import type { DefineVerb } from '../verb.ts';
 
+/** How often progress is printed where stderr is not a terminal. */
 const LINE_EVERY_MS = 5_000;
 
-/** `leasehold chaos`: breaks a stack on purpose, and says whether the guarantees held. */
-export const addChaos: AddVerb = (parent, register) => {
-  const command = shared(parent.command('chaos'), 'nats', 'database')
-    .description('break a stack of its own on purpose, and say whether the guarantees held')
+interface ChaosVerbOptions {
+  duration: number;
+  seed?: number;
+  faults: string;
+  replicas: number;
+  agents: number;
+  instances: number;
+  leaseTtl: number;
+  out?: string;
+  report?: string;
+  faketime?: string;
+  attach?: boolean;
+  replicaPid?: number[];
+}
+
+const ATTACHED = 'With a stack that already runs:';
+
+/** `leasehold chaos` */
+export const chaos: DefineVerb = (command, register) => {
+  addSharedOptions(command, ['json'])
+    .description(
+      'Inject faults into a stack of servers and replicas that it starts itself, and check that ' +
+        'the guarantees hold. Exits 1 if one is broken.',
+    )
     .addOption(
-      new Option('--duration <time>', 'how long to make faults')
+      new Option('--duration <time>', 'how long to inject faults')
         .argParser(durationFlag)
         .default(120_000, '2m'),
     )
-    .option('--seed <n>', 'repeats a schedule of faults; default: any', seedFlag)
+    .option('--seed <n>', 'repeat the schedule of faults of this seed (default: random)', seedFlag)
     .option('--faults <mix>', 'kinds and groups, such as all,-clock or sigkill=5,network', 'all')
-    .option('--replicas <n>', 'how many replicas', countFlag, 3)
-    .option('--agents <n>', 'how many agents work at once', countFlag, 32)
-    .option('--instances <n>', 'how many instances are under way at once', countFlag, 64)
-    .option('--lease-ttl <seconds>', 'how long a lease outlives its silent holder', countFlag, 2)
-    .option('--out <dir>', 'where record.json, witness.jsonl, report.html and the logs go')
-    .option('--report <file>', 'where the report goes; default: into --out')
+    .option('--replicas <n>', 'how many replicas to run', countFlag, 3)
+    .option('--agents <n>', 'how many agents work at the same time', countFlag, 32)
+    .option('--instances <n>', 'how many instances run at the same time', countFlag, 64)
+    .option('--lease-ttl <seconds>', 'how long a lease outlives a dead holder', countFlag, 2)
+    .option(
+      '--out <dir>',
+      'where record.json, witness.jsonl, report.html and the logs go (default: a new directory)',
+    )
+    .option('--report <file>', 'where the report goes (default: report.html in --out)')
     .option(
       '--faketime <file>',
-      'the libfaketime that moves wall clocks; default: where the system has it',
+      'the libfaketime that moves wall clocks (default: where the system has it)',
     )
+    .optionsGroup(ATTACHED)
     .option(
       '--attach',
-      'use the stack that the environment names, and only the faults that can be made there',
-    )
-    .option(
-      '--replica-pid <pid...>',
-      'with --attach: processes that may be killed and frozen',
-      pidsFlag,
+      'use the stack that the options below name, with the faults that are possible there',
     );
-  register(command, async (terminal, options) => {
+  addSharedOptions(command, ['namespace', 'nats', 'database'], {
+    heading: ATTACHED,
+  }).option('--replica-pid <pid...>', 'replica processes that may be killed and frozen', pidsFlag);
+  register<ChaosVerbOptions>(command, async (terminal, options) => {
     const { parseFaultMix } = await import('../../tools/chaos/fault-mix.ts');
-    const mix = parseFaultMix(options['faults'] as string);
+    const chaosOptions = await readOptions(terminal, options);
+    const mix = parseFaultMix(options.faults);
     if (!mix.ok) throw new ConfigError([`--faults: ${mix.problem}`]);
-    return run(
-      terminal,
-      { ...readOptions(terminal, options), mix: mix.mix },
-      options.json === true,
-    );
+    return run(terminal, { ...chaosOptions, mix: mix.mix }, options.json === true);
   });
 };
 
@@ -70,17 +91,20 @@ async function run(terminal: Terminal, options: ChaosOptions, json: boolean): Pr
   ]);
   const stop = new AbortController();
   const force = new AbortController();
+  const { LiveLine } = await import('../render/live-line.ts');
   const line = new LiveLine(terminal, 'starting');
   const say = (text: string): void => (terminal.liveIsTty ? line.above(text) : terminal.err(text));
   const restore = terminal.onInterrupt(() => {
     if (!stop.signal.aborted) {
-      say('stopping: no more faults, settling; once more to hurry');
+      say(
+        'stopping: no more faults, waiting for the stack to settle... press Ctrl-C again to force',
+      );
       stop.abort();
     } else if (!force.signal.aborted) force.abort();
-    // Watchdogs end what is left.
+    // Watchdogs end the child processes.
     else process.exit(EXIT.failure);
   });
-  say(`seed ${options.seed}; everything goes to ${options.dir}`);
+  say(`seed ${options.seed}; all files go to ${options.dir}`);
   let lineAt = 0;
   try {
     const record = await runChaos(options, {
@@ -111,16 +135,16 @@ async function run(terminal: Terminal, options: ChaosOptions, json: boolean): Pr
   } catch (error) {
     line.stop();
     if (!(error instanceof Error) || error.name !== 'NoStack') throw error;
-    if (json) printJson(terminal, { error: { code: 'unavailable', message: error.message } });
-    terminal.err(`the stack could not be brought up: ${error.message}`);
-    return EXIT.unavailable;
+    const { message } = error;
+    const lines = [`the stack could not be started: ${message}`];
+    return reportFailure(terminal, json, { code: 'unavailable', message, lines });
   } finally {
     line.stop();
     restore();
   }
 }
 
-/** The record first: whatever becomes of the report, it can be made again from it. */
+/** Writes the record first: if the report fails, it can still be made from the record. */
 async function write(terminal: Terminal, record: ChaosRecord, { dir, reportFile }: ChaosOptions) {
   const files = { record: join(dir, 'record.json'), witness: join(dir, 'witness.jsonl') };
   writeFileSync(files.record, `${JSON.stringify(record)}\n`);
@@ -135,46 +159,42 @@ async function write(terminal: Terminal, record: ChaosRecord, { dir, reportFile 
   }
 }
 
-function readOptions(
+async function readOptions(
   terminal: Terminal,
-  flags: SharedOptions & Record<string, unknown>,
-): Omit<ChaosOptions, 'mix'> {
-  const env = environment(terminal.env, flags);
-  const leaseTtlS = flags['leaseTtl'] as number;
-  const replicas = flags['replicas'] as number;
+  options: SharedOptions & ChaosVerbOptions,
+): Promise<Omit<ChaosOptions, 'mix'>> {
+  const { duration, seed, faults, replicas, agents, instances, leaseTtl } = options;
+  const { out, report, faketime, attach, replicaPid } = options;
   const problems = [
-    leaseTtlS < 2 || leaseTtlS > 60 ? `--lease-ttl must be 2 to 60 seconds, not ${leaseTtlS}` : '',
+    leaseTtl < 2 || leaseTtl > 60 ? `--lease-ttl must be 2 to 60 seconds, not ${leaseTtl}` : '',
     replicas > 9 ? `--replicas must be 9 at most, not ${replicas}` : '',
-    flags['replicaPid'] !== undefined && flags['attach'] !== true
-      ? '--replica-pid goes with --attach; without it the replicas are the run’s own'
+    replicaPid !== undefined && attach !== true
+      ? '--replica-pid needs --attach; without it, chaos starts replicas itself'
       : '',
   ].filter((problem) => problem !== '');
   if (problems.length > 0) throw new ConfigError(problems);
-  const out = flags['out'] as string | undefined;
-  const report = flags['report'] as string | undefined;
-  const attach =
-    flags['attach'] === true
-      ? {
-          namespace: readAgentConfig(env).namespace,
-          natsUrls: readAgentConfig(env).nats.servers,
-          databaseUrl: readDatabaseConfig(env).databaseUrl,
-          pids: (flags['replicaPid'] as number[] | undefined) ?? [],
-        }
-      : undefined;
+  const env = environment(terminal.env, options);
   return {
-    seed: (flags['seed'] as number | undefined) ?? randomInt(1, 1_000_000),
-    durationMs: flags['duration'] as number,
-    faults: flags['faults'] as string,
-    agents: flags['agents'] as number,
-    instances: flags['instances'] as number,
-    faketimeLib: flags['faketime'] as string | undefined,
-    dir: out === undefined ? mkdtempSync(join(tmpdir(), 'leasehold-chaos-')) : resolve(out),
+    seed: seed ?? randomInt(1, 1_000_000),
+    durationMs: duration,
+    faults,
+    agents,
+    instances,
+    faketimeLib: faketime,
     reportFile: report === undefined ? undefined : resolve(report),
     replicas,
-    leaseTtlS,
-    attach,
+    leaseTtlS: leaseTtl,
+    attach: attach === true ? await readAttach(env, replicaPid ?? []) : undefined,
+    dir: out === undefined ? mkdtempSync(join(tmpdir(), 'leasehold-chaos-')) : resolve(out),
     env,
   };
+}
+
+async function readAttach(env: Environment, pids: readonly number[]): Promise<AttachTo> {
+  const { readAgentConfig, readDatabaseConfig } = await import('../../src/config/config.ts');
+  const { namespace, nats } = readAgentConfig(env);
+  const { databaseUrl } = readDatabaseConfig(env);
+  return { namespace, natsUrls: nats.servers, databaseUrl, pids };
 }
 
 function seedFlag(text: string): number {

@@ -5,11 +5,12 @@ import type { Verdict } from '../../src/execution/row.ts';
 import type { Json } from '../../src/json.ts';
 import { EXIT } from '../exit-code.ts';
 import { countFlag, durationFlag, idFlag, jsonFlag } from '../flags.ts';
-import { shared } from '../options.ts';
-import { printJson, withAgent } from '../verb.ts';
-import type { AddVerb } from '../verb.ts';
+import { addSharedOptions, AGENT_OPTIONS } from '../shared-options.ts';
+import { printJson } from '../terminal.ts';
+import type { DefineVerb } from '../verb.ts';
+import { withAgent } from '../with-agent.ts';
 
-interface DecideFlags {
+interface DecideOptions {
   cell: string;
   attempt: number;
   as: Verdict;
@@ -19,21 +20,24 @@ interface DecideFlags {
 }
 
 /** `leasehold decide INSTANCE --cell ID --attempt N --as VERDICT --reason TEXT` */
-export const addDecide: AddVerb = (parent, register) => {
-  const command = shared(parent.command('decide'), 'nats')
-    .description('settle a doubt: say what became of an interrupted attempt')
-    .argument('<instance>', 'which instance', idFlag)
-    .requiredOption('--cell <id>', 'the cell in doubt', idFlag)
-    .requiredOption('--attempt <n>', 'the attempt in doubt', countFlag)
+export const decide: DefineVerb = (command, register) => {
+  addSharedOptions(command, AGENT_OPTIONS)
+    .description(
+      'Resolve an attempt in doubt: record what became of it. The instance moves on with the ' +
+        'next advance.',
+    )
+    .argument('<instance>', 'instance in doubt', idFlag)
+    .requiredOption('--cell <id>', 'cell in doubt', idFlag)
+    .requiredOption('--attempt <n>', 'attempt in doubt', countFlag)
     .addOption(
       new Option('--as <verdict>', 'what became of it').choices(VERDICTS).makeOptionMandatory(),
     )
-    .requiredOption('--reason <text>', 'how you know; it is kept in the log')
+    .requiredOption('--reason <text>', 'how you know; recorded in the log')
     .option('--output <json>', "the cell's output, with --as succeeded; JSON or @FILE", jsonFlag)
-    .option('--timeout <duration>', 'how long to wait for the answer; default 10s', durationFlag);
-  register(command, (terminal, options, [instanceId = '']) =>
-    withAgent(terminal, options, async (agent) => {
-      const { cell, attempt, as, reason, output, timeout } = options as unknown as DecideFlags;
+    .option('--timeout <duration>', 'how long to wait for the reply (default: 10s)', durationFlag);
+  register<DecideOptions>(command, (terminal, options, [instanceId = '']) => {
+    const { cell, attempt, as, reason, output, timeout } = options;
+    return withAgent(terminal, options, async (agent) => {
       const reply = await agent.decide(instanceId, {
         cellId: cell,
         attempt,
@@ -44,10 +48,10 @@ export const addDecide: AddVerb = (parent, register) => {
       });
       if (options.json === true) printJson(terminal, reply);
       else {
-        terminal.out(`attempt ${attempt} of ${cell} is decided: ${reply.as} (row ${reply.seq})`);
+        terminal.out(`attempt ${attempt} of ${cell} decided: ${reply.as} (row ${reply.seq})`);
         terminal.out(`next: leasehold advance ${instanceId}`);
       }
       return EXIT.done;
-    }),
-  );
+    });
+  });
 };

@@ -1,151 +1,144 @@
-import { loadRunbookFile } from '../../src/runbook/load.ts';
-import { formatProblem } from '../../src/runbook/problem.ts';
-import { cellType } from '../../src/runbook/runbook.ts';
-import type { Runbook } from '../../src/runbook/runbook.ts';
-import { EXIT } from '../exit-code.ts';
-import { countFlag, idFlag } from '../flags.ts';
-import type { Terminal } from '../terminal.ts';
-import { withLog } from '../open-log.ts';
-import { shared } from '../options.ts';
-import { brief, table } from '../render/table.ts';
-import { ago } from '../render/time.ts';
-import { printJson } from '../verb.ts';
-import type { AddVerb, Register } from '../verb.ts';
 import type { Command } from 'commander';
 
+import type { Problem } from '../../src/runbook/parse.ts';
+import type { Runbook } from '../../src/runbook/runbook.ts';
+import { EXIT } from '../exit-code.ts';
+import { reportFailure } from '../failure.ts';
+import { countFlag, idFlag } from '../flags.ts';
+import { addSharedOptions, DATABASE_OPTIONS } from '../shared-options.ts';
+import { printJson } from '../terminal.ts';
+import type { Terminal } from '../terminal.ts';
+import type { DefineVerb, Register } from '../verb.ts';
+import { withLog } from '../with-log.ts';
+
 /** `leasehold runbook push | list | show | lint` */
-export const addRunbook: AddVerb = (parent, register) => {
-  const group = parent.command('runbook').description('push, list, show and lint runbooks');
-  addPush(group, register);
-  addListing(group, register);
-  addShow(group, register);
-  addLint(group, register);
+export const runbook: DefineVerb = (command, register) => {
+  command.description('Push, list, show or lint runbooks.');
+  definePush(command.command('push'), register);
+  defineList(command.command('list'), register);
+  defineShow(command.command('show'), register);
+  defineLint(command.command('lint'), register);
 };
 
-function addPush(group: Command, register: Register): void {
-  const command = shared(group.command('push'), 'database')
-    .description('store the runbooks of files; a version never changes once it is stored')
-    .argument('<file...>', '.yaml, .json, or a module that exports runbooks');
+const FILE_TEXT = '.yaml, .json, or a module that exports runbooks';
+
+function definePush(command: Command, register: Register): void {
+  addSharedOptions(command, DATABASE_OPTIONS)
+    .summary('store runbooks')
+    .description('Store the runbooks of files. A stored version never changes.')
+    .argument('<file...>', FILE_TEXT);
   register(command, async (terminal, options, files) => {
     // All files are read before anything is stored.
-    const runbooks = await readAll(terminal, files, options.json === true);
+    const runbooks = await readRunbooks(terminal, files, options.json === true);
     if (runbooks === undefined) return EXIT.invalid;
     return withLog(terminal, options, async (log) => {
-      let worst: number = EXIT.done;
-      for (const runbook of runbooks) {
-        const result = await log.pushRunbook(runbook);
-        const { runbook: runbookId, version } = runbook;
-        if (result === 'conflict') worst = EXIT.refused;
+      let exitCode: number = EXIT.done;
+      for (const pushed of runbooks) {
+        const result = await log.pushRunbook(pushed);
+        const { runbook: runbookId, version } = pushed;
+        if (result === 'conflict') exitCode = EXIT.refused;
         if (options.json === true) printJson(terminal, { runbookId, version, result });
         else terminal.out(`${runbookId} v${version} ${PUSHED[result]}`);
       }
-      return worst;
+      return exitCode;
     });
   });
 }
 
 const PUSHED = {
-  created: 'is stored',
-  exists: 'is stored already, with the same content',
-  conflict: 'is stored already with other content; give the changed runbook a new version',
+  created: 'stored',
+  exists: 'already stored, with the same content',
+  conflict: 'refused: already stored with other content; give the changed runbook a new version',
 } as const;
 
-function addListing(group: Command, register: Register): void {
-  const command = shared(group.command('list'), 'database').description('list the stored runbooks');
+function defineList(command: Command, register: Register): void {
+  addSharedOptions(command, DATABASE_OPTIONS)
+    .summary('list stored runbooks')
+    .description('List the stored runbooks.');
   register(command, (terminal, options) =>
     withLog(terminal, options, async (log) => {
       const found = await log.runbooks();
       if (options.json === true) {
-        for (const one of found) printJson(terminal, one);
+        for (const stored of found) printJson(terminal, stored);
         return EXIT.done;
       }
-      const now = Date.now();
-      const rows = found.map((one) => [
-        one.runbookId,
-        one.version,
-        one.digest.slice(0, 12),
-        ago(one.recordedAt, now),
-      ]);
-      if (rows.length === 0)
-        terminal.out('no runbook is stored; store one with: leasehold runbook push FILE');
-      else terminal.out(table(['RUNBOOK', 'VERSION', 'DIGEST', 'STORED'], rows, terminal));
-      return EXIT.done;
-    }),
-  );
-}
-
-function addShow(group: Command, register: Register): void {
-  const command = shared(group.command('show'), 'database')
-    .description('show a stored runbook')
-    .argument('<runbook>', 'which runbook', idFlag)
-    .option('--version <n>', 'which version; the newest when left out', countFlag);
-  register(command, (terminal, options, [runbookId = '']) =>
-    withLog(terminal, options, async (log) => {
-      const version = options['version'] as number | undefined;
-      const runbook = await log.runbook(runbookId, version);
-      if (runbook === undefined) {
-        const message = `there is no runbook ${runbookId}${version === undefined ? '' : ` v${version}`}`;
-        if (options.json === true) printJson(terminal, { error: { code: 'not_found', message } });
-        terminal.err(`${message}; leasehold runbook list says what is stored`);
-        return EXIT.refused;
+      if (found.length === 0) {
+        terminal.out('no runbooks stored; store one with: leasehold runbook push FILE');
+        return EXIT.done;
       }
-      if (options.json === true) printJson(terminal, runbook);
-      else show(terminal, runbook);
+      const { runbooksTable } = await import('../render/runbook.ts');
+      terminal.out(runbooksTable(found, terminal, Date.now()));
       return EXIT.done;
     }),
   );
 }
 
-function show(terminal: Terminal, runbook: Runbook): void {
-  terminal.out(`${runbook.runbook} v${runbook.version}`);
-  terminal.out(`inputs: ${runbook.inputs.length === 0 ? 'none' : runbook.inputs.join(', ')}`);
-  terminal.out('');
-  const rows = runbook.cells.map((cell) => {
-    const { id, ...rest } = cell;
-    return [id, cellType(cell), brief(rest, 90)];
+function defineShow(command: Command, register: Register): void {
+  addSharedOptions(command, DATABASE_OPTIONS)
+    .summary('show a stored runbook')
+    .description('Show a stored runbook.')
+    .argument('<runbook>', 'runbook to show', idFlag)
+    .option('--version <n>', 'version to show (default: the newest)', countFlag);
+  register<{ version?: number }>(command, (terminal, options, [runbookId = '']) => {
+    const { version, json } = options;
+    return withLog(terminal, options, async (log) => {
+      const stored = await log.runbook(runbookId, version);
+      if (stored === undefined) {
+        const message = `there is no runbook ${runbookId}${version === undefined ? '' : ` v${version}`}`;
+        const lines = [`${message}; to see what is stored: leasehold runbook list`];
+        return reportFailure(terminal, json === true, { code: 'not_found', message, lines });
+      }
+      if (json === true) {
+        printJson(terminal, stored);
+        return EXIT.done;
+      }
+      const { runbookText } = await import('../render/runbook.ts');
+      terminal.out(runbookText(stored, terminal));
+      return EXIT.done;
+    });
   });
-  terminal.out(table(['CELL', 'TYPE', 'CONTENT'], rows, terminal));
 }
 
-function addLint(group: Command, register: Register): void {
-  const command = shared(group.command('lint'))
-    .description('check the runbooks of files, without any server')
-    .argument('<file...>', '.yaml, .json, or a module that exports runbooks');
+function defineLint(command: Command, register: Register): void {
+  addSharedOptions(command, ['json'])
+    .summary('check files')
+    .description('Check the runbooks of files. Needs no server.')
+    .argument('<file...>', FILE_TEXT);
   register(command, async (terminal, options, files) => {
-    const runbooks = await readAll(terminal, files, options.json === true);
+    const runbooks = await readRunbooks(terminal, files, options.json === true);
     if (runbooks === undefined) return EXIT.invalid;
-    for (const { runbook, version, cells } of runbooks) {
+    for (const { runbook: runbookId, version, cells } of runbooks) {
       if (options.json === true)
-        printJson(terminal, { runbookId: runbook, version, cells: cells.length, valid: true });
-      else terminal.out(`${runbook} v${version} is valid: ${cells.length} cells`);
+        printJson(terminal, { runbookId, version, cells: cells.length, valid: true });
+      else terminal.out(`${runbookId} v${version} is valid: ${cells.length} cells`);
     }
     return EXIT.done;
   });
 }
 
-/**
- * Every runbook of the files; undefined when one of them is not valid, which has then been said.
- */
-async function readAll(
+/** Reads every runbook of the files. Reports what is not valid, and returns undefined then. */
+async function readRunbooks(
   terminal: Terminal,
-  files: string[],
+  files: readonly string[],
   json: boolean,
 ): Promise<Runbook[] | undefined> {
+  const [{ loadRunbookFile }, { formatProblem }] = await Promise.all([
+    import('../../src/runbook/load.ts'),
+    import('../../src/runbook/problem.ts'),
+  ]);
   const loaded = await Promise.all(files.map(loadRunbookFile));
-  let valid = true;
-  const runbooks = loaded.flatMap((one) => {
-    for (const warning of one.ok ? one.warnings : [])
-      terminal.err(`warning: ${formatProblem(warning)}`);
-    if (one.ok) return one.runbooks;
-    valid = false;
-    for (const problem of one.problems) {
-      terminal.err(formatProblem(problem));
-      if (json)
-        printJson(terminal, {
-          error: { code: 'invalid', message: formatProblem(problem), problem },
-        });
-    }
-    return [];
-  });
-  return valid ? runbooks : undefined;
+  const problems: Problem[] = [];
+  const runbooks: Runbook[] = [];
+  for (const file of loaded) {
+    if (file.ok) {
+      for (const warning of file.warnings) terminal.err(`warning: ${formatProblem(warning)}`);
+      runbooks.push(...file.runbooks);
+    } else problems.push(...file.problems);
+  }
+  for (const problem of problems) {
+    const message = formatProblem(problem);
+    terminal.err(message);
+    if (json) printJson(terminal, { error: { code: 'invalid', message, problem } });
+  }
+  return problems.length === 0 ? runbooks : undefined;
 }

@@ -1,44 +1,49 @@
 import type { JsonObject } from '../../src/json.ts';
 import { EXIT } from '../exit-code.ts';
 import { countFlag, durationFlag, idFlag, inputFlag, jsonObjectFlag } from '../flags.ts';
-import { shared } from '../options.ts';
-import { printJson, withAgent } from '../verb.ts';
-import type { AddVerb } from '../verb.ts';
+import { addSharedOptions, AGENT_OPTIONS } from '../shared-options.ts';
+import { printJson } from '../terminal.ts';
+import type { DefineVerb } from '../verb.ts';
+import { withAgent } from '../with-agent.ts';
+
+interface StartOptions {
+  runbook: string;
+  version?: number;
+  input?: JsonObject;
+  inputs?: JsonObject;
+  timeout?: number;
+}
 
 /** `leasehold start INSTANCE --runbook ID` */
-export const addStart: AddVerb = (parent, register) => {
-  const command = shared(parent.command('start'), 'nats')
-    .description('start an instance: pin it to a runbook version and its inputs')
-    .argument('<instance>', 'the new id', idFlag)
-    .requiredOption('--runbook <id>', 'which runbook', idFlag)
-    .option('--version <n>', 'which version; the newest when left out', countFlag)
+export const start: DefineVerb = (command, register) => {
+  addSharedOptions(command, AGENT_OPTIONS)
+    .description(
+      'Start an instance: fix its runbook version and inputs. Starting it again with the same ' +
+        'content does nothing.',
+    )
+    .argument('<instance>', 'id of the new instance', idFlag)
+    .requiredOption('--runbook <id>', 'runbook to follow', idFlag)
+    .option('--version <n>', 'version of the runbook (default: the newest)', countFlag)
     .option(
       '--input <name=text>',
-      'one input; NAME:=JSON for other than text; may be repeated',
+      'one input; NAME:=JSON for a value that is not text; repeatable',
       inputFlag,
     )
-    .option('--inputs <json>', 'all inputs as one JSON object, or @FILE', jsonObjectFlag)
-    .option('--timeout <duration>', 'how long to wait for the answer; default 10s', durationFlag);
-  register(command, (terminal, options, [instanceId = '']) => {
-    const given = options as {
-      runbook: string;
-      version?: number;
-      input?: JsonObject;
-      inputs?: JsonObject;
-    };
+    .option('--inputs <json>', 'all inputs as a JSON object, or @FILE', jsonObjectFlag)
+    .option('--timeout <duration>', 'how long to wait for the reply (default: 10s)', durationFlag);
+  register<StartOptions>(command, (terminal, options, [instanceId = '']) => {
+    const { runbook, version, input, inputs, timeout } = options;
     return withAgent(terminal, options, async (agent) => {
       const reply = await agent.start(instanceId, {
-        runbookId: given.runbook,
-        version: given.version,
-        inputs: { ...given.inputs, ...given.input },
-        timeoutMs: options['timeout'] as number | undefined,
+        runbookId: runbook,
+        version,
+        inputs: { ...inputs, ...input },
+        timeoutMs: timeout,
       });
       if (options.json === true) printJson(terminal, reply);
       else {
-        const { runbookId, version, created } = reply;
-        terminal.out(
-          `${instanceId} ${created ? 'is started' : 'had been started before'}: ${runbookId} v${version}`,
-        );
+        const started = reply.created ? 'started' : 'already started';
+        terminal.out(`${instanceId} ${started}: ${reply.runbookId} v${reply.version}`);
         terminal.out(`next: leasehold advance ${instanceId}`);
       }
       return EXIT.done;

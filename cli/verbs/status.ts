@@ -1,30 +1,39 @@
 import { EXIT } from '../exit-code.ts';
 import { durationFlag, idFlag } from '../flags.ts';
-import { shared } from '../options.ts';
-import { statusText } from '../render/status.ts';
-import { printJson, withAgent } from '../verb.ts';
-import type { AddVerb } from '../verb.ts';
+import { addSharedOptions, AGENT_OPTIONS } from '../shared-options.ts';
+import { printJson } from '../terminal.ts';
+import type { DefineVerb } from '../verb.ts';
+import { withAgent } from '../with-agent.ts';
+
+interface StatusOptions {
+  log?: boolean;
+  requestId?: string;
+  timeout?: number;
+}
 
 /** `leasehold status INSTANCE` */
-export const addStatus: AddVerb = (parent, register) => {
-  const command = shared(parent.command('status'), 'nats')
-    .description('where an instance stands; exits 0 when there was an answer')
-    .argument('<instance>', 'which instance', idFlag)
-    .option('--log', 'with the whole log')
-    .option('--request-id <id>', 'with the receipt recorded under this request id', idFlag)
-    .option('--timeout <duration>', 'how long to wait for the answer; default 10s', durationFlag);
-  register(command, (terminal, options, [instanceId = '']) => {
-    const flags = options as { log?: boolean; requestId?: string; timeout?: number };
+export const status: DefineVerb = (command, register) => {
+  addSharedOptions(command, AGENT_OPTIONS)
+    .description(
+      'Show an instance: its cells, its holder and what it waits for. Exits 0 whatever the ' +
+        'status is.',
+    )
+    .argument('<instance>', 'instance to show', idFlag)
+    .option('--log', 'also show every row of its log')
+    .option('--request-id <id>', 'also show the receipt recorded for this request', idFlag)
+    .option('--timeout <duration>', 'how long to wait for the reply (default: 10s)', durationFlag);
+  register<StatusOptions>(command, (terminal, options, [instanceId = '']) => {
+    const { log, requestId, timeout } = options;
     return withAgent(terminal, options, async (agent) => {
-      const { log, requestId, timeout } = flags;
       const reply = await agent.status(instanceId, { log, requestId, timeoutMs: timeout });
-      if (options.json === true) printJson(terminal, reply);
-      else {
-        terminal.out(statusText(reply, terminal, Date.now()));
-        if (requestId !== undefined && reply.receipt === undefined) {
-          terminal.out(`request ${requestId} has no recorded receipt (yet)`);
-        }
+      if (options.json === true) {
+        printJson(terminal, reply);
+        return EXIT.done;
       }
+      const { statusText } = await import('../render/status.ts');
+      terminal.out(statusText(reply, terminal, Date.now()));
+      if (requestId !== undefined && reply.receipt === undefined)
+        terminal.out(`request ${requestId} has no recorded receipt yet`);
       return EXIT.done;
     });
   });

@@ -213,7 +213,7 @@ describe('the command line against a replica', () => {
       },
     ]);
     expect([started.code, claimed.code, decided.code]).toEqual([0, 0, 3]);
-    expect(started.out).toContain('i-1 is started: refund v2');
+    expect(started.out).toContain('i-1 started: refund v2');
     expect(JSON.parse(claimed.out)).toEqual({ claimId: 'c-1', revision: 4, status: 'approved' });
     expect(JSON.parse(decided.out)).toEqual({
       error: { code: 'conflict', message: 'it was decided before' },

@@ -8,9 +8,9 @@ import { shippedFunctions, sqlFunction } from '../../../advancer/log/function-fi
 import { migrate } from '../../../advancer/log/migrate.ts';
 import { etcdStore } from '../../../coordinator/etcd/store.ts';
 import { leaseKey, leaseValue, replicaKey, replicaValue } from '../../../coordinator/keys.ts';
-import type { Terminal } from '../../../cli/terminal.ts';
 import { run } from '../../../cli/program.ts';
 import type { Json } from '../../../src/json.ts';
+import { TestTerminal } from '../../harness/test-terminal.ts';
 import { freshDatabase, freshNamespace, serversForTests } from '../../harness/servers.ts';
 
 const namespace = freshNamespace();
@@ -28,27 +28,17 @@ afterAll(() => rm(dir, { recursive: true }));
 async function cli(
   line: string[],
 ): Promise<{ code: number; replies: Json[]; out: string; err: string }> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const terminal: Terminal = {
-    env: {
-      LEASEHOLD_NAMESPACE: namespace,
-      LEASEHOLD_OWNER_DATABASE_URL: database,
-      LEASEHOLD_DATABASE_URL: database,
-      LEASEHOLD_ETCD_URLS: serversForTests().etcdUrls.join(),
-    },
-    out: (text) => void out.push(text),
-    err: (text) => void err.push(text),
-    live: () => {},
-    outIsTty: false,
-    liveIsTty: false,
-    color: false,
-    columns: 80,
-    onInterrupt: () => () => {},
-  };
+  const terminal = new TestTerminal({
+    LEASEHOLD_NAMESPACE: namespace,
+    LEASEHOLD_OWNER_DATABASE_URL: database,
+    LEASEHOLD_DATABASE_URL: database,
+    LEASEHOLD_ETCD_URLS: serversForTests().etcdUrls.join(),
+  });
   const code = await run(line, terminal);
-  const replies = line.includes('--json') ? out.map((text) => JSON.parse(text) as Json) : [];
-  return { code, replies, out: out.join('\n'), err: err.join('\n') };
+  const replies = line.includes('--json')
+    ? terminal.outLines.map((text) => JSON.parse(text) as Json)
+    : [];
+  return { code, replies, out: terminal.outText, err: terminal.errText };
 }
 
 describe('the command line against Postgres', () => {
@@ -57,7 +47,7 @@ describe('the command line against Postgres', () => {
     expect(first).toMatchObject({ code: 0, replies: [{ namespace }] });
     const again = await cli(['migrate', '--json', '--rebuild-projection']);
     expect(again).toMatchObject({ code: 0, replies: [{ applied: [], namespace, rebuilt: 0 }] });
-    expect((await cli(['migrate'])).out).toContain('as before');
+    expect((await cli(['migrate'])).out).toContain('(unchanged)');
   });
 
   it('says which migrations and functions it applied', async () => {
@@ -76,13 +66,14 @@ describe('the command line against Postgres', () => {
     await migrate({ url: fresh, namespace });
     await migrate({ url: fresh, namespace, functions });
     const { out } = await cli(['migrate', '--owner-database', fresh]);
-    expect(out).toMatch(/^kept function put_lines: the database has a later text of it$/m);
+    expect(out).toMatch(/^kept function put_lines: the database has a newer version of it$/m);
     expect(out).toContain('as before');
   });
 
   it('refuses a database of another namespace', async () => {
-    const { code, err } = await cli(['migrate', '--namespace', 'other']);
+    const { code, err, replies } = await cli(['migrate', '--namespace', 'other', '--json']);
     expect(code).toBe(1);
+    expect(replies).toMatchObject([{ error: { code: 'failure' } }]);
     expect(err).toContain(`belongs to namespace "${namespace}"`);
   });
 
@@ -129,14 +120,14 @@ describe('the command line against Postgres', () => {
       code: 0,
       replies: [],
     });
-    expect((await cli(['list'])).out).toBe('no instance is there to list');
+    expect((await cli(['list'])).out).toBe('no instances found');
   });
 });
 
 describe('the command line against etcd', () => {
   it('shows who holds what and who lives', async () => {
-    expect((await cli(['leases'])).out).toContain('nobody holds anything');
-    expect((await cli(['replicas'])).out).toContain('no replica is registered');
+    expect((await cli(['leases'])).out).toContain('no leases in namespace');
+    expect((await cli(['replicas'])).out).toContain('no replicas in namespace');
     const store = etcdStore({ hosts: [...serversForTests().etcdUrls] });
     try {
       const { leaseId } = await store.grant(60);

@@ -12,7 +12,7 @@ import {
   jsonFlag,
   jsonObjectFlag,
 } from '../../../cli/flags.ts';
-import { defaultAgentId } from '../../../cli/options.ts';
+import { defaultAgentId } from '../../../cli/shared-options.ts';
 
 describe('flags', () => {
   it('read durations as milliseconds', () => {

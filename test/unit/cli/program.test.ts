@@ -1,35 +1,12 @@
 import { describe, expect, it } from 'vitest';
 
 import { run } from '../../../cli/program.ts';
-import type { Terminal } from '../../../cli/terminal.ts';
-
-interface Captured extends Terminal {
-  outLines: string[];
-  errLines: string[];
-}
-
-function capture(env: Record<string, string> = {}): Captured {
-  const outLines: string[] = [];
-  const errLines: string[] = [];
-  return {
-    outLines,
-    errLines,
-    env,
-    out: (line) => void outLines.push(line),
-    err: (line) => void errLines.push(line),
-    live: () => {},
-    outIsTty: false,
-    liveIsTty: false,
-    color: false,
-    columns: 80,
-    onInterrupt: () => () => {},
-  };
-}
+import { TestTerminal } from '../../harness/test-terminal.ts';
 
 async function cli(line: string[], env: Record<string, string> = {}) {
-  const terminal = capture(env);
+  const terminal = new TestTerminal(env);
   const code = await run(line, terminal);
-  return { code, out: terminal.outLines.join('\n'), err: terminal.errLines.join('\n') };
+  return { code, out: terminal.outText, err: terminal.errText };
 }
 
 describe('the command line', () => {

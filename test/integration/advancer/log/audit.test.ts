@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AuditSource } from '../../../../advancer/log/audit-source.ts';
 import type { AuditSummary } from '../../../../src/audit/audit.ts';
 import type { Breach } from '../../../../src/audit/check.ts';
-import type { Terminal } from '../../../../cli/terminal.ts';
+import { TestTerminal } from '../../../harness/test-terminal.ts';
 import { run } from '../../../../cli/program.ts';
 import { RUNBOOK, sample } from '../../../unit/src/audit/sample.ts';
 import { connect, log, logDatabase } from './fixture.ts';
@@ -41,28 +41,16 @@ interface Audited {
 }
 
 async function audit(flags: string[] = [], env: Record<string, string> = {}): Promise<Audited> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const terminal: Terminal = {
-    env: { LEASEHOLD_DATABASE_URL: database.appUrl, ...env },
-    out: (text) => void out.push(text),
-    err: (text) => void err.push(text),
-    live: () => {},
-    outIsTty: false,
-    liveIsTty: false,
-    color: false,
-    columns: 120,
-    onInterrupt: () => () => {},
-  };
+  const terminal = new TestTerminal({ LEASEHOLD_DATABASE_URL: database.appUrl, ...env });
   const code = await run(['audit', ...flags], terminal);
   const lines = flags.includes('--json')
-    ? out.map((text) => JSON.parse(text) as Breach & Audited)
+    ? terminal.outLines.map((text) => JSON.parse(text) as Breach & Audited)
     : [];
   const breaches = lines.filter((line) => line.summary === undefined);
   return {
     code,
-    out: out.join('\n'),
-    err: err.join('\n'),
+    out: terminal.outText,
+    err: terminal.errText,
     breaches,
     summary: lines.at(-1)?.summary ?? ({} as Audited['summary']),
     found: [...new Set(breaches.map(({ check }) => check))],

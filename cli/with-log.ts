@@ -1,18 +1,15 @@
-import { readDatabaseConfig } from '../src/config/config.ts';
 import type { Log } from '../advancer/log/log.ts';
+import { environment } from './shared-options.ts';
+import type { SharedOptions } from './shared-options.ts';
 import type { Terminal } from './terminal.ts';
-import { environment } from './options.ts';
-import type { SharedOptions } from './options.ts';
 
-/**
- * Opens the log for as long as `use` runs. Only here, and so only for the verbs that need it, is
- * Postgres loaded.
- */
+/** Opens the log for as long as `use` runs. Loads Postgres. */
 export async function withLog(
   terminal: Terminal,
   options: SharedOptions,
   use: (log: Log) => Promise<number>,
 ): Promise<number> {
+  const { readDatabaseConfig } = await import('../src/config/config.ts');
   const { databaseUrl, namespace } = readDatabaseConfig(environment(terminal.env, options));
   const { openLog } = await import('../advancer/log/postgres-log.ts');
   const log: Log = openLog({

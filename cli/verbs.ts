@@ -1,0 +1,118 @@
+import type { DefineVerb } from './verb.ts';
+
+/** A verb as the overview in `leasehold --help` lists it. */
+export interface VerbEntry {
+  readonly name: string;
+  readonly summary: string;
+  /** Imports its definition. */
+  readonly load: () => Promise<DefineVerb>;
+}
+
+/** The verbs under their headings, in the order of the help. */
+export const VERB_GROUPS: readonly (readonly [heading: string, verbs: readonly VerbEntry[]])[] = [
+  [
+    'Run:',
+    [
+      {
+        name: 'dev',
+        summary: 'run servers, replicas and examples on this machine',
+        load: async () => (await import('./verbs/dev.ts')).dev,
+      },
+      {
+        name: 'start',
+        summary: 'start an instance of a runbook',
+        load: async () => (await import('./verbs/start.ts')).start,
+      },
+      {
+        name: 'advance',
+        summary: "run an instance's next cells, and print the receipt",
+        load: async () => (await import('./verbs/advance.ts')).advance,
+      },
+      {
+        name: 'claim',
+        summary: 'set the status of a claim, which await cells wait for',
+        load: async () => (await import('./verbs/claim.ts')).claim,
+      },
+      {
+        name: 'decide',
+        summary: 'resolve an attempt in doubt',
+        load: async () => (await import('./verbs/decide.ts')).decide,
+      },
+    ],
+  ],
+  [
+    'Inspect:',
+    [
+      {
+        name: 'status',
+        summary: 'show an instance, its cells and its holder',
+        load: async () => (await import('./verbs/status.ts')).status,
+      },
+      {
+        name: 'list',
+        summary: 'list instances',
+        load: async () => (await import('./verbs/list.ts')).list,
+      },
+      {
+        name: 'watch',
+        summary: 'print rows as they are committed',
+        load: async () => (await import('./verbs/watch.ts')).watch,
+      },
+      {
+        name: 'leases',
+        summary: 'list leases: which replica holds which instance',
+        load: async () => (await import('./verbs/leases.ts')).leases,
+      },
+      {
+        name: 'replicas',
+        summary: 'list live replicas',
+        load: async () => (await import('./verbs/replicas.ts')).replicas,
+      },
+    ],
+  ],
+  [
+    'Runbooks:',
+    [
+      {
+        name: 'runbook',
+        summary: 'push, list, show or lint runbooks',
+        load: async () => (await import('./verbs/runbook.ts')).runbook,
+      },
+    ],
+  ],
+  [
+    'Operate:',
+    [
+      {
+        name: 'advancer',
+        summary: 'run one replica',
+        load: async () => (await import('./verbs/advancer.ts')).advancer,
+      },
+      {
+        name: 'migrate',
+        summary: 'create or upgrade the database schema',
+        load: async () => (await import('./verbs/migrate.ts')).migrate,
+      },
+    ],
+  ],
+  [
+    'Verify:',
+    [
+      {
+        name: 'audit',
+        summary: 'verify a log against the guarantees',
+        load: async () => (await import('./verbs/audit.ts')).audit,
+      },
+      {
+        name: 'chaos',
+        summary: 'inject faults and check that the guarantees hold',
+        load: async () => (await import('./verbs/chaos.ts')).chaos,
+      },
+      {
+        name: 'bench',
+        summary: 'measure throughput, latency and failover time',
+        load: async () => (await import('./verbs/bench.ts')).bench,
+      },
+    ],
+  ],
+];

@@ -1,0 +1,72 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const ROOT = join(import.meta.dirname, '..', '..', '..');
+const LOG_IMPORTS = pathToFileURL(join(ROOT, 'test/harness/log-imports.mjs')).href;
+
+let dir: string;
+let runs = 0;
+
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'leasehold-imports-'));
+});
+
+afterAll(() => rmSync(dir, { recursive: true }));
+
+/** The packages of package.json that a command line imports, and this project's modules. */
+async function imports(...line: string[]): Promise<{ packages: string[]; modules: string[] }> {
+  runs += 1;
+  const file = join(dir, `${runs}.log`);
+  const argv = ['--import', 'tsx', '--import', LOG_IMPORTS, join(ROOT, 'cli/main.ts'), ...line];
+  const env = { PATH: process.env['PATH'], IMPORT_LOG: file };
+  await new Promise<void>((resolve) => execFile(process.execPath, argv, { env }, () => resolve()));
+  const urls = [...new Set(readFileSync(file, 'utf8').split('\n'))];
+  const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  return {
+    packages: Object.keys(dependencies)
+      .filter((name) => urls.some((url) => url.includes(`/node_modules/${name}/`)))
+      .sort(),
+    modules: urls.filter(
+      (url) => url.startsWith(pathToFileURL(`${ROOT}/`).href) && !url.includes('/node_modules/'),
+    ),
+  };
+}
+
+describe('the command line imports only what it needs', () => {
+  it.each([['--version'], ['--help']])('for %s: commander', async (line) => {
+    const { packages, modules } = await imports(line);
+    expect(packages).toEqual(['commander']);
+    expect(modules.filter((url) => url.includes('/cli/verbs/'))).toEqual([]);
+  });
+
+  it('for status: NATS, and neither Postgres nor etcd nor a server', async () => {
+    const { packages, modules } = await imports('status', 'x', '--nats', 'nats://127.0.0.1:1');
+    expect(packages).toEqual(['commander', 'nats', 'zod']);
+    const verbs = modules.filter((url) => url.includes('/cli/verbs/'));
+    expect(verbs).toEqual([expect.stringContaining('/cli/verbs/status.ts')]);
+  });
+
+  it('for list: Postgres, and neither NATS nor etcd', async () => {
+    const { packages } = await imports('list', '--database', 'postgres://x@127.0.0.1:1/x');
+    expect(packages).toEqual(['commander', 'pg', 'zod']);
+  });
+
+  it('for leases: etcd, and neither NATS nor Postgres', async () => {
+    const { packages } = await imports('leases', '--etcd', 'http://127.0.0.1:1');
+    expect(packages).toEqual(['commander', 'etcd3', 'zod']);
+  });
+
+  it('for runbook lint of YAML: no client of a server', async () => {
+    const { packages } = await imports('runbook', 'lint', join(ROOT, 'examples/refund.yaml'));
+    expect(packages.filter((name) => ['nats', 'etcd3', 'pg', 'fastify'].includes(name))).toEqual(
+      [],
+    );
+  });
+});
