@@ -4,16 +4,17 @@ import { migrate } from '../../advancer/log/migrate.ts';
 import { openLog } from '../../advancer/log/postgres-log.ts';
 import { loadRunbookFile } from '../../src/runbook/load.ts';
 import { formatProblem } from '../../src/runbook/problem.ts';
+import type { ExternalServers } from './environment.ts';
 import { roleUrl } from '../../tools/stack/servers.ts';
 
-/** Where the log is, for its two roles. */
+/** The log's URLs, for its two roles. */
 export interface DevDatabase {
   databaseUrl: string;
-  /** null where only the application's URL was given: then the schema must be there already. */
+  /** null where only the application's URL was given; the schema must exist then. */
   ownerDatabaseUrl: string | null;
 }
 
-/** The runbooks that dev pushes, in the package's folder. */
+/** The runbooks that dev pushes; paths in the package. */
 export const EXAMPLE_RUNBOOKS = [
   'examples/refund.yaml',
   'examples/payout.yaml',
@@ -21,21 +22,21 @@ export const EXAMPLE_RUNBOOKS = [
 ] as const;
 
 /**
- * Brings the database up to date, and the roles with it.
+ * Creates or upgrades the schema and its roles.
  *
- * @param given as in the environment
- * @param superuserUrl of the Postgres that was started, where none was given
+ * @param external the URLs of the environment
+ * @param superuserUrl of the Postgres that dev started, where the environment names none
  */
 export async function prepareDatabase(
   namespace: string,
-  given: { databaseUrl: string | undefined; ownerDatabaseUrl: string | undefined },
+  external: Pick<ExternalServers, 'databaseUrl' | 'ownerDatabaseUrl'>,
   superuserUrl: string,
 ): Promise<DevDatabase> {
-  const { databaseUrl, ownerDatabaseUrl } = given;
+  const { databaseUrl, ownerDatabaseUrl } = external;
   if (ownerDatabaseUrl === undefined && databaseUrl !== undefined) {
     return { databaseUrl, ownerDatabaseUrl: null };
   }
-  // Used only where the role is created here, by a URL that may do so.
+  // Used only if this run creates the role.
   const app = databaseUrl === undefined ? '' : decodeURIComponent(new URL(databaseUrl).password);
   await migrate({
     url: ownerDatabaseUrl ?? superuserUrl,
@@ -48,9 +49,7 @@ export async function prepareDatabase(
   };
 }
 
-/**
- * Stores the example runbooks. One that is there with other content is left as it is, and told of.
- */
+/** Stores the example runbooks. A version that is stored with other content stays, and is reported. */
 export async function pushExamples(
   namespace: string,
   databaseUrl: string,
@@ -66,7 +65,7 @@ export async function pushExamples(
       for (const runbook of loaded.runbooks) {
         if ((await log.pushRunbook(runbook)) !== 'conflict') continue;
         say(
-          `${runbook.runbook} v${runbook.version} is stored with other content than ${file}, and stays so`,
+          `${runbook.runbook} v${runbook.version} is already stored with other content than ${file}; keeping it`,
         );
       }
     }

@@ -1,114 +1,110 @@
 import { ConfigError } from '../../src/config/config.ts';
-import { DevStack } from './stack.ts';
 import { EXIT } from '../exit-code.ts';
-import { processTerminal } from '../terminal.ts';
+import { printJson } from '../terminal.ts';
+import type { Terminal } from '../terminal.ts';
+import { DevStack } from './stack.ts';
 
 /** How `leasehold dev` was called. */
 export interface RunDevOptions {
+  env: NodeJS.ProcessEnv;
   replicas: number;
   leaseTtlS: number;
-  /** Print one line of JSON on stdout once ready; what is for people goes to stderr then. */
+  /** Print one line of JSON on stdout once ready; text for people goes to stderr. */
   json: boolean;
-  /** Show the main job on the example. */
-  show: boolean;
-  /** End after the show. */
+  /** Run the demo. */
+  demo: boolean;
+  /** Exit after the demo. */
   exit: boolean;
 }
 
-/** How often to look whether npm still lives. */
-const PARENT_WATCH_MS = 500;
+/** How often to check that npm still runs. */
+const PARENT_POLL_MS = 500;
 
 /**
- * Servers, replicas, the example's ledger and runbooks on this machine, until Ctrl-C or SIGTERM; a
- * second Ctrl-C hurries. A replica that dies is told of and not started again: whoever kills one
- * wants to see the others take over.
+ * Runs servers, replicas, the example ledger and runbooks on this machine until Ctrl-C or SIGTERM;
+ * a second one kills instead of stopping. A replica that dies is reported and not restarted, so
+ * that the others can be seen taking over.
  *
- * @returns the exit code: 0, or 1 when the show saw an effect that was not counted once
- * @throws ConfigError when the environment or an option is not usable; what kept something from
- *   starting
+ * @returns the exit code: 0, or 1 if the demo saw an effect that did not happen exactly once
+ * @throws ConfigError if the environment or an option is not usable; Error if something does not
+ *   start
  */
-export async function runDev(env: NodeJS.ProcessEnv, options: RunDevOptions): Promise<number> {
-  const show = options.show || options.exit;
-  if (show && options.replicas < 2) {
+export async function runDev(terminal: Terminal, options: RunDevOptions): Promise<number> {
+  const { env, replicas, leaseTtlS, json, demo, exit } = options;
+  if (demo && replicas < 2) {
     throw new ConfigError([
-      `--replicas must be 2 or more for --show, which kills one, not ${options.replicas}`,
+      `--replicas must be 2 or more for --show, which kills one, not ${replicas}`,
     ]);
   }
-  const terminal = processTerminal();
-  const out = (line: string): void => (options.json ? terminal.err(line) : terminal.out(line));
-  const style = { color: terminal.color && !options.json };
+  const out = (line: string): void => (json ? terminal.err(line) : terminal.out(line));
+  const style = { color: terminal.color && !json };
   const say = (text: string): void => terminal.err(`leasehold: ${text}`);
   const stop = new AbortController();
-  const hurry = new AbortController();
+  const force = new AbortController();
   const restore = terminal.onInterrupt(() => {
     if (!stop.signal.aborted) {
-      say('stopping; once more to hurry');
+      say('stopping... press Ctrl-C again to force');
       stop.abort(new Stopped());
-    } else if (!hurry.signal.aborted) hurry.abort();
-    // Watchdogs end what is left.
+    } else if (!force.signal.aborted) force.abort();
+    // Watchdogs end the child processes.
     else process.exit(EXIT.failure);
   });
-  const parentWatch = watchParent(env, () => stop.abort(new Stopped()));
+  const parentPoll = watchParent(env, () => stop.abort(new Stopped()));
   let dev: DevStack | undefined;
   try {
-    say('starting the servers');
-    const { replicas, leaseTtlS } = options;
     dev = await DevStack.start({
       env,
       replicas,
       leaseTtlS,
       say,
       stop: stop.signal,
-      hurry: hurry.signal,
+      force: force.signal,
     });
-    if (options.json) terminal.out(JSON.stringify(dev.readyLine));
+    if (json) printJson(terminal, dev.readyLine);
     let exitCode: number = EXIT.done;
-    if (show) {
-      const { runShow } = await import('./show.ts');
-      const faults = await runShow(dev, { out, style, leaseTtlS, stop: stop.signal });
-      for (const fault of faults) terminal.err(`the show went wrong: ${fault}`);
-      if (faults.length > 0) exitCode = EXIT.failure;
+    if (demo) {
+      const { runDemo } = await import('./demo.ts');
+      const problems = await runDemo(dev, { out, style, leaseTtlS, stop: stop.signal });
+      for (const problem of problems) terminal.err(`the demo failed: ${problem}`);
+      if (problems.length > 0) exitCode = EXIT.failure;
     }
-    if (options.exit) return exitCode;
+    if (exit) return exitCode;
     if (!stop.signal.aborted) {
-      out('');
       const { summaryText } = await import('./summary.ts');
+      out('');
       out(summaryText(dev, style));
       out('');
-      out('Ctrl-C stops all of it.');
+      out('Press Ctrl-C to stop everything.');
     }
     await aborted(stop.signal);
     return EXIT.done;
   } catch (error) {
-    if (error instanceof Stopped) return options.exit ? EXIT.failure : EXIT.done;
+    if (error instanceof Stopped) return exit ? EXIT.failure : EXIT.done;
     throw error;
   } finally {
     await dev?.stop();
-    clearInterval(parentWatch);
+    clearInterval(parentPoll);
     restore();
   }
 }
 
-/** Why the start or the show broke off: somebody wished so. */
+/** The reason when the caller stopped the start or the demo. */
 class Stopped extends Error {
   override readonly name = 'Stopped';
 }
 
-/**
- * Under npm, SIGTERM reaches npm and its shell but not us; when they are gone, we are not wanted
- * either.
- */
+/** Under npm, SIGTERM reaches npm and its shell but not this process: it stops when they are gone. */
 function watchParent(env: NodeJS.ProcessEnv, gone: () => void): NodeJS.Timeout | undefined {
   if ((env['npm_lifecycle_event'] ?? '') === '') return undefined;
   const parent = process.ppid;
   return setInterval(() => {
     if (process.ppid !== parent) gone();
-  }, PARENT_WATCH_MS).unref();
+  }, PARENT_POLL_MS).unref();
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
-  // Replicas' pipes keep us alive; where all have died, this timer does.
+  // Replicas' pipes keep this process running; after the last replica's death, this timer does.
   const alive = setInterval(() => undefined, 60_000);
   return new Promise((resolve) => {
     const done = (): void => {

@@ -2,15 +2,15 @@ import { dirname, delimiter, join, resolve } from 'node:path';
 
 import { ConfigError, readConfig, readMigrateConfig } from '../../src/config/config.ts';
 
-/** What `leasehold dev` was asked for. */
-export interface DevOptions {
+/** How large the stack of `leasehold dev` is. */
+export interface DevSize {
   replicas: number;
   /** Whole seconds, from 2. */
   leaseTtlS: number;
 }
 
-/** Servers that the environment names: these are used instead of started. */
-export interface GivenServers {
+/** Servers that the environment names. They are used instead of started. */
+export interface ExternalServers {
   namespace: string;
   etcdUrls: string[] | undefined;
   natsUrls: string[] | undefined;
@@ -18,7 +18,7 @@ export interface GivenServers {
   ownerDatabaseUrl: string | undefined;
 }
 
-/** Where everything is, once it runs. */
+/** Where the servers are, once they run. */
 export interface DevUrls {
   etcdUrls: readonly string[];
   natsUrls: readonly string[];
@@ -26,56 +26,63 @@ export interface DevUrls {
 }
 
 /**
- * Reads which servers are given, and looks at the rest of the environment as a replica will: what
- * is wrong with it is said before anything is started.
+ * Reads which servers exist already. Also checks the rest of the environment as a replica will, so
+ * that a mistake is reported before anything starts.
  *
  * @throws ConfigError
  */
-export function givenServers(env: NodeJS.ProcessEnv, options: DevOptions): GivenServers {
-  const { leaseTtlS, replicas } = options;
+export function readExternalServers(env: NodeJS.ProcessEnv, size: DevSize): ExternalServers {
+  const { leaseTtlS, replicas } = size;
   if (leaseTtlS < 2 || leaseTtlS > 3_600) {
     throw new ConfigError([
       `--lease-ttl must be a whole number of seconds from 2 to 3600, not ${leaseTtlS}`,
     ]);
   }
   if (replicas > 99) throw new ConfigError([`--replicas must be 99 at most, not ${replicas}`]);
-  const ownerDatabaseUrl = given(env, 'LEASEHOLD_OWNER_DATABASE_URL');
+  const ownerDatabaseUrl = textOf(env, 'LEASEHOLD_OWNER_DATABASE_URL');
   if (ownerDatabaseUrl !== undefined) readMigrateConfig(env);
   const config = readConfig({
     ...env,
-    LEASEHOLD_ETCD_URLS: given(env, 'LEASEHOLD_ETCD_URLS') ?? 'http://127.0.0.1:2379',
-    LEASEHOLD_NATS_URLS: given(env, 'LEASEHOLD_NATS_URLS') ?? 'nats://127.0.0.1:4222',
+    LEASEHOLD_ETCD_URLS: textOf(env, 'LEASEHOLD_ETCD_URLS') ?? 'http://127.0.0.1:2379',
+    LEASEHOLD_NATS_URLS: textOf(env, 'LEASEHOLD_NATS_URLS') ?? 'nats://127.0.0.1:4222',
     LEASEHOLD_DATABASE_URL:
-      given(env, 'LEASEHOLD_DATABASE_URL') ?? ownerDatabaseUrl ?? 'postgres://127.0.0.1',
+      textOf(env, 'LEASEHOLD_DATABASE_URL') ?? ownerDatabaseUrl ?? 'postgres://127.0.0.1',
     LEASEHOLD_LEASE_TTL_S: String(leaseTtlS),
   });
   return {
     namespace: config.namespace,
-    etcdUrls: given(env, 'LEASEHOLD_ETCD_URLS') === undefined ? undefined : config.etcd.urls,
-    natsUrls: given(env, 'LEASEHOLD_NATS_URLS') === undefined ? undefined : config.nats.servers,
-    databaseUrl: given(env, 'LEASEHOLD_DATABASE_URL'),
+    etcdUrls: textOf(env, 'LEASEHOLD_ETCD_URLS') === undefined ? undefined : config.etcd.urls,
+    natsUrls: textOf(env, 'LEASEHOLD_NATS_URLS') === undefined ? undefined : config.nats.servers,
+    databaseUrl: textOf(env, 'LEASEHOLD_DATABASE_URL'),
     ownerDatabaseUrl,
   };
 }
 
-/**
- * The environment of the `index`th replica (from 1): ours, with what it needs to know of the stack.
- */
+/** What {@link replicaEnv} needs besides the environment and the URLs. */
+export interface ReplicaEnvOptions {
+  /** From 1. */
+  index: number;
+  leaseTtlS: number;
+  /** The directory of this package. */
+  packageDir: string;
+}
+
+/** The environment of the `index`th replica (from 1): this process's, with the stack's URLs. */
 export function replicaEnv(
   env: NodeJS.ProcessEnv,
   urls: DevUrls,
-  options: { index: number; leaseTtlS: number; packageDir: string },
+  options: ReplicaEnvOptions,
 ): NodeJS.ProcessEnv {
   const { index, leaseTtlS, packageDir } = options;
-  const name = given(env, 'LEASEHOLD_REPLICA_NAME') ?? 'replica';
-  const firstPort = Number(given(env, 'LEASEHOLD_HTTP_PORT') ?? 0);
-  const handlers = given(env, 'LEASEHOLD_HANDLERS');
-  // Whatever names a file is relative to where dev was called, and replicas run elsewhere.
+  const name = textOf(env, 'LEASEHOLD_REPLICA_NAME') ?? 'replica';
+  const firstPort = Number(textOf(env, 'LEASEHOLD_HTTP_PORT') ?? 0);
+  const handlers = textOf(env, 'LEASEHOLD_HANDLERS');
+  // Relative paths are relative to where dev was called, and replicas run in another directory.
   const files = Object.entries(env).filter(
     ([key, value]) =>
       /^LEASEHOLD_(ETCD|NATS)_\w+_FILE$/.test(key) && value !== undefined && value !== '',
   );
-  const ours: NodeJS.ProcessEnv = {
+  const replica: NodeJS.ProcessEnv = {
     ...env,
     ...Object.fromEntries(files.map(([key, value]) => [key, resolve(value ?? '')])),
     LEASEHOLD_ETCD_URLS: urls.etcdUrls.join(','),
@@ -86,16 +93,16 @@ export function replicaEnv(
     LEASEHOLD_HTTP_PORT: String(firstPort === 0 ? 0 : firstPort + index - 1),
     LEASEHOLD_HANDLERS:
       handlers === undefined ? join(packageDir, 'examples', 'handlers.mjs') : resolve(handlers),
-    // The examples' commands call `node`, which need not be on the PATH of whoever called us.
+    // The examples' commands call `node`, which need not be on the caller's PATH.
     PATH: [env['PATH'], dirname(process.execPath)].filter(Boolean).join(delimiter),
   };
-  // A replica has no business with the owner's password.
-  delete ours['LEASEHOLD_OWNER_DATABASE_URL'];
-  return ours;
+  // A replica must not have the owner's password.
+  delete replica['LEASEHOLD_OWNER_DATABASE_URL'];
+  return replica;
 }
 
-/** A variable that is set to nothing counts as not set. */
-function given(env: NodeJS.ProcessEnv, name: string): string | undefined {
+/** The variable's text; undefined where it is empty or not set. */
+function textOf(env: NodeJS.ProcessEnv, name: string): string | undefined {
   const text = env[name]?.trim();
   return text === '' ? undefined : text;
 }

@@ -6,20 +6,20 @@ import { createInterface } from 'node:readline';
 import { tailOf } from '../../tools/stack/command.ts';
 import type { Watchdog } from '../../tools/stack/watchdog.ts';
 
-/** A Node program that prints one line of JSON on stdout once it is ready. */
-export interface DevProcessSpec {
-  /** How people are told of it. */
+/** How to start a Node program that prints one line of JSON on stdout once it is ready. */
+export interface DevProcessOptions {
+  /** Its name in messages. */
   name: string;
   /** The script and its arguments. */
   argv: readonly string[];
   cwd: string;
   env: NodeJS.ProcessEnv;
-  /** Its stderr goes there. */
+  /** Where its stderr goes. */
   logFile: string;
-  /** Ends it when this process dies of something that it cannot handle. */
+  /** Ends it if this process dies without a chance to do so. */
   watchdog: Watchdog;
-  /** Hears each line of its stderr that `wanted` picks; leave out to have none looked at. */
-  overhear?: { wanted: (line: string) => boolean; say: (line: string) => void } | undefined;
+  /** Also passes on the lines of its stderr that `filter` accepts. */
+  forward?: { filter: (line: string) => boolean; say: (line: string) => void } | undefined;
 }
 
 /** How a process ended. */
@@ -29,45 +29,43 @@ export interface DevExit {
 }
 
 const READY_TIMEOUT_MS = 60_000;
-/** A replica's drain takes up to 8 s and a little. */
+/** A little longer than a replica's drain, which takes up to 8 s. */
 const STOP_TIMEOUT_MS = 10_000;
 
 /**
- * A replica or the ledger: a child in a process group of its own, so that Ctrl-C reaches it only
- * through us, after which it has the time to end in order.
+ * A replica or the ledger. It has its own process group, so that Ctrl-C does not reach it directly,
+ * and {@link DevProcess.stop} can give it time to shut down.
  */
 export class DevProcess<Ready extends { pid: number }> {
   readonly name: string;
-  /**
-   * The line that it printed. @throws Error with the end of its log when it ended or kept silent
-   * instead
-   */
+  /** The line that it printed. Rejects with the end of its log if it exits first or takes too long. */
   readonly ready: Promise<Ready>;
-  /** Resolves when it has ended, whoever ended it. */
+  /** Resolves when it has ended, for whatever reason. */
   readonly exited: Promise<DevExit>;
   readonly #child: ChildProcess;
   #running = true;
   #stopping = false;
 
-  constructor(spec: DevProcessSpec) {
-    this.name = spec.name;
-    const log = openSync(spec.logFile, 'a');
-    // A file unless somebody listens: a pipe would make the process wait for us.
-    const child = spawn(process.execPath, [...spec.argv], {
-      cwd: spec.cwd,
-      env: spec.env,
+  constructor(options: DevProcessOptions) {
+    const { name, argv, cwd, env, logFile, watchdog, forward } = options;
+    this.name = name;
+    const log = openSync(logFile, 'a');
+    // A pipe only if lines are forwarded: a full pipe would block the process.
+    const child = spawn(process.execPath, [...argv], {
+      cwd,
+      env,
       detached: true,
-      stdio: ['ignore', 'pipe', spec.overhear === undefined ? log : 'pipe'],
+      stdio: ['ignore', 'pipe', forward === undefined ? log : 'pipe'],
     });
     this.#child = child;
     const { pid } = child;
-    if (pid !== undefined) spec.watchdog.watch(pid);
-    if (child.stderr !== null) overhear(child, log, spec.overhear);
+    if (pid !== undefined) watchdog.watch(pid);
+    if (forward !== undefined) forwardLines(child, log, forward);
     this.exited = new Promise((resolve) => {
       const end = (code: number | null, signal: NodeJS.Signals | null): void => {
         if (!this.#running) return;
         this.#running = false;
-        if (pid !== undefined) spec.watchdog.forget(pid);
+        if (pid !== undefined) watchdog.forget(pid);
         closeSync(log);
         resolve({ code, signal });
       };
@@ -76,17 +74,17 @@ export class DevProcess<Ready extends { pid: number }> {
         if (pid === undefined) end(null, null);
       });
     });
-    this.ready = this.#readyLine(spec);
-    // Whoever stops everything before it was ready need not ask what became of it.
+    this.ready = this.#readyLine(logFile);
+    // It may be stopped before it is ready, and then nothing waits for this.
     this.ready.catch(() => undefined);
   }
 
-  /** Whether it lives, as far as we know. */
+  /** Whether it has not ended, as far as this process knows. */
   get running(): boolean {
     return this.#running;
   }
 
-  /** Whether its end was asked for by {@link DevProcess.stop}. */
+  /** Whether {@link DevProcess.stop} was called. */
   get stopping(): boolean {
     return this.#stopping;
   }
@@ -96,23 +94,23 @@ export class DevProcess<Ready extends { pid: number }> {
     this.#child.kill('SIGKILL');
   }
 
-  /** Ends it in order, or by force after 10 s or when `hurry` aborts. Resolves when it is gone. */
-  async stop(hurry: AbortSignal): Promise<void> {
+  /** Sends SIGTERM, then SIGKILL after 10 s or when `force` aborts. Resolves when it is gone. */
+  async stop(force: AbortSignal): Promise<void> {
     this.#stopping = true;
     if (!this.#running) return;
-    const force = (): void => this.kill();
-    if (hurry.aborted) force();
-    hurry.addEventListener('abort', force, { once: true });
-    const patience = setTimeout(force, STOP_TIMEOUT_MS);
+    const kill = (): void => this.kill();
+    if (force.aborted) kill();
+    force.addEventListener('abort', kill, { once: true });
+    const timer = setTimeout(kill, STOP_TIMEOUT_MS);
     this.#child.kill('SIGTERM');
-    // One that was frozen hears nothing until it is woken.
+    // A frozen process does not get SIGTERM until it continues.
     this.#child.kill('SIGCONT');
     await this.exited;
-    clearTimeout(patience);
-    hurry.removeEventListener('abort', force);
+    clearTimeout(timer);
+    force.removeEventListener('abort', kill);
   }
 
-  async #readyLine({ name, logFile }: DevProcessSpec): Promise<Ready> {
+  async #readyLine(logFile: string): Promise<Ready> {
     const line = new Promise<Ready>((resolve) => {
       if (this.#child.stdout === null) return;
       createInterface(this.#child.stdout).on('line', (text) => {
@@ -132,11 +130,11 @@ export class DevProcess<Ready extends { pid: number }> {
         ? `was not ready within ${READY_TIMEOUT_MS / 1000} s`
         : `ended: ${exitText(first)}`;
     const end = tailOf(readFileSync(logFile, 'utf8')) || '(it is empty)';
-    throw new Error(`${name} ${how}; the end of its log:\n${end}`);
+    throw new Error(`${this.name} ${how}; the end of its log:\n${end}`);
   }
 }
 
-/** What a line says if it is the one; a program that fails may print its error there as well. */
+/** The line's object if it says ready; a program that fails may print an error there instead. */
 function readyOf(text: string): object | undefined {
   try {
     const value = JSON.parse(text) as { ready?: unknown } | null;
@@ -151,10 +149,14 @@ export function exitText({ code, signal }: DevExit): string {
   return signal ?? (code === null ? 'it could not be started' : `exit code ${code}`);
 }
 
-function overhear(child: ChildProcess, log: number, listener: DevProcessSpec['overhear']): void {
+function forwardLines(
+  child: ChildProcess,
+  log: number,
+  { filter, say }: NonNullable<DevProcessOptions['forward']>,
+): void {
   if (child.stderr === null) return;
   createInterface(child.stderr).on('line', (line) => {
     writeSync(log, `${line}\n`);
-    if (listener?.wanted(line) === true) listener.say(line);
+    if (filter(line)) say(line);
   });
 }

@@ -8,11 +8,11 @@ import { startStack } from '../../tools/stack/servers.ts';
 import type { Stack } from '../../tools/stack/servers.ts';
 import { Watchdog } from '../../tools/stack/watchdog.ts';
 import type { DevDatabase } from './database.ts';
-import { givenServers, replicaEnv } from './environment.ts';
-import type { DevOptions, DevUrls } from './environment.ts';
+import { readExternalServers, replicaEnv } from './environment.ts';
+import type { DevSize, DevUrls } from './environment.ts';
 import { DevProcess, exitText } from './process.ts';
 
-/** What a replica says of itself once it is ready. */
+/** The line that a replica prints once it is ready. */
 export interface ReplicaReady {
   replicaId: string;
   pid: number;
@@ -34,15 +34,23 @@ export interface DevReadyLine extends DevUrls {
   replicas: ReplicaReady[];
 }
 
-/** How to start one. */
-export interface DevStackOptions extends DevOptions {
+/** How to start a stack. */
+export interface DevStackOptions extends DevSize {
   env: NodeJS.ProcessEnv;
-  /** Hears what goes on, in lines for a person. */
+  /** Reports progress, in lines for people. */
   say: (text: string) => void;
-  /** Stops the start; what has been started is stopped then. */
+  /** Cancels the start; what has been started is stopped. */
   stop: AbortSignal;
-  /** Everything is stopped by force from then on. */
-  hurry: AbortSignal;
+  /** From then on, processes are killed instead of stopped. */
+  force: AbortSignal;
+}
+
+interface StartedParts {
+  logDir: string;
+  watchdog: Watchdog;
+  namespace: string;
+  stack: Stack;
+  database: DevDatabase;
 }
 
 interface Replica {
@@ -50,12 +58,9 @@ interface Replica {
   ready: ReplicaReady;
 }
 
-/**
- * Servers, ledger and replicas on this machine; whatever it started, it stops, in the opposite
- * order.
- */
+/** Servers, ledger and replicas on this machine. What it starts, it stops in reverse order. */
 export class DevStack {
-  /** Where replicas and the ledger write their logs; removed at the end. */
+  /** The directory of the logs of the replicas and the ledger; removed at the end. */
   readonly logDir: string;
   readonly packageDir = packageRoot();
   readonly namespace: string;
@@ -69,22 +74,13 @@ export class DevStack {
   #replicas: Replica[] = [];
   #stopping: Promise<void> | undefined;
 
-  private constructor(
-    options: DevStackOptions,
-    parts: {
-      logDir: string;
-      watchdog: Watchdog;
-      namespace: string;
-      stack: Stack;
-      database: DevDatabase;
-    },
-  ) {
+  private constructor(options: DevStackOptions, started: StartedParts) {
     this.#options = options;
-    this.logDir = parts.logDir;
-    this.namespace = parts.namespace;
-    this.#watchdog = parts.watchdog;
-    this.#stack = parts.stack;
-    this.#database = parts.database;
+    this.logDir = started.logDir;
+    this.namespace = started.namespace;
+    this.#watchdog = started.watchdog;
+    this.#stack = started.stack;
+    this.#database = started.database;
     this.#ledger = new DevProcess({
       name: 'the ledger',
       argv: [join(this.packageDir, 'examples', 'ledger', 'ledger.mjs')],
@@ -96,37 +92,35 @@ export class DevStack {
   }
 
   /**
-   * Starts everything that is not given, brings the database up to date, and pushes the examples.
+   * Starts the servers that the environment does not name, upgrades the database, pushes the
+   * examples, and starts the ledger and the replicas.
    *
-   * @throws ConfigError before anything is started; whatever else goes wrong, with all that had
-   *   been started stopped
+   * @throws ConfigError before anything is started. After any other error, what had been started is
+   *   stopped.
    */
   static async start(options: DevStackOptions): Promise<DevStack> {
     const { env, say, stop } = options;
-    const given = givenServers(env, options);
-    // Loaded beside the servers' start, which takes a while anyway.
-    const databases = import('./database.ts');
-    databases.catch(() => undefined);
+    const external = readExternalServers(env, options);
+    const { namespace, etcdUrls, natsUrls, databaseUrl, ownerDatabaseUrl } = external;
+    say('starting the servers');
+    // Imported while the servers start, which takes longer.
+    const databaseModule = import('./database.ts');
+    databaseModule.catch(() => undefined);
     const stack = await startStack({
       env,
       say,
-      given: {
-        etcdUrls: given.etcdUrls,
-        natsUrls: given.natsUrls,
-        postgresUrl: given.ownerDatabaseUrl ?? given.databaseUrl,
-      },
+      given: { etcdUrls, natsUrls, postgresUrl: ownerDatabaseUrl ?? databaseUrl },
     });
     const logDir = await mkdtemp(join(tmpdir(), 'leasehold-dev-'));
     const watchdog = new Watchdog(logDir);
     let dev: DevStack | undefined;
     try {
       stop.throwIfAborted();
-      const { prepareDatabase, pushExamples } = await databases;
-      const { namespace } = given;
-      const database = await prepareDatabase(namespace, given, stack.superuserUrl);
+      const { prepareDatabase, pushExamples } = await databaseModule;
+      const database = await prepareDatabase(namespace, external, stack.superuserUrl);
       stop.throwIfAborted();
       dev = new DevStack(options, { logDir, watchdog, namespace, stack, database });
-      say(`starting ${options.replicas} ${options.replicas === 1 ? 'replica' : 'replicas'}`);
+      say(`starting ${replicasText(options.replicas)}`);
       await dev.#startAll(() => pushExamples(namespace, database.databaseUrl, packageRoot(), say));
       return dev;
     } catch (error) {
@@ -135,7 +129,7 @@ export class DevStack {
     }
   }
 
-  /** Living replicas, in the order of their start. */
+  /** Running replicas, in the order in which they were started. */
   get replicas(): ReplicaReady[] {
     return this.#replicas.filter(({ process }) => process.running).map(({ ready }) => ready);
   }
@@ -144,7 +138,7 @@ export class DevStack {
     return this.#ledgerReady?.url ?? '';
   }
 
-  /** Where everything is and which processes there are. */
+  /** The URLs and processes of the stack. */
   get readyLine(): DevReadyLine {
     return {
       ready: true,
@@ -162,7 +156,7 @@ export class DevStack {
     };
   }
 
-  /** Our environment with the stack's URLs: for agents. */
+  /** An agent's environment: this process's, with the stack's URLs. */
   get env(): NodeJS.ProcessEnv {
     return { ...this.#options.env, LEASEHOLD_NATS_URLS: this.#stack.natsUrls.join(',') };
   }
@@ -173,20 +167,24 @@ export class DevStack {
     const index = this.#started.length + 1;
     const { env, leaseTtlS, say } = this.#options;
     const urls = { ...this.#stack, databaseUrl: this.#database.databaseUrl };
-    const ownEnv = replicaEnv(env, urls, { index, leaseTtlS, packageDir: this.packageDir });
-    const name = ownEnv['LEASEHOLD_REPLICA_NAME'] ?? '';
+    const replicaEnvironment = replicaEnv(env, urls, {
+      index,
+      leaseTtlS,
+      packageDir: this.packageDir,
+    });
+    const name = replicaEnvironment['LEASEHOLD_REPLICA_NAME'] ?? '';
     const process = new DevProcess<ReplicaReady>({
       name,
       argv: replicaArgv(this.packageDir),
       cwd: this.packageDir,
-      env: ownEnv,
+      env: replicaEnvironment,
       logFile: join(this.logDir, `${name}.log`),
       watchdog: this.#watchdog,
-      // Whoever sets failpoints waits for their reports.
-      overhear:
+      // With failpoints set, the caller waits for their reports.
+      forward:
         (env['LEASEHOLD_FAILPOINTS'] ?? '') === ''
           ? undefined
-          : { wanted: (line) => line.startsWith('{"failpoint":'), say },
+          : { filter: (line) => line.startsWith('{"failpoint":'), say },
     });
     this.#started.push(process);
     const ready = await process.ready;
@@ -194,7 +192,7 @@ export class DevStack {
     void process.exited.then((exit) => {
       if (process.stopping) return;
       const left = this.replicas.length;
-      const others = left === 0 ? 'none is left' : `${left} ${left === 1 ? 'is' : 'are'} left`;
+      const others = left === 0 ? 'no replica is left' : `${replicasText(left)} left`;
       say(`${ready.replicaId} (pid ${ready.pid}) has ended: ${exitText(exit)}; ${others}`);
     });
     return ready;
@@ -203,12 +201,12 @@ export class DevStack {
   /** Kills a replica (SIGKILL). Resolves when it is gone. */
   async killReplica(replicaId: string): Promise<void> {
     const replica = this.#replicas.find(({ ready }) => ready.replicaId === replicaId);
-    if (replica === undefined) throw new Error(`${replicaId} is none of this stack's replicas`);
+    if (replica === undefined) throw new Error(`${replicaId} is not a replica of this stack`);
     replica.process.kill();
     await replica.process.exited;
   }
 
-  /** Stops replicas, ledger and servers, in this order. Stopping twice is harmless. */
+  /** Stops replicas, ledger and servers, in this order. Calling it again changes nothing. */
   stop(): Promise<void> {
     return (this.#stopping ??= this.#stopAll());
   }
@@ -221,7 +219,7 @@ export class DevStack {
     const ledger = this.#ledger.ready.then((ready) => (this.#ledgerReady = ready));
     const all = Array.from({ length: replicas }, () => this.addReplica());
     await Promise.race([Promise.all([ledger, pushExamples(), ...all]), aborted]);
-    // In the order of their names, whichever was ready first.
+    // In the order of their names, not in the order in which they became ready.
     const order = this.#started;
     this.#replicas = this.#replicas.toSorted(
       (a, b) => order.indexOf(a.process) - order.indexOf(b.process),
@@ -229,14 +227,18 @@ export class DevStack {
   }
 
   async #stopAll(): Promise<void> {
-    const { hurry } = this.#options;
-    await Promise.all(this.#started.map((replica) => replica.stop(hurry)));
-    await this.#ledger.stop(hurry);
+    const { force } = this.#options;
+    await Promise.all(this.#started.map((replica) => replica.stop(force)));
+    await this.#ledger.stop(force);
     const kill = (): void => this.#stack.servers.forEach((server) => server.kill());
-    if (hurry.aborted) kill();
-    hurry.addEventListener('abort', kill, { once: true });
+    if (force.aborted) kill();
+    force.addEventListener('abort', kill, { once: true });
     await closeAll(this.#stack, this.#watchdog, this.logDir);
   }
+}
+
+function replicasText(count: number): string {
+  return `${count} ${count === 1 ? 'replica' : 'replicas'}`;
 }
 
 async function closeAll(stack: Stack, watchdog: Watchdog, logDir: string): Promise<void> {

@@ -4,7 +4,7 @@ import type { DevStack } from './stack.ts';
 import { table } from '../render/table.ts';
 import type { Style } from '../render/table.ts';
 
-/** What runs where, and commands to try: for a person. */
+/** What runs where, and commands to try. */
 export function summaryText(dev: DevStack, style: Style): string {
   const line = dev.readyLine;
   const urls: Record<string, string> = {
@@ -31,26 +31,27 @@ export function summaryText(dev: DevStack, style: Style): string {
   return [
     table(['PROCESS', 'PID', 'URL'], rows, style),
     '',
-    `Logs are in ${dev.logDir}; commands of cells run in ${dev.packageDir}.`,
+    `Logs: ${dev.logDir}`,
+    `Commands of cells run in ${dev.packageDir}.`,
     '',
-    'In another terminal, first',
+    'In another terminal, set up the shell:',
     '',
     ...exports.map((assignment) => `  export ${assignment}`),
     `  alias leasehold="node ${main}"`,
     '',
-    'and then try',
+    'Then try:',
     '',
     '  leasehold start refund-7 --runbook example-refund --input ledger=$LEDGER_URL --input order=7',
-    '  leasehold advance refund-7             # parks: nobody has approved it',
+    '  leasehold advance refund-7             # parks until the claim is approved',
     '  leasehold claim refund-7 approved',
     '  leasehold advance refund-7             # completes',
     '  leasehold status refund-7 --log',
     '  curl "$LEDGER_URL/effects?key=refund-7/charge/1"',
-    '  leasehold replicas                     # kill one by its pid, and see the others take over',
+    '  leasehold replicas                     # kill one by its pid, and watch another take over',
   ].join('\n');
 }
 
-/** For a POSIX shell. */
+/** Quotes text for a POSIX shell. */
 function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

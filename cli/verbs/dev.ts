@@ -29,11 +29,12 @@ export const dev: DefineVerb = (command, register) => {
   register<DevVerbOptions>(command, async (terminal, options) => {
     const { json, replicas, leaseTtl, show, exit } = options;
     const { runDev } = await import('../dev/dev.ts');
-    return runDev(environment(terminal.env, options), {
+    return runDev(terminal, {
+      env: environment(terminal.env, options),
       json: json === true,
       replicas,
       leaseTtlS: leaseTtl,
-      show: show === true || exit === true,
+      demo: show === true || exit === true,
       exit: exit === true,
     });
   });

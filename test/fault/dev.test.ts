@@ -22,7 +22,7 @@ interface ReadyLine {
   replicas: { replicaId: string; pid: number; httpUrl: string }[];
 }
 
-/** A real `leasehold dev`, known only by what it prints and what it starts. */
+/** A real `leasehold dev`, seen only through what it prints and what it starts. */
 class Dev {
   static readonly all: Dev[] = [];
   readonly exited: Promise<number | string>;
@@ -79,7 +79,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Asks over raw NATS, as an agent of any language would. */
+/** Sends requests over raw NATS, as an agent in any language would. */
 async function asker(line: ReadyLine) {
   const nats = await connect({ servers: line.natsUrls });
   const json = JSONCodec<Record<string, unknown>>();
@@ -98,7 +98,7 @@ async function countOf(ledgerUrl: string, key: string): Promise<number> {
 }
 
 describe('leasehold dev', () => {
-  it('says in one line where everything is, serves the examples, and leaves nothing behind', async () => {
+  it('prints one line with all URLs, serves the examples, and leaves nothing behind', async () => {
     const dev = new Dev(['--json', '--replicas', '2', '--lease-ttl', '2']);
     const line = await dev.ready();
     expect(line).toEqual({
@@ -146,7 +146,7 @@ describe('leasehold dev', () => {
     expect(dev.stdout.match(/\n/g)).toHaveLength(1);
   });
 
-  it('tells of a replica that was killed, and the others take over', async () => {
+  it('reports a replica that was killed, and the others take over', async () => {
     const dev = new Dev(['--json', '--replicas', '2', '--lease-ttl', '2']);
     const line = await dev.ready();
     const { ask, close } = await asker(line);
@@ -188,12 +188,12 @@ describe('leasehold dev', () => {
     expect(line.servers.map(({ name }) => name)).toEqual(['ledger']);
     expect(await dev.terminate()).toBe(0);
     const { ask, close } = await asker(line);
-    // The servers live, and nobody of this namespace listens any more.
+    // The servers still run, and no replica of this namespace listens any more.
     await expect(ask('status.x', {})).rejects.toMatchObject({ code: '503' });
     await close();
   });
 
-  it('passes failpoints on to the replicas, and their reports on to stderr', async () => {
+  it('passes failpoints to the replicas, and their reports to stderr', async () => {
     const dev = new Dev(['--json', '--replicas', '1', '--lease-ttl', '2'], {
       LEASEHOLD_FAILPOINTS: 'after_intent=delay:1@cell:settle-south',
     });
@@ -215,17 +215,17 @@ describe('leasehold dev', () => {
     await close();
   });
 
-  it('is refused before anything is started when an option is not usable', async () => {
+  it('fails before anything is started when an option is not usable', async () => {
     const dev = new Dev(['--lease-ttl', '1']);
     expect(await dev.exited).toBe(2);
     expect(dev.stderr).toContain('--lease-ttl must be a whole number of seconds from 2 to 3600');
     expect(dev.stdout).toBe('');
   });
 
-  it('shows the main job, and every effect is counted once', async () => {
+  it('runs the demo, and every effect is counted once', async () => {
     const dev = new Dev(['--show', '--exit', '--lease-ttl', '2']);
     const exitCode = await dev.exited;
-    expect(dev.stderr).not.toContain('went wrong');
+    expect(dev.stderr).not.toContain('the demo failed');
     expect(dev.stdout).toContain('every effect was counted once: 5 of 5');
     expect(dev.stdout).toMatch(/agent-[ab] +advances it +→ completed/);
     expect(dev.stdout).toMatch(/agent-[ab] +advances it +→ in_flight: ran nothing/);
@@ -233,7 +233,7 @@ describe('leasehold dev', () => {
     expect(dev.stdout).toMatch(
       /leasehold decide payout-\w+-3 --cell pay --attempt 1 --as succeeded/,
     );
-    // No colours where nobody looks.
+    // No colours where stdout is not a terminal.
     expect(dev.stdout).not.toContain('\u001b');
     expect(exitCode).toBe(0);
   });

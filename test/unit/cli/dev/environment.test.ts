@@ -1,10 +1,10 @@
 import { dirname, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
-import { givenServers, replicaEnv } from '../../../../cli/dev/environment.ts';
+import { readExternalServers, replicaEnv } from '../../../../cli/dev/environment.ts';
 import { ConfigError } from '../../../../src/config/config.ts';
 
-const OPTIONS = { replicas: 3, leaseTtlS: 5 };
+const SIZE = { replicas: 3, leaseTtlS: 5 };
 const URLS = {
   etcdUrls: ['http://127.0.0.1:1', 'http://127.0.0.1:2'],
   natsUrls: ['nats://127.0.0.1:3'],
@@ -17,7 +17,7 @@ function envOf(env: NodeJS.ProcessEnv, index = 1): NodeJS.ProcessEnv {
 
 describe('the environment of leasehold dev', () => {
   it('names no server unless its URL is given, and an empty variable gives none', () => {
-    expect(givenServers({ LEASEHOLD_ETCD_URLS: ' ' }, OPTIONS)).toEqual({
+    expect(readExternalServers({ LEASEHOLD_ETCD_URLS: ' ' }, SIZE)).toEqual({
       namespace: 'default',
       etcdUrls: undefined,
       natsUrls: undefined,
@@ -34,7 +34,7 @@ describe('the environment of leasehold dev', () => {
       LEASEHOLD_DATABASE_URL: 'postgres://app@d/x',
       LEASEHOLD_OWNER_DATABASE_URL: 'postgres://owner@d/x',
     };
-    expect(givenServers(env, OPTIONS)).toEqual({
+    expect(readExternalServers(env, SIZE)).toEqual({
       namespace: 'n7',
       etcdUrls: ['http://a:1', 'http://b:2'],
       natsUrls: ['nats://c:3'],
@@ -46,12 +46,12 @@ describe('the environment of leasehold dev', () => {
   it.each([
     ['--lease-ttl', {}, { replicas: 3, leaseTtlS: 1 }],
     ['--replicas', {}, { replicas: 100, leaseTtlS: 5 }],
-    ['LEASEHOLD_NATS_URLS', { LEASEHOLD_NATS_URLS: 'http://nats:4222' }, OPTIONS],
-    ['LEASEHOLD_NAMESPACE', { LEASEHOLD_NAMESPACE: 'a b' }, OPTIONS],
-    ['LEASEHOLD_LOG_LEVEL', { LEASEHOLD_LOG_LEVEL: 'loud' }, OPTIONS],
-  ])('is refused by name before anything is started: %s', (name, env, options) => {
-    expect(() => givenServers(env, options)).toThrow(ConfigError);
-    expect(() => givenServers(env, options)).toThrow(name);
+    ['LEASEHOLD_NATS_URLS', { LEASEHOLD_NATS_URLS: 'http://nats:4222' }, SIZE],
+    ['LEASEHOLD_NAMESPACE', { LEASEHOLD_NAMESPACE: 'a b' }, SIZE],
+    ['LEASEHOLD_LOG_LEVEL', { LEASEHOLD_LOG_LEVEL: 'loud' }, SIZE],
+  ])('is refused by name before anything is started: %s', (name, env, size) => {
+    expect(() => readExternalServers(env, size)).toThrow(ConfigError);
+    expect(() => readExternalServers(env, size)).toThrow(name);
   });
 });
 

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import { DevProcess } from '../../../../cli/dev/process.ts';
-import { ShowLedger } from '../../../../cli/dev/show-ledger.ts';
+import { LedgerClient } from '../../../../cli/dev/ledger-client.ts';
 import { Watchdog } from '../../../../tools/stack/watchdog.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..', '..');
-const NO_HURRY = new AbortController().signal;
+const NO_FORCE = new AbortController().signal;
 const READY = `console.log(JSON.stringify({ ready: true, pid: process.pid }));`;
 
 interface Ready {
@@ -37,11 +37,11 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-function start(name: string, argv: string[], heard?: string[]): DevProcess<Ready> {
+function start(name: string, argv: string[], forwarded?: string[]): DevProcess<Ready> {
   const logFile = join(dir, `${name}.log`);
-  const overhear = heard && {
-    wanted: (line: string) => line.startsWith('!'),
-    say: (line: string) => void heard.push(line),
+  const forward = forwarded && {
+    filter: (line: string) => line.startsWith('!'),
+    say: (line: string) => void forwarded.push(line),
   };
   const one = new DevProcess<Ready>({
     name,
@@ -50,7 +50,7 @@ function start(name: string, argv: string[], heard?: string[]): DevProcess<Ready
     env: process.env,
     logFile,
     watchdog,
-    overhear,
+    forward,
   });
   started.push(one);
   return one;
@@ -65,20 +65,20 @@ function isAlive(pid: number): boolean {
 }
 
 describe('a process of leasehold dev', () => {
-  it('is ready with the line that it prints, and ends in order when it is stopped', async () => {
+  it('is ready with the line that it prints, and shuts down when it is stopped', async () => {
     const one = start('polite', [
       '-e',
       `process.on('SIGTERM', () => process.exit(7)); ${READY} setInterval(() => {}, 9e6);`,
     ]);
     const { pid } = await one.ready;
     expect(isAlive(pid)).toBe(true);
-    await one.stop(NO_HURRY);
+    await one.stop(NO_FORCE);
     expect(await one.exited).toEqual({ code: 7, signal: null });
     expect(isAlive(pid)).toBe(false);
     expect(one.stopping).toBe(true);
   });
 
-  it('that ends before it is ready is told of with the end of its log', async () => {
+  it('that ends before it is ready is reported with the end of its log', async () => {
     const one = start('broken', ['-e', `console.error('the reason'); process.exit(3);`]);
     await expect(one.ready).rejects.toThrow(
       /broken ended: exit code 3; the end of its log:\nthe reason/,
@@ -93,44 +93,44 @@ describe('a process of leasehold dev', () => {
     await expect(one.ready).rejects.toThrow(/wordy ended: exit code 1/);
   });
 
-  it('that does not listen is ended by force when it has to be quick', async () => {
+  it('that ignores SIGTERM is killed when force aborts', async () => {
     const one = start('deaf', [
       '-e',
       `process.on('SIGTERM', () => {}); ${READY} setInterval(() => {}, 9e6);`,
     ]);
     await one.ready;
-    const hurry = new AbortController();
-    const stopped = one.stop(hurry.signal);
-    hurry.abort();
+    const force = new AbortController();
+    const stopped = one.stop(force.signal);
+    force.abort();
     await stopped;
     expect(await one.exited).toEqual({ code: null, signal: 'SIGKILL' });
   });
 
-  it('that is frozen is woken to hear that it should stop', async () => {
+  it('that is frozen continues, so that it gets SIGTERM', async () => {
     const one = start('frozen', [
       '-e',
       `process.on('SIGTERM', () => process.exit(0)); ${READY} setInterval(() => {}, 9e6);`,
     ]);
     const { pid } = await one.ready;
     process.kill(pid, 'SIGSTOP');
-    await one.stop(NO_HURRY);
+    await one.stop(NO_FORCE);
     expect(await one.exited).toEqual({ code: 0, signal: null });
   });
 
-  it('is overheard only where somebody listens, and its log is whole either way', async () => {
-    const heard: string[] = [];
+  it('forwards only the lines that the filter accepts, and its log has all of them', async () => {
+    const forwarded: string[] = [];
     const program = `console.error('!one'); console.error('two'); console.error('!three'); process.exit(0);`;
-    const one = start('chatty', ['-e', program], heard);
+    const one = start('chatty', ['-e', program], forwarded);
     await one.exited;
-    expect(heard).toEqual(['!one', '!three']);
+    expect(forwarded).toEqual(['!one', '!three']);
     expect(readFileSync(join(dir, 'chatty.log'), 'utf8')).toBe('!one\ntwo\n!three\n');
   });
 });
 
 describe('the ledger', () => {
-  async function ledger(): Promise<{ url: string; switches: ShowLedger }> {
+  async function ledger(): Promise<{ url: string; client: LedgerClient }> {
     const { url } = await start('ledger', [join(ROOT, 'examples', 'ledger', 'ledger.mjs')]).ready;
-    return { url, switches: new ShowLedger(url) };
+    return { url, client: new LedgerClient(url) };
   }
   const effect = (url: string, key: string, signal?: AbortSignal): Promise<Response> =>
     fetch(`${url}/effects`, {
@@ -144,8 +144,8 @@ describe('the ledger', () => {
       signal: signal ?? null,
     });
 
-  it('counts every effect by its key, and merges nothing', async () => {
-    const { url, switches } = await ledger();
+  it('counts every effect by its key, and never deduplicates', async () => {
+    const { url, client } = await ledger();
     const answers = [
       await effect(url, 'a/b/1'),
       await effect(url, 'a/b/1'),
@@ -169,34 +169,34 @@ describe('the ledger', () => {
       headers: { 'leasehold-fencing-token': '7' },
       time: expect.stringMatching(/^\d{4}-.*Z$/) as unknown,
     });
-    expect(await switches.count('a/c/1')).toBe(1);
+    expect(await client.count('a/c/1')).toBe(1);
   });
 
-  it('told to be slow after the effect has recorded it although nobody waits for the answer', async () => {
-    const { url, switches } = await ledger();
-    await switches.delay(60_000, 'after');
+  it('with a delay after the effect, has recorded it although nobody waits for the answer', async () => {
+    const { url, client } = await ledger();
+    await client.delay(60_000, 'after');
     const leave = new AbortController();
     const answer = effect(url, 'k', leave.signal);
     const left = answer.catch((error: unknown) => (error as Error).name);
-    await expect.poll(() => switches.count('k')).toBe(1);
+    await expect.poll(() => client.count('k')).toBe(1);
     leave.abort();
     expect(await left).toBe('AbortError');
-    expect(await switches.count('k')).toBe(1);
+    expect(await client.count('k')).toBe(1);
   });
 
-  it('told to be slow before the effect records nothing for a sender who has gone', async () => {
-    const { url, switches } = await ledger();
-    await switches.delay(60_000, 'before');
+  it('with a delay before the effect, records nothing for a sender that has gone', async () => {
+    const { url, client } = await ledger();
+    await client.delay(60_000, 'before');
     const leave = new AbortController();
     const answer = effect(url, 'k', leave.signal);
     const left = answer.catch((error: unknown) => (error as Error).name);
-    await expect.poll(() => switches.waiting()).toBe(1);
+    await expect.poll(() => client.waiting()).toBe(1);
     leave.abort();
     expect(await left).toBe('AbortError');
-    await expect.poll(() => switches.waiting()).toBe(0);
-    expect(await switches.count('k')).toBe(0);
-    await switches.delay(0);
+    await expect.poll(() => client.waiting()).toBe(0);
+    expect(await client.count('k')).toBe(0);
+    await client.delay(0);
     expect((await effect(url, 'k')).status).toBe(201);
-    expect(await switches.count('k')).toBe(1);
+    expect(await client.count('k')).toBe(1);
   });
 });
