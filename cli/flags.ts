@@ -9,8 +9,8 @@ import type { Json, JsonObject } from '../src/json.ts';
 import { isJsonObject } from '../src/json.ts';
 
 /*
- * Readers of flags and arguments. Each throws InvalidArgumentError, which the command line answers
- * with the flag's name and exit code 2.
+ * Parsers of options and arguments. Each throws InvalidArgumentError, which the command line reports
+ * with the option's name and exit code 2.
  */
 
 /** An id of an instance, a request, a claim, a cell or an agent. */
@@ -21,11 +21,11 @@ export function idFlag(text: string): string {
   );
 }
 
-/** A whole number from 1. */
+/** A whole number of 1 or more. */
 export function countFlag(text: string): number {
   const value = Number(text);
   if (/^\d{1,9}$/.test(text) && value >= 1) return value;
-  throw new InvalidArgumentError('It must be a whole number from 1, such as 3.');
+  throw new InvalidArgumentError('It must be a whole number of 1 or more, such as 3.');
 }
 
 /** A duration, in milliseconds. */
@@ -35,7 +35,7 @@ export function durationFlag(text: string): number {
   throw new InvalidArgumentError('It must be a duration such as 200ms, 10s, 5m or 1h.');
 }
 
-/** Any JSON value, or `@FILE` for the content of a file. */
+/** Any JSON value, or `@FILE` to read it from a file. */
 export function jsonFlag(text: string): Json {
   const source = text.startsWith('@') ? fileText(text.slice(1)) : text;
   try {
@@ -43,7 +43,7 @@ export function jsonFlag(text: string): Json {
   } catch (cause) {
     const why = errorText(cause);
     throw new InvalidArgumentError(
-      `It must be JSON (${why}). A text needs its own quotes: '"like this"'.`,
+      `It must be JSON (${why}). Text needs quotes inside the quotes: '"like this"'.`,
     );
   }
 }
@@ -60,12 +60,12 @@ export function inputFlag(text: string, before: JsonObject = {}): JsonObject {
   const match = /^([^=:]+)(:?=)([\s\S]*)$/.exec(text);
   if (match === null) {
     throw new InvalidArgumentError(
-      'It must be NAME=TEXT, or NAME:=JSON for a number, a list and the like.',
+      'It must be NAME=TEXT, or NAME:=JSON for a value that is not text.',
     );
   }
   const [, name = '', sign, value = ''] = match;
   if (Object.hasOwn(before, name))
-    throw new InvalidArgumentError(`The input ${name} is given twice; keep one.`);
+    throw new InvalidArgumentError(`The input ${name} is given twice; remove one.`);
   return { ...before, [name]: sign === ':=' ? jsonFlag(value) : value };
 }
 

@@ -6,10 +6,10 @@ import { clean, table } from './table.ts';
 import type { Style } from './table.ts';
 import { span } from './time.ts';
 
-/** How often a line is printed where there is no terminal to keep one up to date. */
+/** How often progress is printed where stderr is not a terminal. */
 const LINE_EVERY_MS = 5_000;
 
-/** Every check with what it looked at; one that could not be made says so. */
+/** Every check, what it looked at and its verdict. */
 export function checksTable(checks: readonly CheckCount[], style: Style): string {
   return table(
     ['CHECK', 'GUARANTEE', 'LOOKED AT', 'FOUND', 'VERDICT'],
@@ -24,14 +24,14 @@ export function checksTable(checks: readonly CheckCount[], style: Style): string
   );
 }
 
-/** A breach for a person: where, against what, and why. */
+/** A breach as text: where it is, which guarantee it breaks, and why. */
 export function breachText({ check, guarantee, severity, instanceId, seqs, what }: Breach): string {
   const rows = seqs.length === 0 ? '' : ` seq ${seqs.join(', ')}`;
   const against = severity === 'warning' ? 'warning' : `guarantee ${guarantee}`;
   return clean(`${instanceId}${rows}: ${check} (${against}): ${what}`);
 }
 
-/** The last word. */
+/** The result in one line. */
 export function summaryText(summary: AuditSummary, tookMs: number): string {
   const { instances, rows, breaches, breached, warnings } = summary;
   const looked = `${number(instances)} instances, ${number(rows)} rows in ${span(tookMs)}`;
@@ -52,22 +52,23 @@ function number(value: number): string {
   return value.toLocaleString('en-US');
 }
 
-/** How far an audit is: a line kept up to date on a terminal, else one every few seconds. */
+/** The progress of an audit: a line redrawn in place on a terminal, else one every few seconds. */
 export class AuditProgress {
   readonly #terminal: Terminal;
   readonly #line: LiveLine;
+  /** Number of instances, where it is known. */
   readonly #total: number | undefined;
   readonly #startMs = performance.now();
-  #saidMs = performance.now();
+  #printedMs = performance.now();
 
-  /** @param total of instances; undefined where it is not known beforehand */
+  /** @param total number of instances; undefined where it is not known in advance */
   constructor(terminal: Terminal, total: number | undefined) {
     this.#terminal = terminal;
     this.#total = total;
     this.#line = new LiveLine(terminal, 'reading the log');
   }
 
-  /** How far it is. */
+  /** Reports progress. */
   at(instances: number, rows: number, breaches: number): void {
     const nowMs = performance.now();
     const perSecond = Math.round((instances / Math.max(1, nowMs - this.#startMs)) * 1_000);
@@ -78,8 +79,8 @@ export class AuditProgress {
     const found = breaches === 0 ? 'no breach' : `${number(breaches)} breaches`;
     const text = `${number(instances)}${share} instances, ${number(rows)} rows, ${found}, ${number(perSecond)}/s`;
     this.#line.set(text);
-    if (this.#terminal.liveIsTty || nowMs - this.#saidMs < LINE_EVERY_MS) return;
-    this.#saidMs = nowMs;
+    if (this.#terminal.liveIsTty || nowMs - this.#printedMs < LINE_EVERY_MS) return;
+    this.#printedMs = nowMs;
     this.#terminal.err(text);
   }
 

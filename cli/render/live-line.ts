@@ -4,10 +4,7 @@ import { span } from './time.ts';
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 const FRAME_MS = 100;
 
-/**
- * A line on the terminal that says what is going on, for as long as it does; silent where there is
- * no terminal.
- */
+/** A progress line on the terminal, redrawn in place. Prints nothing where stderr is no terminal. */
 export class LiveLine {
   readonly #terminal: Terminal;
   readonly #startMs = performance.now();
@@ -28,7 +25,7 @@ export class LiveLine {
     this.#text = text;
   }
 
-  /** Prints a line that stays, above. */
+  /** Prints a line above it that stays. */
   above(line: string): void {
     if (this.#timer === undefined) return;
     this.#terminal.live(`\r\u001b[2K${line}\n`);

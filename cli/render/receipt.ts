@@ -1,9 +1,9 @@
-import type { InDoubt, InFlight, Receipt } from '../../src/request/receipt.ts';
+import type { Awaiting, InDoubt, InFlight, Receipt } from '../../src/request/receipt.ts';
 import { clean, table } from './table.ts';
 import type { Style } from './table.ts';
-import { ago } from './time.ts';
+import { ago, elapsed } from './time.ts';
 
-/** A receipt for a person: the steps, the outcome in a sentence, and what to do next. */
+/** A receipt as text: the steps, the outcome in a sentence, and what to do next. */
 export function receiptText(receipt: Receipt, style: Style, nowMs: number): string {
   const lines: string[] = [];
   if (receipt.steps.length > 0) {
@@ -13,7 +13,7 @@ export function receiptText(receipt: Receipt, style: Style, nowMs: number): stri
       kind,
       attempt,
     ]);
-    lines.push(table(['SEQ', 'CELL', 'WHAT', 'ATTEMPT'], rows, style), '');
+    lines.push(table(['SEQ', 'CELL', 'KIND', 'ATTEMPT'], rows, style), '');
   }
   lines.push(...outcomeLines(receipt, nowMs).map(clean));
   if (receipt.holder !== null) {
@@ -30,22 +30,22 @@ function outcomeLines(receipt: Receipt, nowMs: number): string[] {
   const why = error === undefined ? '' : `: ${error.message}`;
   switch (outcome) {
     case 'completed':
-      return [`${instanceId} is completed.`];
+      return [`${instanceId} completed.`];
     case 'advanced':
       return [
-        `${instanceId} has advanced; next is ${nextCellId ?? 'nothing'}.`,
+        `${instanceId} advanced; the next cell is ${nextCellId ?? 'none'}.`,
         `next: leasehold advance ${instanceId}`,
       ];
     case 'parked':
       if (awaiting === undefined) return [`${instanceId} is parked${why}.`];
       return [
-        `${instanceId} is parked at ${awaiting.cellId}: it waits for claim ${awaiting.claimId} to be ${either(awaiting.statuses)} (now: ${awaiting.currentStatus ?? 'never made'}).`,
+        `${instanceId} is parked at ${awaiting.cellId}: ${awaitingText(awaiting)}.`,
         `next: leasehold claim ${awaiting.claimId} ${awaiting.statuses[0] ?? 'STATUS'} && leasehold advance ${instanceId}`,
       ];
     case 'halted':
       return [
-        `${instanceId} is halted${nextCellId === null ? '' : ` at ${nextCellId}`}${why}.`,
-        `look: leasehold status ${instanceId} --log`,
+        `${instanceId} halted${nextCellId === null ? '' : ` at ${nextCellId}`}${why}.`,
+        `see: leasehold status ${instanceId} --log`,
       ];
     case 'in_doubt':
       return inDoubt === undefined
@@ -53,16 +53,16 @@ function outcomeLines(receipt: Receipt, nowMs: number): string[] {
         : doubtLines(instanceId, inDoubt, nowMs);
     case 'in_flight':
       if (inFlight === undefined)
-        return [`${instanceId} is being advanced by somebody else; nothing was run.`];
+        return [`nothing ran: another request is advancing ${instanceId}.`];
       return [
-        `nothing was run: ${flightText(inFlight, nowMs)}${holderText(receipt)}.`,
-        `wait: leasehold advance ${instanceId} --wait    follow: leasehold watch ${instanceId}`,
+        `nothing ran: ${flightText(inFlight, nowMs)}${holderText(receipt)}.`,
+        `to wait: leasehold advance ${instanceId} --wait    to follow: leasehold watch ${instanceId}`,
       ];
     case 'out_of_order':
       return [
         nextCellId === null
-          ? `nothing was run: ${instanceId} has no cell left to run.`
-          : `nothing was run: the next cell of ${instanceId} is ${nextCellId}.`,
+          ? `nothing ran: ${instanceId} has no cell left to run.`
+          : `nothing ran: the next cell of ${instanceId} is ${nextCellId}.`,
         ...(nextCellId === null
           ? []
           : [`next: leasehold advance ${instanceId} --cell ${nextCellId}`]),
@@ -70,55 +70,56 @@ function outcomeLines(receipt: Receipt, nowMs: number): string[] {
     case 'not_found':
       return [
         `there is no instance ${instanceId}${why}.`,
-        `start it: leasehold start ${instanceId} --runbook RUNBOOK`,
+        `to start it: leasehold start ${instanceId} --runbook RUNBOOK`,
       ];
     case 'expired':
       return [
-        `nothing was run: the request had expired before a replica could begin it${why}.`,
-        `give it longer: leasehold advance ${instanceId} --expires-in 2m (if it expires at once, compare this machine's clock with the replicas')`,
+        `nothing ran: the request expired before a replica began it${why}.`,
+        `to allow more time: leasehold advance ${instanceId} --expires-in 2m (if it expires at once, compare this machine's clock with the replicas')`,
       ];
     case 'invalid':
-      return [`the request is not valid${why}.`];
+      return [`the request is invalid${why}.`];
     case 'unavailable':
       return unavailableLines(receipt, why);
   }
 }
 
 function unavailableLines({ instanceId, requestId, holder }: Receipt, why: string): string[] {
-  const again = requestId === null ? '' : ` --request-id ${requestId}`;
+  const sameRequest = requestId === null ? '' : ` --request-id ${requestId}`;
   return [
-    `no outcome${why}.`,
+    `no outcome${why === '' ? '.' : why}`,
     holder === null
-      ? 'look: is a replica running in this namespace (leasehold replicas), and is NATS up?'
-      : `look: replica ${holder.replicaId} answered but could not go on; its /readyz says which server it misses.`,
-    `ask again, which runs nothing twice: leasehold advance ${instanceId}${again}`,
+      ? 'check that NATS is running and that a replica runs in this namespace (leasehold replicas)'
+      : `replica ${holder.replicaId} answered but could not continue; its /readyz shows which server it cannot reach`,
+    `to repeat the request (nothing runs twice): leasehold advance ${instanceId}${sameRequest}`,
   ];
 }
 
-/** The doubt, and the commands that settle it. */
+/** What is in doubt, and the commands that resolve it. */
 export function doubtLines(instanceId: string, inDoubt: InDoubt, nowMs: number): string[] {
   const { cellId, attempt, reason, since } = inDoubt;
   const command = `leasehold decide ${instanceId} --cell ${cellId} --attempt ${attempt}`;
   return [
-    `${instanceId} is in doubt: attempt ${attempt} of ${cellId} was interrupted ${ago(since, nowMs)} (${reason}), and nobody can tell whether its effect happened.`,
-    'Look at the receiving system, then settle it with one of:',
+    `${instanceId} is in doubt: attempt ${attempt} of ${cellId} was interrupted ${ago(since, nowMs)} (${reason}), and whether its effect happened is unknown.`,
+    'Check the receiving system, then run one of:',
     `  ${command} --as succeeded --reason "…" [--output JSON]`,
-    `  ${command} --as rerun --reason "…"      (it did not happen, or may happen twice)`,
+    `  ${command} --as rerun --reason "…"      (it did not happen, or may happen again)`,
     `  ${command} --as failed --reason "…"`,
     `  ${command} --as skipped --reason "…"`,
   ];
 }
 
-/** The open attempt in words. */
+/** The running attempt: `attempt 1 of charge has been running for 2 s`. */
 export function flightText({ cellId, attempt, since, requestId }: InFlight, nowMs: number): string {
   const request = requestId === null ? '' : `, request ${requestId}`;
-  return `attempt ${attempt} of ${cellId} has been running since ${ago(since, nowMs)}${request}`;
+  return `attempt ${attempt} of ${cellId} has been running for ${elapsed(since, nowMs)}${request}`;
 }
 
 function holderText({ holder }: Receipt): string {
   return holder === null ? '' : ` on ${holder.replicaId}`;
 }
 
-function either(statuses: string[]): string {
-  return statuses.join(' or ');
+/** What a parked instance waits for. */
+export function awaitingText({ claimId, statuses, currentStatus }: Awaiting): string {
+  return `it waits for claim ${claimId} to be ${statuses.join(' or ')} (now: ${currentStatus ?? 'not set'})`;
 }

@@ -2,14 +2,14 @@ import type { WireRow } from '../../src/execution/row.ts';
 import { isJsonObject } from '../../src/json.ts';
 import { brief, clean } from './table.ts';
 
-/** What a row says, in words: `completed charge, attempt 1: {"count":1}`. */
+/** A row in one line: `completed charge (attempt 2): {"count":1}`. */
 export function rowText(row: WireRow): string {
   const detail = detailText(row);
   const attempt = row.attempt > 1 || row.kind === 'interrupted' ? ` (attempt ${row.attempt})` : '';
   return clean(`${row.kind} ${row.cell_id}${attempt}${detail === '' ? '' : `: ${detail}`}`);
 }
 
-/** What matters most in a row's body. */
+/** The most useful part of a row's body: the decision, the reason, the error or the output. */
 export function detailText(row: WireRow): string {
   const { body } = row;
   if (row.kind === 'decided') {

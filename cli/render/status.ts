@@ -1,17 +1,17 @@
 import type { StatusReply } from '../../src/request/status-reply.ts';
-import { doubtLines, flightText } from './receipt.ts';
+import { awaitingText, doubtLines, flightText } from './receipt.ts';
 import { detailText } from './row.ts';
 import { brief, clean, cut, table } from './table.ts';
 import type { Style } from './table.ts';
 import { timeOfDay } from './time.ts';
 
-/** Where an instance stands, for a person. */
+/** The status of an instance as text. */
 export function statusText(reply: StatusReply, style: Style, nowMs: number): string {
   const { instanceId, runbookId, version, status, holder, lastSeq, inFlight, awaiting, inDoubt } =
     reply;
   const held =
     holder === null
-      ? 'held by nobody'
+      ? 'not held'
       : `held by ${holder.replicaId}, fencing token ${holder.fencingToken}`;
   const lines = [
     clean(`${instanceId}  ${runbookId} v${version}  ${status}`),
@@ -32,13 +32,13 @@ export function statusText(reply: StatusReply, style: Style, nowMs: number): str
   const more: string[] = [];
   if (inFlight !== undefined) more.push(flightText(inFlight, nowMs));
   if (awaiting !== undefined) {
-    more.push(
-      `waits for claim ${awaiting.claimId} to be ${awaiting.statuses.join(' or ')} (now: ${awaiting.currentStatus ?? 'never made'})`,
-    );
+    more.push(awaitingText(awaiting));
   }
   if (inDoubt !== undefined) more.push(...doubtLines(instanceId, inDoubt, nowMs));
   if (reply.receipt !== undefined) {
-    more.push(`request ${String(reply.receipt.requestId)} is recorded: ${reply.receipt.outcome}`);
+    more.push(
+      `request ${String(reply.receipt.requestId)} has its receipt: ${reply.receipt.outcome}`,
+    );
   }
   if (more.length > 0) lines.push('', ...more.map(clean));
   if (reply.log !== undefined) lines.push('', logTable(reply.log, style));
@@ -47,7 +47,7 @@ export function statusText(reply: StatusReply, style: Style, nowMs: number): str
 
 function logTable(log: NonNullable<StatusReply['log']>, style: Style): string {
   return table(
-    ['SEQ', 'TIME', 'TOKEN', 'REPLICA', 'WHAT', 'CELL', 'ATTEMPT', 'DETAIL'],
+    ['SEQ', 'TIME', 'TOKEN', 'REPLICA', 'KIND', 'CELL', 'ATTEMPT', 'DETAIL'],
     log.map((row) => [
       row.seq,
       timeOfDay(row.recorded_at),

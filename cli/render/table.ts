@@ -2,12 +2,12 @@ import { styleText } from 'node:util';
 
 import Table from 'cli-table3';
 
-/** How a person's screen takes it. */
+/** How to print for people. */
 export interface Style {
   color: boolean;
 }
 
-/** A table without frames: columns two spaces apart, as `ps` and `kubectl` have it. */
+/** A table without borders, its columns two spaces apart, as in `ps` and `kubectl`. */
 export function table(
   head: string[],
   rows: (string | number | null | undefined)[][],
@@ -22,8 +22,8 @@ export function table(
     'bottom-mid': '',
   };
   const drawn = new Table({
-    // Not by the table's own `style.head`: that one decides by the process's terminal, not by the
-    // style asked for.
+    // Not with the table's own `style.head`, which looks at the process's terminal instead of the
+    // style passed in.
     head: style.color
       ? head.map((name) => styleText('bold', name, { validateStream: false }))
       : head,
@@ -53,18 +53,18 @@ export function table(
     .join('\n');
 }
 
-/** Text that others wrote, without what would steer the terminal. */
+/** Replaces control characters, so that text from elsewhere cannot control the terminal. */
 export function clean(text: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
 }
 
-/** JSON for a table's cell, cut to a width. */
+/** A value as JSON, cut to a width. */
 export function brief(value: unknown, width = 60): string {
   return cut(JSON.stringify(value) ?? '', width);
 }
 
-/** Text for a table's cell, cut to a width. */
+/** Text, cut to a width. */
 export function cut(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 }

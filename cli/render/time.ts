@@ -1,11 +1,14 @@
-/**
- * How long ago, in the largest unit that says enough: `3 s ago`. A time ahead (clocks differ)
- * counts as now.
- */
+/** How long ago: `3 s ago`. A time in the future counts as now, because clocks differ. */
 export function ago(iso: string, nowMs: number): string {
   const ms = nowMs - Date.parse(iso);
   if (Number.isNaN(ms)) return iso;
   return ms < 1_000 ? 'just now' : `${span(ms)} ago`;
+}
+
+/** How long since then: `3 s`. A time in the future counts as now, because clocks differ. */
+export function elapsed(iso: string, nowMs: number): string {
+  const ms = nowMs - Date.parse(iso);
+  return Number.isNaN(ms) ? `an unknown time (since ${iso})` : span(ms);
 }
 
 /** A span of time: `850 ms`, `3 s`, `12 min`, `5 h`, `3 days`. */
@@ -19,7 +22,7 @@ export function span(ms: number): string {
   return h < 48 ? `${h} h` : `${Math.floor(h / 24)} days`;
 }
 
-/** The time of day, local: `10:43:02`. */
+/** The local time of day: `10:43:02`. */
 export function timeOfDay(iso: string): string {
   const time = new Date(iso);
   if (Number.isNaN(time.getTime())) return iso;

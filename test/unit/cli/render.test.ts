@@ -4,7 +4,7 @@ import { receiptText } from '../../../cli/render/receipt.ts';
 import { rowText } from '../../../cli/render/row.ts';
 import { statusText } from '../../../cli/render/status.ts';
 import { clean, table } from '../../../cli/render/table.ts';
-import { ago, span } from '../../../cli/render/time.ts';
+import { ago, elapsed, span } from '../../../cli/render/time.ts';
 import type { WireRow } from '../../../src/execution/row.ts';
 import { RECORDED_OUTCOMES, REFUSED_OUTCOMES } from '../../../src/request/receipt.ts';
 import type { Receipt } from '../../../src/request/receipt.ts';
@@ -39,7 +39,7 @@ const row = (more: Partial<WireRow>): WireRow => ({
 });
 
 describe('a receipt on the screen', () => {
-  it('tells the command that settles a doubt', () => {
+  it('names the command that resolves a doubt', () => {
     const inDoubt = {
       cellId: 'charge',
       attempt: 2,
@@ -51,6 +51,19 @@ describe('a receipt on the screen', () => {
       'leasehold decide refund-7 --cell charge --attempt 2 --as succeeded --reason',
     );
     expect(text).toContain('interrupted 60 s ago (crash)');
+  });
+
+  it('says for how long the attempt of another request has been running', () => {
+    const inFlight = {
+      cellId: 'charge',
+      attempt: 1,
+      requestId: 'q-2',
+      since: '2030-01-01T00:00:58Z',
+    };
+    const text = receiptText(receipt({ outcome: 'in_flight', inFlight }), plain, NOW);
+    expect(text).toContain(
+      'nothing ran: attempt 1 of charge has been running for 2 s, request q-2 on r-1.',
+    );
   });
 
   it('names the cell that was expected', () => {
@@ -79,11 +92,11 @@ describe('a receipt on the screen', () => {
       currentStatus: null,
     };
     const text = receiptText(receipt({ outcome: 'parked', awaiting }), plain, NOW);
-    expect(text).toContain('claim refund-A to be approved or waived (now: never made)');
+    expect(text).toContain('claim refund-A to be approved or waived (now: not set)');
     expect(text).toContain('leasehold claim refund-A approved');
   });
 
-  it('says something of every outcome, also where the details are missing', () => {
+  it('has text for every outcome, also where the details are missing', () => {
     for (const outcome of [...RECORDED_OUTCOMES, ...REFUSED_OUTCOMES]) {
       const text = receiptText(receipt({ outcome, holder: null, requestId: null }), plain, NOW);
       expect(text).not.toMatch(/undefined|null/);
@@ -91,7 +104,7 @@ describe('a receipt on the screen', () => {
     }
   });
 
-  it('does not let others steer the terminal', () => {
+  it('does not let text from elsewhere control the terminal', () => {
     const error = { code: 'invalid', message: 'a\u001b[2Jb\u0007' };
     const text = receiptText(receipt({ outcome: 'invalid', error }), plain, NOW);
     // oxlint-disable-next-line no-control-regex -- what is looked for
@@ -143,8 +156,8 @@ describe('rows and tables', () => {
       row({ kind: 'decided', body: { as: 'rerun', by: '@policy', reason: 'onInterrupt' } }),
       'decided charge: rerun by @policy (onInterrupt)',
     ],
-  ])('say a row in words', (one, words) => {
-    expect(rowText(one)).toBe(words);
+  ])('print a row in one line', (one, text) => {
+    expect(rowText(one)).toBe(text);
   });
 
   it('are plain where no colours are wanted', () => {
@@ -161,7 +174,7 @@ describe('rows and tables', () => {
     expect(clean('a\nb')).toBe('a b');
   });
 
-  it('say times as people do', () => {
+  it('print times as people write them', () => {
     expect([850, 3_000, 119_000, 720_000, 5 * 3_600_000, 3 * 86_400_000].map(span)).toEqual([
       '850 ms',
       '3 s',
@@ -172,5 +185,7 @@ describe('rows and tables', () => {
     ]);
     expect(ago('2030-01-01T00:02:00Z', NOW)).toBe('just now');
     expect(ago('no time', NOW)).toBe('no time');
+    expect(elapsed('2030-01-01T00:00:57Z', NOW)).toBe('3 s');
+    expect(elapsed('2030-01-01T00:02:00Z', NOW)).toBe('0 ms');
   });
 });
