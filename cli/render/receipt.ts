@@ -69,12 +69,12 @@ function outcomeLines(receipt: Receipt, nowMs: number): string[] {
       ];
     case 'not_found':
       return [
-        `there is no instance ${instanceId}${why}.`,
+        `nothing ran: ${error?.message ?? `there is no instance ${instanceId}`}.`,
         `to start it: leasehold start ${instanceId} --runbook RUNBOOK`,
       ];
     case 'expired':
       return [
-        `nothing ran: the request expired before a replica began it${why}.`,
+        `nothing ran: ${error?.message ?? 'the request expired before a replica began it'}.`,
         `to allow more time: leasehold advance ${instanceId} --expires-in 2m (if it expires at once, compare this machine's clock with the replicas')`,
       ];
     case 'invalid':

@@ -111,12 +111,12 @@ async function showRows(
     instanceId,
     ({ rows }) => {
       for (const row of rows) {
-        line.above(rowText(row));
         line.set(
           row.kind === 'started'
             ? `running ${clean(row.cell_id)} of ${instanceId}`
             : `advancing ${instanceId}`,
         );
+        line.above(rowText(row));
       }
     },
     { signal },
