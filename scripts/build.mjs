@@ -1,5 +1,5 @@
-// Compiles the rooms to dist. Does nothing when no source has changed.
-// Plain Node, because it runs before anything is built.
+// Compiles the TypeScript folders to dist. Does nothing if no source has changed since the last
+// build. Plain Node, because it runs before anything is built.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -10,8 +10,9 @@ import {
   readFileSync,
   readdirSync,
   renameSync,
+  rmSync,
+  writeFileSync,
 } from 'node:fs';
-import { rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -47,20 +48,20 @@ const stamp = join(dist, '.leasehold-build-hash');
 if (existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint) process.exit(0);
 
 process.stderr.write('leasehold: compiling\n');
-// Compiled beside dist and swapped in whole, so that nobody ever runs half a build.
+// Compiled next to dist and swapped in by renaming, so that no process runs half a build.
 const draft = join(root, `dist.${process.pid}.tmp`);
 const old = join(root, `dist.${process.pid}.old.tmp`);
-const tidy = () => {
+const removeTemporary = () => {
   for (const dir of [draft, old]) rmSync(dir, { recursive: true, force: true });
 };
-process.on('exit', tidy);
+process.on('exit', removeTemporary);
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
 
 const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
 const argv = [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', draft];
 const compiled = spawnSync(process.execPath, argv, { cwd: root, stdio: ['ignore', 2, 2] });
 if (compiled.status !== 0) {
-  process.stderr.write('leasehold: the build failed; the compiler says why above\n');
+  process.stderr.write('leasehold: the build failed; see the compiler errors above\n');
   process.exit(1);
 }
 for (const file of sources.filter((name) => name.endsWith('.sql'))) {

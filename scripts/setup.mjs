@@ -1,5 +1,5 @@
-// Makes a clone ready to run: packages, build, servers. Says what it does on stderr, and takes a
-// moment only when everything is in place. Plain Node without packages: there may be none yet.
+// Prepares a clone: installs packages, builds, fetches servers. Skips what is in place. Reports on
+// stderr. Plain Node, because no packages may be installed yet.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const say = (text) => process.stderr.write(`leasehold: ${text}\n`);
 
 function run(what, command, argv) {
-  // Standard output belongs to whoever called us, so what the tools print goes to stderr.
+  // The tools print to stderr, because stdout belongs to the caller.
   const result = spawnSync(command, argv, { cwd: root, stdio: ['ignore', 2, 2] });
   if (result.status === 0) return;
   say(result.error === undefined ? `${what} failed` : `${what} failed: ${result.error.message}`);
@@ -20,7 +20,7 @@ function run(what, command, argv) {
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
   say(
-    `this is Node ${process.versions.node}, and Leasehold needs 20.19 or newer; install one and try again`,
+    `this is Node ${process.versions.node}; Leasehold needs 20.19 or newer: install it and try again`,
   );
   process.exit(1);
 }
@@ -31,7 +31,7 @@ const lock = createHash('sha256')
   .digest('hex');
 const isInstalled = existsSync(stamp) && readFileSync(stamp, 'utf8') === lock;
 if (!isInstalled) {
-  say('installing the packages of package-lock.json (npm ci)');
+  say('installing packages (npm ci)');
   run('npm ci', 'npm', ['ci', '--no-audit', '--no-fund']);
   writeFileSync(stamp, lock);
 }

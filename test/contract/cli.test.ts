@@ -29,7 +29,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** etcd and Postgres are where nobody listens. */
+/** Nothing listens at the URLs of etcd and Postgres. */
 const NATS_ONLY = {
   LEASEHOLD_ETCD_URLS: 'http://127.0.0.1:9',
   LEASEHOLD_DATABASE_URL: 'postgres://leasehold_app@127.0.0.1:9/nowhere',
@@ -45,7 +45,7 @@ async function run(line: string, env: NodeJS.ProcessEnv = {}): Promise<Answered>
   return { ...ran, lines: shapes.jsonLines(ran.stdout) };
 }
 
-/** One of the verbs that need NATS only; answers the one object on standard output. */
+/** Runs a verb that needs NATS only. Returns the one object on standard output. */
 async function ask(line: string, code: number, env: NodeJS.ProcessEnv = {}): Promise<unknown> {
   const ran = await run(line, { ...NATS_ONLY, ...env });
   expect(ran, `of ${line}`).toMatchObject({ code });
@@ -151,7 +151,7 @@ describe('the verbs that need NATS only, with etcd and Postgres out of reach', (
     }
   });
 
-  it('exit 5 where nobody answers, advance with a receipt that says so', async () => {
+  it('exit 5 where there is no answer, and advance prints a receipt that says so', async () => {
     const empty = { LEASEHOLD_NAMESPACE: `${cluster.namespace}-empty` };
     const dead = { LEASEHOLD_NATS_URLS: 'nats://127.0.0.1:9' };
     await Promise.all(
@@ -166,7 +166,7 @@ describe('the verbs that need NATS only, with etcd and Postgres out of reach', (
     );
   });
 
-  it('watch prints each event on a line of its own, and ends at Ctrl-C', async () => {
+  it('watch prints one event per line, and ends at Ctrl-C', async () => {
     const env = { ...cluster.env, ...NATS_ONLY };
     const one = FollowedProcess.leasehold(['watch', 'seen', '--json'], env);
     const all = FollowedProcess.leasehold(['watch', '--json'], env);
@@ -276,8 +276,8 @@ describe('runbook', () => {
   });
 });
 
-describe('the verbs that look into the stores', () => {
-  it('list prints an instance a line', async () => {
+describe('the verbs that read the stores', () => {
+  it('list prints one instance per line', async () => {
     await cluster.start('listed', 'two');
     await cluster.advance('listed', 'listed-1');
     const all = await run('list');
@@ -295,14 +295,14 @@ describe('the verbs that look into the stores', () => {
         instanceId,
         status,
       ]);
-    // It is read from the projection, which can be thrown away and derived from the log.
+    // It reads the projection, which can be deleted and rebuilt from the log.
     await cluster.owner.query('delete from leasehold_projection.instances');
     expect((await run('list')).lines).toEqual([]);
     expect(await run('migrate --rebuild-projection')).toMatchObject({ code: 0 });
     expect(statusOf((await run('list')).lines)).toEqual(statusOf(all.lines));
   });
 
-  it('leases and replicas print a line each, as etcd has them', async () => {
+  it('leases and replicas print one line each, as etcd has them', async () => {
     await cluster.start('leased', 'two');
     const { holder } = await cluster.advance('leased', 'leased-1');
     const [leases, replicas] = await Promise.all([run('leases'), run('replicas')]);
@@ -341,7 +341,7 @@ describe('the verbs that look into the stores', () => {
 });
 
 describe('without --json', () => {
-  it('what people read goes to stdout, and what went wrong to stderr, under the same exit codes', async () => {
+  it('results go to stdout and errors to stderr, with the same exit codes', async () => {
     await cluster.start('read', 'two');
     const good = await cluster.cli(['advance', 'read'], NATS_ONLY);
     expect(good.code).toBe(0);

@@ -13,7 +13,7 @@ import type { Json, JsonObject } from '../../../src/json.ts';
 import { freshNamespace, serversForTests } from '../../harness/servers.ts';
 
 /*
- * The command line as a process of its own, against a replica that the test plays.
+ * The command line as a separate process, against a replica that the test plays.
  */
 
 const MAIN = join(import.meta.dirname, '../../../cli/main.ts');
@@ -117,7 +117,7 @@ describe('the command line against a replica', () => {
     ]);
   });
 
-  it('exits as the outcome says', async () => {
+  it('exits with the code of the outcome', async () => {
     const outcomes = {
       'in-doubt': 'in_doubt',
       busy: 'in_flight',
@@ -220,13 +220,13 @@ describe('the command line against a replica', () => {
     });
   });
 
-  it('exits 5 where no replica is', async () => {
+  it('exits 5 where there is no replica', async () => {
     const { code, out } = await cli(['status', 'i-1', '--json', '--timeout', '500ms']);
     expect(code).toBe(5);
     expect(JSON.parse(out)).toMatchObject({ error: { code: 'unavailable' } });
   });
 
-  it('streams events as JSON lines until it is told to stop, then exits 0', async () => {
+  it('streams events as JSON lines until Ctrl-C, then exits 0', async () => {
     const watch = start(['watch', '--json']);
     await watch.until((_out, err) => err.includes('watching'));
     const event = (instanceId: string) => ({ instanceId, rows: [], status: 'ready' });
@@ -244,7 +244,7 @@ describe('the command line against a replica', () => {
     ).toEqual([event('a'), event('b')]);
   });
 
-  it('ends quietly when nobody reads on', async () => {
+  it('exits quietly when its reader closes the pipe', async () => {
     const watch = start(['watch', '--json']);
     await watch.until((_out, err) => err.includes('watching'));
     watch.child.stdout.destroy();
@@ -257,7 +257,7 @@ describe('the command line against a replica', () => {
     expect(err).not.toMatch(/EPIPE|Error/);
   });
 
-  it('tells at Ctrl-C how to ask again', async () => {
+  it('prints at Ctrl-C how to repeat the request', async () => {
     const arrived = new Promise<void>((resolve) =>
       replica.subscribe(names.all('advance'), () => resolve()),
     );

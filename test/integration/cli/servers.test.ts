@@ -42,7 +42,7 @@ async function cli(
 }
 
 describe('the command line against Postgres', () => {
-  it('migrates, twice without harm, and derives the list anew', async () => {
+  it('migrates, again without effect, and rebuilds the list', async () => {
     const first = await cli(['migrate', '--json']);
     expect(first).toMatchObject({ code: 0, replies: [{ namespace }] });
     const again = await cli(['migrate', '--json', '--rebuild-projection']);
@@ -79,8 +79,8 @@ describe('the command line against Postgres', () => {
 
   it('pushes, lists and shows runbooks, and refuses other content under the same version', async () => {
     const file = join(dir, 'hello.yaml');
-    const text = (words: string): string =>
-      `runbook: hello\nversion: 1\ncells:\n  - {id: say, prose: ${words}}\n`;
+    const text = (prose: string): string =>
+      `runbook: hello\nversion: 1\ncells:\n  - {id: say, prose: ${prose}}\n`;
     await writeFile(file, text('hello'));
     expect(await cli(['runbook', 'push', file, '--json'])).toMatchObject({
       code: 0,
@@ -125,7 +125,7 @@ describe('the command line against Postgres', () => {
 });
 
 describe('the command line against etcd', () => {
-  it('shows who holds what and who lives', async () => {
+  it('shows which replica holds what, and which replicas are live', async () => {
     expect((await cli(['leases'])).out).toContain('no leases in namespace');
     expect((await cli(['replicas'])).out).toContain('no replicas in namespace');
     const store = etcdStore({ hosts: [...serversForTests().etcdUrls] });

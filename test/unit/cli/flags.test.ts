@@ -33,7 +33,7 @@ describe('flags', () => {
     expect(() => inputFlag('x:=oops')).toThrow(/must be JSON/);
   });
 
-  it('keep an input that is named like a part of every object', () => {
+  it('keep an input that is named like a property of every object', () => {
     expect(Object.entries(inputFlag('constructor=x'))).toEqual([['constructor', 'x']]);
   });
 
@@ -48,7 +48,7 @@ describe('flags', () => {
     }
   });
 
-  it('refuse numbers and ids that are none', () => {
+  it('refuse what is not a number or an id', () => {
     for (const text of ['0', '-1', '1.5', '1e3', '', 'x', '9999999999'])
       expect(() => countFlag(text)).toThrow(/whole number/);
     for (const text of ['', 'a b', 'a.b', '*', 'x'.repeat(129)])

@@ -29,7 +29,7 @@ describe('the command line', () => {
     }
   });
 
-  it('says its version', async () => {
+  it('prints its version', async () => {
     const { code, out } = await cli(['--version']);
     expect([code, out]).toEqual([0, expect.stringMatching(/^\d+\.\d+\.\d+/)]);
   });
@@ -63,13 +63,13 @@ describe('the command line', () => {
     ['no etcd', ['leases']],
     ['a NATS URL that is none', ['status', 'a', '--nats', 'localhost']],
     ['a runbook file that is not there', ['runbook', 'lint', '/nonexistent/x.yaml']],
-  ])('exits 2 for %s, and says so', async (_what, line) => {
+  ])('exits 2 for %s, and reports it', async (_what, line) => {
     const { code, err } = await cli(line);
     expect(code).toBe(2);
     expect(err).not.toBe('');
   });
 
-  it('answers bad usage in JSON too, where JSON is asked for', async () => {
+  it('reports bad usage in JSON too, with --json', async () => {
     const { out } = await cli(['start', 'a', '--json']);
     expect(JSON.parse(out)).toMatchObject({ error: { code: 'invalid' } });
   });
@@ -85,7 +85,7 @@ describe('the command line', () => {
     expect(err).toContain('127.0.0.1:1');
   });
 
-  it('gives a receipt to whoever asks for an advance, also where NATS is not there', async () => {
+  it('answers an advance with a receipt, also where NATS is not there', async () => {
     const line = ['advance', 'a', '--request-id', 'q', '--json', '--nats', 'nats://127.0.0.1:1'];
     const { code, out } = await cli(line);
     expect(code).toBe(5);
@@ -97,7 +97,7 @@ describe('the command line', () => {
     });
   });
 
-  it('takes a flag over the environment', async () => {
+  it('prefers a flag to the environment', async () => {
     const env = { LEASEHOLD_NATS_URLS: 'nats://127.0.0.1:2' };
     expect((await cli(['status', 'a', '--nats', 'nats://127.0.0.1:1'], env)).err).toContain(
       '127.0.0.1:1 ',
@@ -105,19 +105,19 @@ describe('the command line', () => {
     expect((await cli(['status', 'a'], env)).err).toContain('127.0.0.1:2 ');
   });
 
-  it('names the flag beside the variable', async () => {
+  it('names the flag with the variable', async () => {
     expect((await cli(['list'])).err).toMatch(
       /^LEASEHOLD_DATABASE_URL \(or --database\) is not set; set it to/,
     );
   });
 
-  it('warns of a variable that nothing reads', async () => {
+  it('warns about a variable that nothing reads', async () => {
     const { err } = await cli(['--version'], { LEASEHOLD_NATS_URL: 'x' });
     expect(err).toContain('LEASEHOLD_NATS_URL is not a variable of Leasehold');
     expect(err).toContain('did you mean LEASEHOLD_NATS_URLS?');
   });
 
-  it('needs no server to lint, and loads none of their packages', async () => {
+  it('needs no server to lint', async () => {
     const { code, err } = await cli(['runbook', 'lint', 'package.json', '--json']);
     expect(code).toBe(2);
     expect(err).toContain('package.json');

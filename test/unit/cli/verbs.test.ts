@@ -100,7 +100,7 @@ describe('the verbs', () => {
     expect(code).toBe(2);
   });
 
-  it.each(Object.entries(LINES))('%s reads all of its own options', async (verb, line) => {
+  it.each(Object.entries(LINES))('%s reads every option that only it has', async (verb, line) => {
     const read = new Set<string>();
     let action: (() => Promise<number>) | undefined;
     const register = <Options>(command: Command, runVerb: Run<Options>): void => {

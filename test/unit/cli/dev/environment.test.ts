@@ -56,7 +56,7 @@ describe('the environment of leasehold dev', () => {
 });
 
 describe("a replica's environment", () => {
-  it('has the URLs, a name of its own, the lease time and a free port', () => {
+  it('has the URLs, its own name, the lease time and a free port', () => {
     const first = envOf({});
     expect(first).toMatchObject({
       LEASEHOLD_ETCD_URLS: 'http://127.0.0.1:1,http://127.0.0.1:2',
