@@ -67,7 +67,7 @@ describe('the command line against Postgres', () => {
     await migrate({ url: fresh, namespace, functions });
     const { out } = await cli(['migrate', '--owner-database', fresh]);
     expect(out).toMatch(/^kept function put_lines: the database has a newer version of it$/m);
-    expect(out).toContain('as before');
+    expect(out).toContain('(unchanged)');
   });
 
   it('refuses a database of another namespace', async () => {
