@@ -3,30 +3,30 @@ import { z } from 'zod';
 /** The alphabet of every id: safe inside a NATS subject, an etcd key and a file name. */
 export const ID_PATTERN = /^[A-Za-z0-9_-]{1,128}$/;
 
-/** Whether the text may be used as an id of an instance, request, claim, cell, runbook or agent. */
+/** Whether the text is a valid id of an instance, request, claim, cell, runbook or agent. */
 export function isId(text: unknown): text is string {
   return typeof text === 'string' && ID_PATTERN.test(text);
 }
 
-/** Schema of an id; its message says what is allowed. */
+/** The schema of an id; its message says what is allowed. */
 export const Id = z.string().regex(ID_PATTERN, 'must be 1 to 128 characters of A-Z a-z 0-9 _ -');
 
 /**
- * A fencing token: the etcd revision at which a term's lease key was put. Strictly grows per
+ * A fencing token: the etcd revision at which a term's lease key was put. It strictly increases per
  * instance.
  */
 export type FencingToken = number;
 
 /**
- * Reads an etcd revision or a Postgres bigint, both of which arrive as strings.
+ * Parses an etcd revision or a Postgres bigint, both of which arrive as strings.
  *
- * @throws RangeError when the number is not an exact one in JavaScript; to go on would break the
- *   order of tokens.
+ * @throws RangeError when JavaScript cannot represent the number exactly; continuing could break
+ *   the order of tokens
  */
 export function exactInteger(text: string | number | bigint): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value)) {
-    throw new RangeError(`${String(text)} is not an integer that a JSON number carries exactly`);
+    throw new RangeError(`${String(text)} is not an integer that a JSON number represents exactly`);
   }
   return value;
 }

@@ -1,5 +1,5 @@
 /**
- * The public API: the agent's side, runbooks in TypeScript, and the shapes that go over the wire.
+ * The public API: the agent client, runbooks in TypeScript, and the types that go over the wire.
  */
 
 export { Agent } from './agent/agent.ts';

@@ -1,17 +1,17 @@
-/** Any value that JSON can carry. */
+/** Any value that JSON can represent. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 /** A JSON object. */
 export type JsonObject = { [key: string]: Json };
 
-/** True for a JSON object: neither null, nor an array, nor a scalar. */
+/** True for an object that is neither null nor an array. */
 export function isJsonObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**
- * The one text of a JSON value: keys sorted, no white space. Equal values have equal texts, so it
- * serves digests and comparisons (Postgres' jsonb does not keep the order of keys).
+ * The canonical text of a JSON value: keys sorted, no white space. Equal values have equal texts,
+ * so it serves digests and comparisons (Postgres' jsonb does not keep the order of keys).
  */
 export function canonicalJson(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
@@ -24,17 +24,17 @@ export function canonicalJson(value: Json): string {
   return JSON.stringify(value);
 }
 
-/** Whether two JSON values are the same, whatever the order of their keys. */
+/** Whether two JSON values are equal; the order of keys does not matter. */
 export function sameJson(a: Json, b: Json): boolean {
   return canonicalJson(a) === canonicalJson(b);
 }
 
 /**
- * The value with what Postgres' jsonb cannot hold replaced by U+FFFD: NUL characters and lone
- * surrogates, which an effect's output may well contain.
+ * Replaces by U+FFFD what Postgres' jsonb cannot store: NUL characters and lone surrogates, which
+ * an effect's output may contain.
  */
 export function storableJson<T extends Json>(value: T): T {
-  // Nearly every value is fine as it is, and a look costs less than a copy.
+  // Nearly every value is storable as it is, and checking costs less than copying.
   return isStorable(value) ? value : (replaced(value) as T);
 }
 
@@ -47,7 +47,7 @@ function replaced(value: Json): Json {
   );
 }
 
-/** Whether {@link storableJson} would leave the value as it is. */
+/** Whether {@link storableJson} would return the value unchanged. */
 export function isStorable(value: Json): boolean {
   if (typeof value === 'string') return !UNSTORABLE.test(value);
   if (Array.isArray(value)) return value.every(isStorable);
@@ -57,18 +57,18 @@ export function isStorable(value: Json): boolean {
   return true;
 }
 
-/** A lone surrogate, which the u flag matches on its own, or NUL. */
+/** A lone surrogate (with the u flag, paired ones do not match), or NUL. */
 const UNSTORABLE = /\p{Surrogate}|\0/u;
 const EVERY_UNSTORABLE = new RegExp(UNSTORABLE, 'gu');
 
-/** The text with U+FFFD in the place of what Postgres cannot keep. */
+/** The text, with U+FFFD for what Postgres cannot store. */
 export function storableText(text: string): string {
   return UNSTORABLE.test(text) ? text.replace(EVERY_UNSTORABLE, '\ufffd') : text;
 }
 
-/** What Postgres could not keep of a text; undefined when it can keep all of it. */
+/** What in a text Postgres cannot store; undefined when it can store all of it. */
 export function storableFault(text: string): string | undefined {
   return storableText(text) === text
     ? undefined
-    : 'holds a NUL character or half of a surrogate pair, which the log cannot keep';
+    : 'contains a NUL character or half of a surrogate pair, which the log cannot store';
 }
