@@ -12,7 +12,7 @@ import { LeaseGone } from './store.ts';
 import type { Entry, LeaseStore } from './store.ts';
 import { Term } from './term.ts';
 
-/** What acquiring needs of the tenure that it is part of. */
+/** How to make an {@link Acquisition}: what it needs of its tenure. */
 export interface AcquisitionOptions {
   store: LeaseStore;
   clock: Clock;
@@ -21,15 +21,15 @@ export interface AcquisitionOptions {
   releases: Releases;
   namespace: string;
   replicaId: string;
-  /** How many instances one transaction may ask for. */
+  /** At most this many instances per transaction. */
   maxItems: number;
   /** See `CoordinatorOptions`. */
   defer: ((send: () => void) => void) | undefined;
 }
 
-interface Ask {
+interface LeaseRequest {
   instanceId: string;
-  /** The term to be replaced; undefined: nobody may hold the instance. */
+  /** The term to replace; undefined: only if the instance is not held. */
   replaces: FencingToken | undefined;
 }
 
@@ -39,116 +39,119 @@ type Answer =
   | { kind: 'absent' }
   | { kind: 'unavailable'; why: string };
 
-/** So often the key may have changed between two looks before the caller is told to come again. */
-const MAX_ASKS = 4;
+/** How often the key may change between two transactions before the caller is told to retry. */
+const MAX_ATTEMPTS = 4;
 
 /**
- * Gets leases for one session. Callers' wants ride together in transactions; callers who want the
- * same instance share one want. The token is the revision of the transaction that put the key.
+ * Acquires leases for one session. Requests are batched into transactions; callers that want the
+ * same instance share one request. The token is the revision of the transaction that put the key.
  */
 export class Acquisition {
   readonly #options: AcquisitionOptions;
-  readonly #batches: Batches<Ask, Answer>;
+  readonly #batches: Batches<LeaseRequest, Answer>;
   readonly #pending = new TransientMap<string, Promise<AcquireOutcome>>();
   #highestRevision = 0;
 
   constructor(options: AcquisitionOptions) {
     this.#options = options;
     const { maxItems, defer } = options;
-    this.#batches = new Batches({ maxItems, maxInFlight: 2, defer }, (asks) => this.#send(asks));
+    this.#batches = new Batches({ maxItems, maxInFlight: 2, defer }, (requests) =>
+      this.#send(requests),
+    );
   }
 
-  /** Whether it is still open if this session gets the lease. */
+  /** Whether an acquisition is under way, so that this session may yet get the lease. */
   pending(instanceId: string): boolean {
     return this.#pending.has(instanceId);
   }
 
-  /** Gets the lease if nobody has it. Never rejects. */
+  /** Acquires the lease if no replica has it. Never rejects. */
   acquire(instanceId: string): Promise<AcquireOutcome> {
     return this.#pending.get(instanceId) ?? this.#begin({ instanceId, replaces: undefined });
   }
 
   /**
-   * Replaces exactly the term that was seen, or gets the lease if that term is over. Never rejects.
+   * Replaces exactly the term that was seen, or acquires the lease if that term is over. Never
+   * rejects.
    */
   async takeOver(seen: LeaseRecord): Promise<AcquireOutcome> {
     for (;;) {
       const earlier = this.#pending.get(seen.instanceId);
       if (earlier === undefined) break;
-      // Somebody here has asked already; perhaps that settles it.
+      // An earlier request of this process may have settled it.
       const outcome = await earlier;
       if (outcome.kind === 'acquired') return outcome;
     }
     return this.#begin({ instanceId: seen.instanceId, replaces: seen.token });
   }
 
-  #begin(ask: Ask): Promise<AcquireOutcome> {
-    const running = this.#settle(ask).finally(() => this.#pending.delete(ask.instanceId));
-    this.#pending.set(ask.instanceId, running);
+  #begin(request: LeaseRequest): Promise<AcquireOutcome> {
+    const running = this.#settle(request).finally(() => this.#pending.delete(request.instanceId));
+    this.#pending.set(request.instanceId, running);
     return running;
   }
 
-  async #settle({ instanceId, replaces }: Ask): Promise<AcquireOutcome> {
+  async #settle({ instanceId, replaces }: LeaseRequest): Promise<AcquireOutcome> {
     const { session, releases, replicaId } = this.#options;
     await releases.settled(instanceId);
-    let ask: Ask = { instanceId, replaces };
-    for (let asked = 0; asked < MAX_ASKS; asked += 1) {
-      const answer = await this.#batches.add(ask);
+    let request: LeaseRequest = { instanceId, replaces };
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+      const answer = await this.#batches.add(request);
       switch (answer.kind) {
         case 'won':
           return this.#hold(instanceId, answer.token);
         case 'unavailable':
           return answer;
         case 'absent':
-          ask = { instanceId, replaces: undefined };
+          request = { instanceId, replaces: undefined };
           break;
         case 'held': {
           const by = leaseRecord(instanceId, answer.entry);
           if (by.replicaId !== replicaId) return { kind: 'held', by };
-          // Mine: an earlier answer was lost. But a term that has ended stays ended, whether it was
-          // released, or belonged to an earlier session of this process: it gets a successor with a
-          // token of its own.
+          // This process's own key: an earlier answer was lost. But a term that has ended stays
+          // ended, whether it was released or belonged to an earlier session of this process: it is
+          // replaced by a new term with a new token.
           const lost =
             answer.entry.leaseId === session.leaseId && !releases.hasEnded(instanceId, by.token);
           if (lost) return this.#hold(instanceId, by.token);
-          ask = { instanceId, replaces: by.token };
+          request = { instanceId, replaces: by.token };
         }
       }
     }
     return {
       kind: 'unavailable',
-      why: 'the lease changed hands again and again while it was asked for',
+      why: 'the lease kept changing hands while it was requested',
     };
   }
 
   #hold(instanceId: string, token: FencingToken): AcquireOutcome {
     const { clock, session, holdings } = this.#options;
     if (!session.trusted()) return unavailable(session);
-    const term = new Term(instanceId, token, session, clock.monotonicMs());
+    const term = new Term({ instanceId, token, session, nowMs: clock.monotonicMs() });
     holdings.add(term);
     return { kind: 'acquired', holding: term };
   }
 
-  /** One transaction for many asks. Never rejects. */
-  async #send(asks: Ask[]): Promise<Answer[]> {
+  /** One transaction for all requests. Never rejects. */
+  async #send(requests: LeaseRequest[]): Promise<Answer[]> {
     const { store, session, namespace, replicaId } = this.#options;
-    if (!session.trusted()) return asks.map(() => unavailable(session));
+    if (!session.trusted()) return requests.map(() => unavailable(session));
     const seenBefore = this.#highestRevision;
     try {
       const { revision, verdicts } = await store.acquire(
         session.leaseId,
-        asks.map(({ instanceId, replaces }) => ({
+        requests.map(({ instanceId, replaces }) => ({
           key: leaseKey(namespace, instanceId),
           value: leaseValue(replicaId),
           replaces,
         })),
       );
       if (revision < seenBefore) {
-        // New tokens would be lower than those in the log. The gate decides whether to go on.
+        // New tokens would be below those in the log. The gate decides whether to go on.
         session.lose(
-          `etcd's revision went back from ${seenBefore} to ${revision}: was it restored from a backup?`,
+          `etcd's revision went back from ${seenBefore} to ${revision}; was it restored from a backup?`,
         );
-        return asks.map(() => unavailable(session));
+        return requests.map(() => unavailable(session));
       }
       this.#highestRevision = Math.max(this.#highestRevision, revision);
       return verdicts.map((verdict) =>
@@ -158,25 +161,25 @@ export class Acquisition {
       if (error instanceof LeaseGone) {
         session.lose('etcd says that the session is gone');
         this.#batches.failQueued(() => unavailable(session));
-        return asks.map(() => unavailable(session));
+        return requests.map(() => unavailable(session));
       }
-      // Whatever waits behind it would wait out one time-out after another.
+      // What is queued would only run into one time-out after another.
       this.#batches.failQueued(() => ({ kind: 'unavailable', why: errorText(error) }));
-      return this.#readBack(asks, errorText(error));
+      return this.#readBack(requests, errorText(error));
     }
   }
 
   /**
-   * Settles a transaction whose answer was lost. An ask that reads back as absent may still be on
-   * its way; should it arrive later, its key is an orphan.
+   * Settles a transaction whose answer was lost. A request that reads back as absent may still be
+   * on its way; if it arrives later, its key is an orphan.
    */
-  async #readBack(asks: Ask[], why: string): Promise<Answer[]> {
+  async #readBack(requests: LeaseRequest[], why: string): Promise<Answer[]> {
     const { store, session, releases, namespace } = this.#options;
     try {
       const { entries } = await store.read(
-        asks.map(({ instanceId }) => leaseKey(namespace, instanceId)),
+        requests.map(({ instanceId }) => leaseKey(namespace, instanceId)),
       );
-      return asks.map(({ instanceId, replaces }, index): Answer => {
+      return requests.map(({ instanceId, replaces }, index): Answer => {
         const entry = entries[index];
         if (entry === undefined || entry.modRevision === replaces)
           return { kind: 'unavailable', why };
@@ -186,7 +189,7 @@ export class Acquisition {
           : { kind: 'won', token: entry.modRevision };
       });
     } catch {
-      return asks.map(() => ({ kind: 'unavailable', why }));
+      return requests.map(() => ({ kind: 'unavailable', why }));
     }
   }
 }

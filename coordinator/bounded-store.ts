@@ -3,18 +3,18 @@ import { withDeadline } from '../src/time/deadline.ts';
 import { StoreUnavailable } from './store.ts';
 import type { LeaseStore } from './store.ts';
 
-/** A listing may take several round trips; it gets this many times the bound of a single call. */
+/** A listing may take several round trips: it gets this many times the bound of a single call. */
 const LIST_CALLS = 10;
 
 /** A store whose calls are bounded in time. */
 export interface BoundedStore extends LeaseStore {
-  /** Fails every call under way, and leaves no timer behind. */
+  /** Fails every call under way, and cancels every timer. */
   abandon(): void;
 }
 
 /**
- * Puts a bound on every call of a store, by the given clock: a call that takes longer throws
- * {@link StoreUnavailable}, whatever the client library does. What comes later is dropped.
+ * Bounds every call of a store in time, by the given clock: a call that takes longer throws
+ * {@link StoreUnavailable}, whatever the client library does. A later answer is dropped.
  */
 export function boundedStore(store: LeaseStore, clock: Clock, callMs: number): BoundedStore {
   const underWay = new Set<() => void>();

@@ -1,62 +1,28 @@
-import type { Logger } from '../src/logger.ts';
-import type { Clock } from '../src/time/clock.ts';
 import { errorText } from '../src/error-text.ts';
 import type { Holding } from '../src/lease/holding.ts';
 import { withDeadline } from '../src/time/deadline.ts';
 import { boundedStore } from './bounded-store.ts';
 import type { BoundedStore } from './bounded-store.ts';
+import { checkOptions, type CoordinatorOptions } from './coordinator-options.ts';
 import { Directory } from './directory.ts';
 import { leaseKey, leaseRecord } from './keys.ts';
 import type { AcquireOutcome, LeaseRecord, Leases, ReplicaRecord } from './leases.ts';
 import { Registry } from './registry.ts';
 import { Session } from './session.ts';
 import { LeaseGone, StoreUnavailable } from './store.ts';
-import type { LeaseStore } from './store.ts';
 import { Tenure } from './tenure.ts';
 
-/** How often a process that does not lead tries again, in milliseconds. */
+/** How long a process that does not lead waits before it tries again, in milliseconds. */
 const RETRY_MS = 1_000;
 /** How long the gate may take to answer, in milliseconds. */
 const GATE_MS = 3_000;
 
-/** What a {@link Coordinator} is made from. */
-export interface CoordinatorOptions {
-  /** etcd. Stays the caller's: `stop` does not close it. */
-  store: LeaseStore;
-  clock: Clock;
-  namespace: string;
-  /** The configured name and a fresh suffix; never used twice. */
-  replicaId: string;
-  name: string;
-  pid: number;
-  /** Where this process answers over HTTP; a function if that is known only later. */
-  httpUrl: string | (() => string);
-  /** The TTL of sessions to ask for, in whole seconds, at least 2. */
-  ttlS: number;
-  /**
-   * Asked before every session, with how to read the revision that etcd is at (which throws as the
-   * store does): answers why this process must not lead now, e.g. Postgres cannot be reached, or
-   * holds a token above etcd's revision. Asked again every second until it allows.
-   */
-  gate: (readEtcdRevision: () => Promise<number>) => Promise<string | undefined>;
-  /** A holding that was neither got nor pinned for so long is released, in milliseconds. */
-  idleReleaseMs: number;
-  /** Beyond so many holdings the least recently used ones that nothing pins are released. */
-  maxHoldings: number;
-  logger?: Logger | undefined;
-  /** When to send the wants that have gathered; by default as soon as what runs now gives way. */
-  defer?: ((send: () => void) => void) | undefined;
-  /** From 0 up to 1; spreads the retries of many replicas. Left out, there is no spread. */
-  random?: (() => number) | undefined;
-}
-
 /**
  * Who holds what, for one process, on etcd.
  *
- * It opens a session once the gate allows, registers the process, and keeps both alive; when the
- * session is lost, all of its holdings end and it begins again. Infrastructure that fails never
- * makes a method throw or hang: the answer is `unavailable` or `unknown`, within about two call
- * time-outs.
+ * It opens a session once the gate allows, registers the process, and keeps both alive. When the
+ * session is lost, all of its holdings end and it starts over. A failure of etcd never makes a
+ * method throw or hang: the answer is `unavailable` or `unknown`, within about two call time-outs.
  */
 export class Coordinator implements Leases {
   readonly replicaId: string;
@@ -68,24 +34,18 @@ export class Coordinator implements Leases {
   #tenure: Tenure | undefined;
   /** Why there is no tenure. */
   #reason = 'not started';
-  /** Why there will be none any more. */
+  /** Why there will be no further tenure. */
   #leaving: string | undefined;
   #running: { firstTry: Promise<void>; done: Promise<void> } | undefined;
   #stopped: Promise<void> | undefined;
 
-  /** @throws RangeError naming the option, when a number makes no sense. */
+  /** @throws RangeError that names the option, when a number is out of range */
   constructor(options: CoordinatorOptions) {
-    const { replicaId, name, pid, httpUrl, namespace, clock, ttlS, idleReleaseMs, maxHoldings } =
-      options;
-    if (!Number.isInteger(ttlS) || ttlS < 2) {
-      throw new RangeError(`ttlS is ${ttlS}: give whole seconds, at least 2 (etcd's own minimum)`);
-    }
-    if (!(idleReleaseMs > 0))
-      throw new RangeError(`idleReleaseMs is ${idleReleaseMs}: give more than 0`);
-    if (!(maxHoldings >= 1)) throw new RangeError(`maxHoldings is ${maxHoldings}: give at least 1`);
+    const { replicaId, name, pid, httpUrl, namespace, clock, ttlS } = options;
+    checkOptions(options);
     this.replicaId = replicaId;
     this.#options = options;
-    // Below half the TTL, so that a call which times out leaves time for another before trust ends.
+    // Below half the TTL: a call that times out leaves time for another one before trust ends.
     this.#store = boundedStore(options.store, clock, Math.min(1_000, ttlS * 400));
     this.#registry = new Registry(this.#store, namespace, () => ({
       replicaId,
@@ -101,14 +61,13 @@ export class Coordinator implements Leases {
         if (lease.replicaId === replicaId) this.#tenure?.sawOwnKey(lease, leaseId);
         else this.#tenure?.sawAnothersKey(lease);
       },
-      onBroken: (why) =>
-        options.logger?.warn({ why }, 'lost sight of the leases; listing them again'),
+      onBroken: (why) => options.logger?.warn({ why }, 'lease watch broke; re-listing'),
     });
   }
 
   /**
-   * Begins. Resolves after the first try to lead, whatever came of it; the tries go on until
-   * `stop`.
+   * Starts. Resolves after the first attempt to lead, whether it succeeded or not; further attempts
+   * follow until `stop`.
    */
   start(): Promise<void> {
     if (this.#running === undefined) {
@@ -162,7 +121,7 @@ export class Coordinator implements Leases {
     return this.#tenure?.pin(holding) ?? (() => undefined);
   }
 
-  /** Draining replicas, this one included, are left out: they take up nothing new. */
+  /** Leaves out draining replicas, this one included: they take on nothing new. */
   replicas(): readonly ReplicaRecord[] {
     const seen = this.#directory.candidates();
     const listed = seen.some(({ replicaId }) => replicaId === this.replicaId);
@@ -172,7 +131,7 @@ export class Coordinator implements Leases {
     return listed ? seen : [...seen, this.#registry.self()];
   }
 
-  /** Never names this process unless it has a trusted holding. */
+  /** Names this process only while it has a trusted holding. */
   hint(instanceId: string): LeaseRecord | undefined {
     const mine = this.holding(instanceId);
     if (mine !== undefined) return { instanceId, replicaId: this.replicaId, token: mine.token };
@@ -194,7 +153,7 @@ export class Coordinator implements Leases {
   }
 
   /**
-   * `gone` is a fact about every term that the process had got until then: their sessions are over.
+   * `gone` holds for every term that the process had acquired by then: their sessions are over.
    */
   async confirmGone(replicaId: string): Promise<'gone' | 'registered' | 'unknown'> {
     const session = this.#tenure?.session;
@@ -217,9 +176,9 @@ export class Coordinator implements Leases {
   }
 
   /**
-   * Takes up nothing more, and says so: the process stays registered, since attempts of its may
-   * still be open, but as draining. What is held stays so until it is given back. Never rejects:
-   * should etcd not answer, others find out.
+   * Takes on nothing new, and registers the process as draining: it stays registered, because its
+   * attempts may still be open. Holdings stay until they are released. Never rejects: if etcd does
+   * not answer, other replicas find out by asking.
    */
   async drain(): Promise<void> {
     this.#leaving ??= 'draining';
@@ -229,11 +188,11 @@ export class Coordinator implements Leases {
   }
 
   /**
-   * Ends trust in every term at once, gives back everything, ends the session, and stops every
-   * timer. May be called twice.
+   * Ends trust in every term at once, releases everything, ends the session, and stops every
+   * timer. Calling it again has no effect.
    *
-   * @param headStartMs how long to wait before giving back, for others who know to replace the
-   *   ended terms meanwhile
+   * @param headStartMs how long to wait before releasing, so that replicas that have been notified
+   *   can replace the ended terms meanwhile
    */
   stop(headStartMs = 0): Promise<void> {
     this.#stopped ??= this.#stop(headStartMs);
@@ -245,10 +204,10 @@ export class Coordinator implements Leases {
     this.#stopSignal.abort();
     const tenure = this.#tenure;
     tenure?.session.distrust('stopped');
-    // From here on no term is trusted, and others may be told so before each of them is ended.
+    // No term is trusted any more. Let that be announced before each of them is ended.
     if (headStartMs > 0) await this.#options.clock.sleep(1);
-    // Revoking takes every key that still hangs on this session with it, the one in the registry
-    // too. A key that was taken over hangs on its successor's.
+    // Revoking deletes every key that is still attached to this session, the registry's too. A key
+    // that was taken over is attached to its successor's session.
     await tenure?.close('stopped', headStartMs);
     const ended = this.#directory.stop();
     this.#store.abandon();
@@ -277,7 +236,7 @@ export class Coordinator implements Leases {
     tried();
   }
 
-  /** One try to lead; answers why it failed. */
+  /** One attempt to lead; returns the new tenure, or why there is none. */
   async #open(): Promise<Tenure | string> {
     const { clock, logger, namespace, replicaId, ttlS, idleReleaseMs, maxHoldings, defer } =
       this.#options;
@@ -310,7 +269,7 @@ export class Coordinator implements Leases {
     session.onEnd((why) => {
       this.#tenure = undefined;
       this.#reason = `the session ended: ${why}`;
-      // What was seen of the leases is as doubtful as the session was.
+      // The watch may have missed as much as the session did.
       if (this.#leaving !== 'stopped') this.#directory.refresh();
     });
     return tenure;

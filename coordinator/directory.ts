@@ -8,20 +8,20 @@ import type { Entry, KeyEvent, LeaseStore } from './store.ts';
 /** How long to wait before listing again after the watch broke, in milliseconds. */
 const RELIST_MS = 250;
 
-/** What the directory needs from outside. */
+/** How to make a {@link Directory}. */
 export interface DirectoryOptions {
   store: LeaseStore;
   clock: Clock;
   namespace: string;
-  /** Told of every lease key that appeared or changed, with the etcd lease that it hangs on. */
+  /** Called for every lease key that appears or changes, with the etcd lease it is attached to. */
   onLease?: ((lease: LeaseRecord, leaseId: string | undefined) => void) | undefined;
-  /** Told why the watch broke; the directory lists again by itself. */
+  /** Called with the reason when the watch breaks; the directory re-lists by itself. */
   onBroken?: ((why: string) => void) | undefined;
 }
 
 /**
- * Who holds what and who lives, as last seen: a hint to look again, never the truth. It lists,
- * follows by a watch from the revision of the listing, and lists again whenever the watch breaks.
+ * Which replica holds what, and which replicas are alive, as last seen: a hint, never the truth. It
+ * lists, watches from the revision of the listing, and re-lists whenever the watch breaks.
  */
 export class Directory {
   readonly #options: DirectoryOptions;
@@ -37,19 +37,19 @@ export class Directory {
     this.#options = options;
   }
 
-  /** Begins to follow. What it knows is empty until the first listing. */
+  /** Starts following. Empty until the first listing. */
   start(): void {
     this.#running ??= this.#follow();
   }
 
-  /** Ends following; resolves when nothing is under way any more. */
+  /** Stops following; resolves when nothing is under way any more. */
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#again?.();
     await this.#running;
   }
 
-  /** Lists again now, because there is reason to believe that something was missed. */
+  /** Re-lists now, because something may have been missed. */
   refresh(): void {
     this.#again?.();
   }
@@ -58,7 +58,7 @@ export class Directory {
     return this.#leases.get(instanceId);
   }
 
-  /** The live replicas that take up new work. */
+  /** The live replicas that take on new work. */
   candidates(): readonly ReplicaRecord[] {
     this.#candidates ??= [...this.#replicas.values()]
       .filter(({ draining }) => !draining)
@@ -142,7 +142,7 @@ export class Directory {
 }
 
 /**
- * Every lease and replica of a namespace as of now, for tools that look once. Throws as the store
+ * Every lease and replica of a namespace, read once from etcd now, for tools. Throws as the store
  * does.
  */
 export async function lookUp(

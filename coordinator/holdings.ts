@@ -3,18 +3,18 @@ import type { Clock, Timer } from '../src/time/clock.ts';
 import type { HoldingEnd } from '../src/lease/holding.ts';
 import type { Term } from './term.ts';
 
-/** How long and how many holdings are kept. */
+/** How long, and how many, holdings are kept. */
 export interface HoldingLimits {
-  /** A holding that was not used for so long is released. */
+  /** Releases a holding that was not used for this long. */
   idleReleaseMs: number;
   /**
-   * Beyond so many, the least recently used are released. Pinned ones stay, so the number is not a
-   * hard bound.
+   * Beyond this many, releases the least recently used. Pinned ones stay, so this is not a hard
+   * bound.
    */
   maxHoldings: number;
 }
 
-/** The terms of one session. Decides which to let go; letting go is `release`'s business. */
+/** The terms of one session. Decides which to release; `release` does it. */
 export class Holdings {
   readonly #clock: Clock;
   readonly #limits: HoldingLimits;
@@ -24,7 +24,7 @@ export class Holdings {
   readonly #idle = new TransientMap<string, Term>();
   #sweep: Timer | undefined;
 
-  /** `release` is called for a term that is to be let go; it must `end` it. */
+  /** `release` is called with each term to release; it must `end` it. */
   constructor(clock: Clock, limits: HoldingLimits, release: (term: Term, why: string) => void) {
     this.#clock = clock;
     this.#limits = limits;
@@ -52,7 +52,7 @@ export class Holdings {
     }
   }
 
-  /** Counts as use; a term that has ended is left alone. */
+  /** Counts as use; does nothing for a term that has ended. */
   touch(term: Term): void {
     if (this.#held.get(term.instanceId) !== term) return;
     term.usedAtMs = this.#clock.monotonicMs();
@@ -62,7 +62,7 @@ export class Holdings {
     if (this.#sweep === undefined) this.#sweepIn(this.#limits.idleReleaseMs);
   }
 
-  /** Keeps a term until the returned function is called, which may be done twice. */
+  /** Keeps a term until the returned function is called; calling that again has no effect. */
   pin(term: Term): () => void {
     term.pins += 1;
     this.touch(term);
@@ -84,7 +84,7 @@ export class Holdings {
     return true;
   }
 
-  /** Ends all, for the loss of their session. */
+  /** Ends all terms, because their session has ended. */
   endAll(reason: HoldingEnd): void {
     this.#sweep?.cancel();
     for (const term of this.all()) this.end(term, reason);

@@ -2,38 +2,35 @@ import { isId } from '../src/ids.ts';
 import type { LeaseRecord, ReplicaRecord } from './leases.ts';
 import type { Entry } from './store.ts';
 
-/**
- * Stands for the holder when a lease key's value cannot be read, e.g. one that a person put by
- * hand.
- */
+/** Stands for the holder when a lease key's value cannot be read, e.g. one put by hand. */
 export const UNREADABLE_HOLDER = 'unreadable';
 
-/** Everything that a namespace has in etcd. */
+/** The prefix of every key of a namespace. */
 export function namespacePrefix(namespace: string): string {
   return `/leasehold/${namespace}/`;
 }
 
-/** The key that says who holds an instance. */
+/** The key that says which replica holds an instance. */
 export function leaseKey(namespace: string, instanceId: string): string {
   return `${namespacePrefix(namespace)}leases/${instanceId}`;
 }
 
-/** The key by which a replica says that it lives. */
+/** The key that says that a replica is alive. */
 export function replicaKey(namespace: string, replicaId: string): string {
   return `${namespacePrefix(namespace)}replicas/${replicaId}`;
 }
 
-/** What a key is about; undefined for one that does not belong to the layout. */
+/** What a key is for; undefined if it is not one of ours. */
 export function parseKey(
   namespace: string,
   key: string,
 ): { kind: 'lease' | 'replica'; id: string } | undefined {
   const prefix = namespacePrefix(namespace);
   if (!key.startsWith(prefix)) return undefined;
-  const [room, id, ...rest] = key.slice(prefix.length).split('/');
+  const [folder, id, ...rest] = key.slice(prefix.length).split('/');
   if (!isId(id) || rest.length > 0) return undefined;
-  if (room === 'leases') return { kind: 'lease', id };
-  if (room === 'replicas') return { kind: 'replica', id };
+  if (folder === 'leases') return { kind: 'lease', id };
+  if (folder === 'replicas') return { kind: 'replica', id };
   return undefined;
 }
 
@@ -43,8 +40,8 @@ export function leaseValue(replicaId: string): string {
 }
 
 /**
- * Reads a lease key. A value that is not ours counts as held by {@link UNREADABLE_HOLDER}, never as
- * free.
+ * Reads a lease key. A value that cannot be read counts as held by {@link UNREADABLE_HOLDER}, never
+ * as free.
  */
 export function leaseRecord(instanceId: string, entry: Entry): LeaseRecord {
   const { replicaId } = fields(entry.value);
@@ -56,8 +53,8 @@ export function leaseRecord(instanceId: string, entry: Entry): LeaseRecord {
 }
 
 /**
- * The value of a replica's key. A draining replica is alive, so it stays registered, but says that
- * it wants no more: others then leave it out when they rank replicas for an instance.
+ * The value of a replica's key. A draining replica is alive, so it stays registered, but marked:
+ * other replicas leave it out when they rank replicas for an instance.
  */
 export function replicaValue(replica: ReplicaRecord, draining: boolean): string {
   const { replicaId, name, pid, httpUrl } = replica;
@@ -65,8 +62,8 @@ export function replicaValue(replica: ReplicaRecord, draining: boolean): string 
 }
 
 /**
- * Reads a replica's key; missing fields are left empty, since the key alone says that the process
- * lives.
+ * Reads a replica's key. Missing fields are left empty: the key alone says that the process is
+ * alive.
  */
 export function replicaRecord(
   replicaId: string,

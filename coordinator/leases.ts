@@ -1,7 +1,7 @@
 import type { FencingToken } from '../src/ids.ts';
 import type { Holding } from '../src/lease/holding.ts';
 
-/** A lease key as it was last seen; a hint, unless a transaction says so. */
+/** A lease key as it was last seen: a hint, unless a transaction returned it. */
 export interface LeaseRecord {
   instanceId: string;
   replicaId: string;
@@ -17,42 +17,42 @@ export interface ReplicaRecord {
   httpUrl: string;
 }
 
-/** What came of trying to get a lease. */
+/** The result of trying to acquire a lease. */
 export type AcquireOutcome =
   | { kind: 'acquired'; holding: Holding }
   | { kind: 'held'; by: LeaseRecord }
   /** No session, or etcd did not answer in time; nothing is held that this process would act on. */
   | { kind: 'unavailable'; why: string };
 
-/** What the advancer needs of the coordinator: who holds what. */
+/** What the advancer needs of the coordinator: which replica holds what. */
 export interface Leases {
-  /** This process; never used twice. */
+  /** This process's id; never used twice. */
   readonly replicaId: string;
 
   /** The holding of an instance, if this process has a trusted one. */
   holding(instanceId: string): Holding | undefined;
-  /** Gets the lease if nobody has it; answers the present holding when there is one. */
+  /** Acquires the lease if no replica has it; returns the present holding if there is one. */
   acquire(instanceId: string): Promise<AcquireOutcome>;
   /**
-   * Replaces exactly the term that was seen; the caller has made sure that its owner is
+   * Replaces exactly the term that was seen. The caller has made sure that its holder is
    * unreachable.
    */
   takeOver(seen: LeaseRecord): Promise<AcquireOutcome>;
   /** Deletes the key if it still has this term's token, and ends the holding. */
   release(holding: Holding, why: string): Promise<void>;
   /**
-   * Ends at once every holding that the predicate picks by its instance, pinned ones too, and
-   * releases them in batches.
+   * Ends at once every holding whose instance the predicate picks, pinned ones too, and releases
+   * them in batches.
    *
-   * @param headStartMs how long others who know have to replace the ended terms before they are
-   *   released
+   * @param headStartMs how long replicas that have been notified have to replace the ended terms
+   *   before they are released
    */
   releaseAll(
     which: (instanceId: string) => boolean,
     why: string,
     headStartMs?: number,
   ): Promise<void>;
-  /** A higher token was seen: ends the holding at once, without touching etcd's key. */
+  /** A higher token was seen: ends the holding at once, and leaves etcd's key alone. */
   supersede(holding: Holding): void;
   /** Keeps a holding from being released as idle until the returned function is called. */
   pin(holding: Holding): () => void;
@@ -63,16 +63,16 @@ export interface Leases {
   hint(instanceId: string): LeaseRecord | undefined;
   /** The lease of an instance, read from etcd now. */
   look(instanceId: string): Promise<LeaseRecord | 'none' | 'unavailable'>;
-  /** Calls back with an instance whose lease key went away. Returns the way to stop. */
+  /** Calls back with each instance whose lease key went away. Returns the unsubscribe function. */
   onVanished(listener: (instanceId: string) => void): () => void;
   /**
-   * Whether a process is gone from etcd, authorised by a transaction that went through etcd's log
-   * (a bare read may be stale after a pause). `gone` is a fact about every term that the process
-   * got before this answer: it may come back with a new session, but never revives an old term.
+   * Whether a process is gone from etcd, by a transaction that went through etcd's log (a plain
+   * read may be stale after a pause). `gone` holds for every term that the process acquired before
+   * this answer: it may come back with a new session, but never revives an old term.
    */
   confirmGone(replicaId: string): Promise<'gone' | 'registered' | 'unknown'>;
 
-  /** Ends the session so that others may take over; a new one is opened once the gate allows. */
+  /** Ends the session so that others can take over; a new one is opened once the gate allows. */
   stepDown(why: string): Promise<void>;
   /** Why this process does not lead at the moment; undefined when it does. */
   notLeading(): string | undefined;

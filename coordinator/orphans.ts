@@ -2,20 +2,20 @@ import type { Clock, Timer } from '../src/time/clock.ts';
 import type { FencingToken } from '../src/ids.ts';
 import type { ReleaseOutcome } from './releases.ts';
 
-/** What the search for orphans asks of the rest of a tenure. */
+/** How to make {@link Orphans}: what they need of their tenure. */
 export interface OrphanOptions {
   clock: Clock;
-  /** How long a key may be on the session with no holding before it is deleted, in milliseconds. */
+  /** How long a key may be attached without a holding before it is deleted, in milliseconds. */
   graceMs: number;
-  /** Whether the term is held, or an acquisition under way may yet find it: `undecided`. */
+  /** `undecided`: an acquisition under way may yet turn the key into a holding. */
   state(instanceId: string, token: FencingToken): 'held' | 'undecided' | 'orphan';
   release(instanceId: string, token: FencingToken): Promise<ReleaseOutcome>;
 }
 
 /**
- * Deletes lease keys that hang on the session without a holding: an acquisition whose answer was
- * lost and whose caller has given up, or a release that may not have happened. Left alone, such an
- * instance would be stuck for as long as this process lives.
+ * Deletes lease keys that are attached to the session without a holding: left by an acquisition
+ * whose answer was lost and whose caller has given up, or by a release that may not have happened.
+ * Otherwise such an instance would be stuck for as long as this process lives.
  */
 export class Orphans {
   readonly #options: OrphanOptions;
@@ -27,7 +27,7 @@ export class Orphans {
     this.#options = options;
   }
 
-  /** A key of this session was seen at this token; it is looked at again after the grace. */
+  /** A key of this session was seen at this token; checks it after the grace period. */
   suspect(instanceId: string, token: FencingToken): void {
     if (this.#stopped || this.#options.state(instanceId, token) === 'held') return;
     this.#suspects.set(instanceId, Math.max(token, this.#suspects.get(instanceId) ?? 0));
@@ -50,7 +50,7 @@ export class Orphans {
   async #settle(instanceId: string, token: FencingToken): Promise<void> {
     const state = this.#options.state(instanceId, token);
     if (state === 'held') return;
-    // By revision, so nothing happens if the key is gone or somebody else's by now.
+    // Deleted by revision: nothing happens if the key is gone or another replica's by now.
     if (state === 'undecided' || (await this.#options.release(instanceId, token)) === 'unknown') {
       this.suspect(instanceId, token);
     }

@@ -4,7 +4,8 @@ import type { Session } from './session.ts';
 import type { LeaseStore } from './store.ts';
 
 /**
- * Says to everybody, by a key on the session, that this process lives; and asks the same of others.
+ * Registers this process as alive, by a key attached to its session, and looks up whether others
+ * are.
  */
 export class Registry {
   readonly #store: LeaseStore;
@@ -18,7 +19,7 @@ export class Registry {
     this.#self = self;
   }
 
-  /** This process as it registers itself. */
+  /** This process's record. */
   self(): ReplicaRecord {
     return this.#self();
   }
@@ -28,20 +29,20 @@ export class Registry {
     return replicaKey(this.#namespace, this.#self().replicaId);
   }
 
-  /** Puts this process's key on a session. Throws as the store does. */
+  /** Puts this process's key, attached to the session. Throws as the store does. */
   async register(session: Session): Promise<void> {
     await this.#store.put(session.leaseId, this.key, this.#value());
   }
 
-  /** Says that this process takes up nothing new, though it lives. */
+  /** Registers that this process is alive but takes on nothing new. */
   async registerDraining(session: Session): Promise<void> {
     this.#draining = true;
     await this.register(session);
   }
 
   /**
-   * Whether a process's key is absent, by a transaction that puts one's own again. Throws as the
-   * store does.
+   * Whether a process's key is absent, by a transaction that puts this process's key again. Throws
+   * as the store does.
    */
   isGone(session: Session, replicaId: string): Promise<boolean> {
     return this.#store.confirmAbsent(replicaKey(this.#namespace, replicaId), {

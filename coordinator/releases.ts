@@ -4,7 +4,7 @@ import { Batches } from '../src/batches.ts';
 import { leaseKey } from './keys.ts';
 import type { LeaseStore } from './store.ts';
 
-/** What became of a lease key that was to be deleted: `unknown` may still happen. */
+/** The result of deleting a lease key; an `unknown` deletion may still happen. */
 export type ReleaseOutcome = 'released' | 'unknown';
 
 interface Ended {
@@ -13,9 +13,9 @@ interface Ended {
 }
 
 /**
- * Gives ended terms back to etcd, by revision, so that a successor's key is never touched, and
- * remembers which are not definitely given back: a key that may be deleted any moment must not be
- * counted as a lease again.
+ * Deletes the keys of ended terms, by revision, so that a successor's key is never touched, and
+ * remembers the terms whose key is not definitely deleted: a key that may be deleted at any moment
+ * must not count as a lease again.
  */
 export class Releases {
   readonly #store: LeaseStore;
@@ -33,7 +33,7 @@ export class Releases {
   /** Deletes the key if it still has this token. Never rejects. */
   async release(instanceId: string, token: FencingToken): Promise<ReleaseOutcome> {
     this.markEnded(instanceId, token);
-    // No key twice in one transaction.
+    // A transaction must not name a key twice.
     while (this.#underWay.has(instanceId)) await this.#underWay.get(instanceId);
     const running = this.#batches.add({ instanceId, token });
     this.#underWay.set(instanceId, running);
@@ -44,7 +44,7 @@ export class Releases {
     return outcome;
   }
 
-  /** Notes that a term has ended although its key may still be there. */
+  /** Records that a term has ended although its key may still be there. */
   markEnded(instanceId: string, token: FencingToken): void {
     this.#ended.set(instanceId, Math.max(token, this.#ended.get(instanceId) ?? 0));
   }
@@ -67,10 +67,10 @@ export class Releases {
           modRevision: token,
         })),
       );
-      // Deleted, or no longer that term's: both are definite.
+      // Deleted now, or no longer that term's: both are definite.
       return items.map(() => 'released');
     } catch {
-      // A queue would wait out one time-out after another.
+      // What is queued would only run into one time-out after another.
       this.#batches.failQueued(() => 'unknown');
       return items.map(() => 'unknown');
     }

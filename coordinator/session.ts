@@ -3,7 +3,7 @@ import { marginMs, renewalMs } from '../src/lease/trust.ts';
 import type { LeaseStore } from './store.ts';
 import { TrustWindow } from './trust-window.ts';
 
-/** What a session needs from outside. */
+/** How to open a {@link Session}. */
 export interface SessionOptions {
   store: LeaseStore;
   clock: Clock;
@@ -11,12 +11,17 @@ export interface SessionOptions {
   ttlS: number;
 }
 
+/** What etcd granted. */
+interface GrantedLease {
+  leaseId: string;
+  ttlMs: number;
+}
+
 /**
- * One etcd lease of this process, from its grant to its end, kept alive by itself.
+ * One etcd lease of this process, from its grant to its end. It keeps itself alive.
  *
- * It is trusted for a window that is anchored at when each keep-alive was sent. Once the window has
- * passed, or etcd has said that the lease is gone, the session has ended for good; nothing revives
- * it.
+ * It is trusted for a window that starts when a keep-alive is sent. Once the window has passed, or
+ * etcd has said that the lease is gone, the session has ended for good; nothing revives it.
  */
 export class Session {
   readonly leaseId: string;
@@ -30,11 +35,7 @@ export class Session {
   #expiry: Timer | undefined;
   #renewal: Timer | undefined;
 
-  private constructor(
-    options: SessionOptions,
-    granted: { leaseId: string; ttlMs: number },
-    sentAtMs: number,
-  ) {
+  private constructor(options: SessionOptions, granted: GrantedLease, sentAtMs: number) {
     this.#store = options.store;
     this.#clock = options.clock;
     this.leaseId = granted.leaseId;
@@ -44,22 +45,22 @@ export class Session {
     this.#renewIn(renewalMs(this.ttlMs) - (this.#clock.monotonicMs() - sentAtMs));
   }
 
-  /** Gets a lease from etcd. Rejects when etcd does not grant one. */
+  /** Asks etcd for a lease. Rejects when etcd does not grant one. */
   static async open(options: SessionOptions): Promise<Session> {
     const sentAtMs = options.clock.monotonicMs();
     return new Session(options, await options.store.grant(options.ttlS), sentAtMs);
   }
 
   /**
-   * Whether terms got under this session may be acted on at this very moment. Notices the end by
-   * itself.
+   * Whether terms acquired under this session may be acted on at this moment. If the window has
+   * passed, this call ends the session.
    */
   trusted(): boolean {
     if (this.#ended !== undefined) return false;
     if (this.#window.open(this.#clock.monotonicMs())) return true;
     this.lose('no keep-alive was answered within the trust window');
-    // Keep-alives whose answers were lost may have renewed it all the same. It is ended no earlier
-    // than without them.
+    // Keep-alives whose answers were lost may have renewed the lease all the same. Revoke it, no
+    // earlier than it would have expired without them.
     this.#clock.after(
       marginMs(this.ttlMs),
       () => void this.#store.revoke(this.leaseId).catch(() => undefined),
@@ -67,7 +68,7 @@ export class Session {
     return false;
   }
 
-  /** Until when it is trusted unless a keep-alive is answered, on the monotonic clock. */
+  /** When trust ends unless a keep-alive is answered, on the monotonic clock. */
   get trustedUntilMs(): number {
     return this.#window.untilMs;
   }
@@ -77,15 +78,15 @@ export class Session {
     return this.#ended;
   }
 
-  /** Calls back once, when the session ends; at once if it has ended. */
+  /** Calls back once, when the session ends; immediately if it has ended. */
   onEnd(listener: (why: string) => void): void {
     if (this.#ended === undefined) this.#listeners.push(listener);
     else listener(this.#ended);
   }
 
   /**
-   * Ends it without a word to etcd, for a loss: until its keys expire nobody can mistake this
-   * process's last words for those of a process that was free to act.
+   * Ends it as lost, without telling etcd: until its keys expire, no replica can mistake the last
+   * messages of this process for those of a process that was free to act.
    */
   lose(why: string): void {
     this.distrust(why);
@@ -93,8 +94,8 @@ export class Session {
   }
 
   /**
-   * Ends trust in every term under it, in one step however many there are. Whoever listens is told
-   * when it is lost or ended.
+   * Ends trust in every term under it, in one step however many there are. Listeners are called
+   * when the session is lost or ended.
    */
   distrust(why: string): void {
     if (this.#ended !== undefined) return;
@@ -105,8 +106,8 @@ export class Session {
   }
 
   /**
-   * Ends it on purpose and, after a head start, revokes the lease, so that others need not wait.
-   * False: etcd did not confirm it.
+   * Ends it on purpose and, after a head start, revokes the lease, so that other replicas need not
+   * wait for it to expire. False: etcd did not confirm it.
    */
   async end(why: string, headStartMs = 0): Promise<boolean> {
     this.lose(why);
@@ -115,7 +116,7 @@ export class Session {
       await this.#store.revoke(this.leaseId);
       return true;
     } catch {
-      // Nothing renews it any more: it expires by itself.
+      // Nothing renews it any more, so it expires.
       return false;
     }
   }
@@ -135,9 +136,9 @@ export class Session {
   }
 
   /**
-   * One at a time: where answers are lost, each one more would renew, blindly, what this process
-   * must give up. One that failed is followed by the next at once, or a twelfth of the TTL after it
-   * was sent.
+   * Sends keep-alives one at a time: when answers are lost, each further one could renew a lease
+   * that this process must give up. A failed one is followed by the next immediately, or a twelfth
+   * of the TTL after it was sent.
    */
   #renew(): void {
     if (!this.trusted()) return;

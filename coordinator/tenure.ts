@@ -11,17 +11,15 @@ import type { Session } from './session.ts';
 import type { LeaseStore } from './store.ts';
 import type { Term } from './term.ts';
 
-/**
- * A transaction names this many instances at most; more gain nothing and make each caller wait for
- * longer.
- */
+/** Instances per transaction; more gain nothing and make each caller wait longer. */
 const MAX_ITEMS = 40;
 /**
- * How long a key may hang on the session with no holding: longer than a call and its reading back.
+ * How long a key may be attached to the session without a holding: longer than a call and the read
+ * that settles it.
  */
 const ORPHAN_GRACE_MS = 1_000;
 
-/** What one tenure is made of. */
+/** How to make a {@link Tenure}. */
 export interface TenureOptions {
   store: LeaseStore;
   clock: Clock;
@@ -36,8 +34,8 @@ export interface TenureOptions {
 
 /**
  * Everything that lives and dies with one session: its holdings, and what acquires and releases
- * them. A new session starts a new tenure with nothing held, so that no old holding can be revived
- * by mistake.
+ * them. A new session starts a new tenure with no holdings, so that no old one can be revived by
+ * mistake.
  */
 export class Tenure {
   readonly session: Session;
@@ -100,42 +98,39 @@ export class Tenure {
   }
 
   /**
-   * Ends the holding at once, then gives the key back. Does nothing for one that has ended. Never
+   * Ends the holding at once, then deletes its key. Does nothing for one that has ended. Never
    * rejects.
    */
   release(holding: Holding, why: string): Promise<void> {
-    const term = this.#own(holding);
+    const term = this.#termOf(holding);
     if (term === undefined || !this.#holdings.end(term, 'released')) return Promise.resolve();
-    this.#logger?.debug(
-      { instanceId: term.instanceId, token: term.token, why },
-      'lease given back',
-    );
-    return this.#giveBack(term);
+    this.#logger?.debug({ instanceId: term.instanceId, token: term.token, why }, 'lease released');
+    return this.#deleteKey(term);
   }
 
   supersede(holding: Holding): void {
-    const term = this.#own(holding);
+    const term = this.#termOf(holding);
     if (term === undefined || !this.#end(term, 'superseded')) return;
-    // Should the key be this term's after all, e.g. since etcd was turned back, nobody else could
-    // ever get it.
+    // If the key is this term's after all, e.g. because etcd was restored from a backup, no other
+    // replica could ever acquire it.
     this.#orphans.suspect(term.instanceId, term.token);
   }
 
   pin(holding: Holding): () => void {
-    const term = this.#own(holding);
+    const term = this.#termOf(holding);
     return term === undefined ? () => undefined : this.#holdings.pin(term);
   }
 
-  /** Tells it of a lease key of this process, as the directory saw it. */
+  /** The directory saw a lease key of this process. */
   sawOwnKey(seen: LeaseRecord, leaseId: string | undefined): void {
-    // Keys of an earlier session go with that one's lease.
+    // Keys of an earlier session disappear with its etcd lease.
     if (leaseId === this.session.leaseId) this.#orphans.suspect(seen.instanceId, seen.token);
   }
 
   /**
-   * Tells it of a lease key of another process, as the directory saw it. A later term than the one
-   * that is held here was taken over: were it served on, two would serve the instance until the log
-   * fences one of them.
+   * The directory saw a lease key of another process. If its term is later than the one held here,
+   * the lease was taken over: without ending the holding, two replicas would serve the instance
+   * until the log fences one of them.
    */
   sawAnothersKey(seen: LeaseRecord): void {
     const term = this.#holdings.get(seen.instanceId);
@@ -143,8 +138,8 @@ export class Tenure {
   }
 
   /**
-   * Ends everything at once, and gives it back by ending the session, after a head start for
-   * whoever replaces it.
+   * Ends every holding at once, and releases all of them by ending the session, after a head start
+   * for the replicas that replace them.
    */
   async close(why: string, headStartMs = 0): Promise<void> {
     this.#holdings.endAll('released');
@@ -152,8 +147,8 @@ export class Tenure {
   }
 
   /**
-   * Ends at once, pinned or not, every holding whose instance is picked, and gives it back after
-   * the head start.
+   * Ends at once, pinned or not, every holding whose instance `which` picks, and releases them
+   * after the head start.
    */
   async releaseAll(
     which: (instanceId: string) => boolean,
@@ -162,14 +157,14 @@ export class Tenure {
   ): Promise<void> {
     const picked = this.#holdings.all().filter(({ instanceId }) => which(instanceId));
     for (const term of picked) this.#end(term, 'released');
-    this.#logger?.debug({ leases: picked.length, why }, 'leases given back');
+    this.#logger?.debug({ leases: picked.length, why }, 'leases released');
     if (headStartMs > 0 && picked.length > 0) await this.#clock.sleep(headStartMs);
-    await Promise.all(picked.map((term) => this.#giveBack(term)));
+    await Promise.all(picked.map((term) => this.#deleteKey(term)));
   }
 
   /**
-   * Ends a term whose key may stay for a while, and must not be counted as a lease again. False if
-   * it had ended before.
+   * Ends a term whose key may stay for a while and must not count as a lease again. False if it had
+   * ended before.
    */
   #end(term: Term, reason: HoldingEnd): boolean {
     if (!this.#holdings.end(term, reason)) return false;
@@ -184,12 +179,12 @@ export class Tenure {
     return { kind: 'acquired', holding: term };
   }
 
-  #own(holding: Holding): Term | undefined {
+  #termOf(holding: Holding): Term | undefined {
     const term = this.#holdings.get(holding.instanceId);
     return term === holding ? term : undefined;
   }
 
-  async #giveBack(term: Term): Promise<void> {
+  async #deleteKey(term: Term): Promise<void> {
     if ((await this.#releases.release(term.instanceId, term.token)) === 'unknown') {
       this.#orphans.suspect(term.instanceId, term.token);
     }

@@ -3,25 +3,33 @@ import type { FencingToken } from '../src/ids.ts';
 import type { Holding, HoldingEnd } from '../src/lease/holding.ts';
 import type { Session } from './session.ts';
 
+/** How to make a {@link Term}. */
+export interface TermOptions {
+  instanceId: string;
+  token: FencingToken;
+  session: Session;
+  /** By the monotonic clock. */
+  nowMs: number;
+}
+
 /**
- * A {@link Holding} as the coordinator keeps it: one term, bound for good to the session it was got
- * under.
+ * A {@link Holding} inside the coordinator: one term, bound for good to the session under which it
+ * was acquired.
  */
 export class Term implements Holding {
   readonly instanceId: string;
   readonly token: FencingToken;
   readonly #session: Session;
-  // Made when somebody asks for the signal: a replica that leaves ends thousands of terms in one
-  // turn.
+  // Created on first use: a replica that stops ends thousands of terms in one turn.
   #controller: AbortController | undefined;
   readonly #listeners = new TransientSet<() => void>();
   #ended: HoldingEnd | undefined;
-  /** How many pins hold it back from being released. */
+  /** How many pins keep it from being released. */
   pins = 0;
-  /** When it was last got, pinned or unpinned, on the monotonic clock. */
+  /** When it was last acquired, pinned or unpinned, on the monotonic clock. */
   usedAtMs: number;
 
-  constructor(instanceId: string, token: FencingToken, session: Session, nowMs: number) {
+  constructor({ instanceId, token, session, nowMs }: TermOptions) {
     this.instanceId = instanceId;
     this.token = token;
     this.#session = session;
@@ -37,8 +45,7 @@ export class Term implements Holding {
   }
 
   trusted(): boolean {
-    // The session first: asking it is what notices that its window has passed, and that ends this
-    // term.
+    // The session first: asking it may find that its window has passed, which ends this term.
     return this.#session.trusted() && this.#ended === undefined;
   }
 

@@ -6,22 +6,16 @@ import { once, shunSilentHosts } from './hosts.ts';
 export interface EtcdOptions {
   /** One URL or several, all `http://` or all `https://`. */
   hosts: string | string[];
-  /**
-   * For TLS: the authority's certificate, and the client's key and certificate if etcd asks for
-   * one.
-   */
+  /** For TLS: the CA certificate, and the client's key and certificate if etcd requires one. */
   credentials?: { rootCertificate: Buffer; privateKey?: Buffer; certChain?: Buffer } | undefined;
-  /** For password authentication. Client certificates are to be preferred. */
+  /** For password authentication. Prefer client certificates. */
   auth?: { username: string; password: string } | undefined;
   /** The deadline of each call, in milliseconds. Keep it well below half the TTL. Default 1,000. */
   callTimeoutMs?: number | undefined;
   clock?: Clock | undefined;
 }
 
-/**
- * A client of the whole cluster, or of those of its members that are named. It connects when it is
- * first used.
- */
+/** A client of the whole cluster, or of the members in `hosts`. It connects on first use. */
 export function etcdClient(
   options: EtcdOptions,
   clock: Clock,
@@ -33,15 +27,15 @@ export function etcdClient(
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
     ...(options.auth === undefined ? {} : { auth: options.auth }),
     faultHandling: { global: once, host: shunSilentHosts(clock) },
-    // A stream lives on; every other call has a deadline, since etcd3 gives it none.
+    // A stream stays open; every other call needs a deadline, and etcd3 sets none.
     defaultCallOptions: ({ isStream }) =>
       isStream ? {} : { deadline: clock.wallMs() + callTimeoutMs },
     grpcOptions: {
-      // A connection of one's own: a call that timed out drops it, and the next one dials anew.
+      // Not shared with other clients: a call that timed out drops it, and the next one reconnects.
       'grpc.use_local_subchannel_pool': 1,
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': 1_000,
-      // Finds out a silent connection under a watch; etcd refuses pings more often than every 5 s.
+      // Detects a dead connection under a watch; etcd rejects pings more often than every 5 s.
       'grpc.keepalive_time_ms': 6_000,
       'grpc.keepalive_timeout_ms': 2_000,
       'grpc.max_receive_message_length': -1,

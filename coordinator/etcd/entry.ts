@@ -2,7 +2,7 @@ import type { IKeyValue } from 'etcd3';
 import { exactInteger } from '../../src/ids.ts';
 import type { Entry } from '../store.ts';
 
-/** A key-value pair in the port's words. */
+/** A key-value pair as the port defines it. */
 export function entryOf(kv: IKeyValue): Entry {
   return {
     key: kv.key.toString(),

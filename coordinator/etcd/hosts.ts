@@ -2,25 +2,25 @@ import { isRecoverableError } from 'etcd3';
 import type { IOptions } from 'etcd3';
 import type { Clock } from '../../src/time/clock.ts';
 
-/** What `etcd3` asks before each call: globally, and for each host. */
+/** What `etcd3` runs each call through: globally, and per host. */
 export type FaultPolicy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
 
 const SHUN_MS = 1_000;
 const LONGEST_SHUN_MS = 15_000;
-/** gRPC's codes for "nobody there" and "no answer in time". */
+/** gRPC's status codes DEADLINE_EXCEEDED and UNAVAILABLE. */
 const UNREACHABLE = new Set([4, 14]);
 
 /**
- * Runs each call once. The library's own policies repeat calls that may have been applied, and hold
- * back others.
+ * Runs each call once. The library's own policies repeat calls that may have been applied, and
+ * delay others.
  */
 export const once: FaultPolicy = policy((run) => run());
 
 /**
- * Leaves out a member of the cluster that did not answer, for a while that grows as it keeps
- * silent, as long as another one is there to ask: `etcd3` picks a host at random for each call and
- * goes on to the next only if the host's policy refuses before the call went out. A call that did
- * go out is never repeated here.
+ * Skips a cluster member that did not answer, for a time that doubles while it stays silent, as
+ * long as another member is left to ask: `etcd3` picks a host at random for each call and moves on
+ * to the next only if the host's policy refuses before the call is sent. A call that was sent is
+ * never repeated here.
  */
 export function shunSilentHosts(clock: Clock): (host: string) => FaultPolicy {
   const hosts: { shunnedUntilMs: number; forMs: number }[] = [];
@@ -47,7 +47,7 @@ export function shunSilentHosts(clock: Clock): (host: string) => FaultPolicy {
   };
 }
 
-/** Nothing was sent: this host is left out for now. */
+/** Nothing was sent: this host is skipped for now. */
 class HostShunned extends Error {
   override readonly name = 'HostShunned';
 }

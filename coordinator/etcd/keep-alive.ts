@@ -5,22 +5,22 @@ import { exactInteger } from '../../src/ids.ts';
 import { withDeadline } from '../../src/time/deadline.ts';
 import { StoreUnavailable } from '../store.ts';
 
-/** What keep-alives need from outside. */
+/** How to make an {@link EtcdKeepAlive}. */
 export interface EtcdKeepAliveOptions {
   clock: Clock;
   /** How long an answer may take, in milliseconds. */
   timeoutMs: number;
-  /** A client of one member of the cluster, another one with each call. */
+  /** Creates a client of one cluster member, of another one with each call. */
   dial: () => Etcd3;
 }
 
 /**
- * Keep-alives over a connection of their own, to one member at a time.
+ * Sends keep-alives over a separate connection, to one member at a time.
  *
- * After a keep-alive that is not answered in time the next one dials anew, since where answers are
- * lost no new connection comes to be, and so nothing goes on renewing a lease that this process has
- * long ceased to trust. The silent connection is kept: the one keep-alive may have arrived over it,
- * and so may the revocation that undoes it.
+ * After a keep-alive that is not answered in time, the next one opens a new connection: if answers
+ * are being lost, that fails, so nothing keeps renewing a lease that this process no longer trusts.
+ * The silent connection is kept: the keep-alive may have arrived over it, and so may the revocation
+ * that undoes it.
  */
 export class EtcdKeepAlive {
   readonly #options: EtcdKeepAliveOptions;
@@ -43,11 +43,11 @@ export class EtcdKeepAlive {
     let silent = true;
     try {
       const answer = await withDeadline(clock, timeoutMs, StoreUnavailable, late, () =>
-        ask(client, leaseId).finally(() => {
+        keepAlive(client, leaseId).finally(() => {
           silent = false;
         }),
       );
-      this.#hangUpSilent();
+      this.#closeSilent();
       return answer;
     } catch (error) {
       if (this.#client === client) this.#client = undefined;
@@ -58,30 +58,30 @@ export class EtcdKeepAlive {
   }
 
   /**
-   * Sends a revocation after whatever was sent over connections that fell silent. Nobody hears what
-   * comes of it.
+   * Sends a revocation over each connection that fell silent, after whatever was sent there.
+   * Ignores the result.
    */
   async revokeBlindly(leaseId: string): Promise<void> {
     await Promise.allSettled(
       [...this.#silent].map((client) => client.leaseClient.leaseRevoke({ ID: leaseId })),
     );
-    this.#hangUpSilent();
+    this.#closeSilent();
   }
 
-  /** Drops all connections; what is under way fails. */
+  /** Closes all connections; calls under way fail. */
   close(): void {
     this.#client?.close();
     this.#client = undefined;
-    this.#hangUpSilent();
+    this.#closeSilent();
   }
 
-  #hangUpSilent(): void {
+  #closeSilent(): void {
     for (const client of this.#silent) client.close();
     this.#silent.clear();
   }
 }
 
-async function ask(client: Etcd3, leaseId: string): Promise<{ ttlMs: number }> {
+async function keepAlive(client: Etcd3, leaseId: string): Promise<{ ttlMs: number }> {
   const stream = await client.leaseClient.leaseKeepAlive();
   return new Promise((resolve, reject) => {
     const fail = (why: string): void => reject(new StoreUnavailable(`etcd: keep-alive: ${why}`));

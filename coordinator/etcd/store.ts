@@ -19,7 +19,7 @@ export function etcdStore(options: EtcdOptions): LeaseStore {
   const callTimeoutMs = options.callTimeoutMs ?? 1_000;
   const client = etcdClient(options, clock, callTimeoutMs);
   const members = [options.hosts].flat();
-  // Not all replicas begin with the same one.
+  // So that not all replicas start with the same one.
   let next = Math.floor(Math.random() * members.length);
   const keepAlive = new EtcdKeepAlive({
     clock,
@@ -106,7 +106,7 @@ export function etcdStore(options: EtcdOptions): LeaseStore {
         const page = await definite(() =>
           client.kv.range({ key: start, range_end: end, limit: LIST_PAGE, revision }),
         );
-        // Later pages are read as of the first one's revision, so that a watch from there misses
+        // Later pages are read at the first one's revision, so that a watch from there misses
         // nothing.
         if (revision === 0) revision = exactInteger(page.header.revision);
         for (const kv of page.kvs) entries.push(entryOf(kv));
@@ -126,9 +126,9 @@ export function etcdStore(options: EtcdOptions): LeaseStore {
   };
 }
 
-// The names of the comparisons are the library's own ('Equal', 'Create', 'Mod'): one that it does
-// not know would compare something else without complaint, so they stand here only, and the
-// contract test holds them to a real etcd.
+// The comparison names ('Equal', 'Create', 'Mod') are the library's. It would silently compare
+// something else for a name that it does not know, so they appear only here, and the contract test
+// checks them against a real etcd.
 
 function absent(key: string): ICompare {
   return { result: 'Equal', target: 'Create', key: Buffer.from(key), create_revision: 0 };
@@ -164,8 +164,8 @@ function releaseOp(term: { key: string; modRevision: number }): IRequestOp {
 }
 
 /**
- * Sorts errors into the two that the port knows; everything but a missing lease leaves the outcome
- * open.
+ * Maps errors to the two that the port defines; with any error but a missing lease the outcome is
+ * unknown.
  */
 async function definite<T>(run: () => Promise<T>): Promise<T> {
   try {
@@ -180,7 +180,7 @@ async function definite<T>(run: () => Promise<T>): Promise<T> {
 function limited(keys: number): void {
   if (keys > MAX_KEYS_PER_CALL) {
     throw new RangeError(
-      `${keys} keys in one call; etcd takes a transaction of at most ${MAX_KEYS_PER_CALL} here`,
+      `${keys} keys in one call; at most ${MAX_KEYS_PER_CALL} fit in an etcd transaction here`,
     );
   }
 }

@@ -6,7 +6,7 @@ import { exactInteger } from '../../src/ids.ts';
 import { entryOf } from './entry.ts';
 import type { KeyEvent } from '../store.ts';
 
-/** What one watch is about. */
+/** How to start a watch; see `LeaseStore.watch`. */
 export interface EtcdWatchOptions {
   client: Etcd3;
   clock: Clock;
@@ -19,10 +19,10 @@ export interface EtcdWatchOptions {
 }
 
 /**
- * A watch on a stream of its own, which lives until the first trouble.
+ * A watch on a separate stream, which ends at the first error.
  *
- * Not the library's watcher: that one reconnects by itself and may lose events while it does, with
- * nobody told.
+ * Not the library's watcher: that one reconnects by itself, and may silently lose events while it
+ * does.
  */
 export function watchEtcd(options: EtcdWatchOptions): { close(): void } {
   const { client, clock, callTimeoutMs, prefix, fromRevision, onEvents, onBroken } = options;
@@ -35,7 +35,7 @@ export function watchEtcd(options: EtcdWatchOptions): { close(): void } {
   function end(): void {
     over = true;
     confirmation.cancel();
-    // Ended before it is cancelled, it does not count as a fault of the host.
+    // Ending the stream before cancelling it keeps it from counting as a fault of the host.
     stream?.end();
     stream?.cancel();
   }

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Coordinator } from '../../../coordinator/coordinator.ts';
-import type { CoordinatorOptions } from '../../../coordinator/coordinator.ts';
+import type { CoordinatorOptions } from '../../../coordinator/coordinator-options.ts';
 import { lookUp } from '../../../coordinator/directory.ts';
 import { etcdStore } from '../../../coordinator/etcd/store.ts';
 import { leaseKey, leaseValue, namespacePrefix, replicaKey } from '../../../coordinator/keys.ts';

@@ -1,5 +1,5 @@
 import { Coordinator } from '../../../coordinator/coordinator.ts';
-import type { CoordinatorOptions } from '../../../coordinator/coordinator.ts';
+import type { CoordinatorOptions } from '../../../coordinator/coordinator-options.ts';
 import type { AcquireOutcome } from '../../../coordinator/leases.ts';
 import type { Holding } from '../../../src/lease/holding.ts';
 import { SimEtcd, simStore } from '../../simulation/lease-store.ts';
