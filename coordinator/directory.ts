@@ -140,22 +140,3 @@ export class Directory {
     for (const listener of this.#listeners) listener(instanceId);
   }
 }
-
-/**
- * Every lease and replica of a namespace, read once from etcd now, for tools. Throws as the store
- * does.
- */
-export async function lookUp(
-  store: LeaseStore,
-  namespace: string,
-): Promise<{ leases: LeaseRecord[]; replicas: ReplicaRecord[] }> {
-  const { entries } = await store.list(namespacePrefix(namespace));
-  const leases: LeaseRecord[] = [];
-  const replicas: ReplicaRecord[] = [];
-  for (const entry of entries) {
-    const parsed = parseKey(namespace, entry.key);
-    if (parsed?.kind === 'lease') leases.push(leaseRecord(parsed.id, entry));
-    if (parsed?.kind === 'replica') replicas.push(replicaRecord(parsed.id, entry).replica);
-  }
-  return { leases, replicas };
-}

@@ -3,7 +3,7 @@ import type { LeaseRecord, ReplicaRecord } from './leases.ts';
 import type { Entry } from './store.ts';
 
 /** Stands for the holder when a lease key's value cannot be read, e.g. one put by hand. */
-export const UNREADABLE_HOLDER = 'unreadable';
+const UNREADABLE_HOLDER = 'unreadable';
 
 /** The prefix of every key of a namespace. */
 export function namespacePrefix(namespace: string): string {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** The alphabet of every id: safe inside a NATS subject, an etcd key and a file name. */
-export const ID_PATTERN = /^[A-Za-z0-9_-]{1,128}$/;
+const ID_PATTERN = /^[A-Za-z0-9_-]{1,128}$/;
 
 /** Whether the text is a valid id of an instance, request, claim, cell, runbook or agent. */
 export function isId(text: unknown): text is string {

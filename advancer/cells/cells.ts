@@ -3,7 +3,7 @@ import type { Ends } from '../../src/lease/holding.ts';
 import type { EffectContext } from '../../src/runbook/handler.ts';
 import type { Effect, ExecCell } from '../../src/runbook/runbook.ts';
 
-export type { EffectContext, Handler, HandlerCall } from '../../src/runbook/handler.ts';
+export type { EffectContext, Handler } from '../../src/runbook/handler.ts';
 
 /** Why an effect is to end early. */
 export type AbortCause = 'timeout' | 'aborted';

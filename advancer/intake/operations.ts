@@ -9,7 +9,7 @@ import { refusedOutright } from '../run/receipts.ts';
 import type { Operation } from './pending-request.ts';
 
 /** How long after its arrival an advance without `expiresAt` may be admitted. */
-export const DEFAULT_EXPIRY_MS = 30_000;
+const DEFAULT_EXPIRY_MS = 30_000;
 /** How long a decision, or a notice that something can be settled, is remembered. */
 const SHORT_EXPIRY_MS = 10_000;
 

@@ -103,11 +103,6 @@ export class Audit {
   }
 }
 
-/** What every check finds in one instance. */
-export function breachesOf(evidence: Evidence, checks: readonly Check[] = CHECKS): Breach[] {
-  return new Audit(checks).look(evidence);
-}
-
 /** Derives once, and only what a check asks for. */
 class LazySubject implements Subject {
   readonly evidence: Evidence;

@@ -6,7 +6,7 @@ import type { Environment, EtcdConfig, NatsConfig, ReadFile } from './env-reader
 import { Id } from '../ids.ts';
 
 export { ConfigError } from './env-reader.ts';
-export type { Environment, EtcdConfig, NatsConfig, ReadFile, TlsConfig } from './env-reader.ts';
+export type { Environment, EtcdConfig, NatsConfig, ReadFile } from './env-reader.ts';
 
 /** What an agent needs: NATS and the namespace, nothing else. */
 export interface AgentConfig {

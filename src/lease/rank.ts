@@ -1,23 +1,10 @@
 import { hash } from 'node:crypto';
 
 /**
- * Orders replicas for one instance by rendezvous (highest random weight) hashing, best first: every
- * replica computes the same order from the same list without a word between them, and when one
- * leaves only its own instances move. Source: Thaler and Ravishankar, "Using name-based mappings to
- * increase hit rates", 1998.
- */
-export function rankReplicas(instanceId: string, replicaIds: Iterable<string>): string[] {
-  return [...replicaIds]
-    .map((replicaId) => ({ replicaId, weight: weight(instanceId, replicaId) }))
-    .sort((a, b) =>
-      a.weight === b.weight ? (a.replicaId < b.replicaId ? -1 : 1) : b.weight - a.weight,
-    )
-    .map(({ replicaId }) => replicaId);
-}
-
-/**
- * Where a replica stands for an instance, from 0; one that is not listed stands behind all that
- * are.
+ * A replica's rank for an instance, from 0, by rendezvous (highest random weight) hashing. Every
+ * replica computes the same ranks from the same list without communicating, and when a replica
+ * leaves, only its own instances move. A replica that is not listed ranks behind all that are.
+ * Source: Thaler and Ravishankar, "Using name-based mappings to increase hit rates", 1998.
  */
 export function rankOf(
   instanceId: string,

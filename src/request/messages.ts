@@ -86,7 +86,7 @@ export interface ReplyError {
 export type Read<T> = { ok: true; value: T } | { ok: false; error: ReplyError };
 
 /** Bodies above this are refused unread; nothing in the protocol comes near it. */
-export const MAX_BODY_BYTES = 512 * 1024;
+const MAX_BODY_BYTES = 512 * 1024;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 

@@ -3,14 +3,7 @@ import type { Json } from '../json.ts';
 import { didYouMean } from './nearest.ts';
 import { placeholdersOf } from './placeholder.ts';
 import type { Finding, Path } from './problem.ts';
-import {
-  cellType,
-  type Cell,
-  type CellType,
-  type Effect,
-  type ExecCell,
-  type Runbook,
-} from './runbook.ts';
+import type { Cell, CellType, Effect, ExecCell } from './runbook.ts';
 
 /**
  * A cell as far as it could be read: one that has a fault of shape still has its place and its id.
@@ -22,17 +15,9 @@ export interface ReadCell {
 }
 
 /**
- * Checks what the shape of a runbook cannot say: names that must exist, in the right order, and
- * more like it.
+ * Checks what the schema of a runbook cannot: that names exist, in the right order, and more. Cells
+ * that could not be read are left out, apart from their names.
  */
-export function lint(runbook: Runbook): Finding[] {
-  return checkCells(
-    runbook.inputs,
-    runbook.cells.map((cell) => ({ id: cell.id, cell, type: cellType(cell) })),
-  );
-}
-
-/** As {@link lint}, over cells of which some could not be read. */
 export function checkCells(inputs: string[], cells: ReadCell[]): Finding[] {
   const findings: Finding[] = [];
   const firstAt = new Map<string, number>();

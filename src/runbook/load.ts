@@ -3,7 +3,8 @@ import { extname } from 'node:path';
 
 import { errorText } from '../error-text.ts';
 import { importModule, MODULE_ENDINGS } from './import-module.ts';
-import { parseRunbook, parseRunbookValue, type ParsedRunbook, type Problem } from './parse.ts';
+import { parseRunbook, parseRunbookValue, type ParsedRunbook } from './parse.ts';
+import type { Problem } from './problem.ts';
 import type { Runbook } from './runbook.ts';
 
 /** The runbooks of a file, or everything that is wrong with them. */

@@ -6,8 +6,6 @@ import type { Finding, Path, Problem } from './problem.ts';
 import { readCell, readHead } from './shape.ts';
 import type { Cell, Runbook } from './runbook.ts';
 
-export { formatProblem, type Problem } from './problem.ts';
-
 /** A runbook that may be used, or everything that is wrong with it. */
 export type ParsedRunbook =
   { ok: true; runbook: Runbook; warnings: Problem[] } | { ok: false; problems: Problem[] };

@@ -39,11 +39,6 @@ export function fill(value: Json, scope: Scope): Filled {
   }
 }
 
-/** The text that {@link fill} turns back into `text`, whatever it holds. */
-export function escapePlaceholders(text: string): string {
-  return text.replaceAll('${', () => '$${');
-}
-
 /** A placeholder of a value, or a fault of syntax, with the path to the string that holds it. */
 export type PlaceholderUse = { at: (string | number)[] } & (
   { placeholder: Placeholder } | { placeholder?: never; fault: string }

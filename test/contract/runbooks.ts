@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { TestCluster } from '../harness/replicas.ts';
 
 /** Ends by a signal of its own, so that nobody knows what became of it. */
-export const LOST = { command: ['sh', '-c', 'kill -KILL $$'] };
+const LOST = { command: ['sh', '-c', 'kill -KILL $$'] };
 export const TRUE = { command: ['true'] };
 
 /** Posts to the path that the instance was started with. */

@@ -11,7 +11,7 @@ const whole = z.int().min(0);
 const time = z.iso.datetime({ offset: true });
 
 /** `<name>-<8 hex>` */
-export const ReplicaId = z.string().regex(/^[A-Za-z0-9_-]+-[0-9a-f]{8}$/);
+const ReplicaId = z.string().regex(/^[A-Za-z0-9_-]+-[0-9a-f]{8}$/);
 
 const Kind = z.enum([
   'started',
@@ -25,7 +25,7 @@ const Kind = z.enum([
 const Status = z.enum(['ready', 'running', 'parked', 'in_doubt', 'halted', 'completed']);
 
 /** The error of a reply, and of a receipt that was refused. */
-export const Failure = z.strictObject({
+const Failure = z.strictObject({
   code: z.string(),
   message: z.string().min(1),
   field: z.string().min(1).optional(),

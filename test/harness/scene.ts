@@ -121,7 +121,7 @@ export class Scene {
 }
 
 /** One row in words. */
-export function told(row: LogRow): string {
+function told(row: LogRow): string {
   const { kind, cell_id: cellId, attempt, body } = row;
   const more =
     kind === 'interrupted'

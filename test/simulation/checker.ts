@@ -36,7 +36,7 @@ export function breaches(cluster: Cluster, workload: Workload): Breach[] {
 }
 
 /** Everything that is known of each instance at the end of a run. */
-export function evidenceOf(cluster: Cluster, workload: Workload): Evidence[] {
+function evidenceOf(cluster: Cluster, workload: Workload): Evidence[] {
   const { postgres, witness, living } = cluster;
   const alive = new Set(living.map(({ replicaId }) => replicaId));
   return workload.instances.map((instanceId) => {

@@ -14,7 +14,7 @@ import { simEffects, Witness, type Witnessed } from './sim-effects.ts';
 import { SimPostgres } from './sim-log.ts';
 import { SimProcess, World } from './world.ts';
 
-export const TTL_S = 2;
+const TTL_S = 2;
 
 /** One replica process of the simulation. */
 export interface SimReplica {

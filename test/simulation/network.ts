@@ -17,7 +17,7 @@ export interface Weather {
 }
 
 /** Calm: everything arrives, once, soon. */
-export const CALM: Weather = {
+const CALM: Weather = {
   lostCall: 0,
   lostAnswer: 0,
   lostMessage: 0,

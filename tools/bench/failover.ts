@@ -23,7 +23,7 @@ export interface MeasuredFault {
   insideEffect: boolean;
 }
 
-export const MEASURED_FAULTS: readonly MeasuredFault[] = [
+const MEASURED_FAULTS: readonly MeasuredFault[] = [
   { subject: 'sigterm', text: 'SIGTERM', signal: 'SIGTERM', insideEffect: false },
   {
     subject: 'sigkill_idle',

@@ -21,7 +21,7 @@ export interface BenchHooks {
 }
 
 /** The stack could not be brought up. */
-export class NoStack extends Error {
+class NoStack extends Error {
   override readonly name = 'NoStack';
 }
 

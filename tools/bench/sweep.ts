@@ -173,6 +173,6 @@ const LABELS: Readonly<Record<Subject, string>> = {
 };
 
 /** A subject in words. */
-export function labelOf(subject: Subject): string {
+function labelOf(subject: Subject): string {
   return LABELS[subject];
 }

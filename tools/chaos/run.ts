@@ -34,7 +34,7 @@ export interface ChaosHooks {
 }
 
 /** The stack did not start, or the stack to attach to is not there. */
-export class NoStack extends Error {
+class NoStack extends Error {
   override readonly name = 'NoStack';
 }
 

@@ -49,7 +49,7 @@ export function summaryOf(record: ChaosRecord, files: ChaosSummary['files']): Ch
 }
 
 /** Figures by kind of fault, in the order in which the kinds first occurred. */
-export function failoverFigures(failovers: readonly Failover[]): FailoverFigures[] {
+function failoverFigures(failovers: readonly Failover[]): FailoverFigures[] {
   const groups = new Map<string, Failover[]>();
   for (const failover of failovers) {
     const key = `${failover.kind} ${failover.attemptOpen}`;

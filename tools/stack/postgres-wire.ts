@@ -7,7 +7,7 @@ import { createConnection } from 'node:net';
  */
 
 /** What Postgres said was wrong; `code` is the SQLSTATE. */
-export class PostgresError extends Error {
+class PostgresError extends Error {
   override readonly name = 'PostgresError';
   readonly code: string;
 

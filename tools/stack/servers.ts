@@ -11,9 +11,6 @@ import type { Server } from './server-process.ts';
 import { closeWorkspace, openWorkspace, refuseStarts } from './workspace.ts';
 import type { Workspace } from './workspace.ts';
 
-export { startEtcd } from './etcd-server.ts';
-export { startNats } from './nats-server.ts';
-export { startPostgres } from './postgres-server.ts';
 export type { Server } from './server-process.ts';
 export type { ServerName } from './server-binary.ts';
 

@@ -4,7 +4,6 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Coordinator } from '../../../coordinator/coordinator.ts';
 import type { CoordinatorOptions } from '../../../coordinator/coordinator-options.ts';
-import { lookUp } from '../../../coordinator/directory.ts';
 import { etcdStore } from '../../../coordinator/etcd/store.ts';
 import { leaseKey, leaseValue, namespacePrefix, replicaKey } from '../../../coordinator/keys.ts';
 import { LeaseGone, MAX_KEYS_PER_CALL, StoreUnavailable } from '../../../coordinator/store.ts';
@@ -446,7 +445,7 @@ describe('coordinators on a real etcd', () => {
     expect((await store.list(`${namespacePrefix(namespace)}leases/`)).entries).toEqual([]);
     await until(() => vanished.size === 2_000);
     // Alive, so registered, but no candidate for new work any more.
-    expect((await lookUp(store, namespace)).replicas).toHaveLength(2);
+    expect((await store.list(`${namespacePrefix(namespace)}replicas/`)).entries).toHaveLength(2);
     await until(() => watching.coordinator.replicas().length === 1);
     await coordinator.stop();
     await coordinator.stop();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import type { Handler, HandlerCall } from '../../../../advancer/cells/cells.ts';
+import type { Handler, HandlerCall } from '../../../../src/runbook/handler.ts';
 import { attempt, cell, CONTEXT, run, runnerWith } from './fixture.ts';
 import type { Ends } from '../../../../src/lease/holding.ts';
 

@@ -10,7 +10,7 @@ import type { AcquireOutcome, LeaseRecord, Leases } from '../../../../coordinato
 import type { RowKind } from '../../../../src/execution/row.ts';
 import type { Json } from '../../../../src/json.ts';
 import type { Holding } from '../../../../src/lease/holding.ts';
-import { rankReplicas } from '../../../../src/lease/rank.ts';
+import { ranking } from '../../../harness/ranking.ts';
 import { HandClock, settled } from '../../coordinator/hand-clock.ts';
 
 const OTHERS = ['b-00000002', 'c-00000003'];
@@ -20,7 +20,7 @@ const ME = 'a-00000001';
 function instanceWith(order: string[]): string {
   for (let count = 0; ; count += 1) {
     const instanceId = `i${count}`;
-    if (rankReplicas(instanceId, [ME, ...OTHERS]).join() === order.join()) return instanceId;
+    if (ranking(instanceId, [ME, ...OTHERS]).join() === order.join()) return instanceId;
   }
 }
 

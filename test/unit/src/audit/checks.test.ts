@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 
-import { Audit, breachesOf } from '../../../../src/audit/audit.ts';
+import { Audit } from '../../../../src/audit/audit.ts';
 import { CHECKS } from '../../../../src/audit/checks.ts';
 import type { Evidence } from '../../../../src/audit/evidence.ts';
 import type { Row } from '../../../../src/execution/row.ts';
-import { at, receiptOf, sample } from './sample.ts';
+import { at, breachesOf, receiptOf, sample } from './sample.ts';
 
 type Spoil = (evidence: Writable) => void;
 

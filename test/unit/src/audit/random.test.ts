@@ -3,11 +3,11 @@ import { isDeepStrictEqual } from 'node:util';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 
-import { breachesOf } from '../../../../src/audit/audit.ts';
 import type { Breach } from '../../../../src/audit/check.ts';
 import type { Evidence } from '../../../../src/audit/evidence.ts';
 import type { Row } from '../../../../src/execution/row.ts';
 import { randomLog } from './random-log.ts';
+import { breachesOf } from './sample.ts';
 
 const choices = fc.array(fc.nat(1_000), { minLength: 5, maxLength: 150, size: 'max' });
 

@@ -1,3 +1,5 @@
+import { Audit } from '../../../../src/audit/audit.ts';
+import type { Breach } from '../../../../src/audit/check.ts';
 import type { Evidence, RecordedReceipt, SeenEffect } from '../../../../src/audit/evidence.ts';
 import type { Row, RowKind } from '../../../../src/execution/row.ts';
 import type { JsonObject } from '../../../../src/json.ts';
@@ -162,4 +164,9 @@ export function sample(): Evidence {
     atRest: 'ended',
     now: at(60),
   };
+}
+
+/** What all checks find in one instance. */
+export function breachesOf(evidence: Evidence): Breach[] {
+  return new Audit().look(evidence);
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { array, assert, constantFrom, nat, property, string, uniqueArray } from 'fast-check';
 
-import { rankOf, rankReplicas } from '../../../../src/lease/rank.ts';
+import { rankOf } from '../../../../src/lease/rank.ts';
+import { ranking } from '../../../harness/ranking.ts';
 
 const id = string({
   minLength: 1,
@@ -18,7 +19,7 @@ describe('the rank of replicas', () => {
           .map((replicaId, index) => ({ replicaId, key: keys[index] ?? 0 }))
           .toSorted((a, b) => a.key - b.key)
           .map(({ replicaId }) => replicaId);
-        expect(rankReplicas(instanceId, shuffled)).toEqual(rankReplicas(instanceId, ids));
+        expect(ranking(instanceId, shuffled)).toEqual(ranking(instanceId, ids));
       }),
     );
   });
@@ -26,7 +27,7 @@ describe('the rank of replicas', () => {
   it('lists each replica once', () => {
     assert(
       property(id, replicas, (instanceId, ids) => {
-        expect(rankReplicas(instanceId, ids).toSorted()).toEqual(ids.toSorted());
+        expect(ranking(instanceId, ids).toSorted()).toEqual(ids.toSorted());
       }),
     );
   });
@@ -36,8 +37,8 @@ describe('the rank of replicas', () => {
       property(id, replicas, nat(), (instanceId, ids, pick) => {
         const leaving = ids[pick % ids.length]!;
         const staying = ids.filter((replicaId) => replicaId !== leaving);
-        const before = rankReplicas(instanceId, ids);
-        expect(rankReplicas(instanceId, staying)).toEqual(
+        const before = ranking(instanceId, ids);
+        expect(ranking(instanceId, staying)).toEqual(
           before.filter((replicaId) => replicaId !== leaving),
         );
       }),
@@ -48,7 +49,7 @@ describe('the rank of replicas', () => {
     const ids = ['a-0badcafe', 'b-0badcafe', 'c-0badcafe'];
     const first = new Map<string, number>();
     for (let count = 0; count < 3_000; count += 1) {
-      const best = rankReplicas(`instance-${count}`, ids)[0]!;
+      const best = ranking(`instance-${count}`, ids)[0]!;
       first.set(best, (first.get(best) ?? 0) + 1);
     }
     for (const replicaId of ids) {

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { defineRunbook } from '../../../../src/runbook/define.ts';
 import { loadRunbookFile } from '../../../../src/runbook/load.ts';
-import { formatProblem } from '../../../../src/runbook/parse.ts';
+import { formatProblem } from '../../../../src/runbook/problem.ts';
 
 const DEFINE = pathToFileURL(join(import.meta.dirname, '../../../../src/runbook/define.ts')).href;
 

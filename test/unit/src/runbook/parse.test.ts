@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
+import { formatProblem } from '../../../../src/runbook/problem.ts';
 import {
-  formatProblem,
   parseRunbook,
   parseRunbookValue,
   type ParsedRunbook,

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import type { Json, JsonObject } from '../../../../src/json.ts';
-import { escapePlaceholders, fill, placeholdersOf } from '../../../../src/runbook/placeholder.ts';
+import { fill, placeholdersOf } from '../../../../src/runbook/placeholder.ts';
 
 const scope = {
   inputs: {
@@ -128,7 +128,11 @@ describe('for any text', () => {
 
   it('what was escaped is filled back to itself', () => {
     const property = fc.property(text, (original) =>
-      filledTo(escapePlaceholders(original), {}, original),
+      filledTo(
+        original.replaceAll('${', () => '$${'),
+        {},
+        original,
+      ),
     );
     expect(() => fc.assert(property)).not.toThrow();
   });
