@@ -11,20 +11,20 @@ export type AbortCause = 'timeout' | 'aborted';
 /**
  * How an attempt ended.
  *
- * `unknown` is never a failure: ended by a signal, reset after sending, timed out, or aborted.
+ * `unknown` is not a failure: ended by a signal, reset after sending, timed out, or aborted.
  */
 export type CellOutcome =
   /** Every expectation held. */
   | { kind: 'completed'; output: Json; detail: JsonObject }
-  /** A definite outcome that was not the expected one. */
+  /** A definite outcome, but not the expected one. */
   | { kind: 'failed'; error: { message: string; code?: string }; output?: Json; detail: JsonObject }
   | { kind: 'unknown'; reason: 'timeout' | 'aborted' | 'crash'; detail: JsonObject };
 
-/** What a probe answers about the attempt that it was asked about. */
+/** What a probe answers about an attempt. */
 export type ProbeAnswer =
   | { answer: 'happened'; output: Json }
   | { answer: 'did_not_happen' }
-  /** The probe said so, or failed: the doubt stays. */
+  /** The probe said so, or failed: the attempt stays in doubt. */
   | { answer: 'unknown'; why: string };
 
 /** What reaches an effect from outside while it runs. */
@@ -35,14 +35,15 @@ export interface EffectSignals {
   abort: AbortSignal;
 }
 
-/** Runs cells' effects. The simulation puts its own in the place of the real one. */
+/** Runs the effects of cells. The simulation has its own implementation. */
 export interface EffectRunner {
   /**
    * Runs the effect of one attempt and judges it by the cell's expectations. Resolves once the
    * effect has ended (a command's whole process group included), and never rejects.
    *
-   * When `signals.lease` ends, the lease is lost: a `hold` cell may go on to its end, others are
-   * ended at once. `signals.abort` fires when the process must stop: every attempt is ended.
+   * When `signals.lease` ends, the lease is lost: the effect of a `hold` cell may run to its end,
+   * others are ended at once. `signals.abort` fires when the process must stop: every effect is
+   * ended.
    */
   run(cell: ExecCell, context: EffectContext, signals: EffectSignals): Promise<CellOutcome>;
   /** Runs a cell's probe about an interrupted attempt. Never rejects. */

@@ -1,15 +1,15 @@
 import type { EffectContext } from './cells.ts';
 
 /**
- * What configures the replica and is nobody else's business: its own settings (database URLs hold
- * passwords), the Postgres client's, and what would change a child's Node process.
+ * Variables that are private to the replica: its own settings (database URLs contain passwords),
+ * the Postgres client's, and those that would change a child's Node process.
  */
 const PRIVATE =
   /^(LEASEHOLD_.*|PG(HOST|PORT|USER|PASSWORD|PASSFILE|DATABASE|SERVICE|SSL.*)|NODE_OPTIONS|NODE_V8_COVERAGE)$/;
 
 /**
- * The environment of a command: the replica's own without what is private to it, and what the
- * attempt is.
+ * The environment of a command: the replica's own without its private variables, and the attempt's
+ * variables.
  */
 export function commandEnv(
   own: NodeJS.ProcessEnv,

@@ -6,59 +6,65 @@ import { join } from 'node:path';
 import type { JsonObject } from '../../src/json.ts';
 import type { EffectContext } from './cells.ts';
 import { commandEnv } from './command-env.ts';
-import { codeOf, messageOf, refused, type Invocation, type Surroundings } from './invocation.ts';
+import {
+  codeOf,
+  messageOf,
+  refused,
+  type Invocation,
+  type InvocationOptions,
+} from './invocation.ts';
 import { jsonOf, readOutput, type ReadOutput } from './output.ts';
-import { startGroup, type GroupEnd } from './process-group.ts';
+import { startProcessGroup, type ProcessGroupExit } from './process-group.ts';
 
-/** Where commands run and what of the environment they may see. */
-export interface CommandPlace {
+/** Where commands run, and the environment from which theirs is made. */
+export interface CommandEnvironment {
   cwd: string;
   env: NodeJS.ProcessEnv;
 }
 
 /**
- * Runs a command in a process group of its own. An exit code is a definite outcome; ended by a
- * signal, whoever sent it, is unknown, and so is any exit after we asked for it: a command may well
- * exit with 0 when it is told to stop.
+ * Runs a command in its own process group. An exit code is a definite outcome. Ending by a signal
+ * from any source is unknown, and so is any exit after cancellation: a command may exit with 0 when
+ * it is told to stop.
  */
 export async function runCommand(
   argv: string[],
   context: EffectContext,
-  place: CommandPlace,
-  { clock, limits, ending, begun }: Surroundings,
+  environment: CommandEnvironment,
+  { clock, limits, cancellation, onBegun }: InvocationOptions,
 ): Promise<Invocation> {
   let folder: string | undefined;
   try {
-    // Synchronous, as everything up to the spawn is: the trust that was checked a moment ago must
+    // Synchronous, like everything up to the spawn: the trust that was checked a moment ago must
     // not age here.
     folder = mkdtempSync(join(tmpdir(), 'leasehold-'));
     const outputFile = join(folder, 'output.json');
-    let group: ReturnType<typeof startGroup>;
+    let group: ReturnType<typeof startProcessGroup>;
     try {
-      group = startGroup({
+      group = startProcessGroup({
         argv,
-        env: commandEnv(place.env, context, outputFile),
-        cwd: place.cwd,
+        env: commandEnv(environment.env, context, outputFile),
+        cwd: environment.cwd,
         stdin: JSON.stringify({ inputs: context.inputs, outputs: context.outputs }),
         clock,
         graceMs: limits.graceMs,
         stdoutBytes: limits.outputBytes,
         stderrBytes: limits.stderrBytes,
-        end: ending.forced,
+        end: cancellation.forcedSignal,
       });
       group.ended.catch(() => undefined);
       await group.started;
     } catch (error) {
-      return notSpawned(argv, place.cwd, error);
+      return notSpawned(argv, environment.cwd, error);
     }
-    begun();
-    return await outcomeOf(await group.ended, outputFile, limits.outputBytes, ending.cause);
+    onBegun();
+    return await outcomeOf(await group.ended, outputFile, limits.outputBytes, cancellation.cause);
   } catch (error) {
     // Before the spawn: the temporary directory could not be made.
     if (folder === undefined) return refused('not_spawned', messageOf(error), codeOf(error));
     throw error;
   } finally {
-    // Left to the system's own cleaning if it fails: what the command did stands.
+    // If this fails, the folder is left to the system's cleanup: the command's outcome stands.
     if (folder !== undefined)
       await rm(folder, { recursive: true, force: true }).catch(() => undefined);
   }
@@ -76,7 +82,7 @@ function notSpawned(argv: string[], cwd: string, error: unknown): Invocation {
 }
 
 async function outcomeOf(
-  end: GroupEnd,
+  end: ProcessGroupExit,
   outputFile: string,
   limitBytes: number,
   cause: 'timeout' | 'aborted',
@@ -87,11 +93,11 @@ async function outcomeOf(
     ...(end.signal === null ? {} : { signal: end.signal }),
     ...(stderr === '' ? {} : { stderr }),
   };
-  if (end.ended === 'too_much_output') {
+  if (end.endedFor === 'too_much_output') {
     const message = `the command wrote more than ${limitBytes} bytes to stdout, and was ended`;
     return refused('output_too_large', message, detail);
   }
-  if (end.ended === 'asked') return { kind: 'unknown', reason: cause, detail };
+  if (end.endedFor === 'cancellation') return { kind: 'unknown', reason: cause, detail };
   if (end.exitCode === null) return { kind: 'unknown', reason: 'crash', detail };
   const read = await outputOf(end.stdout, outputFile, limitBytes);
   const exited = `exit code ${end.exitCode}`;
@@ -124,8 +130,8 @@ async function outputOf(
     const text = stdout.toString('utf8');
     const json = jsonOf(text);
     const read = readOutput(json === undefined ? { stdout: text } : json.value, limitBytes);
-    // JSON that cannot be kept (1e999, or nested too deeply) is still text; text that escapes to
-    // too much is not.
+    // JSON that cannot be stored (1e999, or nested too deeply) can be stored as text, unless its
+    // escaped form is too large.
     return read.ok || read.code === 'output_too_large'
       ? read
       : readOutput({ stdout: text }, limitBytes);

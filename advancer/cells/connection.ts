@@ -1,12 +1,12 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
-/** A connection over which nothing was sent yet, or why there is none. */
+/** A connection over which nothing has been sent, or why there is none. */
 export type Connected =
   { kind: 'connected'; socket: Socket } | { kind: 'failed'; error: Error } | { kind: 'ended' };
 
 /**
- * Opens a fresh connection to a URL's host, TLS handshake included. Nothing of a request is sent.
+ * Opens a new connection to a URL's host, including the TLS handshake. Sends nothing of a request.
  */
 export function openConnection(url: URL, end: AbortSignal): Promise<Connected> {
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');

@@ -3,15 +3,15 @@ import { fill, type Scope } from '../../src/runbook/placeholder.ts';
 import type { Effect } from '../../src/runbook/runbook.ts';
 import type { HttpCall } from './http.ts';
 
-/** An effect that is ready to run. */
+/** An effect whose placeholders are filled. */
 export type FilledEffect =
   | { kind: 'handler'; name: string }
   | { kind: 'command'; argv: string[] }
   | { kind: 'http'; call: HttpCall };
 
 /**
- * Fills an effect's placeholders. Arguments, URLs and headers are text: other values are put in as
- * JSON.
+ * Fills an effect's placeholders. Arguments, URLs and headers are text: other values are inserted
+ * as JSON.
  */
 export function fillEffect(
   effect: Effect,

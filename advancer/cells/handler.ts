@@ -1,55 +1,62 @@
 import type { Timer } from '../../src/time/clock.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { EffectContext, Handler } from './cells.ts';
-import type { Ending } from './ending.ts';
-import { codeOf, messageOf, refused, type Invocation, type Surroundings } from './invocation.ts';
+import type { Cancellation } from './cancellation.ts';
+import {
+  codeOf,
+  messageOf,
+  refused,
+  type Invocation,
+  type InvocationOptions,
+} from './invocation.ts';
 import { readOutput } from './output.ts';
 
 type HandlerResult = { returned: true; value: unknown } | { returned: false; error: unknown };
 
 /**
- * Calls a handler. Its return is a definite outcome, and so is a throw, unless it had been told to
- * end by then. A handler cannot be ended by force: one that does not end within the grace is left
- * running and called unknown.
+ * Calls a handler. Returning is a definite outcome, and so is throwing, unless cancellation was
+ * requested first. A handler cannot be ended by force: one that does not end within the grace
+ * period is left running, and its outcome is unknown.
  */
 export async function runHandler(
   handler: Handler,
   context: EffectContext,
-  { clock, limits, ending, begun }: Surroundings,
+  { clock, limits, cancellation, onBegun }: InvocationOptions,
 ): Promise<Invocation> {
   let grace: Timer | undefined;
   const result = await new Promise<HandlerResult | undefined>((resolve) => {
-    ending.onForced(() => {
+    cancellation.onForced(() => {
       grace = clock.after(limits.graceMs, () => resolve(undefined));
     });
     const threw = (error: unknown): void => resolve({ returned: false, error });
     try {
-      const returned = handler(new Call(context, ending));
+      const returned = handler(new LazyCall(context, cancellation));
       if (isThenable(returned)) returned.then((value) => resolve({ returned: true, value }), threw);
       else resolve({ returned: true, value: returned });
     } catch (error) {
       threw(error);
     }
-    begun();
+    onBegun();
   });
   grace?.cancel();
   if (result === undefined) {
-    return { kind: 'unknown', reason: ending.cause, detail: { stillRunning: true } };
+    return { kind: 'unknown', reason: cancellation.cause, detail: { stillRunning: true } };
   }
-  const toldToEnd = ending.wanted ? ending.cause : undefined;
+  const cancelCause = cancellation.requested ? cancellation.cause : undefined;
   if (!result.returned) {
     const observed = { error: messageOf(result.error) };
     const detail = {
       ...codeOf(result.error),
-      ...(toldToEnd === undefined ? {} : { threw: observed.error }),
+      ...(cancelCause === undefined ? {} : { threw: observed.error }),
     };
-    return { kind: 'ended', observed, code: 'threw', detail, toldToEnd };
+    return { kind: 'ended', observed, code: 'threw', detail, cancelCause };
   }
   const read = readOutput(result.value, limits.outputBytes);
   if (!read.ok) {
     const message = `the handler returned, but ${read.message}`;
-    // An abort is never a failure, and what it returned says nothing.
-    if (toldToEnd !== undefined) return { kind: 'unknown', reason: toldToEnd, detail: { message } };
+    // A cancelled effect has not failed, and what it returned cannot be used.
+    if (cancelCause !== undefined)
+      return { kind: 'unknown', reason: cancelCause, detail: { message } };
     return refused(read.code, message);
   }
   return {
@@ -57,16 +64,16 @@ export async function runHandler(
     observed: { output: read.output },
     code: 'unexpected',
     detail: {},
-    toldToEnd,
+    cancelCause,
   };
 }
 
 /**
- * What the handler is called with. It gets copies, so that one that changes what it was given
- * changes nobody else's view of the log; they and the signal are made when it first looks at them,
- * since an instance may have thousands of outputs, and most handlers look at few things.
+ * What a handler is called with. It gets copies, so that a handler that modifies them does not
+ * change the replica's view of the log. The copies and the signal are made when the handler first
+ * reads them: an instance may have thousands of outputs, and most handlers read few of them.
  */
-class Call {
+class LazyCall {
   readonly instanceId: string;
   readonly cellId: string;
   readonly attempt: number;
@@ -77,17 +84,17 @@ class Call {
   declare outputs: JsonObject;
   declare signal: AbortSignal;
   readonly #context: EffectContext;
-  readonly #ending: Ending;
+  readonly #cancellation: Cancellation;
 
-  // Members of the object itself, so that a copy of it has them. The same functions for every call:
-  // with closures each call would be of a shape of its own, which is dear to the engine.
+  // Properties of the object itself, so that a copy of it has them. The same functions for every
+  // call: with closures each call would have its own hidden class, which is expensive in V8.
   static readonly #lazily: PropertyDescriptorMap = {
     inputs: onFirstUse('inputs', (call) => structuredClone(call.#context.inputs)),
     outputs: onFirstUse('outputs', (call) => structuredClone(call.#context.outputs)),
-    signal: onFirstUse('signal', (call) => call.#ending.told),
+    signal: onFirstUse('signal', (call) => call.#cancellation.signal),
   };
 
-  constructor(context: EffectContext, ending: Ending) {
+  constructor(context: EffectContext, cancellation: Cancellation) {
     this.instanceId = context.instanceId;
     this.cellId = context.cellId;
     this.attempt = context.attempt;
@@ -95,14 +102,14 @@ class Call {
     this.idempotencyKey = context.idempotencyKey;
     this.requestId = context.requestId;
     this.#context = context;
-    this.#ending = ending;
-    Object.defineProperties(this, Call.#lazily);
+    this.#cancellation = cancellation;
+    Object.defineProperties(this, LazyCall.#lazily);
   }
 }
 
-/** A member that is computed when it is first read, and is a plain one from then on. */
-function onFirstUse(name: string, compute: (call: Call) => unknown): PropertyDescriptor {
-  const become = (call: Call, value: unknown): void =>
+/** A property that is computed when it is first read, and is a plain value from then on. */
+function onFirstUse(name: string, compute: (call: LazyCall) => unknown): PropertyDescriptor {
+  const become = (call: LazyCall, value: unknown): void =>
     void Object.defineProperty(call, name, {
       value,
       writable: true,
@@ -110,12 +117,12 @@ function onFirstUse(name: string, compute: (call: Call) => unknown): PropertyDes
       configurable: true,
     });
   return {
-    get(this: Call) {
+    get(this: LazyCall) {
       const value = compute(this);
       become(this, value);
       return value;
     },
-    set(this: Call, value: unknown) {
+    set(this: LazyCall, value: unknown) {
       become(this, value);
     },
     enumerable: true,

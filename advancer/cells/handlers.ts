@@ -5,8 +5,8 @@ import { extname } from 'node:path';
 import type { Handler } from './cells.ts';
 
 /**
- * Loads the module that `LEASEHOLD_HANDLERS` names: it exports `{name: handler}` by default, or
- * handlers by name.
+ * Loads the module that `LEASEHOLD_HANDLERS` names: its default export is `{name: handler}`, or it
+ * exports handlers by name.
  *
  * @throws Error that names the module and what is wrong with it
  */

@@ -4,8 +4,14 @@ import type { Socket } from 'node:net';
 import type { Json, JsonObject } from '../../src/json.ts';
 import type { EffectContext } from './cells.ts';
 import { openConnection } from './connection.ts';
-import { turnsOfTheLoop } from './ending.ts';
-import { codeOf, messageOf, refused, type Invocation, type Surroundings } from './invocation.ts';
+import { eventLoopTurns } from './cancellation.ts';
+import {
+  codeOf,
+  messageOf,
+  refused,
+  type Invocation,
+  type InvocationOptions,
+} from './invocation.ts';
 import { jsonOf, readOutput } from './output.ts';
 
 /** An http effect with its placeholders filled. */
@@ -17,19 +23,19 @@ export interface HttpCall {
 }
 
 /**
- * Makes one http call over a connection of its own. The request is begun only once the connection
- * is open, so that a failure before that is known to have sent nothing, and is definite; after
- * that, only a whole answer is. Redirects are not followed: a 3xx is an answer.
+ * Makes one http call over its own connection. The request is sent only once the connection is
+ * open: a failure before that is definite, because nothing was sent; after that, only a complete
+ * response is. Redirects are not followed: a 3xx is a response.
  */
 export async function runHttp(
   call: HttpCall,
   context: EffectContext,
-  { limits, ending, begun }: Surroundings,
+  { limits, cancellation, onBegun }: InvocationOptions,
 ): Promise<Invocation> {
   const prepared = prepare(call, context);
   if (typeof prepared === 'string') return refused('bad_request', prepared);
   const { url } = prepared;
-  const connected = await openConnection(url, ending.forced);
+  const connected = await openConnection(url, cancellation.forcedSignal);
   if (connected.kind === 'failed') {
     const error = `could not connect to ${url.host}: ${messageOf(connected.error)}`;
     return {
@@ -39,11 +45,11 @@ export async function runHttp(
       detail: codeOf(connected.error),
     };
   }
-  // Whoever lost the lease while it connected, or slept until now, sends nothing any more.
-  if (connected.kind === 'connected') await turnsOfTheLoop();
-  if (connected.kind === 'ended' || ending.wanted) {
+  // If the lease was lost while connecting, or the process was paused until now, send nothing.
+  if (connected.kind === 'connected') await eventLoopTurns();
+  if (connected.kind === 'ended' || cancellation.requested) {
     if (connected.kind === 'connected') connected.socket.destroy();
-    if (ending.cause === 'timeout') {
+    if (cancellation.cause === 'timeout') {
       const error = `could not connect to ${url.host} in time; nothing was sent`;
       return {
         kind: 'ended',
@@ -52,19 +58,19 @@ export async function runHttp(
         detail: { code: 'ETIMEDOUT' },
       };
     }
-    return { kind: 'unknown', reason: ending.cause, detail: { notBegun: true } };
+    return { kind: 'unknown', reason: cancellation.cause, detail: { notBegun: true } };
   }
   const answer = await exchange(
     prepared,
     connected.socket,
     limits.outputBytes,
-    ending.forced,
-    begun,
+    cancellation.forcedSignal,
+    onBegun,
   );
   const status: JsonObject = answer.status === undefined ? {} : { status: answer.status };
   switch (answer.kind) {
     case 'answered':
-      return judgeable(answer.status, answer.body, limits.outputBytes);
+      return invocationOf(answer.status, answer.body, limits.outputBytes);
     case 'too_large':
       return refused(
         'output_too_large',
@@ -72,7 +78,7 @@ export async function runHttp(
         status,
       );
     case 'ended':
-      return { kind: 'unknown', reason: ending.cause, detail: status };
+      return { kind: 'unknown', reason: cancellation.cause, detail: status };
     case 'broken':
       return {
         kind: 'unknown',
@@ -89,7 +95,8 @@ interface Prepared {
   body: Buffer | undefined;
 }
 
-const NOT_THE_AUTHORS = new Set([
+/** Headers that the runner sets itself. */
+const RESERVED_HEADERS = new Set([
   'content-length',
   'transfer-encoding',
   'connection',
@@ -98,7 +105,7 @@ const NOT_THE_AUTHORS = new Set([
   'upgrade',
 ]);
 
-/** The request, or why there can be none. */
+/** The request to send, or why it cannot be sent. */
 function prepare(call: HttpCall, context: EffectContext): Prepared | string {
   if (!URL.canParse(call.url)) return `${JSON.stringify(call.url)} is not a URL`;
   const url = new URL(call.url);
@@ -112,12 +119,12 @@ function prepare(call: HttpCall, context: EffectContext): Prepared | string {
     } catch (error) {
       return `the header ${JSON.stringify(name)} cannot be sent: ${messageOf(error)}`;
     }
-    if (!NOT_THE_AUTHORS.has(name.toLowerCase())) headers[name.toLowerCase()] = value;
+    if (!RESERVED_HEADERS.has(name.toLowerCase())) headers[name.toLowerCase()] = value;
   }
   let body: Buffer | undefined;
   if (call.body !== undefined) {
     headers['content-type'] ??= 'application/json';
-    // Text under a content type of its own is meant as it stands.
+    // Text with an explicit content type is sent as it is.
     const isJson = /[/+]json\b/i.test(headers['content-type']);
     body = Buffer.from(
       typeof call.body === 'string' && !isJson ? call.body : JSON.stringify(call.body),
@@ -139,7 +146,7 @@ function prepare(call: HttpCall, context: EffectContext): Prepared | string {
   return { method: call.method, url, headers, body };
 }
 
-type Answer =
+type Exchange =
   | { kind: 'answered'; status: number; body: Buffer }
   | { kind: 'too_large'; status: number }
   | { kind: 'ended'; status: number | undefined }
@@ -150,13 +157,13 @@ function exchange(
   socket: Socket,
   limitBytes: number,
   end: AbortSignal,
-  begun: () => void,
-): Promise<Answer> {
+  onBegun: () => void,
+): Promise<Exchange> {
   return new Promise((resolve) => {
     let status: number | undefined;
-    const settle = (answer: Answer): void => {
+    const settle = (exchanged: Exchange): void => {
       end.removeEventListener('abort', onEnd);
-      resolve(answer);
+      resolve(exchanged);
       sent.destroy();
     };
     const broken = (error: unknown): void => settle({ kind: 'broken', status, error });
@@ -169,33 +176,33 @@ function exchange(
       setHost: false,
       createConnection: () => socket,
     });
-    sent.once('finish', begun);
+    sent.once('finish', onBegun);
     sent.on('error', broken);
     sent.on('close', () => {
-      // Once an answer has begun, it tells itself whether it came to its end.
+      // Once a response has begun, its own events say whether it was complete.
       if (status === undefined)
-        broken(new Error('the connection was closed before an answer had come'));
+        broken(new Error('the connection was closed before a response arrived'));
     });
-    sent.on('upgrade', (answer: IncomingMessage) => {
-      settle({ kind: 'answered', status: answer.statusCode ?? 0, body: Buffer.alloc(0) });
+    sent.on('upgrade', (response: IncomingMessage) => {
+      settle({ kind: 'answered', status: response.statusCode ?? 0, body: Buffer.alloc(0) });
     });
-    sent.on('response', (answer: IncomingMessage) => {
-      status = answer.statusCode ?? 0;
+    sent.on('response', (response: IncomingMessage) => {
+      status = response.statusCode ?? 0;
       const arrived = status;
       const chunks: Buffer[] = [];
       let bytes = 0;
-      answer.on('error', broken);
-      answer.on('data', (chunk: Buffer) => {
+      response.on('error', broken);
+      response.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
         if (bytes > limitBytes) settle({ kind: 'too_large', status: arrived });
         else chunks.push(chunk);
       });
-      answer.on('end', () => {
-        if (answer.complete)
+      response.on('end', () => {
+        if (response.complete)
           settle({ kind: 'answered', status: arrived, body: Buffer.concat(chunks) });
       });
-      answer.on('close', () =>
-        broken(new Error('the connection was closed before the whole answer had come')),
+      response.on('close', () =>
+        broken(new Error('the connection was closed before the whole response arrived')),
       );
     });
     end.addEventListener('abort', onEnd, { once: true });
@@ -203,21 +210,21 @@ function exchange(
   });
 }
 
-function judgeable(status: number, body: Buffer, limitBytes: number): Invocation {
+function invocationOf(status: number, body: Buffer, limitBytes: number): Invocation {
   const text = body.toString('utf8');
   const json = jsonOf(text);
   let read = readOutput(json === undefined ? { body: text } : json.value, limitBytes);
-  // JSON that cannot be kept (1e999, or nested too deeply) is still text.
+  // JSON that cannot be stored (1e999, or nested too deeply) can be stored as text.
   if (!read.ok && read.code === 'bad_output') read = readOutput({ body: text }, limitBytes);
   if (!read.ok) return refused(read.code, `status ${status}, and ${read.message}`, { status });
   const good = status >= 200 && status <= 299;
-  const said = text.trim() === '' ? '' : `: ${text.trim()}`;
+  const reason = text.trim() === '' ? '' : `: ${text.trim()}`;
   return {
     kind: 'ended',
     observed: {
       status,
       output: read.output,
-      ...(good ? {} : { error: `status ${status}${said}` }),
+      ...(good ? {} : { error: `status ${status}${reason}` }),
     },
     code: 'status',
     detail: { status },

@@ -2,7 +2,7 @@ import type { Clock } from '../../src/time/clock.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { Observed } from '../../src/runbook/expect.ts';
 import type { AbortCause } from './cells.ts';
-import type { Ending } from './ending.ts';
+import type { Cancellation } from './cancellation.ts';
 
 /** How one call of an effect ended, before the cell's expectations judge it. */
 export type Invocation =
@@ -13,13 +13,13 @@ export type Invocation =
       code: FailureCode;
       detail: JsonObject;
       /**
-       * The effect knew by then that it was to end: only a success counts, anything else is
+       * Set if cancellation was requested first: then only a success counts, anything else is
        * unknown.
        */
-      toldToEnd?: AbortCause | undefined;
+      cancelCause?: AbortCause | undefined;
     }
   /**
-   * A definite failure that no expectation can have predicted: of the runbook, or an unusable
+   * A definite failure that no expectation can predict: an error in the runbook, or an unusable
    * output.
    */
   | { kind: 'refused'; error: { message: string; code: FailureCode }; detail: JsonObject }
@@ -39,13 +39,13 @@ export type FailureCode =
   | 'bad_output'
   | 'output_too_large';
 
-/** Bounds of an effect. */
-export interface Limits {
-  /** The largest output, of whichever kind. */
+/** Limits on an effect. */
+export interface EffectLimits {
+  /** The largest output of any effect. */
   outputBytes: number;
   /** How much of the end of stderr is kept. */
   stderrBytes: number;
-  /** From asking an effect to end until it is ended by force, or a handler is given up. */
+  /** From asking an effect to end until it is killed, or a handler is abandoned. */
   graceMs: number;
   /** How long an attempt may take when its cell does not say. */
   timeoutMs: number;
@@ -53,29 +53,29 @@ export interface Limits {
   probeTimeoutMs: number;
 }
 
-/** What every kind of effect is run with. */
-export interface Surroundings {
+/** How every kind of effect is run. */
+export interface InvocationOptions {
   clock: Clock;
-  limits: Limits;
-  ending: Ending;
+  limits: EffectLimits;
+  cancellation: Cancellation;
   /** Called once the effect has begun. */
-  begun: () => void;
+  onBegun: () => void;
 }
 
-/** A definite failure that no expectation can have predicted. */
+/** A definite failure that no expectation can predict. */
 export function refused(code: FailureCode, message: string, detail: JsonObject = {}): Invocation {
   return { kind: 'refused', error: { message, code }, detail };
 }
 
 /** The text of whatever was thrown. */
 export function messageOf(error: unknown): string {
-  // One for each address of a host that could not be reached.
+  // One error per address of a host that could not be reached.
   if (error instanceof AggregateError) return error.errors.map(messageOf).join(', ');
   if (error instanceof Error) return error.message === '' ? error.name : error.message;
   return typeof error === 'string' ? error : 'something that is not an Error was thrown';
 }
 
-/** The `code` of a system error, as a piece of detail. */
+/** The `code` of a system error, as detail. */
 export function codeOf(error: unknown): JsonObject {
   const code = (error as { code?: unknown } | null | undefined)?.code;
   return typeof code === 'string' ? { code } : {};

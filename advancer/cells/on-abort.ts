@@ -1,29 +1,29 @@
 import { TransientSet } from '../../src/transient-map.ts';
 
-/** What is to be called when a signal fires, by the signal. */
+/** What to call when a signal fires, by signal. */
 const hooks = new WeakMap<AbortSignal, TransientSet<() => void>>();
 
 /**
- * Calls back when the signal fires, unless that is taken back before. One listener at the signal
- * itself serves everybody: to add one there and to take it off again is dear beside a short effect,
- * and takes longer the more there are.
+ * Calls back when the signal fires, unless the returned function is called first. The signal itself
+ * gets one listener in all: adding and removing one for each effect is expensive compared with a
+ * short effect, and takes longer the more listeners there are.
  *
- * @returns takes it back
+ * @returns removes the hook
  */
 export function onAbort(signal: AbortSignal, hook: () => void): () => void {
-  let all = hooks.get(signal);
-  if (all === undefined) {
+  let registered = hooks.get(signal);
+  if (registered === undefined) {
     const made = new TransientSet<() => void>();
     signal.addEventListener(
       'abort',
       () => {
-        for (const one of made) one();
+        for (const each of made) each();
       },
       { once: true },
     );
     hooks.set(signal, made);
-    all = made;
+    registered = made;
   }
-  const wanted = all.add(hook);
-  return () => void wanted.delete(hook);
+  const own = registered.add(hook);
+  return () => void own.delete(hook);
 }

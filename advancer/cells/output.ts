@@ -1,6 +1,6 @@
 import { type Json, type JsonObject, storableText } from '../../src/json.ts';
 
-/** An output as the log can keep it, or why it cannot. */
+/** An output as the log can store it, or why it cannot. */
 export type ReadOutput =
   | { ok: true; output: Json }
   | { ok: false; code: 'bad_output' | 'output_too_large'; message: string };
@@ -8,9 +8,9 @@ export type ReadOutput =
 const MAX_DEPTH = 100;
 
 /**
- * Turns whatever an effect gave into JSON: undefined becomes null (and is left out of objects, as
- * JSON does), what has a `toJSON` (a Date) is asked for it, and what Postgres' jsonb cannot keep of
- * a text becomes U+FFFD.
+ * Converts what an effect returned into JSON: undefined becomes null (and is left out of objects,
+ * as in JSON), a value with `toJSON` (a Date) is converted by it, and what Postgres' jsonb cannot
+ * store of a text becomes U+FFFD.
  */
 export function readOutput(value: unknown, limitBytes: number): ReadOutput {
   let output: Json;
@@ -29,7 +29,7 @@ export function readOutput(value: unknown, limitBytes: number): ReadOutput {
   };
 }
 
-/** A text's JSON, if it is JSON that can be kept; for answers that may as well be plain text. */
+/** The value of a JSON text; undefined for other text. */
 export function jsonOf(text: string): { value: unknown } | undefined {
   try {
     return { value: JSON.parse(text) as unknown };
@@ -38,12 +38,12 @@ export function jsonOf(text: string): { value: unknown } | undefined {
   }
 }
 
-/** A piece of detail in which every text can be kept by the log. */
+/** The detail, with every text storable in the log. */
 export function storable(detail: JsonObject): JsonObject {
   return (toJson(detail, undefined) ?? {}) as JsonObject;
 }
 
-/** Where in a value one is: written down only where a fault is found. */
+/** A path into a value; turned into text only when an error is found. */
 type Place = { readonly within: Place; readonly name: string; readonly depth: number } | undefined;
 
 function below(within: Place, name: string): Place {

@@ -7,7 +7,7 @@ import type { Invocation } from './invocation.ts';
 
 const JsonValue: z.ZodType<Json> = z.json();
 
-/** What a probe may answer. Fields beside these are ignored. */
+/** What a probe may answer. Other fields are ignored. */
 const Answer = z.discriminatedUnion('answer', [
   z.object({ answer: z.literal('happened'), output: JsonValue.optional() }),
   z.object({ answer: z.literal('did_not_happen') }),
@@ -15,8 +15,7 @@ const Answer = z.discriminatedUnion('answer', [
 ]);
 
 /**
- * A probe's answer. Whatever is not one of the three, a failure of the probe itself above all, is
- * `unknown`.
+ * A probe's answer. Anything but the three, such as a failure of the probe itself, is `unknown`.
  */
 export function probeAnswer(invocation: Invocation): ProbeAnswer {
   const unknown = (why: string): ProbeAnswer => ({ answer: 'unknown', why });

@@ -4,18 +4,18 @@ import type { Readable } from 'node:stream';
 import type { Clock, Timer } from '../../src/time/clock.ts';
 
 /** How a command's process group ended. */
-export interface GroupEnd {
+export interface ProcessGroupExit {
   exitCode: number | null;
   signal: NodeJS.Signals | null;
   stdout: Buffer;
   /** Its last bytes. */
   stderr: Buffer;
-  /** Why we ended it, if we did. */
-  ended: 'asked' | 'too_much_output' | undefined;
+  /** Why the replica ended it, if it did. */
+  endedFor: 'cancellation' | 'too_much_output' | undefined;
 }
 
-/** What a command's process group is started with. */
-export interface GroupStart {
+/** How to start a command's process group. */
+export interface ProcessGroupOptions {
   argv: string[];
   env: NodeJS.ProcessEnv;
   cwd: string;
@@ -24,32 +24,30 @@ export interface GroupStart {
   graceMs: number;
   stdoutBytes: number;
   stderrBytes: number;
-  /** Ends the group. */
+  /** Ends the group when it fires. */
   end: AbortSignal;
 }
 
-/**
- * How long a leader that has exited is waited on for what its children still have to say, and for
- * their end.
- */
+/** How long to wait, once the leader has exited, for its children's output and for their end. */
 const AFTERMATH_MS = 250;
 
 /**
- * Starts a command as the leader of a process group of its own, without a shell.
+ * Starts a command as the leader of its own process group, without a shell.
  *
- * `ended` resolves once the leader has exited and whatever it left in its group was ended by
- * SIGKILL. Ending the group means SIGTERM to all of it and, after the grace, SIGKILL.
+ * `ended` resolves once the leader has exited and what it left in its group has been killed by
+ * SIGKILL. Ending the group means SIGTERM to all of it and, after the grace period, SIGKILL.
  *
- * @throws the system's error when the command cannot be started; nothing has run then.
+ * @throws the system's error, or rejects `started` with it, when the command cannot be started;
+ *   nothing has run then
  */
-export function startGroup(start: GroupStart): {
+export function startProcessGroup(options: ProcessGroupOptions): {
   started: Promise<void>;
-  ended: Promise<GroupEnd>;
+  ended: Promise<ProcessGroupExit>;
 } {
-  const [program = '', ...args] = start.argv;
+  const [program = '', ...args] = options.argv;
   const child = spawn(program, args, {
-    cwd: start.cwd,
-    env: start.env,
+    cwd: options.cwd,
+    env: options.env,
     detached: true,
     stdio: 'pipe',
   });
@@ -57,28 +55,28 @@ export function startGroup(start: GroupStart): {
     child.once('spawn', resolve);
     child.on('error', reject);
   });
-  return { started, ended: started.then(() => watch(child, start)) };
+  return { started, ended: started.then(() => watch(child, options)) };
 }
 
-async function watch(child: ChildProcess, start: GroupStart): Promise<GroupEnd> {
-  const { clock, end } = start;
-  let ended: GroupEnd['ended'];
+async function watch(child: ChildProcess, options: ProcessGroupOptions): Promise<ProcessGroupExit> {
+  const { clock, end } = options;
+  let endedFor: ProcessGroupExit['endedFor'];
   let forced: Timer | undefined;
   let exited = false;
-  const endGroup = (why: 'asked' | 'too_much_output'): void => {
-    if (ended !== undefined || exited) return;
-    ended = why;
+  const endGroup = (why: 'cancellation' | 'too_much_output'): void => {
+    if (endedFor !== undefined || exited) return;
+    endedFor = why;
     killGroup(child, 'SIGTERM');
-    forced = clock.after(start.graceMs, () => killGroup(child, 'SIGKILL'));
+    forced = clock.after(options.graceMs, () => killGroup(child, 'SIGKILL'));
   };
-  const onEnd = (): void => endGroup('asked');
+  const onEnd = (): void => endGroup('cancellation');
   end.addEventListener('abort', onEnd, { once: true });
 
-  const stdout = keepFirst(child.stdout, start.stdoutBytes, () => endGroup('too_much_output'));
-  const stderr = keepLast(child.stderr, start.stderrBytes);
-  // A command need not read its input, and one that exits first breaks the pipe.
+  const stdout = keepFirst(child.stdout, options.stdoutBytes, () => endGroup('too_much_output'));
+  const stderr = keepLast(child.stderr, options.stderrBytes);
+  // A command need not read its input; one that exits first breaks the pipe.
   child.stdin?.on('error', () => undefined);
-  child.stdin?.end(start.stdin);
+  child.stdin?.end(options.stdin);
 
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const exit = new Promise<{ exitCode: number | null; signal: NodeJS.Signals | null }>(
@@ -93,32 +91,31 @@ async function watch(child: ChildProcess, start: GroupStart): Promise<GroupEnd> 
   const { exitCode, signal } = await exit;
   forced?.cancel();
   end.removeEventListener('abort', onEnd);
-  // Whatever the command left behind belongs to an attempt that is over, and must not go on acting
-  // for it.
-  if (ended === undefined) await within(clock, AFTERMATH_MS, closed);
+  // What the command left running belongs to an attempt that is over, and must not keep acting for
+  // it.
+  if (endedFor === undefined) await within(clock, AFTERMATH_MS, closed);
   if (killGroup(child, 'SIGKILL')) await emptied(child, clock);
   await within(clock, AFTERMATH_MS, closed);
-  // Only what left the group (a daemon) can still hold the pipes; it is not waited for.
+  // Only a process that left the group (a daemon) can still hold the pipes; do not wait for it.
   child.stdout?.destroy();
   child.stderr?.destroy();
-  return { exitCode, signal, stdout: stdout(), stderr: stderr(), ended };
+  return { exitCode, signal, stdout: stdout(), stderr: stderr(), endedFor };
 }
 
-/** Signals the group; false when there is nobody in it that we can reach. */
+/** Signals the group; false when it has no process that we can signal. */
 function killGroup(child: ChildProcess, signal: NodeJS.Signals | 0): boolean {
   if (child.pid === undefined) return false;
   try {
     return process.kill(-child.pid, signal);
   } catch {
-    // ESRCH: nothing is left of the group. EPERM: what is left runs as another user, out of our
-    // reach.
+    // ESRCH: the group is empty. EPERM: what is left runs as another user.
     return false;
   }
 }
 
 /**
- * SIGKILL is certain and not instant; bounded all the same, since the dead stay in a group until
- * they are reaped.
+ * Waits until the group is empty: SIGKILL is certain but not instant. Bounded, because dead
+ * processes stay in a group until they are reaped.
  */
 async function emptied(child: ChildProcess, clock: Clock): Promise<void> {
   for (let waitedMs = 0; waitedMs < AFTERMATH_MS && killGroup(child, 0); waitedMs += 5)

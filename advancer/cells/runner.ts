@@ -7,7 +7,7 @@ import { onInterrupt, type Effect, type Expectation } from '../../src/runbook/ru
 import type { Failpoint } from '../failpoints.ts';
 import type { CellOutcome, EffectContext, EffectRunner, Handler } from './cells.ts';
 import { runCommand } from './command.ts';
-import { Ending } from './ending.ts';
+import { Cancellation } from './cancellation.ts';
 import { fillEffect } from './fill-effect.ts';
 import { runHandler } from './handler.ts';
 import { runHttp } from './http.ts';
@@ -15,32 +15,29 @@ import {
   messageOf,
   refused,
   type Invocation,
-  type Limits,
-  type Surroundings,
+  type EffectLimits,
+  type InvocationOptions,
 } from './invocation.ts';
 import { onAbort } from './on-abort.ts';
 import { storable } from './output.ts';
 import { probeAnswer } from './probe.ts';
 
-/** What an effect runner is made of. */
+/** How to make an effect runner. */
 export interface EffectRunnerOptions {
   clock: Clock;
-  /** What `exec: {handler: name}` may name. */
+  /** The handlers that `exec: {handler: name}` may name. */
   handlers: Record<string, Handler>;
-  /** Where commands run; default: the replica's own working directory. */
+  /** Where commands run; default: the replica's working directory. */
   cwd?: string | undefined;
-  /**
-   * What commands may see of the environment, without what is private to the replica; default:
-   * `process.env`.
-   */
+  /** The environment of commands, less the replica's private variables; default: `process.env`. */
   env?: NodeJS.ProcessEnv | undefined;
-  limits?: Partial<Limits> | undefined;
+  limits?: Partial<EffectLimits> | undefined;
   logger?: Logger | undefined;
-  /** Met as `in_effect` once an effect has begun. */
+  /** Reached as `in_effect` once an effect has begun. */
   failpoint?: Failpoint | undefined;
 }
 
-const LIMITS: Limits = {
+const LIMITS: EffectLimits = {
   outputBytes: 262_144,
   stderrBytes: 4_096,
   graceMs: 2_000,
@@ -53,32 +50,32 @@ const MAX_MESSAGE = 1_000;
 /** The runner of real effects: handlers, commands and http calls. */
 export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
   const { clock, logger, failpoint } = options;
-  const limits: Limits = { ...LIMITS, ...options.limits };
+  const limits: EffectLimits = { ...LIMITS, ...options.limits };
   const handlers = new Map(Object.entries(options.handlers));
-  const place = { cwd: options.cwd ?? process.cwd(), env: options.env ?? process.env };
+  const environment = { cwd: options.cwd ?? process.cwd(), env: options.env ?? process.env };
 
-  // Synchronous up to the spawn, the call, or the first packet: whoever checked its trust just now
-  // relies on it.
+  // Synchronous up to the spawn, the call, or the first packet: the caller checked its trust just
+  // now and relies on it.
   function invoke(
     effect: Effect,
     context: EffectContext,
-    around: Surroundings,
+    invocationOptions: InvocationOptions,
   ): Invocation | Promise<Invocation> {
     const filled = fillEffect(effect, context);
     if (!filled.ok) return refused('placeholder', filled.message, { notBegun: true });
     switch (filled.effect.kind) {
       case 'handler': {
         const handler = handlers.get(filled.effect.name);
-        if (handler !== undefined) return runHandler(handler, context, around);
+        if (handler !== undefined) return runHandler(handler, context, invocationOptions);
         const known =
           handlers.size === 0 ? 'there are none' : `there are ${[...handlers.keys()].join(', ')}`;
         const message = `no handler ${JSON.stringify(filled.effect.name)} is registered (LEASEHOLD_HANDLERS): ${known}`;
         return refused('unknown_handler', message, { notBegun: true });
       }
       case 'command':
-        return runCommand(filled.effect.argv, context, place, around);
+        return runCommand(filled.effect.argv, context, environment, invocationOptions);
       case 'http':
-        return runHttp(filled.effect.call, context, around);
+        return runHttp(filled.effect.call, context, invocationOptions);
     }
   }
 
@@ -90,47 +87,47 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
       const expected = fillExpectations(cell.expect ?? [], context);
       if (!expected.ok)
         return judged(undefined, refused('placeholder', expected.message, { notBegun: true }));
-      const ending = new Ending();
+      const cancellation = new Cancellation();
       const startMs = clock.monotonicMs();
       const timeoutMs =
         (cell.timeout === undefined ? undefined : parseDurationMs(cell.timeout)) ??
         limits.timeoutMs;
       const timer = clock.after(timeoutMs, () =>
-        ending.force('timeout', `not done within ${timeoutMs} ms`),
+        cancellation.force('timeout', `not done within ${timeoutMs} ms`),
       );
       const stopped = onAbort(signals.abort, () =>
-        ending.force('aborted', 'the replica is stopping'),
+        cancellation.force('aborted', 'the replica is stopping'),
       );
       const lost = signals.lease.onEnd(() => {
-        if (onInterrupt(cell) === 'hold') ending.tell('aborted', 'the lease was lost');
-        else ending.force('aborted', 'the lease was lost');
+        if (onInterrupt(cell) === 'hold') cancellation.request('aborted', 'the lease was lost');
+        else cancellation.force('aborted', 'the lease was lost');
       });
 
       let reached: Promise<void> | undefined;
       let injected: unknown;
-      const begun = (): void => {
+      const onBegun = (): void => {
         if (failpoint === undefined) return;
         const { instanceId, cellId, attempt, requestId } = context;
         reached = failpoint('in_effect', { instanceId, cellId, attempt, requestId }).catch(
           (error: unknown) => {
             injected = error ?? new Error('failpoint');
-            ending.force('aborted', 'a failpoint failed');
+            cancellation.force('aborted', 'a failpoint failed');
           },
         );
       };
       let invocation: Invocation;
       try {
-        invocation = await invoke(cell.exec, context, { clock, limits, ending, begun });
+        invocation = await invoke(cell.exec, context, { clock, limits, cancellation, onBegun });
         if (reached !== undefined) await reached;
       } catch (error) {
-        // Broken machinery of our own, after which nothing is known of the effect.
+        // A fault of the runner itself, after which nothing is known of the effect.
         logger?.warn(
           { err: error, instanceId: context.instanceId, cellId: context.cellId },
-          'an effect was lost sight of',
+          'effect runner failed; the outcome is unknown',
         );
         invocation = { kind: 'unknown', reason: 'crash', detail: { message: messageOf(error) } };
       } finally {
-        ending.over();
+        cancellation.finish();
         timer.cancel();
         stopped();
         lost();
@@ -154,21 +151,21 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
     async probe(effect, context, signal) {
       if (signal.aborted)
         return { answer: 'unknown', why: 'the probe was not begun: the replica is stopping' };
-      const ending = new Ending();
+      const cancellation = new Cancellation();
       const timer = clock.after(limits.probeTimeoutMs, () => {
-        ending.force('timeout', `not done within ${limits.probeTimeoutMs} ms`);
+        cancellation.force('timeout', `not done within ${limits.probeTimeoutMs} ms`);
       });
       const unwanted = onAbort(signal, () =>
-        ending.force('aborted', 'the probe is not wanted any more'),
+        cancellation.force('aborted', 'the probe is no longer needed'),
       );
       try {
         return probeAnswer(
-          await invoke(effect, context, { clock, limits, ending, begun: () => undefined }),
+          await invoke(effect, context, { clock, limits, cancellation, onBegun: () => undefined }),
         );
       } catch (error) {
-        return { answer: 'unknown', why: `the probe was lost sight of: ${messageOf(error)}` };
+        return { answer: 'unknown', why: `the probe's runner failed: ${messageOf(error)}` };
       } finally {
-        ending.over();
+        cancellation.finish();
         timer.cancel();
         unwanted();
       }
@@ -189,10 +186,10 @@ function judged(expectations: Expectation[] | undefined, invocation: Invocation)
       };
     case 'ended':
   }
-  const { observed, toldToEnd } = invocation;
+  const { observed, cancelCause } = invocation;
   const judgement = judge(expectations, observed);
   if (judgement.ok) {
-    // A predicted failure without an output: its message is what later cells may look at.
+    // A predicted failure without an output: its message is what later cells can check.
     const output =
       observed.output === undefined
         ? { error: storableText(observed.error ?? '') }
@@ -203,7 +200,7 @@ function judged(expectations: Expectation[] | undefined, invocation: Invocation)
       detail,
     };
   }
-  if (toldToEnd !== undefined) return { kind: 'unknown', reason: toldToEnd, detail };
+  if (cancelCause !== undefined) return { kind: 'unknown', reason: cancelCause, detail };
   return {
     kind: 'failed',
     error: readable(
