@@ -19,7 +19,9 @@ export interface AuditPage {
   receipts: ReadonlyMap<string, ReceiptLine[]>;
   lateOutcomes: ReadonlyMap<string, LateLine[]>;
   refusals: ReadonlyMap<string, RefusalLine[]>;
-  /** By request id: the instance whose receipt it is, for requests with rows here but no receipt. */
+  /**
+   * By request id: the instance whose receipt it is, for requests with rows here but no receipt.
+   */
   receiptOwners: ReadonlyMap<string, string>;
   /** By {@link claimKey}. */
   claims: ReadonlyMap<string, NonNullable<ClaimView>>;

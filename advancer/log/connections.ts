@@ -3,11 +3,13 @@ import type { PoolClient } from 'pg';
 
 import { LogUnavailable } from './log.ts';
 
-/** Asks Postgres one statement at a time; each answer is the statement's rows. */
+/** Runs statements in Postgres. */
 export interface Queryable {
   /**
-   * @throws LogUnavailable when Postgres could not be asked or did not answer; whether the
-   *   statement was applied is then not known
+   * Runs one statement and returns its rows.
+   *
+   * @throws LogUnavailable when Postgres could not be asked or did not answer; the statement may
+   *   have been applied or not
    * @throws DatabaseError when Postgres refused the statement; it was not applied
    */
   query<R extends object>(text: string, values?: readonly unknown[]): Promise<R[]>;
@@ -15,45 +17,45 @@ export interface Queryable {
 
 /** How to reach Postgres. */
 export interface ConnectionOptions {
-  /** `postgres://…`; TLS and credentials as in its query (`sslmode`, `sslrootcert`, …). */
+  /** `postgres://…`; TLS and credentials are in its query (`sslmode`, `sslrootcert`, …). */
   url: string;
   applicationName: string;
-  /** How many connections may be open at once. */
+  /** At most this many open connections. */
   max: number;
-  /** After this long the server gives a statement up. */
+  /** After this long the server cancels a statement. */
   statementTimeoutMs: number;
   /**
-   * After this long the client stops waiting and drops the connection; longer than the server's.
+   * After this long the client stops waiting and closes the connection; longer than the server's.
    */
   queryTimeoutMs: number;
   /** How long to wait for a connection. */
   connectTimeoutMs: number;
-  /** Settings of each session beside the ones that all have, as `name=value`. */
+  /** Session settings besides {@link SESSION_SETTINGS}, as `name=value`. */
   settings?: readonly string[] | undefined;
 }
 
 /**
- * What every session asks for. The guard's locks need READ COMMITTED, and a row that is answered as
- * committed must survive a power cut, whatever the database's own defaults are.
+ * Settings of every session. The guard's locks need READ COMMITTED, and a row that was reported as
+ * committed must survive a power failure, whatever the database's own defaults are.
  */
 const SESSION_SETTINGS = [
   'default_transaction_isolation=read\\ committed',
   'synchronous_commit=on',
-  // Statements here touch a few rows each; compiling one would take longer than running it.
+  // Statements here touch a few rows each; compiling them would take longer than running them.
   'jit=off',
-  // Times as text are then of one form.
+  // Fixes the text format of times.
   'timezone=UTC',
   'datestyle=ISO',
 ];
 
 /**
- * SQLSTATE classes of a server that cannot do its work now: connection, transaction rolled back,
- * resources, operator intervention, system error, internal error; and a server that became
- * read-only, an object in use, a lock not to be had.
+ * SQLSTATE classes and codes of a server that cannot work now: connection exception, transaction
+ * rollback, insufficient resources, operator intervention, system error, internal error; read-only
+ * transaction, object in use, lock not available.
  */
 const UNAVAILABLE = /^(?:08|40|53|57|58|XX|25006|55006|55P03)/;
 
-/** A pool of connections that tells a refused statement from one whose fate is not known. */
+/** A pool of connections that distinguishes refused statements from those with unknown outcome. */
 export class Connections implements Queryable {
   readonly #pool: Pool;
   #closed: Promise<void> | undefined;
@@ -66,12 +68,12 @@ export class Connections implements Queryable {
       statement_timeout: options.statementTimeoutMs,
       query_timeout: options.queryTimeoutMs,
       connectionTimeoutMillis: options.connectTimeoutMs,
-      // Never closed for being idle.
+      // Keep idle connections open.
       idleTimeoutMillis: 0,
       keepAlive: true,
     });
-    // A connection that breaks while idle is replaced by the next query; without a listener it
-    // would end the process.
+    // A connection that breaks while idle is replaced by the next query; without a listener its
+    // error would end the process.
     this.#pool.on('error', ignore);
   }
 
@@ -94,29 +96,29 @@ export class Connections implements Queryable {
       return result.rows;
     } catch (cause) {
       if (isRefusal(cause)) throw cause;
-      // Its answer may still be on the way: this connection must not serve another query.
+      // The answer may still be on its way: this connection must not run another query.
       broken = unavailable(cause);
       throw broken;
     } finally {
-      // A broken one keeps its listener: it may complain again while it is being closed.
+      // A broken one keeps its listener: it may emit further errors while it is closed.
       if (broken === undefined) client.off('error', ignore);
       client.release(broken ?? false);
     }
   }
 
   /**
-   * Asks on all connections at once, which opens them: a burst that comes later, such as the
-   * instances of a replica that died, need wait neither for that nor for what was asked to be read
-   * and planned.
+   * Runs `ask` on all connections at once, which opens them: a later burst, such as the instances
+   * of a replica that died, need not wait for connections, nor for the statement to be parsed and
+   * planned.
    *
-   * @param ask one statement; each is under way on a connection of its own
+   * @param ask one statement; each call gets its own connection
    * @throws LogUnavailable
    */
   async onAll(ask: () => Promise<unknown>): Promise<void> {
     await Promise.all(Array.from({ length: this.#pool.options.max }, ask));
   }
 
-  /** Ends every connection; calling it again is harmless. */
+  /** Closes every connection; calling it again has no effect. */
   close(): Promise<void> {
     this.#closed ??= this.#pool.end();
     return this.#closed;
@@ -124,8 +126,8 @@ export class Connections implements Queryable {
 }
 
 /**
- * Whether Postgres itself said no: the statement is definitely not applied, and the error is not
- * about outages.
+ * Whether Postgres refused the statement: it was definitely not applied, and the error is not an
+ * outage.
  */
 export function isRefusal(error: unknown): error is DatabaseError & { code: string } {
   return (
@@ -140,8 +142,8 @@ export function unavailable(cause: unknown): LogUnavailable {
 }
 
 /**
- * The URL without what is ours to say (pg lets the URL override other settings), and the session's
- * options.
+ * The URL without the parameters that we set ourselves (pg lets the URL override other settings),
+ * and the session's options.
  */
 function sessionUrl(
   url: string,
@@ -168,7 +170,7 @@ function sessionUrl(
 
 const statementNames = new Map<string, string>();
 
-/** A name for each text; a program has few of them. */
+/** A name per statement text; a program has few of them. */
 function statementName(text: string): string {
   let name = statementNames.get(text);
   if (name === undefined) {

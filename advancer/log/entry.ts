@@ -3,10 +3,9 @@ import type { Json } from '../../src/json.ts';
 import type { AppendEntry } from './log.ts';
 
 /**
- * The entry as Postgres will store it, after a check of its shape.
+ * Checks the entry, and returns it as Postgres will store it.
  *
- * @throws TypeError for an entry that contradicts itself: a bug of the caller's, and nothing was
- *   sent
+ * @throws TypeError for an inconsistent entry: a bug of the caller; nothing was sent
  */
 export function preparedEntry(entry: AppendEntry): AppendEntry {
   const { instanceId, rows, receipt } = entry;
@@ -18,9 +17,9 @@ export function preparedEntry(entry: AppendEntry): AppendEntry {
     if (row.instanceId !== instanceId)
       throw wrong(`row ${row.seq} belongs to instance ${row.instanceId}`);
     if (row.seq !== rows[0]!.seq + index)
-      throw wrong(`row ${row.seq} is not the next after the one before it`);
+      throw wrong(`row ${row.seq} does not follow the row before it`);
     if (row.fencingToken !== entry.fencingToken || row.replicaId !== entry.replicaId) {
-      throw wrong(`row ${row.seq} is of another term than the entry`);
+      throw wrong(`row ${row.seq} has another term than the entry`);
     }
   });
   const lastRow = rows.at(-1);
@@ -48,7 +47,7 @@ export function preparedEntry(entry: AppendEntry): AppendEntry {
   };
 }
 
-/** The last seq that the instance will have once the entry stands. */
+/** The last seq of the instance once the entry is recorded. */
 export function lastSeqOf(entry: AppendEntry): number {
   return entry.rows.at(-1)?.seq ?? entry.receipt?.lastSeq ?? 0;
 }

@@ -14,7 +14,7 @@ export interface Instance {
   agentId: string;
 }
 
-/** A receipt to record; as fenced as a row. */
+/** A receipt to record; fenced like a row. */
 export interface NewReceipt {
   requestId: string;
   receipt: Receipt;
@@ -24,14 +24,14 @@ export interface NewReceipt {
   lastSeq: number;
 }
 
-/** What the projection of an instance shows; nothing that decides safety reads it. */
+/** An instance's status in the projection; no safety decision reads it. */
 export interface Projection {
   status: InstanceStatus;
   nextCellId: string | null;
 }
 
 /**
- * One write to an instance's log: rows with consecutive seqs, a receipt, or both, all or nothing.
+ * One atomic write to an instance's log: rows with consecutive seqs, a receipt, or both.
  */
 export interface AppendEntry {
   instanceId: string;
@@ -40,13 +40,13 @@ export interface AppendEntry {
   rows: readonly NewRow[];
   receipt?: NewReceipt | undefined;
   /**
-   * Left out: the line is written later, by {@link Log.project}. Never left out with an intent: a
-   * sweep goes by it.
+   * If undefined, the line is written later, by {@link Log.project}. Always given with an intent:
+   * the sweep relies on it.
    */
   projection?: Projection | undefined;
 }
 
-/** A line of the projection, as the log stood at a seq. */
+/** A line of the projection, as of a seq of the log. */
 export interface ProjectionLine {
   instanceId: string;
   lastSeq: number;
@@ -54,25 +54,25 @@ export interface ProjectionLine {
 }
 
 /**
- * What became of an append.
+ * The outcome of an append.
  *
- * `unknown` is not a failure: the write may have committed, or may still be on its way. It is
- * settled by sending the very same entry again until the answer is one of the others; sending it
- * again is always safe.
+ * `unknown` is not a failure: the write may have committed, or may still be on its way. Settle it
+ * by sending the same entry again until the outcome is another one; sending it again is always
+ * safe.
  */
 export type AppendOutcome =
   | { kind: 'appended'; rows: Row[] }
-  /** The same entry stands in the log already: an earlier send of it had committed. */
+  /** The same entry is in the log already: an earlier send of it committed. */
   | { kind: 'already_recorded'; rows: Row[] }
-  /** Somebody with no higher token was faster: read again and derive anew. */
+  /** Another write, with no higher token, came first: read the log again and decide again. */
   | { kind: 'conflict'; detail: string }
-  /** A higher token is in the log: the term is over, drop the holding. */
+  /** A higher token is in the log: the term is over; end the holding. */
   | { kind: 'fenced'; by: FencingToken; detail: string }
-  /** The request has its receipt already; nothing was written. */
+  /** The request already has a receipt; nothing was written. */
   | { kind: 'receipted'; receipt: Receipt }
   | { kind: 'unknown'; cause: unknown };
 
-/** What a fenced holder still brought. */
+/** The outcome that a fenced holder reported after its term was over. */
 export interface LateOutcome {
   instanceId: string;
   cellId: string;
@@ -104,18 +104,18 @@ export interface Claim {
 }
 
 /**
- * Everything that is known of an instance at one moment: log first, then receipts, or both in one
- * statement.
+ * Everything about an instance at one moment: read in one statement, or the log before the
+ * receipts.
  */
 export interface Snapshot {
   instance: Instance;
   runbook: Runbook;
   rows: Row[];
-  /** The receipt of the request that was asked about, if it has one. */
+  /** The receipt of the given request, if it has one. */
   receipt?: Receipt | undefined;
 }
 
-/** A line of the list of instances. */
+/** An instance as `list` shows it. */
 export interface ListedInstance {
   instanceId: string;
   runbookId: string;
@@ -126,19 +126,19 @@ export interface ListedInstance {
   updatedAt: string;
 }
 
-/** An instance that was left open or in doubt when it last moved. */
+/** An instance whose newest row left an attempt open or in doubt. */
 export interface Unsettled {
   instanceId: string;
-  /** When that was, as Postgres writes it. */
+  /** When it last changed, in Postgres' text format. */
   since: string;
 }
 
 /**
  * What the advancer needs of the log. Reads throw {@link LogUnavailable} when Postgres cannot be
- * asked; `append` never throws it, it answers `unknown`.
+ * asked; `append` returns `unknown` instead.
  */
 export interface Log {
-  /** A runbook's version, or its newest one; undefined when there is none. */
+  /** The given version of a runbook, or its newest one; undefined when there is none. */
   runbook(runbookId: string, version?: number): Promise<Runbook | undefined>;
   /**
    * Stores an immutable version; the same content again is `exists`, other content is `conflict`.
@@ -146,7 +146,7 @@ export interface Log {
   pushRunbook(runbook: Runbook): Promise<'created' | 'exists' | 'conflict'>;
   /** Every runbook version, newest first within an id. */
   runbooks(): Promise<{ runbookId: string; version: number; digest: string; recordedAt: string }[]>;
-  /** Pins the instance; answers the one that is stored, and whether this call stored it. */
+  /** Stores the instance; returns the stored one, and whether this call stored it. */
   startInstance(instance: Instance): Promise<{ instance: Instance; created: boolean }>;
   /** The instance; undefined when there is none. */
   instance(instanceId: string): Promise<Instance | undefined>;
@@ -168,7 +168,7 @@ export interface Log {
   claimStatus(claimId: string): Promise<Claim | undefined>;
   /** Evidence for one attempt, oldest first. */
   lateOutcomes(instanceId: string, cellId: string, attempt: number): Promise<LateOutcome[]>;
-  /** Keeps the evidence; the same evidence again changes nothing. */
+  /** Stores the evidence; storing it again has no effect. */
   addLateOutcome(late: LateOutcome): Promise<void>;
   addRefusal(refusal: Refusal): Promise<void>;
   /** The highest token in the log; 0 for an empty one. */
@@ -177,12 +177,12 @@ export interface Log {
    * Instances whose projection says `running` or `in_doubt` and has not moved for `quietMs`, oldest
    * first.
    *
-   * @param after where an earlier page ended
+   * @param after the last one of the previous page
    */
   unsettled(limit: number, quietMs: number, after?: Unsettled): Promise<Unsettled[]>;
   /**
-   * Writes lines of the projection, of instances at rest; one whose log has moved on, or is being
-   * appended to, stays as it is.
+   * Writes lines of the projection, for instances at rest. Skips an instance whose log has moved on
+   * or is being appended to.
    */
   project(lines: readonly ProjectionLine[]): Promise<void>;
   list(filter: {
@@ -191,13 +191,13 @@ export interface Log {
     after?: string;
     limit: number;
   }): Promise<ListedInstance[]>;
-  /** Resolves when Postgres answers and the schema and namespace are the right ones. */
+  /** Resolves when Postgres answers and has the right schema and namespace. */
   check(): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * Postgres could not be reached or did not answer in time; nothing is known to have been written.
+ * Postgres could not be reached or did not answer in time. A write may have been applied or not.
  */
 export class LogUnavailable extends Error {
   override readonly name = 'LogUnavailable';

@@ -6,7 +6,7 @@ import type { Json } from '../../src/json.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { AppendEntry, AppendOutcome } from './log.ts';
 
-/** What stands in the log where an entry was refused, all of one moment. */
+/** What the log has in the place of a refused entry, read at one moment. */
 export interface ReadBack {
   /** Rows at the entry's seqs, and the one before them. */
   rows: Row[];
@@ -16,26 +16,25 @@ export interface ReadBack {
 }
 
 /**
- * Why an entry was refused, by what stands in its place.
+ * Why an entry was refused, judged by what is in its place.
  *
- * First whether it stands already (an earlier send of it had committed), then what ends the request
- * (its receipt), then what ends the term (a higher token), then what asks for another try (somebody
- * else's row).
+ * In this order: the entry itself (an earlier send of it committed), the request's receipt (which
+ * ends the request), a higher token (which ends the term), another writer's row (try again).
  *
- * @throws Error when nothing that stands there explains the refusal: the entry breaks the chain
- *   rule, which is a bug of whoever made it
+ * @throws Error when none of these explains the refusal: the entry breaks the chain rule, which is
+ *   a bug of its author
  */
 export function judgeRefused(entry: AppendEntry, found: ReadBack, cause: unknown): AppendOutcome {
-  const stands = new Map(found.rows.map((row) => [row.seq, row]));
-  const mine = entry.rows.map((row) => stands.get(row.seq)).filter((row) => row !== undefined);
-  const rowsStand =
+  const recorded = new Map(found.rows.map((row) => [row.seq, row]));
+  const mine = entry.rows.map((row) => recorded.get(row.seq)).filter((row) => row !== undefined);
+  const rowsRecorded =
     mine.length === entry.rows.length &&
     entry.rows.every((row, index) => sameAppend(row, mine[index]!));
   const receipt = found.receipts.find((one) => one.requestId === entry.receipt?.requestId)?.receipt;
-  const receiptStands =
+  const receiptRecorded =
     entry.receipt === undefined ||
     (receipt !== undefined && sameJson(asJson(receipt), asJson(entry.receipt.receipt)));
-  if (rowsStand && receiptStands) return { kind: 'already_recorded', rows: mine };
+  if (rowsRecorded && receiptRecorded) return { kind: 'already_recorded', rows: mine };
 
   const [anyReceipt] = found.receipts;
   if (anyReceipt !== undefined)
@@ -57,8 +56,8 @@ export function judgeRefused(entry: AppendEntry, found: ReadBack, cause: unknown
     };
   }
   throw new Error(
-    `the log refused an append to instance ${entry.instanceId} that nobody else's write explains: ` +
-      `${explain(entry, found)}; a derivation is wrong, or the log was put back to an earlier state`,
+    `the log refused an append to instance ${entry.instanceId}, and no other write explains it: ` +
+      `${explain(entry, found)}; a decision is wrong, or the log was restored to an earlier state`,
     { cause },
   );
 }
@@ -73,7 +72,7 @@ function explain(entry: AppendEntry, { newest }: ReadBack): string {
   return `the log ends at seq ${newest?.seq ?? 0}, the receipt rests on seq ${entry.receipt?.lastSeq ?? 'none'}`;
 }
 
-/** Through text, so that members which are undefined are gone, as they are in the database. */
+/** Via text, which drops undefined members, as the database does. */
 function asJson(receipt: Receipt): Json {
   return JSON.parse(JSON.stringify(receipt)) as Json;
 }

@@ -26,10 +26,10 @@ import { RunbookCache, versionKey } from './runbook-cache.ts';
 import { checkSchema } from './schema-check.ts';
 import { prepareAppends } from './sql/append.ts';
 import { insertNextClaim, newestClaim } from './sql/claims.ts';
-import { insertInstance, instanceIdsAfter, readInstance, readLogs } from './sql/instances.ts';
+import { insertInstance, instanceIdsAfter, readInstance, readSnapshots } from './sql/instances.ts';
 import { insertLateOutcome, insertRefusal, readLateOutcomes } from './sql/late.ts';
 import { listInstances, putLines, putProjection, unsettledInstances } from './sql/projection.ts';
-import type { InstanceReading, ReadingWanted } from './sql/instances.ts';
+import type { LogSnapshot, SnapshotQuery } from './sql/instances.ts';
 import type { ListFilter } from './sql/projection.ts';
 import { receiptOf } from './sql/receipts.ts';
 import { highestToken, newestRow, rowsAfter } from './sql/rows.ts';
@@ -48,52 +48,52 @@ export interface LogOptions {
   url: string;
   /** Names the connections in `pg_stat_activity`; none for the command line. */
   replicaId?: string | undefined;
-  /** Must be the one that `migrate` recorded; {@link Log.check} sees to it. */
+  /** Must be the one that `migrate` recorded; {@link Log.check} verifies it. */
   namespace: string;
   /**
-   * How long a statement may stay unanswered; the server gives it up after three quarters of it.
-   * Default 2000.
+   * How long a statement may stay unanswered, in milliseconds; the server cancels it after three
+   * quarters of that. Default 2000.
    */
   appendTimeoutMs?: number | undefined;
 }
 
 /**
- * Everything here is looked up by a key, or read along one. Without these the planner would go by
- * what it believes of tables that it has no statistics of yet, and keep to that plan while they
- * grow: it would scan a table for each row of it.
+ * Every query here looks up or follows a key. Without these settings the planner would use its
+ * default estimates for tables that have no statistics yet, and keep that plan while they grow: it
+ * would scan a table for each of its rows.
  */
 const BY_KEY = ['enable_seqscan=off', 'enable_hashjoin=off', 'enable_mergejoin=off'];
 /**
- * What single rows are appended by is the same for all; along which key to list depends on what is
- * asked for.
+ * For appends only: one plan fits every append, but the best key to list by depends on the filter.
  */
 const ALWAYS_ALIKE = 'plan_cache_mode=force_generic_plan';
 
 /**
- * Every revision of a claim that another writer takes first is progress, so this many in a row
- * never happens.
+ * Each time another writer takes a claim's revision first, that writer has made progress, so this
+ * many times in a row never happens.
  */
 const MAX_CLAIM_TRIES = 1000;
 
-/** Opens the log. Connections are made as they are needed, so this neither waits nor fails. */
+/** Opens the log. Connections are opened when needed, so this neither waits nor fails. */
 export function openLog(options: LogOptions): PostgresLog {
   return new PostgresLog(options);
 }
 
-type Read = { reading: InstanceReading | undefined } | { failed: unknown };
+/** A read that failed is a value, because `Batches` may not reject. */
+type SnapshotResult = { snapshot: LogSnapshot | undefined } | { failed: unknown };
 
 /** The log in Postgres; see the room's README for what it guarantees. */
 export class PostgresLog implements Log {
   readonly #namespace: string;
   /**
-   * Appends have connections of their own, so that a flood of reads cannot make them wait: one more
-   * than there are groups under way, for what is sent alone.
+   * Appends have separate connections, so that reads cannot make them wait: one more than there are
+   * batches in flight, for entries that are sent alone.
    */
   readonly #writes: Connections;
   readonly #reads: Connections;
   readonly #appends: Appends;
   readonly #runbooks: RunbookCache<Runbook>;
-  readonly #readings: Batches<ReadingWanted, Read>;
+  readonly #snapshots: Batches<SnapshotQuery, SnapshotResult>;
 
   constructor(options: LogOptions) {
     const queryTimeoutMs = options.appendTimeoutMs ?? 2000;
@@ -113,8 +113,9 @@ export class PostgresLog implements Log {
     });
     this.#reads = new Connections({ ...common, max: 4, settings: BY_KEY });
     this.#appends = new Appends(this.#writes, this.#reads);
-    this.#readings = new Batches({ maxItems: 64, maxInFlight: 2, defer: setImmediate }, (wanted) =>
-      this.#readTogether(wanted),
+    this.#snapshots = new Batches(
+      { maxItems: 64, maxInFlight: 2, defer: setImmediate },
+      (queries) => this.#readTogether(queries),
     );
     this.#runbooks = new RunbookCache(async (wanted) => {
       const stored = await readRunbooks(this.#reads, wanted);
@@ -136,13 +137,13 @@ export class PostgresLog implements Log {
   }
 
   async snapshot(instanceId: string, requestId?: string): Promise<Snapshot | undefined> {
-    const read = await this.#readings.add({ instanceId, requestId });
+    const read = await this.#snapshots.add({ instanceId, requestId });
     if ('failed' in read) throw read.failed;
-    const { reading } = read;
-    if (reading === undefined) return undefined;
-    const { runbookId, version } = reading.instance;
+    const { snapshot } = read;
+    if (snapshot === undefined) return undefined;
+    const { runbookId, version } = snapshot.instance;
     const runbook = await this.#runbooks.get({ runbookId, version });
-    if (runbook !== undefined) return { ...reading, runbook };
+    if (runbook !== undefined) return { ...snapshot, runbook };
     throw new Error(
       `instance ${instanceId} runs ${runbookId} version ${version}, which is not in the log: push that version ` +
         '(leasehold runbook push)',
@@ -150,16 +151,16 @@ export class PostgresLog implements Log {
   }
 
   /**
-   * One that cannot be read (a broken row, one that is too large) fails the statement of all:
-   * alone, each has its own.
+   * An instance that cannot be read (a broken row, a log that is too large) fails the statement for
+   * all: alone, each gets its own result.
    */
-  async #readTogether(wanted: ReadingWanted[]): Promise<Read[]> {
+  async #readTogether(queries: SnapshotQuery[]): Promise<SnapshotResult[]> {
     try {
-      return (await readLogs(this.#reads, wanted)).map((reading) => ({ reading }));
+      return (await readSnapshots(this.#reads, queries)).map((snapshot) => ({ snapshot }));
     } catch (failed) {
-      if (wanted.length === 1 || failed instanceof LogUnavailable)
-        return wanted.map(() => ({ failed }));
-      return (await Promise.all(wanted.map((one) => this.#readTogether([one])))).flat();
+      if (queries.length === 1 || failed instanceof LogUnavailable)
+        return queries.map(() => ({ failed }));
+      return (await Promise.all(queries.map((one) => this.#readTogether([one])))).flat();
     }
   }
 
@@ -261,8 +262,7 @@ export class PostgresLog implements Log {
   }
 
   /**
-   * Puts what was derived at `lastSeq` into the projection; nothing happens when the log has moved
-   * on.
+   * Writes the projection derived at `lastSeq`; has no effect when the log has moved on.
    */
   putProjection(instanceId: string, lastSeq: number, projection: Projection): Promise<void> {
     return putProjection(this.#reads, instanceId, lastSeq, projection);
@@ -273,14 +273,14 @@ export class PostgresLog implements Log {
   }
 
   /**
-   * {@link Log.check}, and opens all connections that it may use and prepares them for what a burst
-   * will ask of them, so that it has to wait for neither.
+   * Does {@link Log.check}, opens all connections and prepares their statements, so that a burst
+   * has to wait for neither.
    */
   async open(): Promise<void> {
     await this.check();
     await Promise.all([
       prepareAppends(this.#writes),
-      this.#reads.onAll(() => readLogs(this.#reads, [])),
+      this.#reads.onAll(() => readSnapshots(this.#reads, [])),
     ]);
   }
 

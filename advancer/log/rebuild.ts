@@ -10,10 +10,10 @@ export interface RebuildSource {
 const PAGE = 500;
 
 /**
- * Derives every instance's projection anew from its log, one instance at a time in the order of
- * their ids; replicas may go on working meanwhile.
+ * Derives every instance's projection from its log again, one instance at a time in the order of
+ * their ids. Replicas may keep working meanwhile.
  *
- * @param derive what the projection should say of an instance
+ * @param derive computes an instance's projection
  * @returns how many instances were read
  */
 export async function rebuildProjection(

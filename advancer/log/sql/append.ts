@@ -13,12 +13,12 @@ import { WIRE_ROW, fromWire } from './wire.ts';
  * Writes entries of different instances in one statement: all of them or, when Postgres refuses
  * any, none.
  *
- * Rows, receipts and the lines of the projection are one statement, hence one round trip and one
- * commit. Its parts are told in the order of instances, so that two writers who meet on several
- * wait for each other one way round.
+ * Rows, receipts and the lines of the projection are one statement, so one round trip and one
+ * commit. Entries are sorted by instance, so that two writers that meet on several instances lock
+ * them in the same order.
  *
- * @param entries all with rows, or all receipts without rows: the guard's note on deadlocks
- * @returns the rows of each entry as they stand now
+ * @param entries all with rows, or all receipts without rows; see the guard's note on deadlocks
+ * @returns the recorded rows of each entry
  * @throws DatabaseError with the guard's code, or 23505 where a key is taken
  */
 export async function insertEntries(
@@ -78,8 +78,8 @@ export async function insertEntries(
 }
 
 /**
- * A time as Postgres writes it (`2030-01-31 12:00:00.12+00`) in the form that the log has
- * elsewhere, to the microsecond.
+ * Converts a time in Postgres' text format (`2030-01-31 12:00:00.12+00`) to ISO 8601 with
+ * microseconds, as `iso8601` in the database does.
  */
 function isoTime(text: string): string {
   const seconds = text.slice(0, 19);
@@ -97,7 +97,7 @@ const recorded = (form: Form): string => `
       ${rowsFrom(1, ROW, form)}
       returning recorded_at)`;
 
-/** Entries are all with rows or all without, and one row is told as such. */
+/** Either all entries have rows or none has; a single row passed by its values exists. */
 const WITH_ROWS = { one: 'true', many: `$1 <> '{}'` };
 
 const receipted = (first: number, form: Form): string => `
@@ -108,15 +108,14 @@ const receipted = (first: number, form: Form): string => `
 const projected = (first: number, form: Form): string =>
   `projected as (${updateOfLines(first, form)})`;
 
-/** One text for all times is read faster than a line for each. */
+/** One text with all times is parsed faster than a line per time. */
 const TIMES = {
   one: `select recorded_at::text as times from recorded`,
   many: `select string_agg(recorded_at::text, ',') as times from recorded`,
 };
 
 /**
- * A part that has nothing to do costs as much as one row does, the guard's look included: so it is
- * left out.
+ * Leaves out parts without work: with the guard's check, an empty part costs as much as one row.
  */
 function statementFor(form: Form, withLines: boolean, withReceipts: boolean): string {
   return STATEMENTS[form][withLines ? 1 : 0][withReceipts ? 1 : 0];
@@ -137,8 +136,9 @@ function statementsFor(form: Form) {
 }
 
 /**
- * Has all connections read and plan the statements of {@link insertEntries}, guard and all, with
- * nothing to write: the first append after another replica's death need not wait for that.
+ * Makes all connections parse and plan the statements of {@link insertEntries} and of the guard, by
+ * running them with nothing to write: the first append after another replica's death need not wait
+ * for that.
  */
 export async function prepareAppends(db: Pick<Connections, 'query' | 'onAll'>): Promise<void> {
   const nothing = { one: null, many: '{}' };
@@ -152,7 +152,7 @@ export async function prepareAppends(db: Pick<Connections, 'query' | 'onAll'>): 
 }
 
 /**
- * What stands in an entry's place now: the rows at its seqs and before them, the newest row, its
+ * What is in an entry's place now: the rows at its seqs and the one before, the newest row, and its
  * requests' receipts.
  */
 export async function readBack(db: Queryable, entry: AppendEntry): Promise<ReadBack> {

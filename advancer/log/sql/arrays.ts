@@ -1,6 +1,6 @@
 /*
- * Arrays as Postgres reads them. `pg` would make the same of them, but goes through every value
- * twice by a regular expression; here nearly every value is an id.
+ * Arrays in Postgres' text format. `pg` would produce the same, but runs two regular expressions
+ * over every value, and here nearly every value is an id.
  */
 
 /** A `text[]`. */
@@ -13,23 +13,22 @@ function numberArray(values: readonly number[]): string {
   return `{${values.join(',')}}`;
 }
 
-/** A `jsonb[]` of values that JSON can carry. */
+/** A `jsonb[]`. */
 function jsonArray(values: readonly object[]): string {
-  // In JSON text every control character is escaped, so what JSON escapes in it are quotes and
-  // backslashes, and both are escaped alike in an array.
+  // JSON text contains no control characters, so encoding it as a JSON string escapes only quotes
+  // and backslashes, which an array escapes in the same way.
   return `{${values.map((value) => JSON.stringify(JSON.stringify(value))).join(',')}}`;
 }
 
 /**
- * How what is to be written is told: one row as it is, or any number of them as an array for each
- * column.
+ * How rows are passed as parameters: one row by its values, or any number as an array per column.
  */
 export type Form = 'one' | 'many';
 
 /**
- * The rows of a `from` or an `insert`, out of parameters of the given types, the first of them the
- * parameter of that number. One row that is told as such costs a fifth less than as arrays; one
- * whose first column is null is none.
+ * The rows of a `from` or an `insert`, from parameters of the given types, starting with parameter
+ * number `first`. One row passed by its values costs a fifth less than as arrays; if its first
+ * column is null there is no row.
  */
 export function rowsFrom(first: number, types: readonly string[], form: Form): string {
   const parameters = types.map(
@@ -39,7 +38,7 @@ export function rowsFrom(first: number, types: readonly string[], form: Form): s
   return `select ${parameters.join(', ')} where $${first} is not null`;
 }
 
-/** A column's values as a parameter of that form; of one there is just one. */
+/** A column's values as a parameter of that form; `one` takes exactly one value. */
 export const PARAMETERS = {
   one: {
     text: ([value]: readonly (string | null)[]) => value,

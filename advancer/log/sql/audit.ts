@@ -6,10 +6,7 @@ import type { Receipt } from '../../../src/request/receipt.ts';
 import type { Queryable } from '../connections.ts';
 import type { LateOutcome } from '../log.ts';
 
-/**
- * Which instances an audit looks at: all, one, or those that something was recorded of since a
- * time.
- */
+/** Which instances to audit: all, one, or those with anything recorded since a time. */
 export interface AuditScope {
   instanceId?: string | undefined;
   /** ISO 8601. */
@@ -17,13 +14,13 @@ export interface AuditScope {
 }
 
 /**
- * Opens the one snapshot that an audit reads, and in it a cursor over the ids of the instances and
- * one over their receipts, both in the same order. Requests have no index by instance, so their
- * order is made once, by a sort.
+ * Opens the snapshot that an audit reads, with a cursor over the ids of the instances and one over
+ * their receipts, both in the same order. Requests have no index by instance, so they are sorted
+ * once.
  */
 export async function beginAudit(db: Queryable, scope: AuditScope): Promise<void> {
   await db.query('begin transaction isolation level repeatable read, read only');
-  // Sorts of a million lines; and a long audit is no idle client.
+  // It sorts millions of lines; and between pages, a long audit is not an idle client.
   await db.query(`set local work_mem = '64MB'`);
   await db.query('set local statement_timeout = 0');
   await db.query('set local idle_in_transaction_session_timeout = 0');
@@ -68,7 +65,7 @@ function selections({ instanceId, since }: AuditScope): {
       values: [since],
     };
   }
-  // Also what has no record of its own: rows that were smuggled in, requests for what never was.
+  // Also ids without an instance record: smuggled-in rows, and requests for unknown instances.
   const orphans = ['executions', 'requests', 'late_outcomes'].map(
     (table) =>
       `select instance_id from leasehold.${table} x
@@ -78,7 +75,7 @@ function selections({ instanceId, since }: AuditScope): {
   return { ids: `select instance_id from (${ids}) known`, receipts: 'true', values: [] };
 }
 
-/** The next ids. */
+/** The next ids from the cursor. */
 export async function nextIds(db: Queryable, count: number): Promise<string[]> {
   const lines = await db.query<{ id: string }>(`fetch ${count} from audit_ids`);
   return lines.map((line) => Object.values(line)[0]!);
@@ -92,12 +89,12 @@ export interface ReceiptLine {
   receipt: Receipt;
 }
 
-/** The next receipts, in the order of the ids. */
+/** The next receipts from the cursor, in the order of the ids. */
 export function nextReceipts(db: Queryable, count: number): Promise<ReceiptLine[]> {
   return db.query<ReceiptLine>(`fetch ${count} from audit_receipts`);
 }
 
-/** How many instances there are, and the time of the snapshot. */
+/** The number of instances, and the time of the snapshot. */
 export async function auditFrame(db: Queryable): Promise<{ instances: number; now: string }> {
   const [line] = await db.query<{ instances: string; now: string }>(
     'select count(*) as instances, leasehold.iso8601(now()) as now from leasehold.instances',
@@ -160,7 +157,7 @@ export interface LateLine {
   body: JsonObject;
 }
 
-/** What fenced holders brought for these instances. */
+/** The late outcomes of these instances. */
 export function auditLateOutcomes(db: Queryable, ids: readonly string[]): Promise<LateLine[]> {
   return db.query<LateLine>(
     `select instance_id, cell_id, attempt, fencing_token, replica_id, kind, body
@@ -177,7 +174,7 @@ export interface RefusalLine {
   kind: string;
 }
 
-/** What was refused of these instances. */
+/** The refused writes of these instances. */
 export function auditRefusals(db: Queryable, ids: readonly string[]): Promise<RefusalLine[]> {
   return db.query<RefusalLine>(
     `select instance_id, seq, fencing_token, replica_id, kind
@@ -186,7 +183,7 @@ export function auditRefusals(db: Queryable, ids: readonly string[]): Promise<Re
   );
 }
 
-/** The instances that these requests' receipts belong to. */
+/** The instances that the receipts of these requests belong to. */
 export function ownersOfReceipts(
   db: Queryable,
   requestIds: readonly string[],

@@ -24,8 +24,8 @@ export async function newestClaim(db: Queryable, claimId: string): Promise<Claim
 }
 
 /**
- * Records the claim as the revision after the newest; undefined when somebody else took that
- * revision just now.
+ * Records the claim as the revision after the newest; undefined when another writer took that
+ * revision first.
  */
 export async function insertNextClaim(
   db: Queryable,

@@ -8,8 +8,8 @@ const COLUMNS =
   'instance_id as "instanceId", runbook_id as "runbookId", version, inputs, agent_id as "agentId"';
 
 /**
- * Stores the instance, and its first line in the projection, unless there is one by that id or no
- * such runbook version; the one stored, or undefined.
+ * Stores the instance and its first line in the projection, and returns it. Undefined if the id is
+ * taken or the runbook version does not exist.
  */
 export async function insertInstance(
   db: Queryable,
@@ -51,27 +51,27 @@ export async function readInstance(
   return line;
 }
 
-/** What is read of an instance at one moment; its runbook cannot change. */
-export interface InstanceReading {
+/** A `Snapshot` without its runbook, which cannot change. */
+export interface LogSnapshot {
   instance: Instance;
   rows: Row[];
   receipt: Receipt | undefined;
 }
 
-/** What to read: an instance, and the receipt of a request beside it. */
-export interface ReadingWanted {
+/** What to read: an instance, and the receipt of a request. */
+export interface SnapshotQuery {
   instanceId: string;
   requestId: string | undefined;
 }
 
 /**
- * For each that is wanted the instance, its whole log and the receipt of the request, of one
- * moment: one statement, one snapshot. Undefined for an instance that does not exist.
+ * For each query the instance, its whole log and the receipt of the request, all from one snapshot.
+ * Undefined for an instance that does not exist.
  */
-export async function readLogs(
+export async function readSnapshots(
   db: Queryable,
-  wanted: readonly ReadingWanted[],
-): Promise<(InstanceReading | undefined)[]> {
+  queries: readonly SnapshotQuery[],
+): Promise<(LogSnapshot | undefined)[]> {
   const lines = await db.query<
     Instance & { nth: number; rows: WireRow[]; receipt: Receipt | null }
   >(
@@ -81,16 +81,19 @@ export async function readLogs(
        (select q.receipt from leasehold.requests q where q.request_id = w.request_id) as receipt
      from unnest($1::text[], $2::text[]) with ordinality as w (wanted_id, request_id, nth)
      join leasehold.instances i on i.instance_id = w.wanted_id`,
-    [wanted.map(({ instanceId }) => instanceId), wanted.map(({ requestId }) => requestId ?? null)],
+    [
+      queries.map(({ instanceId }) => instanceId),
+      queries.map(({ requestId }) => requestId ?? null),
+    ],
   );
-  const readings: (InstanceReading | undefined)[] = wanted.map(() => undefined);
+  const snapshots: (LogSnapshot | undefined)[] = queries.map(() => undefined);
   for (const { nth, rows, receipt, ...instance } of lines) {
-    readings[nth - 1] = { instance, rows: rows.map(fromWire), receipt: receipt ?? undefined };
+    snapshots[nth - 1] = { instance, rows: rows.map(fromWire), receipt: receipt ?? undefined };
   }
-  return readings;
+  return snapshots;
 }
 
-/** Ids of the instances after `after`, in order; the way through all of them. */
+/** Ids of the instances after `after`, in order. */
 export async function instanceIdsAfter(
   db: Queryable,
   after: string,

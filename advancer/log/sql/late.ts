@@ -13,7 +13,7 @@ interface LateLine {
   body: JsonObject;
 }
 
-/** Keeps what a fenced holder brought; the same kind for the same attempt changes nothing. */
+/** Stores a late outcome; a second one of the same kind for the same attempt is ignored. */
 export async function insertLateOutcome(db: Queryable, late: LateOutcome): Promise<void> {
   await db.query(
     `insert into leasehold.late_outcomes
@@ -31,7 +31,7 @@ export async function insertLateOutcome(db: Queryable, late: LateOutcome): Promi
   );
 }
 
-/** Evidence for one attempt, oldest first. */
+/** The late outcomes of one attempt, oldest first. */
 export async function readLateOutcomes(
   db: Queryable,
   instanceId: string,
@@ -55,7 +55,7 @@ export async function readLateOutcomes(
   }));
 }
 
-/** Keeps a record that a stale write was refused. */
+/** Records that a stale write was refused. */
 export async function insertRefusal(db: Queryable, refusal: Refusal): Promise<void> {
   await db.query(
     `insert into leasehold.refusals (instance_id, seq, fencing_token, replica_id, kind, reason)

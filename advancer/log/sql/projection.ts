@@ -24,8 +24,8 @@ export interface ListFilter {
 }
 
 /**
- * Instances in the order of their ids. The runbook is looked up where an index of it costs no
- * append anything.
+ * Instances in the order of their ids. The runbook is looked up in `instances`, because an index on
+ * it in the projection would cost every append.
  */
 export async function listInstances(db: Queryable, filter: ListFilter): Promise<ListedInstance[]> {
   const values: unknown[] = [filter.after ?? '', filter.limit];
@@ -58,8 +58,7 @@ export async function listInstances(db: Queryable, filter: ListFilter): Promise<
 }
 
 /**
- * Instances that were `running` or `in_doubt` when they last moved, `quietMs` ago or longer; oldest
- * first.
+ * Instances that are `running` or `in_doubt` and have not changed for `quietMs`; oldest first.
  */
 export function unsettledInstances(
   db: Queryable,
@@ -78,8 +77,8 @@ export function unsettledInstances(
 }
 
 /**
- * Updates lines from ids, statuses, next cells and seqs, the first of them the parameter of that
- * number. Each instance has its line since it was started.
+ * SQL that updates lines from parameters with ids, statuses, next cells and seqs, starting with
+ * parameter number `first`. Each instance has a line since it was started.
  */
 export function updateOfLines(first: number, form: Form): string {
   return `
@@ -91,7 +90,7 @@ export function updateOfLines(first: number, form: Form): string {
       where p.instance_id = u.instance_id and u.last_seq >= p.last_seq`;
 }
 
-/** The parameters of {@link updateOfLines}, and of {@link putLines}: a column each. */
+/** The parameters of {@link updateOfLines} and of {@link putLines}, one per column. */
 export function valuesOfLines(lines: readonly ProjectionLine[], form: Form = 'many'): unknown[] {
   const { text, number } = PARAMETERS[form];
   return [
@@ -102,7 +101,7 @@ export function valuesOfLines(lines: readonly ProjectionLine[], form: Form = 'ma
   ];
 }
 
-/** Writes lines that were left out of their appends, of instances that nobody appends to now. */
+/** Writes lines that their appends left out, for instances that are not being appended to. */
 export async function putLines(db: Queryable, lines: readonly ProjectionLine[]): Promise<void> {
   await db.query(
     'select leasehold_projection.put_lines($1::text[], $2::text[], $3::text[], $4::bigint[])',
@@ -111,8 +110,8 @@ export async function putLines(db: Queryable, lines: readonly ProjectionLine[]):
 }
 
 /**
- * Puts what was derived at `lastSeq` into the projection, whatever stands there, unless the log has
- * moved on since. It waits for whoever appends to the instance.
+ * Overwrites the projection's line with what was derived at `lastSeq`, unless the log has moved on
+ * since. Waits for a writer that is appending to the instance.
  */
 export async function putProjection(
   db: Queryable,

@@ -28,7 +28,7 @@ export async function newestRow(db: Queryable, instanceId: string): Promise<Row 
   return line && fromWire(line.row);
 }
 
-/** The highest token that any row or receipt carries; 0 when there is none. */
+/** The highest token of any row or receipt; 0 when there is none. */
 export async function highestToken(db: Queryable): Promise<FencingToken> {
   const [line] = await db.query<{ token: string }>(
     `select greatest(
