@@ -1,7 +1,8 @@
 import type { Row } from '../execution/row.ts';
 
 /**
- * What the log holds of one attempt of an exec cell. In a sound log each list has at most one row.
+ * The rows of one attempt of an exec cell. In a correct log `started`, `closings` and `decisions`
+ * have at most one row each.
  */
 export interface Attempt {
   cellId: string;
@@ -12,7 +13,7 @@ export interface Attempt {
   decisions: Row[];
 }
 
-/** The rows of a log by the attempt that they speak of. */
+/** The rows of a log, by attempt. */
 export function attemptsOf(rows: readonly Row[]): Attempt[] {
   const attempts = new Map<string, Attempt>();
   for (const row of rows) {
@@ -31,7 +32,7 @@ export function attemptsOf(rows: readonly Row[]): Attempt[] {
   return [...attempts.values()];
 }
 
-/** The attempt of that cell and number. */
+/** The attempt with this cell and number. */
 export function attemptOf(
   attempts: readonly Attempt[],
   at: { cellId: string; attempt: number },
@@ -39,7 +40,7 @@ export function attemptOf(
   return attempts.find(({ cellId, attempt }) => cellId === at.cellId && attempt === at.attempt);
 }
 
-/** Whether the row opens something: an attempt, or the one row of an await or assert cell. */
+/** Whether the row opens an attempt, or is the one row of an await or assert cell. */
 export function opens({ kind }: Pick<Row, 'kind'>): boolean {
   return kind === 'started' || kind === 'satisfied' || kind === 'refuted';
 }

@@ -12,27 +12,27 @@ import { CHECKS } from './checks.ts';
 import type { Evidence } from './evidence.ts';
 import { walkOf, type Walk } from './walk.ts';
 
-/** How one check went over all instances. */
+/** The totals of one check over all instances. */
 export interface CheckCount {
   check: string;
   guarantee: Guarantee;
   severity: Severity;
   states: string;
-  /** Instances that it looked at. */
+  /** Instances that it examined. */
   checked: number;
-  /** Instances whose evidence lacked what it needs. */
+  /** Instances whose evidence lacks what it needs. */
   notChecked: number;
-  /** What it counts, and how many of them it saw. */
+  /** What it counts, and how many of them it examined. */
   of: string;
   seen: number;
   breaches: number;
 }
 
-/** How an audit went. */
+/** The totals of an audit. */
 export interface AuditSummary {
   instances: number;
   rows: number;
-  /** Without the warnings. */
+  /** Without warnings. */
   breaches: number;
   warnings: number;
   /** Distinct instances with a breach. */
@@ -40,7 +40,7 @@ export interface AuditSummary {
   checks: CheckCount[];
 }
 
-/** Looks at one instance after the other, and counts. */
+/** Checks one instance after the other, and counts. */
 export class Audit {
   readonly #checks: { check: Check; count: CheckCount }[];
   #instances = 0;
@@ -55,7 +55,7 @@ export class Audit {
     });
   }
 
-  /** Holds everything that is known of one instance against every check that it suffices for. */
+  /** Runs every check for which there is evidence on one instance. */
   look(evidence: Evidence): Breach[] {
     const subject = new LazySubject(evidence);
     const found: Breach[] = [];
@@ -66,17 +66,17 @@ export class Audit {
       }
       const { name, guarantee, severity } = check;
       const { instanceId } = evidence;
-      const say = (seqs: readonly number[], what: string): void => {
+      const report = (seqs: readonly number[], what: string): void => {
         count.breaches += 1;
         found.push({ check: name, guarantee, severity, instanceId, seqs: [...seqs], what });
       };
       count.checked += 1;
       try {
-        count.seen += check.look(subject, say);
+        count.seen += check.look(subject, report);
       } catch (cause) {
-        // Somebody has tampered with it beyond reading: that is a finding, and no reason to stop.
+        // The log was damaged beyond reading: that is a finding, and no reason to stop.
         const why = errorText(cause);
-        say([], `${instanceId} cannot be read: ${why}`);
+        report([], `${instanceId} cannot be read: ${why}`);
       }
     }
     this.#instances += 1;
@@ -103,7 +103,7 @@ export class Audit {
   }
 }
 
-/** Derives once, and only what a check asks for. */
+/** Derives each property once, when a check first uses it. */
 class LazySubject implements Subject {
   readonly evidence: Evidence;
   #attempts: Attempt[] | undefined;

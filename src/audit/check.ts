@@ -5,7 +5,7 @@ import type { Walk } from './walk.ts';
 /** The guarantees of the design, by number; see `docs/audit.md`. */
 export type Guarantee = 1 | 2 | 3 | 4 | 5 | 6 | 7;
 
-/** A `warning` points at what may be in order, or harms no guarantee; it does not fail an audit. */
+/** A `warning` may be harmless, or breaks no guarantee; it does not fail an audit. */
 export type Severity = 'breach' | 'warning';
 
 /** Evidence that not every source has. */
@@ -17,12 +17,12 @@ export type Need =
   | 'other receipts'
   | 'columns of receipts'
   | 'witness'
-  | 'told'
+  | 'client history'
   | 'end of run'
   | 'time';
 
 /**
- * What a check looks at: the evidence of one instance, and what is derived from it once for all
+ * What a check examines: the evidence of one instance, and what is derived from it once for all
  * checks.
  */
 export interface Subject {
@@ -33,29 +33,29 @@ export interface Subject {
 }
 
 /**
- * Reports a breach. The seqs are those of the rows that show it; none when the fault is in what is
- * missing.
+ * Reports a breach. `seqs` are those of the rows that show it; none if the breach is that something
+ * is missing.
  */
-export type Say = (seqs: readonly number[], what: string) => void;
+export type Report = (seqs: readonly number[], what: string) => void;
 
-/** One named claim over the log of one instance. Pure. */
+/** One named check of the log of one instance. Pure. */
 export interface Check {
   name: string;
   guarantee: Guarantee;
   severity: Severity;
-  /** What must be true, in a sentence. */
+  /** What must be true, in one sentence. */
   states: string;
-  /** What it counts: the noun for {@link look}'s answer. */
+  /** What it counts: the noun for the result of {@link look}. */
   of: string;
   needs: readonly Need[];
   /**
-   * @returns how many things were looked at, so that a check that saw nothing cannot pass for one
-   *   that did
+   * @returns how many things it examined, so that a check with nothing to examine is not taken for
+   *   one that passed
    */
-  look(subject: Subject, say: Say): number;
+  look(subject: Subject, report: Report): number;
 }
 
-/** What was found against a guarantee. */
+/** One violation of a guarantee. */
 export interface Breach {
   check: string;
   guarantee: Guarantee;
@@ -84,8 +84,8 @@ export function has(evidence: Evidence, need: Need): boolean {
       );
     case 'witness':
       return evidence.witness !== undefined;
-    case 'told':
-      return evidence.told !== undefined;
+    case 'client history':
+      return evidence.clientHistory !== undefined;
     case 'end of run':
       return evidence.atRest !== undefined;
     case 'time':

@@ -5,18 +5,18 @@ import type { JsonObject } from '../json.ts';
 import type { Receipt } from '../request/receipt.ts';
 import type { Runbook } from '../runbook/runbook.ts';
 
-/** A receipt as it stands in the log. */
+/** A receipt as recorded in the log. */
 export interface RecordedReceipt {
   requestId: string;
   instanceId: string;
   receipt: Receipt;
-  /** The token that it was written under; undefined where only the receipt itself is known. */
+  /** The token that it was written under; undefined if only the receipt itself is known. */
   fencingToken?: number | undefined;
-  /** The last seq that it rests on; undefined where only the receipt itself is known. */
+  /** The last seq that it rests on; undefined if only the receipt itself is known. */
   lastSeq?: number | undefined;
 }
 
-/** What a fenced holder still brought. */
+/** The outcome that a fenced holder reported after its term was over. */
 export interface LateEvidence {
   cellId: string;
   attempt: number;
@@ -34,7 +34,7 @@ export interface RefusedWrite {
   kind: string;
 }
 
-/** One effect as a witness outside saw it begin. */
+/** One effect, as a witness outside the system saw it begin. */
 export interface SeenEffect {
   instanceId: string;
   cellId: string;
@@ -43,32 +43,30 @@ export interface SeenEffect {
   idempotencyKey: string;
   /** ISO 8601, by the witness's clock. */
   at: string;
-  /** What the effect told the process that ran it, where that process is known to live. */
+  /** What the effect returned to the process that ran it, if that process is known to be alive. */
   outcome?: 'completed' | 'failed' | undefined;
 }
 
-/** What one asking of an agent came to. */
-export interface Told {
+/** One request that an agent sent, and what it got. */
+export interface ClientRequest {
   requestId: string;
-  /**
-   * The receipt that it got; undefined when nothing was heard, which says nothing of what happened.
-   */
+  /** The receipt that it got; undefined if there was no answer: the result is then unknown. */
   receipt?: Receipt | undefined;
   /** Whether the request was acknowledged as durable. */
   acknowledged?: boolean | undefined;
 }
 
 /**
- * Everything that is known of one instance. What is undefined was not looked at, and the checks
- * that need it say `not checked`.
+ * Everything that is known about one instance. What is undefined was not read, and the checks that
+ * need it report `not checked`.
  */
 export interface Evidence {
   instanceId: string;
   /** The instance's record; undefined when there is none. */
   instance: { runbookId: string; version: number; inputs: JsonObject } | undefined;
-  /** The pinned version; undefined when it is not there. */
+  /** The pinned version; undefined when it does not exist. */
   runbook: Runbook | undefined;
-  /** The pinned version's digest, as recorded and as its content gives it. */
+  /** The pinned version's digest, as recorded and as computed from its content. */
   digest?: { recorded: string; computed: string } | undefined;
   /** In order of seq. */
   rows: readonly Row[];
@@ -78,20 +76,20 @@ export interface Evidence {
   refusals: readonly RefusedWrite[];
   /** By request id of this log's rows: the other instance that the request's receipt belongs to. */
   receiptsElsewhere?: ReadonlyMap<string, string> | undefined;
-  /** What the log has of a claim's revision. */
+  /** A revision of a claim in the log. */
   claims?: ((claimId: string, revision: number) => ClaimView) | undefined;
   /** The instance's line in the projection; null when there is none. */
   projection?:
     { status: InstanceStatus; nextCellId: string | null; lastSeq: number } | null | undefined;
   /** Every effect of this instance that a witness saw. */
   witness?: readonly SeenEffect[] | undefined;
-  /** By how much the witness's clock may be behind the database's; default 0. */
+  /** How far the witness's clock may be behind the database's; default 0. */
   witnessSkewMs?: number | undefined;
-  /** Everything that agents were told of this instance. */
-  told?: readonly Told[] | undefined;
+  /** Every request of agents for this instance. */
+  clientHistory?: readonly ClientRequest[] | undefined;
   /**
-   * That nothing is under way any more, and all had their time. `quiet`: what needs no person is
-   * settled; `ended`: the instance was driven to its end.
+   * Set if the run is over and replicas had time to settle everything. `quiet`: only what needs a
+   * person may be unsettled; `ended`: the instance was driven to its end.
    */
   atRest?: 'quiet' | 'ended' | undefined;
   /** ISO 8601, by the database's clock, when the log was read. */

@@ -17,63 +17,60 @@ import { statusOf, type InstanceStatus } from '../execution/status.ts';
 import { opens } from './attempts.ts';
 import type { Evidence } from './evidence.ts';
 
-/** Where an instance stood after a row. */
+/** Where an instance was after a row. */
 export interface RequestProgress {
   step: NextStep;
   nextCellId: string | null;
   lastToken: number;
 }
 
-/** Where an instance stands after its newest row. */
-export interface Ending extends RequestProgress {
-  /** What the instance may be said to be; two where only its claim tells. */
+/** Where an instance is after its newest row. */
+export interface EndState extends RequestProgress {
+  /** The possible statuses; two if the status depends on its claim. */
   statuses: InstanceStatus[];
-  /** What the runbook allows without a person, when a doubt is next. */
+  /** What the runbook allows without a person, if a doubt is to be settled next. */
   policy: 'hold' | 'rerun' | 'probe' | undefined;
 }
 
-/** The doubt that a decision answered, as the log stood before it. */
-export interface Answered {
+/** The doubt that a decision settled, as of the row before it. */
+export interface AnsweredDoubt {
   reason: string;
   /** What the runbook allowed without a person; undefined when the cell is not known. */
   policy: 'hold' | 'rerun' | 'probe' | undefined;
 }
 
-/** A log taken row by row, with what the rules said on the way. */
+/** A log replayed row by row, with what the rules say at each row. */
 export interface Walk {
-  /**
-   * What was next before each row that opens something, by seq; absent in the middle of an attempt.
-   */
+  /** By seq of a row that opens something: what was due; absent in the middle of an attempt. */
   next: ReadonlyMap<number, NextStep>;
-  /** The idempotency key that each `started` row had to give, by seq. */
+  /** The idempotency key that each `started` row must have, by seq. */
   keys: ReadonlyMap<number, string>;
-  /** By the decision's seq; absent when it answered no doubt. */
-  answered: ReadonlyMap<number, Answered>;
-  /** Where the instance stood at the seqs that receipts rest on. */
+  /** By the decision's seq; absent if it settled no doubt. */
+  answered: ReadonlyMap<number, AnsweredDoubt>;
+  /** Where the instance was at the seqs that receipts rest on. */
   rests: ReadonlyMap<number, RequestProgress>;
-  end: Ending | undefined;
-  /** Why the rules could not go on. */
+  end: EndState | undefined;
+  /** Why the rules could not continue. */
   stuck: { seq: number; why: string } | undefined;
 }
 
 /**
- * Walks over the log with the product's own rules. Without a runbook only keys and doubts come of
- * it.
+ * Replays the log with the product's own rules. Without a runbook it yields only keys and doubts.
  */
 export function walkOf(evidence: Evidence): Walk {
   const { runbook, rows, receipts, instanceId } = evidence;
   const state = emptyState();
   const inputs = evidence.instance?.inputs ?? {};
-  const course: InstanceView | undefined = runbook && { runbook, inputs, state };
+  const view: InstanceView | undefined = runbook && { runbook, inputs, state };
   const next = new Map<number, NextStep>();
   const keys = new Map<number, string>();
-  const answered = new Map<number, Answered>();
+  const answered = new Map<number, AnsweredDoubt>();
   const rests = new Map<number, RequestProgress>();
   const wanted = new Set(receipts.map(({ lastSeq }) => lastSeq));
-  let end: Ending | undefined;
+  let end: EndState | undefined;
   let at = 0;
   try {
-    if (course !== undefined && wanted.has(0)) rests.set(0, standing(course));
+    if (view !== undefined && wanted.has(0)) rests.set(0, progressOf(view));
     for (const row of rows) {
       at = row.seq;
       const record = state.cells.get(row.cellId);
@@ -84,42 +81,42 @@ export function walkOf(evidence: Evidence): Walk {
         if (doubt !== undefined) answered.set(row.seq, doubt);
       }
       if (
-        course !== undefined &&
+        view !== undefined &&
         opens(row) &&
         state.open === undefined &&
         state.doubt === undefined
       ) {
-        next.set(row.seq, nextStep(course));
+        next.set(row.seq, nextStep(view));
       }
       applyRow(state, row);
-      if (course !== undefined && wanted.has(row.seq)) rests.set(row.seq, standing(course));
+      if (view !== undefined && wanted.has(row.seq)) rests.set(row.seq, progressOf(view));
     }
-    if (course !== undefined) end = ending(course);
+    if (view !== undefined) end = endState(view);
   } catch (cause) {
-    // The rules crash loudly over a log that cannot be; here that is a finding.
+    // The rules throw on an impossible log; here that is a finding.
     const why = errorText(cause);
     return { next, keys, answered, rests, end, stuck: { seq: at, why } };
   }
   return { next, keys, answered, rests, end, stuck: undefined };
 }
 
-function standing(course: InstanceView): RequestProgress {
+function progressOf(view: InstanceView): RequestProgress {
   return {
-    step: nextStep(course),
-    nextCellId: nextCell(course.runbook, course.state)?.id ?? null,
-    lastToken: course.state.lastToken,
+    step: nextStep(view),
+    nextCellId: nextCell(view.runbook, view.state)?.id ?? null,
+    lastToken: view.state.lastToken,
   };
 }
 
-function ending(course: InstanceView): Ending {
-  const stands = standing(course);
-  const { step } = stands;
-  const statuses = [...new Set([statusOf(course, false), statusOf(course, true)])];
+function endState(view: InstanceView): EndState {
+  const progress = progressOf(view);
+  const { step } = progress;
+  const statuses = [...new Set([statusOf(view, false), statusOf(view, true)])];
   const policy =
     step.do === 'settle'
-      ? policyFor(step.cell, step.doubt, course.state.cells.get(step.doubt.cellId))
+      ? policyFor(step.cell, step.doubt, view.state.cells.get(step.doubt.cellId))
       : undefined;
-  return { ...stands, statuses, policy };
+  return { ...progress, statuses, policy };
 }
 
 function answeredBy(
@@ -127,7 +124,7 @@ function answeredBy(
   { doubt }: InstanceState,
   record: CellRecord | undefined,
   row: { cellId: string; attempt: number },
-): Answered | undefined {
+): AnsweredDoubt | undefined {
   if (doubt?.cellId !== row.cellId || doubt.attempt !== row.attempt) return undefined;
   const cell = runbook?.cells.find(({ id }) => id === row.cellId);
   const policy = cell !== undefined && 'exec' in cell ? policyFor(cell, doubt, record) : undefined;

@@ -5,8 +5,7 @@ import { Id } from '../ids.ts';
 import type { SeenEffect } from './evidence.ts';
 
 /**
- * A line of a witness's file: one effect as it was seen outside. Other fields are the witness's
- * own.
+ * A line of a witness file: one effect as it was seen outside. Other fields are ignored.
  */
 const WitnessLine = z.object({
   instanceId: Id,
@@ -21,7 +20,7 @@ const WitnessLine = z.object({
   outcome: z.enum(['completed', 'failed']).optional(),
 });
 
-/** Reads one line; a line that is none says which field is wrong. */
+/** Parses one line; the fault names the field that is wrong. */
 export function readWitnessLine(
   line: string,
 ): { ok: true; effect: SeenEffect } | { ok: false; fault: string } {

@@ -52,7 +52,7 @@ function evidenceOf(cluster: Cluster, workload: Workload): Evidence[] {
       claims: (claimId, revision) =>
         postgres.claims.get(claimId)?.find((one) => one.revision === revision),
       witness: witness.seen.filter(isOurs).map((effect) => seen(effect, alive)),
-      told: workload.told.filter(isOurs),
+      clientHistory: workload.told.filter(isOurs),
       atRest: 'ended',
     };
   });

@@ -139,7 +139,7 @@ export class Checker {
       ...from,
       witness,
       witnessSkewMs: CLOCK_SLACK_MS,
-      told: history.answersOf(instanceId),
+      clientHistory: history.answersOf(instanceId),
       ...(settled && { atRest: 'ended' as const }),
     };
     this.#found.push(...this.#audit.look(evidence));

@@ -1,4 +1,4 @@
-import type { Told } from '../../src/audit/evidence.ts';
+import type { ClientRequest } from '../../src/audit/evidence.ts';
 import { isRecorded } from '../../src/request/receipt.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 
@@ -17,7 +17,7 @@ export class ClientHistory {
   /** Requests that were answered with a receipt that is recorded. */
   acknowledged = 0;
   decisions = 0;
-  readonly #answers = new Map<string, Told[]>();
+  readonly #answers = new Map<string, ClientRequest[]>();
   readonly #decisions = new Map<string, AcknowledgedDecision[]>();
   readonly #invoked = new Set<string>();
   readonly #answered = new Set<string>();
@@ -58,7 +58,7 @@ export class ClientHistory {
     return this.#invoked.size - this.#answered.size;
   }
 
-  answersOf(instanceId: string): readonly Told[] {
+  answersOf(instanceId: string): readonly ClientRequest[] {
     return this.#answers.get(instanceId) ?? [];
   }
 

@@ -2,18 +2,18 @@ import type { Row } from '../../execution/row.ts';
 import { isId } from '../../ids.ts';
 import { seqsOf } from '../attempts.ts';
 import type { Check, Subject } from '../check.ts';
-import type { Answered } from '../walk.ts';
+import type { AnsweredDoubt } from '../walk.ts';
 
-/** Guarantee 3, doubts: who may settle one, and what may be run again. */
+/** Guarantee 3, doubts: what may settle one, and what may be run again. */
 export const DECISIONS: readonly Check[] = [
   {
     name: 'decision-names-its-attempt',
     guarantee: 3,
     severity: 'breach',
-    states: 'a decision comes right after the interruption of the very attempt that it names',
+    states: 'a decision directly follows the interruption of the attempt that it names',
     of: 'decisions',
     needs: [],
-    look({ evidence: { rows } }, say) {
+    look({ evidence: { rows } }, report) {
       let decisions = 0;
       rows.forEach((row, index) => {
         if (row.kind !== 'decided') return;
@@ -24,9 +24,9 @@ export const DECISIONS: readonly Check[] = [
           before.cellId === row.cellId &&
           before.attempt === row.attempt;
         if (!answers) {
-          say(
+          report(
             seqsOf(before, row),
-            `decided ${row.cellId} attempt ${row.attempt} answers no doubt of that attempt`,
+            `decided ${row.cellId} attempt ${row.attempt} settles no doubt of that attempt`,
           );
         }
       });
@@ -41,7 +41,7 @@ export const DECISIONS: readonly Check[] = [
       'an interrupted attempt is run again only by a decision that the cell, its probe, evidence or a person allows',
     of: 'further attempts',
     needs: ['runbook'],
-    look(subject, say) {
+    look(subject, report) {
       const { rows } = subject.evidence;
       let again = 0;
       rows.forEach((row, index) => {
@@ -49,7 +49,7 @@ export const DECISIONS: readonly Check[] = [
           again += 1;
           const before = rows[index - 1];
           if (!letsRunAgain(before, row)) {
-            say(
+            report(
               seqsOf(before, row),
               `${row.cellId} attempt ${row.attempt} was begun without a failure or a decision that allows it`,
             );
@@ -59,7 +59,7 @@ export const DECISIONS: readonly Check[] = [
         again += 1;
         const answered = subject.walk.answered.get(row.seq);
         const fault = answered && rerunFault(row, answered);
-        if (fault !== undefined) say([row.seq], `${row.cellId} attempt ${row.attempt} ${fault}`);
+        if (fault !== undefined) report([row.seq], `${row.cellId} attempt ${row.attempt} ${fault}`);
       });
       return again;
     },
@@ -68,17 +68,17 @@ export const DECISIONS: readonly Check[] = [
     name: 'decision-by-whom',
     guarantee: 3,
     severity: 'breach',
-    states: 'a decision says who made it, and gives no answer that this one may not give',
+    states: 'a decision names its author, and its answer is one that this author may give',
     of: 'decisions',
     needs: [],
-    look(subject, say) {
+    look(subject, report) {
       let decisions = 0;
       for (const row of subject.evidence.rows) {
         if (row.kind !== 'decided') continue;
         decisions += 1;
         const fault = deciderFault(row, subject);
         if (fault !== undefined)
-          say([row.seq], `decided ${row.cellId} attempt ${row.attempt} ${fault}`);
+          report([row.seq], `decided ${row.cellId} attempt ${row.attempt} ${fault}`);
       }
       return decisions;
     },
@@ -88,28 +88,28 @@ export const DECISIONS: readonly Check[] = [
     guarantee: 3,
     severity: 'breach',
     states:
-      'an outcome, a time-out, an abort or a not_started is said by the process that opened the attempt, in the same term',
+      'an outcome, time-out, abort or not_started is recorded by the process that opened the attempt, in the same term',
     of: 'closings',
     needs: [],
-    look({ attempts }, say) {
+    look({ attempts }, report) {
       let count = 0;
       for (const { cellId, attempt, started, closings } of attempts) {
         const opened = started[0];
         for (const row of closings) {
           count += 1;
-          // A crash is what others find; the rest only the process itself can know.
-          const others = row.kind === 'interrupted' && row.body['reason'] === 'crash';
-          if (opened === undefined || others) continue;
+          // Others can find a crash; only the process itself can know the rest.
+          const byOthers = row.kind === 'interrupted' && row.body['reason'] === 'crash';
+          if (opened === undefined || byOthers) continue;
           const own =
             row.replicaId === opened.replicaId && row.fencingToken === opened.fencingToken;
           if (own) continue;
-          const said =
+          const what =
             row.kind === 'interrupted'
               ? `interrupted (${JSON.stringify(row.body['reason'])})`
               : row.kind;
-          say(
+          report(
             seqsOf(opened, row),
-            `${said} ${cellId} attempt ${attempt} was said by ${row.replicaId} (token ${row.fencingToken}), but ${opened.replicaId} (token ${opened.fencingToken}) ran it`,
+            `${what} ${cellId} attempt ${attempt} was recorded by ${row.replicaId} (token ${row.fencingToken}), but ${opened.replicaId} (token ${opened.fencingToken}) ran it`,
           );
         }
       }
@@ -118,7 +118,7 @@ export const DECISIONS: readonly Check[] = [
   },
 ];
 
-/** Whether the row before is a failure of the attempt before, or a decision to run it again. */
+/** Whether the row before is a failure of the previous attempt, or a decision to run it again. */
 function letsRunAgain(before: Row | undefined, row: Row): boolean {
   if (before?.cellId !== row.cellId || before.attempt !== row.attempt - 1) return false;
   const as = before.body['as'];
@@ -127,7 +127,7 @@ function letsRunAgain(before: Row | undefined, row: Row): boolean {
   );
 }
 
-function rerunFault(row: Row, { reason, policy }: Answered): string | undefined {
+function rerunFault(row: Row, { reason, policy }: AnsweredDoubt): string | undefined {
   if (reason === 'not_started') return undefined;
   switch (row.body['by']) {
     case '@policy':
@@ -138,7 +138,7 @@ function rerunFault(row: Row, { reason, policy }: Answered): string | undefined 
       return policy === 'probe' || policy === undefined
         ? undefined
         : `was rerun by a probe, but the policy for it is ${policy}`;
-    // Evidence and persons may; whether they did, other checks ask.
+    // Evidence and persons may; other checks verify that they did.
     default:
       return undefined;
   }
@@ -151,10 +151,10 @@ function deciderFault(row: Row, { walk, evidence }: Subject): string | undefined
     case '@policy':
       return as === 'rerun'
         ? undefined
-        : `as ${JSON.stringify(as)} by policy, which can only say rerun`;
+        : `as ${JSON.stringify(as)} by policy, which can only decide rerun`;
     case '@probe':
       if (as !== 'rerun' && as !== 'succeeded')
-        return `as ${JSON.stringify(as)} by a probe, which cannot say that`;
+        return `as ${JSON.stringify(as)} by a probe, which cannot decide that`;
       if (evidence.runbook === undefined || answered?.policy === undefined) return undefined;
       return answered.policy === 'probe'
         ? undefined
@@ -164,9 +164,9 @@ function deciderFault(row: Row, { walk, evidence }: Subject): string | undefined
         ? 'by a late outcome, but the effect never began'
         : undefined;
     default:
-      if (!isId(by)) return `by ${JSON.stringify(by ?? null)}, which is nobody`;
+      if (!isId(by)) return `by ${JSON.stringify(by ?? null)}, which names nobody`;
       return row.agentId === by
         ? undefined
-        : `by ${by}, but it came from ${row.agentId ?? 'nobody'}`;
+        : `by ${by}, but was requested by ${row.agentId ?? 'nobody'}`;
   }
 }

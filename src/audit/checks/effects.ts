@@ -2,7 +2,7 @@ import { attemptOf, seqsOf, type Attempt } from '../attempts.ts';
 import type { Check } from '../check.ts';
 import type { SeenEffect } from '../evidence.ts';
 
-/** Guarantees 3 and 6 as a witness outside sees them. */
+/** Guarantees 3 and 6, as a witness outside the system sees them. */
 export const EFFECTS: readonly Check[] = [
   {
     name: 'effect-seen-once',
@@ -11,15 +11,15 @@ export const EFFECTS: readonly Check[] = [
     states: "an attempt's effect is seen at most once",
     of: 'effects',
     needs: ['witness'],
-    look({ evidence: { witness = [] }, attempts }, say) {
+    look({ evidence: { witness = [] }, attempts }, report) {
       for (const effects of grouped(witness, ({ cellId, attempt }) => `${cellId}/${attempt}`)) {
         const [first] = effects;
         if (first === undefined || effects.length === 1) continue;
         const times = effects.length === 2 ? 'twice' : `${effects.length} times`;
         const started = attemptOf(attempts, first)?.started ?? [];
-        say(
+        report(
           seqsOf(...started),
-          `${first.cellId} attempt ${first.attempt} was run ${times}: ${effects.map(told).join('; ')}`,
+          `${first.cellId} attempt ${first.attempt} was run ${times}: ${effects.map(sighting).join('; ')}`,
         );
       }
       return witness.length;
@@ -30,10 +30,10 @@ export const EFFECTS: readonly Check[] = [
     guarantee: 3,
     severity: 'breach',
     states:
-      'an idempotency key is seen in a further attempt only if the log decided rerun for the one before',
+      'an idempotency key is seen in a later attempt only if the log decided rerun for the one before',
     of: 'keys',
     needs: ['witness'],
-    look({ evidence: { witness = [] }, attempts }, say) {
+    look({ evidence: { witness = [] }, attempts }, report) {
       const keys = grouped(witness, ({ idempotencyKey }) => idempotencyKey);
       for (const effects of keys) {
         const seen = [
@@ -47,9 +47,9 @@ export const EFFECTS: readonly Check[] = [
           if (before === undefined) return;
           const earlier = attemptOf(attempts, before);
           if (before.cellId === effect.cellId && earlier !== undefined && wasRerun(earlier)) return;
-          say(
+          report(
             seqsOf(...(earlier?.started ?? []), ...(attemptOf(attempts, effect)?.started ?? [])),
-            `key ${effect.idempotencyKey} was seen in ${before.cellId} attempt ${before.attempt} and in ${effect.cellId} attempt ${effect.attempt}, and the log decided no rerun in between`,
+            `key ${effect.idempotencyKey} was seen in ${before.cellId} attempt ${before.attempt} and in ${effect.cellId} attempt ${effect.attempt}, but the log has no rerun decision in between`,
           );
         });
       }
@@ -60,10 +60,10 @@ export const EFFECTS: readonly Check[] = [
     name: 'effect-under-its-own-key',
     guarantee: 3,
     severity: 'breach',
-    states: 'an effect that was seen carries the idempotency key of its intent',
+    states: 'an effect that was seen has the idempotency key of its intent',
     of: 'effects',
     needs: ['witness'],
-    look({ evidence: { witness = [] }, attempts, walk }, say) {
+    look({ evidence: { witness = [] }, attempts, walk }, report) {
       let effects = 0;
       for (const effect of witness) {
         const started = attemptOf(attempts, effect)?.started[0];
@@ -71,7 +71,7 @@ export const EFFECTS: readonly Check[] = [
         if (started === undefined || due === undefined) continue;
         effects += 1;
         if (due !== effect.idempotencyKey) {
-          say(
+          report(
             [started.seq],
             `${effect.cellId} attempt ${effect.attempt} was seen with key ${effect.idempotencyKey}, its intent has ${JSON.stringify(due)}`,
           );
@@ -84,10 +84,10 @@ export const EFFECTS: readonly Check[] = [
     name: 'not-started-never-ran',
     guarantee: 6,
     severity: 'breach',
-    states: 'the effect of an attempt of which the log says that it never began was not seen',
+    states: 'an effect that never began, according to the log, was not seen',
     of: 'attempts that never began',
     needs: ['witness'],
-    look({ evidence: { witness = [] }, attempts }, say) {
+    look({ evidence: { witness = [] }, attempts }, report) {
       let count = 0;
       for (const attempt of attempts) {
         const row = neverBegan(attempt);
@@ -98,9 +98,9 @@ export const EFFECTS: readonly Check[] = [
           (effect) => effect.cellId === cellId && effect.attempt === attempt.attempt,
         );
         if (seen === undefined) continue;
-        say(
+        report(
           [row.seq],
-          `${cellId} attempt ${attempt.attempt} was run (${told(seen)}), and the log says that it never began`,
+          `${cellId} attempt ${attempt.attempt} was run (${sighting(seen)}), but the log says that it never began`,
         );
       }
       return count;
@@ -110,10 +110,10 @@ export const EFFECTS: readonly Check[] = [
     name: 'outcome-was-kept',
     guarantee: 6,
     severity: 'breach',
-    states: 'what an effect told a process that lives is in the log or kept as a late outcome',
+    states: 'what an effect returned to a live process is in the log or kept as a late outcome',
     of: 'outcomes',
     needs: ['witness'],
-    look({ evidence: { witness = [], lateOutcomes }, attempts }, say) {
+    look({ evidence: { witness = [], lateOutcomes }, attempts }, report) {
       let outcomes = 0;
       for (const { cellId, attempt, outcome } of witness) {
         if (outcome === undefined) continue;
@@ -124,7 +124,7 @@ export const EFFECTS: readonly Check[] = [
           (late) => late.cellId === cellId && late.attempt === attempt,
         );
         if (!inLog && !kept)
-          say(
+          report(
             seqsOf(...(found?.started ?? [])),
             `${cellId} attempt ${attempt}: ${outcome} was lost`,
           );
@@ -136,10 +136,11 @@ export const EFFECTS: readonly Check[] = [
     name: 'outcome-has-its-effect',
     guarantee: 6,
     severity: 'warning',
-    states: 'an effect that the log says has completed was seen, if the witness sees every effect',
+    states:
+      'an effect that completed, according to the log, was seen, if the witness sees every effect',
     of: 'completed attempts',
     needs: ['witness'],
-    look({ evidence: { witness = [] }, attempts }, say) {
+    look({ evidence: { witness = [] }, attempts }, report) {
       let count = 0;
       for (const { cellId, attempt, closings } of attempts) {
         const row = closings.find(({ kind }) => kind === 'completed');
@@ -147,9 +148,9 @@ export const EFFECTS: readonly Check[] = [
         count += 1;
         if (witness.some((effect) => effect.cellId === cellId && effect.attempt === attempt))
           continue;
-        say(
+        report(
           [row.seq],
-          `completed ${cellId} attempt ${attempt}, and the witness saw no such effect`,
+          `completed ${cellId} attempt ${attempt}, but the witness saw no such effect`,
         );
       }
       return count;
@@ -161,7 +162,7 @@ function wasRerun({ decisions }: Attempt): boolean {
   return decisions.some(({ body }) => body['as'] === 'rerun');
 }
 
-/** The row that says so, if one does: the process itself, at once or late. */
+/** The row by which the process itself, at once or later, said that the effect never began. */
 function neverBegan({ closings, decisions }: Attempt) {
   return (
     closings.find(({ kind, body }) => kind === 'interrupted' && body['reason'] === 'not_started') ??
@@ -169,7 +170,7 @@ function neverBegan({ closings, decisions }: Attempt) {
   );
 }
 
-function told({ at, fencingToken }: SeenEffect): string {
+function sighting({ at, fencingToken }: SeenEffect): string {
   return `${at} under token ${fencingToken}`;
 }
 

@@ -9,26 +9,29 @@ export const INTENT: readonly Check[] = [
     name: 'chain-unbroken',
     guarantee: 1,
     severity: 'breach',
-    states: 'every row stands right after a row that it may follow, from seq 1 and without a gap',
+    states: 'every row directly follows a row that it may follow, from seq 1 and without a gap',
     of: 'rows',
     needs: [],
-    look({ evidence: { rows } }, say) {
+    look({ evidence: { rows } }, report) {
       rows.forEach((row, index) => {
         const before = rows[index - 1];
         if (row.seq !== (before?.seq ?? 0) + 1) {
-          say(seqsOf(before, row), `seq ${row.seq} stands where ${(before?.seq ?? 0) + 1} is due`);
+          report(
+            seqsOf(before, row),
+            `seq ${row.seq} is in the place of ${(before?.seq ?? 0) + 1}`,
+          );
           return;
         }
         if (!Number.isSafeInteger(row.fencingToken)) {
-          say([row.seq], `token ${row.fencingToken} is no number that can be compared`);
+          report([row.seq], `token ${row.fencingToken} is not an exact number`);
         }
-        // The order of kinds by itself: a token that goes back is another check's finding.
+        // Only the order of kinds: another check reports a token that goes back.
         const stale = before !== undefined && row.fencingToken < before.fencingToken;
         const broken = chainBreach(
           stale ? { ...before, fencingToken: row.fencingToken } : before,
           row,
         );
-        if (broken !== undefined) say(seqsOf(before, row), broken.detail);
+        if (broken !== undefined) report(seqsOf(before, row), broken.detail);
       });
       return rows.length;
     },
@@ -40,7 +43,7 @@ export const INTENT: readonly Check[] = [
     states: 'nothing begins while an attempt is open',
     of: 'beginnings',
     needs: [],
-    look({ evidence: { rows } }, say) {
+    look({ evidence: { rows } }, report) {
       let open: Row | undefined;
       let beginnings = 0;
       for (const row of rows) {
@@ -51,7 +54,10 @@ export const INTENT: readonly Check[] = [
           case 'refuted':
             beginnings += 1;
             if (open !== undefined) {
-              say(seqsOf(open, row), `${row.kind} ${name(row)} came while ${name(open)} was open`);
+              report(
+                seqsOf(open, row),
+                `${row.kind} ${name(row)} came while ${name(open)} was open`,
+              );
             }
             if (row.kind === 'started') open = row;
             break;
@@ -71,17 +77,17 @@ export const INTENT: readonly Check[] = [
     name: 'intent-before-outcome',
     guarantee: 1,
     severity: 'breach',
-    states: 'an outcome or interruption has the started row of its attempt before it',
+    states: 'an outcome or interruption comes after the started row of its attempt',
     of: 'outcomes',
     needs: [],
-    look({ attempts }, say) {
+    look({ attempts }, report) {
       let outcomes = 0;
       for (const attempt of attempts) {
         const first = attempt.started[0];
         for (const row of attempt.closings) {
           outcomes += 1;
           if (first === undefined || first.seq > row.seq) {
-            say(seqsOf(row, first), `${row.kind} ${name(attempt)} has no intent before it`);
+            report(seqsOf(row, first), `${row.kind} ${name(attempt)} has no intent before it`);
           }
         }
       }
@@ -92,21 +98,21 @@ export const INTENT: readonly Check[] = [
     name: 'intent-before-effect',
     guarantee: 1,
     severity: 'breach',
-    states: 'an effect that was seen has its intent in the log, under the same token, and earlier',
+    states: 'an effect that was seen has an earlier intent in the log, under the same token',
     of: 'effects',
     needs: ['witness'],
-    look({ evidence: { witness = [], witnessSkewMs = 0 }, attempts }, say) {
+    look({ evidence: { witness = [], witnessSkewMs = 0 }, attempts }, report) {
       for (const effect of witness) {
         const started = attemptOf(attempts, effect)?.started[0];
         const seen = `the effect of ${name(effect)} (token ${effect.fencingToken}, seen ${effect.at})`;
-        if (started === undefined) say([], `${seen} was run without its intent`);
+        if (started === undefined) report([], `${seen} was run without its intent`);
         else if (started.fencingToken !== effect.fencingToken) {
-          say(
+          report(
             [started.seq],
-            `${seen} was run under a token that its intent, ${started.fencingToken}, is not`,
+            `${seen} was run under another token than its intent, which has ${started.fencingToken}`,
           );
         } else if (Date.parse(started.recordedAt) > Date.parse(effect.at) + witnessSkewMs) {
-          say([started.seq], `${seen} ran before its intent, which is of ${started.recordedAt}`);
+          report([started.seq], `${seen} ran before its intent, recorded at ${started.recordedAt}`);
         }
       }
       return witness.length;

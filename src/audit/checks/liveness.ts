@@ -1,37 +1,37 @@
 import { parseDurationMs } from '../../time/duration.ts';
 import type { Row } from '../../execution/row.ts';
 import type { Check } from '../check.ts';
-import type { Ending } from '../walk.ts';
+import type { EndState } from '../walk.ts';
 
 /** How long one attempt may take when its cell does not say. */
 const DEFAULT_TIMEOUT_MS = 300_000;
-/** What a lease, a take-over and a sweep take together, with much to spare. */
+/** Much longer than the expiry of a lease, a takeover and a sweep take together. */
 const GRACE_MS = 60_000;
 
-/** Guarantee 4: nothing stays as a crash left it. */
+/** Guarantee 4: nothing stays stuck after a crash. */
 export const LIVENESS: readonly Check[] = [
   {
     name: 'stuck-instance',
     guarantee: 4,
     severity: 'breach',
-    states: 'when all had its time, nothing is open, and in doubt is only what asks for a decision',
+    states: 'at the end of a run, no attempt is open, and only what needs a decision is in doubt',
     of: 'instances',
     needs: ['runbook', 'end of run'],
-    look({ evidence: { rows, atRest, instanceId }, walk }, say) {
+    look({ evidence: { rows, atRest, instanceId }, walk }, report) {
       if (walk.end === undefined) return 0;
       const { step } = walk.end;
       const seqs = rows.slice(-1).map(({ seq }) => seq);
       if (step.do === 'close') {
-        say(seqs, `${step.open.cellId} attempt ${step.open.attempt} is still open`);
-      } else if (step.do === 'settle' && needsNobody(walk.end)) {
-        say(
+        report(seqs, `${step.open.cellId} attempt ${step.open.attempt} is still open`);
+      } else if (step.do === 'settle' && needsNoPerson(walk.end)) {
+        report(
           seqs,
-          `${step.doubt.cellId} attempt ${step.doubt.attempt} is still in doubt, which no person need settle`,
+          `${step.doubt.cellId} attempt ${step.doubt.attempt} is still in doubt, although it needs no person`,
         );
       } else if (atRest === 'ended' && step.do !== 'complete' && step.do !== 'halt') {
-        say(
+        report(
           seqs,
-          `${instanceId} did not come to its end: next is ${walk.end.nextCellId ?? 'nothing'}`,
+          `${instanceId} did not reach its end: next is ${walk.end.nextCellId ?? 'nothing'}`,
         );
       }
       return 1;
@@ -42,10 +42,10 @@ export const LIVENESS: readonly Check[] = [
     guarantee: 4,
     severity: 'warning',
     states:
-      "no attempt is open for longer than its cell's timeout, and no doubt waits that needs nobody",
+      "no attempt is open for longer than its cell's timeout, and no doubt that needs no person waits",
     of: 'instances',
     needs: ['runbook', 'time'],
-    look({ evidence: { rows, now = '' }, walk }, say) {
+    look({ evidence: { rows, now = '' }, walk }, report) {
       const last = rows.at(-1);
       if (last === undefined || walk.end === undefined) return 1;
       const { step } = walk.end;
@@ -54,13 +54,13 @@ export const LIVENESS: readonly Check[] = [
       if (step.do === 'close') {
         const timeoutMs = parseDurationMs(step.cell.timeout ?? '') ?? DEFAULT_TIMEOUT_MS;
         if (forMs > timeoutMs + GRACE_MS) {
-          say(
+          report(
             [last.seq],
             `${step.open.cellId} attempt ${step.open.attempt} has been open ${since}`,
           );
         }
-      } else if (step.do === 'settle' && needsNobody(walk.end) && forMs > GRACE_MS) {
-        say(
+      } else if (step.do === 'settle' && needsNoPerson(walk.end) && forMs > GRACE_MS) {
+        report(
           [last.seq],
           `${step.doubt.cellId} attempt ${step.doubt.attempt} has been in doubt ${since}`,
         );
@@ -72,18 +72,18 @@ export const LIVENESS: readonly Check[] = [
     name: 'projection-agrees',
     guarantee: 4,
     severity: 'warning',
-    states: 'the line that listing and sweeping read says what the log says, within a minute',
+    states: 'the line that list and the sweep read agrees with the log, within a minute',
     of: 'lines',
     needs: ['runbook', 'projection'],
-    look({ evidence: { rows, projection, instance, instanceId, now }, walk }, say) {
+    look({ evidence: { rows, projection, instance, instanceId, now }, walk }, report) {
       if (walk.end === undefined || instance === undefined) return 0;
       const seqs = rows.slice(-1).map(({ seq }) => seq);
-      const mend = 'leasehold migrate --rebuild-projection mends it';
+      const fix = 'to rebuild it, run leasehold migrate --rebuild-projection';
       if (projection === undefined || projection === null) {
-        say(seqs, `${instanceId} has no line in the projection; ${mend}`);
+        report(seqs, `${instanceId} has no line in the projection; ${fix}`);
         return 1;
       }
-      if (restsSoon(projection, rows, walk.end, now)) return 1;
+      if (mayLag(projection, rows, walk.end, now)) return 1;
       const lastSeq = rows.at(-1)?.seq ?? 0;
       const { nextCellId, statuses } = walk.end;
       const faults = [
@@ -91,26 +91,26 @@ export const LIVENESS: readonly Check[] = [
         statuses.includes(projection.status)
           ? ''
           : `${projection.status} and not ${statuses.join(' or ')}`,
-        // A line that names no cell does not claim anything.
+        // A line without a cell makes no claim.
         projection.nextCellId === null || projection.nextCellId === nextCellId
           ? ''
           : `next cell ${projection.nextCellId} and not ${nextCellId ?? 'none'}`,
       ].filter((fault) => fault !== '');
-      if (faults.length > 0) say(seqs, `the projection says ${faults.join(', ')}; ${mend}`);
+      if (faults.length > 0) report(seqs, `the projection says ${faults.join(', ')}; ${fix}`);
       return 1;
     },
   },
 ];
 
 /**
- * Whether the line still says `running` of an attempt that was under way just now: while an
- * instance is advanced over and over its line is not written anew, but once it rests, and after a
- * crash by a sweep.
+ * Whether the line says `running` because an attempt was under way just now: while an instance is
+ * advanced again and again, its line is not rewritten. It is rewritten once the instance rests, or
+ * after a crash by a sweep.
  */
-function restsSoon(
+function mayLag(
   line: { status: string; lastSeq: number },
   rows: readonly Row[],
-  { statuses }: Ending,
+  { statuses }: EndState,
   now: string | undefined,
 ): boolean {
   const last = rows.at(-1);
@@ -120,14 +120,14 @@ function restsSoon(
     Date.parse(now) - Date.parse(last.recordedAt) > GRACE_MS
   )
     return false;
-  const mayLag = statuses.includes('ready') || statuses.includes('running');
-  return line.status === 'running' && line.lastSeq <= last.seq && mayLag;
+  const underWay = statuses.includes('ready') || statuses.includes('running');
+  return line.status === 'running' && line.lastSeq <= last.seq && underWay;
 }
 
 /**
- * Whether the doubt is settled without a person as soon as a replica looks at it. A probe may not
- * find it out.
+ * Whether a replica settles the doubt without a person as soon as it sees it. A probe may be unable
+ * to.
  */
-function needsNobody({ policy }: Ending): boolean {
+function needsNoPerson({ policy }: EndState): boolean {
   return policy === 'rerun';
 }

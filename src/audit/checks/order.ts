@@ -2,7 +2,7 @@ import type { NextStep } from '../../execution/plan.ts';
 import type { Row } from '../../execution/row.ts';
 import type { Check } from '../check.ts';
 
-/** Guarantee 3, the order of work: what the guard, which sees one row back, cannot know. */
+/** Guarantee 3, the order of work, which the guard cannot check: it sees one row back. */
 export const ORDER: readonly Check[] = [
   {
     name: 'cells-in-order',
@@ -11,14 +11,14 @@ export const ORDER: readonly Check[] = [
     states: 'a cell begins only when it is next: every earlier cell is satisfied, and it is not',
     of: 'beginnings',
     needs: ['runbook'],
-    look({ evidence: { rows }, walk }, say) {
+    look({ evidence: { rows }, walk }, report) {
       if (walk.stuck !== undefined) {
-        say([walk.stuck.seq], `the rules cannot follow the log: ${walk.stuck.why}`);
+        report([walk.stuck.seq], `the rules cannot follow the log: ${walk.stuck.why}`);
       }
       for (const row of rows) {
         const step = walk.next.get(row.seq);
         if (step === undefined || fits(row, step)) continue;
-        say(
+        report(
           [row.seq],
           `${row.kind} ${row.cellId} attempt ${row.attempt}, but next was ${describe(step)}`,
         );
@@ -30,17 +30,17 @@ export const ORDER: readonly Check[] = [
     name: 'retry-only-as-often-as-allowed',
     guarantee: 3,
     severity: 'breach',
-    states: 'a cell that failed for good is not begun again',
+    states: 'a cell that failed permanently is not begun again',
     of: 'attempts',
     needs: ['runbook'],
-    look({ evidence: { rows }, walk }, say) {
+    look({ evidence: { rows }, walk }, report) {
       let attempts = 0;
       for (const row of rows) {
         if (row.kind !== 'started') continue;
         attempts += 1;
         const step = walk.next.get(row.seq);
         if (step?.do === 'halt' && step.cell.id === row.cellId) {
-          say(
+          report(
             [row.seq],
             `${row.cellId} attempt ${row.attempt} was begun although the cell ${step.why}`,
           );
@@ -57,7 +57,7 @@ export const ORDER: readonly Check[] = [
       'an assert is satisfied if and only if it holds; an await names its claim in a wanted status',
     of: 'verdicts',
     needs: ['runbook'],
-    look({ evidence: { rows }, walk }, say) {
+    look({ evidence: { rows }, walk }, report) {
       let verdicts = 0;
       for (const row of rows) {
         const step = walk.next.get(row.seq);
@@ -65,7 +65,7 @@ export const ORDER: readonly Check[] = [
         if (step === undefined || !('cell' in step) || step.cell.id !== row.cellId) continue;
         verdicts += 1;
         const fault = faultOf(row, step);
-        if (fault !== undefined) say([row.seq], `${row.kind} ${row.cellId}: ${fault}`);
+        if (fault !== undefined) report([row.seq], `${row.kind} ${row.cellId}: ${fault}`);
       }
       return verdicts;
     },
@@ -77,13 +77,13 @@ export const ORDER: readonly Check[] = [
     states: 'an attempt is opened once, closed at most once and decided at most once',
     of: 'attempts',
     needs: [],
-    look({ attempts }, say) {
+    look({ attempts }, report) {
       for (const { cellId, attempt, started, closings, decisions } of attempts) {
         const lists = { opened: started, closed: closings, decided: decisions };
         for (const [verb, rows] of Object.entries(lists)) {
           if (rows.length < 2) continue;
           const seqs = rows.map(({ seq }) => seq);
-          say(seqs, `${cellId} attempt ${attempt} was ${verb} ${rows.length} times`);
+          report(seqs, `${cellId} attempt ${attempt} was ${verb} ${rows.length} times`);
         }
       }
       return attempts.length;
@@ -94,10 +94,10 @@ export const ORDER: readonly Check[] = [
     guarantee: 3,
     severity: 'breach',
     states:
-      'an intent names the key of its run: the same after an interruption, a new one after a failure',
+      'an intent has the key of its run: the same after an interruption, a new one after a failure',
     of: 'intents',
     needs: [],
-    look({ evidence: { rows }, walk }, say) {
+    look({ evidence: { rows }, walk }, report) {
       let intents = 0;
       for (const row of rows) {
         const due = walk.keys.get(row.seq);
@@ -105,9 +105,9 @@ export const ORDER: readonly Check[] = [
         if (due === undefined || given === undefined) continue;
         intents += 1;
         if (given !== due) {
-          say(
+          report(
             [row.seq],
-            `${row.cellId} attempt ${row.attempt} has key ${JSON.stringify(given)}, due is ${due}`,
+            `${row.cellId} attempt ${row.attempt} has key ${JSON.stringify(given)} instead of ${due}`,
           );
         }
       }
@@ -117,8 +117,7 @@ export const ORDER: readonly Check[] = [
 ];
 
 /**
- * Whether the row is of the cell and the kind that was due; how often and with what verdict others
- * ask.
+ * Whether the row has the cell and kind that were due; other checks verify attempts and verdicts.
  */
 function fits(row: Row, step: NextStep): boolean {
   switch (step.do) {
@@ -147,12 +146,13 @@ function faultOf(row: Row, step: NextStep): string | undefined {
         : `the assert does not hold: ${JSON.stringify(step.body)}`;
     }
     case 'await': {
-      if (row.kind === 'refuted') return 'an await whose claim can be named is never refuted';
+      if (row.kind === 'refuted')
+        return 'an await whose claim id can be filled in is never refuted';
       const { claimId, status } = row.body;
       if (claimId !== step.claimId)
-        return `saw claim ${JSON.stringify(claimId)}, waits for ${step.claimId}`;
+        return `saw claim ${JSON.stringify(claimId)}, but waits for ${step.claimId}`;
       if (typeof status === 'string' && step.statuses.includes(status)) return undefined;
-      return `saw status ${JSON.stringify(status)}, wanted is ${step.statuses.join(' or ')}`;
+      return `saw status ${JSON.stringify(status)}, but wants ${step.statuses.join(' or ')}`;
     }
     default:
       return undefined;
@@ -166,7 +166,7 @@ function describe(step: NextStep): string {
     case 'halt':
       return `nothing: ${step.cell.id} ${step.why}`;
     case 'complete':
-      return 'nothing: every cell was through';
+      return 'nothing: every cell was done';
     case 'await':
     case 'satisfy':
     case 'refute':

@@ -5,10 +5,10 @@ import type { Check } from '../check.ts';
 import type { RecordedReceipt } from '../evidence.ts';
 import type { RequestProgress } from '../walk.ts';
 
-/** Refusals that an enqueued request is recorded with, since nobody waits for its answer. */
+/** Refusals that are recorded for enqueued requests, because nobody waits for their answer. */
 const RECORDED_REFUSALS: readonly string[] = ['expired', 'not_found', 'out_of_order', 'invalid'];
 
-/** Guarantee 5: an acknowledged request has one receipt, which says all that was done for it. */
+/** Guarantee 5: an acknowledged request has one receipt, which lists everything done for it. */
 export const RECEIPTS: readonly Check[] = [
   {
     name: 'one-receipt-per-request',
@@ -18,19 +18,22 @@ export const RECEIPTS: readonly Check[] = [
       'a request has one receipt, which names it and its instance and has an outcome that is recorded',
     of: 'receipts',
     needs: [],
-    look({ evidence: { instanceId, receipts } }, say) {
+    look({ evidence: { instanceId, receipts } }, report) {
       const seen = new Set<string>();
       for (const { requestId, receipt } of receipts) {
-        if (seen.has(requestId)) say([], `request ${requestId} has two receipts`);
+        if (seen.has(requestId)) report([], `request ${requestId} has two receipts`);
         seen.add(requestId);
         if (receipt.requestId !== requestId || receipt.instanceId !== instanceId) {
-          say(
+          report(
             [],
             `the receipt of request ${requestId} names request ${receipt.requestId} of ${receipt.instanceId}`,
           );
         }
         if (!isRecorded(receipt.outcome) && !RECORDED_REFUSALS.includes(receipt.outcome)) {
-          say([], `the receipt of request ${requestId} is ${receipt.outcome}, which is no end`);
+          report(
+            [],
+            `the receipt of request ${requestId} is ${receipt.outcome}, which is not a final outcome`,
+          );
         }
       }
       return receipts.length;
@@ -43,14 +46,14 @@ export const RECEIPTS: readonly Check[] = [
     states: 'the steps of a receipt are the rows of its request, up to the seq that it rests on',
     of: 'receipts',
     needs: [],
-    look({ evidence: { rows, receipts } }, say) {
+    look({ evidence: { rows, receipts } }, report) {
       for (const recorded of receipts) {
         const { requestId, receipt } = recorded;
         const written = writtenBefore(recorded, rows);
         if (written.map(stepText).join() === receipt.steps.map(stepText).join()) continue;
-        say(
+        report(
           written.map(({ seq }) => seq),
-          `the receipt of request ${requestId} has steps ${list(receipt.steps)}, the log has ${list(written)}`,
+          `the receipt of request ${requestId} has steps ${list(receipt.steps)}, but the log has ${list(written)}`,
         );
       }
       return receipts.length;
@@ -63,12 +66,12 @@ export const RECEIPTS: readonly Check[] = [
     states: 'nothing is written under a request that has its receipt',
     of: 'receipts',
     needs: [],
-    look({ evidence: { rows, receipts } }, say) {
+    look({ evidence: { rows, receipts } }, report) {
       for (const { requestId, receipt, lastSeq } of receipts) {
         const restedOn = lastSeq ?? Math.max(0, ...receipt.steps.map(({ seq }) => seq));
         for (const row of rows) {
           if (row.requestId !== requestId || row.seq <= restedOn) continue;
-          say(
+          report(
             [row.seq],
             `${row.kind} ${row.cellId} was written under request ${requestId}, which had its receipt at seq ${restedOn}`,
           );
@@ -82,27 +85,27 @@ export const RECEIPTS: readonly Check[] = [
     guarantee: 5,
     severity: 'breach',
     states:
-      "a receipt rests on a row that is there, under a token no older than that row, its own holder's",
+      "a receipt rests on an existing row, under a token no older than that row's, its own holder's",
     of: 'receipts',
     needs: ['columns of receipts'],
-    look({ evidence: { rows, receipts } }, say) {
+    look({ evidence: { rows, receipts } }, report) {
       for (const { requestId, receipt, lastSeq = 0, fencingToken = 0 } of receipts) {
         const last = rows.find(({ seq }) => seq === lastSeq);
         if (lastSeq > 0 && last === undefined) {
-          say(
+          report(
             [],
-            `the receipt of request ${requestId} rests on seq ${lastSeq}, which is not there`,
+            `the receipt of request ${requestId} rests on seq ${lastSeq}, which does not exist`,
           );
         } else if (last !== undefined && fencingToken < last.fencingToken) {
-          say(
+          report(
             [last.seq],
-            `the receipt of request ${requestId} is under token ${fencingToken}, the row that it rests on under ${last.fencingToken}`,
+            `the receipt of request ${requestId} is under token ${fencingToken}, but the row that it rests on under ${last.fencingToken}`,
           );
         }
         if (receipt.holder !== null && receipt.holder.fencingToken !== fencingToken) {
-          say(
+          report(
             [],
-            `the receipt of request ${requestId} names token ${receipt.holder.fencingToken} and was written under ${fencingToken}`,
+            `the receipt of request ${requestId} names token ${receipt.holder.fencingToken} but was written under ${fencingToken}`,
           );
         }
       }
@@ -113,18 +116,18 @@ export const RECEIPTS: readonly Check[] = [
     name: 'receipt-says-what-the-log-said',
     guarantee: 5,
     severity: 'breach',
-    states: 'the outcome of a receipt is where the instance stood at the seq that it rests on',
+    states: 'the outcome of a receipt is where the instance was at the seq that it rests on',
     of: 'receipts',
     needs: ['runbook', 'columns of receipts'],
-    look({ evidence: { receipts }, walk }, say) {
+    look({ evidence: { receipts }, walk }, report) {
       let count = 0;
       for (const recorded of receipts) {
-        const stood = walk.rests.get(recorded.lastSeq ?? -1);
-        if (stood === undefined || !isRecorded(recorded.receipt.outcome)) continue;
+        const progress = walk.rests.get(recorded.lastSeq ?? -1);
+        if (progress === undefined || !isRecorded(recorded.receipt.outcome)) continue;
         count += 1;
-        const fault = outcomeFault(recorded.receipt, stood);
+        const fault = outcomeFault(recorded.receipt, progress);
         if (fault !== undefined)
-          say(restsOn(recorded), `the receipt of request ${recorded.requestId} ${fault}`);
+          report(restsOn(recorded), `the receipt of request ${recorded.requestId} ${fault}`);
       }
       return count;
     },
@@ -133,22 +136,25 @@ export const RECEIPTS: readonly Check[] = [
     name: 'told-what-is-recorded',
     guarantee: 5,
     severity: 'breach',
-    states: 'whoever was told an outcome that is recorded was told the receipt that is recorded',
+    states: 'an agent that got a recorded outcome got the recorded receipt',
     of: 'answers',
-    needs: ['told'],
-    look({ evidence: { told = [], receipts } }, say) {
+    needs: ['client history'],
+    look({ evidence: { clientHistory = [], receipts } }, report) {
       let answers = 0;
-      for (const { requestId, receipt } of told) {
-        // Who heard nothing was told nothing: the request may have ended either way.
+      for (const { requestId, receipt } of clientHistory) {
+        // No answer means unknown: the request may have ended either way.
         if (receipt === undefined || !isRecorded(receipt.outcome)) continue;
         answers += 1;
         const stored = receipts.find((one) => one.requestId === requestId);
         if (stored === undefined) {
-          say([], `request ${requestId}: told ${receipt.outcome}, and nothing is recorded`);
+          report(
+            [],
+            `request ${requestId}: the agent got ${receipt.outcome}, but nothing is recorded`,
+          );
         } else if (!sameJson(stored.receipt as unknown as Json, receipt as unknown as Json)) {
-          say(
+          report(
             restsOn(stored),
-            `request ${requestId}: told ${JSON.stringify(receipt)}, recorded is ${JSON.stringify(stored.receipt)}`,
+            `request ${requestId}: the agent got ${JSON.stringify(receipt)}, but the log has ${JSON.stringify(stored.receipt)}`,
           );
         }
       }
@@ -159,17 +165,19 @@ export const RECEIPTS: readonly Check[] = [
     name: 'acknowledged-is-recorded',
     guarantee: 5,
     severity: 'breach',
-    states: 'a request that was acknowledged as durable has its receipt in the end',
+    states: 'a request that was acknowledged as durable has a receipt at the end of the run',
     of: 'acknowledged requests',
-    needs: ['told', 'end of run'],
-    look({ evidence: { told = [], receipts } }, say) {
+    needs: ['client history', 'end of run'],
+    look({ evidence: { clientHistory = [], receipts } }, report) {
       const due = new Set(
-        told.filter(({ acknowledged }) => acknowledged === true).map(({ requestId }) => requestId),
+        clientHistory
+          .filter(({ acknowledged }) => acknowledged === true)
+          .map(({ requestId }) => requestId),
       );
       for (const { requestId } of receipts) due.delete(requestId);
       for (const requestId of due)
-        say([], `request ${requestId} was acknowledged and has no receipt`);
-      return told.filter(({ acknowledged }) => acknowledged === true).length;
+        report([], `request ${requestId} was acknowledged but has no receipt`);
+      return clientHistory.filter(({ acknowledged }) => acknowledged === true).length;
     },
   },
   {
@@ -179,10 +187,10 @@ export const RECEIPTS: readonly Check[] = [
     states: 'no agent used one request id for two instances',
     of: 'instances',
     needs: ['other receipts'],
-    look({ evidence: { rows, receiptsElsewhere } }, say) {
+    look({ evidence: { rows, receiptsElsewhere } }, report) {
       for (const [requestId, other] of receiptsElsewhere ?? []) {
         const seqs = rows.filter((row) => row.requestId === requestId).map(({ seq }) => seq);
-        say(seqs, `request ${requestId} was used for ${other} too, which has its receipt`);
+        report(seqs, `request ${requestId} was also used for ${other}, which has its receipt`);
       }
       return 1;
     },
@@ -190,9 +198,9 @@ export const RECEIPTS: readonly Check[] = [
 ];
 
 /**
- * The rows of the request that its receipt must name. A decision may still come under the request's
- * id when the receipt already says `in_doubt`: the holder before was asking the probe, and what
- * ends a doubt is always let in.
+ * The rows of the request that its receipt must list. A decision may still be recorded under the
+ * request's id after an `in_doubt` receipt: the previous holder was running the probe, and what
+ * settles a doubt is always accepted.
  */
 function writtenBefore(
   { requestId, receipt, lastSeq }: RecordedReceipt,
@@ -211,15 +219,15 @@ function outcomeFault(receipt: Receipt, { step, nextCellId }: RequestProgress): 
   if (receipt.nextCellId !== nextCellId) {
     return `says that ${receipt.nextCellId ?? 'nothing'} is next, but it was ${nextCellId ?? 'nothing'}`;
   }
-  const stood = outcomesAt(step);
-  if (!(stood as readonly string[]).includes(outcome)) {
-    return `says ${outcome}, but the instance was ${stood.join(' or ') || 'in the middle of an attempt'}`;
+  const possible = outcomesAt(step);
+  if (!(possible as readonly string[]).includes(outcome)) {
+    return `says ${outcome}, but the instance was ${possible.join(' or ') || 'in the middle of an attempt'}`;
   }
   if (step.do !== 'settle') return undefined;
   const { inDoubt } = receipt;
   if (inDoubt?.cellId === step.doubt.cellId && inDoubt.attempt === step.doubt.attempt)
     return undefined;
-  return `names another doubt than ${step.doubt.cellId} attempt ${step.doubt.attempt}`;
+  return `names a doubt other than ${step.doubt.cellId} attempt ${step.doubt.attempt}`;
 }
 
 function outcomesAt(step: RequestProgress['step']): Receipt['outcome'][] {

@@ -2,7 +2,7 @@ import type { Row } from '../../execution/row.ts';
 import { seqsOf } from '../attempts.ts';
 import type { Check } from '../check.ts';
 
-/** Guarantee 2: along the log the fencing token never decreases, and a token is one holder's. */
+/** Guarantee 2: the fencing token never decreases along the log, and a token has one holder. */
 export const TOKENS: readonly Check[] = [
   {
     name: 'tokens-never-go-back',
@@ -11,11 +11,11 @@ export const TOKENS: readonly Check[] = [
     states: 'along seq the fencing token never decreases',
     of: 'rows',
     needs: [],
-    look({ evidence: { rows } }, say) {
+    look({ evidence: { rows } }, report) {
       let highest: Row | undefined;
       for (const row of rows) {
         if (highest !== undefined && row.fencingToken < highest.fencingToken) {
-          say(
+          report(
             seqsOf(highest, row),
             `token ${row.fencingToken} of ${row.replicaId} came after ${highest.fencingToken} of ${highest.replicaId}`,
           );
@@ -31,7 +31,7 @@ export const TOKENS: readonly Check[] = [
     states: 'completed and failed carry the token of their started row',
     of: 'outcomes',
     needs: [],
-    look({ attempts }, say) {
+    look({ attempts }, report) {
       let outcomes = 0;
       for (const { cellId, attempt, started, closings } of attempts) {
         const opened = started[0];
@@ -39,7 +39,7 @@ export const TOKENS: readonly Check[] = [
           if (row.kind === 'interrupted' || opened === undefined) continue;
           outcomes += 1;
           if (row.fencingToken !== opened.fencingToken) {
-            say(
+            report(
               seqsOf(opened, row),
               `${row.kind} ${cellId} attempt ${attempt} is under token ${row.fencingToken}, its intent under ${opened.fencingToken}`,
             );
@@ -56,13 +56,13 @@ export const TOKENS: readonly Check[] = [
     states: 'all that was written under one token of an instance is by one replica',
     of: 'tokens',
     needs: [],
-    look({ evidence: { rows, receipts, lateOutcomes, refusals } }, say) {
+    look({ evidence: { rows, receipts, lateOutcomes, refusals } }, report) {
       const holders = new Map<number, { replicaId: string; seq: number | undefined }>();
       const hold = (token: number, replicaId: string, seq?: number): void => {
         const known = holders.get(token);
         if (known === undefined) holders.set(token, { replicaId, seq });
         else if (known.replicaId !== replicaId) {
-          say(
+          report(
             [known.seq, seq].filter((one) => one !== undefined),
             `token ${token} was used by ${known.replicaId} and by ${replicaId}`,
           );

@@ -5,26 +5,25 @@ import { attemptOf, seqsOf } from '../attempts.ts';
 import type { Check } from '../check.ts';
 import type { LateEvidence } from '../evidence.ts';
 
-/** Guarantee 6: what is known is kept, and what is kept was not touched. */
+/** Guarantee 6: evidence is kept, and what is kept is unchanged. */
 export const TRUTH: readonly Check[] = [
   {
     name: 'instance-on-record',
     guarantee: 6,
     severity: 'breach',
-    states:
-      'whatever has rows or outcomes has its record, and the runbook version that it is pinned to',
+    states: 'an instance with rows or outcomes has its record and its pinned runbook version',
     of: 'instances',
     needs: [],
-    look({ evidence }, say) {
+    look({ evidence }, report) {
       const { instance, runbook, instanceId, rows, lateOutcomes, receipts } = evidence;
       const seqs = rows.map(({ seq }) => seq);
       if (instance === undefined) {
         const ran = receipts.some(({ receipt }) => receipt.steps.length > 0);
-        // Requests for what never was are recorded as not_found, when they were enqueued.
+        // Enqueued requests for unknown instances are recorded as not_found.
         if (rows.length > 0 || lateOutcomes.length > 0 || ran)
-          say(seqs, `${instanceId} was never started`);
+          report(seqs, `${instanceId} was never started`);
       } else if (runbook === undefined) {
-        say(seqs, `${instance.runbookId} version ${instance.version} is not in the log`);
+        report(seqs, `${instance.runbookId} version ${instance.version} is not in the log`);
       }
       return 1;
     },
@@ -33,18 +32,18 @@ export const TRUTH: readonly Check[] = [
     name: 'runbook-unchanged',
     guarantee: 6,
     severity: 'breach',
-    states: "the pinned runbook version's digest is that of its cells and inputs",
+    states: "the pinned runbook version's digest matches its cells and inputs",
     of: 'instances',
     needs: ['digest'],
-    look({ evidence: { digest, instance } }, say) {
+    look({ evidence: { digest, instance } }, report) {
       if (digest !== undefined && digest.recorded !== digest.computed) {
         const name =
           instance === undefined
             ? 'the runbook'
             : `${instance.runbookId} version ${instance.version}`;
-        say(
+        report(
           [],
-          `${name} was changed: its digest is ${digest.recorded}, its content gives ${digest.computed}`,
+          `${name} was changed: its digest is ${digest.recorded}, but its content has ${digest.computed}`,
         );
       }
       return 1;
@@ -57,7 +56,7 @@ export const TRUTH: readonly Check[] = [
     states: 'the claim that an await saw is on record, with that revision, status and agent',
     of: 'claims seen',
     needs: ['claims'],
-    look({ evidence: { rows, claims } }, say) {
+    look({ evidence: { rows, claims } }, report) {
       let seen = 0;
       for (const row of rows) {
         const { claimId, revision, status, agentId } = row.body;
@@ -67,7 +66,7 @@ export const TRUTH: readonly Check[] = [
         if (claim !== undefined && claim.status === status && claim.agentId === agentId) continue;
         const record =
           claim === undefined ? 'not on record' : `${claim.status} by ${claim.agentId}`;
-        say(
+        report(
           [row.seq],
           `${row.cellId} saw claim ${claimId} revision ${JSON.stringify(revision)} as ${JSON.stringify(status)}, which is ${record}`,
         );
@@ -80,20 +79,20 @@ export const TRUTH: readonly Check[] = [
     guarantee: 6,
     severity: 'breach',
     states:
-      'a late outcome is of an attempt that its own process opened and somebody else closed, and was refused; or it says that the effect never began, to whoever asked',
+      'a late outcome is from the process that opened the attempt, another closed it, and the refusal is on record; a not_started may instead be a reply to a peer',
     of: 'late outcomes',
     needs: [],
-    look({ evidence: { lateOutcomes, refusals }, attempts }, say) {
+    look({ evidence: { lateOutcomes, refusals }, attempts }, report) {
       for (const late of lateOutcomes) {
         const found = attemptOf(attempts, late);
         const opened = found?.started[0];
         const about = `late outcome ${late.kind} of ${late.cellId} attempt ${late.attempt} by ${late.replicaId}`;
         const seqs = seqsOf(opened, found?.closings[0]);
-        // Written down by whoever asked, before it closes the attempt.
+        // The replica that asked records it, before it closes the attempt.
         const asked = late.kind === 'not_started';
-        if (opened === undefined) say(seqs, `${about}: the attempt has no intent`);
+        if (opened === undefined) report(seqs, `${about}: the attempt has no intent`);
         else if (opened.replicaId !== late.replicaId || opened.fencingToken !== late.fencingToken) {
-          say(
+          report(
             seqs,
             `${about} under token ${late.fencingToken}: the attempt was ${opened.replicaId}'s, under ${opened.fencingToken}`,
           );
@@ -101,10 +100,10 @@ export const TRUTH: readonly Check[] = [
           found?.closings[0]?.kind !== 'interrupted' &&
           !(asked && found?.closings[0] === undefined)
         ) {
-          say(seqs, `${about}: the attempt was not interrupted`);
+          report(seqs, `${about}: the attempt was not interrupted`);
         }
         if (!asked && !refusals.some((refusal) => isRefusalOf(refusal, late)))
-          say(seqs, `${about}: no refusal is on record`);
+          report(seqs, `${about}: no refusal is on record`);
       }
       return lateOutcomes.length;
     },
@@ -113,18 +112,18 @@ export const TRUTH: readonly Check[] = [
     name: 'refused-outcome-was-kept',
     guarantee: 6,
     severity: 'warning',
-    states: 'an outcome that was refused is kept, unless its process died in between',
+    states: 'an outcome that was refused is kept as evidence, unless its process died in between',
     of: 'refused outcomes',
     needs: [],
-    look({ evidence: { lateOutcomes, refusals } }, say) {
+    look({ evidence: { lateOutcomes, refusals } }, report) {
       let count = 0;
       for (const refusal of refusals) {
         if (refusal.kind !== 'completed' && refusal.kind !== 'failed') continue;
         count += 1;
         if (lateOutcomes.some((late) => isRefusalOf(refusal, late))) continue;
-        say(
+        report(
           [],
-          `${refusal.kind} of ${refusal.replicaId} (token ${refusal.fencingToken}) was refused at seq ${refusal.seq}, and is not kept`,
+          `${refusal.kind} of ${refusal.replicaId} (token ${refusal.fencingToken}) was refused at seq ${refusal.seq}, but is not kept`,
         );
       }
       return count;
@@ -137,7 +136,7 @@ export const TRUTH: readonly Check[] = [
     states: 'a decision by a late outcome says what that late outcome says',
     of: 'decisions by late outcomes',
     needs: [],
-    look({ evidence: { rows, lateOutcomes } }, say) {
+    look({ evidence: { rows, lateOutcomes } }, report) {
       let count = 0;
       for (const row of rows) {
         if (row.kind !== 'decided' || row.body['by'] !== '@late-outcome') continue;
@@ -145,7 +144,7 @@ export const TRUTH: readonly Check[] = [
         const about = lateOutcomes.filter((late) => isAbout(late, row));
         if (about.some((late) => bearsOut(late, row))) continue;
         const kept = about.map(({ kind }) => kind).join(', ') || 'nothing';
-        say(
+        report(
           [row.seq],
           `decided ${row.cellId} attempt ${row.attempt} as ${JSON.stringify(row.body['as'])} by a late outcome, but what was kept is ${kept}`,
         );
@@ -157,26 +156,26 @@ export const TRUTH: readonly Check[] = [
     name: 'evidence-agrees-with-decision',
     guarantee: 6,
     severity: 'warning',
-    states: 'no late outcome tells another story than the decision, which may have come before it',
+    states: 'no late outcome contradicts the decision, which may have been made before it arrived',
     of: 'decided attempts with a late outcome',
     needs: ['runbook'],
-    look({ evidence: { runbook, lateOutcomes }, attempts }, say) {
+    look({ evidence: { runbook, lateOutcomes }, attempts }, report) {
       let count = 0;
       for (const late of lateOutcomes) {
         const [decision] = attemptOf(attempts, late)?.decisions ?? [];
         if (decision === undefined) continue;
         count += 1;
         const cell = runbook?.cells.find(({ id }) => id === late.cellId);
-        // A cell that may be run again is expected to have happened before.
+        // For a cell that may be run again, an earlier completion is no contradiction.
         const mayRepeat = cell !== undefined && 'exec' in cell && onInterrupt(cell) === 'rerun';
         if (
           decision.body['as'] === VERDICT_OF[late.kind] ||
           (mayRepeat && decision.body['as'] === 'rerun')
         )
           continue;
-        say(
+        report(
           [decision.seq],
-          `${late.cellId} attempt ${late.attempt} was decided ${JSON.stringify(decision.body['as'])} by ${JSON.stringify(decision.body['by'])}, and ${late.replicaId} brought ${late.kind} late`,
+          `${late.cellId} attempt ${late.attempt} was decided ${JSON.stringify(decision.body['as'])} by ${JSON.stringify(decision.body['by'])}, but ${late.replicaId} reported ${late.kind} late`,
         );
       }
       return count;

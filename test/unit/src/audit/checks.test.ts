@@ -21,7 +21,7 @@ const row = (evidence: Writable, seq: number): Row => evidence.rows.find((one) =
 function until(evidence: Writable, seq: number): void {
   evidence.rows = evidence.rows.filter((one) => one.seq <= seq);
   evidence.receipts = evidence.receipts.filter(({ lastSeq = 0 }) => lastSeq <= seq);
-  evidence.told = [];
+  evidence.clientHistory = [];
   evidence.projection = undefined;
 }
 
@@ -339,7 +339,9 @@ const CONTROLS: readonly (readonly [check: string, what: string, spoil: Spoil])[
     'told-what-is-recorded',
     'an agent was told something else',
     (e) => {
-      e.told = [{ requestId: 'q1', receipt: { ...e.receipts[0]!.receipt, outcome: 'completed' } }];
+      e.clientHistory = [
+        { requestId: 'q1', receipt: { ...e.receipts[0]!.receipt, outcome: 'completed' } },
+      ];
     },
   ],
   ['told-what-is-recorded', 'nothing is recorded', (e) => void e.receipts.splice(1, 1)],
@@ -455,7 +457,7 @@ describe('what is not there', () => {
   });
 
   it('an operation without an answer is unknown: it accuses nobody', () => {
-    const evidence = { ...sample(), told: [{ requestId: 'q1' }, { requestId: 'q-lost' }] };
+    const evidence = { ...sample(), clientHistory: [{ requestId: 'q1' }, { requestId: 'q-lost' }] };
     expect(breachesOf(evidence)).toEqual([]);
   });
 

@@ -70,7 +70,7 @@ class Story {
       lateOutcomes: this.#late,
       refusals: this.#refusals,
       witness: this.#seen,
-      told: this.#receipts.map(({ requestId, receipt }) => ({
+      clientHistory: this.#receipts.map(({ requestId, receipt }) => ({
         requestId,
         receipt,
         acknowledged: true,

@@ -155,7 +155,7 @@ export function sample(): Evidence {
       effect(13),
       effect(18),
     ],
-    told: [
+    clientHistory: [
       { requestId: 'q1', receipt: receipts[0]!.receipt },
       { requestId: 'q2', receipt: receipts[1]!.receipt, acknowledged: true },
       { requestId: 'q2' },
