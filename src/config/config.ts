@@ -8,52 +8,52 @@ import { Id } from '../ids.ts';
 export { ConfigError } from './env-reader.ts';
 export type { Environment, EtcdConfig, NatsConfig, ReadFile } from './env-reader.ts';
 
-/** What an agent needs: NATS and the namespace, nothing else. */
+/** An agent's settings: NATS and the namespace, nothing else. */
 export interface AgentConfig {
   namespace: string;
   nats: NatsConfig;
-  /** undefined when the environment names none. */
+  /** undefined when the environment does not set it. */
   agentId: string | undefined;
 }
 
-/** What a replica needs. */
+/** A replica's settings. */
 export interface Config {
   namespace: string;
   nats: NatsConfig;
   etcd: EtcdConfig;
   /**
-   * As the role that may only SELECT and INSERT. TLS by the URL's own parameters (`sslmode`,
-   * `sslrootcert`).
+   * For the role that may only SELECT and INSERT. TLS is set by the URL's own parameters
+   * (`sslmode`, `sslrootcert`).
    */
   databaseUrl: string;
-  /** Named in front of the fresh suffix that makes the replica id. */
+  /** The replica id is this name and a fresh suffix. */
   replicaName: string;
   /** Whole seconds; etcd may grant more. */
   leaseTtlS: number;
   httpHost: string;
-  /** 0: a free one. */
+  /** 0: any free port. */
   httpPort: number;
   logLevel: LogLevel;
-  /** Path or name of a module that exports `{name: handler}`. */
+  /** The path of a module that exports `{name: handler}`. */
   handlers: string | undefined;
   failpoints: string | undefined;
-  /** A holding that was idle for so long is released. */
+  /** Releases a holding that was idle for this long. */
   idleReleaseMs: number;
-  /** Above so many holdings the longest idle ones are released. */
+  /** Beyond this many holdings, releases the ones idle longest. */
   maxHoldings: number;
-  /** What is odd, but not wrong, about the environment; one line each. */
+  /** What is unusual, but not wrong, in the environment; one line each. */
   warnings: string[];
 }
 
-/** Levels of the log, loudest first. */
+/** Log levels, most severe first; `silent` logs nothing. */
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 /** See {@link LOG_LEVELS}. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /**
- * Reads everything that a replica needs.
+ * Reads a replica's settings.
  *
- * @throws ConfigError naming every variable that is missing or wrong, and how to mend it
+ * @throws ConfigError that names every variable that is missing or wrong, and how to fix it
  */
 export function readConfig(env: Environment, readFile: ReadFile = readText): Config {
   const reader = new EnvReader(env, readFile);
@@ -82,8 +82,7 @@ export function readConfig(env: Environment, readFile: ReadFile = readText): Con
 }
 
 /**
- * Reads what an agent needs; NATS is looked for on this machine unless the environment says where
- * it is.
+ * Reads an agent's settings; by default NATS is on this machine.
  *
  * @throws ConfigError
  */
@@ -101,7 +100,7 @@ export function readAgentConfig(env: Environment, readFile: ReadFile = readText)
   return config;
 }
 
-/** Reads where etcd is. @throws ConfigError */
+/** Reads how to reach etcd. @throws ConfigError */
 export function readEtcdConfig(
   env: Environment,
   readFile: ReadFile = readText,
@@ -112,7 +111,7 @@ export function readEtcdConfig(
   return config;
 }
 
-/** The same in the words of the coordinator's client. */
+/** The settings as options of the coordinator's etcd client. */
 export function etcdConnection({ urls, tls, auth }: EtcdConfig) {
   const bytes = (text: string): Buffer => Buffer.from(text, 'utf8');
   const credentials = tls && {
@@ -123,7 +122,7 @@ export function etcdConnection({ urls, tls, auth }: EtcdConfig) {
   return { hosts: urls, credentials, auth };
 }
 
-/** Reads where the log is, for the application's role. @throws ConfigError */
+/** Reads how to reach the log, as the application's role. @throws ConfigError */
 export function readDatabaseConfig(env: Environment): { namespace: string; databaseUrl: string } {
   const reader = new EnvReader(env, readText);
   const config = {
@@ -135,8 +134,9 @@ export function readDatabaseConfig(env: Environment): { namespace: string; datab
 }
 
 /**
- * Reads what `migrate` needs: the owner's URL, and the application's where it is given. @throws
- * ConfigError
+ * Reads the settings of `migrate`: the owner's URL, and the application's if it is set.
+ *
+ * @throws ConfigError
  */
 export function readMigrateConfig(env: Environment): {
   namespace: string;

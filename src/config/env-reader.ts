@@ -5,32 +5,32 @@ import type { z } from 'zod';
 import { errorText } from '../error-text.ts';
 import { Id } from '../ids.ts';
 
-/** Variables as a process gets them. */
+/** A process's environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** PEM texts; an empty object asks for TLS with the machine's own trust store. */
+/** PEM texts; an empty object means TLS with the system's trust store. */
 export interface TlsConfig {
   ca?: string;
   cert?: string;
   key?: string;
 }
 
-/** Where NATS is, and as whom to go there. */
+/** How to reach NATS, and the credentials for it. */
 export interface NatsConfig {
   servers: string[];
   tls?: TlsConfig;
   auth?: { username: string; password: string } | { token: string } | { credentials: string };
 }
 
-/** Where etcd is, and as whom to go there. */
+/** How to reach etcd, and the credentials for it. */
 export interface EtcdConfig {
   urls: string[];
-  /** Its client package needs to know the authority whenever certificates are used. */
+  /** etcd's client package needs the CA whenever certificates are used. */
   tls?: TlsConfig & { ca: string };
   auth?: { username: string; password: string };
 }
 
-/** The environment is not usable; the message has one line for each variable, with the mend. */
+/** The environment is invalid; the message has one line per variable, which says how to fix it. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly string[];
@@ -41,14 +41,14 @@ export class ConfigError extends Error {
   }
 }
 
-/** Reads a file of certificates or credentials; another one in tests. */
+/** Reads a file of certificates or credentials; replaced in tests. */
 export type ReadFile = (path: string) => string;
 
-/** The machine's own files. */
+/** Reads a file from disk. */
 export const readText: ReadFile = (path) => readFileSync(path, 'utf8');
 
 /**
- * Reads variables one by one and keeps what is wrong with them, so that all of it is said at once.
+ * Reads variables one by one and collects their problems, so that all of them are reported at once.
  */
 export class EnvReader {
   readonly #env: Environment;
@@ -60,12 +60,12 @@ export class EnvReader {
     this.#readFile = readFile;
   }
 
-  /** @throws ConfigError when anything was wrong */
+  /** @throws ConfigError if there were any problems */
   done(): void {
     if (this.#problems.length > 0) throw new ConfigError(this.#problems);
   }
 
-  /** A variable that is set to nothing counts as not set. */
+  /** A variable that is set to the empty string counts as not set. */
   text(name: string): string | undefined {
     const text = this.#env[name]?.trim();
     return text === '' ? undefined : text;
@@ -102,7 +102,7 @@ export class EnvReader {
     if (ways.length > 1) {
       this.#problem(
         `LEASEHOLD_NATS_${ways[1] as string}`,
-        `cannot be used beside LEASEHOLD_NATS_${ways[0] as string}; keep one`,
+        `cannot be used together with LEASEHOLD_NATS_${ways[0] as string}; keep one`,
       );
     }
     const auth =
@@ -126,11 +126,11 @@ export class EnvReader {
     if (tls !== undefined && urls.some((url) => url.startsWith('http:'))) {
       this.#problem(
         'LEASEHOLD_ETCD_URLS',
-        'must be https:// because certificates are given for etcd',
+        'must be https://, because certificates are given for etcd',
       );
     }
     if (tls !== undefined && tls.ca === undefined) {
-      this.#problem('LEASEHOLD_ETCD_CA_FILE', 'is needed beside LEASEHOLD_ETCD_CERT_FILE');
+      this.#problem('LEASEHOLD_ETCD_CA_FILE', 'is required with LEASEHOLD_ETCD_CERT_FILE');
     }
     const ca = tls?.ca;
     return { urls, ...(ca !== undefined && { tls: { ...tls, ca } }), ...(auth && { auth }) };
@@ -164,11 +164,11 @@ export class EnvReader {
       (url) => !URL.canParse(url) || !schemes.includes(new URL(url).protocol),
     );
     if (wrong !== undefined || urls.length === 0) {
-      // A URL may carry a password, so it is not repeated.
+      // A URL may contain a password, so it is not repeated.
       const which = urls.length > 1 ? `its entry ${urls.indexOf(wrong ?? '') + 1} ` : '';
       this.#problem(
         name,
-        `${which}must be a URL such as ${example}${many ? ' (several are joined by commas)' : ''}`,
+        `${which}must be a URL such as ${example}${many ? ' (separate several with commas)' : ''}`,
       );
       return [];
     }
@@ -183,7 +183,7 @@ export class EnvReader {
     const hasKey = this.text(`${prefix}_KEY_FILE`) !== undefined;
     if (hasCert !== hasKey) {
       const [missing, given] = hasCert ? ['KEY', 'CERT'] : ['CERT', 'KEY'];
-      this.#problem(`${prefix}_${missing}_FILE`, `is needed beside ${prefix}_${given}_FILE`);
+      this.#problem(`${prefix}_${missing}_FILE`, `is required with ${prefix}_${given}_FILE`);
     }
     if (ca === undefined && cert === undefined && key === undefined) return undefined;
     return { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
@@ -196,7 +196,7 @@ export class EnvReader {
     if (username === undefined || password === undefined) {
       const [missing, given] =
         username === undefined ? ['USERNAME', 'PASSWORD'] : ['PASSWORD', 'USERNAME'];
-      this.#problem(`${prefix}_${missing}`, `is needed beside ${prefix}_${given}`);
+      this.#problem(`${prefix}_${missing}`, `is required with ${prefix}_${given}`);
       return undefined;
     }
     return { username, password };

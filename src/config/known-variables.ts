@@ -26,14 +26,11 @@ const KNOWN = [
   'LEASEHOLD_MAX_HOLDINGS',
 ];
 
-/**
- * The local servers' own variables, the tests', and those that a running command cell finds around
- * it.
- */
+/** Variables of the local servers, of the tests, and of a running command cell. */
 const ALSO_KNOWN =
   /^LEASEHOLD_((ETCD|NATS|NATS_SERVER|POSTGRES)_(BIN|BIN_DIR|SERIES|PORT)|CACHE_DIR|STACK_ROUTES|TEST_[A-Z_]+|INSTANCE_ID|CELL_ID|ATTEMPT|FENCING_TOKEN|IDEMPOTENCY_KEY|OUTPUT_FILE)$/;
 
-/** One line for each `LEASEHOLD_` variable that nothing reads. */
+/** One warning for each `LEASEHOLD_` variable that nothing reads. */
 export function unknownVariables(names: readonly string[]): string[] {
   return names
     .filter(

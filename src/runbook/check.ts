@@ -6,7 +6,7 @@ import type { Finding, Path } from './problem.ts';
 import type { Cell, CellType, Effect, ExecCell } from './runbook.ts';
 
 /**
- * A cell as far as it could be read: one that has a fault of shape still has its place and its id.
+ * A cell as far as it could be read: one with a schema error still has its position and its id.
  */
 export interface ReadCell {
   id: string | undefined;
@@ -26,13 +26,10 @@ export function checkCells(inputs: string[], cells: ReadCell[]): Finding[] {
     const earlier = firstAt.get(id);
     if (earlier === undefined) firstAt.set(id, i);
     else
-      findings.push(
-        error(['cells', i, 'id'], `is used twice: cell ${earlier + 1} is ${id} as well`),
-      );
+      findings.push(error(['cells', i, 'id'], `is used twice: cell ${earlier + 1} is also ${id}`));
   }
   for (const [i, name] of inputs.entries()) {
-    if (inputs.indexOf(name) < i)
-      findings.push(error(['inputs', i], `declares ${name} a second time`));
+    if (inputs.indexOf(name) < i) findings.push(error(['inputs', i], `declares ${name} twice`));
   }
   for (const [i, { cell }] of cells.entries()) {
     if (cell === undefined) continue;
@@ -42,46 +39,47 @@ export function checkCells(inputs: string[], cells: ReadCell[]): Finding[] {
   if (
     !cells.some(({ type, cell }) => type === 'exec' || (type === undefined && cell === undefined))
   ) {
-    findings.push(warning(['cells'], 'hold no exec cell, so this runbook does nothing'));
+    findings.push(warning(['cells'], 'have no exec cell, so this runbook does nothing'));
   }
   return findings;
 }
 
-interface Surroundings {
+/** What is known around a cell. */
+interface CellContext {
   inputs: string[];
   cells: ReadCell[];
-  /** Where each cell id was first given. */
+  /** The index at which each cell id is first used. */
   firstAt: Map<string, number>;
   here: number;
 }
 
-function checkCell(cell: Cell, around: Surroundings): Finding[] {
+function checkCell(cell: Cell, context: CellContext): Finding[] {
   if ('prose' in cell) return [];
-  if ('await' in cell) return checkPlaceholders(cell.await, ['await'], around);
+  if ('await' in cell) return checkPlaceholders(cell.await, ['await'], context);
   if ('assert' in cell) {
     return cell.assert.flatMap((check, i) => {
-      const fault = outputFault(check.cell, around);
+      const fault = outputFault(check.cell, context);
       return [
         ...(fault === undefined
           ? []
           : [error(['assert', i, 'cell'], `names ${check.cell}, ${fault}`)]),
         ...('equals' in check
-          ? checkPlaceholders(check.equals, ['assert', i, 'equals'], around)
+          ? checkPlaceholders(check.equals, ['assert', i, 'equals'], context)
           : []),
       ];
     });
   }
   return [
-    ...checkEffect(cell.exec, ['exec'], around),
-    ...(cell.probe === undefined ? [] : checkEffect(cell.probe, ['probe'], around)),
-    ...checkExpectations(cell, around),
+    ...checkEffect(cell.exec, ['exec'], context),
+    ...(cell.probe === undefined ? [] : checkEffect(cell.probe, ['probe'], context)),
+    ...checkExpectations(cell, context),
     ...(parseDurationMs(cell.timeout ?? '1s') === 0
-      ? [error(['timeout'], 'must be longer than nothing')]
+      ? [error(['timeout'], 'must be longer than zero')]
       : []),
   ];
 }
 
-function checkExpectations(cell: ExecCell, around: Surroundings): Finding[] {
+function checkExpectations(cell: ExecCell, context: CellContext): Finding[] {
   return (cell.expect ?? []).flatMap((expectation, i) => {
     const at: Path = ['expect', i];
     if ('exitCode' in expectation && !('command' in cell.exec)) {
@@ -91,12 +89,12 @@ function checkExpectations(cell: ExecCell, around: Surroundings): Finding[] {
       return [error([...at, 'status'], 'can never hold: only an http call has a status')];
     }
     return 'equals' in expectation
-      ? checkPlaceholders(expectation.equals, [...at, 'equals'], around)
+      ? checkPlaceholders(expectation.equals, [...at, 'equals'], context)
       : [];
   });
 }
 
-const HEADERS_OF_OURS = [
+const RESERVED_HEADERS = [
   'idempotency-key',
   'leasehold-fencing-token',
   'content-length',
@@ -105,18 +103,18 @@ const HEADERS_OF_OURS = [
   'host',
 ];
 
-function checkEffect(effect: Effect, at: Path, around: Surroundings): Finding[] {
+function checkEffect(effect: Effect, at: Path, context: CellContext): Finding[] {
   if ('handler' in effect) return [];
   if ('command' in effect) {
     const path = [...at, 'command'];
     const [program = ''] = effect.command;
-    const findings = checkPlaceholders(effect.command, path, around);
+    const findings = checkPlaceholders(effect.command, path, context);
     if (program === '') findings.push(error([...path, 0], 'must name a program'));
     if (effect.command.length === 1 && /\S\s+\S/.test(program) && !program.includes('${')) {
       findings.push(
         warning(
           [...path, 0],
-          'has a space: there is no shell, so give each argument as its own item',
+          'has a space: there is no shell, so write each argument as its own item',
         ),
       );
     }
@@ -125,18 +123,18 @@ function checkEffect(effect: Effect, at: Path, around: Surroundings): Finding[] 
   const { url, headers = {}, body } = effect.http;
   const path = [...at, 'http'];
   const findings = [
-    ...checkPlaceholders(url, [...path, 'url'], around),
-    ...checkPlaceholders(headers, [...path, 'headers'], around),
-    ...(body === undefined ? [] : checkPlaceholders(body, [...path, 'body'], around)),
+    ...checkPlaceholders(url, [...path, 'url'], context),
+    ...checkPlaceholders(headers, [...path, 'headers'], context),
+    ...(body === undefined ? [] : checkPlaceholders(body, [...path, 'body'], context)),
   ];
   if (!url.includes('${') && !/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : '')) {
-    findings.push(error([...path, 'url'], 'must be an http:// or https:// address'));
+    findings.push(error([...path, 'url'], 'must be an http:// or https:// URL'));
   }
   for (const name of Object.keys(headers)) {
     const where = { path: [...path, 'headers', name], atKey: true };
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) {
-      findings.push({ ...where, severity: 'error', message: 'is not the name of a header' });
-    } else if (HEADERS_OF_OURS.includes(name.toLowerCase())) {
+      findings.push({ ...where, severity: 'error', message: 'is not a valid header name' });
+    } else if (RESERVED_HEADERS.includes(name.toLowerCase())) {
       findings.push({
         ...where,
         severity: 'warning',
@@ -147,33 +145,35 @@ function checkEffect(effect: Effect, at: Path, around: Surroundings): Finding[] 
   return findings;
 }
 
-function checkPlaceholders(value: Json, path: Path, around: Surroundings): Finding[] {
+function checkPlaceholders(value: Json, path: Path, context: CellContext): Finding[] {
   return placeholdersOf(value, path).flatMap((use) => {
-    if (use.placeholder === undefined) return [error(use.at, `holds ${use.fault}`)];
+    if (use.placeholder === undefined) return [error(use.at, `has an invalid placeholder: ${use.fault}`)];
     const { root, path: names } = use.placeholder;
     const [name = ''] = names;
     const text = `\${${[root, ...names].join('.')}}`;
     if (root === 'outputs') {
-      const fault = outputFault(name, around);
+      const fault = outputFault(name, context);
       return fault === undefined ? [] : [error(use.at, `refers to ${text}, ${fault}`)];
     }
-    if (around.inputs.includes(name)) return [];
+    if (context.inputs.includes(name)) return [];
     const declared =
-      around.inputs.length === 0 ? 'inputs declares none' : `inputs: ${around.inputs.join(', ')}`;
-    const near = didYouMean(name, around.inputs);
+      context.inputs.length === 0
+        ? 'no inputs are declared'
+        : `inputs: ${context.inputs.join(', ')}`;
+    const near = didYouMean(name, context.inputs);
     return [error(use.at, `refers to ${text}, but ${name} is not declared (${declared})${near}`)];
   });
 }
 
-/** Why the cell of that id has no output here; reads on from its name. */
-function outputFault(id: string, around: Surroundings): string | undefined {
-  const index = around.firstAt.get(id);
+/** Why the cell with this id has no output here; continues a sentence after its name. */
+function outputFault(id: string, context: CellContext): string | undefined {
+  const index = context.firstAt.get(id);
   if (index === undefined) {
-    return `but there is no cell ${id}${didYouMean(id, [...around.firstAt.keys()])}`;
+    return `but there is no cell ${id}${didYouMean(id, [...context.firstAt.keys()])}`;
   }
-  if (index === around.here) return 'which is this cell itself, and has no output yet';
-  if (index > around.here) return 'which comes later and has no output yet';
-  return around.cells[index]?.type === 'prose'
+  if (index === context.here) return 'which is this cell itself, and has no output yet';
+  if (index > context.here) return 'which comes later and has no output yet';
+  return context.cells[index]?.type === 'prose'
     ? 'which is prose and never has an output'
     : undefined;
 }

@@ -4,7 +4,7 @@ import { parseRunbookValue } from './parse.ts';
 import { RunbookError } from './problem.ts';
 import type { AssertCell, AwaitCell, ExecCell, ProseCell, Runbook } from './runbook.ts';
 
-/** A cell as an author writes it: fields with a default may be left out. */
+/** A cell as an author writes it: fields with a default are optional. */
 export type CellDefinition =
   | z.input<typeof ExecCell>
   | z.input<typeof AwaitCell>
@@ -22,7 +22,7 @@ export interface RunbookDefinition {
 /**
  * Defines a runbook in TypeScript.
  *
- * @throws RunbookError listing every problem
+ * @throws RunbookError that lists every problem
  */
 export function defineRunbook(definition: RunbookDefinition): Runbook {
   const parsed = parseRunbookValue(definition, `runbook ${definition.runbook}`);

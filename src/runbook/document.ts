@@ -5,21 +5,21 @@ import type { Document, Node, ParsedNode } from 'yaml';
 
 import type { Path } from './problem.ts';
 
-/** A place in a text, both from 1. */
-export interface Place {
+/** A position in a text; both numbers start at 1. */
+export interface Position {
   line: number;
   column: number;
 }
 
-/** What a text holds, and where. */
+/** The value of a text, and the positions of its parts. */
 export interface SourceDocument {
   value: unknown;
-  /** Where the value at `path` is, or the nearest place around it that exists. */
-  locate(path: Path, atKey?: boolean): Place;
+  /** The position of the value at `path`, or of its nearest existing ancestor. */
+  locate(path: Path, atKey?: boolean): Position;
 }
 
-/** Something wrong with the text itself. */
-export interface TextFault extends Place {
+/** An error in the text itself. */
+export interface TextFault extends Position {
   message: string;
 }
 
@@ -29,9 +29,9 @@ const MAX_ALIASES = 100;
 const MAX_FAULTS = 20;
 
 /**
- * Reads YAML 1.2 or JSON, keeping where everything is. Refused beside bad syntax: duplicate keys,
- * several documents, unknown tags, keys that are not text, numbers that JSON does not carry
- * exactly, and alias bombs.
+ * Reads YAML 1.2 or JSON, with the position of everything. Rejects, besides bad syntax: duplicate
+ * keys, several documents, unknown tags, keys that are not text, numbers that JSON does not
+ * represent exactly, and alias bombs.
  */
 export function readDocument(
   source: string,
@@ -42,11 +42,10 @@ export function readDocument(
     return refuse([{ line: 1, column: 1, message: 'the file is larger than 1 MiB' }]);
   }
   const lines = new LineCounter();
-  // JSON may be indented with tabs, which YAML is particular about; inside JSON's strings there can
-  // be none.
+  // JSON may be indented with tabs, which YAML restricts; JSON strings cannot contain them.
   const text = format === 'json' ? whole.replaceAll('\t', ' ') : whole;
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const placeAt = (offset: number): Place => {
+  const positionAt = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
     return line === 0 ? { line: 1, column: 1 } : { line, column: col };
   };
@@ -54,26 +53,27 @@ export function readDocument(
   const errors = [...document.errors, ...document.warnings];
   const exhausted = errors.find((error) => error.code === 'RESOURCE_EXHAUSTION');
   if (exhausted !== undefined)
-    return refuse([{ ...placeAt(exhausted.pos[0]), message: 'is nested too deeply' }]);
+    return refuse([{ ...positionAt(exhausted.pos[0]), message: 'is nested too deeply' }]);
 
   let json: unknown;
   if (format === 'json') {
     const parsed = parseJson(whole);
-    if (!parsed.ok) return refuse([{ ...placeAt(parsed.offset), message: parsed.message }]);
+    if (!parsed.ok) return refuse([{ ...positionAt(parsed.offset), message: parsed.message }]);
     json = parsed.value;
   }
   for (const error of errors) {
     if (format === 'json' && error.code !== 'DUPLICATE_KEY') continue;
-    faults.push({ ...placeAt(error.pos[0]), message: describe(error, text) });
+    faults.push({ ...positionAt(error.pos[0]), message: describe(error, text) });
   }
   if (faults.length > 0) return refuse(faults);
 
   if (document.contents === null)
     return refuse([{ line: 1, column: 1, message: 'the file is empty' }]);
-  inspect(document, (offset, message) => faults.push({ ...placeAt(offset), message }));
+  inspect(document, (offset, message) => faults.push({ ...positionAt(offset), message }));
   if (faults.length > 0) return refuse(faults);
 
-  const locate = (path: Path, atKey = false): Place => placeAt(offsetOf(document, path, atKey));
+  const locate = (path: Path, atKey = false): Position =>
+    positionAt(offsetOf(document, path, atKey));
   if (format === 'json') return { ok: true, document: { value: json, locate } };
   try {
     return { ok: true, document: { value: document.toJS({ maxAliasCount: MAX_ALIASES }), locate } };
@@ -117,7 +117,7 @@ function describe(
       return `the key ${key?.[0] ?? ''} occurs twice in one object`;
     }
     case 'MULTIPLE_DOCS':
-      return 'a file holds one runbook, and here a second YAML document begins (---)';
+      return 'a file contains one runbook, but a second YAML document begins here (---)';
     case 'TAG_RESOLVE_FAILED':
       return `${error.message}: YAML tags are not used in runbooks; quote text that begins with !`;
     default:
@@ -125,7 +125,7 @@ function describe(
   }
 }
 
-/** Looks at every node once; aliases are checked and not followed. */
+/** Visits every node once; checks aliases without following them. */
 function inspect(
   document: Document<ParsedNode>,
   fault: (offset: number, message: string) => void,
@@ -152,9 +152,9 @@ function inspect(
         return;
       }
       const target = node.resolve(document);
-      if (target === undefined) fault(startOf(node), `*${node.source} names no earlier anchor`);
+      if (target === undefined) fault(startOf(node), `*${node.source} refers to no earlier anchor`);
       else if (within.has(target))
-        fault(startOf(node), `*${node.source} stands inside what it names`);
+        fault(startOf(node), `*${node.source} is inside the value that it refers to`);
     } else if (isScalar(node)) {
       const message = scalarFault(node.value, node.source);
       if (message !== undefined) fault(startOf(node), message);
@@ -177,9 +177,9 @@ function scalarFault(value: unknown, source: string | undefined): string | undef
   if (typeof value === 'string') return storableFault(value);
   if (typeof value !== 'number') return undefined;
   if (!Number.isFinite(value))
-    return `${source ?? String(value)} is not a number that JSON can carry`;
+    return `${source ?? String(value)} is not a number that JSON can represent`;
   if (Number.isInteger(value) && !Number.isSafeInteger(value) && /^[-+]?\d+$/.test(source ?? '')) {
-    return `${source ?? ''} is too large to be carried exactly; write it in quotes`;
+    return `${source ?? ''} is too large to be represented exactly; write it in quotes`;
   }
   return undefined;
 }

@@ -3,14 +3,14 @@ import { fill, type Scope } from './placeholder.ts';
 import { pointerGet } from './pointer.ts';
 import type { Check, Expectation } from './runbook.ts';
 
-/** What was seen of an effect that had a definite outcome. */
+/** What was observed of an effect with a definite outcome. */
 export interface Observed {
-  /** A command's. */
+  /** Of a command. */
   exitCode?: number | undefined;
-  /** An http answer's. */
+  /** Of an http response. */
   status?: number | undefined;
   /**
-   * The message of a handler's throw, an exit code that is not 0, a status outside 2xx, a refused
+   * The message of a handler's error, an exit code other than 0, a status outside 2xx, or a refused
    * connection.
    */
   error?: string | undefined;
@@ -24,8 +24,8 @@ export type Judgement = { ok: true } | { ok: false; failed: string[] };
  * Judges a definite outcome.
  *
  * With expectations, it is as expected if and only if every one of them holds, so a predicted
- * failure passes. Without, a command must have exited with 0, an http call been answered with 2xx,
- * a handler have returned.
+ * failure passes. Without, a command must have exited with 0, an http call must have a 2xx status,
+ * and a handler must have returned.
  */
 export function judge(expectations: Expectation[] | undefined, observed: Observed): Judgement {
   const failed =
@@ -53,7 +53,7 @@ export function fillExpectations(
   return { ok: true, expectations: filled };
 }
 
-/** One condition of an assert cell with what was seen, as it is recorded in the log. */
+/** One condition of an assert cell and its result, as recorded in the log. */
 export interface SeenCheck extends JsonObject {
   cell: string;
   pointer: string;
@@ -61,9 +61,9 @@ export interface SeenCheck extends JsonObject {
 }
 
 /**
- * Evaluates an assert cell over the outputs of earlier cells. `seen` is JSON: the condition as it
- * was written (`equals` filled), `actual` (absent where there was no such value), `held`, and
- * `error` where it could not be evaluated at all.
+ * Evaluates an assert cell over the outputs of earlier cells. `seen` is JSON: the condition as
+ * written (`equals` filled), `actual` (absent if there is no such value), `held`, and `error` if it
+ * could not be evaluated.
  *
  * @param inputs of the instance, for placeholders in `equals`
  */
@@ -111,14 +111,14 @@ function unmet(expectation: Expectation, observed: Observed): string[] {
   if ('errorIncludes' in expectation) {
     const wanted = JSON.stringify(expectation.errorIncludes);
     if (observed.error === undefined)
-      return [`an error that includes ${wanted} was expected, and there was none`];
+      return [`an error that includes ${wanted} was expected, but there was none`];
     if (observed.error.includes(expectation.errorIncludes)) return [];
     return [`an error that includes ${wanted} was expected, but it was: ${observed.error}`];
   }
-  // Without an output even `exists: false` does not hold: nothing was seen that could bear it out.
+  // Without an output even `exists: false` does not hold: there is nothing to verify it against.
   if (observed.output === undefined) {
     return [
-      `${place(expectation.pointer)} could not be looked at: ${observed.error ?? 'there was no output'}`,
+      `${place(expectation.pointer)} could not be checked: ${observed.error ?? 'there was no output'}`,
     ];
   }
   const target = pointerGet(observed.output, expectation.pointer);

@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from '../json.ts';
 
-/** What every effect is given. */
+/** What every effect gets. */
 export interface EffectContext {
   instanceId: string;
   cellId: string;
@@ -8,14 +8,14 @@ export interface EffectContext {
   fencingToken: number;
   /** `instance/cell/run`: the same across interrupted attempts, new after a definite failure. */
   idempotencyKey: string;
-  /** The request that the attempt is made for. */
+  /** The request for which the attempt is made. */
   requestId?: string | null | undefined;
   inputs: JsonObject;
   /** Outputs of earlier cells, by cell id. */
   outputs: JsonObject;
 }
 
-/** A TypeScript function that a deployment registers for `exec: {handler: name}`. */
+/** A function that a deployment registers for `exec: {handler: name}`. */
 export type Handler = (call: HandlerCall) => Promise<Json | void> | Json | void;
 
 /** What a handler is called with. */

@@ -3,14 +3,14 @@ import { pathToFileURL } from 'node:url';
 
 import { tsImport } from 'tsx/esm/api';
 
-/** The endings of modules that can be imported. */
+/** The file extensions of modules that can be imported. */
 export const MODULE_ENDINGS = ['.ts', '.mts', '.js', '.mjs'];
 
 /**
  * Imports a module by its path, TypeScript included.
  *
  * @returns its exports
- * @throws whatever the module throws, and an error when there is no such file
+ * @throws what the module throws, or an error when there is no such file
  */
 export async function importModule(path: string): Promise<Record<string, unknown>> {
   const url = pathToFileURL(resolve(path)).href;
@@ -19,7 +19,7 @@ export async function importModule(path: string): Promise<Record<string, unknown
     string,
     unknown
   >;
-  // A TypeScript file outside an ESM package is taken for CommonJS, whose exports arrive as
+  // A TypeScript file outside an ESM package is treated as CommonJS, whose exports arrive as
   // `default`.
   const inner = exported['default'];
   const isCommonJs = typeof inner === 'object' && inner !== null && '__esModule' in inner;

@@ -12,9 +12,9 @@ export type LoadedRunbooks =
   { ok: true; runbooks: Runbook[]; warnings: Problem[] } | { ok: false; problems: Problem[] };
 
 /**
- * Reads a runbook's file: `.yaml`, `.yml`, `.json`, or a module (`.ts`, `.mts`, `.js`, `.mjs`) that
- * exports one by default, or several by name. Never rejects: a file that cannot be read is a
- * problem as well.
+ * Reads a runbook file: `.yaml`, `.yml`, `.json`, or a module (`.ts`, `.mts`, `.js`, `.mjs`) whose
+ * default export is a runbook or a list of them, or which exports several by name. Never rejects: a
+ * file that cannot be read is also a problem.
  */
 export async function loadRunbookFile(path: string): Promise<LoadedRunbooks> {
   const ending = extname(path).toLowerCase();
@@ -36,7 +36,7 @@ async function loadModule(path: string): Promise<LoadedRunbooks> {
   try {
     exported = await importModule(path);
   } catch (error) {
-    // The module has its own copy of RunbookError, so it is known by its shape.
+    // The module may have another copy of RunbookError, so recognize it by its shape.
     const problems = (error as { problems?: unknown } | null)?.problems;
     if (Array.isArray(problems)) {
       return {

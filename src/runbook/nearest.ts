@@ -1,4 +1,4 @@
-/** The candidate that a mistyped word was probably meant to be; undefined when none is near. */
+/** The candidate that is closest to a mistyped word; undefined when none is close. */
 function nearest(word: string, candidates: readonly string[]): string | undefined {
   const limit = word.length <= 3 ? 1 : 2;
   let best: { candidate: string; distance: number } | undefined;

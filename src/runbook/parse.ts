@@ -6,12 +6,12 @@ import type { Finding, Path, Problem } from './problem.ts';
 import { readCell, readHead } from './shape.ts';
 import type { Cell, Runbook } from './runbook.ts';
 
-/** A runbook that may be used, or everything that is wrong with it. */
+/** A valid runbook, or every problem with it. */
 export type ParsedRunbook =
   { ok: true; runbook: Runbook; warnings: Problem[] } | { ok: false; problems: Problem[] };
 
 /**
- * Reads a runbook's text. All problems are reported at once, each with its file, line and cell.
+ * Parses a runbook's text. All problems are reported at once, each with its file, line and cell.
  * Never throws.
  */
 export function parseRunbook(
@@ -24,7 +24,7 @@ export function parseRunbook(
   return examine(read.document.value, source.file, read.document);
 }
 
-/** Reads a runbook that is a value already, such as one from a TypeScript file. Never throws. */
+/** Checks a runbook that is already a value, e.g. from a TypeScript file. Never throws. */
 export function parseRunbookValue(value: unknown, file: string): ParsedRunbook {
   return examine(value, file, undefined);
 }
@@ -101,8 +101,8 @@ function idOf(cell: unknown): string | undefined {
 const MAX_DEPTH = 100;
 
 /**
- * The first thing in a value that JSON, or the log, cannot carry. Texts of YAML and JSON have been
- * checked before.
+ * The first thing in a value that JSON cannot represent or the log cannot store. For YAML and JSON
+ * texts this has been checked before.
  */
 function jsonFault(value: unknown, path: Path = []): Finding | undefined {
   const refuse = (message: string, atKey = false): Finding => ({

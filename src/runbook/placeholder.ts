@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from '../json.ts';
 import { memberOf } from './pointer.ts';
 
-/** What placeholders are filled from. */
+/** The values that placeholders refer to. */
 export interface Scope {
   inputs: JsonObject;
   /** Outputs of earlier cells, by cell id. */
@@ -19,16 +19,16 @@ type Part = { kind: 'text'; text: string } | { kind: 'placeholder'; placeholder:
 
 type Parsed = { ok: true; parts: Part[] } | { ok: false; message: string };
 
-/** What filling gave. */
+/** The result of filling placeholders. */
 export type Filled = { ok: true; value: Json } | { ok: false; message: string };
 
 /**
  * Fills every placeholder inside the strings of `value` (its keys stay as they are).
  *
- * A placeholder that stands alone keeps its value's type; inside text, strings are put in as they
- * are and other values as JSON. What was put in is not looked at again, so an input cannot bring in
- * placeholders of its own. `$${` stands for a literal `${`. The first missing path, or fault of
- * syntax, is the error.
+ * A placeholder that is the whole string keeps its value's type; inside text, strings are inserted
+ * as they are and other values as JSON. Inserted text is not parsed again, so an input cannot
+ * introduce placeholders. `$${` stands for a literal `${`. The error is the first missing path or
+ * syntax error.
  */
 export function fill(value: Json, scope: Scope): Filled {
   try {
@@ -39,7 +39,7 @@ export function fill(value: Json, scope: Scope): Filled {
   }
 }
 
-/** A placeholder of a value, or a fault of syntax, with the path to the string that holds it. */
+/** A placeholder in a value, or a syntax error, with the path to the string that contains it. */
 export type PlaceholderUse = { at: (string | number)[] } & (
   { placeholder: Placeholder } | { placeholder?: never; fault: string }
 );
@@ -65,7 +65,7 @@ function fillAny(value: Json, scope: Scope): Json {
   if (typeof value === 'string') return fillText(value, scope);
   if (Array.isArray(value)) return value.map((element) => fillAny(element, scope));
   if (typeof value !== 'object' || value === null) return value;
-  // fromEntries defines each key, where an assignment to __proto__ would set the prototype.
+  // fromEntries defines each key; assigning to __proto__ would set the prototype.
   return Object.fromEntries(
     Object.entries(value).map(([key, member]) => [key, fillAny(member, scope)]),
   );

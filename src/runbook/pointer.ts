@@ -1,12 +1,13 @@
 import type { Json } from '../json.ts';
 
-/** What a pointer led to. */
+/** The result of resolving a pointer. */
 export type Found = { found: true; value: Json } | { found: false };
 
 /**
- * The value that a JSON pointer (RFC 6901) names inside `value`; the empty pointer names all of it.
+ * Resolves a JSON pointer (RFC 6901) in `value`; the empty pointer is the whole value.
  *
- * Own properties only, so a pointer never reaches a prototype. A malformed pointer finds nothing.
+ * Only own properties count, so a pointer never reaches a prototype. A malformed pointer finds
+ * nothing.
  */
 export function pointerGet(value: Json | undefined, pointer: string): Found {
   if (value === undefined || pointerFault(pointer) !== undefined) return { found: false };
@@ -19,7 +20,7 @@ export function pointerGet(value: Json | undefined, pointer: string): Found {
   return { found: true, value: at };
 }
 
-/** What is wrong with the text of a pointer; undefined when nothing is. */
+/** What is wrong with a pointer's syntax; undefined when it is valid. */
 export function pointerFault(pointer: string): string | undefined {
   if (pointer !== '' && !pointer.startsWith('/')) {
     return `must be empty (the whole output) or start with /, such as /${pointer.replace(/^#\/?/, '')}`;

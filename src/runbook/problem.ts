@@ -1,17 +1,17 @@
-/** Where in a runbook something is, from its top: `['cells', 2, 'expect', 0]`. */
+/** A path from the top of a runbook: `['cells', 2, 'expect', 0]`. */
 export type Path = (string | number)[];
 
-/** Something wrong, or doubtful, found in a runbook's content. */
+/** An error or a warning about a runbook's content. */
 export interface Finding {
   path: Path;
-  /** It is the key at `path` that is wrong, not its value. */
+  /** The finding is about the key at `path`, not its value. */
   atKey?: boolean | undefined;
   severity: 'error' | 'warning';
-  /** Reads on from the field's name: `must be …`. */
+  /** Continues a sentence after the field's name: `must be …`. */
   message: string;
 }
 
-/** Something wrong in a runbook's file, as its author is told. */
+/** A problem in a runbook file, as reported to its author. */
 export interface Problem {
   file: string;
   /** From 1; 0 when the runbook did not come from text. */
@@ -31,7 +31,7 @@ export function formatProblem(problem: Problem): string {
   return `${where}${cell}: ${field}${problem.message}`;
 }
 
-/** A runbook that cannot be used; its message lists every problem. */
+/** The runbook is invalid; the message lists every problem. */
 export class RunbookError extends Error {
   override readonly name = 'RunbookError';
   readonly problems: Problem[];

@@ -8,8 +8,8 @@ import { pointerFault } from './pointer.ts';
 const JsonValue: z.ZodType<Json> = z.json();
 
 /**
- * A name that becomes a key of inputs or outputs: an id, but not the one key that is no plain key
- * in JavaScript.
+ * A name that becomes a key of inputs or outputs: an id, but not `__proto__`, which is special in
+ * JavaScript.
  */
 const Name = Id.refine((text) => text !== '__proto__', 'must not be __proto__');
 
@@ -18,7 +18,7 @@ const Pointer = z.string().superRefine((text, context) => {
   if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
 });
 
-/** What runs when an exec cell runs; exactly one of the three. */
+/** What an exec cell runs: exactly one of the three. */
 export const Effect = z.union([
   z.strictObject({ handler: z.string().min(1) }),
   z.strictObject({ command: z.array(z.string()).min(1) }),
@@ -32,7 +32,7 @@ export const Effect = z.union([
   }),
 ]);
 
-/** How an exec cell's effect is carried out. */
+/** What an exec cell runs. */
 export type Effect = z.infer<typeof Effect>;
 
 /** One condition on an outcome; every one of a cell's conditions must hold for `completed`. */
@@ -42,7 +42,7 @@ export const Expectation = z.union([
   z.strictObject({ pointer: Pointer, equals: JsonValue }),
   z.strictObject({ pointer: Pointer, exists: z.boolean() }),
   /**
-   * The handler's, the command's or the call's error message contains this text (a predicted
+   * The error message of the handler, command or http call contains this text (a predicted
    * failure).
    */
   z.strictObject({ errorIncludes: z.string().min(1) }),
@@ -61,7 +61,7 @@ export const Check = z.union([
 export type Check = z.infer<typeof Check>;
 
 /**
- * What becomes of an attempt that was interrupted: wait for a decision, run again, or ask a probe.
+ * What follows an interrupted attempt: wait for a decision, run it again, or run a probe.
  */
 export const OnInterrupt = z.enum(['hold', 'rerun', 'probe']);
 /** See the schema. */
@@ -70,12 +70,12 @@ export type OnInterrupt = z.infer<typeof OnInterrupt>;
 const ExecCellShape = z.strictObject({
   id: Name,
   exec: Effect,
-  /** Default: exit code 0, a 2xx answer, or a handler that returned. */
+  /** Default: exit code 0, a 2xx status, or a handler that returned. */
   expect: z.array(Expectation).min(1).optional(),
   /** How long one attempt may take; default 5m. */
   timeout: Duration.optional(),
   /**
-   * How often a definite failure is tried in all, and how long to wait in between (doubled each
+   * How many attempts in all after definite failures, and how long to wait in between (doubled each
    * time).
    */
   retry: z
@@ -83,7 +83,7 @@ const ExecCellShape = z.strictObject({
     .optional(),
   onInterrupt: OnInterrupt.optional(),
   /**
-   * The second run that answers whether the effect happened; needed if and only if `onInterrupt` is
+   * What to run to find out whether the effect happened; required if and only if `onInterrupt` is
    * `probe`.
    */
   probe: Effect.optional(),
@@ -95,7 +95,7 @@ export const ExecCell = ExecCellShape.superRefine((cell, context) => {
     context.addIssue({
       code: 'custom',
       path: ['probe'],
-      message: 'is needed because onInterrupt is probe',
+      message: 'is required because onInterrupt is probe',
     });
   }
   if (cell.onInterrupt !== 'probe' && cell.probe !== undefined) {
@@ -110,7 +110,7 @@ export const ExecCell = ExecCellShape.superRefine((cell, context) => {
 export type ExecCell = z.infer<typeof ExecCell>;
 
 /**
- * A cell that waits until a claim has one of the statuses. The claim's id may hold placeholders.
+ * A cell that waits until a claim has one of the statuses. The claim's id may contain placeholders.
  */
 export const AwaitCell = z.strictObject({
   id: Name,
@@ -132,11 +132,11 @@ export type ProseCell = z.infer<typeof ProseCell>;
 /** One step of a runbook. */
 export type Cell = ExecCell | AwaitCell | AssertCell | ProseCell;
 
-/** The four types of cells, by the key that makes a cell one. */
+/** The four types of cells, each the name of the key that a cell of that type has. */
 export type CellType = 'exec' | 'await' | 'assert' | 'prose';
 
 /**
- * A runbook's own fields; its cells are looked at one by one, so that each error can name its cell.
+ * A runbook's own fields; its cells are parsed one by one, so that each error can name its cell.
  */
 export const RunbookHead = z.strictObject({
   runbook: Name,
@@ -145,7 +145,7 @@ export const RunbookHead = z.strictObject({
   cells: z.array(z.unknown()).min(1),
 });
 
-/** The keys that make a cell one of the four types. */
+/** The types of cells. */
 export const CELL_TYPES = ['prose', 'exec', 'await', 'assert'] as const;
 
 /** The schema of each type of cell. */

@@ -24,14 +24,16 @@ export function readHead(value: unknown): {
   return { findings: translate(parsed.error.issues, RunbookHead, value) };
 }
 
-/** Reads one cell; the findings' paths begin at the cell. */
+/** Reads one cell; the paths of its findings start at the cell. */
 export function readCell(value: unknown): { cell?: Cell; type?: CellType; findings: Finding[] } {
   if (!isObject(value)) return { findings: [error([], `must be an object, not ${kindOf(value)}`)] };
   const types = CELL_TYPES.filter((type) => value[type] !== undefined);
   const [type] = types;
   if (type === undefined || types.length > 1) {
     const given =
-      types.length === 0 ? `it has none of them${meant(value)}` : `it has ${types.join(' and ')}`;
+      types.length === 0
+        ? `it has none of them${suggestion(value)}`
+        : `it has ${types.join(' and ')}`;
     return {
       findings: [error([], `needs exactly one of prose, exec, await, assert per cell; ${given}`)],
     };
@@ -42,7 +44,7 @@ export function readCell(value: unknown): { cell?: Cell; type?: CellType; findin
   return { type, findings: translate(parsed.error.issues, schema, value) };
 }
 
-function meant(cell: Record<string, unknown>): string {
+function suggestion(cell: Record<string, unknown>): string {
   for (const key of Object.keys(cell)) {
     const near = didYouMean(key, CELL_TYPES);
     if (key !== 'id' && near !== '') return ` (${key}${near})`;
@@ -52,7 +54,7 @@ function meant(cell: Record<string, unknown>): string {
 
 type Issue = z.core.$ZodIssue;
 
-/** Zod's issues as an author reads them; unions by the branch that was evidently meant. */
+/** Turns zod's issues into findings; for a union, those of the option that the author meant. */
 function translate(issues: Issue[], schema: unknown, value: unknown): Finding[] {
   return issues.flatMap((issue) => {
     const path = issue.path.map((segment) =>
@@ -71,11 +73,11 @@ function translate(issues: Issue[], schema: unknown, value: unknown): Finding[] 
         path: [...path, ...finding.path],
       }));
     }
-    return [error(path, say(issue, at, path))];
+    return [error(path, messageFor(issue, at, path))];
   });
 }
 
-/** The findings of a union of objects, whose fields tell which of them was meant. */
+/** The findings for a union of objects: the fields show which option the author meant. */
 function branch(union: z.ZodUnion, errors: Issue[][], value: unknown): Finding[] {
   const options = union.options.map((option, i) => ({
     option,
@@ -108,7 +110,7 @@ function branch(union: z.ZodUnion, errors: Issue[][], value: unknown): Finding[]
   if (unknown.length > 0) return unknown.map((key) => unknownField([], key, known));
   const missing = best.flatMap(({ required }) => required.filter((key) => !given.includes(key)));
   if (missing.length > 0)
-    return [error([], `needs ${missing.join(' or ')} beside ${present.join(' and ')}`)];
+    return [error([], `needs ${missing.join(' or ')} with ${present.join(' and ')}`)];
   return [error([], `must have exactly one of ${oneOf}; it has ${present.join(' and ')}`)];
 }
 
@@ -128,7 +130,7 @@ const KINDS: Record<string, string> = {
   record: 'an object',
 };
 
-function say(issue: Issue, value: unknown, path: Path): string {
+function messageFor(issue: Issue, value: unknown, path: Path): string {
   switch (issue.code) {
     case 'invalid_type': {
       if (value === undefined) return 'is required';

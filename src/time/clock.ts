@@ -1,19 +1,18 @@
 /**
- * Something that was scheduled and can be called off. Cancelling twice, or after it fired, is
- * harmless.
+ * A scheduled call that can be cancelled. Cancelling twice, or after it fired, has no effect.
  */
 export interface Timer {
   cancel(): void;
 }
 
 /**
- * Time as the product sees it; the simulation puts a virtual one in its place.
+ * Time as the product sees it; the simulation replaces it by a virtual clock.
  *
- * Safety rests on {@link Clock.monotonicMs} alone. Wall time serves expiry and what people read.
+ * Safety rests on {@link Clock.monotonicMs} alone. Wall time is for expiry and for people to read.
  */
 export interface Clock {
   /**
-   * Milliseconds from an arbitrary start; never goes back, and goes on while the process is
+   * Milliseconds from an arbitrary start; never goes back, and keeps running while the process is
    * stopped.
    */
   monotonicMs(): number;
@@ -25,7 +24,7 @@ export interface Clock {
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** `sleep` in terms of `after`, for whoever implements a {@link Clock}. */
+/** Implements `sleep` by `after`, for implementations of {@link Clock}. */
 export function sleepBy(
   after: (delayMs: number, fire: () => void) => Timer,
   delayMs: number,
@@ -47,9 +46,9 @@ export function sleepBy(
 }
 
 /**
- * Calls `fire` after `delayMs`, and not before what came until then can have been read: a process
- * that stood still finds its timers due first, and would take for missing what waits in its
- * sockets.
+ * Calls `fire` after `delayMs`, and not before the input that arrived by then could be read: a
+ * process that was paused runs its due timers first, and would otherwise take for missing what is
+ * waiting in its sockets.
  */
 export function afterReading(
   clock: Pick<Clock, 'after'>,

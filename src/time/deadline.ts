@@ -2,40 +2,40 @@ import { afterReading } from './clock.ts';
 import type { Clock } from './clock.ts';
 
 /**
- * Runs something that may never answer; after `ms`, and once what came until then can have been
- * read, it throws a `Failure` with `otherwise` as message. While it runs, `underWay` holds the way
- * to make it fail at once.
+ * Runs something that may never answer. After `ms`, and once the input that arrived by then could
+ * be read, it rejects with a `Failure` with the message. While it runs, `underWay` has a function
+ * that makes it fail at once.
  */
 export function withDeadline<T>(
   clock: Clock,
   ms: number,
   Failure: new (why: string) => Error,
-  otherwise: string,
+  message: string,
   run: () => Promise<T>,
   underWay = new Set<() => void>(),
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const over = (): void => {
+    const done = (): void => {
       timer.cancel();
       underWay.delete(abandon);
     };
     const late = (): void => {
-      over();
-      reject(new Failure(otherwise));
+      done();
+      reject(new Failure(message));
     };
     const abandon = (): void => {
-      over();
-      reject(new Failure('given up'));
+      done();
+      reject(new Failure('abandoned'));
     };
     const timer = afterReading(clock, ms, late);
     underWay.add(abandon);
     run().then(
       (answer) => {
-        over();
+        done();
         resolve(answer);
       },
       (cause: unknown) => {
-        over();
+        done();
         reject(cause instanceof Error ? cause : new Failure(String(cause)));
       },
     );

@@ -3,11 +3,11 @@ import { z } from 'zod';
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 const PATTERN = /^(\d{1,9})(ms|s|m|h)$/;
 
-/** The largest delay that a Node timer takes; a longer one would fire at once. */
+/** The longest delay of a Node timer; a longer one would fire at once. */
 const MAX_MS = 2_147_483_647;
 
 /**
- * Reads `200ms`, `10s`, `5m` or `1h` as milliseconds.
+ * Parses `200ms`, `10s`, `5m` or `1h` into milliseconds.
  *
  * @returns undefined when the text is not a duration, or is too long for a timer (about 24 days).
  */
@@ -19,7 +19,7 @@ export function parseDurationMs(text: string): number | undefined {
 }
 
 /**
- * Schema of a duration as it is written in files and flags; it stays text, see {@link
+ * The schema of a duration as written in files and flags; it stays text, see {@link
  * parseDurationMs}.
  */
 export const Duration = z

@@ -103,7 +103,7 @@ describe('the configuration', () => {
     [{ LEASEHOLD_ETCD_URLS: ',' }, /^LEASEHOLD_ETCD_URLS must be a URL/],
     [
       { LEASEHOLD_ETCD_CERT_FILE: '/there/c' },
-      /^LEASEHOLD_ETCD_KEY_FILE is needed beside LEASEHOLD_ETCD_CERT_FILE/,
+      /^LEASEHOLD_ETCD_KEY_FILE is required with LEASEHOLD_ETCD_CERT_FILE/,
     ],
     [
       { LEASEHOLD_NATS_CA_FILE: '/gone' },
@@ -111,11 +111,11 @@ describe('the configuration', () => {
     ],
     [
       { LEASEHOLD_NATS_USERNAME: 'u' },
-      /^LEASEHOLD_NATS_PASSWORD is needed beside LEASEHOLD_NATS_USERNAME/,
+      /^LEASEHOLD_NATS_PASSWORD is required with LEASEHOLD_NATS_USERNAME/,
     ],
     [
       { LEASEHOLD_NATS_TOKEN: 't', LEASEHOLD_NATS_CREDS_FILE: '/there/x' },
-      /^LEASEHOLD_NATS_CREDS_FILE cannot be used beside LEASEHOLD_NATS_TOKEN/,
+      /^LEASEHOLD_NATS_CREDS_FILE cannot be used together with LEASEHOLD_NATS_TOKEN/,
     ],
     [{ LEASEHOLD_ETCD_CA_FILE: '/there/ca' }, /^LEASEHOLD_ETCD_URLS must be https/],
   ])('refuses %j', (env, message) => {

@@ -38,7 +38,7 @@ describe('with expectations only those count', () => {
       'an error that did not come',
       [{ errorIncludes: 'x' }],
       { output: 1 },
-      ['an error that includes "x" was expected, and there was none'],
+      ['an error that includes "x" was expected, but there was none'],
     ],
     [
       'another error',
@@ -76,7 +76,7 @@ describe('with expectations only those count', () => {
       'absence without any output',
       [{ pointer: '/b', exists: false }],
       { error: 'boom' },
-      ['output /b could not be looked at: boom'],
+      ['output /b could not be checked: boom'],
     ],
     [
       'every one that does not hold',

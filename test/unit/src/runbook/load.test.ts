@@ -54,8 +54,8 @@ describe('defineRunbook', () => {
     expect(define).toThrow(
       [
         'runbook a cell x: exec.handler must not be empty',
-        'runbook a cell x: id is used twice: cell 1 is x as well',
-        'runbook a cell x: exec.command.0 refers to ${inputs.a}, but a is not declared (inputs declares none)',
+        'runbook a cell x: id is used twice: cell 1 is also x',
+        'runbook a cell x: exec.command.0 refers to ${inputs.a}, but a is not declared (no inputs are declared)',
       ].join('\n'),
     );
   });

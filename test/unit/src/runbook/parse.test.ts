@@ -94,7 +94,7 @@ describe('a runbook file', () => {
       format: 'yaml',
     });
     expect(parsed.ok && parsed.warnings.map(formatProblem)).toEqual([
-      'a.yaml:3: cells hold no exec cell, so this runbook does nothing',
+      'a.yaml:3: cells have no exec cell, so this runbook does nothing',
     ]);
   });
 });
@@ -179,7 +179,7 @@ describe('a problem is told by file, line, cell and field', () => {
     [
       'a pointer alone',
       withCell('exec: {handler: a}', 'expect: [{pointer: /a}]'),
-      'a.yaml:7 cell charge: expect.0 needs equals or exists beside pointer',
+      'a.yaml:7 cell charge: expect.0 needs equals or exists with pointer',
     ],
     [
       'a mistyped expectation',
@@ -214,7 +214,7 @@ describe('a problem is told by file, line, cell and field', () => {
     [
       'no time at all',
       withCell('exec: {handler: a}', 'timeout: 0s'),
-      'a.yaml:7 cell charge: timeout must be longer than nothing',
+      'a.yaml:7 cell charge: timeout must be longer than zero',
     ],
     [
       'a probe without its policy',
@@ -224,7 +224,7 @@ describe('a problem is told by file, line, cell and field', () => {
     [
       'the policy without its probe',
       withCell('exec: {handler: a}', 'onInterrupt: probe'),
-      'a.yaml:5 cell charge: probe is needed because onInterrupt is probe',
+      'a.yaml:5 cell charge: probe is required because onInterrupt is probe',
     ],
     [
       'a policy that is none',
@@ -239,12 +239,12 @@ describe('a problem is told by file, line, cell and field', () => {
     [
       'a placeholder that is none',
       withCell('exec: {command: [a, "${order}"]}'),
-      'a.yaml:6 cell charge: exec.command.1 holds ${order} is not a placeholder: write ${inputs.name} or ${outputs.cell.name}, or $${ for a literal ${',
+      'a.yaml:6 cell charge: exec.command.1 has an invalid placeholder: ${order} is not a placeholder: write ${inputs.name} or ${outputs.cell.name}, or $${ for a literal ${',
     ],
     [
       'an open placeholder',
       withCell('exec: {command: [a, "${inputs.order"]}'),
-      'a.yaml:6 cell charge: exec.command.1 holds ${inputs.order has no closing }',
+      'a.yaml:6 cell charge: exec.command.1 has an invalid placeholder: ${inputs.order has no closing }',
     ],
     [
       'its own output',
@@ -259,7 +259,7 @@ describe('a problem is told by file, line, cell and field', () => {
     [
       'an address of another kind',
       withCell('exec: {http: {url: "ftp://a"}}'),
-      'a.yaml:6 cell charge: exec.http.url must be an http:// or https:// address',
+      'a.yaml:6 cell charge: exec.http.url must be an http:// or https:// URL',
     ],
     [
       'a hostile cell id',
@@ -307,8 +307,8 @@ describe('a problem is told by file, line, cell and field', () => {
     expect(problemsOf(text)).toEqual([
       'a.yaml:2: version must be at least 1',
       'a.yaml:4 cell one: exec.command must be a list of the program and its arguments, such as [./notify.sh, now]: there is no shell',
-      'a.yaml:5 cell one: id is used twice: cell 1 is one as well',
-      'a.yaml:5 cell one: exec.command.1 refers to ${inputs.who}, but who is not declared (inputs declares none)',
+      'a.yaml:5 cell one: id is used twice: cell 1 is also one',
+      'a.yaml:5 cell one: exec.command.1 refers to ${inputs.who}, but who is not declared (no inputs are declared)',
       'a.yaml:6 cell two: assert.0.cell names three, which comes later and has no output yet',
       'a.yaml:6 cell two: assert.1.cell names text, which comes later and has no output yet',
       'a.yaml:9 cell four: assert.0.cell names text, which is prose and never has an output',
@@ -340,8 +340,12 @@ describe('YAML that would deceive its reader is refused', () => {
     ],
     ['a second document', `${one}\n---\n${one}`, /^a\.yaml:7: .*second YAML document/],
     ['an unknown tag', withCell('exec: {handler: !js a}'), /^a\.yaml:6: Unresolved tag: !js/],
-    ['an alias without its anchor', withCell('exec: {handler: *a}'), /\*a names no earlier anchor/],
-    ['an alias inside what it names', '&a [*a]', /\*a stands inside what it names/],
+    [
+      'an alias without its anchor',
+      withCell('exec: {handler: *a}'),
+      /\*a refers to no earlier anchor/,
+    ],
+    ['an alias inside what it names', '&a [*a]', /\*a is inside the value that it refers to/],
     ['a bomb of many aliases', `a: &a [x]\nb: [${'*a,'.repeat(101)}]`, /more than 100 aliases/],
     [
       'a bomb of nested aliases',
@@ -372,7 +376,7 @@ describe('YAML that would deceive its reader is refused', () => {
     [
       'a number too large to be exact',
       withCell('exec: {http: {url: "http://a", body: 12345678901234567890}}'),
-      /too large to be carried exactly/,
+      /too large to be represented exactly/,
     ],
     [
       'a text that the log cannot keep',
