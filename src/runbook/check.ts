@@ -147,7 +147,8 @@ function checkEffect(effect: Effect, at: Path, context: CellContext): Finding[] 
 
 function checkPlaceholders(value: Json, path: Path, context: CellContext): Finding[] {
   return placeholdersOf(value, path).flatMap((use) => {
-    if (use.placeholder === undefined) return [error(use.at, `has an invalid placeholder: ${use.fault}`)];
+    if (use.placeholder === undefined)
+      return [error(use.at, `has an invalid placeholder: ${use.fault}`)];
     const { root, path: names } = use.placeholder;
     const [name = ''] = names;
     const text = `\${${[root, ...names].join('.')}}`;

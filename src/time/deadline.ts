@@ -15,27 +15,27 @@ export function withDeadline<T>(
   underWay = new Set<() => void>(),
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const done = (): void => {
+    const finish = (): void => {
       timer.cancel();
       underWay.delete(abandon);
     };
     const late = (): void => {
-      done();
+      finish();
       reject(new Failure(message));
     };
     const abandon = (): void => {
-      done();
+      finish();
       reject(new Failure('abandoned'));
     };
     const timer = afterReading(clock, ms, late);
     underWay.add(abandon);
     run().then(
       (answer) => {
-        done();
+        finish();
         resolve(answer);
       },
       (cause: unknown) => {
-        done();
+        finish();
         reject(cause instanceof Error ? cause : new Failure(String(cause)));
       },
     );
