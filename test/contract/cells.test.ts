@@ -30,8 +30,8 @@ const FAILED: Record<string, () => object> = {
   'a handler that rejects': () => ({ exec: { handler: 'rejects' } }),
 };
 const INTERRUPTED: Record<string, [reason: string, cell: () => object]> = {
-  'SIGKILL of its own': ['crash', () => ({ exec: { command: ['sh', '-c', 'kill -KILL $$'] } })],
-  'SIGTERM of its own': ['crash', () => ({ exec: { command: ['sh', '-c', 'kill -TERM $$'] } })],
+  'its own SIGKILL': ['crash', () => ({ exec: { command: ['sh', '-c', 'kill -KILL $$'] } })],
+  'its own SIGTERM': ['crash', () => ({ exec: { command: ['sh', '-c', 'kill -TERM $$'] } })],
   'a connection reset after sending': [
     'crash',
     () => ({ exec: http(`${receiver.url}/reset/now`) }),
@@ -153,7 +153,7 @@ describe.concurrent('an outcome that nobody knows', () => {
   });
 });
 
-describe('what an effect is given, and what it gives', () => {
+describe('the input and output of an effect', () => {
   const inputs = { order: 'A-7', amount: 12.5 };
   let outputs: Record<string, unknown>;
   let rows: Awaited<ReturnType<TestCluster['rows']>>;
@@ -182,7 +182,7 @@ describe('what an effect is given, and what it gives', () => {
     });
   });
 
-  it('a command gets {inputs, outputs} on standard input, and what it is by LEASEHOLD_ variables', () => {
+  it('a command gets {inputs, outputs} on standard input, and its attempt as LEASEHOLD_ variables', () => {
     const { stdin, env } = outputs['echo'] as { stdin: unknown; env: Record<string, string> };
     expect(stdin).toEqual({
       inputs,
@@ -221,7 +221,7 @@ describe('what an effect is given, and what it gives', () => {
     });
   });
 
-  it('a placeholder that stands alone keeps its type', async () => {
+  it('a placeholder that is the whole string keeps its type', async () => {
     const { body, method } = await receiver.arrived('/typed');
     expect(method).toBe('PUT');
     expect(body).toEqual({ alone: 12.5, within: 'of 12.5', earlier: 'stdout' });

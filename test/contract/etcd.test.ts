@@ -21,7 +21,7 @@ afterAll(() => cluster?.stop());
 const under = (room: string) =>
   keysUnder(cluster.servers.etcdUrls[0], `/leasehold/${cluster.namespace}/${room}/`);
 
-describe('what stands in etcd', () => {
+describe('the keys in etcd', () => {
   it('registers each replica under its id, which is its name and eight hex digits', async () => {
     const keys = await under('replicas');
     expect(keys.map(({ key }) => key)).toEqual(

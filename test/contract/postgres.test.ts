@@ -310,7 +310,7 @@ describe.each(roles)('the guard, for a single row that leasehold_%s inserts', (r
     expect(await codeOf(append(instance, refused))).toBe('LH003');
   });
 
-  it('takes the whole chain in its order', async () => {
+  it('accepts the whole chain in order', async () => {
     const lost = { kind: 'interrupted', body: '{"reason": "crash"}', fencing_token: 12 };
     const again = {
       kind: 'decided',

@@ -48,7 +48,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-it('the runbook of the contract is accepted by lint and push, word for word', async () => {
+it('the runbook of the contract is accepted by lint and push as it is', async () => {
   const file = join(folder, 'refund.yaml');
   const linted = await cluster.cli(['runbook', 'lint', file, '--json']);
   expect(linted).toMatchObject({ code: 0, stderr: '' });

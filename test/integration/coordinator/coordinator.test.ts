@@ -62,7 +62,7 @@ describe.each([
     for (const [renewed, granted] of answers) expect(renewed).toBe(granted);
   });
 
-  it('says TTL 0 for a lease that is revoked, and revokes twice without complaint', async () => {
+  it('returns TTL 0 for a revoked lease, and revokes twice without an error', async () => {
     const { store } = setUp();
     const { leaseId } = await store.grant(5);
     await store.revoke(leaseId);
@@ -70,7 +70,7 @@ describe.each([
     expect(await store.renew(leaseId)).toEqual({ ttlMs: 0 });
   });
 
-  it('gives all that win in one transaction the same revision, and refuses what is held', async () => {
+  it('gives all winners of one transaction the same revision, and refuses what is held', async () => {
     const { store, prefix } = setUp();
     const { leaseId } = await store.grant(10);
     const first = await store.acquire(leaseId, [
@@ -165,7 +165,7 @@ describe.each([
     expect((await store.list(prefix)).entries).toEqual([]);
   });
 
-  it('confirms an absence by writing the caller’s own key, and refuses when the key is there', async () => {
+  it('confirms an absence by writing the caller’s own key, and refuses when the key exists', async () => {
     const { store, prefix } = setUp();
     const { leaseId } = await store.grant(5);
     const own = { key: `${prefix}own`, value: 'me', leaseId };
@@ -175,7 +175,7 @@ describe.each([
     expect(await store.confirmAbsent(`${prefix}other`, own)).toBe(false);
   });
 
-  it('takes a full transaction, and names the limit for a larger one', async () => {
+  it('accepts a full transaction, and names the limit for a larger one', async () => {
     const { store, prefix } = setUp();
     const { leaseId } = await store.grant(10);
     const wants = Array.from({ length: MAX_KEYS_PER_CALL }, (_, i) => ({
@@ -191,7 +191,7 @@ describe.each([
     expect(released.every(Boolean)).toBe(true);
   });
 
-  it('tells a watch of everything after its revision, in order, and of nothing after it is closed', async () => {
+  it('sends a watch everything after its revision, in order, and nothing after it is closed', async () => {
     const { store, prefix } = setUp();
     const { leaseId } = await store.grant(10);
     const before = await store.acquire(leaseId, [{ key: `${prefix}a`, value: '1' }]);
@@ -236,7 +236,7 @@ describe.each([
     expect(broken).toEqual([]);
   });
 
-  it('expires the keys of a lease that nobody renews, not before its TTL', async () => {
+  it('expires the keys of a lease that is not renewed, and not before its TTL', async () => {
     const { store, prefix } = setUp();
     const sentAtMs = systemClock.monotonicMs();
     const { leaseId, ttlMs } = await store.grant(2);
@@ -257,7 +257,7 @@ describe.each([
 });
 
 describe('the real etcd store', () => {
-  it('fails within its call time-out when etcd takes the connection and says nothing', async (context) => {
+  it('fails within its call time-out when etcd accepts the connection and is silent', async (context) => {
     const machine = await watchMachine();
     const silent = createServer(() => undefined).listen(0, '127.0.0.1');
     await new Promise((resolve) => silent.once('listening', resolve));
@@ -313,7 +313,7 @@ describe('the real etcd store', () => {
     expect(why).toMatch(/compacted/);
   });
 
-  it('lists more keys than one page, all as of one revision', async () => {
+  it('lists more keys than fit on one page, all at one revision', async () => {
     const store = realStore();
     const prefix = `/leasehold/${freshNamespace()}/`;
     const { leaseId } = await store.grant(30);
@@ -355,7 +355,7 @@ describe('coordinators on a real etcd', () => {
     return { coordinator, store };
   }
 
-  it('one of several replicas gets each instance, and the others learn who', async () => {
+  it('one of several replicas acquires each instance, and the others learn which one', async () => {
     const namespace = freshNamespace();
     const replicas = await Promise.all([1, 2, 3].map(() => replica(namespace)));
     const instances = Array.from({ length: 200 }, (_, i) => `i-${i}`);
@@ -416,7 +416,7 @@ describe('coordinators on a real etcd', () => {
     expect(first.coordinator.notLeading()).toBeUndefined();
   });
 
-  it('stays trusted over many TTLs, and hands back thousands of holdings at once, draining', async () => {
+  it('stays trusted over many TTLs, and releases thousands of holdings at once when draining', async () => {
     const namespace = freshNamespace();
     const { coordinator, store } = await replica(namespace);
     const ended: unknown[] = [];
@@ -479,7 +479,7 @@ describe('coordinators on a real etcd', () => {
 describe('a coordinator whose etcd fails', () => {
   // Without a word from it the last keep-alive, which arrives and is not answered, would keep the
   // lease for a TTL more.
-  it('gives up its lease with its trust, where its words arrive and no answer does', async (context) => {
+  it('gives up its lease with its trust, when its messages arrive and no answer does', async (context) => {
     const machine = await watchMachine();
     const ttlMs = 3_000;
     const namespace = freshNamespace();
@@ -534,7 +534,7 @@ describe('a coordinator whose etcd fails', () => {
     expect(cutAtMs - sinceMs).toBeLessThan((ttlMs * 2) / 3);
   });
 
-  it('answers in bounded time while etcd is frozen or down, ends what it held, and leads again after', async (context) => {
+  it('answers in bounded time while etcd is frozen or down, ends what it held, and leads again afterwards', async (context) => {
     const machine = await watchMachine();
     const { natsUrls, superuserUrl } = serversForTests();
     const stack = await startPrivateStack({ given: { natsUrls, postgresUrl: superuserUrl } });

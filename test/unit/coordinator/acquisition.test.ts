@@ -30,7 +30,7 @@ describe('acquiring', () => {
     expect(acquired(await a.coordinator.acquire('i'))).toBe(holding);
   });
 
-  it('callers of one instance share one want and one holding', async () => {
+  it('callers of one instance share one request and one holding', async () => {
     const w = world();
     const a = await w.leading('a');
     let transactions = 0;
@@ -43,7 +43,7 @@ describe('acquiring', () => {
     expect(transactions).toBe(1);
   });
 
-  it('wants that come together ride in few transactions, each with a token of its own order', async () => {
+  it('requests made together share few transactions, and later transactions have higher tokens', async () => {
     const w = world();
     const a = await w.leading('a');
     let transactions = 0;
@@ -93,7 +93,7 @@ describe('acquiring', () => {
     expect(holding.trusted()).toBe(true);
   });
 
-  it('a lost request of acquire is settled by reading, as not mine', async () => {
+  it('a lost request of acquire is settled by reading, as not acquired', async () => {
     const w = world();
     const [a, b] = [await w.leading('a'), await w.leading('b')];
     acquired(await b.coordinator.acquire('theirs'));
@@ -110,7 +110,7 @@ describe('acquiring', () => {
     });
   });
 
-  it('when the reading is lost too, the key is an orphan and is deleted after a grace', async () => {
+  it('when the read is lost too, the key is an orphan and is deleted after a grace period', async () => {
     const w = world();
     const a = await w.leading('a');
     a.disturb(async (call, run) => {
@@ -128,7 +128,7 @@ describe('acquiring', () => {
     expect(a.coordinator.notLeading()).toBeUndefined();
   });
 
-  it('an orphan that is wanted again in time is adopted under its own token', async () => {
+  it('an orphan that is requested again in time becomes a holding under its own token', async () => {
     const w = world();
     const a = await w.leading('a');
     a.disturb(async (call, run) => {
@@ -146,7 +146,7 @@ describe('acquiring', () => {
     expect(w.etcd.get(key('i'))).toEqual(orphan);
   });
 
-  it('a term whose release may still be on its way is not adopted: it gets a successor', async () => {
+  it('a term whose release may still be on its way is not held again: it is replaced by a new term', async () => {
     const w = world();
     const a = await w.leading('a');
     const first = acquired(await a.coordinator.acquire('i'));
@@ -192,7 +192,7 @@ describe('acquiring', () => {
     expect(first.trusted()).toBe(false);
   });
 
-  it('ends the session when etcd’s revision goes back, since new tokens would be too low', async () => {
+  it('ends the session when etcd’s revision goes back, because new tokens would be too low', async () => {
     const w = world();
     const a = await w.leading('a');
     for (const i of ['1', '2', '3']) acquired(await a.coordinator.acquire(i));
@@ -204,7 +204,7 @@ describe('acquiring', () => {
     expect(a.coordinator.holding('1')).toBeUndefined();
   });
 
-  it('answers unavailable in bounded time when etcd says nothing, and so do all that queue', async () => {
+  it('returns unavailable in bounded time when etcd is silent, also for everything that is queued', async () => {
     const w = world();
     const a = await w.leading('a');
     a.disturb(() => new Promise(() => undefined));
@@ -256,7 +256,7 @@ describe('taking over', () => {
     expect(kinds.sort()).toEqual(['acquired', 'held']);
   });
 
-  it('of a term that is over gets the lease if nobody has it', async () => {
+  it('of a term that is over acquires the lease if no replica has it', async () => {
     const w = world();
     const [a, b] = [await w.leading('a'), await w.leading('b')];
     const first = acquired(await a.coordinator.acquire('i'));

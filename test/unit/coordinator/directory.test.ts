@@ -63,7 +63,7 @@ describe('the directory', () => {
     expect(vanished).toEqual(['i']);
   });
 
-  it('lists again after the watch broke, and tells what vanished meanwhile', async () => {
+  it('re-lists after the watch broke, and reports what vanished meanwhile', async () => {
     const { clock, etcd, directory, vanished, broken, lists, cut } = await following();
     const [old, lasting] = [etcd.grant(600).leaseId, etcd.grant(600).leaseId];
     etcd.put(old, lease('lost'), leaseValue('a'));
@@ -100,7 +100,7 @@ describe('the directory', () => {
     for (let i = 0; i < 20; i += 1) expect(directory.lease(`i-${i}`)).toBeDefined();
   });
 
-  it('leaves keys alone that do not belong to the layout', async () => {
+  it('ignores keys that are not in the layout', async () => {
     const { clock, etcd, directory } = await following();
     const { leaseId } = etcd.grant(600);
     const foreign = [

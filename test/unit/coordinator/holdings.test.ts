@@ -18,7 +18,7 @@ describe('holdings', () => {
     expect(w.etcd.get(key('i'))?.modRevision).toBe(second.token);
   });
 
-  it('a release ends the holding before a word is said to etcd', async () => {
+  it('a release ends the holding before it tells etcd', async () => {
     const w = world();
     const a = await w.leading('a');
     const holding = acquired(await a.coordinator.acquire('i'));
@@ -81,7 +81,7 @@ describe('holdings', () => {
     expect(a.coordinator.hint('i')?.replicaId).toBe('b');
   });
 
-  it('a superseded holding whose key is still there is given up after the grace, or replaced when wanted', async () => {
+  it('the key of a superseded holding is deleted after the grace period, or replaced when requested', async () => {
     const w = world();
     const a = await w.leading('a');
     const [i, j] = [
@@ -124,7 +124,7 @@ describe('holdings', () => {
     expect(w.etcd.get(key('pinned'))).toBeUndefined();
   });
 
-  it('use puts off the release as idle', async () => {
+  it('use postpones the release as idle', async () => {
     const w = world();
     const a = await w.leading('a', { idleReleaseMs: 10_000 });
     const holding = acquired(await a.coordinator.acquire('i'));
@@ -139,7 +139,7 @@ describe('holdings', () => {
     expect(holding.trusted()).toBe(false);
   });
 
-  it('beyond the cap the least recently used holding goes, never a pinned one', async () => {
+  it('beyond the cap the least recently used holding is released, never a pinned one', async () => {
     const w = world();
     const a = await w.leading('a', { maxHoldings: 3 });
     const [one, two, three] = [

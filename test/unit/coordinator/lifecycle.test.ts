@@ -10,7 +10,7 @@ const cut = (): Promise<never> => Promise.reject(new StoreUnavailable('cut'));
 const silence = (): Promise<never> => new Promise(() => undefined);
 
 describe('leading', () => {
-  it('registers the process before it leads, in the words of the contract', async () => {
+  it('registers the process before it leads, with the value of the contract', async () => {
     const w = world();
     let url = 'not known yet';
     const a = w.replica('a', { httpUrl: () => url });
@@ -53,7 +53,7 @@ describe('leading', () => {
     acquired(await a.coordinator.acquire('i'));
   });
 
-  it('asks the gate at every new session: a restored etcd is not led on', async () => {
+  it('calls the gate at every new session: on a restored etcd it does not lead', async () => {
     const w = world();
     const highestToken = 20;
     w.etcd.revision = 30;
@@ -82,7 +82,7 @@ describe('leading', () => {
     expect(hanging.coordinator.notLeading()).toMatch(/did not answer within 3000 ms/);
   });
 
-  it('start does not fail when etcd is down: it goes on trying', async () => {
+  it('start does not fail when etcd is down: it keeps trying', async () => {
     const w = world();
     const a = w.replica('a');
     a.disturb(cut);
@@ -96,7 +96,7 @@ describe('leading', () => {
     expect(a.coordinator.notLeading()).toBeUndefined();
   });
 
-  it('options that make no sense are refused by name', () => {
+  it('options out of range are rejected by name', () => {
     const w = world();
     expect(() => w.replica('a', { ttlS: 1 })).toThrow(/ttlS is 1: give whole seconds, at least 2/);
     expect(() => w.replica('a', { idleReleaseMs: 0 })).toThrow(/idleReleaseMs/);
@@ -143,7 +143,7 @@ describe('losing the session', () => {
     expect(w.etcd.get(key('i'))?.modRevision).toBe(fresh.token);
   });
 
-  it('a lease got under a session that was lost meanwhile is not held', async () => {
+  it('a lease acquired under a session that was lost meanwhile is not held', async () => {
     const w = world();
     const a = await w.leading('a');
     a.disturb(async (call, run) => {
@@ -203,7 +203,7 @@ describe('losing the session', () => {
 });
 
 describe('leaving', () => {
-  it('draining, takes up nothing more, stays registered as draining, and hands back in batches what it is told to', async () => {
+  it('draining, takes on nothing new, stays registered as draining, and releases in batches what it is asked to', async () => {
     const w = world();
     const [a, b] = [await w.leading('a'), await w.leading('b')];
     const holdings = await Promise.all(
@@ -233,7 +233,7 @@ describe('leaving', () => {
     expect(w.etcd.get(key('i-7'))).toBeUndefined();
   });
 
-  it('stop gives back everything, leaves no key and no timer, and may be called twice', async () => {
+  it('stop releases everything, leaves no key and no timer, and may be called twice', async () => {
     const w = world();
     const a = await w.leading('a', { idleReleaseMs: 1_000 });
     const holdings = await Promise.all(
@@ -250,7 +250,7 @@ describe('leaving', () => {
     expect(w.etcd.entries()).toEqual([]);
   });
 
-  it('stop ends trust in everything at once, and gives it back after the head start', async () => {
+  it('stop ends trust in everything at once, and releases it after the head start', async () => {
     const w = world();
     const a = await w.leading('a');
     const asked = Promise.all(['i', 'j'].map((instanceId) => a.coordinator.acquire(instanceId)));
@@ -272,7 +272,7 @@ describe('leaving', () => {
     expect(w.etcd.entries()).toEqual([]);
   });
 
-  it('stop ends in bounded time when etcd says nothing, at any moment of its life', async () => {
+  it('stop ends in bounded time when etcd is silent, at any moment of its life', async () => {
     for (const lifeMs of [0, 1, 1_500, 4_000]) {
       const w = world();
       const a = w.replica('a');

@@ -85,7 +85,7 @@ describe('a session', () => {
     expect(etcd.renew(session.leaseId)).toEqual({ ttlMs: TTL_MS });
   });
 
-  it('is seen lost by the synchronous check, before any timer could fire', async () => {
+  it('is found lost by the synchronous check, before any timer could fire', async () => {
     const { clock, open } = setUp();
     const { session, ends } = await open();
     clock.jump(TTL_MS);
@@ -146,7 +146,7 @@ describe('a session', () => {
     expect(clock.timers).toBe(0);
   });
 
-  it('asks again sooner when a keep-alive fails at once, and survives an outage that is short enough', async () => {
+  it('retries sooner when a keep-alive fails immediately, and survives a short outage', async () => {
     const { clock, disturb, open } = setUp();
     const { session, ends } = await open();
     let sent = 0;
@@ -162,7 +162,7 @@ describe('a session', () => {
     expect(ends).toEqual([]);
   });
 
-  it('is revoked no earlier than it would have expired when it was lost, and at once when it ends on purpose', async () => {
+  it('when lost, is revoked no earlier than it would have expired; when ended on purpose, at once', async () => {
     const { clock, etcd, disturb, open } = setUp();
     const calls: string[] = [];
     const first = await open();

@@ -8,8 +8,8 @@ import { seeded } from '../../harness/random.ts';
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as (options?: { type: 'minor' | 'major' }) => void;
 
-describe('a map for what comes and goes', () => {
-  it('does what a Map does, in the order in which entries came', () => {
+describe('a map for short-lived entries', () => {
+  it('does what a Map does, in insertion order', () => {
     const [churned, plain] = [new TransientMap<number, number>(), new Map<number, number>()];
     const random = seeded(1);
     const said: unknown[] = [];
@@ -35,7 +35,7 @@ describe('a map for what comes and goes', () => {
     expect(plain.size).toBeLessThan(100);
   });
 
-  it('can be changed while it is gone through', () => {
+  it('can be changed during iteration', () => {
     const set = new TransientSet<number>().add(1).add(2).add(3);
     const seen: number[] = [];
     for (const one of set) {
@@ -48,8 +48,8 @@ describe('a map for what comes and goes', () => {
     expect(set.delete(1)).toBe(false);
   });
 
-  // With a Map more than half of it outlives the minor collection.
-  it('keeps hardly anything of what has gone from the next minor collection, even when it has itself grown old', () => {
+  // With a Map more than half of them survives the minor collection.
+  it('lets the next minor collection free deleted entries, even when the map itself has grown old', () => {
     const map = new TransientMap<number, number[]>();
     map.set(0, []);
     collect();

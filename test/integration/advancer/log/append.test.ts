@@ -28,7 +28,7 @@ beforeAll(async () => {
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
 
 describe('appended', () => {
-  it('answers the rows with their times, as they read back', async () => {
+  it('returns the rows with their times, as a read returns them', async () => {
     const replica = log(database);
     const instanceId = freshId();
     const body = { output: { text: 'x', n: 1.5 } };
@@ -60,7 +60,7 @@ describe('appended', () => {
     expect(await replica.receipt(requestId)).toEqual(receipt);
   });
 
-  it('takes a receipt alone, also for an instance that does not exist', async () => {
+  it('accepts a receipt alone, also for an instance that does not exist', async () => {
     const replica = log(database);
     const requestId = freshId('q');
     const outcome = await replica.append(
@@ -69,7 +69,7 @@ describe('appended', () => {
     expect(outcome).toEqual({ kind: 'appended', rows: [] });
   });
 
-  it('keeps an output that jsonb cannot hold, with the unstorable characters replaced', async () => {
+  it('stores an output that jsonb cannot hold, with the unstorable characters replaced', async () => {
     const replica = log(database);
     const instanceId = freshId();
     const body = { output: { stdout: 'a\0b\ud800c', 'k\0': 1 } };
@@ -81,7 +81,7 @@ describe('appended', () => {
 });
 
 describe('already_recorded', () => {
-  it('is the answer to the same entry sent again, with the rows as they stand', async () => {
+  it('is the answer to the same entry sent again, with the recorded rows', async () => {
     const replica = log(database);
     const instanceId = freshId();
     const rows = [
@@ -133,7 +133,7 @@ describe('already_recorded', () => {
 });
 
 describe('conflict', () => {
-  it('is the answer when somebody with no higher token was faster', async () => {
+  it('is the answer when another writer with no higher token was faster', async () => {
     const replica = log(database);
     const instanceId = freshId();
     await replica.append(
@@ -307,7 +307,7 @@ describe('unknown', () => {
 });
 
 describe('a bug is thrown, not answered', () => {
-  it('a row that breaks the order of kinds, which nobody else’s write explains', async () => {
+  it('a row that breaks the order of kinds, which no other write explains', async () => {
     const replica = log(database);
     const instanceId = freshId();
     await replica.append(entryOf([newRow(instanceId, 1, 'started')]));
@@ -319,7 +319,7 @@ describe('a bug is thrown, not answered', () => {
     );
   });
 
-  it('an entry whose later row breaks the order, and nothing of it stands', async () => {
+  it('an entry whose later row breaks the order, and none of it is recorded', async () => {
     const replica = log(database);
     const instanceId = freshId();
     const rows = [newRow(instanceId, 1, 'satisfied'), newRow(instanceId, 2, 'completed')];
@@ -334,7 +334,7 @@ describe('a bug is thrown, not answered', () => {
     );
   });
 
-  it('an entry that contradicts itself', async () => {
+  it('an inconsistent entry', async () => {
     const replica = log(database);
     const row = newRow(freshId(), 1, 'started');
     await expect(replica.append(entryOf([row], { fencingToken: 99 }))).rejects.toThrow(
@@ -386,7 +386,7 @@ describe('entries that are sent together', () => {
     for (const outcome of await Promise.all(good)) expect(outcome.kind).toBe('appended');
   });
 
-  it('do not wait again for one of them that stays stuck', async () => {
+  it('do not wait again for one of them that stays blocked', async () => {
     const replica = log(database, { appendTimeoutMs: 1500 });
     const rival = await connect(database.appUrl);
     const stuck = freshId();

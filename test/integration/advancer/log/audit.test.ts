@@ -126,7 +126,7 @@ function witnessLines(instanceId: string): string {
 }
 
 describe('a log that the product wrote', () => {
-  it('is clean, and every check that a log suffices for has looked at something', async () => {
+  it('is clean, and every check that needs only a log has examined something', async () => {
     await writeSample('i');
     const { code, breaches, summary } = await audit(['--json']);
     expect({ code, breaches }).toEqual({ code: 0, breaches: [] });
@@ -170,7 +170,7 @@ describe('a log that the product wrote', () => {
     });
   });
 
-  it('is not, once the witness saw an effect twice, or without an intent, or of an instance that never was', async () => {
+  it('is not, once the witness saw an effect twice, or without an intent, or of an unknown instance', async () => {
     await writeSample('i');
     const file = join(dir, 'bad.jsonl');
     const stranger = witnessLines('ghost').split('\n')[0]!;
@@ -200,7 +200,7 @@ describe('a log that the product wrote', () => {
   });
 });
 
-describe('a log that somebody has spoilt behind the guard', () => {
+describe('a log that was corrupted behind the guard', () => {
   const insert = `insert into leasehold.executions
     (instance_id, seq, fencing_token, replica_id, kind, cell_id, attempt, request_id, agent_id, body)`;
 
@@ -269,7 +269,7 @@ describe('a log that somebody has spoilt behind the guard', () => {
     );
   });
 
-  it('the table says how often, and each breach names instance and rows', async () => {
+  it('the table counts breaches, and each breach names its instance and rows', async () => {
     await writeSample('i');
     await (
       await intruder()
@@ -282,7 +282,7 @@ describe('a log that somebody has spoilt behind the guard', () => {
     );
   });
 
-  it('a projection that lags is a warning, and fails nothing', async () => {
+  it('a projection that lags is a warning, and does not fail the audit', async () => {
     await writeSample('i');
     await (await intruder()).query(`update leasehold_projection.instances set last_seq = 3`);
     const { code, breaches } = await audit(['--json']);
@@ -293,7 +293,7 @@ describe('a log that somebody has spoilt behind the guard', () => {
   });
 });
 
-describe('what is asked for', () => {
+describe('the scope', () => {
   it('one instance, or those that moved since a time', async () => {
     await writeSample('i');
     await writeSample('j');
@@ -331,7 +331,7 @@ describe('what is asked for', () => {
     expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(message) });
   });
 
-  it('a line of the witness that is none is named', async () => {
+  it('an invalid line of the witness is named', async () => {
     const file = join(dir, 'odd.jsonl');
     await writeFile(
       file,
@@ -343,7 +343,7 @@ describe('what is asked for', () => {
     });
   });
 
-  it('a Postgres that is not there is unavailable, another namespace is refused when one is named', async () => {
+  it('an unreachable Postgres is unavailable; another namespace than the given one is refused', async () => {
     expect((await audit(['--database', 'postgres://leasehold_app@127.0.0.1:1/none'])).code).toBe(5);
     expect(await audit([], { LEASEHOLD_NAMESPACE: 'other' })).toMatchObject({
       code: 1,
@@ -351,7 +351,7 @@ describe('what is asked for', () => {
     });
   });
 
-  it('one moment: what replicas append meanwhile is not seen half', async () => {
+  it('one moment: what replicas append meanwhile is not seen in part', async () => {
     await writeSample('i');
     const source = await AuditSource.open({ url: database.appUrl });
     await writeSample('j');
@@ -362,7 +362,7 @@ describe('what is asked for', () => {
   });
 });
 
-it('20,000 instances stream by, page by page, and one spoilt row among them is found', async () => {
+it('20,000 instances are read page by page, and one corrupted row among them is found', async () => {
   await log(database).pushRunbook(RUNBOOK);
   const client = await intruder();
   await generate(client, 20_000);

@@ -123,7 +123,7 @@ export function entryOf(rows: readonly NewRow[], over: Partial<AppendEntry> = {}
   };
 }
 
-/** A receipt with no rows of its own. */
+/** A receipt without rows. */
 export function receiptEntry(
   instanceId: string,
   requestId: string,

@@ -79,7 +79,7 @@ it('a receipt alone and a row under the same request never both get in', async (
     const receipt = receiptEntry(instanceId, requestId, 0, { replicaId: 'rival' });
     const sendRow = () => holder.append(row);
     const sendReceipt = () => rival.append(receipt);
-    // Whoever is asked first has the start of it.
+    // The first one to be called has a head start.
     const [first, second] =
       round % 2 === 0 ? [sendRow(), sendReceipt()] : [sendReceipt(), sendRow()];
     const [rowOutcome, receiptOutcome] =
@@ -102,7 +102,7 @@ it('a receipt alone and a row under the same request never both get in', async (
   expect(wins.receipt).toBeGreaterThan(20);
 });
 
-it('groups of rows and receipts over the same instances, from four replicas at once, never deadlock', async () => {
+it('batches of rows and receipts over the same instances, from four replicas at once, never deadlock', async () => {
   const superuser = await connect(database.superuserUrl);
   const ids = Array.from({ length: 40 }, () => freshId());
   const counts = { appended: 0, other: 0 };
@@ -110,7 +110,7 @@ it('groups of rows and receipts over the same instances, from four replicas at o
     [0, 1, 2, 3].map(async (number) => {
       const replica = log(database, { replicaId: `r-${number}` });
       for (let round = 0; round < 15; round += 1) {
-        // Each replica in an order of its own.
+        // Each replica in another order.
         const order = ids.map((_, index) => ids[(index * (2 * number + 3) + round) % ids.length]!);
         await Promise.all(
           [...new Set(order)].map(async (instanceId, index) => {
@@ -140,7 +140,7 @@ it('groups of rows and receipts over the same instances, from four replicas at o
   expect(Number(rows[0]!.deadlocks)).toBe(0);
 });
 
-it('rows in one transaction with their receipt go in together, by plain SQL as well', async () => {
+it('rows and their receipt in one transaction are accepted together, by plain SQL as well', async () => {
   const app = await connect(database.appUrl);
   const [instanceId, requestId] = [freshId(), freshId('q')];
   await app.query('begin');

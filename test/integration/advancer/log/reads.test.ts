@@ -42,7 +42,7 @@ function newInstance(over: Partial<Instance> = {}): Instance {
 }
 
 describe('runbooks', () => {
-  it('are stored once, the same again changes nothing, other content is a conflict', async () => {
+  it('are stored once; pushing the same again has no effect, other content is a conflict', async () => {
     const replica = log(database);
     const runbook: Runbook = {
       runbook: freshId('book'),
@@ -73,7 +73,7 @@ describe('runbooks', () => {
 });
 
 describe('instances', () => {
-  it('are pinned by whoever starts them first, at any concurrency', async () => {
+  it('are pinned by the first start, at any concurrency', async () => {
     const replica = log(database);
     await replica.pushRunbook(RUNBOOK);
     const instance = newInstance();
@@ -87,7 +87,7 @@ describe('instances', () => {
     expect(await replica.instance('none')).toBeUndefined();
   });
 
-  it('cannot be started on a runbook that is not there', async () => {
+  it('cannot be started on a runbook that does not exist', async () => {
     const replica = log(database);
     await expect(replica.startInstance(newInstance({ runbookId: 'none' }))).rejects.toThrow(
       /none version 1/,
@@ -137,7 +137,7 @@ describe('claims', () => {
 });
 
 describe('evidence', () => {
-  it('of a fenced holder is kept once per kind, oldest first', async () => {
+  it('of a fenced holder is stored once per kind, oldest first', async () => {
     const replica = log(database);
     const late: LateOutcome = {
       instanceId: freshId(),
@@ -159,7 +159,7 @@ describe('evidence', () => {
     expect(await replica.lateOutcomes(late.instanceId, 'b', 2)).toEqual([]);
   });
 
-  it('of a refused write is kept', async () => {
+  it('of a refused write is stored', async () => {
     const replica = log(database);
     const app = await connect(database.appUrl);
     const refusal = {
@@ -215,7 +215,7 @@ it('the highest token is that of any row or receipt', async () => {
   expect(alone.rows).toEqual([{ fencing_token: '5000000000' }]);
 });
 
-it('instances are looked up by their keys, however much the tables grew since the first look', async () => {
+it('instances are looked up by their keys, however much the tables have grown since the first query', async () => {
   const own = await logDatabase();
   const [reads, owner] = [log(own), await connect(own.ownerUrl)];
   await reads.pushRunbook(RUNBOOK);
@@ -293,7 +293,7 @@ describe('the projection', () => {
     ]);
   });
 
-  it('may be written later than the append, and goes no further back for it', async () => {
+  it('may be written later than the append, and still never goes back', async () => {
     const replica = log(await logDatabase());
     await replica.pushRunbook(RUNBOOK);
     const [id, other] = ['i1', 'i2'];
@@ -348,7 +348,7 @@ describe('the projection', () => {
     expect(await ids({ limit: 10, status: 'running' })).toEqual(['i3']);
   });
 
-  it('names what is unsettled and quiet, oldest first', async () => {
+  it('lists what is unsettled and quiet, oldest first', async () => {
     const replica = log(await logDatabase());
     await replica.pushRunbook(RUNBOOK);
     for (const instanceId of ['i1', 'i2', 'i3'])
@@ -373,7 +373,7 @@ describe('the projection', () => {
     expect(await replica.unsettled(10, 3_600_000)).toEqual([]);
   });
 
-  it('says running of an intent that came without a line, whoever has found the instance at rest before it', async () => {
+  it('says running for an intent that came without a line, even after a replica found the instance at rest', async () => {
     const own = await logDatabase();
     const [replica, client] = [log(own), await connect(own.appUrl)];
     await replica.pushRunbook(RUNBOOK);
@@ -408,7 +408,7 @@ describe('the projection', () => {
     ]);
   });
 
-  it('of an instance at rest waits for nobody who appends to it, and does not get past him', async () => {
+  it('of an instance at rest does not wait for a writer that appends to it, nor overwrite its result', async () => {
     const own = await logDatabase();
     const [replica, other] = [log(own), await connect(own.appUrl)];
     const watcher = await connect(own.superuserUrl);
@@ -428,7 +428,7 @@ describe('the projection', () => {
       { instanceId: one, status: 'running', lastSeq: 1 },
       { instanceId: two, status: 'ready', lastSeq: 2 },
     ]);
-    // Who derives a line anew waits, and finds that the log has moved on.
+    // A rebuild of the line waits, and finds that the log has moved on.
     const rebuilt = replica.putProjection(one, 2, ready);
     await waitForBlocked(watcher);
     await other.query('commit');

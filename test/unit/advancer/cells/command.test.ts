@@ -123,7 +123,7 @@ describe('a command', () => {
     });
   });
 
-  it('that exits with another code than 0 has failed, and says why', async () => {
+  it('that exits with a code other than 0 has failed, and says why', async () => {
     expect(await sh('echo no such order >&2; echo \'{"a":1}\'; exit 3')).toMatchObject({
       kind: 'failed',
       error: { message: 'exit code 3: no such order', code: 'exit_code' },
@@ -212,7 +212,7 @@ describe('a command', () => {
     expect(readdirSync(tmpdir())).not.toContain(made);
   });
 
-  it('that was ended by a signal of somebody else is unknown', async () => {
+  it('that was ended by a signal from elsewhere is unknown', async () => {
     expect(await sh('kill -KILL $$')).toMatchObject({
       kind: 'unknown',
       reason: 'crash',
@@ -244,7 +244,7 @@ describe('a command that is to end', () => {
     expect(isAlive(pid)).toBe(false);
   });
 
-  it('and ignores SIGTERM, it and its children, is ended by SIGKILL after the grace', async () => {
+  it('and ignores SIGTERM, like its children, is killed by SIGKILL after the grace period', async () => {
     const script = `trap '' TERM; sh -c 'trap "" TERM; while :; do sleep 0.05; done' & echo $! > "$1.child"; echo $$ > "$1"; while :; do wait; done`;
     const { outcome, pid, abort } = await started('stubborn', script);
     const child = Number(await folder.written('stubborn.child'));
@@ -257,7 +257,7 @@ describe('a command that is to end', () => {
     expect([isAlive(pid), isAlive(child)]).toEqual([false, false]);
   });
 
-  it('and exits with 0 when told to is unknown: nobody knows whether it was done', async () => {
+  it('and exits with 0 is unknown: it may not have finished', async () => {
     const { outcome, abort } = await started(
       'polite',
       `trap 'exit 0' TERM; echo $$ > "$1"; sleep 60 & wait`,
@@ -270,7 +270,7 @@ describe('a command that is to end', () => {
     });
   });
 
-  it('because its lease is lost goes on when its cell holds', async () => {
+  it('because its lease is lost runs on when its cell holds', async () => {
     const { outcome, lose } = await started(
       'hold',
       'echo $$ > "$1"; while [ ! -e "$1.go" ]; do sleep 0.02; done; echo 1',
@@ -290,7 +290,7 @@ describe('a command that is to end', () => {
     },
   );
 
-  it('but had exited by itself just before keeps its definite outcome', async () => {
+  it('but exited by itself just before keeps its definite outcome', async () => {
     const { outcome, pid, abort } = await started('race', 'echo $$ > "$1"; exit 0');
     // This turn of the loop sees the exit before it can have been read, as after a freeze.
     while (isAlive(pid));
@@ -298,7 +298,7 @@ describe('a command that is to end', () => {
     expect(await outcome).toMatchObject({ kind: 'completed', detail: { exitCode: 0 } });
   });
 
-  it('and was done leaves nothing of its group behind', async () => {
+  it('and is done leaves no process of its group behind', async () => {
     const { outcome } = await started(
       'leftover',
       '(sleep 60 >/dev/null 2>&1 </dev/null & echo $! > "$1.child"); echo $$ > "$1"',

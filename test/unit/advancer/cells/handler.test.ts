@@ -98,7 +98,7 @@ describe('a handler', () => {
       /inside itself/,
     ],
     ['too much', () => 'x'.repeat(262_144), /262146 bytes of JSON, and 262144 are allowed/],
-  ])('whose output is %s has failed, and is told so', async (_, give, message) => {
+  ])('whose output is %s has failed, with a message that says why', async (_, give, message) => {
     const outcome = await runHandler((() => give()) as Handler);
     expect(outcome).toMatchObject({
       kind: 'failed',
@@ -106,7 +106,7 @@ describe('a handler', () => {
     });
   });
 
-  it('gives what the log can keep: dates as text, no undefined, no NUL, no half surrogates', async () => {
+  it('returns what the log can store: dates as text, no undefined, no NUL, no half surrogates', async () => {
     const give = (): unknown => ({ at: new Date(0), none: undefined, text: 'a\u0000b\ud800c😀' });
     expect(await runHandler(give as Handler)).toMatchObject({
       kind: 'completed',
@@ -127,7 +127,7 @@ describe('a handler', () => {
     }
   });
 
-  it('that changes what it was given changes it for nobody else', async () => {
+  it('that modifies its arguments does not affect others', async () => {
     await runHandler((call) => {
       call.inputs['order'] = 'changed';
     });
@@ -135,7 +135,7 @@ describe('a handler', () => {
   });
 });
 
-describe('a handler that is told to end', () => {
+describe('a handler that is cancelled', () => {
   it('on time-out and throws then is unknown, not failed', async () => {
     const { handler } = endless((call, { reject }) => reject(call.signal.reason as Error));
     expect(await runHandler(handler, { timeout: '20ms' })).toMatchObject({
@@ -144,7 +144,7 @@ describe('a handler that is told to end', () => {
     });
   });
 
-  it('on shutdown and returns its result all the same has completed', async () => {
+  it('on shutdown and returns its result anyway has completed', async () => {
     const { handler, called } = endless((_, { resolve }) => resolve('done'));
     const { signals, abort } = attempt();
     const outcome = runnerWith({ handlers: { h: handler } }).run(
@@ -157,7 +157,7 @@ describe('a handler that is told to end', () => {
     expect(await outcome).toMatchObject({ kind: 'completed', output: 'done' });
   });
 
-  it('and returns something else than was expected is unknown: an abort is never a failure', async () => {
+  it('and returns something unexpected is unknown: an abort is not a failure', async () => {
     const { handler, called } = endless((_, { resolve }) => resolve('half done'));
     const { signals, abort } = attempt();
     const outcome = runnerWith({ handlers: { h: handler } }).run(
@@ -170,7 +170,7 @@ describe('a handler that is told to end', () => {
     expect(await outcome).toMatchObject({ kind: 'unknown', reason: 'aborted' });
   });
 
-  it('and returns what is no output at all is unknown, too', async () => {
+  it('and returns an invalid output is also unknown', async () => {
     const { handler, called } = endless((_, { resolve }) => resolve(10n as never));
     const { signals, abort } = attempt();
     const outcome = runnerWith({ handlers: { h: handler } }).run(
@@ -183,7 +183,7 @@ describe('a handler that is told to end', () => {
     expect(await outcome).toMatchObject({ kind: 'unknown', reason: 'aborted' });
   });
 
-  it('and ignores it is given up after the grace, as still running', async () => {
+  it('and ignores it is abandoned after the grace period, as still running', async () => {
     const warnings: string[] = [];
     const { handler } = endless();
     const outcome = await run(
@@ -207,7 +207,7 @@ describe('a handler that is told to end', () => {
     expect(warnings).toEqual(['a handler ignores its signal and is still running']);
   });
 
-  it('of a hold cell whose lease is lost may go on to its end', async () => {
+  it('of a hold cell whose lease is lost may run to its end', async () => {
     let finish: (result: string) => void = () => undefined;
     const { handler, called } = endless((_, { resolve }) => (finish = resolve));
     const { signals, lose } = attempt();
@@ -263,7 +263,7 @@ describe('a handler that is told to end', () => {
 });
 
 describe('the runner', () => {
-  it('begins a handler in the very turn in which it was asked to, since the trust was checked just before', async () => {
+  it('calls a handler in the same turn of the event loop, because the trust was checked just before', async () => {
     let calls = 0;
     const outcome = runnerWith({ handlers: { h: () => void (calls += 1) } }).run(
       cell({ exec: { handler: 'h' } }),
@@ -274,7 +274,7 @@ describe('the runner', () => {
     await outcome;
   });
 
-  it('meets the failpoint in_effect inside the effect, and calls what it breaks unknown', async () => {
+  it('reaches the failpoint in_effect inside the effect, whose outcome is unknown if it fails', async () => {
     const met: unknown[] = [];
     const outcome = await run(
       { exec: { handler: 'h' } },

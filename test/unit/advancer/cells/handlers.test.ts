@@ -30,7 +30,7 @@ it.each([
   ['empty.mjs', '', /exports no handler: write/],
   ['throws.mjs', 'throw new Error("boom")', /cannot be imported: boom/],
   ['handlers.py', '', /must end in .ts, .mts, .js, .mjs/],
-])('%s is refused with what is wrong', async (name, text, message) => {
+])('%s is rejected with the reason', async (name, text, message) => {
   const path = await folder.script(name, text);
   await expect(loadHandlers(path)).rejects.toThrow(message);
   await expect(loadHandlers(path)).rejects.toThrow(`LEASEHOLD_HANDLERS: ${path}`);

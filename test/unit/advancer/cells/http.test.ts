@@ -92,7 +92,7 @@ function call(
 type ExecCellBody = Extract<ExecCell['exec'], { http: unknown }>['http']['body'];
 
 describe('an http call', () => {
-  it('carries the token, the key and its filled body, and its output is the JSON of the answer', async () => {
+  it('sends the token, the key and its filled body, and its output is the JSON of the response', async () => {
     const { url, received } = await serve((_, response) =>
       response.writeHead(201).end('{"count": 1}'),
     );
@@ -141,7 +141,7 @@ describe('an http call', () => {
     expect(received[0]?.headers.host).toBe(url.slice('http://'.length));
   });
 
-  it('sends text under a content type of its own as it stands', async () => {
+  it('sends text with an explicit content type as it is', async () => {
     const { url, received } = await serve((_, response) => response.end());
     await call({ url, headers: { 'Content-Type': 'text/plain' }, body: 'Grüße' });
     expect(received).toMatchObject([{ headers: { 'content-type': 'text/plain' }, body: 'Grüße' }]);
@@ -159,7 +159,7 @@ describe('an http call', () => {
     });
   });
 
-  it('that is answered with anything but 2xx has failed, a redirect included', async () => {
+  it('with any status but 2xx has failed, a redirect included', async () => {
     const { url, received } = await serve(({ url: path }, response) => {
       response.writeHead(Number(path?.slice(1)), { location: '/200' }).end('{"why": "gone"}');
     });
@@ -189,12 +189,12 @@ describe('an http call', () => {
     });
   });
 
-  it('reads an answer that ends with its connection', async () => {
+  it('reads a response that ends with its connection', async () => {
     const { url } = await serveRaw((socket) => socket.end('HTTP/1.1 200 OK\r\n\r\n{"a": 1}'));
     expect(await call({ url })).toMatchObject({ kind: 'completed', output: { a: 1 } });
   });
 
-  it('whose answer is larger than allowed has failed', async () => {
+  it('whose response is larger than allowed has failed', async () => {
     const { url } = await serve((_, response) => response.end('x'.repeat(262_145)));
     expect(await call({ url })).toMatchObject({
       kind: 'failed',
@@ -206,7 +206,7 @@ describe('an http call', () => {
     });
   });
 
-  it('each has a connection of its own, so that a stale one is never taken for a reset', async () => {
+  it('each uses its own connection, so that a stale one is never taken for a reset', async () => {
     const ports = new Set<number | undefined>();
     const server = createHttpServer((request, response) => {
       ports.add(request.socket.remotePort);
@@ -345,7 +345,7 @@ describe('once the request was sent', () => {
     });
   });
 
-  it('an answer that is not whole in time is unknown, with its status', async () => {
+  it('a response that is not complete in time is unknown, with its status', async () => {
     const { url } = await serveRaw((socket) =>
       socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}'),
     );
@@ -386,7 +386,7 @@ describe('once the request was sent', () => {
     expect(await outcome).toMatchObject({ kind: 'unknown', reason: 'aborted' });
   });
 
-  it('a lost lease lets a hold cell have its answer', async () => {
+  it('a lost lease lets a hold cell get its response', async () => {
     let socket: Socket | undefined;
     const { url, arrived } = await serveRaw((one) => (socket = one));
     const { signals, lose } = attempt();
@@ -401,9 +401,9 @@ describe('once the request was sent', () => {
     expect(await outcome).toMatchObject({ kind: 'completed', output: {} });
   });
 
-  it('an answer that had come just before the abort keeps its definite outcome', async () => {
+  it('a response that arrived just before the abort keeps its definite outcome', async () => {
     const folder = await Folder.make();
-    // In a process of its own, since this one stands still while the answer comes.
+    // In another process, because this one is blocked while the response arrives.
     const script = `
       const { writeFileSync } = require('node:fs');
       const server = require('node:http').createServer((request, response) => {

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 
 import { onAbort } from '../../../../advancer/cells/on-abort.ts';
 
-it('calls everybody who still wants it when the signal fires, and nobody else', () => {
+it('calls the registered hooks when the signal fires, and no removed ones', () => {
   const [signal, other] = [new AbortController(), new AbortController()];
   const calls: string[] = [];
   onAbort(signal.signal, () => calls.push('a'));
@@ -15,7 +15,7 @@ it('calls everybody who still wants it when the signal fires, and nobody else', 
   expect(calls).toEqual(['a']);
 });
 
-it('the same hook may be given to several signals, and taken back from one', () => {
+it('the same hook may be added to several signals, and removed from one', () => {
   const [signal, other] = [new AbortController(), new AbortController()];
   let calls = 0;
   const hook = (): void => void (calls += 1);

@@ -13,7 +13,7 @@ function ask(effect: Effect, options = {}): Promise<ProbeAnswer> {
   return runnerWith(options).probe(effect, CONTEXT, never());
 }
 
-/** Asks a handler that gives this. */
+/** Probes with a handler that returns this. */
 function given(output: unknown): Promise<ProbeAnswer> {
   return ask({ handler: 'h' }, { handlers: { h: () => output } });
 }
@@ -38,14 +38,14 @@ describe('a probe', () => {
     ['another answer', { answer: 'maybe' }],
     ['a boolean', { happened: true }],
     ['a list', [{ answer: 'happened' }]],
-  ])('that gives %s is unknown', async (_, output) => {
+  ])('that returns %s is unknown', async (_, output) => {
     expect(await given(output)).toEqual({
       answer: 'unknown',
       why: expect.stringMatching(/^the probe must answer/),
     });
   });
 
-  it('may be a command, which gets the attempt that it is asked about', async () => {
+  it('may be a command, which gets the attempt in question', async () => {
     const script =
       'printf \'{"answer": "happened", "output": "%s/%s"}\' "$LEASEHOLD_ATTEMPT" "$LEASEHOLD_IDEMPOTENCY_KEY"';
     expect(await ask({ command: ['sh', '-c', script] })).toEqual({
@@ -84,7 +84,7 @@ describe('a probe', () => {
     ['is not registered', { handler: 'absent' }, /no handler "absent"/],
     ['cannot be filled', { command: ['${inputs.absent}'] }, /cannot be filled/],
     ['takes too long', { command: ['sleep', '60'] }, /the probe was ended: timeout/],
-  ])('that %s leaves the doubt', async (_, effect, why) => {
+  ])('that %s leaves the attempt in doubt', async (_, effect, why) => {
     const handlers = {
       throws: () => {
         throw new Error('boom');
@@ -94,7 +94,7 @@ describe('a probe', () => {
     expect(answer).toEqual({ answer: 'unknown', why: expect.stringMatching(why) });
   });
 
-  it('that is aborted, before or during its run, leaves the doubt', async () => {
+  it('that is aborted, before or during its run, leaves the attempt in doubt', async () => {
     const stop = new AbortController();
     const handlers = {
       h: () => {

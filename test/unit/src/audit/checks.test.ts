@@ -210,7 +210,7 @@ const CONTROLS: readonly (readonly [check: string, what: string, spoil: Spoil])[
   ['key-repeated-only-after-rerun', 'nobody decided the rerun', (e) => void e.rows.splice(5, 1)],
   [
     'effect-under-its-own-key',
-    'an effect had a key of its own',
+    'an effect had another key',
     (e) => {
       e.witness![0]!.idempotencyKey = 'i/held/7';
     },
@@ -337,7 +337,7 @@ const CONTROLS: readonly (readonly [check: string, what: string, spoil: Spoil])[
   ],
   [
     'told-what-is-recorded',
-    'an agent was told something else',
+    'an agent got something else',
     (e) => {
       e.clientHistory = [
         { requestId: 'q1', receipt: { ...e.receipts[0]!.receipt, outcome: 'completed' } },
@@ -404,18 +404,18 @@ const CONTROLS: readonly (readonly [check: string, what: string, spoil: Spoil])[
 ];
 
 describe('the checks', () => {
-  it('find nothing in a log that met every trouble and came through', () => {
+  it('find nothing in a log that survived every kind of trouble', () => {
     expect(breachesOf(sample())).toEqual([]);
   });
 
-  it('look at something each: none passes by having nothing to look at', () => {
+  it('each examine something: none passes because it has nothing to examine', () => {
     const run = new Audit();
     run.look(sample());
     const vacuous = run.summary().checks.filter(({ checked, seen }) => checked !== 1 || seen === 0);
     expect(vacuous).toEqual([]);
   });
 
-  it('have a name each, in kebab case, and a negative control each', () => {
+  it('each have a name in kebab case and a negative control', () => {
     const names = CHECKS.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
     for (const name of names) expect(name).toMatch(/^[a-z]+(-[a-z]+)+$/);
@@ -441,8 +441,8 @@ describe('the checks', () => {
   });
 });
 
-describe('what is not there', () => {
-  it('is not checked, and never passes', () => {
+describe('missing evidence', () => {
+  it('is reported as not checked, and never passes', () => {
     const { instanceId, instance, runbook, rows, receipts, lateOutcomes, refusals } = sample();
     const run = new Audit();
     run.look({ instanceId, instance, runbook, rows, receipts, lateOutcomes, refusals });
@@ -456,7 +456,7 @@ describe('what is not there', () => {
     }
   });
 
-  it('an operation without an answer is unknown: it accuses nobody', () => {
+  it('an operation without an answer is unknown: it is not a breach', () => {
     const evidence = { ...sample(), clientHistory: [{ requestId: 'q1' }, { requestId: 'q-lost' }] };
     expect(breachesOf(evidence)).toEqual([]);
   });
@@ -479,7 +479,7 @@ describe('what is not there', () => {
     expect(found()).toHaveLength(1);
   });
 
-  it('a request for what was never started may be recorded as not found', () => {
+  it('a request for an instance that was never started may be recorded as not found', () => {
     const receipt = receiptOf([], 'q', { outcome: 'not_found' }, 0);
     const nothing = { rows: [], lateOutcomes: [], refusals: [] };
     expect(
@@ -506,7 +506,7 @@ describe('what is not there', () => {
     expect(breachesOf(parked)).toEqual([]);
   });
 
-  it('a decision follows a request that was told in_doubt under another id, or none', () => {
+  it('a decision may follow an in_doubt receipt under another request id, or none', () => {
     const evidence = sample() as Writable;
     until(evidence, 10);
     evidence.witness = undefined;
@@ -528,7 +528,7 @@ describe('what is not there', () => {
     }
   });
 
-  it('a log that was tampered with beyond reading is a finding, and stops nothing', () => {
+  it('a log that was damaged beyond reading is a finding, and the audit continues', () => {
     const evidence = sample() as Writable;
     evidence.runbook = { ...evidence.runbook!, cells: 'gone' as never };
     (evidence.receipts[0]!.receipt as { steps: unknown }).steps = 7;

@@ -78,7 +78,7 @@ describe('the configuration', () => {
     });
   });
 
-  it('says everything that is wrong at once, by variable and with the mend', () => {
+  it('reports all problems at once, by variable and with the fix', () => {
     expect(problems({ LEASEHOLD_LEASE_TTL_S: 'five' })).toEqual([
       expect.stringMatching(/^LEASEHOLD_NATS_URLS is not set; set it to a URL such as nats:/),
       expect.stringMatching(/^LEASEHOLD_ETCD_URLS is not set; set it to a URL such as http:/),
@@ -122,7 +122,7 @@ describe('the configuration', () => {
     expect(problems({ ...enough, ...env })).toContainEqual(expect.stringMatching(message));
   });
 
-  it('does not repeat a password in what it says', () => {
+  it('does not repeat a password in its messages', () => {
     const env = {
       ...enough,
       LEASEHOLD_DATABASE_URL: 'mysql://u:hunter2@h/d',
@@ -160,7 +160,7 @@ describe('the configuration', () => {
     });
   });
 
-  it('asks an agent for nothing but NATS and the namespace, and has defaults for both', () => {
+  it('requires of an agent only NATS and the namespace, and has defaults for both', () => {
     expect(readAgentConfig({})).toEqual({
       namespace: 'default',
       nats: { servers: ['nats://127.0.0.1:4222'] },
@@ -171,7 +171,7 @@ describe('the configuration', () => {
     );
   });
 
-  it('asks migrate for the owner only', () => {
+  it('requires only the owner for migrate', () => {
     const ownerDatabaseUrl = 'postgres://o@h/d';
     expect(readMigrateConfig({ LEASEHOLD_OWNER_DATABASE_URL: ownerDatabaseUrl })).toEqual({
       namespace: 'default',

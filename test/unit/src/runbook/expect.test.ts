@@ -96,7 +96,7 @@ describe('with expectations only those count', () => {
     );
   });
 
-  it('and placeholders in equals are filled before', () => {
+  it('and placeholders in equals are filled first', () => {
     const scope = { inputs: { n: 4 }, outputs: {} };
     expect(
       fillExpectations([{ pointer: '/a', equals: '${inputs.n}' }, { exitCode: 0 }], scope),
@@ -127,7 +127,7 @@ describe('an assert', () => {
     });
   });
 
-  it('does not hold when one check is false, the others being shown all the same', () => {
+  it('does not hold when one check is false, and shows the others too', () => {
     const checks = [
       { cell: 'charge', pointer: '/count', equals: 2 },
       { cell: 'absent', pointer: '', exists: true },

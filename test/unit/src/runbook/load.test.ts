@@ -91,7 +91,7 @@ describe('a runbook is loaded', () => {
     });
   });
 
-  it('or its file is named with what is wrong', async () => {
+  it('or its file is named with the problem', async () => {
     const lines = async (name: string, text: string): Promise<string[]> => {
       const loaded = await load(name, text);
       return loaded.ok

@@ -25,7 +25,7 @@ cells:
   - {id: notify, exec: {command: [./notify.sh]}, expect: [{exitCode: 0}], onInterrupt: rerun}
 `;
 
-/** What an author of that text is told, a line for each problem. */
+/** The problems of a text, one line each. */
 function problemsOf(text: string, format: 'yaml' | 'json' = 'yaml'): string[] {
   const parsed = parseRunbook(text, { file: 'a.yaml', format });
   if (parsed.ok) throw new Error('the runbook was accepted');
@@ -45,7 +45,7 @@ function withCell(...lines: string[]): string {
 }
 
 describe('a runbook file', () => {
-  it('of the contract is read as it stands, without warnings', () => {
+  it('from the contract is accepted as it is, without warnings', () => {
     const parsed = parseRunbook(REFUND, { file: 'refund.yaml', format: 'yaml' });
     expect(parsed).toMatchObject({ ok: true, warnings: [] });
     if (!parsed.ok) return;
@@ -99,7 +99,7 @@ describe('a runbook file', () => {
   });
 });
 
-describe('a problem is told by file, line, cell and field', () => {
+describe('a problem is reported by file, line, cell and field', () => {
   it.each<[string, string, string]>([
     [
       'a cell of no type',
@@ -330,7 +330,7 @@ describe('a problem is told by file, line, cell and field', () => {
   });
 });
 
-describe('YAML that would deceive its reader is refused', () => {
+describe('YAML that would mislead its reader is rejected', () => {
   const one = withCell('exec: {handler: a}');
   it.each<[string, string, RegExp]>([
     [
@@ -390,7 +390,7 @@ describe('YAML that would deceive its reader is refused', () => {
     expect(problemsOf(text)).toContainEqual(expect.stringMatching(problem));
   });
 
-  it('but honest anchors are read', () => {
+  it('but ordinary anchors are resolved', () => {
     const text = withCell(
       'exec: {http: {url: "http://a", headers: &h {x: y}}}',
       'onInterrupt: probe',

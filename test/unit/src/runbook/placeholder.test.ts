@@ -86,12 +86,12 @@ describe('a placeholder', () => {
     '${inputs.a b}',
     '${inputs.${x}}',
     'a${b',
-  ])('%s is a fault of syntax', (text) => {
+  ])('%s is a syntax error', (text) => {
     expect(fill(text, scope).ok).toBe(false);
     expect(placeholdersOf({ a: [text] })).toEqual([{ at: ['a', 0], fault: expect.any(String) }]);
   });
 
-  it('is found wherever it stands', () => {
+  it('is found wherever it is', () => {
     expect(placeholdersOf({ a: ['x', '${inputs.b} ${outputs.c.d}'], e: 1 })).toEqual([
       { at: ['a', 1], placeholder: { root: 'inputs', path: ['b'] } },
       { at: ['a', 1], placeholder: { root: 'outputs', path: ['c', 'd'] } },
@@ -126,7 +126,7 @@ describe('for any text', () => {
     return filled.ok && JSON.stringify(filled.value) === JSON.stringify(wanted);
   };
 
-  it('what was escaped is filled back to itself', () => {
+  it('escaped text is filled to itself', () => {
     const property = fc.property(text, (original) =>
       filledTo(
         original.replaceAll('${', () => '$${'),
@@ -148,7 +148,7 @@ describe('for any text', () => {
     expect(() => fc.assert(property)).not.toThrow();
   });
 
-  it('an input of any text comes out as it went in, alone and inside text', () => {
+  it('an input of any text is inserted unchanged, alone and inside text', () => {
     const property = fc.property(
       text,
       (order) =>

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { afterReading } from '../../../../src/time/clock.ts';
 import { HandClock } from '../../coordinator/hand-clock.ts';
 
-it('what is to fire after reading fires a turn later than it is due, and not at all once it is called off', async () => {
+it('afterReading fires one turn after it is due, and not at all once it is cancelled', async () => {
   const clock = new HandClock();
   const did: string[] = [];
   afterReading(clock, 50, () => did.push('fired'));
