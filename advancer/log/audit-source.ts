@@ -44,7 +44,7 @@ export interface AuditFrame {
 }
 
 /** An open snapshot. */
-interface Snapshot {
+interface AuditSnapshot {
   client: Client;
   db: Queryable;
   frame: AuditFrame;
@@ -73,7 +73,7 @@ export class AuditSource {
   #receiptsAt = 0;
   #moreReceipts = true;
 
-  private constructor({ client, db, frame, pageSize }: Snapshot) {
+  private constructor({ client, db, frame, pageSize }: AuditSnapshot) {
     this.#client = client;
     this.#db = db;
     this.frame = frame;
