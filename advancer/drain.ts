@@ -6,7 +6,7 @@ import type { LeasesLifecycle } from './replica.ts';
 import type { AttemptInHand, Attempts } from './run/attempts.ts';
 
 /** How long attempts may go on once the replica drains, before they are aborted, in milliseconds. */
-export const DRAIN_MS = 8_000;
+const DRAIN_MS = 8_000;
 /** How long aborted attempts have to record their outcome. */
 const ABORT_GRACE_MS = 1_500;
 /**

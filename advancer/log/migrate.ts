@@ -6,7 +6,7 @@ import { FunctionUpdates } from './function-updates.ts';
 import { labelOf, shippedMigrations } from './migration-files.ts';
 import type { Migration } from './migration-files.ts';
 import { MigrationRefused, OLD_NUMBERING, otherNamespace } from './migration-refused.ts';
-import { APP_ROLE, OWNER_ROLE, ensureRolesOn } from './roles.ts';
+import { APP_ROLE, OWNER_ROLE, ensureRoles } from './roles.ts';
 import type { RolePasswords } from './roles.ts';
 
 /** What to migrate. */
@@ -76,7 +76,7 @@ async function becomeOwner(client: Client, passwords: RolePasswords): Promise<vo
   );
   const { role, creator, missing } = rows[0]!;
   if (creator && role !== OWNER_ROLE) {
-    await ensureRolesOn(client, passwords);
+    await ensureRoles(client, passwords);
   } else if (missing.length > 0) {
     throw new MigrationRefused(
       `role ${missing.join(' and ')} is missing and ${role} may not create roles: run \`leasehold migrate\` once ` +

@@ -1,4 +1,5 @@
-import { Client, escapeIdentifier, escapeLiteral } from 'pg';
+import { escapeIdentifier, escapeLiteral } from 'pg';
+import type { Client } from 'pg';
 
 /** Owns the schemas and migrates them. */
 export const OWNER_ROLE = 'leasehold_owner';
@@ -11,36 +12,17 @@ export interface RolePasswords {
   app?: string | undefined;
 }
 
-/** The same database, as another role. Other credentials in the URL are dropped. */
-export function urlAs(url: string, role: string, password?: string): string {
-  const other = new URL(url);
-  other.username = encodeURIComponent(role);
-  other.password = password === undefined ? '' : encodeURIComponent(password);
-  return other.toString();
-}
-
 /**
- * Creates the two roles if they are missing, and lets the owner create schemas in the URL's
+ * Creates the two roles if they are missing, and lets the owner create schemas in the connection's
  * database.
  *
  * Roles belong to the whole server: other databases' runs may create them at the same moment, which
  * is fine.
  *
- * @param url of a superuser, or of a role that may create roles and owns the database
+ * @param client of a superuser, or of a role that may create roles and owns the database; not in a
+ *   transaction
  */
-export async function ensureRoles(url: string, passwords: RolePasswords = {}): Promise<void> {
-  const client = new Client({ connectionString: url });
-  client.on('error', () => undefined);
-  await client.connect();
-  try {
-    await ensureRolesOn(client, passwords);
-  } finally {
-    await client.end();
-  }
-}
-
-/** {@link ensureRoles} over a connection of the caller's, outside a transaction. */
-export async function ensureRolesOn(client: Client, passwords: RolePasswords): Promise<void> {
+export async function ensureRoles(client: Client, passwords: RolePasswords): Promise<void> {
   await createRole(client, OWNER_ROLE, passwords.owner);
   await createRole(client, APP_ROLE, passwords.app);
   const { rows } = await client.query<{ database: string }>(

@@ -8,7 +8,7 @@ import { readSchemaState } from './sql/append.ts';
 /**
  * The database answers, but is not one that this program may write to. The message says what to do.
  */
-export class LogMismatch extends Error {
+class LogMismatch extends Error {
   override readonly name = 'LogMismatch';
 }
 

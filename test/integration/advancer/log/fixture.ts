@@ -7,7 +7,6 @@ import type { AppendEntry } from '../../../../advancer/log/log.ts';
 import { migrate } from '../../../../advancer/log/migrate.ts';
 import { openLog } from '../../../../advancer/log/postgres-log.ts';
 import type { LogOptions, PostgresLog } from '../../../../advancer/log/postgres-log.ts';
-import { urlAs } from '../../../../advancer/log/roles.ts';
 import type { NewRow, RowKind } from '../../../../src/execution/row.ts';
 import type { Receipt } from '../../../../src/request/receipt.ts';
 import type { Runbook } from '../../../../src/runbook/runbook.ts';
@@ -29,6 +28,14 @@ export const RUNBOOK: Runbook = {
   inputs: [],
   cells: [{ id: 'a', prose: 'text' }],
 };
+
+/** The same database, as another role. */
+export function urlAs(url: string, role: string): string {
+  const other = new URL(url);
+  other.username = role;
+  other.password = '';
+  return other.toString();
+}
 
 export async function logDatabase(): Promise<LogDatabase> {
   const superuserUrl = await freshDatabase();

@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { shippedFunctions } from '../../../../advancer/log/function-files.ts';
 import { migrate } from '../../../../advancer/log/migrate.ts';
 import { labelOf, migration, shippedMigrations } from '../../../../advancer/log/migration-files.ts';
-import { ensureRoles, urlAs } from '../../../../advancer/log/roles.ts';
+import { ensureRoles } from '../../../../advancer/log/roles.ts';
 import { PermanentMismatch } from '../../../../advancer/log/schema-check.ts';
 import { freshDatabase } from '../../../harness/servers.ts';
-import { NAMESPACE, codeOf, connect, databaseOf, log, logDatabase } from './fixture.ts';
+import { NAMESPACE, codeOf, connect, databaseOf, log, logDatabase, urlAs } from './fixture.ts';
 
 const names = shippedMigrations().map(labelOf);
 const functionNames = shippedFunctions().map((one) => one.name);
@@ -29,8 +29,8 @@ describe('migrate', () => {
 
   it('works as the owner alone, once the roles are there', async () => {
     const url = await freshDatabase();
-    await ensureRoles(url);
-    await ensureRoles(url);
+    await ensureRoles(await connect(url), {});
+    await ensureRoles(await connect(url), {});
     const report = await migrate({ url: urlAs(url, 'leasehold_owner'), namespace: 'one' });
     expect(report.applied).toEqual(names);
   });
@@ -116,7 +116,7 @@ describe('a database with the numbering from before the baseline', () => {
 
   async function oldDatabase(): Promise<string> {
     const url = await freshDatabase();
-    await ensureRoles(url);
+    await ensureRoles(await connect(url), {});
     const client = await connect(urlAs(url, 'leasehold_owner'));
     await client.query(
       `create schema leasehold;
@@ -160,7 +160,7 @@ describe('check', () => {
 
   it('says what to do on a database that was never migrated', async () => {
     const url = await freshDatabase();
-    await ensureRoles(url);
+    await ensureRoles(await connect(url), {});
     await expect(log(databaseOf(url, 'one')).check()).rejects.toThrow(/leasehold migrate/);
   });
 

@@ -9,7 +9,7 @@ import {
   turnOf,
   type TurnInput,
 } from '../../../../advancer/intake/turn.ts';
-import { rankReplicas } from '../../../../src/lease/rank.ts';
+import { ranking } from '../../../harness/ranking.ts';
 
 const REPLICAS = ['a', 'b', 'c', 'd', 'e'].map((name) => `${name}-00000000`);
 const INSTANCE = 'i';
@@ -56,7 +56,7 @@ describe('whose turn it is', () => {
           .map((replica) => replica.replicaId)
           .filter((id) => !free.draining.has(id));
         const waited = free.nowMs - free.turnsFromMs;
-        const due = rankReplicas(INSTANCE, able).filter((_, rank) => rank * RANK_MS <= waited);
+        const due = ranking(INSTANCE, able).filter((_, rank) => rank * RANK_MS <= waited);
         const acquiring = able.filter((id) => turnOf(seenBy(free, id)).kind === 'acquire');
         expect(new Set(acquiring)).toEqual(new Set(due));
       }),
@@ -109,7 +109,7 @@ describe('whose turn it is', () => {
           .filter((id) => id !== holder && !view.draining.has(id));
         fc.pre(!view.draining.has(holder));
         const waited = view.nowMs - view.turnsFromMs;
-        const due = rankReplicas(INSTANCE, others).filter(
+        const due = ranking(INSTANCE, others).filter(
           (_, rank) => rank * RANK_MS + HOLDER_GRACE_MS <= waited,
         );
         const pinging = others.filter(
