@@ -10,7 +10,7 @@ import type {
   StartMessage,
   StatusMessage,
 } from '../../src/request/messages.ts';
-import type { Awaiting } from '../../src/request/receipt.ts';
+import type { Awaiting } from '../../src/execution/views.ts';
 import type { Log } from '../log/log.ts';
 import { asJson, errorReply } from './operations.ts';
 

@@ -2,7 +2,8 @@ import { TransientMap } from '../../src/transient-map.ts';
 import { nextStep } from '../../src/execution/plan.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import type { DecideMessage, ReplyError } from '../../src/request/messages.ts';
-import { isRecorded, type InFlight, type Receipt } from '../../src/request/receipt.ts';
+import type { InFlight } from '../../src/execution/views.ts';
+import { isRecorded, type Receipt } from '../../src/request/receipt.ts';
 import type { Verdict } from '../../src/execution/row.ts';
 import {
   advance,

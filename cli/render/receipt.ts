@@ -1,4 +1,5 @@
-import type { Awaiting, InDoubt, InFlight, Receipt } from '../../src/request/receipt.ts';
+import type { Awaiting, InDoubt, InFlight } from '../../src/execution/views.ts';
+import type { Receipt } from '../../src/request/receipt.ts';
 import { clean, table } from './table.ts';
 import type { Style } from './table.ts';
 import { ago, elapsed } from './time.ts';

@@ -1,7 +1,6 @@
 import type { JsonObject } from '../json.ts';
 import { isId } from '../ids.ts';
 import { parseDurationMs } from '../time/duration.ts';
-import type { Awaiting } from '../request/receipt.ts';
 import { evaluateChecks } from '../runbook/expect.ts';
 import { fill } from '../runbook/placeholder.ts';
 import {
@@ -12,7 +11,8 @@ import {
   type ExecCell,
   type Runbook,
 } from '../runbook/runbook.ts';
-import { type CellRecord, type Doubt, type InstanceState, type OpenAttempt } from './state.ts';
+import type { CellRecord, Doubt, InstanceState, OpenAttempt } from './state.ts';
+import type { Awaiting } from './views.ts';
 
 /** What the instance's runbook, inputs and log are, together. */
 export interface InstanceView {

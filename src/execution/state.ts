@@ -1,7 +1,7 @@
 import { TransientMap } from '../transient-map.ts';
 import type { Json } from '../json.ts';
-import type { Step } from '../request/receipt.ts';
 import type { Row } from './row.ts';
+import type { Step } from './views.ts';
 
 /** An attempt that is open: its `started` row is the newest row of the log. */
 export interface OpenAttempt {

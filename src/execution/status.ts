@@ -1,8 +1,8 @@
 import type { Json } from '../json.ts';
-import type { InDoubt, InFlight } from '../request/receipt.ts';
 import { cellType, type Cell, type CellType } from '../runbook/runbook.ts';
 import type { Doubt, InstanceState, OpenAttempt } from './state.ts';
 import { nextCell, nextStep, type InstanceView } from './plan.ts';
+import type { InDoubt, InFlight } from './views.ts';
 
 /** What an instance is doing, derived from its log (and, for an await, from the claim). */
 export const INSTANCE_STATUSES = [

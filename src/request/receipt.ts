@@ -1,4 +1,4 @@
-import type { RowKind } from '../execution/row.ts';
+import type { Awaiting, InDoubt, InFlight, Step } from '../execution/views.ts';
 
 /** Outcomes of requests that were admitted: recorded once, under the request id. */
 export const RECORDED_OUTCOMES = ['completed', 'advanced', 'parked', 'halted', 'in_doubt'] as const;
@@ -21,41 +21,6 @@ export type RecordedOutcome = (typeof RECORDED_OUTCOMES)[number];
 export type RefusedOutcome = (typeof REFUSED_OUTCOMES)[number];
 /** How a request ended. */
 export type Outcome = RecordedOutcome | RefusedOutcome;
-
-/** One row that a request wrote. */
-export interface Step {
-  seq: number;
-  cellId: string;
-  kind: RowKind;
-  attempt: number;
-}
-
-/** An open attempt. */
-export interface InFlight {
-  cellId: string;
-  attempt: number;
-  requestId: string | null;
-  /** ISO 8601, when the attempt was opened. */
-  since: string;
-}
-
-/** An interrupted attempt that nobody has decided yet. */
-export interface InDoubt {
-  cellId: string;
-  attempt: number;
-  reason: string;
-  /** ISO 8601, when it was found interrupted. */
-  since: string;
-}
-
-/** The claim that an await cell waits for. */
-export interface Awaiting {
-  cellId: string;
-  claimId: string;
-  statuses: string[];
-  /** null when the claim was never made. */
-  currentStatus: string | null;
-}
 
 /** Who holds an instance. */
 export interface Holder {

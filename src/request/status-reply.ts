@@ -1,6 +1,7 @@
 import type { WireRow } from '../execution/row.ts';
 import type { CellView, InstanceStatus } from '../execution/status.ts';
-import type { Awaiting, Holder, InDoubt, InFlight, Receipt } from './receipt.ts';
+import type { Awaiting, InDoubt, InFlight } from '../execution/views.ts';
+import type { Holder, Receipt } from './receipt.ts';
 
 /** The answer to `status.<instanceId>`: derived from the log at one moment. */
 export interface StatusReply {

@@ -27,6 +27,7 @@ const FORBIDDEN: readonly (readonly [room: string, forbidden: readonly string[]]
   ['src/bus/', [...OUTER, 'src/agent/']],
   ['src/agent/', OUTER],
   ['src/index.ts', OUTER],
+  ['src/execution/', [...OUTER, 'src/bus/', 'src/agent/', 'src/request/']],
   ['src/', [...OUTER, 'src/bus/', 'src/agent/']], // vocabulary and rules
   ['coordinator/etcd/', ['advancer/', 'src/agent/', 'src/bus/', ...INTERFACES]],
   ['coordinator/', ['coordinator/etcd/', 'advancer/', 'src/agent/', 'src/bus/', ...INTERFACES]],
@@ -85,6 +86,7 @@ describe('the rooms', () => {
 
   it.each([
     ['src/execution/x.ts', `import { Pool } from 'pg';`],
+    ['src/execution/x.ts', `import type { y } from '../request/receipt.ts';`],
     ['src/lease/x.ts', `import type { Etcd3 } from 'etcd3';`],
     ['cli/x.ts', `const nats = await import('nats');`],
     ['cli/x.ts', `import { Pool } from 'pg';`],
@@ -120,6 +122,7 @@ describe('the rooms', () => {
     ['coordinator/x.ts', `import { y } from '../src/lease/trust.ts';`],
     ['coordinator/etcd/x.ts', `import { Etcd3 } from 'etcd3';`],
     ['src/agent/x.ts', `import { y } from '../bus/bus.ts';`],
+    ['src/request/x.ts', `import type { y } from '../execution/views.ts';`],
   ])('are told apart: %s may import what it needs', (file, text) => {
     expect(breaches(importsIn(file, text))).toEqual([]);
   });

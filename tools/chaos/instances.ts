@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../src/json.ts';
-import type { InDoubt, Receipt } from '../../src/request/receipt.ts';
+import type { InDoubt } from '../../src/execution/views.ts';
+import type { Receipt } from '../../src/request/receipt.ts';
 import type { ChaosRunbook } from './runbooks.ts';
 
 /** A request as it was first sent, so that it can be repeated unchanged. */

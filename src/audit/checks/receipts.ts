@@ -1,6 +1,7 @@
 import type { Row } from '../../execution/row.ts';
 import { sameJson, type Json } from '../../json.ts';
-import { isRecorded, type Receipt, type Step } from '../../request/receipt.ts';
+import type { Step } from '../../execution/views.ts';
+import { isRecorded, type Receipt } from '../../request/receipt.ts';
 import type { Check } from '../check.ts';
 import type { RecordedReceipt } from '../evidence.ts';
 import type { RequestProgress } from '../walk.ts';

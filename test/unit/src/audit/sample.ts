@@ -3,7 +3,8 @@ import type { Breach } from '../../../../src/audit/check.ts';
 import type { Evidence, RecordedReceipt, SeenEffect } from '../../../../src/audit/evidence.ts';
 import type { Row, RowKind } from '../../../../src/execution/row.ts';
 import type { JsonObject } from '../../../../src/json.ts';
-import type { Receipt, Step } from '../../../../src/request/receipt.ts';
+import type { Step } from '../../../../src/execution/views.ts';
+import type { Receipt } from '../../../../src/request/receipt.ts';
 import type { Runbook } from '../../../../src/runbook/runbook.ts';
 
 /** Every kind of cell and every policy. */

@@ -1,0 +1,41 @@
+import type { RowKind } from './row.ts';
+
+/*
+ * What receipts and `status` replies both show of an instance. The names of the fields are part of
+ * the wire format.
+ */
+
+/** One row that was written for a request. */
+export interface Step {
+  seq: number;
+  cellId: string;
+  kind: RowKind;
+  attempt: number;
+}
+
+/** An open attempt. */
+export interface InFlight {
+  cellId: string;
+  attempt: number;
+  requestId: string | null;
+  /** ISO 8601, when the attempt was opened. */
+  since: string;
+}
+
+/** An interrupted attempt that nobody has decided yet. */
+export interface InDoubt {
+  cellId: string;
+  attempt: number;
+  reason: string;
+  /** ISO 8601, when it was found interrupted. */
+  since: string;
+}
+
+/** The claim that an await cell waits for. */
+export interface Awaiting {
+  cellId: string;
+  claimId: string;
+  statuses: string[];
+  /** Null when the claim was never made. */
+  currentStatus: string | null;
+}
