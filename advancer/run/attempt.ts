@@ -2,7 +2,7 @@ import { errorText } from '../../src/error-text.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { NextStep } from '../../src/execution/plan.ts';
 import type { InterruptReason } from '../../src/execution/row.ts';
-import { idempotencyKeyOf } from '../../src/execution/state.ts';
+import { nextIdempotencyKey } from '../../src/execution/state.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import type { CellOutcome } from '../cells/cells.ts';
 import type { AttemptInHand } from './attempts.ts';
@@ -72,15 +72,13 @@ export async function runAttempt(
       proposeNotStarted(term, step, whom, whyNot);
       return { kind: 'closed' };
     }
+    const { open } = term.course.state;
+    if (open === undefined) throw new Error('the intent is committed, but no attempt is open');
     begun = true;
-    const outcome = await context.effects.run(
-      cell,
-      effectContext(term, cell.id, attempt, whom.requestId),
-      {
-        lease: holding,
-        abort: context.abort,
-      },
-    );
+    const outcome = await context.effects.run(cell, effectContext(term, open, whom.requestId), {
+      lease: holding,
+      abort: context.abort,
+    });
     if (context.failpoint !== undefined) await context.failpoint('after_effect', place);
     proposeOutcome(term, step, outcome, whom);
   } catch (cause) {
@@ -115,7 +113,7 @@ async function commitIntent(
   const { cell, attempt } = step;
   const { instanceId } = term.holding;
   const record = term.course.state.cells.get(cell.id);
-  const idempotencyKey = idempotencyKeyOf(instanceId, cell.id, record);
+  const idempotencyKey = nextIdempotencyKey(instanceId, cell.id, record);
   term.propose('started', cell.id, attempt, { idempotencyKey }, whom);
   const { appendSuspectMs, appendPatienceMs } = context;
   let slow = context.clock.after(appendSuspectMs, () => {

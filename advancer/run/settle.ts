@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from '../../src/json.ts';
 import { policyFor, type NextStep } from '../../src/execution/plan.ts';
 import type { Verdict } from '../../src/execution/row.ts';
-import { type AutomaticDecider } from '../../src/execution/state.ts';
+import type { AutomaticDecider, Doubt, OpenAttempt } from '../../src/execution/state.ts';
 import type { EffectContext } from '../cells/cells.ts';
 import type { LateOutcome } from '../log/log.ts';
 import type { PeerAnswer, RunContext } from './context.ts';
@@ -108,11 +108,7 @@ export async function settleDoubt(
         : decide('rerun', '@policy', 'onInterrupt: rerun');
     case 'probe': {
       if (cell.probe === undefined) return 'in_doubt';
-      const about: EffectContext = {
-        ...effectContext(term, doubt.cellId, doubt.attempt),
-        fencingToken: doubt.fencingToken,
-        idempotencyKey: doubt.idempotencyKey,
-      };
+      const about = effectContext(term, doubt);
       const probed = await context.effects.probe(cell.probe, about, term.holding.signal);
       switch (probed.answer) {
         case 'happened':
@@ -169,11 +165,10 @@ export function proposeDecision(
   term.propose('decided', step.doubt.cellId, step.doubt.attempt, body, whom);
 }
 
-/** What the effect of a cell's attempt is given. */
+/** What an attempt's effect, or a probe that asks about it, is given. */
 export function effectContext(
   term: InstanceLog,
-  cellId: string,
-  attempt: number,
+  { cellId, attempt, fencingToken, idempotencyKey }: OpenAttempt | Doubt,
   requestId?: string | null,
 ): EffectContext {
   const { inputs, state } = term.course;
@@ -181,8 +176,8 @@ export function effectContext(
     instanceId: term.holding.instanceId,
     cellId,
     attempt,
-    fencingToken: term.holding.token,
-    idempotencyKey: state.open?.idempotencyKey ?? '',
+    fencingToken,
+    idempotencyKey,
     requestId,
     inputs,
     outputs: state.outputs,

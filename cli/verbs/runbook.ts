@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-import type { Problem } from '../../src/runbook/parse.ts';
+import type { Problem } from '../../src/runbook/problem.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import { EXIT } from '../exit-code.ts';
 import { reportFailure } from '../failure.ts';

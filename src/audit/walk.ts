@@ -9,7 +9,7 @@ import {
 import {
   applyRow,
   emptyState,
-  idempotencyKeyOf,
+  nextIdempotencyKey,
   type CellRecord,
   type InstanceState,
 } from '../execution/state.ts';
@@ -75,7 +75,7 @@ export function walkOf(evidence: Evidence): Walk {
       at = row.seq;
       const record = state.cells.get(row.cellId);
       if (row.kind === 'started')
-        keys.set(row.seq, idempotencyKeyOf(instanceId, row.cellId, record));
+        keys.set(row.seq, nextIdempotencyKey(instanceId, row.cellId, record));
       if (row.kind === 'decided') {
         const doubt = answeredBy(evidence, state, record, row);
         if (doubt !== undefined) answered.set(row.seq, doubt);

@@ -3,14 +3,16 @@ import type { Json } from '../json.ts';
 import type { Row } from './row.ts';
 import type { Step } from './views.ts';
 
-/** An attempt that is open: its `started` row is the newest row of the log. */
+/** An open attempt: its `started` row is the newest row of the log. */
 export interface OpenAttempt {
   cellId: string;
   attempt: number;
   requestId: string | null;
   replicaId: string;
   fencingToken: number;
+  /** The key recorded in the `started` row, which every effect of this attempt carries. */
   idempotencyKey: string;
+  /** ISO 8601, when the attempt was opened. */
   since: string;
 }
 
@@ -23,47 +25,50 @@ export interface Doubt {
   attempt: number;
   reason: string;
   requestId: string | null;
-  /**
-   * The token of the interrupted attempt itself, which an effect may have been carried out under.
-   */
+  /** The token of the attempt's `started` row, which its effect may have been given. */
   fencingToken: number;
+  /** The key recorded in the attempt's `started` row. */
   idempotencyKey: string;
+  /** ISO 8601, when the attempt was found interrupted. */
   since: string;
 }
 
-/** What the log says of one cell. */
+/** What the log says about one cell. */
 export interface CellRecord {
   /** The newest attempt's number. */
   attempts: number;
-  /** Definite failures so far, decided ones included. */
+  /** Definite failures so far, including those that were decided as failed. */
   failures: number;
   /**
-   * Interruptions since the last definite outcome or person's decision, `not_started` ones left
-   * out.
+   * Interruptions since the last definite outcome or a person's decision, without those that are
+   * `not_started`.
    */
   interruptions: number;
-  /** Undefined while the cell is not through. */
+  /** Undefined while the cell is not finished. */
   result: 'satisfied' | 'skipped' | 'refuted' | undefined;
-  /** What a satisfied cell gave; null for a skipped one. */
+  /** The output of a satisfied cell; null for a skipped one. */
   output: Json | undefined;
-  /** The newest definite failure, while it is the newest word on the cell. */
+  /** The newest definite failure; undefined once a later row of the cell supersedes it. */
   failure: Json | undefined;
 }
 
-/** What the log of one instance adds up to. */
+/** What the log of one instance adds up to: a fold over its rows. */
 export interface InstanceState {
   lastSeq: number;
   lastToken: number;
   last: Row | undefined;
   open: OpenAttempt | undefined;
+  /** The newest attempt, open or closed. */
+  newestAttempt: OpenAttempt | undefined;
   doubt: Doubt | undefined;
   cells: Map<string, CellRecord>;
-  /**
-   * What the cells that are through gave, by cell id, as effects and placeholders see it; null for
-   * a skipped one.
-   */
+  /** Outputs of finished cells by cell id, as effects and placeholders see them. */
   outputs: { [cellId: string]: Json };
-  /** Every row by the request that it was written for. */
+  /**
+   * Rows by the request that they were written for, until the request has its receipt. A
+   * `TransientMap`: with plain maps of requests in flight, eight replicas serving 128 agents kept
+   * 5.5 MB through a minor collection, with these 1 to 2 MB.
+   */
   stepsByRequest: TransientMap<string, Step[]>;
 }
 
@@ -74,6 +79,7 @@ export function emptyState(): InstanceState {
     lastToken: 0,
     last: undefined,
     open: undefined,
+    newestAttempt: undefined,
     doubt: undefined,
     cells: new Map(),
     outputs: {},
@@ -81,7 +87,11 @@ export function emptyState(): InstanceState {
   };
 }
 
-/** The state that a whole log adds up to. */
+/**
+ * The state that a whole log adds up to.
+ *
+ * @throws Error when the rows break an invariant, as for {@link applyRow}
+ */
 export function foldRows(rows: Iterable<Row>): InstanceState {
   const state = emptyState();
   for (const row of rows) applyRow(state, row);
@@ -89,10 +99,11 @@ export function foldRows(rows: Iterable<Row>): InstanceState {
 }
 
 /**
- * Takes the next row into the state, in place: a held instance's state is kept by its holder, not
- * read anew.
+ * Applies the next row to the state, in place: a holder keeps its instance's state and does not
+ * read the log again for each request.
  *
- * @throws Error when the row is not the next one; the caller has lost track of the log.
+ * @throws Error when an invariant is broken: the row is not the next one, a `started` row has no
+ *   idempotency key, or an `interrupted` row is not of the cell of the newest attempt
  */
 export function applyRow(state: InstanceState, row: Row): void {
   if (row.seq !== state.lastSeq + 1) {
@@ -101,20 +112,19 @@ export function applyRow(state: InstanceState, row: Row): void {
     );
   }
   const cell = recordOf(state, row.cellId);
-  const interrupted = state.open;
   state.open = undefined;
   state.doubt = undefined;
   cell.attempts = Math.max(cell.attempts, row.attempt);
   switch (row.kind) {
     case 'started':
       cell.failure = undefined;
-      state.open = {
+      state.open = state.newestAttempt = {
         cellId: row.cellId,
         attempt: row.attempt,
         requestId: row.requestId,
         replicaId: row.replicaId,
         fencingToken: row.fencingToken,
-        idempotencyKey: idempotencyKeyOf(row.instanceId, row.cellId, cell),
+        idempotencyKey: recordedKey(row),
         since: row.recordedAt,
       };
       break;
@@ -125,6 +135,9 @@ export function applyRow(state: InstanceState, row: Row): void {
       fail(cell, row.body['error'] ?? null);
       break;
     case 'interrupted': {
+      const { newestAttempt } = state;
+      if (newestAttempt?.cellId !== row.cellId)
+        throw broken(row, 'interrupted, but the newest attempt is not of this cell');
       const reason = textOf(row.body['reason']);
       if (reason !== 'not_started') cell.interruptions += 1;
       state.doubt = {
@@ -132,8 +145,8 @@ export function applyRow(state: InstanceState, row: Row): void {
         attempt: row.attempt,
         reason,
         requestId: row.requestId,
-        fencingToken: interrupted?.fencingToken ?? row.fencingToken,
-        idempotencyKey: idempotencyKeyOf(row.instanceId, row.cellId, cell),
+        fencingToken: newestAttempt.fencingToken,
+        idempotencyKey: newestAttempt.idempotencyKey,
         since: row.recordedAt,
       };
       break;
@@ -161,16 +174,31 @@ export function applyRow(state: InstanceState, row: Row): void {
 }
 
 /**
- * `instance/cell/run`, where run is one more than the cell's definite failures: the same across
- * interrupted attempts, so that a receiving system can tell a repeat; new after a definite failure,
- * so that a retry counts.
+ * The idempotency key for the next attempt of a cell: `instance/cell/run`, where run is one more
+ * than the cell's definite failures. It stays the same across interrupted attempts, so that the
+ * receiving system recognizes a repeat, and changes after a definite failure, so that a retry
+ * counts.
+ *
+ * Only for an attempt that has no `started` row yet: that row records the key permanently.
  */
-export function idempotencyKeyOf(
+export function nextIdempotencyKey(
   instanceId: string,
   cellId: string,
   cell: CellRecord | undefined,
 ): string {
   return `${instanceId}/${cellId}/${(cell?.failures ?? 0) + 1}`;
+}
+
+function recordedKey(row: Row): string {
+  const key = row.body['idempotencyKey'];
+  if (typeof key === 'string' && key !== '') return key;
+  throw broken(row, 'started without an idempotency key');
+}
+
+function broken({ instanceId, seq, cellId, attempt }: Row, what: string): Error {
+  return new Error(
+    `instance ${instanceId}: row ${seq} (cell ${cellId}, attempt ${attempt}): ${what}`,
+  );
 }
 
 function decide(state: InstanceState, cell: CellRecord, row: Row): void {
@@ -187,12 +215,12 @@ function decide(state: InstanceState, cell: CellRecord, row: Row): void {
       fail(cell, row.body['reason'] ?? null);
       return;
     default:
-      // A person who asks for another run has looked: the count of fruitless reruns starts over.
+      // A person who asks for another run has looked into it, so the count of reruns starts over.
       if (!isAutomatic(by)) cell.interruptions = 0;
   }
 }
 
-/** Who decides without a person. The `@` keeps them out of the alphabet of agent ids. */
+/** Deciders that are not agents. Agent ids cannot contain an `@`. */
 export const AUTOMATIC_DECIDERS = ['@policy', '@probe', '@late-outcome'] as const;
 /** See {@link AUTOMATIC_DECIDERS}. */
 export type AutomaticDecider = (typeof AUTOMATIC_DECIDERS)[number];
@@ -231,7 +259,7 @@ function recordOf(state: InstanceState, cellId: string): CellRecord {
   return cell;
 }
 
-/** A member of a body that is text in every row that the guard let in. */
+/** A member of a body that is a string in every row that the guard accepts. */
 function textOf(value: Json | undefined): string {
   return typeof value === 'string' ? value : '';
 }

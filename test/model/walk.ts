@@ -1,5 +1,6 @@
 import { policyFor } from '../../src/execution/plan.ts';
 import type { RowKind } from '../../src/execution/row.ts';
+import { nextIdempotencyKey } from '../../src/execution/state.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { AttemptStatement } from '../../advancer/run/attempts.ts';
 import type { Rules } from './rules.ts';
@@ -180,7 +181,9 @@ function start(walk: Walk): void {
   if (rules.unavailableEnds && work.toldUnavailable) return flush(walk);
   if (inHand(process, key)) return flush(walk);
   if (rules.promise && process.renounced.includes(key)) return flush(walk);
-  propose(walk, 'started', place, {});
+  const record = work.view.state.cells.get(place.cellId);
+  const idempotencyKey = nextIdempotencyKey('i', place.cellId, record);
+  propose(walk, 'started', place, { idempotencyKey });
   if (!rules.intentFirst) {
     work.closing = key;
     work.at = 'intended';

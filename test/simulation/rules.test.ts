@@ -638,7 +638,7 @@ describe('before a doubt is decided by policy, the late outcomes are read', () =
   test('a late outcome settles a rerun cell, which is not run again', async () => {
     const scene = new Scene([AGAIN]);
     scene.history(
-      ['started', 'charge', 1, 'q0', {}],
+      ['started', 'charge', 1, 'q0', { idempotencyKey: 'i/charge/1' }],
       ['interrupted', 'charge', 1, 'q0', { reason: 'crash' }],
     );
     scene.cluster.postgres.lateOutcomes.push(late('completed', { output: 7 }));
@@ -652,7 +652,7 @@ describe('before a doubt is decided by policy, the late outcomes are read', () =
   test('a late not_started lets a hold cell run again, and no person is asked', async () => {
     const scene = new Scene([HELD]);
     scene.history(
-      ['started', 'charge', 1, 'q0', {}],
+      ['started', 'charge', 1, 'q0', { idempotencyKey: 'i/charge/1' }],
       ['interrupted', 'charge', 1, 'q0', { reason: 'crash' }],
     );
     scene.cluster.postgres.lateOutcomes.push(late('not_started'));
@@ -667,7 +667,7 @@ describe('before a doubt is decided by policy, the late outcomes are read', () =
   test('an outcome counts more than a word that nothing began, whichever came first', async () => {
     const scene = new Scene([HELD]);
     scene.history(
-      ['started', 'charge', 1, 'q0', {}],
+      ['started', 'charge', 1, 'q0', { idempotencyKey: 'i/charge/1' }],
       ['interrupted', 'charge', 1, 'q0', { reason: 'crash' }],
     );
     scene.cluster.postgres.lateOutcomes.push(late('not_started'), late('completed', { output: 7 }));
@@ -680,7 +680,7 @@ describe('before a doubt is decided by policy, the late outcomes are read', () =
   test('a person who decides what a late outcome settles gets a conflict', async () => {
     const scene = new Scene([HELD]);
     scene.history(
-      ['started', 'charge', 1, 'q0', {}],
+      ['started', 'charge', 1, 'q0', { idempotencyKey: 'i/charge/1' }],
       ['interrupted', 'charge', 1, 'q0', { reason: 'crash' }],
     );
     scene.cluster.postgres.lateOutcomes.push(late('completed', { output: 7 }));
@@ -700,10 +700,10 @@ describe('before a doubt is decided by policy, the late outcomes are read', () =
   test('a decision names the attempt that it answers', async () => {
     const scene = new Scene([HELD]);
     scene.history(
-      ['started', 'charge', 1, 'q0', {}],
+      ['started', 'charge', 1, 'q0', { idempotencyKey: 'i/charge/1' }],
       ['interrupted', 'charge', 1, 'q0', { reason: 'crash' }],
       ['decided', 'charge', 1, null, { as: 'rerun', by: 'person' }],
-      ['started', 'charge', 2, 'q0', {}],
+      ['started', 'charge', 2, 'q0', { idempotencyKey: 'i/charge/1' }],
       ['interrupted', 'charge', 2, 'q0', { reason: 'crash' }],
     );
     await scene.pass(100);
@@ -800,7 +800,7 @@ describe('a receipt has every row of its request', () => {
 describe('a replica that takes up a request which another had begun', () => {
   test('does not refuse it as in flight, though somebody else was faster: it was admitted', async () => {
     const scene = new Scene([AGAIN, { ...AGAIN, id: 'next' }]);
-    scene.history(['started', 'charge', 1, 'begun', {}]);
+    scene.history(['started', 'charge', 1, 'begun', { idempotencyKey: 'i/charge/1' }]);
     await scene.held().catch(() => undefined);
     const ending = gate();
     scene.hold = ending.opened;
@@ -819,7 +819,7 @@ describe('a replica that takes up a request which another had begun', () => {
 
   test('does not refuse it as expired, for something was run; one that had not begun it does', async () => {
     const scene = new Scene([AGAIN, { ...AGAIN, id: 'next' }]);
-    scene.history(['started', 'charge', 1, 'begun', {}]);
+    scene.history(['started', 'charge', 1, 'begun', { idempotencyKey: 'i/charge/1' }]);
     await scene.pass(100);
     const ending = gate();
     scene.hold = ending.opened;
@@ -838,9 +838,9 @@ describe('a replica that takes up a request which another had begun', () => {
   test('does not spend its maxCells anew, and does not take its first cell for out of order', async () => {
     const scene = new Scene([AGAIN, { ...AGAIN, id: 'next' }, { ...AGAIN, id: 'last' }]);
     scene.history(
-      ['started', 'charge', 1, 'q1', {}],
+      ['started', 'charge', 1, 'q1', { idempotencyKey: 'i/charge/1' }],
       ['completed', 'charge', 1, 'q1', { output: 1 }],
-      ['started', 'next', 1, 'q1', {}],
+      ['started', 'next', 1, 'q1', { idempotencyKey: 'i/next/1' }],
     );
     await scene.pass(100);
     const receipt = await scene.brings(scene.advance('q1', { cellId: 'charge', maxCells: 2 }));

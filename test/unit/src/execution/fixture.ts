@@ -15,7 +15,10 @@ export type Line = [
   over?: Partial<Row>,
 ];
 
-/** A log of these lines; the time of a row is its seq in seconds. */
+/**
+ * A log of these lines. The time of a row is its seq in seconds; a `started` line that names no
+ * idempotency key gets the one of its run.
+ */
 export function rows(...lines: Line[]): Row[] {
   return lines.map(([kind, cellId, attempt, body = {}, over = {}], index) => ({
     instanceId: 'i',
@@ -27,14 +30,25 @@ export function rows(...lines: Line[]): Row[] {
     attempt,
     requestId: 'q1',
     agentId: 'agent',
-    body,
+    body: kind === 'started' ? { idempotencyKey: runKey(lines, index), ...body } : body,
     recordedAt: new Date((index + 1) * 1_000).toISOString(),
     ...over,
   }));
 }
 
+/** `instance/cell/run`, where run is one more than the cell's failures before this line. */
+function runKey(lines: readonly Line[], index: number): string {
+  const cellId = lines[index]?.[1];
+  const failures = lines
+    .slice(0, index)
+    .filter(
+      ([kind, cell, , body]) => cell === cellId && (kind === 'failed' || body?.['as'] === 'failed'),
+    );
+  return `i/${cellId}/${failures.length + 1}`;
+}
+
 /** An instance of these cells whose log is these lines. */
-export function course(cells: Cell[], ...lines: Line[]): InstanceView {
+export function viewOf(cells: Cell[], ...lines: Line[]): InstanceView {
   return {
     runbook: { runbook: 'book', version: 1, inputs: [], cells },
     inputs: { order: 'o1' },

@@ -8,7 +8,7 @@ import {
   policyFor,
 } from '../../../../src/execution/plan.ts';
 import type { AssertCell, AwaitCell, Cell } from '../../../../src/runbook/runbook.ts';
-import { course, exec, type Line } from './fixture.ts';
+import { viewOf, exec, type Line } from './fixture.ts';
 
 const GATE: AwaitCell = {
   id: 'gate',
@@ -25,18 +25,18 @@ const ran = (cellId: string, output: number = 1): Line[] => [
 describe('the next cell', () => {
   it('is the first that is not through, in the order of the document, prose left out', () => {
     const cells = [PROSE, exec('a'), exec('b')];
-    expect(nextStep(course(cells))).toMatchObject({
+    expect(nextStep(viewOf(cells))).toMatchObject({
       do: 'start',
       cell: { id: 'a' },
       attempt: 1,
       backoffMs: 0,
     });
-    expect(nextStep(course(cells, ...ran('a')))).toMatchObject({ do: 'start', cell: { id: 'b' } });
-    expect(nextStep(course(cells, ...ran('a'), ...ran('b')))).toEqual({ do: 'complete' });
+    expect(nextStep(viewOf(cells, ...ran('a')))).toMatchObject({ do: 'start', cell: { id: 'b' } });
+    expect(nextStep(viewOf(cells, ...ran('a'), ...ran('b')))).toEqual({ do: 'complete' });
   });
 
   it('is never one behind a cell that is not satisfied', () => {
-    const after = course(
+    const after = viewOf(
       [exec('a'), exec('b')],
       ['started', 'a', 1],
       ['failed', 'a', 1, { error: 'no' }],
@@ -47,7 +47,7 @@ describe('the next cell', () => {
 
   it('comes after a skipped one', () => {
     const cells = [exec('a'), exec('b')];
-    const skipped = course(
+    const skipped = viewOf(
       cells,
       ['started', 'a', 1],
       ['interrupted', 'a', 1, { reason: 'crash' }],
@@ -57,17 +57,17 @@ describe('the next cell', () => {
   });
 
   it('there is none in a runbook of prose alone: it is complete', () => {
-    expect(nextStep(course([PROSE]))).toEqual({ do: 'complete' });
+    expect(nextStep(viewOf([PROSE]))).toEqual({ do: 'complete' });
   });
 
   it('is a bug to ask for where the log names a cell that the runbook does not have', () => {
-    expect(() => nextStep(course([exec('a')], ['started', 'z', 1]))).toThrow('the log names z');
+    expect(() => nextStep(viewOf([exec('a')], ['started', 'z', 1]))).toThrow('the log names z');
   });
 });
 
 describe('an open attempt', () => {
   it('is closed before anything else happens', () => {
-    const open = course([exec('a'), exec('b')], ...ran('a'), ['started', 'b', 1]);
+    const open = viewOf([exec('a'), exec('b')], ...ran('a'), ['started', 'b', 1]);
     expect(nextStep(open)).toMatchObject({
       do: 'close',
       cell: { id: 'b' },
@@ -84,7 +84,7 @@ describe('an open attempt', () => {
 
 describe('an interrupted attempt', () => {
   it('is settled before anything else happens', () => {
-    const doubt = course(
+    const doubt = viewOf(
       [exec('a')],
       ['started', 'a', 1],
       ['interrupted', 'a', 1, { reason: 'timeout' }],
@@ -101,7 +101,7 @@ describe('an interrupted attempt', () => {
     ['succeeded', { do: 'complete' }],
     ['skipped', { do: 'complete' }],
   ])('decided as %s', (as, expected) => {
-    const decided = course(
+    const decided = viewOf(
       [exec('a')],
       ['started', 'a', 1],
       ['interrupted', 'a', 1, { reason: 'crash' }],
@@ -111,7 +111,7 @@ describe('an interrupted attempt', () => {
   });
 
   it('decided as failed is retried where the cell has retries left', () => {
-    const decided = course(
+    const decided = viewOf(
       [exec('a', { retry: { attempts: 2 } })],
       ['started', 'a', 1],
       ['interrupted', 'a', 1, { reason: 'crash' }],
@@ -129,7 +129,7 @@ describe('a definite failure', () => {
     ]).flat();
 
   it('halts where the cell has no retry, and says why', () => {
-    expect(nextStep(course([exec('a')], ...failures(1)))).toEqual({
+    expect(nextStep(viewOf([exec('a')], ...failures(1)))).toEqual({
       do: 'halt',
       cell: exec('a'),
       why: 'failed once: {"message":"no"}',
@@ -138,7 +138,7 @@ describe('a definite failure', () => {
 
   it('is retried after a backoff that doubles, up to a minute', () => {
     const cell = exec('a', { retry: { attempts: 100, backoff: '10s' } });
-    const backoffs = [1, 2, 3, 4, 40].map((count) => nextStep(course([cell], ...failures(count))));
+    const backoffs = [1, 2, 3, 4, 40].map((count) => nextStep(viewOf([cell], ...failures(count))));
     expect(backoffs.map((step) => step.do === 'start' && [step.attempt, step.backoffMs])).toEqual([
       [2, 10_000],
       [3, 20_000],
@@ -150,8 +150,8 @@ describe('a definite failure', () => {
 
   it('halts once its attempts are used up, which counts failures and not interruptions', () => {
     const cell = exec('a', { retry: { attempts: 2 }, onInterrupt: 'rerun' });
-    expect(nextStep(course([cell], ...failures(2)))).toMatchObject({ do: 'halt' });
-    const mixed = course(
+    expect(nextStep(viewOf([cell], ...failures(2)))).toMatchObject({ do: 'halt' });
+    const mixed = viewOf(
       [cell],
       ['started', 'a', 1],
       ['interrupted', 'a', 1, { reason: 'crash' }],
@@ -165,7 +165,7 @@ describe('a definite failure', () => {
 
 describe('an await', () => {
   it('names its claim and statuses with their placeholders filled', () => {
-    expect(nextStep(course([GATE]))).toMatchObject({
+    expect(nextStep(viewOf([GATE]))).toMatchObject({
       do: 'await',
       claimId: 'refund-o1',
       statuses: ['open', 'o1'],
@@ -174,15 +174,15 @@ describe('an await', () => {
 
   it('whose claim cannot be named refutes', () => {
     const missing: Cell = { id: 'gate', await: { claim: '${inputs.nothing}', statuses: ['open'] } };
-    expect(nextStep(course([missing]))).toMatchObject({ do: 'refute', cell: { id: 'gate' } });
+    expect(nextStep(viewOf([missing]))).toMatchObject({ do: 'refute', cell: { id: 'gate' } });
     const noId: Cell = { id: 'gate', await: { claim: 'a b', statuses: ['open'] } };
-    expect(nextStep(course([noId]))).toMatchObject({
+    expect(nextStep(viewOf([noId]))).toMatchObject({
       do: 'refute',
       body: { error: '"a b" is not a claim id' },
     });
   });
 
-  const step = nextStep(course([GATE]));
+  const step = nextStep(viewOf([GATE]));
   if (step.do !== 'await') throw new Error(step.do);
 
   it('goes on once the claim is in a wanted status, and records what it saw', () => {
@@ -211,7 +211,7 @@ describe('an await', () => {
 
 describe('an assert', () => {
   it('that holds satisfies, and records what it saw', () => {
-    expect(nextStep(course([exec('a'), CHECK], ...ran('a')))).toEqual({
+    expect(nextStep(viewOf([exec('a'), CHECK], ...ran('a')))).toEqual({
       do: 'satisfy',
       cell: CHECK,
       body: { checks: [{ cell: 'a', pointer: '/count', equals: 1, actual: 1, held: true }] },
@@ -220,11 +220,11 @@ describe('an assert', () => {
 
   it('that is false refutes, and a refuted one halts for good', () => {
     const cells = [exec('a'), CHECK, exec('b')];
-    expect(nextStep(course(cells, ...ran('a', 2)))).toMatchObject({
+    expect(nextStep(viewOf(cells, ...ran('a', 2)))).toMatchObject({
       do: 'refute',
       cell: { id: 'check' },
     });
-    const refuted = course(cells, ...ran('a', 2), ['refuted', 'check', 1, { checks: [] }]);
+    const refuted = viewOf(cells, ...ran('a', 2), ['refuted', 'check', 1, { checks: [] }]);
     expect(nextStep(refuted)).toMatchObject({ do: 'halt', cell: { id: 'check' } });
   });
 });
@@ -241,7 +241,7 @@ describe('the policy of a doubt', () => {
       if (attempt > 1) lines.push(['decided', 'a', attempt - 1, { as: 'rerun', by: '@policy' }]);
       lines.push(['started', 'a', attempt], ['interrupted', 'a', attempt, { reason }]);
     }
-    const { state } = course([cell], ...lines);
+    const { state } = viewOf([cell], ...lines);
     if (state.doubt === undefined) throw new Error('no doubt');
     return policyFor(cell, state.doubt, state.cells.get('a'));
   };
@@ -276,7 +276,7 @@ describe('the policy of a doubt', () => {
           ['decided', 'a', attempt, { as: 'rerun', by: '@policy' }],
         );
       }
-      const step = nextStep(course([exec('a', { onInterrupt: 'rerun' })], ...lines));
+      const step = nextStep(viewOf([exec('a', { onInterrupt: 'rerun' })], ...lines));
       return step.do === 'start' ? step.backoffMs : undefined;
     });
     expect(backoffs).toEqual([0, 200, 400, 800, 5_000]);

@@ -4,7 +4,7 @@ import {
   applyRow,
   emptyState,
   foldRows,
-  idempotencyKeyOf,
+  nextIdempotencyKey,
 } from '../../../../src/execution/state.ts';
 import { rows, type Line } from './fixture.ts';
 
@@ -102,11 +102,30 @@ describe('the idempotency key', () => {
       ['decided', 'a', 4, { as: 'failed', by: 'person', reason: 'no' }],
       ['started', 'a', 5],
     )) {
+      if (row.kind === 'started') keys.push(nextIdempotencyKey('i', 'a', state.cells.get('a')));
       applyRow(state, row);
-      if (row.kind === 'started') keys.push(state.open!.idempotencyKey);
     }
     expect(keys).toEqual(['i/a/1', 'i/a/1', 'i/a/1', 'i/a/2', 'i/a/3']);
-    expect(idempotencyKeyOf('i', 'never', undefined)).toBe('i/never/1');
+    expect(nextIdempotencyKey('i', 'never', undefined)).toBe('i/never/1');
+  });
+
+  it('of an attempt is the one in its row, even if the rule would give another', () => {
+    const started: Line = ['started', 'a', 1, { idempotencyKey: 'as recorded' }];
+    expect(fold(started).open?.idempotencyKey).toBe('as recorded');
+    const doubt = fold(started, ['interrupted', 'a', 1, { reason: 'crash' }]).doubt;
+    expect(doubt?.idempotencyKey).toBe('as recorded');
+  });
+
+  it.each([undefined, '', 7])('is never invented: a row with %j is refused', (idempotencyKey) => {
+    const [row] = rows(['started', 'a', 1]);
+    const body = idempotencyKey === undefined ? {} : { idempotencyKey };
+    expect(() => foldRows([{ ...row!, body }])).toThrow('row 1 (cell a, attempt 1)');
+  });
+
+  it('of a doubt cannot be missing: an interrupted row is about an attempt that was started', () => {
+    expect(() => fold(['interrupted', 'a', 1, { reason: 'crash' }])).toThrow(
+      'the newest attempt is not of this cell',
+    );
   });
 
   it('of a doubt is the one that its effect was given', () => {

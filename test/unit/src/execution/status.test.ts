@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { cellViews, inDoubtOf, inFlightOf, statusOf } from '../../../../src/execution/status.ts';
 import type { Cell } from '../../../../src/runbook/runbook.ts';
-import { course, exec, type Line } from './fixture.ts';
+import { viewOf, exec, type Line } from './fixture.ts';
 
 const CELLS: Cell[] = [
   { id: 'text', prose: 'Words.' },
@@ -81,13 +81,13 @@ describe('the status of an instance', () => {
   ];
 
   it.each(cases)('when %s', (_when, lines, parked, status, cells) => {
-    const at = course(CELLS, ...lines);
+    const at = viewOf(CELLS, ...lines);
     expect(statusOf(at, parked)).toBe(status);
     expect(cellViews(at, parked).map(({ state }) => state)).toEqual(cells);
   });
 
   it('is ready between a definite failure and its retry', () => {
-    const at = course(
+    const at = viewOf(
       [exec('a', { retry: { attempts: 2 } })],
       ['started', 'a', 1],
       ['failed', 'a', 1, { error: 'no' }],
@@ -98,7 +98,7 @@ describe('the status of an instance', () => {
 });
 
 it('cells show their newest attempt and what they gave, and nothing of what never was', () => {
-  const at = course(
+  const at = viewOf(
     CELLS,
     ...doubt,
     ['decided', 'a', 1, { as: 'rerun', by: '@policy' }],
@@ -114,14 +114,14 @@ it('cells show their newest attempt and what they gave, and nothing of what neve
 });
 
 it('what receipts show of attempts has no field beyond the contract’s', () => {
-  const { open } = course(CELLS, ['started', 'a', 1]).state;
+  const { open } = viewOf(CELLS, ['started', 'a', 1]).state;
   expect(inFlightOf(open!)).toEqual({
     cellId: 'a',
     attempt: 1,
     requestId: 'q1',
     since: '1970-01-01T00:00:01.000Z',
   });
-  expect(inDoubtOf(course(CELLS, ...doubt).state.doubt!)).toEqual({
+  expect(inDoubtOf(viewOf(CELLS, ...doubt).state.doubt!)).toEqual({
     cellId: 'a',
     attempt: 1,
     reason: 'crash',
