@@ -164,7 +164,7 @@ class AdvanceCall {
       this.#onReply(reply, mayHaveArrived);
       return;
     }
-    if (forbidden) holders.giveUp();
+    if (forbidden) holders.disable();
     else holders.forget(instanceId);
     const ended = this.#answer !== undefined || signal?.aborted === true;
     if (!ended && !this.#wasBroadcast) this.#broadcast();

@@ -1,6 +1,6 @@
 import type { NewRow } from './row.ts';
 
-/** Why the log refuses a row; the SQLSTATE that the guard in the database raises for it. */
+/** Why the log refuses a row, with the SQLSTATE that the guard in the database raises for it. */
 export type ChainBreach =
   /** LH001: the row at `seq - 1` does not exist. */
   | { code: 'LH001'; rule: 'gap'; detail: string }
@@ -16,14 +16,14 @@ export type ChainRow = Pick<
 >;
 
 /**
- * The chain rule: whether `row` may stand at its seq, given the row before it.
+ * The chain rule: whether `row` may be written at its seq, given the row before it.
  *
- * A predecessor never changes, so the answer holds no matter who else is writing at that moment:
- * fencing needs no lock. The database enforces the same rule by trigger
+ * A predecessor never changes, so the answer holds no matter what other processes write at the same
+ * time: fencing needs no lock. A trigger enforces the same rule in the database
  * (`advancer/log/functions/chain_breach.sql`); a property test compares the two.
  *
- * @param predecessor the row at `row.seq - 1`, or undefined when there is none
- * @returns undefined when the row is allowed
+ * @param predecessor the row at `row.seq - 1`, or undefined if there is none
+ * @returns undefined if the row is allowed
  */
 export function chainBreach(
   predecessor: ChainRow | undefined,
@@ -50,8 +50,8 @@ export function chainBreach(
 }
 
 /**
- * Which rows may come right after `before`, tokens apart (but an outcome belongs to its attempt's
- * own term).
+ * Whether `row` may come right after `before`. Tokens are checked by the caller, except that an
+ * outcome must carry the token of its own attempt.
  */
 function follows(before: ChainRow, row: ChainRow): boolean {
   const sameAttempt = row.cellId === before.cellId && row.attempt === before.attempt;

@@ -14,26 +14,26 @@ import {
 import type { CellRecord, Doubt, InstanceState, OpenAttempt } from './state.ts';
 import type { Awaiting } from './views.ts';
 
-/** What the instance's runbook, inputs and log are, together. */
+/** An instance's runbook, inputs and folded log. */
 export interface InstanceView {
   runbook: Runbook;
   inputs: JsonObject;
   state: InstanceState;
 }
 
-/** The newest status of a claim, or that it was never made. */
+/** The newest revision of a claim; undefined if it was never made. */
 export type ClaimView =
   { revision: number; status: string; agentId: string; evidence?: unknown } | undefined;
 
-/** The one thing that may happen next to an instance. */
+/** The only thing that may happen next to an instance. */
 export type NextStep =
   /** Open this attempt, after the backoff. */
   | { do: 'start'; cell: ExecCell; attempt: number; backoffMs: number }
-  /** Look up the claim and see {@link judgeAwait}. */
+  /** Look up the claim, then ask {@link judgeAwait}. */
   | { do: 'await'; cell: AwaitCell; claimId: string; statuses: string[] }
   | { do: 'satisfy'; cell: Cell; body: JsonObject }
   | { do: 'refute'; cell: Cell; body: JsonObject }
-  /** An attempt is open: it ends, or is closed once its process is gone. */
+  /** An attempt is open: its process ends it, or another closes it once that process is gone. */
   | { do: 'close'; open: OpenAttempt; cell: ExecCell }
   /** An attempt is in doubt. */
   | { do: 'settle'; doubt: Doubt; cell: ExecCell }
@@ -42,20 +42,21 @@ export type NextStep =
   | { do: 'complete' };
 
 /**
- * After that many interruptions in a row even a `rerun` cell waits for a person: it may be what
- * kills replicas.
+ * After this many interruptions in a row even a `rerun` cell waits for a person: the cell may be
+ * what kills the replicas.
  */
 export const MAX_RERUNS = 10;
 
-/** How long to wait before a retry when the runbook does not say. */
+/** The wait before a first retry if the runbook does not give one. */
 const DEFAULT_BACKOFF_MS = 200;
 const MAX_BACKOFF_MS = 60_000;
 
 /**
- * Decides the next step of an instance. Pure: the same log gives the same step, on every replica.
+ * Decides the next step of an instance. Pure: the same log gives the same step on every replica.
+ *
+ * @throws Error when the log names a cell that the runbook does not have
  */
-export function nextStep(course: InstanceView): NextStep {
-  const { runbook, inputs, state } = course;
+export function nextStep({ runbook, inputs, state }: InstanceView): NextStep {
   if (state.open !== undefined) {
     return { do: 'close', open: state.open, cell: execCell(runbook, state.open.cellId) };
   }
@@ -89,7 +90,7 @@ export function nextStep(course: InstanceView): NextStep {
   throw new Error(`cell ${cell.id} is ${cellType(cell)} and cannot be next`);
 }
 
-/** What an await's claim says: go on, or park. */
+/** Whether the claim satisfies an await, or the instance parks. */
 export function judgeAwait(
   step: Extract<NextStep, { do: 'await' }>,
   claim: ClaimView,
@@ -111,7 +112,7 @@ export function judgeAwait(
   };
 }
 
-/** The first cell that is neither through nor prose; document order is the order of work. */
+/** The first cell that is neither finished nor prose. Cells run in document order. */
 export function nextCell({ cells }: Runbook, state: InstanceState): Cell | undefined {
   let known = passed.get(state);
   if (known?.cells !== cells) {
@@ -123,9 +124,9 @@ export function nextCell({ cells }: Runbook, state: InstanceState): Cell | undef
 }
 
 /**
- * How many of a runbook's first cells are known to be passed, by the state that says so: a cell
- * that is through stays so, hence the next one is looked for from there, and a long instance costs
- * no more than a short one.
+ * How many of a runbook's first cells are known to be passed, by state. A passed cell stays passed,
+ * so the search for the next one resumes there and costs no more in a long instance than in a short
+ * one.
  */
 const passed = new WeakMap<InstanceState, { readonly cells: readonly Cell[]; count: number }>();
 
@@ -135,7 +136,7 @@ function isPassed(cell: Cell, state: InstanceState): boolean {
   return result === 'satisfied' || result === 'skipped';
 }
 
-/** How a doubt is settled when no late outcome settles it: by the cell's policy. */
+/** The policy that settles a doubt if no late outcome does. */
 export function policyFor(
   cell: ExecCell,
   doubt: Doubt,
@@ -167,7 +168,7 @@ function nextAttempt(cell: ExecCell, record: CellRecord | undefined): NextStep {
   };
 }
 
-/** The first rerun is at once; a cell that keeps being interrupted waits ever longer. */
+/** The first rerun is immediate; a cell that keeps being interrupted waits longer each time. */
 function rerunBackoffMs(record: CellRecord | undefined): number {
   const interruptions = record?.interruptions ?? 0;
   return interruptions < 2 ? 0 : Math.min(5_000, DEFAULT_BACKOFF_MS * 2 ** (interruptions - 2));
@@ -177,7 +178,7 @@ function execCell(runbook: Runbook, cellId: string): ExecCell {
   const cell = runbook.cells.find(({ id }) => id === cellId);
   if (cell === undefined || !('exec' in cell)) {
     throw new Error(
-      `the log names ${cellId}, which is no exec cell of ${runbook.runbook} version ${runbook.version}`,
+      `the log names ${cellId}, which is not an exec cell of ${runbook.runbook} version ${runbook.version}`,
     );
   }
   return cell;

@@ -12,12 +12,12 @@ export const ROW_KINDS = [
   'refuted',
 ] as const;
 
-/** What one row says. See the table in `docs/protocol.md`. */
+/** The kind of a row. See the table in `docs/protocol.md`. */
 export type RowKind = (typeof ROW_KINDS)[number];
 
 /**
- * Why an attempt's outcome is not known; `not_started`: its own process says that the effect never
- * began.
+ * Why an attempt's outcome is unknown. `not_started` means that its own process reported that the
+ * effect never began.
  */
 export type InterruptReason = 'crash' | 'timeout' | 'aborted' | 'not_started';
 
@@ -35,26 +35,23 @@ export interface NewRow {
   replicaId: string;
   kind: RowKind;
   cellId: string;
-  /** From 1. Cells that have no attempts (await, assert) say 1. */
+  /** From 1. Cells without attempts (await, assert) have 1. */
   attempt: number;
-  /**
-   * The request that the row was written for; none for what recovery or a decision wrote on its
-   * own.
-   */
+  /** The request that the row was written for; null for a row of recovery or of a decision. */
   requestId: string | null;
   agentId: string | null;
   body: JsonObject;
 }
 
-/** One execution: an append-only row of an instance's log. */
+/** A row of an instance's append-only log. */
 export interface Row extends NewRow {
   /** ISO 8601, by the database's clock. */
   recordedAt: string;
 }
 
 /**
- * The row with its time. Written out, because every row of a log goes through here: a copy by
- * spread that is then added to gives the engine an object of yet another shape each time.
+ * The row with its time. Every row of a log passes through here, so the members are written out:
+ * spreading the row and then adding to the copy gives V8 objects of different shapes.
  */
 export function stampedRow(row: NewRow, recordedAt: string): Row {
   return {
@@ -72,7 +69,7 @@ export function stampedRow(row: NewRow, recordedAt: string): Row {
   };
 }
 
-/** A row as it goes over the wire: the columns of `leasehold.executions`. */
+/** A row in its wire format: the columns of `leasehold.executions`. */
 export interface WireRow {
   instance_id: string;
   seq: number;
@@ -87,7 +84,7 @@ export interface WireRow {
   recorded_at: string;
 }
 
-/** The wire form of a row. */
+/** Converts a row to its wire format. */
 export function toWireRow(row: Row): WireRow {
   return {
     instance_id: row.instanceId,
@@ -104,7 +101,7 @@ export function toWireRow(row: Row): WireRow {
   };
 }
 
-/** The row of a wire form. */
+/** Converts a row from its wire format. */
 export function fromWireRow(wire: WireRow): Row {
   return {
     instanceId: wire.instance_id,
@@ -122,8 +119,8 @@ export function fromWireRow(wire: WireRow): Row {
 }
 
 /**
- * Whether two rows are the same append, sent twice: a process never sends two different ones that
- * agree here.
+ * Whether two rows come from the same append, sent twice. A process never sends two different rows
+ * that agree in these members.
  */
 export function sameAppend(a: NewRow, b: NewRow): boolean {
   return (

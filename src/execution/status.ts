@@ -16,7 +16,7 @@ export const INSTANCE_STATUSES = [
 /** See {@link INSTANCE_STATUSES}. */
 export type InstanceStatus = (typeof INSTANCE_STATUSES)[number];
 
-/** What a cell is doing; `text` is a prose cell, which never does anything. */
+/** What a cell is doing. `text` is a prose cell, which does nothing. */
 export const CELL_STATES = [
   'pending',
   'running',
@@ -36,9 +36,9 @@ export interface CellView {
   cellId: string;
   type: CellType;
   state: CellState;
-  /** The newest attempt; absent when there was none. */
+  /** The newest attempt; absent if there was none. */
   attempt?: number;
-  /** What a satisfied cell gave. */
+  /** The output of a satisfied cell. */
   output?: Json;
 }
 
@@ -46,10 +46,10 @@ export interface CellView {
  * The status of an instance.
  *
  * @param parked whether the next cell is an await whose claim is not in a wanted status (the log
- *   alone cannot tell)
+ *   alone does not show this)
  */
-export function statusOf(course: InstanceView, parked: boolean): InstanceStatus {
-  const step = nextStep(course);
+export function statusOf(view: InstanceView, parked: boolean): InstanceStatus {
+  const step = nextStep(view);
   switch (step.do) {
     case 'close':
       return 'running';
@@ -68,17 +68,16 @@ export function statusOf(course: InstanceView, parked: boolean): InstanceStatus 
   }
 }
 
-/** Every cell of the instance. */
-export function cellViews(course: InstanceView, parked: boolean): CellView[] {
-  const { runbook, state } = course;
+/** Every cell of the instance, as `status` shows it. See {@link statusOf} for `parked`. */
+export function cellViews({ runbook, state }: InstanceView, parked: boolean): CellView[] {
   const next = nextCell(runbook, state);
   return runbook.cells.map((cell) => {
     const record = state.cells.get(cell.id);
-    const view: CellView = { cellId: cell.id, type: cellType(cell), state: 'pending' };
-    view.state = cellState(cell, state, parked && cell.id === next?.id);
-    if (record !== undefined) view.attempt = record.attempts;
-    if (record?.output !== undefined) view.output = record.output;
-    return view;
+    const shown: CellView = { cellId: cell.id, type: cellType(cell), state: 'pending' };
+    shown.state = cellState(cell, state, parked && cell.id === next?.id);
+    if (record !== undefined) shown.attempt = record.attempts;
+    if (record?.output !== undefined) shown.output = record.output;
+    return shown;
   });
 }
 

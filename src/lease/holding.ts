@@ -2,30 +2,29 @@ import type { FencingToken } from '../ids.ts';
 
 /** Why a holding ended. */
 export type HoldingEnd =
-  /** Handed back: idle, over the cap, on drain, or because Postgres cannot be reached. */
+  /** Released: idle, over the cap, on drain, or because Postgres cannot be reached. */
   | 'released'
-  /** Its session's trust window passed, or etcd said that the session is gone. */
+  /** Its session's trust window passed, or etcd answered that the session is gone. */
   | 'session_lost'
   /** A higher token was seen for the instance. */
   | 'superseded';
 
-/** Something that ends once. */
+/** Something that ends, once. */
 export interface Ends {
   readonly ended: boolean;
   /**
-   * Calls back once, when it ends; at once if it has. Cheaper than a signal.
+   * Calls the listener once, when it ends; immediately if it has ended. Cheaper than a signal.
    *
-   * @returns takes it back
+   * @returns a function that removes the listener
    */
   onEnd(listener: () => void): () => void;
 }
 
 /**
- * One term of one instance, and the only proof of ownership: it is passed along, never looked up
- * again.
+ * One term of one instance, and the only proof of ownership. Pass it along; never look it up.
  *
- * A holding is trusted only while the very session is under which its token was got; a new session
- * of the same process revives no old holding.
+ * A holding is trusted only while the session that got its token lasts. A new session of the same
+ * process does not revive an old holding.
  */
 export interface Holding extends Ends {
   readonly instanceId: string;

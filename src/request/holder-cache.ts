@@ -1,24 +1,23 @@
-import { TransientMap } from '../transient-map.ts';
 import type { Receipt } from './receipt.ts';
 
-/** Those that were learned first are forgotten first. */
-const MOST = 10_000;
+/** Beyond this many instances, the entries that were learned first are dropped. */
+const MAX_ENTRIES = 10_000;
 
 /**
- * Who was last heard to hold which instance, so that the next request can be sent to that replica
- * alone: a broadcast wakes them all. It is a hint, no more; a replica that does not hold the
- * instance declines, and then all are asked.
+ * The replica that was last known to hold each instance, so that the next request can go to that
+ * replica alone: a broadcast wakes every replica. An entry is only a hint. A replica that does not
+ * hold the instance declines, and the request is then broadcast.
  */
 export class HolderCache {
-  /** Undefined once it may not be made use of. */
-  #byInstance: TransientMap<string, string> | undefined = new TransientMap();
+  /** Undefined once it is switched off. */
+  #byInstance: Map<string, string> | undefined = new Map();
 
-  /** Undefined where all have to be asked. */
+  /** The holder to ask; undefined if the request must be broadcast. */
   of(instanceId: string): string | undefined {
     return this.#byInstance?.get(instanceId);
   }
 
-  /** Takes note of who answered. Where nothing is left to ask for, nobody need be remembered. */
+  /** Learns the holder from a receipt, and forgets it if the instance has nothing left to run. */
   learn({ instanceId, holder, outcome }: Pick<Receipt, 'instanceId' | 'holder' | 'outcome'>): void {
     const known = this.#byInstance;
     if (holder === null || outcome === 'completed' || outcome === 'halted')
@@ -26,7 +25,7 @@ export class HolderCache {
     else if (known !== undefined && known.get(instanceId) !== holder.replicaId) {
       known.set(instanceId, holder.replicaId);
       const [oldest] = known.keys();
-      if (known.size > MOST && oldest !== undefined) known.delete(oldest);
+      if (known.size > MAX_ENTRIES && oldest !== undefined) known.delete(oldest);
     }
   }
 
@@ -35,10 +34,10 @@ export class HolderCache {
   }
 
   /**
-   * The server does not let this agent publish to replicas alone: from here on all are asked,
-   * always.
+   * Switches the cache off for good: the server does not let this agent publish to single replicas,
+   * so every request is broadcast.
    */
-  giveUp(): void {
+  disable(): void {
     this.#byInstance = undefined;
   }
 }

@@ -72,25 +72,25 @@ export const DecideMessage = z
 /** See the schema. */
 export type DecideMessage = z.infer<typeof DecideMessage>;
 
-/** The codes of an error reply. */
+/** The codes of error replies. */
 export type ErrorCode = 'invalid' | 'not_found' | 'conflict' | 'unavailable' | 'expired';
 
-/** An error reply's content. */
+/** The content of an error reply. */
 export interface ReplyError {
   code: ErrorCode;
   message: string;
   field?: string;
 }
 
-/** What reading a message's body gives. */
+/** The result of reading a message's body. */
 export type Read<T> = { ok: true; value: T } | { ok: false; error: ReplyError };
 
-/** Bodies above this are refused unread; nothing in the protocol comes near it. */
+/** Larger bodies are refused unread. No message of the protocol comes near this size. */
 const MAX_BODY_BYTES = 512 * 1024;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Reads a body that anybody may have sent: bounded, UTF-8, JSON, and of the right shape. */
+/** Reads an untrusted body: it must be within bounds, UTF-8, JSON, and of the right shape. */
 export function readMessage<T>(schema: z.ZodType<T>, data: Uint8Array): Read<T> {
   if (data.byteLength > MAX_BODY_BYTES) {
     return invalid(`the body has ${data.byteLength} bytes; at most ${MAX_BODY_BYTES} are read`);
@@ -112,7 +112,7 @@ export function readMessage<T>(schema: z.ZodType<T>, data: Uint8Array): Read<T> 
   if (result.success) return { ok: true, value: result.data };
   const issue = result.error.issues[0];
   if (issue === undefined) return invalid('the body has the wrong shape');
-  // An unknown field is named itself, so that the sender sees which one to drop.
+  // The message names the unknown field itself, so that the sender sees which one to drop.
   const path =
     issue.code === 'unrecognized_keys' ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path;
   const field = path.map(String).join('.').slice(0, 128);

@@ -1,10 +1,10 @@
 import type { Awaiting, InDoubt, InFlight, Step } from '../execution/views.ts';
 
-/** Outcomes of requests that were admitted: recorded once, under the request id. */
+/** Outcomes of requests that were admitted; recorded once, under the request id. */
 export const RECORDED_OUTCOMES = ['completed', 'advanced', 'parked', 'halted', 'in_doubt'] as const;
 /**
- * Outcomes of requests that were refused: nothing ran, nothing is recorded, the same id may ask
- * again.
+ * Outcomes of requests that were refused: nothing ran, nothing is recorded, and the same request id
+ * may be sent again.
  */
 export const REFUSED_OUTCOMES = [
   'in_flight',
@@ -22,13 +22,13 @@ export type RefusedOutcome = (typeof REFUSED_OUTCOMES)[number];
 /** How a request ended. */
 export type Outcome = RecordedOutcome | RefusedOutcome;
 
-/** Who holds an instance. */
+/** The replica that holds an instance, and its token. */
 export interface Holder {
   replicaId: string;
   fencingToken: number;
 }
 
-/** What went wrong; `field` names the input to mend. */
+/** What went wrong. `field` names the input to correct. */
 export interface ReceiptError {
   code: string;
   message: string;
@@ -40,9 +40,9 @@ export interface Receipt {
   requestId: string | null;
   instanceId: string;
   outcome: Outcome;
-  /** Every row written under this request id, by whichever replicas. */
+  /** Every row written under this request id, by any replica. */
   steps: Step[];
-  /** The first cell that is neither satisfied nor prose; null when there is none. */
+  /** The first cell that is neither satisfied nor prose; null if there is none. */
   nextCellId: string | null;
   holder: Holder | null;
   awaiting?: Awaiting;
@@ -51,7 +51,7 @@ export interface Receipt {
   error?: ReceiptError;
 }
 
-/** Whether this receipt is one that the log keeps. */
+/** Whether the log records receipts with this outcome. */
 export function isRecorded(outcome: Outcome): outcome is RecordedOutcome {
   return (RECORDED_OUTCOMES as readonly string[]).includes(outcome);
 }

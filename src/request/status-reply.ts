@@ -9,9 +9,9 @@ export interface StatusReply {
   runbookId: string;
   version: number;
   status: InstanceStatus;
-  /** The first cell that is neither satisfied nor prose; null when there is none. */
+  /** The first cell that is neither satisfied nor prose; null if there is none. */
   nextCellId: string | null;
-  /** As the answering replica last saw it; null when nobody holds the instance. */
+  /** As the answering replica last saw it; null if no replica holds the instance. */
   holder: Holder | null;
   /** 0 for an empty log. */
   lastSeq: number;
@@ -19,9 +19,9 @@ export interface StatusReply {
   awaiting?: Awaiting;
   inFlight?: InFlight;
   inDoubt?: InDoubt;
-  /** The whole log, if it was asked for. */
+  /** The whole log, if the request asked for it. */
   log?: WireRow[];
-  /** The recorded receipt of the request that was asked for; absent while there is none. */
+  /** The recorded receipt of the request named in the question; absent if there is none yet. */
   receipt?: Receipt;
 }
 
@@ -39,7 +39,7 @@ export interface StartReply {
   instanceId: string;
   runbookId: string;
   version: number;
-  /** false when the same instance had been started before. */
+  /** False if the same instance had been started before. */
   created: boolean;
 }
 
@@ -53,7 +53,7 @@ export interface ClaimReply {
 /** The answer to `decide.<instanceId>`. */
 export interface DecideReply {
   instanceId: string;
-  /** Where the decision stands in the log. */
+  /** The position of the decision in the log. */
   seq: number;
   as: string;
 }
