@@ -2,32 +2,29 @@ import { TransientMap } from '../../src/transient-map.ts';
 
 /** One attempt that this process has in hand. */
 export interface AttemptInHand {
-  /**
-   * Names it among all attempts. One text for all look-ups: the engine computes the hash of a text
-   * once.
-   */
+  /** Identifies it among all attempts. One string for all look-ups, so that it is hashed once. */
   readonly key: string;
   readonly instanceId: string;
   readonly cellId: string;
   readonly attempt: number;
-  /** The token of the term that it was taken under. */
+  /** The token of the term under which it was taken. */
   readonly fencingToken: number;
   /** Resolves when the attempt is no longer in hand. */
   readonly done: Promise<void>;
-  /** Whether its effect has begun, so that only its outcome can end it. */
+  /** Whether its effect has begun; then only its outcome can end it. */
   readonly begun: boolean;
 }
 
 /**
- * What a process says of an attempt. Each but `runs` is a promise that it will not begin the effect
- * from now on.
+ * What a process states about an attempt. All but `runs` are promises that it will not begin the
+ * effect from now on.
  */
 export type AttemptStatement =
-  /** It runs it, or has an outcome in hand that is not in the log yet. */
+  /** It runs it, or has an outcome that is not in the log yet. */
   | 'runs'
   /** It had the attempt in hand, and its effect never began. */
   | 'never_began'
-  /** It does not have it in hand; what came of it, others cannot know. */
+  /** It does not have it in hand. What became of the attempt is unknown. */
   | 'does_not_run';
 
 class Entry implements AttemptInHand {
@@ -58,7 +55,7 @@ class Entry implements AttemptInHand {
     this.onGivenUp = onGivenUp;
   }
 
-  // Made when somebody asks for it, which hardly anybody does.
+  // Created on demand, which is rare.
   get done(): Promise<void> {
     if (this.#over) return Promise.resolve();
     if (this.#done === undefined) {
@@ -78,21 +75,22 @@ class Entry implements AttemptInHand {
 }
 
 /**
- * Which attempts this process runs: registered per process, not per holding, from before `started`
- * is sent until its closing row is definite, since an attempt outlives the term it was begun under.
- * An outcome in hand that is not yet in the log counts as running.
+ * The attempts that this process has in hand. They are registered per process and not per holding,
+ * because an attempt outlives the term under which it was begun: from before `started` is sent until
+ * the closing row is definite. An outcome that is not yet in the log counts as running.
  *
- * What was renounced to another replica, which saw its `started` in the log, is never begun.
+ * An attempt that was renounced to another replica, which saw its `started` in the log, is never
+ * begun.
  */
 export class Attempts {
   readonly #inHand = new TransientMap<string, Entry>();
   readonly #renounced = new Map<string, Exclude<AttemptStatement, 'runs'>>();
 
   /**
-   * Takes an attempt in hand; undefined when this process has it already, or has promised not to
-   * run it.
+   * Takes an attempt in hand; undefined if this process has it already, or has promised not to run
+   * it.
    *
-   * @param onGivenUp called when it is given up before its effect has begun: see {@link giveUp}
+   * @param onGivenUp called if it is given up before its effect has begun; see {@link giveUp}
    */
   take(
     instanceId: string,
@@ -108,9 +106,7 @@ export class Attempts {
     return entry;
   }
 
-  /**
-   * Says that the effect begins now. False: it was given up or renounced meanwhile, and must not.
-   */
+  /** Marks the effect as begun. False if it must not begin: it was given up or renounced. */
   begin(attempt: AttemptInHand): boolean {
     const entry = this.#inHand.get(attempt.key);
     if (entry === undefined || entry.givenUp || this.renounced(attempt)) return false;
@@ -118,30 +114,28 @@ export class Attempts {
     return true;
   }
 
-  /** Whether it was renounced to whoever has replaced its term. */
+  /** Whether it was renounced to the term that replaced its own. */
   renounced({ key }: AttemptInHand): boolean {
     return this.#renounced.has(key);
   }
 
-  /**
-   * Lets an attempt go: its closing row is definite, or its `started` definitely is not in the log.
-   */
+  /** Ends an attempt: its closing row is definite, or its `started` is definitely not in the log. */
   end({ key }: AttemptInHand): void {
     this.#inHand.get(key)?.finish();
     this.#inHand.delete(key);
   }
 
-  /** The attempt, if this process has it in hand. Binds nobody. */
+  /** The attempt, if this process has it in hand. Promises nothing. */
   get(instanceId: string, cellId: string, attempt: number): AttemptInHand | undefined {
     return this.#inHand.get(keyOf(instanceId, cellId, attempt));
   }
 
   /**
-   * Answers whoever finds the attempt open whether this process runs it. One in hand whose effect
-   * has not begun is renounced to a later term only: others that ask are themselves the ones that
-   * were replaced.
+   * Answers a term that found the attempt open whether this process runs it. One in hand whose effect
+   * has not begun is renounced to a later term only: an earlier term that asks is the one that was
+   * replaced.
    *
-   * @param fencingToken the token of whoever asks, where it says so
+   * @param fencingToken the token of the term that asks; 0 if it does not say
    */
   runsOrRenounces(
     instanceId: string,
@@ -152,15 +146,16 @@ export class Attempts {
     const key = keyOf(instanceId, cellId, attempt);
     const entry = this.#inHand.get(key);
     if (entry !== undefined && (entry.begun || fencingToken <= entry.fencingToken)) return 'runs';
-    const said = this.#renounced.get(key) ?? (entry === undefined ? 'does_not_run' : 'never_began');
-    this.#renounced.set(key, said);
-    return said;
+    const statement =
+      this.#renounced.get(key) ?? (entry === undefined ? 'does_not_run' : 'never_began');
+    this.#renounced.set(key, statement);
+    return statement;
   }
 
   /**
-   * Gives up every attempt whose effect has not begun, since nobody knows when their intents will
-   * be definite. Binds nobody beyond that: should the intent turn out not to be in the log, the
-   * attempt of that number is still to be made.
+   * Gives up every attempt whose effect has not begun, because nobody knows when their intents will
+   * be definite. This is no promise: if an intent turns out not to be in the log, the attempt with
+   * that number may still be made.
    */
   giveUp(): void {
     for (const entry of this.#inHand.values()) {

@@ -11,7 +11,7 @@ import type { Attempts, AttemptStatement } from './attempts.ts';
 import type { LateProjections } from './late-projections.ts';
 import type { RecentReceipts } from './recent-receipts.ts';
 
-/** What was committed, as it is announced to whoever listens. */
+/** What one commit added to an instance's log, as it is announced. */
 export interface Committed {
   instanceId: string;
   rows: Row[];
@@ -19,18 +19,19 @@ export interface Committed {
   receipt?: Receipt | undefined;
 }
 
-/** What another replica says of an attempt; silence is neither yes nor no. */
+/** What another replica states about an attempt; silence is neither yes nor no. */
 export type PeerAnswer = AttemptStatement | 'silent';
 
-/** Which attempt another replica is asked about, and under which token whoever asks does so. */
+/** A question to another replica: whether it runs this attempt. */
 export interface PeerQuestion {
   instanceId: string;
   cellId: string;
   attempt: number;
+  /** The token of the term that asks. */
   fencingToken: number;
 }
 
-/** Things that are counted; the console shows them as metrics. */
+/** Events that are counted and served as metrics. */
 export type Counted =
   | { what: 'receipt'; outcome: string }
   | { what: 'malformed'; verb: string }
@@ -41,7 +42,7 @@ export type Counted =
   | { what: 'declined' }
   | { what: 'unknown_append' };
 
-/** Everything that running an instance needs from outside; the simulation replaces each part. */
+/** What running an instance needs from outside. The simulation replaces each part. */
 export interface RunContext {
   readonly log: Log;
   readonly leases: Leases;
@@ -53,25 +54,23 @@ export interface RunContext {
   readonly failpoint: Failpoint | undefined;
   readonly logger: Logger;
   readonly count: (event: Counted) => void;
-  /**
-   * Asks another replica whether it runs an attempt, for so many milliseconds; its "no" is binding.
-   */
+  /** Asks another replica whether it runs an attempt. Its "no" is binding. */
   readonly askPeer: (
     replicaId: string,
     about: PeerQuestion,
     timeoutMs: number,
   ) => Promise<PeerAnswer>;
-  /** Tells the world what was committed; best effort. */
+  /** Publishes what was committed; best effort. */
   readonly announce: (committed: Committed) => void;
-  /** Asks whoever holds the instance to settle it; best effort. */
+  /** Asks the instance's holder to settle it; best effort. */
   readonly askToSettle: (instanceId: string) => void;
-  /** Postgres did not answer; the replica looks after its leases. */
+  /** Reports that Postgres did not answer, so that the replica can release its leases. */
   readonly logTrouble: (cause: unknown) => void;
-  /** Ends the process: an invariant is broken, and going on could do harm. */
+  /** Ends the process: an invariant is broken, and continuing could do harm. */
   readonly crash: (cause: unknown) => never;
-  /** Fires when the replica drains: attempts under way end, none is begun. */
+  /** Fires when the replica drains: running attempts end, and none is begun. */
   readonly draining: AbortSignal;
-  /** Fires when the drain's time is up: attempts under way are aborted. */
+  /** Fires when the drain's time is up: running attempts are aborted. */
   readonly abort: AbortSignal;
   /**
    * How long an intent may stay unknown before its request is answered `unavailable`, in
@@ -79,12 +78,12 @@ export interface RunContext {
    */
   readonly appendPatienceMs: number;
   /**
-   * How long an intent may stay unknown before the replica looks whether Postgres is there, in
+   * How long an intent may stay unknown before the replica checks whether Postgres answers, in
    * milliseconds.
    */
   readonly appendSuspectMs: number;
   /**
-   * How long Postgres may stay away with an attempt in hand before the session is ended, in
+   * How long Postgres may be unavailable with an attempt in hand before the session is ended, in
    * milliseconds.
    */
   readonly stepDownAfterMs: number;

@@ -2,28 +2,26 @@ import { TransientSet } from '../../src/transient-map.ts';
 import type { Clock } from '../../src/time/clock.ts';
 import type { Log, ProjectionLine } from '../log/log.ts';
 
-/** How often is looked for lines that can be written. */
-const EVERY_MS = 100;
-/** So many lines in one statement. */
-const MOST = 500;
+/** The interval at which lines that can be written are looked for. */
+const INTERVAL_MS = 100;
+/** The maximum number of lines in one statement. */
+const MAX_LINES = 500;
 
-/** Whose line in the projection may lag behind its log. */
+/** An instance whose line in the projection may lag behind its log. */
 export interface Lagging {
   /**
-   * The line as it should be; `later`: the instance has hardly come to rest; undefined: it does not
-   * lag any more.
+   * The line as it should be. `later` if the instance has hardly come to rest; undefined if the line
+   * no longer lags.
    */
   lateLine(nowMs: number): ProjectionLine | 'later' | undefined;
 }
 
 /**
- * Writes the lines that were left for later, many in one statement: an instance that is advanced
- * over and over goes back and forth between `running` and `ready`, and of that only its coming to
- * rest is worth a write of its own.
+ * Writes lines of the projection that appends have left for later, many in one statement. Which ones
+ * may wait is for `ProjectionLag` to say.
  *
- * What a sweep relies on is never late: `running` is written with the first intent, and stays while
- * others follow. A line that is lost with this process says `running` of an instance at rest, which
- * a sweep finds and mends.
+ * If this process dies first, such a line says `running` about an instance at rest. A sweep finds
+ * and corrects it.
  */
 export class LateProjections {
   readonly #clock: Clock;
@@ -38,12 +36,12 @@ export class LateProjections {
     this.#failed = failed;
   }
 
-  add(one: Lagging): void {
-    this.#lagging.add(one);
+  add(instance: Lagging): void {
+    this.#lagging.add(instance);
     this.#schedule();
   }
 
-  /** Writes now whatever lags. */
+  /** Writes every lagging line now. */
   flush(): Promise<void> {
     return this.#write(Number.POSITIVE_INFINITY);
   }
@@ -51,7 +49,7 @@ export class LateProjections {
   #schedule(): void {
     if (this.#due || this.#lagging.size === 0) return;
     this.#due = true;
-    this.#clock.after(EVERY_MS, () => {
+    this.#clock.after(INTERVAL_MS, () => {
       this.#due = false;
       void this.#write(this.#clock.monotonicMs()).finally(() => this.#schedule());
     });
@@ -59,17 +57,17 @@ export class LateProjections {
 
   async #write(nowMs: number): Promise<void> {
     const lines: ProjectionLine[] = [];
-    for (const one of this.#lagging) {
-      const line = one.lateLine(nowMs);
+    for (const instance of this.#lagging) {
+      const line = instance.lateLine(nowMs);
       if (line === 'later') continue;
-      this.#lagging.delete(one);
+      this.#lagging.delete(instance);
       if (line !== undefined) lines.push(line);
     }
-    for (let from = 0; from < lines.length; from += MOST) {
+    for (let from = 0; from < lines.length; from += MAX_LINES) {
       try {
-        await this.#log.project(lines.slice(from, from + MOST));
+        await this.#log.project(lines.slice(from, from + MAX_LINES));
       } catch (cause) {
-        // They stay as they are until their instance is advanced again, or a sweep comes by.
+        // They stay as they are until the instance is advanced again, or a sweep corrects them.
         this.#failed(cause);
       }
     }
