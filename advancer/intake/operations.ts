@@ -4,7 +4,7 @@ import type { Json } from '../../src/json.ts';
 import { isRecorded } from '../../src/request/receipt.ts';
 import type { AdvanceMessage, DecideMessage, ReplyError } from '../../src/request/messages.ts';
 import type { Counted } from '../run/context.ts';
-import type { AdvanceRequest } from '../run/advance.ts';
+import type { AdvanceRequest } from '../run/active-request.ts';
 import { refusedOutright } from '../run/receipts.ts';
 import type { Operation } from './pending-request.ts';
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../../src/time/clock.ts';
 import type { Json } from '../../src/json.ts';
-import type { RequestProgress } from '../run/advance.ts';
+import type { RequestProgress } from '../run/active-request.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
 import type { Waiter } from './waiting-room.ts';
 

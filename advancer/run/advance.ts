@@ -1,214 +1,218 @@
-import { judgeAwait, nextStep } from '../../src/execution/plan.ts';
+import { judgeAwait, nextStep, type NextStep } from '../../src/execution/plan.ts';
 import { inDoubtOf, inFlightOf } from '../../src/execution/status.ts';
-import type { Receipt, ReceiptError } from '../../src/request/receipt.ts';
+import type { Receipt, ReceiptError, RecordedOutcome } from '../../src/request/receipt.ts';
+import type { ActiveRequest, AdvanceRequest } from './active-request.ts';
 import { runAttempt } from './attempt.ts';
 import type { RunContext } from './context.ts';
-import { receiptOf, recordedFor, type ReceiptDetail } from './receipts.ts';
-import { closeAttempt, settleDoubt } from './settle.ts';
-import type { Commit, OnBehalfOf, InstanceLog } from './instance-log.ts';
+import type { Commit, InstanceLog, NotCommitted, Requester } from './instance-log.ts';
+import { receiptOf, recordedFor, refusedOutright, type ReceiptDetail } from './receipts.ts';
+import type { Job, NotDone, ReadAgain } from './recover.ts';
+import { settleDoubt } from './settle.ts';
 
-/** An advance request that was read and checked. */
-export interface AdvanceRequest {
-  instanceId: string;
-  requestId: string;
-  agentId: string;
-  cellId?: string | undefined;
-  maxCells?: number | undefined;
-  wait: boolean;
-  /** Wall-clock time after which it may no longer be admitted, in milliseconds since 1970. */
-  expiresAtMs: number;
-}
-
-/** How a request stands with those who wait for it, while it is served. */
-export interface RequestProgress {
-  /**
-   * Whether it has waited before it was served, so that somebody else may have answered it
-   * meanwhile.
-   */
-  readonly remembered: boolean;
-  /** Whether another replica has answered it: what is done for it from now on, nobody waits for. */
-  readonly answeredElsewhere: boolean;
-}
-
-/** How handling a request ended. */
+/** How an advance request ended. */
 export type Handled =
   | { kind: 'receipt'; receipt: Receipt }
-  /** This replica does not lead the instance any more; the request is for whoever does. */
+  /** This replica does not lead the instance any more: the request is for the one that does. */
   | { kind: 'handed_on' };
 
-/** An answer that is given while the walk goes on. */
-export interface EarlyAnswer {
-  given: Receipt | undefined;
-  give(receipt: Receipt): void;
-}
+const HANDED_ON: Handled = { kind: 'handed_on' };
 
-/** How one walk over the log ended. */
-export type Walked = Handled | { kind: 'stale' };
+/** How often an attempt that another process runs is checked again. */
+const CHECK_AGAIN_MS = 200;
 
-/** How often an attempt that another process runs is looked at again. */
-const LOOK_AGAIN_MS = 200;
-
-/**
- * Moves an instance forward for one request, until it completes, parks, halts, is in doubt, or the
- * request's cells are used up. What the log already holds under this request id counts: a request
- * that another replica had begun goes on where it stood.
- *
- * @param early answers the request before the walk ends; from then on the walk begins nothing, for
- *   its agent was told that nothing was run
- * @param standing once it is answered elsewhere nothing is waited for any more
- */
-export async function advance(
-  context: RunContext,
-  term: InstanceLog,
-  request: AdvanceRequest,
-  early: EarlyAnswer,
-  standing: RequestProgress,
-): Promise<Walked> {
-  const whom: OnBehalfOf = { requestId: request.requestId, agentId: request.agentId };
-  const refusal = outOfOrder(context, term, request);
-  if (refusal !== undefined) return { kind: 'receipt', receipt: refusal };
-  for (;;) {
-    if (early.given !== undefined) {
-      await term.commit();
-      return { kind: 'receipt', receipt: early.given };
-    }
-    const step = nextStep(term.course);
-    switch (step.do) {
-      case 'close': {
-        const closing = await closeAttempt(context, term, step, whom);
-        if (closing === 'closed') break;
-        const mine = term.course.state.stepsByRequest.has(request.requestId);
-        const expired = context.clock.wallMs() > request.expiresAtMs;
-        if (!(mine || request.wait) || expired) {
-          const inFlight = inFlightOf(step.open);
-          return {
-            kind: 'receipt',
-            receipt: receiptOf(context, term, request, 'in_flight', { inFlight }),
-          };
-        }
-        // The same id joins the run under way, wherever it is.
-        const own = context.attempts.get(request.instanceId, step.open.cellId, step.open.attempt);
-        const aWhile = context.clock.sleep(LOOK_AGAIN_MS, context.draining);
-        await (own === undefined ? aWhile : Promise.race([aWhile, own.done]));
-        if (context.draining.aborted || !term.holding.trusted() || standing.answeredElsewhere)
-          return { kind: 'handed_on' };
-        return { kind: 'stale' };
-      }
-      case 'settle':
-        if ((await settleDoubt(context, term, step, whom)) === 'decided') break;
-        return finish(context, term, request, 'in_doubt', { inDoubt: inDoubtOf(step.doubt) });
-      case 'complete':
-        return finish(context, term, request, 'completed', {});
-      case 'halt':
-        return finish(context, term, request, 'halted', {
-          error: { code: 'halted', message: `cell ${step.cell.id} ${step.why}` },
-        });
-      case 'await': {
-        const judged = judgeAwait(step, await context.log.claimStatus(step.claimId));
-        if (judged.do === 'park')
-          return finish(context, term, request, 'parked', { awaiting: judged.awaiting });
-        term.propose('satisfied', step.cell.id, 1, judged.body, whom);
-        break;
-      }
-      case 'satisfy':
-        term.propose('satisfied', step.cell.id, 1, step.body, whom);
-        break;
-      case 'refute':
-        term.propose('refuted', step.cell.id, 1, step.body, whom);
-        break;
-      case 'start': {
-        if (spent(term, request)) return finish(context, term, request, 'advanced', {});
-        if (step.backoffMs > 0) {
-          // What is known is written before the wait, not after it.
-          const commit = await term.commit();
-          if (commit.kind !== 'committed') return walkedBy(request, commit);
-          await context.clock.sleep(
-            step.backoffMs,
-            AbortSignal.any([context.draining, term.holding.signal]),
-          );
-        }
-        const result = await runAttempt(context, term, step, whom, () =>
-          early.give({
-            ...receiptOf(context, term, request, 'unavailable', { error: postgresAway }),
-            steps: term.committedSteps(request.requestId),
-          }),
-        );
-        if (result.kind === 'closed') break;
-        if (result.kind === 'handed_on') await term.commit();
-        return walkedBy(request, result);
-      }
-    }
-  }
-}
-
-const postgresAway: ReceiptError = {
+const POSTGRES_UNAVAILABLE: ReceiptError = {
   code: 'unavailable',
   message: 'Postgres does not answer; nothing was run. Ask again with the same request id.',
 };
 
-/** Records the receipt together with the request's last row. */
-async function finish(
-  context: RunContext,
-  term: InstanceLog,
-  request: AdvanceRequest,
-  outcome: 'completed' | 'advanced' | 'parked' | 'halted' | 'in_doubt',
-  detail: ReceiptDetail,
-): Promise<Walked> {
-  const receipt = receiptOf(context, term, request, outcome, detail);
-  const commit = await term.commit(receipt, detail.awaiting !== undefined);
-  return commit.kind === 'committed' ? { kind: 'receipt', receipt } : walkedBy(request, commit);
-}
+/**
+ * Moves an instance forward for one request, until it completes, parks, halts, is in doubt, or the
+ * request's cells are used up. What the log already holds under this request id counts: a request
+ * that another replica began goes on where that one stopped.
+ */
+export class AdvanceJob implements Job<Handled> {
+  readonly requester: Requester;
+  readonly #context: RunContext;
+  readonly #active: ActiveRequest;
+  readonly #request: AdvanceRequest;
+  /** Whether the request had expired when its turn came. */
+  readonly #expired: boolean;
 
-function walkedBy(
-  request: AdvanceRequest,
-  commit: Exclude<Commit, { kind: 'committed' }> | { kind: 'handed_on' },
-): Walked {
-  switch (commit.kind) {
-    case 'stale':
-      return { kind: 'stale' };
-    case 'fenced':
-    case 'handed_on':
-      return { kind: 'handed_on' };
-    case 'receipted':
-      return { kind: 'receipt', receipt: recordedFor(request, commit.receipt) };
+  constructor(context: RunContext, active: ActiveRequest) {
+    const { request } = active;
+    this.#context = context;
+    this.#active = active;
+    this.#request = request;
+    this.#expired = context.clock.wallMs() > request.expiresAtMs;
+    this.requester = { requestId: request.requestId, agentId: request.agentId };
+  }
+
+  notDone(why: NotDone): Handled {
+    if (why !== 'no_instance') return HANDED_ON;
+    const message = `there is no instance ${this.#request.instanceId}; start it first`;
+    return receipted(refusedOutright(this.#request, 'not_found', message));
+  }
+
+  admit(log: InstanceLog): Handled | undefined {
+    // One that an earlier holder had begun was admitted in time.
+    if (this.#expired && !this.#hasBegun(log)) {
+      const message = 'the request has expired; nothing was run';
+      return receipted(refusedOutright(this.#request, 'expired', message));
+    }
+    this.#active.hasRead(log);
+    const { earlyReceipt } = this.#active;
+    const refusal = this.#outOfOrder(log) ?? earlyReceipt;
+    return refusal && receipted(refusal);
+  }
+
+  async stillOpen(
+    log: InstanceLog,
+    { open }: Extract<NextStep, { do: 'close' }>,
+  ): Promise<Handled | ReadAgain> {
+    const { attempts, clock, draining } = this.#context;
+    const { instanceId, expiresAtMs } = this.#request;
+    const mayWait = this.#hasBegun(log) || this.#request.wait;
+    if (!mayWait || clock.wallMs() > expiresAtMs)
+      return this.#receipt(log, 'in_flight', { inFlight: inFlightOf(open) });
+    // The same id joins the run under way, whichever replica runs it.
+    const own = attempts.get(instanceId, open.cellId, open.attempt);
+    const pause = clock.sleep(CHECK_AGAIN_MS, draining);
+    await (own === undefined ? pause : Promise.race([pause, own.done]));
+    const over =
+      draining.aborted || !log.holding.trusted() || this.#active.progress.answeredElsewhere;
+    return over ? HANDED_ON : 'read_again';
+  }
+
+  async work(log: InstanceLog): Promise<Handled | ReadAgain> {
+    for (;;) {
+      const { earlyReceipt } = this.#active;
+      if (earlyReceipt !== undefined) {
+        await log.commit();
+        return receipted(earlyReceipt);
+      }
+      const step = nextStep(log.view);
+      switch (step.do) {
+        case 'close':
+          throw new Error(`attempt ${step.open.attempt} of cell ${step.open.cellId} is open`);
+        case 'settle':
+          if (await settleDoubt(this.#context, log, step, this.requester)) break;
+          return this.#finish(log, 'in_doubt', { inDoubt: inDoubtOf(step.doubt) });
+        case 'complete':
+          return this.#finish(log, 'completed', {});
+        case 'halt': {
+          const error = { code: 'halted', message: `cell ${step.cell.id} ${step.why}` };
+          return this.#finish(log, 'halted', { error });
+        }
+        case 'await': {
+          const judged = judgeAwait(step, await this.#context.log.claimStatus(step.claimId));
+          if (judged.do === 'park')
+            return this.#finish(log, 'parked', { awaiting: judged.awaiting });
+          log.propose('satisfied', step.cell.id, 1, judged.body, this.requester);
+          break;
+        }
+        case 'satisfy':
+          log.propose('satisfied', step.cell.id, 1, step.body, this.requester);
+          break;
+        case 'refute':
+          log.propose('refuted', step.cell.id, 1, step.body, this.requester);
+          break;
+        case 'start': {
+          if (this.#cellsUsedUp(log)) return this.#finish(log, 'advanced', {});
+          if (step.backoffMs > 0) {
+            const commit = await this.#backOff(log, step.backoffMs);
+            if (commit.kind !== 'committed') return this.#notCommitted(commit);
+          }
+          const onSlow = (): void => this.#answerUnavailable(log);
+          const result = await runAttempt(this.#context, log, step, this.requester, onSlow);
+          if (result === 'closed') break;
+          if (result.kind === 'handed_on') await log.commit();
+          return this.#notCommitted(result);
+        }
+      }
+    }
+  }
+
+  /** Waits before an attempt. What is known is written before the wait, not after it. */
+  async #backOff(log: InstanceLog, backoffMs: number): Promise<Commit> {
+    const commit = await log.commit();
+    if (commit.kind !== 'committed') return commit;
+    const { clock, draining } = this.#context;
+    await clock.sleep(backoffMs, AbortSignal.any([draining, log.holding.signal]));
+    return commit;
+  }
+
+  #answerUnavailable(log: InstanceLog): void {
+    const detail = { error: POSTGRES_UNAVAILABLE };
+    const { receipt } = this.#receipt(log, 'unavailable', detail);
+    const steps = log.committedSteps(this.#request.requestId);
+    this.#active.answerEarly({ ...receipt, steps });
+  }
+
+  /** Records the receipt together with the request's last row. */
+  async #finish(
+    log: InstanceLog,
+    outcome: RecordedOutcome,
+    detail: ReceiptDetail,
+  ): Promise<Handled | ReadAgain> {
+    const handled = this.#receipt(log, outcome, detail);
+    const commit = await log.commit(handled.receipt, outcome === 'parked');
+    return commit.kind === 'committed' ? handled : this.#notCommitted(commit);
+  }
+
+  #notCommitted(commit: NotCommitted): Handled | ReadAgain {
+    switch (commit.kind) {
+      case 'conflict':
+        return 'read_again';
+      case 'handed_on':
+        return HANDED_ON;
+      case 'receipted':
+        return receipted(recordedFor(this.#request, commit.receipt));
+    }
+  }
+
+  #receipt(
+    log: InstanceLog,
+    outcome: Receipt['outcome'],
+    detail: ReceiptDetail,
+  ): Extract<Handled, { kind: 'receipt' }> {
+    return receipted(receiptOf(this.#context, log, this.#request, outcome, detail));
+  }
+
+  /** Whether a row was written for the request, by this holder or an earlier one. */
+  #hasBegun(log: InstanceLog): boolean {
+    return log.view.state.stepsByRequest.has(this.#request.requestId);
+  }
+
+  /** Whether the request's `maxCells` exec cells are finished, whichever replicas ran them. */
+  #cellsUsedUp(log: InstanceLog): boolean {
+    const { maxCells, requestId } = this.#request;
+    if (maxCells === undefined) return false;
+    const { cells, stepsByRequest } = log.view.state;
+    const steps = stepsByRequest.get(requestId) ?? [];
+    if (steps.length < maxCells) return false;
+    const finished = new Set<string>();
+    for (const { kind, cellId } of steps) {
+      if (kind !== 'completed' && kind !== 'decided') continue;
+      if (cells.get(cellId)?.result !== undefined) finished.add(cellId);
+    }
+    return finished.size >= maxCells;
+  }
+
+  /** The refusal of a request whose `cellId` is not next; undefined if it is in order. */
+  #outOfOrder(log: InstanceLog): Receipt | undefined {
+    const { cellId, requestId } = this.#request;
+    if (cellId === undefined || cellId === log.nextCellId) return undefined;
+    // A cell for which this request has written a row was next when the request began.
+    const steps = log.view.state.stepsByRequest.get(requestId) ?? [];
+    if (steps.some((step) => step.cellId === cellId)) return undefined;
+    const expected =
+      log.nextCellId === null ? 'no cell is left' : `the next cell is ${log.nextCellId}`;
+    const message = `cellId: ${cellId} is not next, ${expected}`;
+    const error = { code: 'out_of_order', message, field: 'cellId' };
+    return receiptOf(this.#context, log, this.#request, 'out_of_order', { error });
   }
 }
 
-/** Whether the request's `maxCells` exec cells are through, whichever replicas ran them. */
-function spent(term: InstanceLog, request: AdvanceRequest): boolean {
-  if (request.maxCells === undefined) return false;
-  const { state } = term.course;
-  const steps = state.stepsByRequest.get(request.requestId) ?? [];
-  if (steps.length < request.maxCells) return false;
-  const through = new Set(
-    steps
-      .filter(
-        ({ kind, cellId }) =>
-          (kind === 'completed' || kind === 'decided') && isThrough(term, cellId),
-      )
-      .map(({ cellId }) => cellId),
-  );
-  return through.size >= request.maxCells;
-}
-
-function isThrough(term: InstanceLog, cellId: string): boolean {
-  return term.course.state.cells.get(cellId)?.result !== undefined;
-}
-
-function outOfOrder(
-  context: RunContext,
-  term: InstanceLog,
-  request: AdvanceRequest,
-): Receipt | undefined {
-  const { cellId } = request;
-  if (cellId === undefined || cellId === term.nextCellId) return undefined;
-  // A cell that this very request has touched was next when it began.
-  const steps = term.course.state.stepsByRequest.get(request.requestId) ?? [];
-  if (steps.some((step) => step.cellId === cellId)) return undefined;
-  const expected =
-    term.nextCellId === null ? 'no cell is left' : `the next cell is ${term.nextCellId}`;
-  const message = `cellId: ${cellId} is not next, ${expected}`;
-  return receiptOf(context, term, request, 'out_of_order', {
-    error: { code: 'out_of_order', message, field: 'cellId' },
-  });
+function receipted(receipt: Receipt): Extract<Handled, { kind: 'receipt' }> {
+  return { kind: 'receipt', receipt };
 }

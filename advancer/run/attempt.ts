@@ -2,46 +2,40 @@ import { errorText } from '../../src/error-text.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { NextStep } from '../../src/execution/plan.ts';
 import type { InterruptReason } from '../../src/execution/row.ts';
-import { nextIdempotencyKey } from '../../src/execution/state.ts';
+import { nextIdempotencyKey, type Doubt, type OpenAttempt } from '../../src/execution/state.ts';
 import type { Holding } from '../../src/lease/holding.ts';
-import type { CellOutcome } from '../cells/cells.ts';
+import type { CellOutcome, EffectContext } from '../cells/cells.ts';
 import type { AttemptInHand } from './attempts.ts';
 import type { RunContext } from './context.ts';
-import { effectContext } from './settle.ts';
-import type { Commit, OnBehalfOf, InstanceLog } from './instance-log.ts';
+import type { InstanceLog, NotCommitted, Requester } from './instance-log.ts';
 
-/** What came of trying to run an attempt. */
-export type AttemptResult =
-  /** It ran, or was called off; its closing row is proposed and the walk goes on. */
-  | { kind: 'closed' }
-  /** Nothing was run, because this replica may not any more: somebody else will. */
-  | { kind: 'handed_on' }
-  /** Nothing was run; what the commit of the intent said. */
-  | Exclude<Commit, { kind: 'committed' }>;
+type Start = Extract<NextStep, { do: 'start' }>;
 
 /**
  * Runs one attempt of an exec cell: intent, check, effect, outcome.
  *
- * The intent is committed before the effect begins, and the holding's trust is checked
- * synchronously before the intent and again just before the effect. A check that fails after the
- * intent closes the attempt as `not_started`: to do nothing would leave it open for ever, and a
- * plain interruption would be a false doubt.
+ * The intent is committed before the effect begins. The holding's trust is checked synchronously
+ * before the intent and again just before the effect. A check that fails after the intent closes
+ * the attempt as `not_started`: doing nothing would leave it open forever, and a plain interruption
+ * would be a false doubt.
  *
- * @param onSlow called when the intent stays unknown for long, or Postgres is found to be away: the
+ * @param onSlow called when the intent stays unknown for long, or Postgres is unavailable. The
  *   request is then answered `unavailable`, and the effect will not run even if the intent turns
- *   out to stand
+ *   out to be in the log.
+ * @returns `closed` if the attempt ran or was called off: its closing row is proposed. Otherwise
+ *   nothing was run, and the result is that of the intent's commit, or `handed_on`.
  */
 export async function runAttempt(
   context: RunContext,
-  term: InstanceLog,
-  step: Extract<NextStep, { do: 'start' }>,
-  whom: OnBehalfOf,
+  log: InstanceLog,
+  step: Start,
+  requester: Requester,
   onSlow: () => void,
-): Promise<AttemptResult> {
+): Promise<'closed' | NotCommitted> {
   const { cell, attempt } = step;
-  const { holding } = term;
+  const { holding } = log;
   const { instanceId } = holding;
-  const place = { instanceId, cellId: cell.id, attempt, requestId: whom.requestId };
+  const place = { instanceId, cellId: cell.id, attempt, requestId: requester.requestId };
   if (context.failpoint !== undefined) await context.failpoint('before_intent', place);
   if (!holding.trusted() || context.draining.aborted) return { kind: 'handed_on' };
   let abandoned = false;
@@ -53,46 +47,65 @@ export async function runAttempt(
   const inHand = context.attempts.take(instanceId, cell.id, attempt, holding.token, abandon);
   if (inHand === undefined) return { kind: 'handed_on' };
 
-  const intent = await commitIntent(context, term, step, whom, abandon);
+  const intent = await commitIntent(context, log, step, requester, abandon);
   if (intent !== 'ours') {
     context.attempts.end(inHand);
     return intent;
   }
 
-  // From here on the attempt is open, and whatever happens it gets its closing row.
-  term.closes(inHand);
+  // The attempt is open now, and gets its closing row whatever happens.
+  log.closes(inHand);
   let begun = false;
   try {
     if (context.failpoint !== undefined) await context.failpoint('after_intent', place);
-    const whyNot = whyNotBegun(context, holding, inHand, abandoned);
+    const whyNot = reasonNotToBegin(context, holding, inHand, abandoned);
     if (whyNot !== undefined) {
-      // Whoever asked has replaced this term: if it went on, each would call off what the other
-      // begins.
+      // The term that asked has replaced this one. If this one went on, each would call off what
+      // the other begins.
       if (context.attempts.renounced(inHand)) context.leases.supersede(holding);
-      proposeNotStarted(term, step, whom, whyNot);
-      return { kind: 'closed' };
+      proposeNotStarted(log, step, requester, whyNot);
+      return 'closed';
     }
-    const { open } = term.course.state;
+    const { open } = log.view.state;
     if (open === undefined) throw new Error('the intent is committed, but no attempt is open');
     begun = true;
-    const outcome = await context.effects.run(cell, effectContext(term, open, whom.requestId), {
+    const outcome = await context.effects.run(cell, effectContext(log, open, requester.requestId), {
       lease: holding,
       abort: context.abort,
     });
     if (context.failpoint !== undefined) await context.failpoint('after_effect', place);
-    proposeOutcome(term, step, outcome, whom);
+    proposeOutcome(log, step, outcome, requester);
   } catch (cause) {
-    // A bug or an injected error. Nobody knows what the effect did, unless it never began.
-    context.logger.error({ ...place, err: cause }, 'the attempt broke off');
+    // A bug or an injected error. What the effect did is unknown, unless it never began.
+    context.logger.error({ ...place, err: cause }, 'an attempt failed with an internal error');
     const detail = errorText(cause);
-    if (begun) proposeInterrupted(term, step, 'crash', { detail }, whom);
-    else proposeNotStarted(term, step, whom, detail);
+    if (begun) proposeInterrupted(log, step, 'crash', { detail }, requester);
+    else proposeNotStarted(log, step, requester, detail);
   }
-  return { kind: 'closed' };
+  return 'closed';
 }
 
-/** The last check: from an answer of undefined on, the attempt counts as begun. */
-function whyNotBegun(
+/** What an attempt's effect, or a probe that asks about it, is given. */
+export function effectContext(
+  log: InstanceLog,
+  { cellId, attempt, fencingToken, idempotencyKey }: OpenAttempt | Doubt,
+  requestId?: string | null,
+): EffectContext {
+  const { inputs, state } = log.view;
+  return {
+    instanceId: log.holding.instanceId,
+    cellId,
+    attempt,
+    fencingToken,
+    idempotencyKey,
+    requestId,
+    inputs,
+    outputs: state.outputs,
+  };
+}
+
+/** The last check. Once it answers undefined, the attempt counts as begun. */
+function reasonNotToBegin(
   context: RunContext,
   holding: Holding,
   inHand: AttemptInHand,
@@ -105,39 +118,36 @@ function whyNotBegun(
 
 async function commitIntent(
   context: RunContext,
-  term: InstanceLog,
-  step: Extract<NextStep, { do: 'start' }>,
-  whom: OnBehalfOf,
+  log: InstanceLog,
+  { cell, attempt }: Start,
+  requester: Requester,
   abandon: () => void,
-): Promise<'ours' | Exclude<AttemptResult, { kind: 'closed' }>> {
-  const { cell, attempt } = step;
-  const { instanceId } = term.holding;
-  const record = term.course.state.cells.get(cell.id);
-  const idempotencyKey = nextIdempotencyKey(instanceId, cell.id, record);
-  term.propose('started', cell.id, attempt, { idempotencyKey }, whom);
+): Promise<'ours' | NotCommitted> {
+  const record = log.view.state.cells.get(cell.id);
+  const idempotencyKey = nextIdempotencyKey(log.holding.instanceId, cell.id, record);
+  log.propose('started', cell.id, attempt, { idempotencyKey }, requester);
   const { appendSuspectMs, appendPatienceMs } = context;
   let slow = context.clock.after(appendSuspectMs, () => {
     slow = context.clock.after(appendPatienceMs - appendSuspectMs, abandon);
     context.logTrouble(new Error(`an append was not answered within ${appendSuspectMs} ms`));
   });
-  const commit = await term.commit();
+  const commit = await log.commit();
   slow.cancel();
   if (commit.kind !== 'committed') return commit;
-  if (commit.resent && !(await stillNewest(context, term))) {
-    // It reads back as present, but others have closed it meanwhile: it is not ours to run.
-    context.leases.supersede(term.holding);
-    return { kind: 'fenced' };
+  if (commit.resent && !(await stillNewest(context, log))) {
+    // The intent is in the log, but another replica has closed it meanwhile.
+    context.leases.supersede(log.holding);
+    return { kind: 'handed_on' };
   }
   return 'ours';
 }
 
-async function stillNewest(context: RunContext, term: InstanceLog): Promise<boolean> {
+async function stillNewest(context: RunContext, log: InstanceLog): Promise<boolean> {
+  const { instanceId } = log.holding;
   for (;;) {
     try {
-      return (
-        (await context.log.rowsAfter(term.holding.instanceId, term.course.state.lastSeq)).length ===
-        0
-      );
+      const newer = await context.log.rowsAfter(instanceId, log.view.state.lastSeq);
+      return newer.length === 0;
     } catch (cause) {
       context.logTrouble(cause);
       await context.clock.sleep(250);
@@ -146,45 +156,41 @@ async function stillNewest(context: RunContext, term: InstanceLog): Promise<bool
 }
 
 function proposeOutcome(
-  term: InstanceLog,
-  step: Extract<NextStep, { do: 'start' }>,
+  log: InstanceLog,
+  step: Start,
   outcome: CellOutcome,
-  whom: OnBehalfOf,
+  requester: Requester,
 ): void {
   const { cell, attempt } = step;
   switch (outcome.kind) {
-    case 'completed':
-      term.propose(
-        'completed',
-        cell.id,
-        attempt,
-        { output: outcome.output, detail: outcome.detail },
-        whom,
-      );
+    case 'completed': {
+      const body = { output: outcome.output, detail: outcome.detail };
+      log.propose('completed', cell.id, attempt, body, requester);
       return;
+    }
     case 'failed': {
       const error: JsonObject = { message: outcome.error.message };
       if (outcome.error.code !== undefined) error['code'] = outcome.error.code;
       const body: JsonObject = { error, detail: outcome.detail };
       if (outcome.output !== undefined) body['output'] = outcome.output;
-      term.propose('failed', cell.id, attempt, body, whom);
+      log.propose('failed', cell.id, attempt, body, requester);
       return;
     }
     case 'unknown':
       if (outcome.detail['notBegun'] === true)
-        proposeNotStarted(term, step, whom, 'ended before it began');
-      else proposeInterrupted(term, step, outcome.reason, outcome.detail, whom);
+        proposeNotStarted(log, step, requester, 'ended before it began');
+      else proposeInterrupted(log, step, outcome.reason, outcome.detail, requester);
   }
 }
 
 function proposeInterrupted(
-  term: InstanceLog,
-  step: Extract<NextStep, { do: 'start' }>,
+  log: InstanceLog,
+  { cell, attempt }: Start,
   reason: InterruptReason,
   detail: JsonObject,
-  whom: OnBehalfOf,
+  requester: Requester,
 ): void {
-  term.propose('interrupted', step.cell.id, step.attempt, { reason, detail }, whom);
+  log.propose('interrupted', cell.id, attempt, { reason, detail }, requester);
 }
 
 /**
@@ -192,18 +198,13 @@ function proposeInterrupted(
  * policy.
  */
 function proposeNotStarted(
-  term: InstanceLog,
-  step: Extract<NextStep, { do: 'start' }>,
-  whom: OnBehalfOf,
+  log: InstanceLog,
+  { cell, attempt }: Start,
+  requester: Requester,
   why: string,
 ): void {
-  term.propose(
-    'interrupted',
-    step.cell.id,
-    step.attempt,
-    { reason: 'not_started', detail: why },
-    whom,
-  );
-  const body: JsonObject = { as: 'rerun', by: '@policy', reason: 'the effect never began' };
-  term.propose('decided', step.cell.id, step.attempt, body, whom);
+  const body = { reason: 'not_started', detail: why };
+  log.propose('interrupted', cell.id, attempt, body, requester);
+  const decision = { as: 'rerun', by: '@policy', reason: 'the effect never began' };
+  log.propose('decided', cell.id, attempt, decision, requester);
 }

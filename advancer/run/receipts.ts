@@ -2,16 +2,16 @@ import type { Outcome, Receipt } from '../../src/request/receipt.ts';
 import type { RunContext } from './context.ts';
 import type { InstanceLog } from './instance-log.ts';
 
-/** What a receipt needs to know of its request. */
+/** The ids that a receipt takes from its request. */
 export interface RequestName {
   instanceId: string;
   requestId: string;
 }
 
-/** What a receipt says beside its outcome. */
+/** The members that a receipt may have, depending on its outcome. */
 export type ReceiptDetail = Pick<Receipt, 'awaiting' | 'inFlight' | 'inDoubt' | 'error'>;
 
-/** A receipt for a request that was refused before the log was looked at. */
+/** The receipt of a request that is refused without looking at the log. */
 export function refusedOutright(
   request: RequestName,
   outcome: 'expired' | 'not_found' | 'unavailable' | 'invalid',
@@ -20,13 +20,16 @@ export function refusedOutright(
   return { ...bareReceipt(request, outcome), error: { code: outcome, message } };
 }
 
-/** A receipt that says nothing of the log. */
-function bareReceipt(request: RequestName, outcome: Receipt['outcome']): Receipt {
+/** A receipt that shows nothing of the log. */
+export function bareReceipt(request: RequestName, outcome: Receipt['outcome']): Receipt {
   const { requestId, instanceId } = request;
   return { requestId, instanceId, outcome, steps: [], nextCellId: null, holder: null };
 }
 
-/** A request id belongs to one instance for ever. */
+/**
+ * The answer to a request whose id has a receipt: that receipt, or a refusal if the id was used for
+ * another instance. A request id belongs to one instance permanently.
+ */
 export function recordedFor(request: RequestName, recorded: Receipt): Receipt {
   if (recorded.instanceId === request.instanceId) return recorded;
   const message = `requestId: ${request.requestId} was used for instance ${recorded.instanceId}; choose a fresh one`;
@@ -34,10 +37,10 @@ export function recordedFor(request: RequestName, recorded: Receipt): Receipt {
   return { ...refusal, error: { code: 'invalid', message, field: 'requestId' } };
 }
 
-/** The receipt of a request as the term's log stands now. */
+/** The receipt of a request, with the log as it is now. */
 export function receiptOf(
   context: RunContext,
-  term: InstanceLog,
+  log: InstanceLog,
   request: RequestName,
   outcome: Outcome,
   detail: ReceiptDetail,
@@ -46,9 +49,9 @@ export function receiptOf(
     requestId: request.requestId,
     instanceId: request.instanceId,
     outcome,
-    steps: [...(term.course.state.stepsByRequest.get(request.requestId) ?? [])],
-    nextCellId: term.nextCellId,
-    holder: { replicaId: context.leases.replicaId, fencingToken: term.holding.token },
+    steps: [...(log.view.state.stepsByRequest.get(request.requestId) ?? [])],
+    nextCellId: log.nextCellId,
+    holder: { replicaId: context.leases.replicaId, fencingToken: log.holding.token },
     ...detail,
   };
 }

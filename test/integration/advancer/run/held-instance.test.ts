@@ -1,6 +1,6 @@
 import { beforeAll, expect, it } from 'vitest';
 
-import type { AdvanceRequest } from '../../../../advancer/run/advance.ts';
+import type { AdvanceRequest } from '../../../../advancer/run/active-request.ts';
 import { HeldInstance } from '../../../../advancer/run/held-instance.ts';
 import { over } from '../../../harness/controls.ts';
 import { holderContext, holdingOf } from '../../../harness/holder.ts';
