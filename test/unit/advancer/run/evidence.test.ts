@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest';
+
+import type { LateOutcome } from '../../../../advancer/log/log.ts';
+import {
+  closeForNoRequest,
+  closingRows,
+  decisionBy,
+  keepRefusedRows,
+  lateOutcomeOf,
+} from '../../../../advancer/run/evidence.ts';
+import type { Row } from '../../../../src/execution/row.ts';
+import { over } from '../../../harness/controls.ts';
+import { rows as rowsOf, type Line } from '../../src/execution/fixture.ts';
+import { ME, OTHER, stage } from './fixture.ts';
+
+const REFUSED: Line[] = [
+  ['completed', 'a', 1, { output: 7 }],
+  ['started', 'b', 1],
+];
+const rows = (...lines: Line[]): Row[] =>
+  rowsOf(...lines).map((row) => ({ ...row, replicaId: ME }));
+const late = (kind: LateOutcome['kind'], body: LateOutcome['body'] = {}): LateOutcome => ({
+  instanceId: 'i',
+  cellId: 'a',
+  attempt: 1,
+  fencingToken: 5,
+  replicaId: OTHER,
+  kind,
+  body,
+});
+
+describe('rows that the log refused', () => {
+  it('are all recorded with the reason; an outcome among them is kept and may settle the doubt', async () => {
+    const { context, scripted, settleAsked } = stage();
+    await keepRefusedRows(context, rows(...REFUSED), 'because');
+    expect(scripted.refusals).toMatchObject([
+      {
+        instanceId: 'i',
+        seq: 1,
+        fencingToken: 5,
+        replicaId: ME,
+        kind: 'completed',
+        reason: 'because',
+      },
+      {
+        instanceId: 'i',
+        seq: 2,
+        fencingToken: 5,
+        replicaId: ME,
+        kind: 'started',
+        reason: 'because',
+      },
+    ]);
+    expect(scripted.lateOutcomes).toEqual([{ ...late('completed', { output: 7 }), replicaId: ME }]);
+    expect(settleAsked).toEqual(['i']);
+  });
+
+  it('are kept although Postgres does not answer at first: nothing is given up', async () => {
+    const { clock, context, scripted, troubles } = stage();
+    const away = new Error('away');
+    let failures = 3;
+    const log = over(context.log, {
+      addLateOutcome: (outcome) => {
+        failures -= 1;
+        return failures < 0 ? scripted.log.addLateOutcome(outcome) : Promise.reject(away);
+      },
+    });
+    const kept = keepRefusedRows({ ...context, log }, rows(...REFUSED), 'because');
+    await clock.advance(1_400);
+    expect(scripted.lateOutcomes).toEqual([]);
+    await clock.advance(200);
+    await kept;
+    expect(scripted.lateOutcomes).toHaveLength(1);
+    expect(scripted.refusals).toHaveLength(2);
+    expect(troubles).toEqual([away, away, away]);
+  });
+
+  it.each<[string, Line, LateOutcome['kind'] | undefined]>([
+    ['an outcome', ['completed', 'a', 1], 'completed'],
+    ['a failure', ['failed', 'a', 1], 'failed'],
+    ['that nothing began', ['interrupted', 'a', 1, { reason: 'not_started' }], 'not_started'],
+    ['no plain interruption', ['interrupted', 'a', 1, { reason: 'crash' }], undefined],
+    ['no intent', ['started', 'a', 1], undefined],
+    ['no decision', ['decided', 'a', 1, { as: 'succeeded' }], undefined],
+    ['no satisfied cell', ['satisfied', 'a', 1], undefined],
+  ])('are evidence of %s', (_what, line, kind) => {
+    expect(lateOutcomeOf(rows(line)[0]!)?.kind).toBe(kind);
+  });
+});
+
+describe('rows that were refused because their request has its receipt', () => {
+  it('are written up to the first that opens something, for no request', async () => {
+    const { context, holding, scripted } = stage();
+    await closeForNoRequest(context, holding, rows(...REFUSED), 'q1');
+    expect(scripted.entries).toMatchObject([
+      { fencingToken: 10, replicaId: ME, projection: { status: 'ready', nextCellId: null } },
+    ]);
+    expect(scripted.entries[0]?.rows).toMatchObject([{ kind: 'completed', requestId: null }]);
+    expect(scripted.refusals).toEqual([]);
+  });
+
+  it('leave the instance in doubt if they end with an interruption', async () => {
+    const { context, holding, scripted } = stage();
+    await closeForNoRequest(
+      context,
+      holding,
+      rows(['interrupted', 'a', 1, { reason: 'crash' }]),
+      'q1',
+    );
+    expect(scripted.entries).toMatchObject([{ projection: { status: 'in_doubt' } }]);
+  });
+
+  it('are kept as evidence if another replica has closed the attempt', async () => {
+    const { context, holding, scripted } = stage();
+    scripted.answers.push({ kind: 'conflict', detail: 'taken' });
+    await closeForNoRequest(context, holding, rows(...REFUSED), 'q1');
+    expect(scripted.refusals).toMatchObject([{ seq: 1, reason: 'request q1 has its receipt' }]);
+    expect(scripted.lateOutcomes).toHaveLength(1);
+  });
+
+  it('are dropped if nothing closes or settles: nothing was learned', async () => {
+    const { context, holding, scripted } = stage();
+    await closeForNoRequest(context, holding, rows(['started', 'a', 1]), 'q1');
+    expect(scripted.entries).toEqual([]);
+    expect(scripted.refusals).toEqual([]);
+  });
+
+  it.each(['started', 'satisfied', 'refuted'] as const)('end before a row that is %s', (kind) => {
+    const closing = closingRows(rows(['interrupted', 'a', 1], ['decided', 'a', 1], [kind, 'a', 2]));
+    expect(closing.map((row) => row.kind)).toEqual(['interrupted', 'decided']);
+    expect(closing.every(({ requestId }) => requestId === null)).toBe(true);
+  });
+});
+
+describe('the decision that evidence makes', () => {
+  it('is that of an outcome, even if a report that nothing began came first', () => {
+    expect(decisionBy([late('not_started'), late('completed', { output: 7 })])).toEqual({
+      as: 'succeeded',
+      by: '@late-outcome',
+      reason: `late outcome from ${OTHER}`,
+      output: 7,
+    });
+    expect(decisionBy([late('not_started'), late('failed')])).toMatchObject({ as: 'failed' });
+  });
+
+  it('is a rerun if all that is known is that nothing began', () => {
+    expect(decisionBy([late('not_started')])).toMatchObject({ as: 'rerun', by: '@late-outcome' });
+  });
+
+  it('has null for the output of an outcome without one', () => {
+    expect(decisionBy([late('completed')])).toMatchObject({ as: 'succeeded', output: null });
+  });
+
+  it('does not exist without evidence', () => {
+    expect(decisionBy([])).toBeUndefined();
+  });
+});
