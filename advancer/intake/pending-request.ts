@@ -4,7 +4,7 @@ import type { RequestProgress } from '../run/active-request.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
 import type { Waiter } from './waiting-room.ts';
 
-/** The result of serving a request on a held instance. */
+/** What came of serving a request, whatever its verb: the reply as it is sent, or none here. */
 export type Served =
   /** `recorded`: the answer is in the log, where another replica will find it. */
   { kind: 'answered'; reply: Json; recorded: boolean } | { kind: 'handed_on' };
