@@ -485,9 +485,7 @@ describe('a coordinator whose etcd fails', () => {
     const namespace = freshNamespace();
     const servers = [...serversForTests().etcdUrls].map((url) => new URL(url));
     const proxies = await Promise.all(
-      servers.map(({ hostname, port }) =>
-        FaultProxy.open({ host: hostname, port: Number(port) }),
-      ),
+      servers.map(({ hostname, port }) => FaultProxy.open({ host: hostname, port: Number(port) })),
     );
     cleanups.push(async () => void (await Promise.all(proxies.map((proxy) => proxy.close()))));
     const store = etcdStore({

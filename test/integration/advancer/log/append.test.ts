@@ -340,7 +340,9 @@ describe('a bug is thrown, not answered', () => {
     await expect(replica.append(entryOf([row], { fencingToken: 99 }))).rejects.toThrow(
       /another term/,
     );
-    await expect(replica.append(entryOf([row, row]))).rejects.toThrow(/does not follow the row before it/);
+    await expect(replica.append(entryOf([row, row]))).rejects.toThrow(
+      /does not follow the row before it/,
+    );
     await expect(replica.append(entryOf([row], { instanceId: 'other' }))).rejects.toThrow(
       /belongs to/,
     );
