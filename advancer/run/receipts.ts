@@ -21,7 +21,7 @@ export function refusedOutright(
 }
 
 /** A receipt that shows nothing of the log. */
-export function bareReceipt(request: RequestName, outcome: Receipt['outcome']): Receipt {
+function bareReceipt(request: RequestName, outcome: Receipt['outcome']): Receipt {
   const { requestId, instanceId } = request;
   return { requestId, instanceId, outcome, steps: [], nextCellId: null, holder: null };
 }
