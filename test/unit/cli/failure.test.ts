@@ -23,7 +23,8 @@ function codeIn(terminal: TestTerminal): FailureCode {
   return (JSON.parse(line) as { error: { code: FailureCode } }).error.code;
 }
 
-describe('a failure', () => {
+// The first import of a client's package takes seconds on a busy machine.
+describe('a failure', { timeout: 60_000 }, () => {
   it.each<[what: string, error: unknown, code: FailureCode, exitCode: number]>([
     ['an unknown error', new Error('the reason'), 'failure', 1],
     ['a thrown value', 'the reason', 'failure', 1],
