@@ -9,7 +9,6 @@ export interface Terminal {
   err(line: string): void;
   /** Writes to stderr without a line break; does nothing where stderr is not a terminal. */
   live(text: string): void;
-  outIsTty: boolean;
   /** Whether `live` shows anything. */
   liveIsTty: boolean;
   /** Whether to use colours on `out`. */
@@ -41,7 +40,6 @@ export function processTerminal(): Terminal {
     live: (text) => {
       if (stderr.isTTY) stderr.write(text);
     },
-    outIsTty: stdout.isTTY,
     liveIsTty: stderr.isTTY,
     color: stdout.isTTY && !plain && env['TERM'] !== 'dumb',
     columns: stdout.columns ?? 80,

@@ -57,8 +57,6 @@ export interface Bus {
     options?: { queue?: string },
   ): BusSubscription;
   connected(): boolean;
-  /** Calls back at each loss and each return of the connection. */
-  onConnection(listener: (connected: boolean) => void): void;
   /**
    * Resolves when everything published so far has reached the server, or when that can no longer be
    * known (the connection broke, or the server was silent for 5 s). Never rejects.

@@ -22,7 +22,6 @@ export class NatsBus implements Bus {
   readonly #warn: (message: string, cause?: unknown) => void;
   readonly #subscriptions = new Set<BusSubscription>();
   readonly #requests: RequestsInFlight;
-  readonly #listeners: ((connected: boolean) => void)[] = [];
   /** Ends each flush that is waiting, when the connection breaks. */
   readonly #flushes = new Set<() => void>();
   #outbox: OutgoingMessage[] = [];
@@ -38,10 +37,6 @@ export class NatsBus implements Bus {
 
   connected(): boolean {
     return this.#connected && !this.#connection.isClosed();
-  }
-
-  onConnection(listener: (connected: boolean) => void): void {
-    this.#listeners.push(listener);
   }
 
   publish(subject: string, body: Json): void {
@@ -232,13 +227,6 @@ export class NatsBus implements Bus {
     this.#connected = connected;
     if (!connected) this.#endWaits();
     this.#warn(connected ? 'reconnected to NATS' : 'lost the connection to NATS; reconnecting');
-    for (const listener of this.#listeners) {
-      try {
-        listener(connected);
-      } catch (cause) {
-        this.#warn('a connection listener failed', cause);
-      }
-    }
   }
 
   /** Ends every flush and request that waits for the server. */

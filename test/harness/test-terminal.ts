@@ -6,7 +6,6 @@ export class TestTerminal implements Terminal {
   readonly env: Environment;
   readonly outLines: string[] = [];
   readonly errLines: string[] = [];
-  readonly outIsTty = false;
   readonly liveIsTty = false;
   readonly color = false;
   readonly columns = 80;

@@ -33,7 +33,6 @@ export class SimNats {
         return { unsubscribe: () => void this.#subscribers.delete(subscriber) };
       },
       connected,
-      onConnection: () => undefined,
       flush: () => Promise.resolve(),
       close: () => Promise.resolve(),
     };

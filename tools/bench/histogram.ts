@@ -53,10 +53,6 @@ export class Histogram {
     return this.#maxMs;
   }
 
-  get meanMs(): number {
-    return this.#count === 0 ? Number.NaN : this.#sumMs / this.#count;
-  }
-
   /**
    * The length that a share of all samples does not exceed, in milliseconds; NaN when there are
    * none.

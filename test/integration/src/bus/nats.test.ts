@@ -246,9 +246,8 @@ describe('a server that goes away', () => {
     });
     closers.push(() => stack.stop());
     const servers = [...stack.natsUrls];
-    const [answers, asks] = [await bus({ servers }), await bus({ servers })];
-    const turns: boolean[] = [];
-    asks.onConnection((connected) => turns.push(connected));
+    const warnings: string[] = [];
+    const [answers, asks] = [await bus({ servers }), await bus({ servers, warnings })];
     const subject = 'restart.a';
     answers.subscribe(subject, (message) => message.reply('here'), { queue: 'g' });
     answers.subscribe('restart.silent', () => {});
@@ -268,7 +267,7 @@ describe('a server that goes away', () => {
     await until(() => asks.connected() && answers.connected());
     await answers.flush();
     expect(await asks.request(subject, {}, 2_000)).toEqual({ kind: 'reply', body: 'here' });
-    expect(turns).toEqual([false, true]);
+    expect(warnings).toEqual(['lost the connection to NATS; reconnecting', 'reconnected to NATS']);
   });
 
   it('is detected when it is only frozen', async (context) => {
@@ -277,18 +276,18 @@ describe('a server that goes away', () => {
       given: { etcdUrls: [], postgresUrl: 'postgres://unused' },
     });
     closers.push(() => stack.stop());
+    let onLost: (message: string) => void = () => undefined;
     const one = await connectBus({
       servers: [...stack.natsUrls],
       name: 'test',
       pingIntervalMs: 100,
+      onWarning: (message) => onLost(message),
     });
     closers.push(() => one.close());
-    const lost = new Promise<void>((resolve) =>
-      one.onConnection((connected) => void (connected || resolve())),
-    );
+    const lost = new Promise<string>((resolve) => (onLost = resolve));
     process.kill(stack.server('nats').pid, 'SIGSTOP');
     const start = performance.now();
-    await lost;
+    expect(await lost).toBe('lost the connection to NATS; reconnecting');
     const tookMs = performance.now() - start;
     process.kill(stack.server('nats').pid, 'SIGCONT');
     await until(() => one.connected());

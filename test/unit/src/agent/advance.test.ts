@@ -35,7 +35,6 @@ class FakeBus implements Bus {
   subscribe() {
     return { unsubscribe: () => {} };
   }
-  onConnection(): void {}
   async flush(): Promise<void> {}
   async close(): Promise<void> {
     this.up = false;
