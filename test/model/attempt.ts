@@ -33,7 +33,7 @@ export function begin(walk: Walk): void {
       what: `${key} is begun ${before.times + 1} times`,
     });
   }
-  if (work.toldUnavailable) {
+  if (work.answeredUnavailable) {
     world.breaches.push({
       guarantee: '5 unavailable means nothing runs',
       what: `${key} is begun for a request that was told unavailable and has not asked again`,

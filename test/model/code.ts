@@ -69,11 +69,12 @@ function processCode(process: Process, log: (history: History) => number): strin
 }
 
 function workCode(work: Work, log: (history: History) => number): string {
-  const { token, errand, at, view, base, after, outcome, intent, closing } = work;
-  const flags = (work.resent ? 1 : 0) + (work.abandoned ? 2 : 0) + (work.toldUnavailable ? 4 : 0);
+  const { token, operation, at, view, base, after, outcome, intent, closing } = work;
+  const flags =
+    (work.resent ? 1 : 0) + (work.abandoned ? 2 : 0) + (work.answeredUnavailable ? 4 : 0);
   return [
     token,
-    errandCode(errand),
+    operationCode(operation),
     at,
     log(view),
     base,
@@ -85,13 +86,13 @@ function workCode(work: Work, log: (history: History) => number): string {
   ].join();
 }
 
-function errandCode(errand: Operation): string {
-  switch (errand.do) {
+function operationCode(operation: Operation): string {
+  switch (operation.do) {
     case 'advance':
-      return errand.request;
+      return operation.request;
     case 'settle':
       return 's';
     case 'decide':
-      return errand.decision.attempt + errand.decision.as;
+      return operation.decision.attempt + operation.decision.as;
   }
 }

@@ -208,8 +208,8 @@ export const NECESSARY: readonly Control[] = [
 ];
 
 /**
- * Rules that stand behind another one: taken away alone nothing breaks, together with that one
- * something does.
+ * Rules that back up another one: without one of them alone nothing breaks; without both something
+ * does.
  */
 export const SECOND_LINES: readonly { alone: Control; together: Control }[] = [
   {

@@ -4,15 +4,15 @@ import { attemptKey, replicaIdOf, type Entry, type Late } from './world.ts';
 
 /** The entry that a walk has on its way. */
 export function entryOf({ process, work }: Pick<Walk, 'process' | 'work'>): Entry {
-  const { view, base, token, outcome, errand } = work;
+  const { view, base, token, outcome, operation } = work;
   const receipt =
-    outcome === undefined || errand.do !== 'advance'
+    outcome === undefined || operation.do !== 'advance'
       ? undefined
-      : { request: errand.request, outcome };
+      : { request: operation.request, outcome };
   return { view, base, token, replicaId: replicaIdOf(process), receipt };
 }
 
-/** Takes in the log's definite answer to the entry that was sent; see `Term.#take`. */
+/** Takes in the log's definite answer to the entry that was sent; see `InstanceLog.commit`. */
 export function answered(walk: Walk, fate: Fate): void {
   const { rules, work } = walk;
   const refusedRows = work.view.rows.slice(work.base);
@@ -57,7 +57,7 @@ export function verify(walk: Walk): void {
   handOn(walk);
 }
 
-/** What the log refused becomes evidence, if there is any in it; see `Term.#keepEvidence`. */
+/** Keeps the evidence in refused rows, if there is any. See `keepRefusedRows`. */
 function keep(walk: Walk, refused: Entry['view']['rows'], after: 'go_on' | 'end'): void {
   const { rules, work } = walk;
   work.after = after;
@@ -68,7 +68,7 @@ function keep(walk: Walk, refused: Entry['view']['rows'], after: 'go_on' | 'end'
     work.at = 'keeping';
     return;
   }
-  letGo(walk);
+  discardProposed(walk);
 }
 
 /** Writes the late outcomes. */
@@ -83,10 +83,10 @@ export function kept(walk: Walk): void {
       a.attempt + a.kind < b.attempt + b.kind ? -1 : 1,
     );
   }
-  letGo(walk);
+  discardProposed(walk);
 }
 
-function letGo(walk: Walk): void {
+function discardProposed(walk: Walk): void {
   const { work } = walk;
   work.closing = undefined;
   work.resent = false;
@@ -104,7 +104,7 @@ function lateOf(row: Entry['view']['rows'][number]): Late | undefined {
   return neverBegan ? { attempt, kind: 'not_started' } : undefined;
 }
 
-/** Puts the entry on its way behind whatever the log holds by now: only a control does so. */
+/** Renumbers the entry to follow what the log holds now. Only a control does so. */
 export function renumber({ world, work }: Walk): void {
   const rows = work.view.rows.slice(work.base);
   work.base = world.log.length;

@@ -25,15 +25,15 @@ const GUARANTEES = [
 /** See {@link GUARANTEES}. */
 export type Guarantee = (typeof GUARANTEES)[number];
 
-/** What a state, or the step into it, does against a guarantee. */
+/** A guarantee that a state, or the step into it, breaks. */
 export interface Breach {
   guarantee: Guarantee;
   what: string;
 }
 
 /**
- * Every breach that a state shows: what the step into it did, what the log says, and what the rest
- * says of the log.
+ * Every breach that a state shows: in the step into it, in the log, and in the rest compared with
+ * the log.
  */
 export function breachesOf(world: World): Breach[] {
   const found = [...world.breaches];
@@ -45,7 +45,7 @@ export function breachesOf(world: World): Breach[] {
 }
 
 /**
- * `not_started`, in the log or kept as evidence, is never said of an attempt whose effect began.
+ * No attempt whose effect began is called `not_started`, in the log or in the evidence.
  */
 function checkNotStarted(world: World, found: Breach[]): void {
   for (const effect of world.effects) {
@@ -68,7 +68,7 @@ function checkNotStarted(world: World, found: Breach[]): void {
 }
 
 /**
- * What a living process at rest has come to know of its effects is in the log or in the late
+ * What a living process at rest has learned about its effects is in the log or in the late
  * outcomes.
  */
 function checkOutcomes(world: World, found: Breach[]): void {
@@ -106,7 +106,7 @@ function checkReceipts(world: World, found: Breach[]): void {
 }
 
 /**
- * Whether nothing is left to do: every request has its receipt, nobody is at work, no attempt is
+ * Whether nothing is left to do: every request has its receipt, no process is at work, no attempt is
  * open, and a doubt is one that only a person may settle.
  */
 export function atRest(world: World, requests: number): boolean {

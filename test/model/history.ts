@@ -13,15 +13,14 @@ export type ModelRow = Pick<
 >;
 
 /**
- * A log, or a log with what somebody proposes to add to it. The same rows are the same object, so
- * that a whole log is one number in the code of a state, and what the real rules make of it is
- * worked out once.
+ * A log, or a log with rows proposed to be added. The same rows are the same object, so that a whole
+ * log is one number in the code of a state, and the real rules are applied to it only once.
  */
 export class History {
   readonly id: number;
   readonly rows: readonly Row[];
   readonly state: InstanceState;
-  /** What the log by itself does against the guarantees. */
+  /** The guarantee that the log alone breaks. */
   readonly breach: Breach | undefined;
   readonly #book: HistoryBook;
   readonly #parent: History | undefined;
@@ -42,7 +41,7 @@ export class History {
     return this.rows.length;
   }
 
-  /** What the real plan makes of it. */
+  /** The next step by the real plan. */
   get step(): NextStep {
     this.#step ??= nextStep({ runbook: this.#book.runbook, inputs: {}, state: this.state });
     return this.#step;

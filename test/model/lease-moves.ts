@@ -4,8 +4,8 @@ import { entryOf } from './delivery.ts';
 import { replicaIdOf, type Operation, type Process, type World } from './world.ts';
 
 /**
- * What a process, and etcd about it, may do beside its walks: sessions, leases, taking up errands,
- * dying.
+ * What a process, and etcd about it, may do apart from its walks: sessions, leases, taking up
+ * operations, dying.
  */
 export function leaseMoves(moves: Moves, index: number): void {
   const process = processAt(moves.from, index);
@@ -106,7 +106,7 @@ function die(world: World, process: Process): void {
   );
 }
 
-/** Whether anything is to be done that needs the lease. */
+/** Whether there is anything to do that needs the lease. */
 function wanted(moves: Moves, process: Process): boolean {
   const { from, model } = moves;
   return (
@@ -161,13 +161,13 @@ function holdingMoves(
     else moves.fault('handBacks', 'hand back', `${id} hands its lease back`, giveBack);
   }
   if (process.draining || process.works.some((work) => work.token === token)) return;
-  const begin = (kind: string, label: string, errand: Operation): void =>
+  const begin = (kind: string, label: string, operation: Operation): void =>
     moves.add(kind, label, (world) => {
       const next = processAt(world, index);
       const known = next.holding?.known;
       next.works.push({
         token,
-        errand,
+        operation,
         at: known === undefined ? 'read' : 'ready',
         view: known ?? model.book.empty,
         base: known?.length ?? 0,
@@ -177,7 +177,7 @@ function holdingMoves(
         closing: undefined,
         resent: false,
         abandoned: false,
-        toldUnavailable: false,
+        answeredUnavailable: false,
       });
     });
   for (let number = 1; number <= model.scenario.requests; number += 1) {

@@ -4,7 +4,7 @@ import { onInterrupt, type Runbook } from '../../src/runbook/runbook.ts';
 import type { Breach } from './guarantees.ts';
 
 /**
- * What the newest row of a log does against the guarantees, as far as the log alone can show it.
+ * The guarantee that the newest row of a log breaks, as far as the log alone can show it.
  */
 export function breachInLog(runbook: Runbook, rows: readonly Row[]): Breach | undefined {
   const last = rows.at(-1);

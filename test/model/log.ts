@@ -11,9 +11,8 @@ import type { Entry, Recorded, World } from './world.ts';
 export type Fate = Exclude<AppendOutcome['kind'], 'unknown'>;
 
 /**
- * The log takes an entry, all or nothing, or refuses it: by the real chain rule, and by the rule
- * for receipts as the guard in the database has it. Why it was refused is what the real
- * `judgeRefused` makes of what stands there.
+ * The log accepts an entry, all or nothing, or refuses it: by the real chain rule, and by the rule
+ * for receipts as the guard in the database has it. The real `judgeRefused` says why it was refused.
  *
  * Refusing and reading back are one step here. Nothing is lost by that: what refuses an entry never
  * changes.

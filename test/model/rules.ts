@@ -8,33 +8,35 @@ export interface Rules {
   /** The log refuses a token below its predecessor's. */
   tokenCheck: boolean;
   /**
-   * `full`: the chain rule; `kinds`: it compares kinds but neither cell nor attempt; `none`: any
-   * order goes.
+   * `full`: the chain rule. `kinds`: it compares kinds but neither cell nor attempt. `none`: any
+   * order is accepted.
    */
   order: 'full' | 'kinds' | 'none';
   /** Trust is checked before the intent is sent. */
   trustBeforeIntent: boolean;
   /** Trust is checked just before the effect. */
   trustBeforeEffect: boolean;
-  /** A holding is trusted only under the very session that it was got under. */
+  /** A holding is trusted only under the session that acquired it. */
   trustOfTerm: boolean;
   /** The trust window closes before etcd can let the session expire. */
   windowClosesFirst: boolean;
   /** Attempts are registered for the process; `holding`: an older term's attempts are forgotten. */
   attemptsOf: 'process' | 'holding';
   /**
-   * An attempt is in hand from before its intent is sent; false: once the intent is known to stand.
+   * An attempt is in hand from before its intent is sent; false: once the intent is known to be in
+   * the log.
    */
   registeredBeforeIntent: boolean;
   /** An attempt is in hand until its closing row is definite; false: until its effect has ended. */
   registeredUntilDefinite: boolean;
-  /** "I do not run it" binds whoever says it. */
+  /** "I do not run it" is a promise. */
   promise: boolean;
-  /** A term that renounced an attempt is over: whoever asked has replaced it. */
+  /** A term that renounced an attempt is over: the term that asked has replaced it. */
   dropsWhenRenounced: boolean;
   /**
-   * An unknown append is sent again, the very same; `renumbered`: behind what the log holds by now;
-   * `rederived`: the log is read and the walk begins anew; `never`: it is taken for failed.
+   * `same`: an unknown append is sent again unchanged. `renumbered`: it is changed to follow what
+   * the log holds now. `rederived`: the log is read and the walk starts over. `never`: it counts as
+   * failed.
    */
   resend: 'same' | 'renumbered' | 'rederived' | 'never';
   /** An intent that reads back as present is run only if nothing follows it. */
@@ -53,22 +55,22 @@ export interface Rules {
   /** Late outcomes are read before a doubt is decided. */
   evidenceFirst: boolean;
   /**
-   * An attempt is closed by another only once etcd says that its process is gone, or that process
-   * says no.
+   * An attempt is closed by another process only once etcd says that its own process is gone, or
+   * that process says no.
    */
   confirmGone: boolean;
   /** A take-over looks whether an attempt is open. */
   takeOverLooks: boolean;
   /**
-   * Whoever loses to a higher token drops the holding; false: reads on and tries again under the
-   * old token.
+   * A holder that loses to a higher token drops the holding; false: it reads on and tries again
+   * under the old token.
    */
   dropsWhenFenced: boolean;
   /** A decision answers the attempt that it names, and no other. */
   decisionNamesAttempt: boolean;
   /** An outcome that the log refused is kept as a late outcome. */
   keepsEvidence: boolean;
-  /** A walk whose request was told `unavailable` begins nothing more. */
+  /** A walk whose request was answered `unavailable` begins nothing more. */
   unavailableEnds: boolean;
 }
 

@@ -11,8 +11,8 @@ export interface Faults {
   /** A holder cannot be reached by the others, who may try to take over. */
   takeOvers: number;
   /**
-   * A lease is handed back although nothing is wrong with it: idle, over the cap, or Postgres was
-   * away.
+   * A lease is released although nothing is wrong with it: idle, over the cap, or Postgres was
+   * unavailable.
    */
   handBacks: number;
   /** A process is told to drain. */

@@ -28,7 +28,7 @@ export function trusted({ rules, process, work }: Walk): boolean {
   return rules.trustOfTerm ? process.holding?.token === work.token : process.open;
 }
 
-/** Reads the log; see `HeldInstance.#load`. */
+/** Reads the log; see `Recovery.recover`. */
 export function read(walk: Walk): void {
   const { rules, world, work } = walk;
   if (!trusted(walk)) return handOn(walk);
@@ -42,8 +42,8 @@ export function read(walk: Walk): void {
 }
 
 /**
- * Goes on from what the log says until something outside must be asked; see `advance` and
- * `#settle`, `#decide`.
+ * Goes on from the log until something outside must be asked. See `AdvanceJob`, `SettleJob` and
+ * `DecideJob`.
  */
 export function goOn(walk: Walk): void {
   const { work } = walk;
@@ -58,7 +58,7 @@ export function goOn(walk: Walk): void {
       }
       return settle(walk);
     case 'start':
-      if (work.errand.do !== 'advance') return flush(walk);
+      if (work.operation.do !== 'advance') return flush(walk);
       if (step.backoffMs > 0 && dirty(work)) return send(walk, 'go_on');
       return start(walk);
     case 'complete':
@@ -81,13 +81,13 @@ function close(walk: Walk): void {
     work.at = 'confirm';
     return;
   }
-  const said = runsOrRenounces(walk, process, attemptKey(step.open));
-  if (said === 'runs') return end(walk);
-  interrupt(walk, said);
+  const statement = runsOrRenounces(walk, process, attemptKey(step.open));
+  if (statement === 'runs') return end(walk);
+  interrupt(walk, statement);
 }
 
-/** Nobody runs the open attempt any more; its process may have said that its effect never began. */
-export function interrupt(walk: Walk, said?: AttemptStatement): void {
+/** No process runs the open attempt. Its own may have stated that the effect never began. */
+export function interrupt(walk: Walk, statement?: AttemptStatement): void {
   const { world, work } = walk;
   const wasGone = work.at === 'ask gone';
   const { step } = work.view;
@@ -104,18 +104,18 @@ export function interrupt(walk: Walk, said?: AttemptStatement): void {
     const what = `${key} is closed while ${step.open.replicaId} has it in hand and is in etcd`;
     world.breaches.push({ guarantee: '3 nobody closes an attempt that is in hand', what });
   }
-  if (said === 'never_began') keepWord(world, key);
+  if (statement === 'never_began') keepStatement(world, key);
   propose(walk, 'interrupted', step.open, { reason: 'crash' });
   goOn(walk);
 }
 
-/** What a process says of its own attempt is evidence. */
-function keepWord(world: World, attempt: AttemptKey): void {
+/** What a process states about its own attempt is evidence. */
+function keepStatement(world: World, attempt: AttemptKey): void {
   if (world.late.some((late) => late.attempt === attempt && late.kind === 'not_started')) return;
   world.late = [...world.late, { attempt, kind: 'not_started' }];
 }
 
-/** Settles a doubt by what the late outcomes say, else by policy; see `settleDoubt`. */
+/** Settles a doubt by the late outcomes, else by policy. See `settleDoubt`. */
 export function settle(walk: Walk): void {
   const { rules, world, work } = walk;
   const { step, state } = work.view;
@@ -132,8 +132,8 @@ export function settle(walk: Walk): void {
     const what = `${key} is decided although ${late.kind} lies in the late outcomes`;
     world.breaches.push({ guarantee: '6 evidence is heard before a decision', what });
   }
-  if (work.errand.do === 'decide') {
-    const { decision } = work.errand;
+  if (work.operation.do === 'decide') {
+    const { decision } = work.operation;
     const named = decision.attempt === key || !rules.decisionNamesAttempt;
     if (named && (doubt.reason !== 'not_started' || decision.as === 'rerun')) {
       propose(walk, 'decided', doubt, { as: decision.as, by: 'person', reason: decision.attempt });
@@ -161,7 +161,7 @@ export function probed(walk: Walk, answer: 'happened' | 'did_not_happen' | 'unkn
 }
 
 function leaveInDoubt(walk: Walk): void {
-  if (walk.work.errand.do === 'advance') finish(walk, 'in_doubt');
+  if (walk.work.operation.do === 'advance') finish(walk, 'in_doubt');
   else flush(walk);
 }
 
@@ -178,7 +178,7 @@ function start(walk: Walk): void {
   const place = { cellId: step.cell.id, attempt: step.attempt };
   const key = attemptKey(place);
   if ((rules.trustBeforeIntent && !trusted(walk)) || process.draining) return flush(walk);
-  if (rules.unavailableEnds && work.toldUnavailable) return flush(walk);
+  if (rules.unavailableEnds && work.answeredUnavailable) return flush(walk);
   if (inHand(process, key)) return flush(walk);
   if (rules.promise && process.renounced.includes(key)) return flush(walk);
   const record = work.view.state.cells.get(place.cellId);
@@ -233,7 +233,7 @@ export function propose(
     kind,
     cellId,
     attempt,
-    requestId: work.errand.do === 'advance' ? work.errand.request : null,
+    requestId: work.operation.do === 'advance' ? work.operation.request : null,
     body,
   });
 }
@@ -243,7 +243,7 @@ function dirty(work: Work): boolean {
 }
 
 function finish(walk: Walk, outcome: ReceiptOutcome): void {
-  if (walk.work.errand.do !== 'advance') return flush(walk);
+  if (walk.work.operation.do !== 'advance') return flush(walk);
   walk.work.outcome = outcome;
   send(walk, 'end');
 }
@@ -266,19 +266,19 @@ export function supersede({ process, work }: Pick<Walk, 'process' | 'work'>): vo
   if (process.holding?.token === work.token) process.holding = undefined;
 }
 
-/** The walk is over, and its errand is answered. */
+/** The walk is over, and its operation is answered. */
 export function end(walk: Walk): void {
   const { world, work } = walk;
-  const { errand } = work;
-  if (errand.do === 'decide') {
-    world.decisions = world.decisions.filter((decision) => decision !== errand.decision);
+  const { operation } = work;
+  if (operation.do === 'decide') {
+    world.decisions = world.decisions.filter((decision) => decision !== operation.decision);
   }
   handOn(walk);
 }
 
 /**
- * The walk is over, its errand is for others; what it knows of the log serves the next one under
- * the same holding.
+ * The walk is over, and its operation is for other replicas. What it knows of the log serves the
+ * next walk under the same holding.
  */
 export function handOn({ process, work }: Walk): void {
   process.works = process.works.filter((other) => other !== work);

@@ -91,8 +91,8 @@ function confirmMoves(process: Process, work: Work, moves: Moves, step: Step): v
     });
   }
   step('gone', `sees that ${replicaId} is gone from etcd`, (walk) => {
-    // Without a process there is nobody to ask; and whoever does not ask etcd does not ask it
-    // either.
+    // Without a process there is none to ask; and a walk that does not ask etcd does not ask the
+    // process either.
     const there = walk.world.processes.some((one) => one.up && replicaIdOf(one) === replicaId);
     if (there && !registered) walk.work.at = 'ask gone';
     else interrupt(walk);
@@ -106,14 +106,18 @@ function askMoves(work: Work, moves: Moves, step: Step, whenItRuns: (walk: Walk)
   const peer = moves.from.processes.findIndex((one) => one.up && replicaIdOf(one) === replicaId);
   if (peer === -1) return;
   const attempt = attemptKey(next.open);
-  // Which answer it is, is for the peer to say at this very moment.
+  // The peer decides at this very moment which answer it gives.
   const asker = { rules: moves.model.rules, world: moves.from, work };
-  const said = runsOrRenounces(asker, { ...processAt(moves.from, peer) }, attempt);
-  step(`peer: ${said}`, `asks ${replicaId}, which says ${said} of ${attempt}`, (walk) => {
-    const answer = runsOrRenounces(walk, processAt(walk.world, peer), attempt);
-    if (answer === 'runs') whenItRuns(walk);
-    else interrupt(walk, answer);
-  });
+  const statement = runsOrRenounces(asker, { ...processAt(moves.from, peer) }, attempt);
+  step(
+    `peer: ${statement}`,
+    `asks ${replicaId}, which answers ${statement} about ${attempt}`,
+    (walk) => {
+      const answer = runsOrRenounces(walk, processAt(walk.world, peer), attempt);
+      if (answer === 'runs') whenItRuns(walk);
+      else interrupt(walk, answer);
+    },
+  );
 }
 
 function probeAnswers(world: World, work: Work): ('happened' | 'did_not_happen' | 'unknown')[] {
@@ -180,13 +184,13 @@ function sendingMoves(
   if (work.resent && work.after === 'begin' && !work.abandoned) {
     step('intent abandoned', 'has waited too long for its intent, and says unavailable', (walk) => {
       walk.work.abandoned = true;
-      walk.work.toldUnavailable = true;
+      walk.work.answeredUnavailable = true;
     });
     const label = `${who} finds Postgres away, gives up ${work.intent ?? 'its intent'}, and hands its lease back`;
     moves.fault('handBacks', 'give up', label, (world) => {
       const { process, work: given } = walkIn(world);
       given.abandoned = true;
-      given.toldUnavailable = true;
+      given.answeredUnavailable = true;
       if (world.lease?.token === given.token) world.lease = undefined;
       supersede({ process, work: given });
     });
@@ -195,9 +199,9 @@ function sendingMoves(
 
 function describe({ view, base, outcome }: Work): string {
   const rows = view.rows.slice(base).map((row) => {
-    const said = row.body['reason'] ?? row.body['as'];
+    const reason = row.body['reason'] ?? row.body['as'];
     const detail =
-      row.kind === 'decided' ? row.body['as'] : row.kind === 'interrupted' ? said : undefined;
+      row.kind === 'decided' ? row.body['as'] : row.kind === 'interrupted' ? reason : undefined;
     return `${row.kind} ${attemptKey(row)}${typeof detail === 'string' ? ` (${detail})` : ''}`;
   });
   return [...rows, ...(outcome === undefined ? [] : [`receipt: ${outcome}`])].join(' + ');

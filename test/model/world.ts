@@ -20,7 +20,7 @@ export interface Entry {
 
 export type ReceiptOutcome = 'completed' | 'halted' | 'in_doubt';
 
-/** A recorded receipt, and the log that it speaks of. */
+/** A recorded receipt, and the log on which it rests. */
 export interface Recorded {
   readonly request: string;
   readonly outcome: ReceiptOutcome;
@@ -29,7 +29,7 @@ export interface Recorded {
   readonly replicaId: string;
 }
 
-/** What a fenced holder still brought. */
+/** Evidence from a fenced holder. */
 export interface Late {
   readonly attempt: AttemptKey;
   readonly kind: 'completed' | 'failed' | 'not_started';
@@ -44,7 +44,7 @@ interface Effect {
   readonly knownTo: string | undefined;
 }
 
-/** A person's answer to a doubt, on its way to whoever holds the instance. */
+/** A person's answer to a doubt, on its way to the instance's holder. */
 interface Decision {
   readonly attempt: AttemptKey;
   readonly as: Verdict;
@@ -56,7 +56,7 @@ export type Operation =
   | { readonly do: 'settle' }
   | { readonly do: 'decide'; readonly decision: Decision };
 
-/** Where a walk stands: between two of these, others may act. */
+/** A walk's position. Between two of these, others may act. */
 type Place =
   /** About to read the log. */
   | 'read'
@@ -73,13 +73,13 @@ type Place =
   | 'probe'
   /** An append is on its way, or its answer was lost and it is sent again. */
   | 'sending'
-  /** The intent reads back as present; whether something follows it is not known yet. */
+  /** The intent reads back as present; whether a row follows it is not known yet. */
   | 'verify'
-  /** The intent stands; the effect has not begun. */
+  /** The intent is in the log; the effect has not begun. */
   | 'intended'
   /** The effect is under way. */
   | 'running'
-  /** Brings what the log refused to the late outcomes. */
+  /** Stores what the log refused as late outcomes. */
   | 'keeping'
   /** Does nothing about an attempt of its own that is open: only a control gets here. */
   | 'stranded';
@@ -90,11 +90,11 @@ type After = 'begin' | 'go_on' | 'end' | 'salvaged';
 /** One walk over the log under one term: a holding does one thing at a time. */
 export interface Work {
   readonly token: number;
-  readonly errand: Operation;
+  readonly operation: Operation;
   at: Place;
   /** The log as this walk knows it, with the rows that it proposes. */
   view: History;
-  /** So many rows of the view are committed, as far as this walk knows. */
+  /** How many rows of the view are committed, as far as this walk knows. */
   base: number;
   after: After;
   /** What the entry on its way says in its receipt. */
@@ -107,8 +107,8 @@ export interface Work {
   resent: boolean;
   /** The intent was unknown for too long. */
   abandoned: boolean;
-  /** The request was told `unavailable`, and the walk goes on all the same. */
-  toldUnavailable: boolean;
+  /** The request was answered `unavailable`, and the walk goes on all the same. */
+  answeredUnavailable: boolean;
 }
 
 export interface Process {
@@ -131,16 +131,16 @@ export interface Process {
 }
 
 /**
- * Everything there is: what etcd and Postgres hold, what is on its way, every process, and what
- * really happened.
+ * The whole world: what etcd and Postgres hold, what is on its way, every process, and what really
+ * happened.
  */
 export interface World {
   log: History;
   receipts: readonly Recorded[];
   late: readonly Late[];
-  /** etcd's lease key; `stale`: it hangs on an earlier session of its process. */
+  /** etcd's lease key. `stale`: it is attached to an earlier session of its process. */
   lease: { readonly by: string; readonly token: number; readonly stale: boolean } | undefined;
-  /** The newest token that was given. */
+  /** The newest token that was issued. */
   token: number;
   /** Entries that nobody waits for any more, and that may still arrive. */
   ghosts: readonly Entry[];
@@ -154,7 +154,8 @@ export interface World {
 }
 
 /**
- * A world in which nothing has happened: every process has its session, nobody holds the instance.
+ * A world in which nothing has happened: every process has its session, and none holds the
+ * instance.
  */
 export function firstWorld(empty: History, replicas: number, faults: Faults): World {
   return {
@@ -205,7 +206,7 @@ export function attemptKey({ cellId, attempt }: { cellId: string; attempt: numbe
   return `${cellId}${attempt}`;
 }
 
-/** Whether the process really has the attempt in hand, whatever it would say of itself. */
+/** Whether the process really has the attempt in hand, no matter what it would answer. */
 export function inHand(process: Process, attempt: AttemptKey): boolean {
   return process.works.some(({ intent, closing }) => intent === attempt || closing === attempt);
 }
