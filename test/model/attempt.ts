@@ -14,13 +14,13 @@ export function begin(walk: Walk): void {
     if (renounced && rules.dropsWhenRenounced) supersede(walk);
     return callOff(walk, last);
   }
-  const standing = world.log.rows.find((row) => row.kind === 'started' && attemptKey(row) === key);
-  if (standing?.fencingToken !== work.token) {
+  const intent = world.log.rows.find((row) => row.kind === 'started' && attemptKey(row) === key);
+  if (intent?.fencingToken !== work.token) {
     world.breaches.push({
       guarantee: '1 no effect without its committed intent',
-      what: `${key} is begun under token ${work.token}, its intent ${standing === undefined ? 'is not in the log' : 'is another term’s'}`,
+      what: `${key} is begun under token ${work.token}, its intent ${intent === undefined ? 'is not in the log' : 'is another term’s'}`,
     });
-  } else if (world.log.rows.at(-1) !== standing) {
+  } else if (world.log.rows.at(-1) !== intent) {
     world.breaches.push({
       guarantee: '3 an effect begins only while its attempt is open',
       what: `${key} is begun after its attempt was closed`,
@@ -36,7 +36,7 @@ export function begin(walk: Walk): void {
   if (work.answeredUnavailable) {
     world.breaches.push({
       guarantee: '5 unavailable means nothing runs',
-      what: `${key} is begun for a request that was told unavailable and has not asked again`,
+      what: `${key} is begun for a request that was answered unavailable and was not sent again`,
     });
   }
   setEffect(world, {

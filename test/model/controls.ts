@@ -92,7 +92,7 @@ export const NECESSARY: readonly Control[] = [
     breaks: '3 nobody closes an attempt that is in hand',
   },
   {
-    name: 'an attempt is let go when its effect ends',
+    name: 'an attempt is released when its effect ends',
     without: { registeredUntilDefinite: false },
     scenario: lapse,
     breaks: '3 nobody closes an attempt that is in hand',
@@ -104,7 +104,7 @@ export const NECESSARY: readonly Control[] = [
     breaks: '4 every refusal is explained',
   },
   {
-    name: 'an unknown append is derived anew',
+    name: 'an unknown append is derived again',
     without: { resend: 'rederived' },
     scenario: lostAnswer,
     breaks: '6 a known outcome is kept',
@@ -152,7 +152,7 @@ export const NECESSARY: readonly Control[] = [
     breaks: '5 a receipt has every row of its request',
   },
   {
-    name: 'a walk goes on after unavailable was told',
+    name: 'a walk goes on after answering unavailable',
     without: { unavailableEnds: false },
     scenario: lostAnswer,
     breaks: '5 unavailable means nothing runs',
@@ -220,7 +220,7 @@ export const SECOND_LINES: readonly { alone: Control; together: Control }[] = [
       breaks: undefined,
     },
     together: {
-      name: 'the log takes any token, and whoever is outbid reads on',
+      name: 'the log takes any token, and an outbid holder reads on',
       without: { tokenCheck: false, dropsWhenFenced: false },
       scenario: retried,
       breaks: '2 tokens never go back',
@@ -228,13 +228,13 @@ export const SECOND_LINES: readonly { alone: Control; together: Control }[] = [
   },
   {
     alone: {
-      name: 'whoever is outbid reads on under the old token',
+      name: 'an outbid holder reads on under the old token',
       without: { dropsWhenFenced: false },
       scenario: retried,
       breaks: undefined,
     },
     together: {
-      name: 'whoever is outbid reads on, and the log takes any token',
+      name: 'an outbid holder reads on, and the log takes any token',
       without: { tokenCheck: false, dropsWhenFenced: false },
       scenario: retried,
       breaks: '2 tokens never go back',
@@ -295,7 +295,7 @@ export const ENDLESS: readonly Control[] = [
     breaks: undefined,
   },
   {
-    name: 'whoever renounced an attempt goes on under its old term',
+    name: 'a term that renounced an attempt goes on',
     without: { dropsWhenRenounced: false },
     scenario: takeOver,
     breaks: undefined,

@@ -82,7 +82,7 @@ function checkOutcomes(world: World, found: Breach[]): void {
     if (!inLog && !late) {
       found.push({
         guarantee: '6 a known outcome is kept',
-        what: `${knownTo} knows that ${attempt} ${ended} and has let go of it`,
+        what: `${knownTo} knows that ${attempt} ${ended} and has dropped it`,
       });
     }
   }

@@ -13,7 +13,7 @@ export function leaseMoves(moves: Moves, index: number): void {
   sessionMoves(moves, index, process, id);
   if (!process.up) {
     if (!process.registered) {
-      moves.add('restart', `${process.place} starts anew`, (world) => {
+      moves.add('restart', `${process.place} starts again`, (world) => {
         const next = processAt(world, index);
         next.life += 1;
         next.up = true;
@@ -79,7 +79,7 @@ function deathMoves(moves: Moves, index: number, process: Process, id: string): 
     });
   }
   if (!process.draining) {
-    moves.fault('drains', 'drain', `${id} is told to drain`, (world) => {
+    moves.fault('drains', 'drain', `${id} starts to drain`, (world) => {
       processAt(world, index).draining = true;
     });
   } else if (process.works.length === 0 && process.holding === undefined) {
@@ -123,7 +123,7 @@ function acquireMoves(moves: Moves, index: number, process: Process, id: string)
   const get = (kind: string, label: string): void =>
     moves.add(kind, label, (world) => hold(world, index, id));
   if (lease === undefined) return get('acquire', `${id} acquires the lease`);
-  // A key of its own whose term has ended gets a successor.
+  // If its own key is there but its term has ended, the key is replaced.
   if (lease.by === id) return get('acquire', `${id} replaces its own earlier term`);
   if (process.taking === undefined) {
     if (model.rules.takeOverLooks && from.log.step.do === 'close') return;
@@ -153,12 +153,12 @@ function holdingMoves(
 ): void {
   const { from, model } = moves;
   if (!process.works.some(({ intent, closing }) => intent !== undefined || closing !== undefined)) {
-    const giveBack = (world: World): void => {
+    const release = (world: World): void => {
       processAt(world, index).holding = undefined;
       if (world.lease?.by === id && world.lease.token === token) world.lease = undefined;
     };
-    if (process.draining) moves.add('hand back', `${id} hands its lease back, draining`, giveBack);
-    else moves.fault('handBacks', 'hand back', `${id} hands its lease back`, giveBack);
+    if (process.draining) moves.add('release', `${id} releases its lease, draining`, release);
+    else moves.fault('releases', 'release', `${id} releases its lease`, release);
   }
   if (process.draining || process.works.some((work) => work.token === token)) return;
   const begin = (kind: string, label: string, operation: Operation): void =>

@@ -84,7 +84,7 @@ describe('without a rule, nothing breaks in this model', () => {
 });
 
 describe('without a rule, there is no end', () => {
-  it.each(ENDLESS)('$name: attempts are opened and called off for ever', (control) => {
+  it.each(ENDLESS)('$name: attempts are opened and called off forever', (control) => {
     const bounded = run({ ...control, name: control.scenario.name, without: {} });
     const endless = search(modelOf(control.scenario, control.without), {
       limit: 10 * bounded.states,
@@ -117,7 +117,7 @@ const KINDS = [
   'go on',
   'gone',
   'gone and silent',
-  'hand back',
+  'release',
   'intent abandoned',
   'keep evidence',
   'leave',

@@ -10,7 +10,7 @@ export const PLACES = ['a', 'b', 'c'] as const;
  */
 export type Renaming = readonly number[];
 
-/** Every renaming of so many replicas; the first changes nothing. */
+/** Every renaming of that many replicas; the first changes nothing. */
 export function renamingsOf(replicas: number): readonly Renaming[] {
   if (replicas === 1) return [[0]];
   return renamingsOf(replicas - 1)

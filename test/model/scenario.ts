@@ -14,8 +14,8 @@ export interface Faults {
    * A lease is released although nothing is wrong with it: idle, over the cap, or Postgres was
    * unavailable.
    */
-  handBacks: number;
-  /** A process is told to drain. */
+  releases: number;
+  /** A process starts to drain. */
   drains: number;
   /** An effect ends without anybody knowing how: a time-out, an abort. */
   unknowns: number;
@@ -41,7 +41,7 @@ const NO_FAULTS: Faults = {
   lapses: 0,
   lostAnswers: 0,
   takeOvers: 0,
-  handBacks: 0,
+  releases: 0,
   drains: 0,
   unknowns: 0,
   decisions: 0,

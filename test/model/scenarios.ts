@@ -22,11 +22,11 @@ export const SHORT: readonly Scenario[] = [
     { requests: 2 },
   ),
   scenario(
-    'rerun, two requests: a hand-back, a lost answer',
-    { handBacks: 1, lostAnswers: 1 },
+    'rerun, two requests: a release, a lost answer',
+    { releases: 1, lostAnswers: 1 },
     { requests: 2, cells: ['rerun'] },
   ),
-  scenario('hold: a hand-back, two lost answers', { handBacks: 1, lostAnswers: 2 }),
+  scenario('hold: a release, two lost answers', { releases: 1, lostAnswers: 2 }),
   scenario(
     'hold, three replicas: a lapse, a take-over',
     { lapses: 1, takeOvers: 1 },
@@ -37,12 +37,12 @@ export const SHORT: readonly Scenario[] = [
 /** What `LEASEHOLD_MODEL_DEPTH=long` searches as well. */
 export const LONG: readonly Scenario[] = [
   scenario(
-    'hold, two requests: a hand-back, a doubt, a decision, a take-over',
-    { handBacks: 1, unknowns: 1, decisions: 1, takeOvers: 1 },
+    'hold, two requests: a release, a doubt, a decision, a take-over',
+    { releases: 1, unknowns: 1, decisions: 1, takeOvers: 1 },
     { requests: 2 },
   ),
-  scenario('hold: a hand-back, a lost answer, a lapse', {
-    handBacks: 1,
+  scenario('hold: a release, a lost answer, a lapse', {
+    releases: 1,
     lostAnswers: 1,
     lapses: 1,
   }),

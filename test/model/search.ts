@@ -33,7 +33,7 @@ export interface Found {
 }
 
 export interface SearchOptions {
-  /** Gives up after so many states. */
+  /** Gives up after this many states. */
   limit: number;
   /** Ends as soon as this one is broken. */
   until?: Guarantee | undefined;

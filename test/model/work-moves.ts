@@ -186,8 +186,8 @@ function sendingMoves(
       walk.work.abandoned = true;
       walk.work.answeredUnavailable = true;
     });
-    const label = `${who} finds Postgres away, gives up ${work.intent ?? 'its intent'}, and hands its lease back`;
-    moves.fault('handBacks', 'give up', label, (world) => {
+    const label = `${who} finds Postgres away, gives up ${work.intent ?? 'its intent'}, and releases its lease`;
+    moves.fault('releases', 'give up', label, (world) => {
       const { process, work: given } = walkIn(world);
       given.abandoned = true;
       given.answeredUnavailable = true;

@@ -81,7 +81,7 @@ type Place =
   | 'running'
   /** Stores what the log refused as late outcomes. */
   | 'keeping'
-  /** Does nothing about an attempt of its own that is open: only a control gets here. */
+  /** Leaves its own open attempt as it is: only a control gets here. */
   | 'stranded';
 
 /** What follows the append that is on its way. */

@@ -58,7 +58,7 @@ function evidenceOf(cluster: Cluster, workload: Workload): Evidence[] {
   });
 }
 
-/** What the process that ran the effect was told counts only while that process lives. */
+/** The outcome that the effect's process learned counts only while that process lives. */
 function seen({ atMs, process, told, ...effect }: Witnessed, alive: ReadonlySet<string>) {
   const at = new Date(EPOCH_MS + atMs).toISOString();
   return { ...effect, at, outcome: alive.has(process) ? told : undefined };

@@ -118,7 +118,7 @@ describe('negative controls: with a rule switched off, the checks see it', () =>
     expect(said(failing)).toContain('which was not open');
   });
 
-  test('without one receipt for a request, agents are told two things', async () => {
+  test('without one receipt for a request, agents get two answers', async () => {
     const failing = await firstBreach(60, () => ({ ...lax('oneReceipt'), log: withoutReceipts }));
     expect(guarantees(failing)).toContain(5);
   });

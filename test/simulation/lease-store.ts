@@ -37,7 +37,7 @@ export class SimEtcd {
   readonly #keys = new Map<string, Entry>();
   readonly #leases = new Map<string, SimLease>();
   readonly #watches = new Set<SimWatch>();
-  /** How late a watch tells of what has changed. */
+  /** How late a watch reports a change. */
   watchDelayMs = 0;
   #history: Change[] = [];
   #compacted = 0;

@@ -233,7 +233,7 @@ describe('attempts are registered per process until their closing row is definit
     scene.hold = first.opened;
     const answer = scene.advance('q1');
     await scene.until('the effect', () => scene.ran.length === 1);
-    // It is at its gate by now; the next one is for whoever runs the cell again.
+    // It is at its gate by now; the next gate is for the replica that runs the cell again.
     await scene.pass(50);
     scene.hold = second.opened;
     scene.cut(holder, 'etcd', true);
@@ -392,7 +392,7 @@ describe('an append whose answer was lost', () => {
     ]);
     // Its own send is answered now: it stands, and others have gone on.
     scene.cut(holder, 'postgres', false);
-    await scene.until('the attempt let go', () => holder.replica.attempts.all().length === 0);
+    await scene.until('the attempt released', () => holder.replica.attempts.all().length === 0);
     await scene.pass(5_000);
     expect(scene.ran.map(({ attempt }) => attempt)).toEqual([2]);
     expect(scene.story).toEqual(story);
@@ -499,7 +499,7 @@ test('a check that fails after started closes the attempt as not_started, decide
   ]);
 });
 
-test('whoever loses to a higher token drops the holding at once, and writes no more under the old one', async () => {
+test('a holder that loses to a higher token drops the holding at once, and writes no more under the old one', async () => {
   const fenced: string[] = [];
   const scene: Scene = new Scene([GATE, HELD], {
     log: (log, process): Log => ({
@@ -592,7 +592,7 @@ describe('the line of an instance in the projection', () => {
     expect(line(scene)).toMatchObject({ lastSeq: 8 });
   });
 
-  test('says running anew, now and then, of one that goes on for long, so that no sweep takes it for left behind', async () => {
+  test('is written as running again, now and then, while it goes on for long, so that no sweep takes it for abandoned', async () => {
     const cells = Array.from({ length: 24 }, (_, n) => ({ ...HELD, id: `c${n}` }));
     const scene = new Scene(cells);
     await scene.held();
@@ -611,14 +611,14 @@ describe('the line of an instance in the projection', () => {
     expect(times.length).toBeGreaterThan(2);
   });
 
-  test('that a crash left running is mended by a sweep, though nobody asks', async () => {
+  test('that a crash left as running is corrected by a sweep, without a request', async () => {
     const scene = new Scene([HELD, { ...HELD, id: 'b' }, { ...HELD, id: 'c' }]);
     const holder = await scene.held();
     await scene.brings(scene.advance('q1', { maxCells: 1 }));
     await scene.brings(scene.advance('q2', { maxCells: 1 }));
     holder.process.kill();
     expect(line(scene)).toMatchObject({ status: 'running', lastSeq: 3 });
-    await scene.until('the mended line', () => line(scene)?.status === 'ready');
+    await scene.until('the corrected line', () => line(scene)?.status === 'ready');
     expect(line(scene)).toMatchObject({ lastSeq: 4 });
     expect(scene.story).toHaveLength(4);
   });
@@ -835,7 +835,7 @@ describe('a replica that takes up a request which another had begun', () => {
     expect(await scene.brings(fresh)).toMatchObject({ outcome: 'expired', steps: [] });
   });
 
-  test('does not spend its maxCells anew, and does not take its first cell for out of order', async () => {
+  test('does not start its maxCells over, and does not take its first cell for out of order', async () => {
     const scene = new Scene([AGAIN, { ...AGAIN, id: 'next' }, { ...AGAIN, id: 'last' }]);
     scene.history(
       ['started', 'charge', 1, 'q1', { idempotencyKey: 'i/charge/1' }],
@@ -923,7 +923,7 @@ test('a request that is sent on although it was answered stands in nobody’s wa
   expect((await scene.brings(fresh)).outcome).toBe('advanced');
 });
 
-test('a replica that leaves with an attempt open hands on at once what it has no attempt of', async () => {
+test('a replica that leaves with an attempt open releases at once the instances without one', async () => {
   // Alone at first, so that it holds both.
   const scene = new Scene([HELD], { replicas: 1 });
   const holder = await scene.held();

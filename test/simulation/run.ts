@@ -14,7 +14,7 @@ export interface SeedResult {
   trace: string[];
 }
 
-/** What a run holds, beside its seed. */
+/** The options of a run, besides its seed. */
 export interface RunOptions extends ClusterOptions {
   /** Default: laid out from the seed, with 20 requests, 4 faults and 3 traps. */
   schedule?: Planned[];
@@ -30,7 +30,7 @@ export const SIZE = { requests: 20, faults: 4, traps: 3, instances: 3, overMs: 1
  */
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<SeedResult> {
   const cluster = new Cluster(seed, options);
-  // In every fourth, etcd tells late what has changed: nothing may rest on being told.
+  // In every fourth, etcd's watches are late: nothing may depend on them.
   if (seed % 4 === 0) cluster.etcd.watchDelayMs = 250 * (1 + ((seed / 4) % 8));
   options.prepare?.(cluster);
   for (let count = 0; count < 3; count += 1) cluster.startReplica();

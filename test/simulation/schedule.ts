@@ -81,7 +81,7 @@ export type Planned = { atMs: number } & (
 export interface ScheduleSize {
   requests: number;
   faults: number;
-  /** Traps for single calls, beside the faults. */
+  /** Traps for single calls, besides the faults. */
   traps: number;
   instances: number;
   overMs: number;
@@ -89,7 +89,7 @@ export interface ScheduleSize {
 
 /** Lays out a schedule; the same seed gives the same one. */
 export function planSchedule(seed: number, size: ScheduleSize): Planned[] {
-  // A stream of its own: what is planned does not depend on what happens.
+  // A separate stream: what is planned does not depend on what happens.
   const random = new Random(seed ^ 0x5eed);
   const planned: Planned[] = [];
   const at = (fromMs: number): number => random.between(fromMs, size.overMs);

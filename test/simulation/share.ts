@@ -1,7 +1,7 @@
 import { runSeed, shrinkSeed, type SeedResult } from './run.ts';
 
 /*
- * A share of the simulation's seeds, in a process of its own: `node --import tsx share.ts FIRST
+ * A share of the simulation's seeds, in a separate process: `node --import tsx share.ts FIRST
  * COUNT`. Prints one line of JSON, a {@link Share}; the first seed that breaks a guarantee ends it.
  */
 

@@ -17,7 +17,7 @@ export interface Witnessed {
   attempt: number;
   fencingToken: number;
   idempotencyKey: string;
-  /** What the effect told the process that ran it, if it came to that. */
+  /** The outcome that the process which ran it learned, if it lived that long. */
   told?: 'completed' | 'failed';
 }
 

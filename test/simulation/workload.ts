@@ -25,7 +25,7 @@ export const RUNBOOK: Runbook = {
   ],
 };
 
-/** What an agent was told, or that it was told nothing. */
+/** The receipt that an agent got, or that it got none. */
 export interface Told {
   requestId: string;
   instanceId: string;

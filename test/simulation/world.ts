@@ -16,7 +16,7 @@ export class World {
   nowMs = 0;
   #order = 0;
   #heap: Event[] = [];
-  /** What happened, for whoever has to explain a failing seed. */
+  /** What happened, to explain a failing seed. */
   readonly trace: string[] = [];
 
   constructor(seed: number) {

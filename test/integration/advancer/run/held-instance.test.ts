@@ -11,7 +11,7 @@ beforeAll(async () => {
   database = await logDatabase();
 });
 
-it('no request is told that another is in flight whose receipt is in the log, though its holder has not read so', async () => {
+it('no request is refused as in flight because of one whose receipt is in the log, even if its holder has not read that', async () => {
   const [real, elsewhere] = [log(database), log(database)];
   await real.pushRunbook({
     runbook: 'two-steps',

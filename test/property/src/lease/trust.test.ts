@@ -4,7 +4,7 @@ import { TrustWindow } from '../../../../coordinator/trust-window.ts';
 import { marginMs, renewalMs, trustedUntilMs } from '../../../../src/lease/trust.ts';
 
 /**
- * What the server does with a lease: it counts the TTL anew from the moment when a keep-alive
+ * What the server does with a lease: it restarts the TTL from the moment when a keep-alive
  * reaches it.
  */
 class ServerLease {

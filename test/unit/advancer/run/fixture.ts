@@ -63,7 +63,7 @@ export class ScriptedLog {
   }
 }
 
-/** One instance log over a {@link ScriptedLog}, and what it told its surroundings. */
+/** One instance log over a {@link ScriptedLog}, and what it reported. */
 export interface Stage {
   clock: HandClock;
   scripted: ScriptedLog;
