@@ -339,7 +339,7 @@ describe('once the request was sent', () => {
 
   it('a time-out is unknown', async () => {
     const { url } = await serveRaw(() => undefined);
-    expect(await call({ url }, { timeout: '50ms' })).toMatchObject({
+    expect(await call({ url }, { timeout: '1s' })).toMatchObject({
       kind: 'unknown',
       reason: 'timeout',
     });
@@ -349,7 +349,7 @@ describe('once the request was sent', () => {
     const { url } = await serveRaw((socket) =>
       socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}'),
     );
-    expect(await call({ url }, { timeout: '50ms' })).toMatchObject({
+    expect(await call({ url }, { timeout: '1s' })).toMatchObject({
       kind: 'unknown',
       reason: 'timeout',
       detail: { status: 200 },

@@ -71,7 +71,7 @@ const agentOn = (bus: Bus) => new Agent(bus, { agentId: 'tester' });
 describe('an advance', () => {
   it('gives up at its timeout, and says that it may still have run', async () => {
     const bus = new FakeBus((verb) => (verb === 'status' ? status() : never));
-    const answer = await agentOn(bus).advance('i', { ...options, timeoutMs: 150 });
+    const answer = await agentOn(bus).advance('i', { ...options, timeoutMs: 1_000 });
     expect(answer).toMatchObject({ outcome: 'unavailable', requestId: 'q' });
     expect(answer.error?.message).toMatch(/may still have run, so retry with the same request id/);
     expect(bus.count('advance')).toBe(1);
@@ -153,6 +153,8 @@ describe('sending to the holder first', () => {
     kind: 'reply',
     body: { ...receipt, outcome, holder: { replicaId, fencingToken: 7 } },
   });
+  /** The tests count what is sent: no status request comes in between, however slow the machine. */
+  const unpolled = { ...options, pollMs: 60_000 };
   const declined: BusReply = {
     kind: 'reply',
     body: { error: { code: 'conflict', message: 'not mine' } },
@@ -166,7 +168,7 @@ describe('sending to the holder first', () => {
     let known = false;
     const bus = new FakeBus((verb, nth) => (known ? answer(verb, nth) : first));
     const agent = agentOn(bus);
-    await agent.advance('i', options);
+    await agent.advance('i', unpolled);
     known = true;
     bus.asked.length = 0;
     return { bus, agent };
@@ -175,14 +177,14 @@ describe('sending to the holder first', () => {
 
   it('sends the next request only to the replica that answered the last', async () => {
     const { bus, agent } = await knowing(() => from('r-00000001'));
-    expect((await agent.advance('i', options)).outcome).toBe('advanced');
-    expect((await agent.advance('i', options)).outcome).toBe('advanced');
+    expect((await agent.advance('i', unpolled)).outcome).toBe('advanced');
+    expect((await agent.advance('i', unpolled)).outcome).toBe('advanced');
     expect(subjectsOf(bus)).toEqual([HOLDER, HOLDER]);
   });
 
   it('broadcasts when it knows no holder of the instance', async () => {
     const { bus, agent } = await knowing(() => from('r-00000001'));
-    await agent.advance('other', options);
+    await agent.advance('other', unpolled);
     expect(subjectsOf(bus)).toEqual(['leasehold.default.advance.other']);
   });
 
@@ -194,14 +196,13 @@ describe('sending to the holder first', () => {
       verb === 'replica' ? answer : from('r-00000002'),
     );
     const receiptOfAnother = await agent.advance('i', {
-      ...options,
+      ...unpolled,
       askAgainMs: 60_000,
-      pollMs: 60_000,
     });
     expect(receiptOfAnother.holder?.replicaId).toBe('r-00000002');
     expect(subjectsOf(bus)).toEqual([HOLDER, ALL]);
     expect(bus.asked[1]?.body).toEqual(bus.asked[0]?.body);
-    await agent.advance('i', options);
+    await agent.advance('i', unpolled);
     expect(subjectsOf(bus)[2]).toBe('leasehold.default.replica.r-00000002.advance.i');
   });
 
@@ -213,7 +214,7 @@ describe('sending to the holder first', () => {
       setTimeout(() => tell(from('r-00000001')), 20);
       return never;
     });
-    const answer = await agent.advance('i', { ...options, pollMs: 60_000 });
+    const answer = await agent.advance('i', unpolled);
     expect(answer.holder?.replicaId).toBe('r-00000001');
     expect(subjectsOf(bus)).toEqual([HOLDER, ALL]);
   });
@@ -226,7 +227,7 @@ describe('sending to the holder first', () => {
       decline(declined);
       return new Promise((resolve) => setTimeout(() => resolve(from('r-00000002')), 50));
     });
-    await agent.advance('i', { ...options, pollMs: 60_000 });
+    await agent.advance('i', unpolled);
     expect(subjectsOf(bus)).toEqual([HOLDER, ALL]);
   });
 
@@ -234,8 +235,8 @@ describe('sending to the holder first', () => {
     const { bus, agent } = await knowing((verb) =>
       verb === 'replica' ? { kind: 'disconnected' } : from('r-00000001'),
     );
-    await agent.advance('i', options);
-    await agent.advance('i', options);
+    await agent.advance('i', unpolled);
+    await agent.advance('i', unpolled);
     expect(subjectsOf(bus)).toEqual([HOLDER, ALL, ALL]);
   });
 
@@ -244,15 +245,15 @@ describe('sending to the holder first', () => {
     ['nobody holds it', { kind: 'reply', body: receipt } as const],
   ])('keeps no holder when %s', async (_what, first) => {
     const { bus, agent } = await knowing(() => from('r-00000001'), first);
-    await agent.advance('i', options);
+    await agent.advance('i', unpolled);
     expect(subjectsOf(bus)).toEqual([ALL]);
   });
 
   it('keeps the holder when no reply came in time', async () => {
     const { bus, agent } = await knowing((_verb, nth) => (nth === 1 ? never : from('r-00000001')));
-    const silent = await agent.advance('i', { ...options, pollMs: 60_000, timeoutMs: 50 });
+    const silent = await agent.advance('i', { ...unpolled, timeoutMs: 50 });
     expect(silent.outcome).toBe('unavailable');
-    await agent.advance('i', options);
+    await agent.advance('i', unpolled);
     expect(subjectsOf(bus)).toEqual([HOLDER, HOLDER]);
   });
 
