@@ -6,6 +6,7 @@ import type { HeldInstance } from '../../../../advancer/run/held-instance.ts';
 import { Sweeper } from '../../../../advancer/sweep/sweeper.ts';
 import type { Leases } from '../../../../coordinator/leases.ts';
 import type { Holding } from '../../../../src/lease/holding.ts';
+import { rankReplicas } from '../../../../src/lease/rank.ts';
 import { HandClock } from '../../coordinator/hand-clock.ts';
 
 const ME = 'a-00000001';
@@ -22,6 +23,9 @@ describe('a sweep', () => {
   let pageMs: number;
   let outcome: 'settled' | 'unsettled';
   let vanish: () => void;
+  /** Live replicas. */
+  let replicaIds: string[];
+  let view: ClusterView;
   let sweeper: Sweeper;
 
   beforeEach(() => {
@@ -32,6 +36,7 @@ describe('a sweep', () => {
     pages = 0;
     pageMs = 0;
     outcome = 'settled';
+    replicaIds = [ME];
     const leases: Partial<Leases> = {
       replicaId: ME,
       notLeading: () => undefined,
@@ -40,7 +45,7 @@ describe('a sweep', () => {
         const replicaId = holders.get(instanceId);
         return replicaId === undefined ? undefined : { instanceId, replicaId, token: 1 };
       },
-      replicas: () => [{ replicaId: ME, name: '', pid: 0, httpUrl: '' }],
+      replicas: () => replicaIds.map((replicaId) => ({ replicaId, name: '', pid: 0, httpUrl: '' })),
       acquire: (instanceId) => {
         acquired.push(instanceId);
         holders.set(instanceId, ME);
@@ -51,8 +56,9 @@ describe('a sweep', () => {
         return () => undefined;
       },
     };
+    view = new ClusterView(leases as Leases);
     sweeper = new Sweeper({
-      view: new ClusterView(leases as Leases),
+      view,
       leases: leases as Leases,
       log: {
         async unsettled(limit: number, _quietMs: number, after?: Unsettled) {
@@ -91,6 +97,18 @@ describe('a sweep', () => {
     await clock.advance(2_100);
     expect(acquired).toEqual(['i1']);
     expect(settled).toEqual(['i1', 'i3']);
+  });
+
+  it('takes the turn of a replica that ranks first only once that one drains', async () => {
+    replicaIds = [ME, OTHER];
+    unsettled = Array.from({ length: 20 }, (_, nth) => `i${nth}`);
+    const mine = unsettled.filter((id) => rankReplicas(id, replicaIds)[0] === ME);
+    await clock.advance(2_100);
+    expect(acquired).toEqual(mine);
+    expect(mine.length).toBeLessThan(20);
+    view.setDraining(OTHER, new Set());
+    await clock.advance(2_100);
+    expect(new Set(acquired)).toEqual(new Set(unsettled));
   });
 
   it('reaches the newest instance, however many older attempts of others there are', async () => {
