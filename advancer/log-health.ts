@@ -58,8 +58,8 @@ export class LogHealth {
     const etcdRevision = await readEtcdRevision();
     if (highest <= etcdRevision) return undefined;
     return (
-      `etcd's revision is behind the log: etcd is at revision ${etcdRevision}, below token ${highest} in the log. ` +
-      `It was restored from a backup or replaced. Restore it with "etcdutl snapshot restore --bump-revision ${highest} --mark-compacted" (etcd 3.5 ` +
+      `etcd is at revision ${etcdRevision}, below token ${highest} in the log: it was restored from a backup or ` +
+      `replaced. Restore it with "etcdutl snapshot restore --bump-revision ${highest} --mark-compacted" (etcd 3.5 ` +
       `and newer), or write to it until its revision is above ${highest}`
     );
   }
