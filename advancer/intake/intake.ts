@@ -136,8 +136,8 @@ export class Intake {
       else logger.error({ verb, id, err: cause }, 'internal error while answering a query');
       const why = unavailable
         ? 'Postgres does not answer'
-        : "internal error; see the replica's log";
-      message.reply(errorReply({ code: 'unavailable', message: `${why}. Retry.` }));
+        : "internal error (see the replica's log)";
+      message.reply(errorReply({ code: 'unavailable', message: `${why}; ask again` }));
     }
   }
 

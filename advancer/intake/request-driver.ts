@@ -128,7 +128,7 @@ export class RequestDriver {
     } catch (cause) {
       if (!(cause instanceof LogUnavailable)) throw cause;
       logTrouble(cause);
-      const why = 'Postgres does not answer. Retry with the same request id.';
+      const why = 'Postgres does not answer. Ask again with the same request id.';
       this.#refuse(pending, 'unavailable', why);
       return true;
     }
@@ -221,7 +221,7 @@ export class RequestDriver {
     this.#refuse(
       pending,
       'unavailable',
-      `no replica can lead: ${why}. Retry with the same request id.`,
+      `no replica can lead: ${why}. Ask again with the same request id.`,
     );
     return 0;
   }
@@ -245,7 +245,7 @@ export class RequestDriver {
     this.#refuse(
       pending,
       'unavailable',
-      "internal error; see the replica's log. Retry with the same request id.",
+      "internal error; see the replica's log. Ask again with the same request id.",
     );
   }
 }

@@ -244,7 +244,7 @@ class AdvanceCall {
 
   #unavailable(why: string, mayRun: boolean): Receipt {
     const { instanceId, message } = this.#options;
-    const hint = mayRun ? '; it may still have run, so retry with the same request id' : '';
+    const hint = mayRun ? '; it may still have run, so ask again with the same request id' : '';
     return refusal(message.requestId, instanceId, 'unavailable', {
       code: 'unavailable',
       message: `${why}${hint}`,

@@ -176,7 +176,7 @@ describe('a replica that gets SIGTERM', () => {
       const fastReceipt = cluster.advance(fastId, 'fast-r1');
       await witness.until((effects) => effects.find(({ key }) => key === `${fastId}/one/1`));
       first.terminate();
-      await first.logged(/draining: handed back what has no attempt/);
+      await first.logged(/draining: released every instance without an attempt/);
       answerFast();
       const answeredMs = performance.now();
       const receipt = await fastReceipt;

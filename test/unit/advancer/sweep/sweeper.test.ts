@@ -6,7 +6,7 @@ import type { HeldInstance } from '../../../../advancer/run/held-instance.ts';
 import { Sweeper } from '../../../../advancer/sweep/sweeper.ts';
 import type { Leases } from '../../../../coordinator/leases.ts';
 import type { Holding } from '../../../../src/lease/holding.ts';
-import { rankReplicas } from '../../../../src/lease/rank.ts';
+import { ranking } from '../../../harness/ranking.ts';
 import { HandClock } from '../../coordinator/hand-clock.ts';
 
 const ME = 'a-00000001';
@@ -102,7 +102,7 @@ describe('a sweep', () => {
   it('takes the turn of a replica that ranks first only once that one drains', async () => {
     replicaIds = [ME, OTHER];
     unsettled = Array.from({ length: 20 }, (_, nth) => `i${nth}`);
-    const mine = unsettled.filter((id) => rankReplicas(id, replicaIds)[0] === ME);
+    const mine = unsettled.filter((id) => ranking(id, replicaIds)[0] === ME);
     await clock.advance(2_100);
     expect(acquired).toEqual(mine);
     expect(mine.length).toBeLessThan(20);

@@ -73,7 +73,9 @@ describe('an advance', () => {
     const bus = new FakeBus((verb) => (verb === 'status' ? status() : never));
     const answer = await agentOn(bus).advance('i', { ...options, timeoutMs: 1_000 });
     expect(answer).toMatchObject({ outcome: 'unavailable', requestId: 'q' });
-    expect(answer.error?.message).toMatch(/may still have run, so retry with the same request id/);
+    expect(answer.error?.message).toMatch(
+      /may still have run, so ask again with the same request id/,
+    );
     expect(bus.count('advance')).toBe(1);
     expect(bus.count('status')).toBeGreaterThan(1);
   });
