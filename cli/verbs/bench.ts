@@ -12,6 +12,7 @@ import {
   SIZES,
 } from '../../tools/bench/options.ts';
 import type { BenchOptions, Scenario } from '../../tools/bench/options.ts';
+import type { ComparisonOptions } from '../../tools/bench/compare/run-comparison.ts';
 import type { BenchRecord } from '../../tools/bench/record.ts';
 import { ConfigError } from '../../src/config/env-reader.ts';
 import { EXIT } from '../exit-code.ts';
@@ -23,6 +24,8 @@ import type { Terminal } from '../terminal.ts';
 import type { DefineVerb } from '../verb.ts';
 
 const MAX_REPLICAS = 16;
+const COMPARED_AGENTS = [32, 128];
+const COMPARED_DURATION_MS = 2_000;
 
 interface BenchVerbOptions {
   scenario: readonly Scenario[];
@@ -34,6 +37,8 @@ interface BenchVerbOptions {
   rows?: number;
   quick?: boolean;
   full?: boolean;
+  compare?: string;
+  rounds: number;
   out?: string;
 }
 
@@ -74,13 +79,25 @@ export const bench: DefineVerb = (command, register) => {
     .option('--rows <n>', `rows in the filled log ${sizes('rows')}`, countFlag)
     .addOption(new Option('--quick', 'small sizes: about five minutes').conflicts('full'))
     .option('--full', 'the sizes that the goals name: about an hour')
+    .addOption(
+      new Option(
+        '--compare <dir>',
+        'compare this build with the one in another checkout, on held instances',
+      ).conflicts(['scenario', 'trials', 'held', 'rows', 'quick', 'full']),
+    )
+    .option('--rounds <n>', 'with --compare: how many interleaved rounds', countFlag, 10)
     .option(
       '--out <dir>',
       'where bench.json, bench.html and the logs go (default: a new directory)',
     );
-  register<BenchVerbOptions>(command, async (terminal, options) =>
-    run(terminal, readOptions(terminal, options), options.json === true),
-  );
+  register<BenchVerbOptions>(command, async (terminal, options) => {
+    const benchOptions = readOptions(terminal, options);
+    const json = options.json === true;
+    if (options.compare === undefined) return run(terminal, benchOptions, json);
+    const { runCompare } = await import('./bench-compare.ts');
+    const comparison = await comparisonOptions(options.compare, benchOptions, options);
+    return runCompare(terminal, comparison, json);
+  });
 };
 
 async function run(terminal: Terminal, options: BenchOptions, json: boolean): Promise<number> {
@@ -195,6 +212,27 @@ function readOptions(terminal: Terminal, options: BenchVerbOptions): BenchOption
     dir: out === undefined ? mkdtempSync(join(tmpdir(), 'leasehold-bench-')) : resolve(out),
     env: terminal.env,
   };
+}
+
+/** The sizes of a comparison: short rounds at two numbers of agents. */
+async function comparisonOptions(
+  dir: string,
+  benchOptions: BenchOptions,
+  { rounds, agents, duration }: BenchVerbOptions,
+): Promise<ComparisonOptions> {
+  const { findBuild } = await import('../../tools/bench/compare/build.ts');
+  try {
+    return {
+      ...benchOptions,
+      before: findBuild(dir),
+      rounds,
+      agents: agents ?? COMPARED_AGENTS,
+      durationMs: duration ?? COMPARED_DURATION_MS,
+    };
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'NoBuild') throw error;
+    throw new ConfigError([`--compare: ${error.message}`]);
+  }
 }
 
 function scenariosFlag(text: string): readonly Scenario[] {

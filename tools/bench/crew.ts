@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Child } from '../stack/child.ts';
 import { ownModule } from '../stack/own-script.ts';
 import { packageRoot } from '../stack/cache-dir.ts';
-import { replicaArgv } from '../stack/replica-argv.ts';
+import { replicaArgv, replicaArgvOf } from '../stack/replica-argv.ts';
 import type { Watchdog } from '../stack/watchdog.ts';
 
 /** What replicas are started with. */
@@ -16,6 +16,8 @@ export interface CrewOptions {
   /** Of the same database. */
   superuserUrl: string;
   leaseTtlS: number;
+  /** The script that is the command line of the replicas' build. Default: this build's. */
+  mainScript?: string | undefined;
   /** Where their logs go. */
   dir: string;
   watchdog: Watchdog;
@@ -70,11 +72,11 @@ export class Crew {
   }
 
   async #startOne(): Promise<CrewMember> {
-    const { dir, watchdog, namespace } = this.#options;
+    const { dir, watchdog, namespace, mainScript } = this.#options;
     const name = `${namespace}-r${(this.#named += 1)}`;
     const child = new Child<Ready>({
       name,
-      argv: replicaArgv(packageRoot()),
+      argv: mainScript === undefined ? replicaArgv(packageRoot()) : replicaArgvOf(mainScript),
       env: { ...this.#env(), LEASEHOLD_REPLICA_NAME: name },
       logFile: join(dir, `${name}.log`),
       watchdog,

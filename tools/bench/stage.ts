@@ -19,6 +19,19 @@ const OTHER_CONNECTIONS = 150;
 /** As in production. */
 export const USUAL_TTL_S = 5;
 
+/** What {@link Stage} needs of a run's options. */
+export type StageOptions = Pick<BenchOptions, 'agents' | 'dir' | 'env'>;
+
+/** A build of replicas, and how its database is prepared. */
+export interface ReplicaBuild {
+  /** Its command line. Default: this build's. */
+  mainScript?: string;
+  /** Default: 5, as in production. */
+  leaseTtlS?: number;
+  /** Creates the schema in an empty database and stores the runbooks. @returns the application's URL */
+  prepare: (superuserUrl: string, namespace: string) => Promise<string>;
+}
+
 /**
  * What a run measures on: servers and children of its own, and replicas as a scenario asks for
  * them.
@@ -30,14 +43,14 @@ export class Stage {
   /** Where the baselines' tables are: a database of its own in the same Postgres. */
   readonly baselinesUrl: string;
   readonly ports: BenchPorts;
-  readonly #options: BenchOptions;
+  readonly #options: StageOptions;
   readonly #workspace: Workspace;
   readonly #crews: Crew[] = [];
   readonly #workers: { kill(): Promise<void> }[] = [];
   #stopping: Promise<void> | undefined;
 
   private constructor(
-    options: BenchOptions,
+    options: StageOptions,
     ports: BenchPorts,
     parts: { workspace: Workspace; servers: BenchServers; baselinesUrl: string },
   ) {
@@ -55,7 +68,7 @@ export class Stage {
    * before
    */
   static async set(
-    options: BenchOptions,
+    options: StageOptions,
     ports: BenchPorts,
     say: (text: string) => void,
   ): Promise<Stage> {
@@ -83,13 +96,27 @@ export class Stage {
    * @param leaseTtlS default: 5, as in production
    */
   async crew(namespace: string, leaseTtlS = USUAL_TTL_S): Promise<Crew> {
+    return this.crewOf(namespace, {
+      leaseTtlS,
+      prepare: async (superuserUrl) => {
+        const databaseUrl = await this.ports.migrate(superuserUrl, namespace);
+        const documents = BENCH_RUNBOOKS.map(({ document }) => document);
+        await this.ports.pushRunbooks(databaseUrl, namespace, documents);
+        return databaseUrl;
+      },
+    });
+  }
+
+  /** The same for replicas of another build. */
+  async crewOf(
+    namespace: string,
+    { prepare, mainScript, leaseTtlS = USUAL_TTL_S }: ReplicaBuild,
+  ): Promise<Crew> {
     const superuserUrl = await createDatabase(
       this.servers.postgres.url,
       namespace.replaceAll('-', '_'),
     );
-    const databaseUrl = await this.ports.migrate(superuserUrl, namespace);
-    const documents = BENCH_RUNBOOKS.map(({ document }) => document);
-    await this.ports.pushRunbooks(databaseUrl, namespace, documents);
+    const databaseUrl = await prepare(superuserUrl, namespace);
     const crew = new Crew({
       namespace,
       etcdUrl: this.servers.etcd.url,
@@ -97,6 +124,7 @@ export class Stage {
       databaseUrl,
       superuserUrl,
       leaseTtlS,
+      mainScript,
       dir: this.#logs,
       watchdog: this.#workspace.watchdog,
       env: this.#options.env,

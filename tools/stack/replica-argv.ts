@@ -7,12 +7,12 @@ import { join } from 'node:path';
  */
 export const REPLICA_NODE_OPTIONS = ['--max-semi-space-size=64'] as const;
 
-/** The arguments by which Node runs a replica, as it was built, that tells of itself in JSON. */
+/** The arguments for Node that run a compiled replica, which reports that it is ready in JSON. */
 export function replicaArgv(packageDir: string): string[] {
-  return [
-    ...REPLICA_NODE_OPTIONS,
-    join(packageDir, 'dist', 'cli', 'main.js'),
-    'advancer',
-    '--json',
-  ];
+  return replicaArgvOf(join(packageDir, 'dist', 'cli', 'main.js'));
+}
+
+/** The same for a build whose command line is elsewhere. */
+export function replicaArgvOf(mainScript: string): string[] {
+  return [...REPLICA_NODE_OPTIONS, mainScript, 'advancer', '--json'];
 }

@@ -1,0 +1,71 @@
+import { number, valueWords } from '../words.ts';
+import type { ComparedValue, Round } from './comparison.ts';
+import type { RatioSummary } from './paired-ratios.ts';
+
+/** A table as a person reads it. */
+export interface Table {
+  title: string;
+  head: string[];
+  rows: string[][];
+}
+
+/** The rates and ratios of every round, and then what they come to. */
+export function comparisonTables(
+  rounds: readonly Round[],
+  compared: readonly ComparedValue[],
+): Table[] {
+  return [
+    {
+      title: 'Steps per second by round',
+      head: ['agents', 'round', 'before', 'after', 'again', 'after/before', 'again/after'],
+      rows: rounds
+        .toSorted((a, b) => a.agents - b.agents || a.round - b.round)
+        .map(({ agents, round, values: { before, after, again } }) => [
+          number(agents),
+          number(round),
+          ...[before, after, again].map(({ perS }) => number(perS)),
+          exact(after.perS / before.perS),
+          exact(again.perS / after.perS),
+        ]),
+    },
+    {
+      title: 'Median of the ratios, with its confidence interval',
+      head: [
+        'agents',
+        'value',
+        'after/before',
+        'interval',
+        'again/after',
+        'interval',
+        'confidence',
+      ],
+      rows: compared.map(({ agents, value, afterToBefore, sameToSame }) => [
+        number(agents),
+        valueWords(value),
+        exact(afterToBefore.median),
+        interval(afterToBefore),
+        exact(sameToSame.median),
+        interval(sameToSame),
+        `${(afterToBefore.confidence * 100).toFixed(1)} %`,
+      ]),
+    },
+  ];
+}
+
+/** A round in one line, while a comparison runs. */
+export function roundLine({ round, agents, values: { before, after, again } }: Round): string {
+  return [
+    `round ${round}, ${agents} ${agents === 1 ? 'agent' : 'agents'}:`,
+    `after/before ${exact(after.perS / before.perS)}, again/after ${exact(again.perS / after.perS)}`,
+    `(${[before, after, again].map(({ perS }) => number(perS)).join(', ')} per s)`,
+  ].join(' ');
+}
+
+function interval({ low, high }: RatioSummary): string {
+  return `${exact(low)} to ${exact(high)}`;
+}
+
+/** A ratio to a tenth of a per cent. */
+function exact(value: number): string {
+  return Number.isFinite(value) ? value.toFixed(3) : '-';
+}

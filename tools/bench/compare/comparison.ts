@@ -1,0 +1,65 @@
+import { summarizeRatios } from './paired-ratios.ts';
+import type { RatioSummary } from './paired-ratios.ts';
+
+/**
+ * What is measured in each round: the other build (`before`), this build (`after`), and this build
+ * a second time (`again`), as replicas and a database that share nothing with the first.
+ */
+export const SIDES = ['before', 'after', 'again'] as const;
+/** See {@link SIDES}. */
+export type Side = (typeof SIDES)[number];
+
+/** The values that are compared. */
+export const COMPARED = ['perS', 'p50Ms', 'p99Ms'] as const;
+/** See {@link COMPARED}. */
+export type Compared = (typeof COMPARED)[number];
+
+/** One side's figures at one number of agents in one round. */
+export type SideValues = Readonly<Record<Compared, number>>;
+
+/** All sides at one number of agents, measured one right after another. */
+export interface Round {
+  /** From 1. */
+  round: number;
+  agents: number;
+  values: Readonly<Record<Side, SideValues>>;
+}
+
+/** One value at one number of agents over all rounds. */
+export interface ComparedValue {
+  agents: number;
+  value: Compared;
+  /** This build to the other. */
+  afterToBefore: RatioSummary;
+  /** This build to itself: the noise that `afterToBefore` must exceed to mean anything. */
+  sameToSame: RatioSummary;
+}
+
+/**
+ * The order of one round. This build's first replicas are in the middle, next to both sides that
+ * they are compared with, and every other round runs backwards, so that a machine that gets slower
+ * or faster favours no side.
+ *
+ * @param round from 1
+ */
+export function orderOf(round: number): readonly Side[] {
+  return round % 2 === 1 ? SIDES : SIDES.toReversed();
+}
+
+/** Compares the sides round by round: first the ratio of each round, then the median of ratios. */
+export function compareRounds(rounds: readonly Round[]): ComparedValue[] {
+  const agents = [...new Set(rounds.map((round) => round.agents))];
+  return agents.flatMap((count) => {
+    const own = rounds.filter((round) => round.agents === count);
+    return COMPARED.map((value): ComparedValue => {
+      const ratiosOf = (of: Side, to: Side): RatioSummary =>
+        summarizeRatios(own.map(({ values }) => values[of][value] / values[to][value]));
+      return {
+        agents: count,
+        value,
+        afterToBefore: ratiosOf('after', 'before'),
+        sameToSame: ratiosOf('again', 'after'),
+      };
+    });
+  });
+}
