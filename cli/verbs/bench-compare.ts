@@ -18,9 +18,8 @@ export async function runCompare(
   options: ComparisonOptions,
   json: boolean,
 ): Promise<number> {
-  const [{ runComparison }, { benchPorts }, { roundLine }] = await Promise.all([
+  const [{ runComparison }, { roundLine }] = await Promise.all([
     import('../../tools/bench/compare/run-comparison.ts'),
-    import('../../tools/bench/bench-ports.ts'),
     import('../../tools/bench/compare/comparison-table.ts'),
   ]);
   const stop = new AbortController();
@@ -35,9 +34,8 @@ export async function runCompare(
   say(`all files go to ${options.dir}`);
   try {
     const record = await runComparison(options, {
-      ports: benchPorts,
       stop: stop.signal,
-      tell(event) {
+      onEvent(event) {
         if (event.kind === 'note') {
           line.set(event.text);
           return;

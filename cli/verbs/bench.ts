@@ -101,10 +101,9 @@ export const bench: DefineVerb = (command, register) => {
 };
 
 async function run(terminal: Terminal, options: BenchOptions, json: boolean): Promise<number> {
-  const [{ runBench }, { benchPorts }, words] = await Promise.all([
+  const [{ runBench }, { figureLine }] = await Promise.all([
     import('../../tools/bench/run.ts'),
-    import('../../tools/bench/bench-ports.ts'),
-    import('../../tools/bench/words.ts'),
+    import('../../tools/bench/labels.ts'),
   ]);
   const stop = new AbortController();
   const { LiveLine } = await import('../render/live-line.ts');
@@ -119,9 +118,8 @@ async function run(terminal: Terminal, options: BenchOptions, json: boolean): Pr
   say(`all files go to ${options.dir}`);
   try {
     const record = await runBench(options, {
-      ports: benchPorts,
       stop: stop.signal,
-      tell(event) {
+      onEvent(event) {
         if (json && event.kind !== 'note') printJson(terminal, event);
         switch (event.kind) {
           case 'note':
@@ -132,7 +130,7 @@ async function run(terminal: Terminal, options: BenchOptions, json: boolean): Pr
             say(`— ${event.text}`);
             return;
           case 'figure':
-            say(`  ${words.figureLine(event.figure)}`);
+            say(`  ${figureLine(event.figure)}`);
             return;
           case 'failure':
             say(`  FAILED: ${event.why}`);

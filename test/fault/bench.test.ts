@@ -5,12 +5,13 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { Crew } from '../../tools/bench/crew.ts';
+import { ReplicaPool } from '../../tools/bench/replica-pool.ts';
 import type { BenchRecord } from '../../tools/bench/record.ts';
 import { closeWorkspace, openWorkspace } from '../../tools/stack/workspace.ts';
 import { MAIN } from '../harness/replicas.ts';
 
-/* `leasehold bench` as a user calls it, as short as can be: that it measures, never what. */
+/* `leasehold bench` as a user runs it, as briefly as possible. It checks that figures are measured,
+ * never what they are. */
 
 let dir: string;
 
@@ -44,7 +45,7 @@ async function bench(args: string[], interruptAt?: string): Promise<Ran> {
 }
 
 describe('leasehold bench', () => {
-  it('measures product and baselines on a stack of its own, and leaves a record and a page', async () => {
+  it('measures product and baselines on its own stack, and writes a record and a report', async () => {
     const out = join(dir, 'short');
     const scenarios = ['--scenario', 'throughput,fresh,baselines,acquisition'];
     const ran = await bench([
@@ -90,7 +91,7 @@ describe('leasehold bench', () => {
     expect(await readFile(join(out, 'bench.html'), 'utf8')).toContain('</html>');
   });
 
-  it('ends in order when it is interrupted, with what was measured until then', async () => {
+  it('ends cleanly when interrupted, with what was measured until then', async () => {
     const out = join(dir, 'interrupted');
     const ran = await bench(
       ['--scenario', 'failover', '--agents', '1', '--duration', '200ms', '--out', out],
@@ -107,19 +108,19 @@ describe('leasehold bench', () => {
     [['--duration', '10ms'], '--duration'],
     [['--replicas', '40'], '--replicas'],
     [['--quick', '--full'], '--full'],
-  ])('refuses %j and names the flag', async (args, flag) => {
+  ])('rejects %j and names the flag', async (args, flag) => {
     const ran = await bench(args);
     expect(ran.code).toBe(2);
     expect(ran.stderr).toContain(flag);
   });
 });
 
-it('a crew that is killed leaves none behind that was not ready yet', async () => {
+it('killing a pool also kills replicas that were not ready yet', async () => {
   const workspace = await openWorkspace();
-  // Nobody listens there, so no replica gets ready.
+  // Nothing listens there, so no replica becomes ready.
   const nowhere = '127.0.0.1:9';
-  const crew = new Crew({
-    namespace: 'crew-test',
+  const pool = new ReplicaPool({
+    namespace: 'pool-test',
     etcdUrl: `http://${nowhere}`,
     natsUrl: `nats://${nowhere}`,
     databaseUrl: `postgres://nobody@${nowhere}/nothing`,
@@ -130,10 +131,10 @@ it('a crew that is killed leaves none behind that was not ready yet', async () =
     env: process.env,
   });
   try {
-    const started = crew.start(2);
+    const started = pool.start(2);
     started.catch(() => undefined);
-    expect(crew.members).toEqual([]);
-    await crew.kill();
+    expect(pool.replicas).toEqual([]);
+    await pool.kill();
     await expect(started).rejects.toThrow('ended before it was ready: SIGKILL');
   } finally {
     await closeWorkspace(workspace);

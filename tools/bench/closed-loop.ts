@@ -2,49 +2,54 @@ import { Histogram } from './histogram.ts';
 import type { HistogramData } from './histogram.ts';
 
 /**
- * What came of one operation. `exhausted`: nothing is left to do it with, which ends the measuring
- * early.
+ * How one operation ended. `exhausted`: no prepared instance is left, which ends the measurement
+ * early. `unexpected`: it ended otherwise than it should.
  */
-export type StepResult = { kind: 'done' } | { kind: 'exhausted' } | { kind: 'wrong'; why: string };
+export type StepResult =
+  { kind: 'done' } | { kind: 'exhausted' } | { kind: 'unexpected'; why: string };
 
-/** What a number of agents did in a stretch of time. */
+/** What a number of agents did in a measured time. */
 export interface LoopResult {
   operations: number;
-  /** How long it was measured; shorter than asked for when something was used up. */
+  /** How long was measured; shorter than requested if the prepared instances ran out. */
   elapsedMs: number;
   latencies: HistogramData;
-  /**
-   * Operations that ended otherwise than they should have; with one of them a figure does not
-   * count.
-   */
-  wrong: number;
-  /** What the first of them said. */
-  firstWrong: string | undefined;
+  /** Operations that ended otherwise than they should; a figure with any of them is void. */
+  unexpected: number;
+  /** The reason of the first of them. */
+  firstUnexpected: string | undefined;
+}
+
+/** One run of a closed loop. */
+export interface ClosedLoopOptions {
+  agents: number;
+  /** How long is measured. */
+  durationMs: number;
+  /** How long the loop runs before counting starts. Default 0. */
+  leadInMs?: number;
 }
 
 export const DONE: StepResult = { kind: 'done' };
 export const EXHAUSTED: StepResult = { kind: 'exhausted' };
+/** A loop in which this many operations end unexpectedly stops early. */
+const MAX_UNEXPECTED = 100;
 
 /**
- * A closed loop: each agent does one operation after the other, without a pause. Counted is what
- * ends within the time that is measured, whenever it began: so neither the beginning, when all
- * agents set out together, nor the end, when something is under way with each of them, makes slow
- * operations look fewer or faster than they are.
- *
- * @param leadInMs how long the loop runs before it is measured
+ * A closed loop: each agent does one operation after another, without a pause. It counts operations
+ * that end within the measured time, whenever they began. So neither the start, when all agents
+ * begin together, nor the end, when each has an operation under way, makes slow operations look
+ * fewer or faster than they are.
  */
 export async function closedLoop(
-  agents: number,
-  durationMs: number,
+  { agents, durationMs, leadInMs = 0 }: ClosedLoopOptions,
   step: (agent: number) => Promise<StepResult>,
-  leadInMs = 0,
 ): Promise<LoopResult> {
   const latencies = new Histogram();
-  let [operations, wrong] = [0, 0];
-  let firstWrong: string | undefined;
+  let [operations, unexpected] = [0, 0];
+  let firstUnexpected: string | undefined;
   const beganMs = performance.now() + leadInMs;
   let endMs = beganMs + durationMs;
-  const work = async (agent: number): Promise<void> => {
+  const runAgent = async (agent: number): Promise<void> => {
     for (;;) {
       const sentMs = performance.now();
       if (sentMs >= endMs) return;
@@ -55,10 +60,10 @@ export async function closedLoop(
         return;
       }
       if (nowMs > endMs) return;
-      if (result.kind === 'wrong') {
-        wrong += 1;
-        firstWrong ??= result.why;
-        if (wrong > 100) endMs = nowMs;
+      if (result.kind === 'unexpected') {
+        unexpected += 1;
+        firstUnexpected ??= result.why;
+        if (unexpected > MAX_UNEXPECTED) endMs = nowMs;
         continue;
       }
       if (nowMs < beganMs) continue;
@@ -66,21 +71,21 @@ export async function closedLoop(
       latencies.record(nowMs - sentMs);
     }
   };
-  await Promise.all(Array.from({ length: agents }, (_, agent) => work(agent)));
+  await Promise.all(Array.from({ length: agents }, (_, agent) => runAgent(agent)));
   return {
     operations,
     elapsedMs: Math.max(0, endMs - beganMs),
     latencies: latencies.data(),
-    wrong,
-    firstWrong,
+    unexpected,
+    firstUnexpected,
   };
 }
 
-/** {@link closedLoop} for what needs no preparation: warmed up, then measured. */
+/** A {@link closedLoop} for operations that need no preparation: warms up, then measures. */
 export async function warmedUpLoop(
-  point: { agents: number; warmUpMs: number; leadInMs: number; durationMs: number },
+  { warmUpMs, ...measured }: Required<ClosedLoopOptions> & { warmUpMs: number },
   step: (agent: number) => Promise<StepResult>,
 ): Promise<LoopResult> {
-  await closedLoop(point.agents, point.warmUpMs, step);
-  return closedLoop(point.agents, point.durationMs, step, point.leadInMs);
+  await closedLoop({ agents: measured.agents, durationMs: warmUpMs }, step);
+  return closedLoop(measured, step);
 }

@@ -1,8 +1,8 @@
 /**
- * How many keys etcd has under a prefix, by its HTTP gateway: whoever counts must share nothing
- * with who holds them.
+ * How many keys etcd has under a prefix. It asks etcd's HTTP gateway, so that the count shares
+ * nothing with the client that holds the leases.
  *
- * @throws Error when etcd does not answer
+ * @throws Error if etcd does not answer
  */
 export async function countKeys(etcdUrl: string, prefix: string): Promise<number> {
   const from = Buffer.from(prefix);
@@ -17,8 +17,8 @@ export async function countKeys(etcdUrl: string, prefix: string): Promise<number
     }),
     signal: AbortSignal.timeout(10_000),
   });
-  if (!response.ok) throw new Error(`etcd answered ${response.status} when its keys were counted`);
-  // The gateway leaves a zero out, and writes other numbers as text.
+  if (!response.ok) throw new Error(`counting keys: etcd answered ${response.status}`);
+  // The gateway omits a zero, and writes other numbers as strings.
   const { count = '0' } = (await response.json()) as { count?: string };
   return Number(count);
 }

@@ -1,40 +1,39 @@
 import type { Figure } from './figure.ts';
 
-/** What a run tells while it goes on. */
+/** What a run reports while it goes on. */
 export type BenchEvent =
-  /** What is being done just now. */
+  /** The current step. */
   | { kind: 'note'; text: string }
   /** A scenario begins. */
   | { kind: 'scenario'; name: string; text: string }
   | { kind: 'figure'; figure: Figure }
-  /** A scenario could not be measured; the next one is. */
+  /** A scenario could not be measured. The run goes on with the next one. */
   | { kind: 'failure'; scenario: string; why: string };
 
-/** How a scenario is told to go on, and tells. */
+/** How a scenario reports its progress, and learns that it should stop. */
 export interface Progress {
-  tell(event: BenchEvent): void;
   note(text: string): void;
-  /** Takes a figure in, and tells of it. */
+  /** Records a figure and reports it. */
   figure(figure: Figure): void;
   /** Aborts when the run is to end. */
   stop: AbortSignal;
 }
 
-/** A run that was broken off. */
-export class BrokenOff extends Error {
-  override readonly name = 'BrokenOff';
+/** The run was interrupted. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
 
   constructor() {
-    super('broken off');
+    super('interrupted');
   }
 }
 
-/** @throws BrokenOff once the run is to end */
-export function goOn(stop: AbortSignal): void {
-  if (stop.aborted) throw new BrokenOff();
+/** @throws Interrupted once the run is to end */
+export function throwIfStopped(stop: AbortSignal): void {
+  if (stop.aborted) throw new Interrupted();
 }
 
-/** Operations that ended otherwise than they should have: the figure would be of something else. */
-export class WrongOutcome extends Error {
-  override readonly name = 'WrongOutcome';
+/** Operations ended otherwise than they should, so the figure would not mean what it says. */
+export class UnexpectedOutcome extends Error {
+  override readonly name = 'UnexpectedOutcome';
 }

@@ -3,22 +3,31 @@ import { connectBus } from '../../src/bus/nats.ts';
 import type { Subjects } from '../../src/bus/subjects.ts';
 import { subjects } from '../../src/bus/subjects.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
-import { goOn } from './events.ts';
+import { throwIfStopped } from './events.ts';
 import { HELD, HOLD } from './runbooks.ts';
 
-const ANSWER_WITHIN_MS = 5_000;
-/** When nobody answered, or nobody could: soon enough to be no part of what is measured. */
-const AGAIN_MS = 5;
-const FOUND_WITHIN_MS = 30_000;
-/** No failover takes so long; one that does is a failure of the run, not a figure. */
-const TAKEN_WITHIN_MS = 60_000;
+const ANSWER_TIMEOUT_MS = 5_000;
+/** The pause before a retry: too short to matter in what is measured. */
+const RETRY_MS = 5;
+const SETUP_TIMEOUT_MS = 30_000;
+/** No failover takes this long; one that does fails the run instead of giving a figure. */
+const TAKEOVER_TIMEOUT_MS = 60_000;
 
-/** Asks for instances around a fault, as an agent would who does not wait. */
+/** The instances that a replica is to hold. */
+export interface HeldByOptions {
+  replicaId: string;
+  count: number;
+  prefix: string;
+  /** Whether each has an attempt open that does not end. */
+  insideEffect: boolean;
+}
+
+/** Sends requests for instances around a fault, as an agent does that retries without a pause. */
 export class FailoverProbe {
   readonly #bus: Bus;
   readonly #subjects: Subjects;
   readonly #stop: AbortSignal;
-  #named = 0;
+  #sent = 0;
 
   private constructor(bus: Bus, names: Subjects, stop: AbortSignal) {
     this.#bus = bus;
@@ -26,7 +35,7 @@ export class FailoverProbe {
     this.#stop = stop;
   }
 
-  /** @param stop ends its waiting, by BrokenOff */
+  /** @param stop makes its waits reject with {@link Interrupted} */
   static async connect(
     natsUrl: string,
     namespace: string,
@@ -36,22 +45,14 @@ export class FailoverProbe {
     return new FailoverProbe(bus, subjects(namespace), stop);
   }
 
-  /**
-   * Instances that a replica holds, each advanced by it before.
-   *
-   * @param insideEffect whether each is to have an attempt open that does not end
-   */
-  async heldBy(
-    replicaId: string,
-    count: number,
-    prefix: string,
-    insideEffect: boolean,
-  ): Promise<string[]> {
+  /** Starts instances until the replica holds enough of them, each after one advance by it. */
+  async heldBy(options: HeldByOptions): Promise<string[]> {
+    const { replicaId, count, prefix, insideEffect } = options;
     const found: string[] = [];
-    const deadlineMs = performance.now() + FOUND_WITHIN_MS;
+    const deadlineMs = performance.now() + SETUP_TIMEOUT_MS;
     for (let index = 1; found.length < count; index += 1) {
       if (performance.now() > deadlineMs)
-        throw new Error(`${replicaId} got only ${found.length} of ${count} instances`);
+        throw new Error(`${replicaId} acquired only ${found.length} of ${count} instances`);
       const instanceId = `${prefix}-${index}`;
       await this.#start(instanceId, insideEffect ? HOLD.runbookId : HELD.runbookId);
       const receipt = receiptIn(await this.#advance(instanceId, this.#requestId()));
@@ -59,41 +60,41 @@ export class FailoverProbe {
         found.push(instanceId);
     }
     if (insideEffect)
-      await Promise.all(found.map((instanceId) => this.#enter(instanceId, deadlineMs)));
+      await Promise.all(found.map((instanceId) => this.#startEffect(instanceId, deadlineMs)));
     return found;
   }
 
   /**
-   * Asks for an instance without a break until another replica than the one that was struck has
-   * answered.
+   * Sends requests for an instance, one at a time, until a replica other than the victim answers.
    *
-   * @returns when it had, by `performance.now()`
+   * @returns the time of that answer, by `performance.now()`
    */
   async firstFromAnother(
     instanceId: string,
-    struck: string,
+    victimId: string,
     insideEffect: boolean,
   ): Promise<number> {
-    const deadlineMs = performance.now() + TAKEN_WITHIN_MS;
+    const deadlineMs = performance.now() + TAKEOVER_TIMEOUT_MS;
     let requestId = this.#requestId();
-    let last = 'nothing';
+    let last = 'none';
     while (performance.now() < deadlineMs) {
-      goOn(this.#stop);
+      throwIfStopped(this.#stop);
       const reply = await this.#advance(instanceId, requestId);
       const receipt = receiptIn(reply);
       const nowMs = performance.now();
       last = reply.kind === 'reply' ? JSON.stringify(reply.body) : reply.kind;
-      const wanted = insideEffect ? 'in_doubt' : 'advanced';
-      if (receipt?.outcome === wanted && receipt.holder !== null) {
-        if (receipt.holder.replicaId !== struck) return nowMs;
-        // It went on until it left: what counts is the next one.
+      const expected = insideEffect ? 'in_doubt' : 'advanced';
+      if (receipt?.outcome === expected && receipt.holder !== null) {
+        if (receipt.holder.replicaId !== victimId) return nowMs;
+        // The victim still served this one before it drained; what counts is the next.
         requestId = this.#requestId();
         continue;
       }
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
     throw new Error(
-      `${instanceId} was not taken over within ${TAKEN_WITHIN_MS / 1_000} s; the last answer: ${last}`,
+      `${instanceId} was not taken over within ${TAKEOVER_TIMEOUT_MS / 1_000} s; ` +
+        `the last answer: ${last}`,
     );
   }
 
@@ -101,26 +102,27 @@ export class FailoverProbe {
     await this.#bus.close();
   }
 
-  /** Has its holder begin the effect that does not end. */
-  async #enter(instanceId: string, deadlineMs: number): Promise<void> {
+  /** Makes the holder begin the effect that does not end. */
+  async #startEffect(instanceId: string, deadlineMs: number): Promise<void> {
     this.#bus.publish(this.#subjects.advance(instanceId), this.#message(this.#requestId()));
     for (;;) {
-      goOn(this.#stop);
+      throwIfStopped(this.#stop);
       const reply = await this.#bus.request(
         this.#subjects.status(instanceId),
         {},
-        ANSWER_WITHIN_MS,
+        ANSWER_TIMEOUT_MS,
       );
       if (reply.kind === 'reply' && (reply.body as { inFlight?: unknown }).inFlight !== undefined)
         return;
-      if (performance.now() > deadlineMs) throw new Error(`${instanceId} did not begin its effect`);
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      if (performance.now() > deadlineMs)
+        throw new Error(`the effect of ${instanceId} did not begin`);
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
 
   async #start(instanceId: string, runbookId: string): Promise<void> {
     const body = { instanceId, runbookId, inputs: {}, agentId: 'bench' };
-    const reply = await this.#bus.request(this.#subjects.start, body, ANSWER_WITHIN_MS);
+    const reply = await this.#bus.request(this.#subjects.start, body, ANSWER_TIMEOUT_MS);
     if (reply.kind !== 'reply') throw new Error(`start of ${instanceId}: ${reply.kind}`);
   }
 
@@ -128,7 +130,7 @@ export class FailoverProbe {
     return this.#bus.request(
       this.#subjects.advance(instanceId),
       this.#message(requestId),
-      ANSWER_WITHIN_MS,
+      ANSWER_TIMEOUT_MS,
     );
   }
 
@@ -137,7 +139,7 @@ export class FailoverProbe {
   }
 
   #requestId(): string {
-    return `failover-${(this.#named += 1)}`;
+    return `failover-${(this.#sent += 1)}`;
   }
 }
 

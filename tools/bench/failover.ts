@@ -1,25 +1,25 @@
-import type { Crew, CrewMember } from './crew.ts';
-import { goOn } from './events.ts';
+import type { BenchStack } from './bench-stack.ts';
+import { throwIfStopped } from './events.ts';
 import type { Progress } from './events.ts';
 import { FailoverProbe } from './failover-probe.ts';
 import { nearestRank } from './histogram.ts';
 import type { BenchOptions } from './options.ts';
-import type { Stage } from './stage.ts';
+import type { PooledReplica, ReplicaPool } from './replica-pool.ts';
 
-/** The least that etcd takes, since a bound is the TTL and a second. */
+/** The least that etcd grants; the bound for a failover is the TTL plus one second. */
 const TTL_S = 2;
 const REPLICAS = 3;
-/** How many of the victim's instances are asked for after each fault. */
-const WATCHED = 4;
-/** After a replacement is ready, so that its start is no part of what is measured. */
+/** How many of the victim's instances are probed after each fault. */
+const PROBED = 4;
+/** A pause after a replacement is ready, so that its start does not disturb the next fault. */
 const QUIET_MS = 500;
 
-/** A fault that is measured by itself. */
+/** A fault that is measured in isolation. */
 export interface MeasuredFault {
   subject: string;
   text: string;
   signal: NodeJS.Signals;
-  /** Whether the victim is inside an effect that may not be run again. */
+  /** Whether the victim is inside an effect that must not run again. */
   insideEffect: boolean;
 }
 
@@ -46,27 +46,27 @@ const MEASURED_FAULTS: readonly MeasuredFault[] = [
 ];
 
 /**
- * How long instances are without a holder that answers: isolated faults, one at a time, each on a
- * replica that has held its instances for a while; a replacement is started and settled before the
- * next.
+ * How long instances are without a holder that answers. Faults are isolated: one at a time, each on
+ * a replica that has held its instances for a while, with a replacement started and settled before
+ * the next.
  */
 export async function measureFailover(
-  stage: Stage,
+  stack: BenchStack,
   { trials }: BenchOptions,
   progress: Progress,
 ): Promise<void> {
-  const crew = await stage.crew('failover', TTL_S);
+  const pool = await stack.createPool('failover', { leaseTtlS: TTL_S });
   progress.note(`starting ${REPLICAS} replicas`);
-  await crew.start(REPLICAS);
-  const probe = await FailoverProbe.connect(stage.servers.nats.url, crew.namespace, progress.stop);
+  await pool.start(REPLICAS);
+  const probe = await FailoverProbe.connect(stack.servers.nats.url, pool.namespace, progress.stop);
   try {
     const samples = new Map(MEASURED_FAULTS.map(({ subject }) => [subject, [] as number[]]));
-    // Kind after kind in turn, so that a busy minute of the machine hits all of them.
+    // The kinds take turns, so that a busy minute of the machine affects all of them.
     for (let trial = 1; trial <= trials; trial += 1) {
       for (const fault of MEASURED_FAULTS) {
-        goOn(progress.stop);
+        throwIfStopped(progress.stop);
         progress.note(`${fault.text}, trial ${trial} of ${trials}`);
-        samples.get(fault.subject)?.push(...(await strike(crew, probe, fault, trial)));
+        samples.get(fault.subject)?.push(...(await measureFault(pool, probe, fault, trial)));
       }
     }
     for (const { subject } of MEASURED_FAULTS) {
@@ -85,38 +85,34 @@ export async function measureFailover(
   } finally {
     await probe.close();
   }
-  await crew.stop();
+  await pool.stop();
 }
 
-async function strike(
-  crew: Crew,
+/** Makes one fault. @returns the failover time of each probed instance, in milliseconds */
+async function measureFault(
+  pool: ReplicaPool,
   probe: FailoverProbe,
-  fault: MeasuredFault,
+  { subject, signal, insideEffect }: MeasuredFault,
   trial: number,
 ): Promise<number[]> {
-  // In turn, so that no process grows old: the oldest.
-  const [victim] = crew.members;
-  if (victim === undefined) throw new Error('there is no replica to strike');
-  const instances = await probe.heldBy(
-    victim.replicaId,
-    WATCHED,
-    `${fault.subject}-${trial}`,
-    fault.insideEffect,
+  // The oldest, so that every process is replaced in turn.
+  const [victim] = pool.replicas;
+  if (victim === undefined) throw new Error('no replica is running');
+  const { replicaId } = victim;
+  const prefix = `${subject}-${trial}`;
+  const instances = await probe.heldBy({ replicaId, count: PROBED, prefix, insideEffect });
+  const faultMs = performance.now();
+  victim.signal(signal);
+  const servedMs = await Promise.all(
+    instances.map((instanceId) => probe.firstFromAnother(instanceId, replicaId, insideEffect)),
   );
-  const struckMs = performance.now();
-  victim.signal(fault.signal);
-  const taken = await Promise.all(
-    instances.map((instanceId) =>
-      probe.firstFromAnother(instanceId, victim.replicaId, fault.insideEffect),
-    ),
-  );
-  await replace(crew, victim);
-  return taken.map((atMs) => atMs - struckMs);
+  await replace(pool, victim);
+  return servedMs.map((atMs) => atMs - faultMs);
 }
 
-async function replace(crew: Crew, victim: CrewMember): Promise<void> {
+async function replace(pool: ReplicaPool, victim: PooledReplica): Promise<void> {
   victim.signal('SIGKILL');
   await victim.exited;
-  await crew.start(1);
+  await pool.start(1);
   await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
 }

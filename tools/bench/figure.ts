@@ -1,23 +1,23 @@
-/** The parts of a run that figures are shown by. */
+/** The parts of a run; figures are grouped by them. */
 export const PARTS = ['load', 'acquisition', 'memory', 'failover', 'rows', 'replicas'] as const;
 /** See {@link PARTS}. */
 export type Part = (typeof PARTS)[number];
 
-/** What was measured of one subject under some circumstances. */
+/** What was measured of one subject with some parameters. */
 export interface Figure {
   part: Part;
   /** What was measured, such as `held` or `floor`. */
   subject: string;
-  /** The circumstances: `{agents: 128}`. */
+  /** The parameters: `{agents: 128}`. */
   at: Readonly<Record<string, number>>;
   /**
-   * The numbers, each with its unit last in its name: `PerS`, `Ms`, `S`, `Bytes`, or none for a
-   * count.
+   * The measured numbers. Each name ends with the unit: `PerS`, `Ms`, `S`, `Bytes`, or nothing for
+   * a count.
    */
   values: Readonly<Record<string, number>>;
 }
 
-/** Throughput and latency of one measuring point. */
+/** Throughput and latency at one point. */
 export interface LoadValues extends Record<string, number> {
   perS: number;
   p50Ms: number;
@@ -27,20 +27,20 @@ export interface LoadValues extends Record<string, number> {
   measuredS: number;
 }
 
-/** A figure set against others of the same run, and against its goals. */
-export interface JudgedFigure extends Figure {
-  /** By value and by what it is compared with: `{perS: {floor: 0.9, bestFloor: 0.8}}`. */
+/** A figure with its ratios to others of the same run, and its goals. */
+export interface EvaluatedFigure extends Figure {
+  /** By value, then by what the value is compared with: `{perS: {floor: 0.9, bestFloor: 0.8}}`. */
   ratios: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  goals: readonly JudgedGoal[];
+  goals: readonly EvaluatedGoal[];
 }
 
-/** What a figure is meant to reach, and whether it did. */
-export interface JudgedGoal {
-  /** Of which value, or of which ratio: `perS/bestFloor`. */
+/** A figure's goal, and whether it was met. */
+export interface EvaluatedGoal {
+  /** The value, or the ratio, that the goal is for: `perS/bestFloor`. */
   of: string;
   text: string;
   met: boolean;
 }
 
-/** The subject that everything is a ratio to. */
+/** The subject that all others are compared with. */
 export const FLOOR = 'floor';

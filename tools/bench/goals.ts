@@ -1,13 +1,13 @@
 import type { Part } from './figure.ts';
 
-/** What a value, or its ratio to another figure, is meant to reach. */
+/** What a value, or its ratio to another figure, should reach. */
 export type Goal = {
   part: Part;
   subject: string;
-  /** For which circumstances. */
+  /** The parameters that it applies to. */
   when: (at: Readonly<Record<string, number>>) => boolean;
   value: string;
-  /** Left out: the value itself counts. */
+  /** Default: the goal is for the value itself. */
   ratio?: string;
   text: string;
 } & ({ atLeast: number; atMost?: never } | { atLeast?: never; atMost: number });
@@ -19,8 +19,8 @@ function agents(test: (count: number) => boolean): Goal['when'] {
 }
 
 /**
- * What the product is meant to reach, as documented. They are shown beside the figures and decide
- * nothing: a figure that misses its goal on a busy machine is still a figure.
+ * The product's documented goals. They are shown next to the figures and never fail a run: a figure
+ * that misses its goal on a busy machine is still a valid figure.
  */
 export const GOALS: readonly Goal[] = [
   {

@@ -1,11 +1,11 @@
 import type { Handler } from '../../src/runbook/handler.ts';
 
-/* The handlers of the bench, for LEASEHOLD_HANDLERS of its replicas. */
+/* The handlers of the bench's replicas, loaded through LEASEHOLD_HANDLERS. */
 
 const handlers: Record<string, Handler> = {
-  /** Costs nothing, so that what is measured is all ours. */
+  /** Costs nothing, so that only the product is measured. */
   nothing: () => ({ ok: true }),
-  /** An effect that takes as long as anybody waits for it. */
+  /** An effect that never ends. */
   endless: () => new Promise(() => undefined),
 };
 

@@ -1,10 +1,10 @@
-/** Neighbouring buckets are half a per cent apart, so that is how exact a quantile is. */
+/** Adjacent buckets are half a per cent apart, which is the precision of a quantile. */
 const STEP = 1.005;
 const PER_STEP = 1 / Math.log(STEP);
 const LEAST_MS = 0.001;
 const BUCKETS = Math.ceil(Math.log(1e9) * PER_STEP);
 
-/** A histogram as it goes from one process to another: which buckets hold how many. */
+/** A histogram as it is sent from one process to another. */
 export interface HistogramData {
   buckets: [index: number, count: number][];
   count: number;
@@ -13,9 +13,9 @@ export interface HistogramData {
 }
 
 /**
- * Lengths of time in buckets that grow by a constant factor, as in HdrHistogram: any number of
- * samples takes the same memory, recording costs a logarithm, and quantiles are exact to half a per
- * cent from a microsecond up.
+ * Durations in buckets that grow by a constant factor, as in HdrHistogram: any number of samples
+ * takes the same memory, recording costs one logarithm, and quantiles are exact to half a per cent
+ * from a microsecond up.
  */
 export class Histogram {
   readonly #buckets = new Uint32Array(BUCKETS);
@@ -23,12 +23,12 @@ export class Histogram {
   #sumMs = 0;
   #maxMs = 0;
 
-  /** Takes in what other processes, or other rounds, have recorded. */
+  /** Merges what other processes, or other rounds, recorded. */
   static of(parts: readonly HistogramData[]): Histogram {
     const merged = new Histogram();
     for (const { buckets, count, sumMs, maxMs } of parts) {
-      for (const [index, times] of buckets)
-        merged.#buckets[index] = (merged.#buckets[index] ?? 0) + times;
+      for (const [index, samples] of buckets)
+        merged.#buckets[index] = (merged.#buckets[index] ?? 0) + samples;
       merged.#count += count;
       merged.#sumMs += sumMs;
       merged.#maxMs = Math.max(merged.#maxMs, maxMs);
@@ -54,8 +54,7 @@ export class Histogram {
   }
 
   /**
-   * The length that a share of all samples does not exceed, in milliseconds; NaN when there are
-   * none.
+   * The duration that a share of all samples does not exceed, in milliseconds; NaN without samples.
    *
    * @param share from 0 to 1, such as 0.99
    */
@@ -80,7 +79,7 @@ export class Histogram {
 }
 
 /**
- * A quantile of few samples, by the nearest rank: the value itself, never one between two.
+ * A quantile of few samples by the nearest-rank method: always one of the values.
  *
  * @param share from 0 to 1
  */

@@ -1,35 +1,31 @@
 import { Coordinator } from '../../coordinator/coordinator.ts';
 import { etcdStore } from '../../coordinator/etcd/store.ts';
 import type { LeaseStore } from '../../coordinator/store.ts';
-import { serveOrders } from './orders.ts';
-import type { LeaseOrders } from './ports.ts';
-import { Histogram } from './histogram.ts';
 import { systemClock } from '../../src/time/clock.ts';
+import { Histogram } from './histogram.ts';
+import { serveJobs } from './jobs.ts';
+import type { LeaseJobs } from './lease-jobs.ts';
 
 /*
- * One coordinator, as a replica has it, on a real etcd and with nothing around it: so that what
- * leases cost is measured without what advances cost. Run with --expose-gc, else the heap would
- * show what is not held any more.
+ * One coordinator, as in a replica, on a real etcd and nothing else, to measure what leases cost
+ * apart from what advances cost. Run with --expose-gc: without it the heap would include garbage.
  */
 
 const HOUR_MS = 3_600_000;
-/**
- * Until the watch has brought what was acquired, so that the directory's share of the heap is
- * there.
- */
-const CATCH_UP_MS = 2_000;
+/** Time for the watch to deliver what was acquired, so that the heap includes the directory. */
+const WATCH_CATCH_UP_MS = 2_000;
 
 let coordinator: Coordinator | undefined;
 let store: LeaseStore | undefined;
 let renewals = 0;
 
-function leading(): Coordinator {
-  if (coordinator === undefined) throw new Error('open comes first');
+function opened(): Coordinator {
+  if (coordinator === undefined) throw new Error('the open job must come first');
   return coordinator;
 }
 
-/** The store, with its renewals counted: they are all that goes out for what is held already. */
-function counted(inner: LeaseStore): LeaseStore {
+/** Counts the store's renewals: nothing else is sent for leases that are held. */
+function countRenewals(inner: LeaseStore): LeaseStore {
   return {
     ...inner,
     renew(leaseId) {
@@ -39,9 +35,9 @@ function counted(inner: LeaseStore): LeaseStore {
   };
 }
 
-const book: LeaseOrders = {
+const jobs: LeaseJobs = {
   async open({ etcdUrl, namespace, replicaId, ttlS, maxHoldings }) {
-    store = counted(etcdStore({ hosts: etcdUrl }));
+    store = countRenewals(etcdStore({ hosts: etcdUrl }));
     coordinator = new Coordinator({
       store,
       clock: systemClock,
@@ -61,32 +57,38 @@ const book: LeaseOrders = {
   },
 
   async acquire({ prefix, count, atOnce }) {
-    const coordinating = leading();
+    const leases = opened();
     const latencies = new Histogram();
-    let [next, wrong] = [0, 0];
-    let firstWrong: string | undefined;
-    const work = async (): Promise<void> => {
+    let [next, unexpected] = [0, 0];
+    let firstUnexpected: string | undefined;
+    const acquireNext = async (): Promise<void> => {
       while (next < count) {
         const instanceId = `${prefix}-${next++}`;
-        const askedMs = performance.now();
-        const { kind } = await coordinating.acquire(instanceId);
-        latencies.record(performance.now() - askedMs);
+        const sentMs = performance.now();
+        const { kind } = await leases.acquire(instanceId);
+        latencies.record(performance.now() - sentMs);
         if (kind === 'acquired') continue;
-        wrong += 1;
-        firstWrong ??= `${instanceId} was ${kind}`;
+        unexpected += 1;
+        firstUnexpected ??= `${instanceId} was ${kind}`;
       }
     };
     const beganMs = performance.now();
-    await Promise.all(Array.from({ length: Math.min(atOnce, count) }, work));
+    await Promise.all(Array.from({ length: Math.min(atOnce, count) }, acquireNext));
     const elapsedMs = performance.now() - beganMs;
-    return { operations: count - wrong, elapsedMs, latencies: latencies.data(), wrong, firstWrong };
+    return {
+      operations: count - unexpected,
+      elapsedMs,
+      latencies: latencies.data(),
+      unexpected,
+      firstUnexpected,
+    };
   },
 
   async heap() {
-    await new Promise((resolve) => setTimeout(resolve, CATCH_UP_MS));
+    await new Promise((resolve) => setTimeout(resolve, WATCH_CATCH_UP_MS));
     if (globalThis.gc === undefined) throw new Error('run with --expose-gc');
     for (let round = 0; round < 3; round += 1) globalThis.gc();
-    return { usedBytes: process.memoryUsage().heapUsed, held: leading().held };
+    return { usedBytes: process.memoryUsage().heapUsed, held: opened().held };
   },
 
   async renewals({ durationMs }) {
@@ -97,17 +99,17 @@ const book: LeaseOrders = {
 
   async releaseAll() {
     const beganMs = performance.now();
-    await leading().releaseAll(() => true, 'the bench is done with them');
-    return { elapsedMs: performance.now() - beganMs, held: leading().held };
+    await opened().releaseAll(() => true, 'the bench no longer needs them');
+    return { elapsedMs: performance.now() - beganMs, held: opened().held };
   },
 
   async stop() {
     const beganMs = performance.now();
-    await leading().stop();
+    await opened().stop();
     const elapsedMs = performance.now() - beganMs;
     store?.close();
     return { elapsedMs };
   },
 };
 
-serveOrders(book);
+serveJobs(jobs);

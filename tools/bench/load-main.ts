@@ -1,41 +1,35 @@
 import { closedLoop, warmedUpLoop } from './closed-loop.ts';
 import type { LoopResult } from './closed-loop.ts';
-import type {
-  LoadOrders,
-  LoadPoint,
-  LoadTarget,
-  SteadyPoint,
-  SteadyResult,
-} from './load-orders.ts';
+import type { LoadJobs, LoadPoint, LoadTarget, SteadyPoint, SteadyResult } from './load-jobs.ts';
 import { natsTraffic } from './nats-traffic.ts';
 import { openLoop } from './open-loop.ts';
-import { serveOrders } from './orders.ts';
+import { serveJobs } from './jobs.ts';
 import { Requests } from './requests.ts';
-import { FreshStock, HeldStock, operationsFor } from './stock.ts';
-import type { Stock } from './stock.ts';
+import { FreshInstances, HeldInstances, operationsFor } from './prepared-instances.ts';
+import type { PreparedInstances } from './prepared-instances.ts';
 
 /*
- * The load's own process: agents that ask, one request at a time each. It is kept lean, because it
- * shares the machine with what it measures.
+ * The load generator's process: agents, each with one request under way at a time. It does as
+ * little as possible, because it shares the machine with what it measures.
  */
 
-/** Of each agent: enough to find out how fast it goes, before the warm-up proper. */
+/** For each agent: enough to estimate the rate before the warm-up proper. */
 const FIRST_OPERATIONS = 16;
 /**
- * Each on an instance of its own: enough for 1,000 requests a second that take a quarter of a
- * second each.
+ * Each on a separate instance: enough for 1,000 requests per second that take a quarter of a second
+ * each.
  */
 const STEADY_AGENTS = 256;
 
 let target: LoadTarget | undefined;
 
-/** Connects as many as there are agents, for as long as `use` runs. */
+/** Connects the agents for as long as `use` runs. */
 async function connected<T>(
   agents: number,
   use: (requests: Requests) => Promise<T>,
   to: LoadTarget | undefined = target,
 ): Promise<T> {
-  if (to === undefined) throw new Error('connect comes first');
+  if (to === undefined) throw new Error('the connect job must come first');
   const requests = await Requests.connect(to, agents);
   try {
     return await use(requests);
@@ -44,37 +38,40 @@ async function connected<T>(
   }
 }
 
-/** Warms up, prepares what the rate that was seen will use up, and measures. */
+/** Warms up, prepares as many instances as the rate seen so far will consume, and measures. */
 async function measure(
   { agents, warmUpMs, leadInMs, durationMs }: LoadPoint,
-  stock: Stock,
+  instances: PreparedInstances,
 ): Promise<LoopResult> {
-  const step = (agent: number) => stock.step(agent);
-  await stock.fill(FIRST_OPERATIONS * agents);
-  let seen = await closedLoop(agents, warmUpMs / 2, step);
-  await stock.fill(operationsFor(seen, warmUpMs));
-  seen = await closedLoop(agents, warmUpMs, step);
-  if (seen.firstWrong !== undefined) return seen;
-  await stock.fill(operationsFor(seen, leadInMs + durationMs));
-  return closedLoop(agents, durationMs, step, leadInMs);
+  const step = (agent: number) => instances.step(agent);
+  await instances.prepare(FIRST_OPERATIONS * agents);
+  let seen = await closedLoop({ agents, durationMs: warmUpMs / 2 }, step);
+  await instances.prepare(operationsFor(seen, warmUpMs));
+  seen = await closedLoop({ agents, durationMs: warmUpMs }, step);
+  if (seen.firstUnexpected !== undefined) return seen;
+  await instances.prepare(operationsFor(seen, leadInMs + durationMs));
+  return closedLoop({ agents, durationMs, leadInMs }, step);
 }
 
-/** What nobody has to prepare: an agent's instance never ends. */
+/** Needs no preparation: an agent's instance never ends. */
 function routed(point: LoadPoint, requests: Requests): Promise<LoopResult> {
-  let asked = 0;
+  let sent = 0;
   return warmedUpLoop(point, (agent) => {
     const instanceId = `${point.prefix}-${agent}`;
-    return requests.advance(agent, instanceId, `${instanceId}-r${++asked}`, 'advanced');
+    const requestId = `${instanceId}-r${++sent}`;
+    return requests.advance({ agent, instanceId, requestId, expected: 'advanced' });
   });
 }
 
-async function steady(point: SteadyPoint, stock: Stock): Promise<SteadyResult> {
+async function steady(point: SteadyPoint, instances: PreparedInstances): Promise<SteadyResult> {
   const { perS, warmUpMs, durationMs, monitorUrl } = point;
-  const step = (agent: number) => stock.step(agent);
-  await stock.fill(operationsFor({ operations: perS, elapsedMs: 1_000 }, warmUpMs + durationMs));
-  await openLoop(STEADY_AGENTS, perS, warmUpMs, step);
+  const step = (agent: number) => instances.step(agent);
+  const agents = STEADY_AGENTS;
+  const operations = { operations: perS, elapsedMs: 1_000 };
+  await instances.prepare(operationsFor(operations, warmUpMs + durationMs));
+  await openLoop({ agents, perS, durationMs: warmUpMs }, step);
   const before = await natsTraffic(monitorUrl);
-  const result = await openLoop(STEADY_AGENTS, perS, durationMs, step);
+  const result = await openLoop({ agents, perS, durationMs }, step);
   const after = await natsTraffic(monitorUrl);
   const traffic = {
     published: after.published - before.published,
@@ -83,22 +80,24 @@ async function steady(point: SteadyPoint, stock: Stock): Promise<SteadyResult> {
   return { ...result, traffic };
 }
 
-const book: LoadOrders = {
-  connect(given) {
-    target = given;
+const jobs: LoadJobs = {
+  connect(input) {
+    target = input;
     return Promise.resolve();
   },
-  held: (given) =>
-    connected(given.agents, (requests) =>
-      measure(given, new HeldStock(requests, given.prefix, given.agents)),
+  held: (input) =>
+    connected(input.agents, (requests) =>
+      measure(input, new HeldInstances(requests, input.prefix, input.agents)),
     ),
-  fresh: (given) =>
-    connected(given.agents, (requests) => measure(given, new FreshStock(requests, given.prefix))),
-  routed: (given) => connected(given.agents, (requests) => routed(given, requests), given.target),
-  steady: (given) =>
+  fresh: (input) =>
+    connected(input.agents, (requests) =>
+      measure(input, new FreshInstances(requests, input.prefix)),
+    ),
+  routed: (input) => connected(input.agents, (requests) => routed(input, requests), input.target),
+  steady: (input) =>
     connected(STEADY_AGENTS, (requests) =>
-      steady(given, new HeldStock(requests, given.prefix, STEADY_AGENTS)),
+      steady(input, new HeldInstances(requests, input.prefix, STEADY_AGENTS)),
     ),
 };
 
-serveOrders(book);
+serveJobs(jobs);

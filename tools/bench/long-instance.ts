@@ -1,45 +1,52 @@
-import { goOn } from './events.ts';
+import { throwIfStopped } from './events.ts';
 import type { Progress } from './events.ts';
 import { Histogram } from './histogram.ts';
 import type { BenchOptions } from './options.ts';
 import { Requests } from './requests.ts';
 import { LONG } from './runbooks.ts';
-import type { Stage } from './stage.ts';
+import type { BenchStack } from './bench-stack.ts';
 
-/** How many advances at either end are measured. */
+/** How many advances are measured at either end; each writes two rows. */
 const MEASURED = 500;
-/** In between, so many cells by one request. */
-const AT_ONCE = 250;
+/** How many cells one request advances in between. */
+const CELLS_PER_REQUEST = 250;
 
 /**
- * What an advance costs while its instance grows to 10,000 rows: the first 1,000 against the last.
+ * What an advance costs as its instance grows to 10,000 rows: the first 1,000 rows compared with
+ * the last 1,000.
  */
 export async function measureLongInstance(
-  stage: Stage,
+  stack: BenchStack,
   _options: BenchOptions,
   progress: Progress,
 ): Promise<void> {
-  const crew = await stage.crew('long-instance');
-  await crew.start(1);
+  const pool = await stack.createPool('long-instance');
+  await pool.start(1);
   const requests = await Requests.connect(
-    { natsUrls: [stage.servers.nats.url], namespace: crew.namespace },
+    { natsUrls: [stack.servers.nats.url], namespace: pool.namespace },
     1,
   );
   const cells = LONG.cells - 1;
-  let asked = 0;
+  let sent = 0;
   const advance = async (maxCells: number): Promise<void> => {
-    const result = await requests.advance(0, 'long', `long-r${(asked += 1)}`, 'advanced', maxCells);
-    if (result.kind === 'wrong') throw new Error(result.why);
+    const result = await requests.advance({
+      agent: 0,
+      instanceId: 'long',
+      requestId: `long-r${(sent += 1)}`,
+      expected: 'advanced',
+      maxCells,
+    });
+    if (result.kind === 'unexpected') throw new Error(result.why);
   };
   const measure = async (subject: string, fromRow: number): Promise<void> => {
     const toRow = fromRow + 2 * MEASURED;
     progress.note(`one instance, rows ${fromRow} to ${toRow}`);
     const latencies = new Histogram();
     for (let turn = 0; turn < MEASURED; turn += 1) {
-      goOn(progress.stop);
-      const askedMs = performance.now();
+      throwIfStopped(progress.stop);
+      const sentMs = performance.now();
       await advance(1);
-      latencies.record(performance.now() - askedMs);
+      latencies.record(performance.now() - sentMs);
     }
     progress.figure({
       part: 'rows',
@@ -52,14 +59,14 @@ export async function measureLongInstance(
     await requests.start('long', LONG.runbookId);
     await measure('first_rows_of_an_instance', 0);
     const between = cells - 2 * MEASURED;
-    for (let done = 0; done < between; done += AT_ONCE) {
-      goOn(progress.stop);
+    for (let done = 0; done < between; done += CELLS_PER_REQUEST) {
+      throwIfStopped(progress.stop);
       progress.note(`one instance, row ${2 * (MEASURED + done)}`);
-      await advance(Math.min(AT_ONCE, between - done));
+      await advance(Math.min(CELLS_PER_REQUEST, between - done));
     }
     await measure('last_rows_of_an_instance', 2 * (cells - MEASURED));
   } finally {
     await requests.close();
   }
-  await crew.stop();
+  await pool.stop();
 }

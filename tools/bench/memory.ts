@@ -1,44 +1,44 @@
 import { countKeys, leasePrefix } from './etcd-keys.ts';
-import { goOn } from './events.ts';
+import { throwIfStopped } from './events.ts';
 import type { Progress } from './events.ts';
 import type { BenchOptions } from './options.ts';
-import { USUAL_TTL_S } from './stage.ts';
-import type { Stage } from './stage.ts';
-import { sound } from './sweep.ts';
+import { DEFAULT_TTL_S } from './bench-stack.ts';
+import type { BenchStack } from './bench-stack.ts';
+import { requireExpected } from './load.ts';
 
 const AT_ONCE = 2_048;
 /** Twice the TTL: several renewals. */
-const TRAFFIC_MS = 2 * USUAL_TTL_S * 1_000;
-const LOOK_AGAIN_MS = 50;
-const EXPIRY_WITHIN_MS = 120_000;
+const RENEWALS_MS = 2 * DEFAULT_TTL_S * 1_000;
+const POLL_MS = 50;
+const EXPIRY_TIMEOUT_MS = 120_000;
 
 /**
- * What many held instances cost the process that holds them: heap for each, renewals in a stretch
- * of time without and with them, and how long it takes until they are gone, given back one by one,
- * with the session, or by nobody.
+ * What many held instances cost the process that holds them: the heap for each; the renewals within
+ * a time without and with them; and how long it takes until the leases are gone when they are
+ * released one by one, when the session ends, and when they expire.
  */
-export async function measureHolding(
-  stage: Stage,
+export async function measureMemory(
+  stack: BenchStack,
   { held }: BenchOptions,
   progress: Progress,
 ): Promise<void> {
   const namespace = 'holding';
-  const at = { held, ttlS: USUAL_TTL_S };
-  const leases = await stage.leases('holder-00000000', namespace, 2 * held);
+  const at = { held, ttlS: DEFAULT_TTL_S };
+  const leases = await stack.startLeaseWorker('holder-00000000', namespace, 2 * held);
   const acquire = async (prefix: string, count: number, worker = leases): Promise<void> => {
-    sound('acquiring', await worker.ask('acquire', { prefix, count, atOnce: AT_ONCE }));
+    requireExpected('acquiring', await worker.run('acquire', { prefix, count, atOnce: AT_ONCE }));
   };
-  // What is compiled and pooled at the first use is no cost of what is held.
+  // What the first use compiles and pools is not a cost of holding.
   await acquire('warm', 2_000);
-  await leases.ask('releaseAll', null);
+  await leases.run('releaseAll', null);
 
   progress.note('counting renewals with nothing held');
-  const before = await leases.ask('heap', null);
-  const idleRenewals = await leases.ask('renewals', { durationMs: TRAFFIC_MS });
-  goOn(progress.stop);
+  const before = await leases.run('heap', null);
+  const idleRenewals = await leases.run('renewals', { durationMs: RENEWALS_MS });
+  throwIfStopped(progress.stop);
   progress.note(`acquiring ${held} leases`);
   await acquire('h', held);
-  const after = await leases.ask('heap', null);
+  const after = await leases.run('heap', null);
   if (after.held !== held) throw new Error(`${after.held} instances are held instead of ${held}`);
   const values = {
     perHoldingBytes: (after.usedBytes - before.usedBytes) / held,
@@ -47,8 +47,8 @@ export async function measureHolding(
   progress.figure({ part: 'memory', subject: 'held', at, values });
 
   progress.note(`counting renewals with ${held} held`);
-  const heldRenewals = await leases.ask('renewals', { durationMs: TRAFFIC_MS });
-  const seconds = TRAFFIC_MS / 1_000;
+  const heldRenewals = await leases.run('renewals', { durationMs: RENEWALS_MS });
+  const seconds = RENEWALS_MS / 1_000;
   progress.figure({
     part: 'memory',
     subject: 'keep_alive',
@@ -60,10 +60,10 @@ export async function measureHolding(
     },
   });
 
-  goOn(progress.stop);
-  progress.note(`giving ${held} leases back one by one`);
-  const released = await leases.ask('releaseAll', null);
-  await gone(stage, namespace, 0, progress);
+  throwIfStopped(progress.stop);
+  progress.note(`releasing ${held} leases one by one`);
+  const released = await leases.run('releaseAll', null);
+  await allGone(stack, namespace, 0, progress);
   progress.figure({
     part: 'memory',
     subject: 'release',
@@ -71,10 +71,10 @@ export async function measureHolding(
     values: { tookMs: released.elapsedMs },
   });
 
-  progress.note(`giving ${held} leases back by the end of the session`);
+  progress.note(`releasing ${held} leases by ending the session`);
   await acquire('s', held);
-  const stopped = await leases.ask('stop', null);
-  await gone(stage, namespace, 0, progress);
+  const stopped = await leases.run('stop', null);
+  await allGone(stack, namespace, 0, progress);
   progress.figure({
     part: 'memory',
     subject: 'end_of_session',
@@ -83,31 +83,31 @@ export async function measureHolding(
   });
   await leases.kill();
 
-  goOn(progress.stop);
+  throwIfStopped(progress.stop);
   progress.note(`letting ${held} leases expire`);
-  const doomed = await stage.leases('doomed-00000000', namespace, 2 * held);
-  await acquire('e', held, doomed);
+  const expiring = await stack.startLeaseWorker('expiring-00000000', namespace, 2 * held);
+  await acquire('e', held, expiring);
   const killedMs = performance.now();
-  await doomed.kill();
-  const goneMs = await gone(stage, namespace, LOOK_AGAIN_MS, progress);
+  await expiring.kill();
+  const goneMs = await allGone(stack, namespace, POLL_MS, progress);
   progress.figure({ part: 'memory', subject: 'expiry', at, values: { tookMs: goneMs - killedMs } });
 }
 
-/** Waits until etcd has no lease any more; answers when that was. */
-async function gone(
-  stage: Stage,
+/** Waits until etcd has no more leases. @returns when that was, by `performance.now()` */
+async function allGone(
+  stack: BenchStack,
   namespace: string,
   everyMs: number,
   { stop }: Progress,
 ): Promise<number> {
-  const deadlineMs = performance.now() + EXPIRY_WITHIN_MS;
+  const deadlineMs = performance.now() + EXPIRY_TIMEOUT_MS;
   for (;;) {
-    const left = await countKeys(stage.servers.etcd.url, leasePrefix(namespace));
+    const left = await countKeys(stack.servers.etcd.url, leasePrefix(namespace));
     const nowMs = performance.now();
     if (left === 0) return nowMs;
     if (nowMs > deadlineMs)
-      throw new Error(`${left} leases are left after ${EXPIRY_WITHIN_MS / 1_000} s`);
-    goOn(stop);
+      throw new Error(`${left} leases still exist after ${EXPIRY_TIMEOUT_MS / 1_000} s`);
+    throwIfStopped(stop);
     await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 }

@@ -1,12 +1,12 @@
-/** Messages through NATS since it was started. */
+/** The messages that NATS has carried since it started. */
 export interface NatsTraffic {
-  /** What clients published. */
+  /** Messages that clients published. */
   published: number;
-  /** What clients were sent. */
+  /** Messages that NATS sent to clients. */
   delivered: number;
 }
 
-/** Reads it from NATS' monitoring. @throws Error when it does not answer */
+/** Reads the counts from NATS monitoring. @throws Error if it does not answer */
 export async function natsTraffic(monitorUrl: string): Promise<NatsTraffic> {
   const response = await fetch(`${monitorUrl}/varz`, { signal: AbortSignal.timeout(5_000) });
   const { in_msgs: published, out_msgs: delivered } = (await response.json()) as Record<
@@ -14,6 +14,6 @@ export async function natsTraffic(monitorUrl: string): Promise<NatsTraffic> {
     unknown
   >;
   if (typeof published !== 'number' || typeof delivered !== 'number')
-    throw new Error('the monitoring of NATS does not say how many messages there were');
+    throw new Error('the answer of NATS monitoring has no message counts');
   return { published, delivered };
 }

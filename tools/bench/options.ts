@@ -12,14 +12,14 @@ export const SCENARIOS = [
 /** See {@link SCENARIOS}. */
 export type Scenario = (typeof SCENARIOS)[number];
 
-/** What `leasehold bench` was asked for. */
+/** The options of `leasehold bench`. */
 export interface BenchOptions {
   scenarios: readonly Scenario[];
-  /** How many agents ask at once, ascending: a point of throughput and latency each. */
+  /** Numbers of concurrent agents, ascending; throughput and latency are measured at each. */
   agents: readonly number[];
-  /** Of each measuring point, without its warm-up; half of it each way through the points. */
+  /** How long each point is measured, without its warm-up; half of it in each direction. */
   durationMs: number;
-  /** How many replicas serve, where a scenario does not say it itself. */
+  /** How many replicas serve, in scenarios that do not fix the number. */
   replicas: number;
   /** Isolated faults of each kind. */
   trials: number;
@@ -27,12 +27,12 @@ export interface BenchOptions {
   held: number;
   /** Rows of the filled log. */
   rows: number;
-  /** Where bench.json, bench.html and the logs go. */
+  /** The directory for bench.json, bench.html and the logs. */
   dir: string;
   env: NodeJS.ProcessEnv;
 }
 
-/** The sizes that go together, each of which a flag of its own overrides. */
+/** The sizes of a preset. Each can be overridden by its option. */
 export type Sizes = Pick<BenchOptions, 'agents' | 'durationMs' | 'trials' | 'held' | 'rows'>;
 
 const AGENTS = [1, 8, 32, 128, 512];
@@ -49,27 +49,27 @@ export const SIZES: Readonly<Record<'usual' | 'quick' | 'full', Sizes>> = {
 /**
  * Reads a list of scenarios: `throughput,fresh`, or `all`.
  *
- * @returns undefined for a word that is none
+ * @returns undefined if one is unknown
  */
 export function readScenarios(text: string): readonly Scenario[] | undefined {
   if (text === 'all') return SCENARIOS;
-  const words = text.split(',').map((word) => word.trim());
-  const known = SCENARIOS.filter((scenario) => words.includes(scenario));
-  return words.every((word) => (SCENARIOS as readonly string[]).includes(word)) ? known : undefined;
+  const names = text.split(',').map((name) => name.trim());
+  const known = SCENARIOS.filter((scenario) => names.includes(scenario));
+  return names.every((name) => (SCENARIOS as readonly string[]).includes(name)) ? known : undefined;
 }
 
-/** Where clients of a point must fit in: each baseline's agent has a connection of its own. */
+/** The most agents: each agent of a baseline needs a connection to Postgres. */
 export const MAX_AGENTS = 1_000;
 
 /**
  * Reads numbers of agents: `1,8,32`.
  *
- * @returns ascending and once each; undefined when one is no whole number from 1 to {@link
- *   MAX_AGENTS}
+ * @returns ascending, without duplicates; undefined if one is not a whole number from 1 to
+ *   {@link MAX_AGENTS}
  */
 export function readAgents(text: string): readonly number[] | undefined {
-  const words = text.split(',').map((word) => word.trim());
-  if (!words.every((word) => /^\d{1,4}$/.test(word))) return undefined;
-  const numbers = [...new Set(words.map(Number))].sort((a, b) => a - b);
+  const parts = text.split(',').map((part) => part.trim());
+  if (!parts.every((part) => /^\d{1,4}$/.test(part))) return undefined;
+  const numbers = [...new Set(parts.map(Number))].sort((a, b) => a - b);
   return numbers.every((agents) => agents >= 1 && agents <= MAX_AGENTS) ? numbers : undefined;
 }

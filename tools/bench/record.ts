@@ -3,7 +3,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 
 import { packageRoot } from '../stack/cache-dir.ts';
-import type { JudgedFigure } from './figure.ts';
+import type { EvaluatedFigure } from './figure.ts';
 import type { BenchOptions } from './options.ts';
 import { postgresSettings } from './servers.ts';
 import type { BenchServers } from './servers.ts';
@@ -15,25 +15,29 @@ export interface BenchRecord {
   startedAt: string;
   durationMs: number;
   command: string;
-  /** Whether all that was asked for was measured. */
+  /** Whether everything that was requested was measured. */
   ended: 'complete' | 'broken_off' | 'failed';
   /**
-   * What could not be measured, since an operation ended otherwise than it should have, or a
-   * process did.
+   * The scenarios that could not be measured, because an operation ended otherwise than it should,
+   * or a process exited.
    */
   failures: { scenario: string; why: string }[];
   machine: { cpu: string; cpus: number; platform: string };
   versions: Record<'leasehold' | 'node' | 'etcd' | 'nats' | 'postgres', string>;
-  /** Settings of Postgres, the same for product and baselines. */
+  /** Settings of Postgres; product and baselines use the same server. */
   postgresSettings: Record<string, string>;
-  figures: JudgedFigure[];
+  figures: EvaluatedFigure[];
 }
 
-/** What a run was made on. */
-export type Surroundings = Pick<BenchRecord, 'machine' | 'versions' | 'postgresSettings'>;
+/** The machine and the servers of a run. */
+export type Environment = Pick<BenchRecord, 'machine' | 'versions' | 'postgresSettings'>;
 
-/** Looks at the machine and the servers. */
-export async function surroundings({ etcd, nats, postgres }: BenchServers): Promise<Surroundings> {
+/** Reads what the machine and the servers are. */
+export async function describeEnvironment({
+  etcd,
+  nats,
+  postgres,
+}: BenchServers): Promise<Environment> {
   const text = readFileSync(join(packageRoot(), 'package.json'), 'utf8');
   return {
     machine: {

@@ -1,126 +1,142 @@
+import type { BenchStack } from './bench-stack.ts';
 import type { LoopResult } from './closed-loop.ts';
-import type { Crew } from './crew.ts';
-import { goOn } from './events.ts';
+import { throwIfStopped } from './events.ts';
 import type { Progress } from './events.ts';
 import type { Figure } from './figure.ts';
-import type { SteadyResult } from './load-orders.ts';
+import type { SteadyResult } from './load-jobs.ts';
+import { LEAD_IN_MS, loadFigure, requireExpected, WARM_UP_AGENTS } from './load.ts';
 import type { BenchOptions } from './options.ts';
-import type { Stage } from './stage.ts';
-import { LEAD_IN_MS, loadFigure, RUN_IN_AGENTS, sound } from './sweep.ts';
+import type { ReplicaPool } from './replica-pool.ts';
 
 const REQUESTS_PER_S = 1_000;
 const PEAK_AGENTS = 128;
 const WARM_UP_MS = 1_000;
 const MANY = 8;
 
-/**
- * How many serve, and whether they are asked as the client for agents does it or by broadcasts
- * only.
- */
-interface Way {
+/** How many replicas run, and whether requests go to the holder first or are all broadcast. */
+interface Configuration {
   subject: string;
-  words: string;
-  count: number;
+  name: string;
+  replicas: number;
   broadcastOnly: boolean;
 }
 
-const ONE: Way = { subject: 'one_replica', words: 'one replica', count: 1, broadcastOnly: false };
-const EIGHT: Way = {
-  subject: 'eight_replicas',
-  words: 'eight replicas',
-  count: MANY,
+const ONE: Configuration = {
+  subject: 'one_replica',
+  name: 'one replica',
+  replicas: 1,
   broadcastOnly: false,
 };
-const BROADCASTS: Way = {
+const EIGHT: Configuration = {
+  subject: 'eight_replicas',
+  name: 'eight replicas',
+  replicas: MANY,
+  broadcastOnly: false,
+};
+const EIGHT_BY_BROADCAST: Configuration = {
   ...EIGHT,
   subject: 'eight_replicas_by_broadcast',
-  words: 'eight replicas, by broadcast',
+  name: 'eight replicas, by broadcast',
   broadcastOnly: true,
 };
-/** There and back again. */
-const TURNS: readonly Way[] = [ONE, EIGHT, BROADCASTS, BROADCASTS, EIGHT, ONE];
+/** Forth and back. */
+const TURNS: readonly Configuration[] = [
+  ONE,
+  EIGHT,
+  EIGHT_BY_BROADCAST,
+  EIGHT_BY_BROADCAST,
+  EIGHT,
+  ONE,
+];
 
-interface Measured {
+interface Results {
   steady: SteadyResult[];
   peak: LoopResult[];
 }
 
 /**
- * What replicas cost that are there beside the one that would do, asked as agents ask and by
- * broadcasts only.
+ * What more replicas cost than the one that would do, with requests sent as the client for agents
+ * sends them, and with broadcasts only.
  */
 export async function measureReplicas(
-  stage: Stage,
+  stack: BenchStack,
   { durationMs }: BenchOptions,
   progress: Progress,
 ): Promise<void> {
-  const crew = await stage.crew('replicas');
-  const found = new Map<Way, Measured>();
-  for (const [turn, way] of TURNS.entries()) {
-    goOn(progress.stop);
-    const { words, broadcastOnly } = way;
-    const measured = found.get(way) ?? { steady: [], peak: [] };
-    found.set(way, measured);
+  const pool = await stack.createPool('replicas');
+  const results = new Map<Configuration, Results>();
+  for (const [turn, configuration] of TURNS.entries()) {
+    throwIfStopped(progress.stop);
+    const { name, broadcastOnly } = configuration;
+    const own = results.get(configuration) ?? { steady: [], peak: [] };
+    results.set(configuration, own);
     const point = { prefix: `t${turn}`, warmUpMs: WARM_UP_MS, durationMs: durationMs / 2 };
-    await stage.aimAt(crew, { broadcastOnly });
-    await prepare(stage, crew, way, point, durationMs, progress);
-    progress.note(`${words}, ${REQUESTS_PER_S} requests a second`);
-    const monitorUrl = stage.servers.natsMonitorUrl;
-    const steady = await stage.load.ask('steady', { ...point, perS: REQUESTS_PER_S, monitorUrl });
-    measured.steady.push(sound(words, steady));
-    progress.note(`${words}, ${PEAK_AGENTS} agents`);
-    const peak = await stage.load.ask('held', {
+    await stack.directLoadAt(pool, { broadcastOnly });
+    await scaleAndWarmUp({ stack, pool, progress }, configuration, `t${turn}-run-in`, durationMs);
+    progress.note(`${name}, ${REQUESTS_PER_S} requests per second`);
+    const monitorUrl = stack.servers.natsMonitorUrl;
+    const steady = await stack.load.run('steady', { ...point, perS: REQUESTS_PER_S, monitorUrl });
+    own.steady.push(requireExpected(name, steady));
+    progress.note(`${name}, ${PEAK_AGENTS} agents`);
+    const peak = await stack.load.run('held', {
       ...point,
-      prefix: `${point.prefix}-peak`,
+      prefix: `t${turn}-peak`,
       agents: PEAK_AGENTS,
       leadInMs: LEAD_IN_MS,
     });
-    measured.peak.push(sound(words, peak));
+    own.peak.push(requireExpected(name, peak));
   }
-  for (const [{ subject }, { steady, peak }] of found) {
+  for (const [{ subject }, { steady, peak }] of results) {
     progress.figure(steadyFigure(subject, steady));
     progress.figure(loadFigure({ part: 'replicas', subject, at: { agents: PEAK_AGENTS } }, peak));
   }
-  await crew.stop();
+  await pool.stop();
 }
 
-/** Sees to it that as many run as are to, and that they have run in. */
-async function prepare(
-  stage: Stage,
-  crew: Crew,
-  { words, count }: Way,
-  point: { prefix: string; warmUpMs: number },
+interface Running {
+  stack: BenchStack;
+  pool: ReplicaPool;
+  progress: Progress;
+}
+
+/** Starts or drains replicas until the configured number runs, and warms them up. */
+async function scaleAndWarmUp(
+  { stack, pool, progress }: Running,
+  { name, replicas }: Configuration,
+  prefix: string,
   durationMs: number,
-  progress: Progress,
 ): Promise<void> {
-  const running = crew.members.length;
-  if (running < count) {
-    progress.note(`starting ${count - running} more`);
-    await crew.start(count - running);
-  } else if (running > count) await crew.stopAllBut(count);
-  // Replicas that have just been started run code that is not compiled yet, and there is no more to
-  // run in with for many.
-  progress.note(`${words}, running in`);
-  const runIn = { ...point, prefix: `${point.prefix}-run-in`, agents: RUN_IN_AGENTS, leadInMs: 0 };
-  const shares = running < count ? count : 1;
-  sound(words, await stage.load.ask('held', { ...runIn, durationMs: durationMs * shares }));
+  const running = pool.replicas.length;
+  if (running < replicas) {
+    progress.note(`starting ${replicas - running} more`);
+    await pool.start(replicas - running);
+  } else if (running > replicas) await pool.stopAllBut(replicas);
+  // New replicas run code that is not compiled yet, and many share the load that compiles it.
+  progress.note(`${name}, warming up`);
+  const shares = running < replicas ? replicas : 1;
+  const result = await stack.load.run('held', {
+    prefix,
+    warmUpMs: WARM_UP_MS,
+    leadInMs: 0,
+    agents: WARM_UP_AGENTS,
+    durationMs: durationMs * shares,
+  });
+  requireExpected(name, result);
 }
 
 function steadyFigure(subject: string, steady: readonly SteadyResult[]): Figure {
-  const figure = loadFigure(
-    { part: 'replicas', subject, at: { requestsPerS: REQUESTS_PER_S } },
-    steady,
-  );
+  const at = { requestsPerS: REQUESTS_PER_S };
+  const figure = loadFigure({ part: 'replicas', subject, at }, steady);
   const requests = steady.reduce((sum, { operations }) => sum + operations, 0);
-  const per = (of: (result: SteadyResult) => number): number =>
+  const perRequest = (of: (result: SteadyResult) => number): number =>
     steady.reduce((sum, result) => sum + of(result), 0) / requests;
   return {
     ...figure,
     values: {
       ...figure.values,
-      deliveredPerRequest: per(({ traffic }) => traffic.delivered),
-      publishedPerRequest: per(({ traffic }) => traffic.published),
-      neverAsked: steady.reduce((sum, { behind }) => sum + behind, 0),
+      deliveredPerRequest: perRequest(({ traffic }) => traffic.delivered),
+      publishedPerRequest: perRequest(({ traffic }) => traffic.published),
+      neverAsked: steady.reduce((sum, { notSent }) => sum + notSent, 0),
     },
   };
 }

@@ -8,18 +8,29 @@ import { HolderCache } from '../../src/request/holder-cache.ts';
 import type { Outcome, Receipt } from '../../src/request/receipt.ts';
 import { DONE } from './closed-loop.ts';
 import type { StepResult } from './closed-loop.ts';
-import type { LoadTarget } from './load-orders.ts';
+import type { LoadTarget } from './load-jobs.ts';
 
 const AGENTS_PER_CONNECTION = 64;
-const ANSWER_WITHIN_MS = 10_000;
+const ANSWER_TIMEOUT_MS = 10_000;
 const AGENT_ID = 'bench';
 const STARTS_AT_ONCE = 64;
+const SHOWN_REPLY_LENGTH = 300;
+
+/** One advance, and the outcome that it must have. */
+export interface AdvanceOptions {
+  agent: number;
+  instanceId: string;
+  requestId: string;
+  expected: Outcome;
+  /** Default 1. */
+  maxCells?: number;
+}
 
 /**
- * Requests straight over the bus. Like the client for agents they ask the replica first that was
- * last heard to hold the instance. That client would do more for each (find lost answers, ask
- * again), which costs the machine that is being measured; here an answer that does not come is an
- * error.
+ * Requests sent straight over the bus. Like the client for agents, they go first to the replica
+ * that is known to hold the instance. That client does more for each request (it recovers lost
+ * answers and asks again), at the expense of the machine that is being measured. Here a missing
+ * answer is an error.
  */
 export class Requests {
   readonly #buses: readonly Bus[];
@@ -33,7 +44,7 @@ export class Requests {
     this.#holders = holders;
   }
 
-  /** @param agents how many will ask at once, at most */
+  /** @param agents at most this many have a request under way at once */
   static async connect(
     { natsUrls, namespace, broadcastOnly = false }: LoadTarget,
     agents: number,
@@ -48,57 +59,47 @@ export class Requests {
   /** @throws Error unless the instance was created */
   async start(instanceId: string, runbookId: string): Promise<void> {
     const body = { instanceId, runbookId, inputs: {}, agentId: AGENT_ID };
-    const reply = await this.#bus(0).request(this.#subjects.start, body, ANSWER_WITHIN_MS);
+    const reply = await this.#bus(0).request(this.#subjects.start, body, ANSWER_TIMEOUT_MS);
     if (reply.kind === 'reply' && (reply.body as { created?: unknown }).created === true) return;
-    throw new Error(`start of ${instanceId}: ${told(reply)}`);
+    throw new Error(`start of ${instanceId}: ${replyText(reply)}`);
   }
 
-  /** Starts many, some at once. @throws Error for the first that cannot be */
+  /** Starts instances, several at once. @throws Error for the first that was not created */
   async startAll(instanceIds: readonly string[], runbookId: string): Promise<void> {
     await inParallel(instanceIds, (instanceId) => this.start(instanceId, runbookId));
   }
 
-  /** One advance; anything but the wanted outcome is wrong. */
-  async advance(
-    agent: number,
-    instanceId: string,
-    requestId: string,
-    wanted: Outcome,
-    maxCells = 1,
-  ): Promise<StepResult> {
+  /** One advance. Any other outcome than the expected one is unexpected. */
+  async advance(options: AdvanceOptions): Promise<StepResult> {
+    const { agent, instanceId, requestId, expected, maxCells = 1 } = options;
     const body = { requestId, agentId: AGENT_ID, maxCells };
-    const reply = await this.#askForAdvance(this.#bus(agent), instanceId, body);
-    if (reply.kind === 'reply' && (reply.body as { outcome?: unknown }).outcome === wanted) {
+    const reply = await this.#requestAdvance(this.#bus(agent), instanceId, body);
+    if (reply.kind === 'reply' && (reply.body as { outcome?: unknown }).outcome === expected) {
       this.#holders?.learn(reply.body as unknown as Receipt);
       return DONE;
     }
-    return { kind: 'wrong', why: `advance of ${instanceId}: ${told(reply)} instead of ${wanted}` };
+    const why = `advance of ${instanceId}: ${replyText(reply)} instead of ${expected}`;
+    return { kind: 'unexpected', why };
   }
 
-  async #askForAdvance(bus: Bus, instanceId: string, body: Json): Promise<BusReply> {
+  async #requestAdvance(bus: Bus, instanceId: string, body: Json): Promise<BusReply> {
     const holder = this.#holders?.of(instanceId);
     if (holder !== undefined) {
       const subject = this.#subjects.advanceAt(holder, instanceId);
-      const reply = await bus.request(subject, body, ANSWER_WITHIN_MS);
+      const reply = await bus.request(subject, body, ANSWER_TIMEOUT_MS);
       if (!isNotHolder(reply)) return reply;
       this.#holders?.forget(instanceId);
     }
-    return bus.request(this.#subjects.advance(instanceId), body, ANSWER_WITHIN_MS);
+    return bus.request(this.#subjects.advance(instanceId), body, ANSWER_TIMEOUT_MS);
   }
 
-  /** @throws Error unless the instance is there */
+  /** @throws Error unless the instance exists */
   async status(instanceId: string): Promise<void> {
-    const reply = await this.#bus(0).request(
-      this.#subjects.status(instanceId),
-      {},
-      ANSWER_WITHIN_MS,
-    );
-    if (
-      reply.kind === 'reply' &&
-      (reply.body as { instanceId?: unknown }).instanceId === instanceId
-    )
-      return;
-    throw new Error(`status of ${instanceId}: ${told(reply)}`);
+    const subject = this.#subjects.status(instanceId);
+    const reply = await this.#bus(0).request(subject, {}, ANSWER_TIMEOUT_MS);
+    const found =
+      reply.kind === 'reply' && (reply.body as { instanceId?: unknown }).instanceId === instanceId;
+    if (!found) throw new Error(`status of ${instanceId}: ${replyText(reply)}`);
   }
 
   async close(): Promise<void> {
@@ -112,23 +113,21 @@ export class Requests {
   }
 }
 
-/**
- * Does something with each item, some at once. Rejects with the first failure, when the others have
- * ended.
- */
+/** Works on several items at once. Rejects with the first failure after all work has ended. */
 export async function inParallel<T>(
   items: readonly T[],
   work: (item: T) => Promise<void>,
 ): Promise<void> {
   let next = 0;
-  const takeTurns = async (): Promise<void> => {
+  const worker = async (): Promise<void> => {
     for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
   };
-  const turns = Array.from({ length: Math.min(STARTS_AT_ONCE, items.length) }, takeTurns);
-  const failed = (await Promise.allSettled(turns)).find(({ status }) => status === 'rejected');
+  const workers = Array.from({ length: Math.min(STARTS_AT_ONCE, items.length) }, worker);
+  const failed = (await Promise.allSettled(workers)).find(({ status }) => status === 'rejected');
   if (failed?.status === 'rejected') throw failed.reason;
 }
 
-function told(reply: BusReply): string {
-  return reply.kind === 'reply' ? JSON.stringify(reply.body).slice(0, 300) : reply.kind;
+function replyText(reply: BusReply): string {
+  if (reply.kind !== 'reply') return reply.kind;
+  return JSON.stringify(reply.body).slice(0, SHOWN_REPLY_LENGTH);
 }

@@ -1,75 +1,66 @@
 import { setMaxListeners } from 'node:events';
 
 import { errorText } from '../../src/error-text.ts';
-import { BrokenOff } from './events.ts';
+import { BenchStack } from './bench-stack.ts';
+import type { BenchStackOptions } from './bench-stack.ts';
+import { evaluateFigures } from './evaluate.ts';
+import { Interrupted } from './events.ts';
 import type { BenchEvent, Progress } from './events.ts';
 import type { Figure } from './figure.ts';
-import { judged } from './judge.ts';
 import type { BenchOptions } from './options.ts';
-import type { BenchPorts } from './ports.ts';
-import { commandOf, surroundings } from './record.ts';
+import { commandOf, describeEnvironment } from './record.ts';
 import type { BenchRecord } from './record.ts';
 import { scenariosOf } from './scenarios.ts';
-import { Stage } from './stage.ts';
 
-/** What a run needs of whoever called it. */
+/** How a caller follows and stops a run. */
 export interface BenchHooks {
-  ports: BenchPorts;
-  tell: (event: BenchEvent) => void;
-  /** Breaks the run off; the record has what was measured until then. */
+  onEvent: (event: BenchEvent) => void;
+  /** Interrupts the run; the record has what was measured until then. */
   stop: AbortSignal;
 }
 
-/** The stack could not be brought up. */
+/** The stack did not start. */
 class NoStack extends Error {
   override readonly name = 'NoStack';
 }
 
 /**
- * One run: brings a stack up, measures scenario after scenario, and sets the figures against the
- * floor. What goes wrong in the measuring is in the record: the figures until then are still worth
- * something.
+ * One run: starts a stack, measures one scenario after another, and compares the figures with the
+ * floor. A failure in a scenario goes into the record, because the figures measured before it stay
+ * valid.
  *
  * @throws NoStack
  */
-export async function runBench(options: BenchOptions, hooks: BenchHooks): Promise<BenchRecord> {
-  const { ports, tell, stop } = hooks;
-  setMaxListeners(0, stop);
+export async function runBench(
+  options: BenchOptions,
+  { onEvent, stop }: BenchHooks,
+): Promise<BenchRecord> {
   const startedAt = new Date().toISOString();
   const beganMs = performance.now();
   const figures: Figure[] = [];
   const progress: Progress = {
-    tell,
-    note: (text) => tell({ kind: 'note', text }),
+    note: (text) => onEvent({ kind: 'note', text }),
     figure(figure) {
       figures.push(figure);
-      tell({ kind: 'figure', figure });
+      onEvent({ kind: 'figure', figure });
     },
     stop,
   };
-  const stage = await Stage.set(options, ports, (text) => progress.note(text)).catch(
-    (cause: unknown) => {
-      throw new NoStack(errorText(cause), { cause });
-    },
-  );
-  // Whatever is under way ends with its processes.
-  const breakOff = (): void => void stage.stop();
-  stop.addEventListener('abort', breakOff, { once: true });
-  try {
-    const around = await surroundings(stage.servers);
+  return withStack(options, progress, async (stack) => {
+    const environment = await describeEnvironment(stack.servers);
     const failures: BenchRecord['failures'] = [];
     for (const scenario of scenariosOf(options)) {
       if (stop.aborted) break;
-      tell({ kind: 'scenario', name: scenario.name, text: scenario.text });
+      onEvent({ kind: 'scenario', name: scenario.name, text: scenario.text });
       try {
-        await scenario.run(stage, options, progress);
+        await scenario.run(stack, options, progress);
       } catch (error) {
-        if (stop.aborted || error instanceof BrokenOff) break;
+        if (stop.aborted || error instanceof Interrupted) break;
         const why = errorText(error);
         failures.push({ scenario: scenario.name, why });
-        tell({ kind: 'failure', scenario: scenario.name, why });
+        onEvent({ kind: 'failure', scenario: scenario.name, why });
       }
-      await stage.clear();
+      await stack.clear();
     }
     return {
       format: 1,
@@ -78,11 +69,33 @@ export async function runBench(options: BenchOptions, hooks: BenchHooks): Promis
       command: commandOf(options),
       ended: stop.aborted ? 'broken_off' : failures.length > 0 ? 'failed' : 'complete',
       failures,
-      ...around,
-      figures: judged(figures),
+      ...environment,
+      figures: evaluateFigures(figures),
     };
+  });
+}
+
+/**
+ * Runs `use` on a stack, and ends every process of the stack when `use` or the signal says so.
+ *
+ * @throws NoStack
+ */
+export async function withStack<T>(
+  options: BenchStackOptions,
+  { note, stop }: Pick<Progress, 'note' | 'stop'>,
+  use: (stack: BenchStack) => Promise<T>,
+): Promise<T> {
+  setMaxListeners(0, stop);
+  const stack = await BenchStack.start(options, note).catch((cause: unknown) => {
+    throw new NoStack(errorText(cause), { cause });
+  });
+  // What is under way fails once its processes are gone.
+  const interrupt = (): void => void stack.stop();
+  stop.addEventListener('abort', interrupt, { once: true });
+  try {
+    return await use(stack);
   } finally {
-    stop.removeEventListener('abort', breakOff);
-    await stage.stop();
+    stop.removeEventListener('abort', interrupt);
+    await stack.stop();
   }
 }

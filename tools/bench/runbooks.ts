@@ -1,12 +1,13 @@
-/** A runbook of so many cells that do nothing. */
+/** A runbook of the bench. */
 export interface BenchRunbook {
   readonly runbookId: string;
   readonly cells: number;
-  /** As in a runbook's file. */
+  /** As in a runbook file. */
   readonly document: object;
 }
 
-function steps(runbookId: string, cells: number): BenchRunbook {
+/** A runbook whose cells do nothing. */
+function emptyCells(runbookId: string, cells: number): BenchRunbook {
   const list = Array.from({ length: cells }, (_, index) => ({
     id: `c${index + 1}`,
     exec: { handler: 'nothing' },
@@ -18,13 +19,13 @@ function steps(runbookId: string, cells: number): BenchRunbook {
   };
 }
 
-/** For instances that are held already: long enough that an agent seldom needs another. */
-export const HELD = steps('bench-held', 200);
-/** For a fresh instance each: an effect, and it is completed. */
-export const FRESH = steps('bench-fresh', 1);
-/** For how the cost of an advance grows with the rows of its instance. */
-export const LONG = steps('bench-long', 5_001);
-/** An effect that never ends, to kill its holder in; then cells enough to go on with. */
+/** For held instances: long enough that an agent seldom needs another. */
+export const HELD = emptyCells('bench-held', 200);
+/** For fresh instances: one effect completes the instance. */
+export const FRESH = emptyCells('bench-fresh', 1);
+/** For measuring how the cost of an advance grows with its instance's rows. */
+export const LONG = emptyCells('bench-long', 5_001);
+/** One normal cell, then an effect that never ends, to kill the holder in. */
 export const HOLD: BenchRunbook = {
   runbookId: 'bench-hold',
   cells: 2,
@@ -39,5 +40,5 @@ export const HOLD: BenchRunbook = {
   },
 };
 
-/** Everything that the bench's replicas run. */
+/** All runbooks of the bench. */
 export const BENCH_RUNBOOKS: readonly BenchRunbook[] = [HELD, FRESH, LONG, HOLD];

@@ -7,13 +7,13 @@ import { querySql } from '../stack/postgres-wire.ts';
 import type { Server } from '../stack/server-process.ts';
 import type { Workspace } from '../stack/workspace.ts';
 
-/** The servers of a run, one each. */
+/** The servers of a run, one of each. */
 export interface BenchServers {
   etcd: Server;
   nats: Server;
   /** Syncs every commit to disk. */
   postgres: Server;
-  /** `http://127.0.0.1:PORT`: NATS' monitoring. */
+  /** The URL of NATS monitoring: `http://127.0.0.1:PORT`. */
   natsMonitorUrl: string;
   stop(): Promise<void>;
 }
@@ -21,18 +21,18 @@ export interface BenchServers {
 /**
  * Starts etcd, NATS and Postgres on loopback.
  *
- * @throws ServerNotFoundError, ServerStartError; what had been started is stopped before
+ * @throws ServerNotFoundError, ServerStartError; servers that had started are stopped first
  */
 export async function startServers(
   workspace: Workspace,
   env: NodeJS.ProcessEnv,
   maxConnections: number,
-  say: (text: string) => void,
+  note: (text: string) => void,
 ): Promise<BenchServers> {
   const [etcd, nats, postgres] = await Promise.all([
-    locateServer('etcd', { env, say }),
-    locateServer('nats', { env, say }),
-    locateServer('postgres', { env, say }),
+    locateServer('etcd', { env, say: note }),
+    locateServer('nats', { env, say: note }),
+    locateServer('postgres', { env, say: note }),
   ]);
   const monitorPort = await freePort();
   const starts = await Promise.allSettled([
@@ -67,7 +67,7 @@ const SETTINGS = [
   'max_connections',
 ];
 
-/** What the database was set to, for whoever reads the figures. */
+/** The settings of the database, for readers of the figures. */
 export async function postgresSettings(superuserUrl: string): Promise<Record<string, string>> {
   const names = SETTINGS.map((name) => `'${name}'`).join(', ');
   const rows = await querySql(

@@ -1,17 +1,17 @@
-import type { JudgedFigure, Part } from './figure.ts';
+import type { EvaluatedFigure, Part } from './figure.ts';
 import { PARTS } from './figure.ts';
 import {
   LOAD_SUBJECTS,
-  atWords,
-  number,
+  parametersLabel,
+  formatNumber,
+  formatRatio,
   partTitle,
-  ratio,
-  ratioWords,
-  subjectWords,
-  valueWords,
-} from './words.ts';
+  ratioLabel,
+  subjectLabel,
+  valueLabel,
+} from './labels.ts';
 
-/** One part of a run as a table: what a person reads on the terminal or the page. */
+/** One part of a run as a table, for the terminal and the HTML report. */
 export interface FigureTable {
   part: Part;
   title: string;
@@ -19,8 +19,8 @@ export interface FigureTable {
   rows: (string | null)[][];
 }
 
-/** Not shown: they say how a figure came about, and are in bench.json. */
-const UNSHOWN = ['operations', 'measuredS', 'maxMs'];
+/** Not shown: they say how a figure was measured, and are in bench.json. */
+const HIDDEN_VALUES = ['operations', 'measuredS', 'maxMs'];
 
 const RATIO_ORDER = [
   'bestFloor',
@@ -33,42 +33,43 @@ const RATIO_ORDER = [
 ];
 
 /** Parts whose figures have different values. */
-const UNLIKE: readonly Part[] = ['memory', 'rows'];
+const MIXED_PARTS: readonly Part[] = ['memory', 'rows'];
 
 /** A table for each part that was measured. */
-export function figureTables(figures: readonly JudgedFigure[]): FigureTable[] {
+export function figureTables(figures: readonly EvaluatedFigure[]): FigureTable[] {
   return PARTS.flatMap((part) => {
     const own = figures.filter((figure) => figure.part === part);
     if (own.length === 0) return [];
     return [
-      UNLIKE.includes(part)
+      MIXED_PARTS.includes(part)
         ? tallTable(part, own)
         : wideTable(part, part === 'load' ? byAgents(own) : own),
     ];
   });
 }
 
-function byAgents(figures: readonly JudgedFigure[]): JudgedFigure[] {
-  const place = ({ subject }: JudgedFigure): number => LOAD_SUBJECTS.indexOf(subject);
+function byAgents(figures: readonly EvaluatedFigure[]): EvaluatedFigure[] {
+  const position = ({ subject }: EvaluatedFigure): number => LOAD_SUBJECTS.indexOf(subject);
   return [...figures].sort(
-    (a, b) => (a.at['agents'] ?? 0) - (b.at['agents'] ?? 0) || place(a) - place(b),
+    (a, b) => (a.at['agents'] ?? 0) - (b.at['agents'] ?? 0) || position(a) - position(b),
   );
 }
 
-/** Figures that have little in common: a line for each value. */
-function tallTable(part: Part, figures: readonly JudgedFigure[]): FigureTable {
+/** Figures with different values: one row for each value. */
+function tallTable(part: Part, figures: readonly EvaluatedFigure[]): FigureTable {
   const rows = figures.flatMap((figure) =>
     Object.entries(figure.values)
-      .filter(([name]) => !UNSHOWN.includes(name))
+      .filter(([name]) => !HIDDEN_VALUES.includes(name))
       .map(([name, value]) => {
         const compared = Object.entries(figure.ratios[name] ?? {});
         return [
-          subjectWords(figure),
-          atWords(figure.at),
-          valueWords(name),
-          number(value),
-          compared.map(([to, times]) => `${ratio(times)} ${ratioWords(to)}`).join(', ') || null,
-          goalWords(figure.goals.filter(({ of }) => of.split('/')[0] === name)),
+          subjectLabel(figure),
+          parametersLabel(figure.at),
+          valueLabel(name),
+          formatNumber(value),
+          compared.map(([to, times]) => `${formatRatio(times)} ${ratioLabel(to)}`).join(', ') ||
+            null,
+          goalsText(figure.goals.filter(({ of }) => of.split('/')[0] === name)),
         ];
       }),
   );
@@ -80,11 +81,11 @@ function tallTable(part: Part, figures: readonly JudgedFigure[]): FigureTable {
   };
 }
 
-/** Figures of the same values: a line each. */
-function wideTable(part: Part, figures: readonly JudgedFigure[]): FigureTable {
-  const circumstances = keysOf(figures.map(({ at }) => at));
+/** Figures with the same values: one row for each figure. */
+function wideTable(part: Part, figures: readonly EvaluatedFigure[]): FigureTable {
+  const parameters = keysOf(figures.map(({ at }) => at));
   const values = keysOf(figures.map((figure) => figure.values)).filter(
-    (name) => !UNSHOWN.includes(name),
+    (name) => !HIDDEN_VALUES.includes(name),
   );
   const columns = values.flatMap((value) => {
     const found = keysOf(figures.map(({ ratios }) => ratios[value] ?? {}));
@@ -96,37 +97,37 @@ function wideTable(part: Part, figures: readonly JudgedFigure[]): FigureTable {
     part,
     title: partTitle(part),
     head: [
-      ...circumstances.map(valueWords),
+      ...parameters.map(valueLabel),
       'what',
-      ...columns.map(({ value, to }) => (to === undefined ? valueWords(value) : ratioWords(to))),
+      ...columns.map(({ value, to }) => (to === undefined ? valueLabel(value) : ratioLabel(to))),
       ...(goals ? ['goal'] : []),
     ],
     rows: figures.map((figure) => [
-      ...circumstances.map((name) => optional(figure.at[name])),
-      subjectWords(figure),
+      ...parameters.map((name) => optional(figure.at[name])),
+      subjectLabel(figure),
       ...columns.map(({ value, to }) =>
         to === undefined
           ? optional(figure.values[value])
           : optionalRatio(figure.ratios[value]?.[to]),
       ),
-      ...(goals ? [goalWords(figure.goals)] : []),
+      ...(goals ? [goalsText(figure.goals)] : []),
     ]),
   };
 }
 
-function goalWords(goals: JudgedFigure['goals']): string | null {
+function goalsText(goals: EvaluatedFigure['goals']): string | null {
   return goals.map(({ text, met }) => `${met ? 'met' : 'MISSED'}: ${text}`).join('; ') || null;
 }
 
 function optional(value: number | undefined): string | null {
-  return value === undefined ? null : number(value);
+  return value === undefined ? null : formatNumber(value);
 }
 
 function optionalRatio(value: number | undefined): string | null {
-  return value === undefined ? null : ratio(value);
+  return value === undefined ? null : formatRatio(value);
 }
 
-/** Every key, in the order of its first appearance. */
+/** All keys, in the order in which they first appear. */
 function keysOf(objects: readonly Readonly<Record<string, unknown>>[]): string[] {
   return [...new Set(objects.flatMap((object) => Object.keys(object)))];
 }

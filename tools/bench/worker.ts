@@ -4,21 +4,21 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 
 import { tailOf } from '../stack/command.ts';
 import type { Watchdog } from '../stack/watchdog.ts';
-import type { Answer, Order, OrderBook } from './orders.ts';
+import type { Job, JobResult, JobTable } from './jobs.ts';
 
-/** What a worker is started with. */
-export interface WorkerSpec {
-  /** How people are told of it. */
+/** How to start a worker. */
+export interface WorkerOptions {
+  /** What messages call it. */
   name: string;
-  /** What Node is given: options, script, arguments. */
+  /** The arguments for Node: options, script, its arguments. */
   argv: readonly string[];
-  /** What it says on stdout and stderr is appended there. */
+  /** Its stdout and stderr are appended there. */
   logFile: string;
   watchdog: Watchdog;
 }
 
-/** A child process of the bench that does what it is told, one order at a time. */
-export class Worker<Book extends OrderBook> {
+/** A child process of the bench that does one job at a time. */
+export class Worker<Jobs extends JobTable> {
   readonly name: string;
   readonly pid: number;
   readonly #child: ChildProcess;
@@ -27,14 +27,14 @@ export class Worker<Book extends OrderBook> {
   #running = true;
   #tail: Promise<unknown> = Promise.resolve();
 
-  constructor({ name, argv, logFile, watchdog }: WorkerSpec) {
+  constructor({ name, argv, logFile, watchdog }: WorkerOptions) {
     this.name = name;
     this.#logFile = logFile;
     const log = openSync(logFile, 'a');
     const kept = ['PATH', 'HOME', 'TMPDIR'].map((variable) => [variable, process.env[variable]]);
     const child = spawn(process.execPath, [...argv], {
       env: Object.fromEntries(kept),
-      // A group of its own: Ctrl-C reaches it only through us.
+      // In a separate process group, so that Ctrl-C in a terminal reaches only the parent.
       detached: true,
       stdio: ['ignore', log, log, 'ipc'],
       // Keeps typed arrays, NaN and undefined as they are.
@@ -56,38 +56,39 @@ export class Worker<Book extends OrderBook> {
   }
 
   /**
-   * Gives an order and waits for what comes of it.
+   * Runs a job, after those that were given before.
    *
-   * @throws Error with what the worker said, or the end of its log when it ended instead
+   * @returns the job's result
+   * @throws Error with the worker's message, or with the end of its log if it exited instead
    */
-  ask<Name extends keyof Book & string>(
+  run<Name extends keyof Jobs & string>(
     name: Name,
-    given: Parameters<Book[Name]>[0],
-  ): Promise<Awaited<ReturnType<Book[Name]>>> {
-    const result = this.#tail.then(() => this.#ask({ name, given }));
+    input: Parameters<Jobs[Name]>[0],
+  ): Promise<Awaited<ReturnType<Jobs[Name]>>> {
+    const result = this.#tail.then(() => this.#send({ name, input }));
     this.#tail = result.catch(() => undefined);
-    return result as Promise<Awaited<ReturnType<Book[Name]>>>;
+    return result as Promise<Awaited<ReturnType<Jobs[Name]>>>;
   }
 
-  async #ask(order: Order): Promise<unknown> {
-    if (!this.#running) throw this.#died();
-    const answered = new Promise<Answer>((resolve) => {
-      this.#child.once('message', (message) => resolve(message as Answer));
+  async #send(job: Job): Promise<unknown> {
+    if (!this.#running) throw this.#exitError();
+    const answered = new Promise<JobResult>((resolve) => {
+      this.#child.once('message', (message) => resolve(message as JobResult));
     });
-    this.#child.send(order);
+    this.#child.send(job);
     const answer = await Promise.race([answered, this.#ended]);
-    if (answer === undefined) throw this.#died();
+    if (answer === undefined) throw this.#exitError();
     if (!answer.ok) throw new Error(`${this.name}: ${answer.message}`);
     return answer.result;
   }
 
-  #died(): Error {
+  #exitError(): Error {
     return new Error(
-      `${this.name} ended; the end of its log:\n${tailOf(readFileSync(this.#logFile, 'utf8'))}`,
+      `${this.name} exited; the end of its log:\n${tailOf(readFileSync(this.#logFile, 'utf8'))}`,
     );
   }
 
-  /** SIGKILL. Resolves when it is gone; killing twice is harmless. */
+  /** Sends SIGKILL and waits until the process is gone. Calling it twice is harmless. */
   async kill(): Promise<void> {
     if (this.#running) this.#child.kill('SIGKILL');
     await this.#ended;

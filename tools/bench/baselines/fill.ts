@@ -1,32 +1,32 @@
 import { Client } from 'pg';
 
-/** What an empty log is filled with, so that measurings find it long. */
+/** The rows that an empty log is filled with. */
 export interface Fill {
-  /** How many rows, about. */
+  /** Approximately how many rows. */
   rows: number;
   runbookId: string;
-  /** In front of the instances' ids, which go on with a number from 0. */
+  /** Prefix of the instances' ids; a number from 0 follows. */
   prefix: string;
-  /** Of every instance: two for each cell that it has done. */
+  /** Rows of each instance: two for each completed cell. */
   rowsPerInstance: number;
 }
 
 const INSTANCES_AT_ONCE = 5_000;
 
 /**
- * Instances in the middle of their runbook, as if an agent had asked for each of their cells by a
- * request of its own.
+ * Fills an empty log with instances in the middle of their runbook: rows, receipts and projection,
+ * as if an agent had advanced each instance by one cell per request.
  *
- * It goes past the guard and the triggers (`session_replication_role = replica`, which takes a
- * superuser): ten million rows through the guard would take an hour and come out the same, since
- * nothing here is contested.
+ * It bypasses the guard and all triggers (`session_replication_role = replica`, which needs a
+ * superuser). Ten million rows through the guard would take an hour and be the same rows, because
+ * nothing contends for these instances.
  *
- * @param told hears how many rows are there
+ * @param onProgress called with the number of rows written so far
  */
 export async function fillLog(
   superuserUrl: string,
   fill: Fill,
-  told: (rows: number) => void,
+  onProgress: (rows: number) => void,
 ): Promise<void> {
   const { rows, runbookId, prefix, rowsPerInstance } = fill;
   const client = new Client({
@@ -50,10 +50,9 @@ export async function fillLog(
       }
       await client.query(EXECUTIONS, [prefix, from, to, rowsPerInstance]);
       await client.query(RECEIPTS, [prefix, from, to, rowsPerInstance]);
-      told((to + 1) * rowsPerInstance);
+      onProgress((to + 1) * rowsPerInstance);
     }
-    // Otherwise autovacuum would do it in the middle of a measuring, and the filling's writes would
-    // be flushed there.
+    // Otherwise autovacuum and the flush of these writes would fall into a measurement.
     await client.query('vacuum (analyze)');
     await client.query('checkpoint');
   } finally {
@@ -73,7 +72,8 @@ const PROJECTION = `
 
 const EXECUTIONS = `
   insert into leasehold.executions
-      (instance_id, seq, fencing_token, replica_id, kind, cell_id, attempt, request_id, agent_id, body)
+      (instance_id, seq, fencing_token, replica_id, kind, cell_id, attempt,
+       request_id, agent_id, body)
     select $1 || '-' || i, s, 1, 'bench-fill-00000000',
            case when s % 2 = 1 then 'started' else 'completed' end, 'c' || ((s + 1) / 2), 1,
            $1 || '-' || i || '-r' || ((s + 1) / 2), 'bench',
@@ -81,13 +81,17 @@ const EXECUTIONS = `
       from generate_series($2::int, $3::int) i, generate_series(1, $4::int) s`;
 
 const RECEIPTS = `
-  insert into leasehold.requests (request_id, instance_id, fencing_token, last_seq, with_rows, receipt)
+  insert into leasehold.requests
+      (request_id, instance_id, fencing_token, last_seq, with_rows, receipt)
     select $1 || '-' || i || '-r' || c, $1 || '-' || i, 1, c * 2, true,
            jsonb_build_object(
-             'requestId', $1 || '-' || i || '-r' || c, 'instanceId', $1 || '-' || i, 'outcome', 'advanced',
+             'requestId', $1 || '-' || i || '-r' || c, 'instanceId', $1 || '-' || i,
+             'outcome', 'advanced',
              'steps', jsonb_build_array(
-               jsonb_build_object('seq', c * 2 - 1, 'cellId', 'c' || c, 'kind', 'started', 'attempt', 1),
-               jsonb_build_object('seq', c * 2, 'cellId', 'c' || c, 'kind', 'completed', 'attempt', 1)),
+               jsonb_build_object(
+                 'seq', c * 2 - 1, 'cellId', 'c' || c, 'kind', 'started', 'attempt', 1),
+               jsonb_build_object(
+                 'seq', c * 2, 'cellId', 'c' || c, 'kind', 'completed', 'attempt', 1)),
              'nextCellId', 'c' || (c + 1),
              'holder', jsonb_build_object('replicaId', 'bench-fill-00000000', 'fencingToken', 1))
       from generate_series($2::int, $3::int) i, generate_series(1, $4::int / 2) c`;

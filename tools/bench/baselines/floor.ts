@@ -4,8 +4,8 @@ import type { Baseline } from './baseline.ts';
 const INSERT = { name: 'floor_insert', text: insertRow('floor_executions') };
 
 /**
- * What any log of intents and outcomes costs at least: the intent committed, then the outcome
- * committed. No guard, no lock, no receipt, and nobody finds out who may write.
+ * The least that any log of intents and outcomes costs: commit the intent, then commit the outcome.
+ * No guard, no lock, no receipt, and no check of which process may write.
  */
 export const floor: Baseline = {
   schema: executionsTable('floor_executions'),

@@ -11,13 +11,13 @@ const BY_NAME: Readonly<Record<BaselineName, Baseline>> = {
   reservation,
 };
 
-/** Agents of one baseline, each with a connection of its own. */
+/** Agents of one baseline, each with its own connection. */
 export interface BaselineAgents {
   steps: readonly (() => Promise<void>)[];
   close(): Promise<void>;
 }
 
-/** Makes the tables of every baseline in an empty database. */
+/** Creates the tables of every baseline in an empty database. */
 export async function createBaselineTables(url: string): Promise<void> {
   const client = await connect(url);
   try {
@@ -27,19 +27,20 @@ export async function createBaselineTables(url: string): Promise<void> {
   }
 }
 
-/**
- * Connects agents of a baseline, each to an instance of its own.
- *
- * @param prefix in front of the instances' ids, so that no two calls share one
- */
-export async function openBaseline(
-  name: BaselineName,
-  url: string,
-  agents: number,
-  prefix: string,
-): Promise<BaselineAgents> {
+/** Which baseline to run, and with how many agents. */
+export interface OpenBaselineOptions {
+  name: BaselineName;
+  url: string;
+  agents: number;
+  /** Prefix of the instances' ids, so that no two calls share one. */
+  prefix: string;
+}
+
+/** Connects agents of a baseline, each for its own instance. */
+export async function openBaseline(options: OpenBaselineOptions): Promise<BaselineAgents> {
+  const { name, url, agents, prefix } = options;
   const clients: Client[] = [];
-  // Postgres forks a process for each; all at once would only queue.
+  // Postgres forks a process for each connection; opening all at once would only queue.
   for (let from = 0; from < agents; from += 32) {
     const some = Array.from({ length: Math.min(32, agents - from) }, () => connect(url));
     clients.push(...(await Promise.all(some)));
@@ -56,9 +57,9 @@ async function connect(url: string): Promise<Client> {
   const client = new Client({
     connectionString: url,
     application_name: 'leasehold-bench-baseline',
-    // Statements that do not need each other's answers share a round trip.
+    // Statements that do not depend on each other's results share a round trip.
     pipeline: true,
-    // The product asks for the same, whatever the database's own default is.
+    // The product sets the same, whatever the database's default is.
     options: '-c synchronous_commit=on',
   });
   await client.connect();

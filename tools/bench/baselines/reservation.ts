@@ -3,12 +3,13 @@ import type { Baseline } from './baseline.ts';
 
 const NEWEST = {
   name: 'reservation_newest',
-  text: 'select seq, cell_id from reservation_outcomes where instance_id = $1 order by seq desc limit 1',
+  text: `select seq, cell_id from reservation_outcomes
+    where instance_id = $1 order by seq desc limit 1`,
 };
 const RESERVE = {
   name: 'reserve',
-  text: `insert into reservations (instance_id, step, owner, state) values ($1, $2, 'bench', 'reserved')
-    on conflict do nothing`,
+  text: `insert into reservations (instance_id, step, owner, state)
+    values ($1, $2, 'bench', 'reserved') on conflict do nothing`,
 };
 const FINISH = {
   name: 'reservation_finish',
@@ -16,14 +17,14 @@ const FINISH = {
       update reservations set state = 'done', finished_at = clock_timestamp()
         where instance_id = $1 and step = $7 and state = 'reserved')
     insert into reservation_outcomes
-      (instance_id, seq, fencing_token, replica_id, kind, cell_id, attempt, request_id, agent_id, body)
+      (instance_id, seq, fencing_token, replica_id, kind, cell_id, attempt,
+       request_id, agent_id, body)
       values ($1, $2, 1, 'replica', $3, $4, 1, $5, 'bench', $6)`,
 };
 
 /**
- * A row per step that only one can insert: the history says which step is next, the reservation is
- * committed, the effect happens, and the outcome is committed together with the reservation's new
- * state.
+ * A row per step that only one agent can insert: read the history to find the next step, commit the
+ * reservation, make the effect, and commit the outcome together with the reservation's new state.
  */
 export const reservation: Baseline = {
   schema: `${executionsTable('reservation_outcomes')};

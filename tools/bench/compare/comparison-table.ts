@@ -1,4 +1,4 @@
-import { number, valueWords } from '../words.ts';
+import { formatNumber, valueLabel } from '../labels.ts';
 import type { ComparedValue, Round } from './comparison.ts';
 import type { RatioSummary } from './paired-ratios.ts';
 
@@ -21,9 +21,9 @@ export function comparisonTables(
       rows: rounds
         .toSorted((a, b) => a.agents - b.agents || a.round - b.round)
         .map(({ agents, round, values: { before, after, again } }) => [
-          number(agents),
-          number(round),
-          ...[before, after, again].map(({ perS }) => number(perS)),
+          formatNumber(agents),
+          formatNumber(round),
+          ...[before, after, again].map(({ perS }) => formatNumber(perS)),
           exact(after.perS / before.perS),
           exact(again.perS / after.perS),
         ]),
@@ -40,8 +40,8 @@ export function comparisonTables(
         'confidence',
       ],
       rows: compared.map(({ agents, value, afterToBefore, sameToSame }) => [
-        number(agents),
-        valueWords(value),
+        formatNumber(agents),
+        valueLabel(value),
         exact(afterToBefore.median),
         interval(afterToBefore),
         exact(sameToSame.median),
@@ -57,7 +57,7 @@ export function roundLine({ round, agents, values: { before, after, again } }: R
   return [
     `round ${round}, ${agents} ${agents === 1 ? 'agent' : 'agents'}:`,
     `after/before ${exact(after.perS / before.perS)}, again/after ${exact(again.perS / after.perS)}`,
-    `(${[before, after, again].map(({ perS }) => number(perS)).join(', ')} per s)`,
+    `(${[before, after, again].map(({ perS }) => formatNumber(perS)).join(', ')} per s)`,
   ].join(' ');
 }
 

@@ -1,21 +1,18 @@
-import { setMaxListeners } from 'node:events';
-
 import { errorText } from '../../../src/error-text.ts';
 import { packageRoot } from '../../stack/cache-dir.ts';
-import type { Crew } from '../crew.ts';
-import { BrokenOff, goOn } from '../events.ts';
-import { surroundings } from '../record.ts';
-import type { Surroundings } from '../record.ts';
-import { NoStack } from '../run.ts';
-import type { BenchPorts } from '../ports.ts';
-import { Stage } from '../stage.ts';
-import { LEAD_IN_MS, loadFigure, RUN_IN_AGENTS, sound } from '../sweep.ts';
+import type { BenchStack } from '../bench-stack.ts';
+import { Interrupted, throwIfStopped } from '../events.ts';
+import { durationsOf, loadFigure, requireExpected, WARM_UP_AGENTS } from '../load.ts';
+import { describeEnvironment } from '../record.ts';
+import type { Environment } from '../record.ts';
+import type { ReplicaPool } from '../replica-pool.ts';
+import { withStack } from '../run.ts';
 import { findBuild, prepareDatabase } from './build.ts';
 import type { Build } from './build.ts';
 import { compareRounds, orderOf, SIDES } from './comparison.ts';
 import type { ComparedValue, Round, Side, SideValues } from './comparison.ts';
 
-/** What `leasehold bench --compare` was asked for. */
+/** The options of `leasehold bench --compare`. */
 export interface ComparisonOptions {
   /** The checkout whose build this one is compared with. */
   before: Build;
@@ -34,16 +31,15 @@ export interface ComparisonOptions {
 /** What a comparison reports while it runs. */
 export type ComparisonEvent = { kind: 'note'; text: string } | ({ kind: 'round' } & Round);
 
-/** What the caller of a comparison provides. */
+/** How a caller follows and stops a comparison. */
 export interface ComparisonHooks {
-  ports: BenchPorts;
-  tell: (event: ComparisonEvent) => void;
-  /** Ends the comparison; the record has the rounds that were complete. */
+  onEvent: (event: ComparisonEvent) => void;
+  /** Interrupts the comparison; the record has the complete rounds. */
   stop: AbortSignal;
 }
 
 /** Everything that a comparison measured, and on what: `compare.json`. */
-export interface ComparisonRecord extends Surroundings {
+export interface ComparisonRecord extends Environment {
   format: 1;
   /** ISO 8601. */
   startedAt: string;
@@ -60,44 +56,37 @@ export interface ComparisonRecord extends Surroundings {
 
 /**
  * After this many rounds every side gets new replicas and a new database: two processes of one
- * build differ by a few per cent for as long as they run, since they compile their code differently.
+ * build differ by a few per cent for as long as they run, since each compiles its code differently.
  */
 const ROUNDS_PER_PROCESS = 5;
-const MAX_WARM_UP_MS = 1_000;
 /** New replicas run code that is not compiled yet; this many times `durationMs` is thrown away. */
-const RUN_IN_TIMES = 3;
+const WARM_UP_TIMES = 3;
 
 /**
- * Compares two builds on the same servers in interleaved rounds. In each round and at each number of
- * agents all three sides advance held instances, one side right after another.
+ * Compares two builds on the same servers in interleaved rounds. In each round and at each number
+ * of agents all sides advance held instances, one side right after another.
  *
  * @throws NoStack
  */
 export async function runComparison(
   options: ComparisonOptions,
-  { ports, tell, stop }: ComparisonHooks,
+  { onEvent, stop }: ComparisonHooks,
 ): Promise<ComparisonRecord> {
-  setMaxListeners(0, stop);
   const after = findBuild(packageRoot());
   const startedAt = new Date().toISOString();
   const beganMs = performance.now();
-  const note = (text: string): void => tell({ kind: 'note', text });
-  const stage = await Stage.set(options, ports, note).catch((cause: unknown) => {
-    throw new NoStack(errorText(cause), { cause });
-  });
-  const breakOff = (): void => void stage.stop();
-  stop.addEventListener('abort', breakOff, { once: true });
-  const rounds: Round[] = [];
-  let failure: string | undefined;
-  try {
-    const around = await surroundings(stage.servers);
+  const note = (text: string): void => onEvent({ kind: 'note', text });
+  return withStack(options, { note, stop }, async (stack) => {
+    const environment = await describeEnvironment(stack.servers);
+    const rounds: Round[] = [];
+    let failure: string | undefined;
     try {
-      await measureRounds({ stage, options, after, note, stop }, (round) => {
+      await measureRounds({ stack, options, after, note, stop }, (round) => {
         rounds.push(round);
-        tell({ kind: 'round', ...round });
+        onEvent({ kind: 'round', ...round });
       });
     } catch (error) {
-      if (!stop.aborted && !(error instanceof BrokenOff)) failure = errorText(error);
+      if (!stop.aborted && !(error instanceof Interrupted)) failure = errorText(error);
     }
     return {
       format: 1,
@@ -108,98 +97,97 @@ export async function runComparison(
       after,
       ended: stop.aborted ? 'broken_off' : failure === undefined ? 'complete' : 'failed',
       ...(failure !== undefined && { failure }),
-      ...around,
+      ...environment,
       rounds,
       compared: compareRounds(rounds),
     };
-  } finally {
-    stop.removeEventListener('abort', breakOff);
-    await stage.stop();
-  }
+  });
 }
 
-interface Measuring {
-  stage: Stage;
+interface Running {
+  stack: BenchStack;
   options: ComparisonOptions;
   after: Build;
   note: (text: string) => void;
   stop: AbortSignal;
 }
 
-async function measureRounds(
-  measuring: Measuring,
-  measured: (round: Round) => void,
-): Promise<void> {
-  const { stage, options, note, stop } = measuring;
-  let pools: Readonly<Record<Side, Crew>> | undefined;
+type Pools = Readonly<Record<Side, ReplicaPool>>;
+
+async function measureRounds(running: Running, onRound: (round: Round) => void): Promise<void> {
+  const { stack, options, note, stop } = running;
+  let pools: Pools | undefined;
   for (let round = 1; round <= options.rounds; round += 1) {
     if (pools === undefined || round % ROUNDS_PER_PROCESS === 1) {
-      await stage.clear();
-      pools = await startSides(measuring, round);
+      await stack.clear();
+      pools = await startSides(running, round);
     }
     for (const agents of options.agents) {
       const values: Partial<Record<Side, SideValues>> = {};
       for (const side of orderOf(round)) {
-        goOn(stop);
+        throwIfStopped(stop);
         note(`round ${round} of ${options.rounds}: ${side}, ${agents} agents`);
-        values[side] = await measureSide(measuring, pools[side], { round, agents, side });
+        values[side] = await measureSide(running, pools[side], { round, agents, side });
       }
-      measured({ round, agents, values: values as Record<Side, SideValues> });
+      onRound({ round, agents, values: values as Record<Side, SideValues> });
     }
   }
 }
 
-/** Starts every side's replicas, and lets them run until their code is compiled. */
-async function startSides(
-  { stage, options, after, note, stop }: Measuring,
-  round: number,
-): Promise<Readonly<Record<Side, Crew>>> {
-  const { before, replicas, durationMs } = options;
-  const pools: Partial<Record<Side, Crew>> = {};
+/** Starts the replicas of every side and warms them up. */
+async function startSides(running: Running, round: number): Promise<Pools> {
+  const { stack, options, note, stop } = running;
+  const { replicas, durationMs } = options;
+  const pools: Partial<Record<Side, ReplicaPool>> = {};
   for (const side of SIDES) {
-    goOn(stop);
+    throwIfStopped(stop);
     note(`${side}: starting ${replicas} ${replicas === 1 ? 'replica' : 'replicas'}`);
-    const build = side === 'before' ? before : after;
-    const pool = await stage.crewOf(`compare-${side}-${round}`, {
-      mainScript: build.mainScript,
-      prepare: (superuserUrl, namespace) => prepareDatabase(build, superuserUrl, namespace),
-    });
+    const pool = await createPool(running, side, round);
     await pool.start(replicas);
     pools[side] = pool;
   }
+  const started = pools as Pools;
   for (const side of SIDES) {
-    goOn(stop);
+    throwIfStopped(stop);
     note(`${side}: warming up`);
-    await stage.aimAt(pools[side] as Crew);
-    const result = await stage.load.ask('held', {
-      agents: RUN_IN_AGENTS,
-      prefix: 'run-in',
-      warmUpMs: Math.min(MAX_WARM_UP_MS, durationMs),
-      leadInMs: 0,
-      durationMs: RUN_IN_TIMES * durationMs,
+    await stack.directLoadAt(started[side]);
+    const result = await stack.load.run('held', {
+      ...durationsOf(durationMs),
+      agents: WARM_UP_AGENTS,
+      prefix: 'warm-up',
+      durationMs: WARM_UP_TIMES * durationMs,
     });
-    sound(`${side}: warm-up`, result);
+    requireExpected(`${side}: warm-up`, result);
   }
-  return pools as Record<Side, Crew>;
+  return started;
+}
+
+function createPool(
+  { stack, options, after }: Running,
+  side: Side,
+  round: number,
+): Promise<ReplicaPool> {
+  const build = side === 'before' ? options.before : after;
+  return stack.createPool(`compare-${side}-${round}`, {
+    mainScript: build.mainScript,
+    prepareDatabase: (superuserUrl, namespace) => prepareDatabase(build, superuserUrl, namespace),
+  });
 }
 
 async function measureSide(
-  { stage, options: { durationMs } }: Measuring,
-  pool: Crew,
+  { stack, options }: Running,
+  pool: ReplicaPool,
   { round, agents, side }: { round: number; agents: number; side: Side },
 ): Promise<SideValues> {
-  await stage.aimAt(pool);
-  const result = await stage.load.ask('held', {
+  await stack.directLoadAt(pool);
+  const result = await stack.load.run('held', {
+    ...durationsOf(options.durationMs),
     agents,
     prefix: `r${round}-${agents}`,
-    warmUpMs: Math.min(MAX_WARM_UP_MS, durationMs),
-    leadInMs: Math.min(LEAD_IN_MS, durationMs / 2),
-    durationMs,
   });
-  sound(`${side} at ${agents} agents in round ${round}`, result);
-  const { perS, p50Ms, p99Ms } = loadFigure({ part: 'load', subject: 'held', at: { agents } }, [
-    result,
-  ]).values as SideValues;
+  requireExpected(`${side} at ${agents} agents in round ${round}`, result);
+  const figure = loadFigure({ part: 'load', subject: 'held', at: { agents } }, [result]);
+  const { perS, p50Ms, p99Ms } = figure.values;
   return { perS, p50Ms, p99Ms };
 }
 

@@ -1,11 +1,13 @@
-/** How values become places on a chart. */
+/** How a chart maps values to positions. */
 export interface Axis {
   kind: 'linear' | 'log';
   from: number;
   to: number;
 }
 
-/** Where a value stands, from 0 to 1; kept inside. An axis of one value has it in the middle. */
+/**
+ * The position of a value from 0 to 1, clamped. On an axis of a single value it is in the middle.
+ */
 export function position({ kind, from, to }: Axis, value: number): number {
   if (from === to) return 0.5;
   const share =
@@ -14,7 +16,7 @@ export function position({ kind, from, to }: Axis, value: number): number {
 }
 
 /**
- * Round values that hold all the given ones: from 0 on a linear axis, powers of ten on a
+ * Round values that enclose all given ones: from 0 on a linear axis, powers of ten on a
  * logarithmic one.
  */
 export function axisTicks(values: readonly number[], kind: Axis['kind']): number[] {
@@ -32,7 +34,7 @@ export function axisTicks(values: readonly number[], kind: Axis['kind']): number
   return Array.from({ length: Math.ceil(most / step) + 1 }, (_, index) => index * step);
 }
 
-/** A tick in words: `0.1`, `2,000`. */
+/** A tick's label: `0.1`, `2,000`. */
 export function tickText(value: number): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: 4 });
 }

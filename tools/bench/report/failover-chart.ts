@@ -1,18 +1,18 @@
 import type { Markup } from '../../page/markup.ts';
 import { markup } from '../../page/markup.ts';
 import { short } from '../../page/figures.ts';
-import type { JudgedFigure } from '../figure.ts';
+import type { EvaluatedFigure } from '../figure.ts';
 import { GOALS } from '../goals.ts';
-import { number, subjectWords } from '../words.ts';
+import { formatNumber, subjectLabel } from '../labels.ts';
 import { axisTicks, position, tickText } from './axis.ts';
 import type { Axis } from './axis.ts';
 
 const BOX = { width: 900, left: 90, right: 40, row: 36, top: 8, bottom: 34 };
 
 /**
- * Each fault a line: from the median to the worst, with the bound that the worst is meant to keep.
+ * One line for each fault, from the median to the worst time, with the bound for the worst.
  */
-export function failoverChart(figures: readonly JudgedFigure[]): Markup | undefined {
+export function failoverChart(figures: readonly EvaluatedFigure[]): Markup | undefined {
   const own = figures.filter(({ part }) => part === 'failover');
   if (own.length === 0) return undefined;
   const bounds = own.map(({ subject }) => boundMs(subject));
@@ -22,8 +22,8 @@ export function failoverChart(figures: readonly JudgedFigure[]): Markup | undefi
   const x = (ms: number): string =>
     short(BOX.left + position(axis, ms) * (BOX.width - BOX.left - BOX.right));
   const bottom = BOX.top + own.length * BOX.row;
-  return markup`<div class="charts"><figure class="lone">
-<svg class="chart" viewBox="0 0 ${BOX.width} ${bottom + BOX.bottom}" role="img" aria-label="Failover times by fault; the figures are in the table below">
+  return markup`<div class="charts"><figure class="single">
+<svg class="chart" viewBox="0 0 ${BOX.width} ${bottom + BOX.bottom}" role="img" aria-label="Failover times by fault; the table below has the figures">
 ${ticks.map(
   (tick) =>
     markup`<line class="rule" x1="${x(tick)}" x2="${x(tick)}" y1="${BOX.top}" y2="${bottom}"/><text x="${x(tick)}" y="${bottom + 16}" text-anchor="middle">${tickText(tick)} ms</text>`,
@@ -32,14 +32,14 @@ ${own.map((figure, index) => {
   const y = BOX.top + (index + 0.5) * BOX.row;
   const { medianMs = 0, worstMs = 0 } = figure.values;
   const bound = bounds[index];
-  return markup`<text x="${BOX.left - 12}" y="${y + 4}" text-anchor="end">${subjectWords(figure)}</text>
-<g class="series s1"><line class="range" x1="${x(medianMs)}" x2="${x(worstMs)}" y1="${y}" y2="${y}"/><circle cx="${x(medianMs)}" cy="${y}" r="5"><title>median ${number(medianMs)} ms</title></circle><rect x="${x(worstMs)}" y="${y - 8}" width="3" height="16"><title>worst ${number(worstMs)} ms</title></rect></g>
+  return markup`<text x="${BOX.left - 12}" y="${y + 4}" text-anchor="end">${subjectLabel(figure)}</text>
+<g class="series s1"><line class="range" x1="${x(medianMs)}" x2="${x(worstMs)}" y1="${y}" y2="${y}"/><circle cx="${x(medianMs)}" cy="${y}" r="5"><title>median ${formatNumber(medianMs)} ms</title></circle><rect x="${x(worstMs)}" y="${y - 8}" width="3" height="16"><title>worst ${formatNumber(worstMs)} ms</title></rect></g>
 ${
   bound !== undefined &&
-  markup`<line class="goal" x1="${x(bound)}" x2="${x(bound)}" y1="${y - 15}" y2="${y + 15}"><title>bound ${number(bound)} ms</title></line>`
+  markup`<line class="goal" x1="${x(bound)}" x2="${x(bound)}" y1="${y - 15}" y2="${y + 15}"><title>bound ${formatNumber(bound)} ms</title></line>`
 }`;
 })}</svg></figure></div>
-<p class="key">Point: the median. Bar: the worst. Dashed: what the worst is meant to stay below. Time on a logarithmic scale.</p>
+<p class="key">Dot: the median. Bar: the worst. Dashed line: the bound for the worst. The time scale is logarithmic.</p>
 `;
 }
 

@@ -1,24 +1,24 @@
 import type { Markup } from '../../page/markup.ts';
 import { markup } from '../../page/markup.ts';
 import { short } from '../../page/figures.ts';
-import { number } from '../words.ts';
+import { formatNumber } from '../labels.ts';
 import { axisTicks, position, tickText } from './axis.ts';
 import type { Axis } from './axis.ts';
 
 /** One line of a chart. */
 export interface Series {
   name: string;
-  /** Which of the page's hues, and how it is drawn. */
+  /** Its color on the page, and how it is drawn. */
   className: string;
   points: readonly { x: number; y: number }[];
 }
 
-/** A chart of lines over a logarithmic number of something. */
+/** A line chart; its x axis is logarithmic. */
 export interface LineChart {
   caption: string;
   xName: string;
   yUnit: string;
-  /** How the y axis runs. */
+  /** The scale of the y axis. */
   scale: 'linear' | 'log';
   series: readonly Series[];
 }
@@ -26,8 +26,8 @@ export interface LineChart {
 const BOX = { width: 520, height: 300, left: 52, right: 16, top: 10, bottom: 38 };
 
 /**
- * The chart as a figure. Lines are told apart by the page's key, and points say their value when
- * pointed at.
+ * The chart as a figure element. The page's legend names the lines, and a point shows its value on
+ * hover.
  */
 export function lineChart({ caption, xName, yUnit, scale, series }: LineChart): Markup {
   const xs = [...new Set(series.flatMap(({ points }) => points.map(({ x }) => x)))].sort(
@@ -43,13 +43,13 @@ export function lineChart({ caption, xName, yUnit, scale, series }: LineChart): 
     BOX.height - BOX.bottom - position(yAxis, value) * (BOX.height - BOX.top - BOX.bottom);
   const bottom = BOX.height - BOX.bottom;
   return markup`<figure><figcaption>${caption} <small>${yUnit}</small></figcaption>
-<svg class="chart" viewBox="0 0 ${BOX.width} ${BOX.height}" role="img" aria-label="${caption}; the figures are in the table below">
+<svg class="chart" viewBox="0 0 ${BOX.width} ${BOX.height}" role="img" aria-label="${caption}; the table below has the figures">
 ${ticks.map(
   (tick) =>
     markup`<line class="rule" x1="${BOX.left}" x2="${BOX.width - BOX.right}" y1="${short(y(tick))}" y2="${short(y(tick))}"/><text x="${BOX.left - 8}" y="${short(y(tick) + 4)}" text-anchor="end">${tickText(tick)}</text>`,
 )}
 <line class="base" x1="${BOX.left}" x2="${BOX.width - BOX.right}" y1="${bottom}" y2="${bottom}"/>
-${xs.map((value) => markup`<text x="${short(x(value))}" y="${bottom + 16}" text-anchor="middle">${number(value)}</text>`)}
+${xs.map((value) => markup`<text x="${short(x(value))}" y="${bottom + 16}" text-anchor="middle">${formatNumber(value)}</text>`)}
 <text x="${(BOX.left + BOX.width - BOX.right) / 2}" y="${BOX.height - 4}" text-anchor="middle">${xName}</text>
 ${series.map(({ name, className, points }) => {
   const path = points.map(
@@ -57,7 +57,7 @@ ${series.map(({ name, className, points }) => {
   );
   return markup`<g class="series ${className}"><path d="${path.join('')}"/>${points.map(
     (point) =>
-      markup`<circle cx="${short(x(point.x))}" cy="${short(y(point.y))}" r="4"><title>${name}, ${number(point.x)} ${xName}: ${number(point.y)} ${yUnit}</title></circle>`,
+      markup`<circle cx="${short(x(point.x))}" cy="${short(y(point.y))}" r="4"><title>${name}, ${formatNumber(point.x)} ${xName}: ${formatNumber(point.y)} ${yUnit}</title></circle>`,
   )}</g>
 `;
 })}</svg></figure>

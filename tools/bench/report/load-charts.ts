@@ -1,12 +1,12 @@
 import type { Markup } from '../../page/markup.ts';
 import { markup } from '../../page/markup.ts';
-import type { JudgedFigure } from '../figure.ts';
-import { LOAD_SUBJECTS, subjectWords } from '../words.ts';
+import type { EvaluatedFigure } from '../figure.ts';
+import { LOAD_SUBJECTS, subjectLabel } from '../labels.ts';
 import { lineChart } from './line-chart.ts';
 import type { Series } from './line-chart.ts';
 
-/** Throughput, median and p99 over the number of agents: a line for each subject. */
-export function loadCharts(figures: readonly JudgedFigure[]): Markup | undefined {
+/** Throughput, median and p99 by number of agents: one line for each subject. */
+export function loadCharts(figures: readonly EvaluatedFigure[]): Markup | undefined {
   const load = figures.filter(({ part }) => part === 'load');
   if (load.length === 0) return undefined;
   const subjects = LOAD_SUBJECTS.filter((subject) =>
@@ -16,7 +16,7 @@ export function loadCharts(figures: readonly JudgedFigure[]): Markup | undefined
     `s${LOAD_SUBJECTS.indexOf(subject)}${subject === 'floor' ? ' floor' : ''}`;
   const series = (value: string): Series[] =>
     subjects.map((subject) => ({
-      name: subjectWords({ part: 'load', subject }),
+      name: subjectLabel({ part: 'load', subject }),
       className: classOf(subject),
       points: load
         .filter((figure) => figure.subject === subject)
@@ -26,12 +26,12 @@ export function loadCharts(figures: readonly JudgedFigure[]): Markup | undefined
   const common = { xName: 'agents' };
   return markup`<ul class="keys">${subjects.map(
     (subject) =>
-      markup`<li class="${classOf(subject)}"><i></i>${subjectWords({ part: 'load', subject })}</li>`,
+      markup`<li class="${classOf(subject)}"><i></i>${subjectLabel({ part: 'load', subject })}</li>`,
   )}</ul>
 <div class="charts">
-${lineChart({ ...common, caption: 'Steps a second', yUnit: 'per s', scale: 'linear', series: series('perS') })}
-${lineChart({ ...common, caption: 'Latency, median', yUnit: 'ms', scale: 'log', series: series('p50Ms') })}
-${lineChart({ ...common, caption: 'Latency, p99', yUnit: 'ms', scale: 'log', series: series('p99Ms') })}
+${lineChart({ ...common, caption: 'Steps per second', yUnit: 'per s', scale: 'linear', series: series('perS') })}
+${lineChart({ ...common, caption: 'Median latency', yUnit: 'ms', scale: 'log', series: series('p50Ms') })}
+${lineChart({ ...common, caption: 'p99 latency', yUnit: 'ms', scale: 'log', series: series('p99Ms') })}
 </div>
 `;
 }

@@ -10,8 +10,8 @@ import { loadCharts } from './load-charts.ts';
 import { BENCH_STYLE } from './style.ts';
 
 /**
- * A run as one self-contained HTML file: it loads nothing and runs nothing, works offline, in the
- * dark and on paper, and is the same for the same record.
+ * A run as one self-contained HTML file. It loads nothing and runs no script, works offline, in dark
+ * mode and in print, and is the same for the same record.
  */
 export function renderBench(record: BenchRecord): string {
   const tables = figureTables(record.figures);
@@ -19,8 +19,8 @@ export function renderBench(record: BenchRecord): string {
     'Leasehold bench',
     markup`${header(record)}
 ${tables.map((table) => section(table, record))}
-<footer><p>Written by <code>leasehold bench</code>. Ratios are to figures of the same run: a floor of two single-row commits by
-prepared statements, on the same Postgres. Rates and latencies of a busy or slow machine say little, its ratios more.</p></footer>`,
+<footer><p>Written by <code>leasehold bench</code>. Ratios compare figures of the same run. The floor is two single-row commits by
+prepared statements on the same Postgres. On a busy or slow machine, trust the ratios more than rates and latencies.</p></footer>`,
     { style: BENCH_STYLE },
   );
 }
@@ -32,18 +32,18 @@ function header(record: BenchRecord): Markup {
   return markup`<header>
 <p class="product">Leasehold · bench</p>
 <h1>${goals.length === 0 ? 'Measured' : `${met} of ${count(goals.length)} goals met`}</h1>
-${ended === 'broken_off' && markup`<p class="note">Broken off: not everything was measured.</p>`}
+${ended === 'broken_off' && markup`<p class="note">Broken off: the run was interrupted before everything was measured.</p>`}
 ${failures.map(
   ({ scenario, why }) =>
     markup`<p class="note"><strong>${scenario}</strong> could not be measured: ${clipped(why, 600)}</p>`,
 )}
 <dl class="facts">
-<div><dt>Began</dt><dd>${clipped(record.startedAt, 40)}</dd></div>
-<div><dt>Lasted</dt><dd>${span(record.durationMs)}</dd></div>
+<div><dt>Started</dt><dd>${clipped(record.startedAt, 40)}</dd></div>
+<div><dt>Duration</dt><dd>${span(record.durationMs)}</dd></div>
 <div><dt>Machine</dt><dd>${machine.cpus} × ${clipped(machine.cpu, 80)}, ${machine.platform}</dd></div>
 <div><dt>Versions</dt><dd>${Object.entries(versions).map(([name, version]) => `${name} ${clipped(version, 40)} `)}</dd></div>
 <div><dt>Postgres</dt><dd>${Object.entries(postgresSettings).map(([name, value]) => `${name}=${clipped(value, 40)} `)}</dd></div>
-<div class="command"><dt>Measure it again</dt><dd><code>${clipped(record.command, 1_000)}</code></dd></div>
+<div class="command"><dt>Measure again</dt><dd><code>${clipped(record.command, 1_000)}</code></dd></div>
 </dl>
 </header>
 `;
@@ -70,7 +70,7 @@ ${table.rows.map(
 `;
 }
 
-/** A line between the points of a chart, where the first column changes. */
+/** Whether a line separates a row from the one above: where the first column changes. */
 function startsGroup({ part, rows }: FigureTable, index: number): boolean {
   return part === 'load' && index > 0 && rows[index]?.[0] !== rows[index - 1]?.[0];
 }

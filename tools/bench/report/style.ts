@@ -3,7 +3,7 @@ import { PAGE_STYLE } from '../../page/style.ts';
 /** The bench report's style sheet: the shared one, and rules for its charts and tables. */
 export const BENCH_STYLE = `${PAGE_STYLE}
 .charts { display: grid; gap: 18px 32px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); }
-.charts .lone { grid-column: 1 / -1; max-width: 1000px; }
+.charts .single { grid-column: 1 / -1; max-width: 1000px; }
 .charts figure { margin: 0; } .charts figcaption { font-size: 14px; font-weight: 600; margin-bottom: 2px; }
 .chart { display: block; width: 100%; height: auto; overflow: visible; }
 .chart text { font-size: 11.5px; fill: var(--soft); font-variant-numeric: tabular-nums; }

@@ -16,7 +16,7 @@ describe('the histogram', () => {
     );
   });
 
-  it('is the same whether recorded in one process or in two', () => {
+  it('is the same, recorded in one process or in two', () => {
     const [whole, first, second] = [new Histogram(), new Histogram(), new Histogram()];
     for (let index = 1; index <= 1_000; index += 1) {
       whole.record(index / 7);
@@ -28,7 +28,7 @@ describe('the histogram', () => {
     expect(merged.maxMs).toBe(whole.maxMs);
   });
 
-  it('has no quantile of nothing, and keeps what is longer than it can tell apart', () => {
+  it('has no quantile without samples, and keeps samples beyond its last bucket', () => {
     expect(new Histogram().quantileMs(0.5)).toBeNaN();
     const histogram = new Histogram();
     histogram.record(0);

@@ -1,9 +1,9 @@
 import type { Figure } from '../../../../tools/bench/figure.ts';
-import { judged } from '../../../../tools/bench/judge.ts';
+import { evaluateFigures } from '../../../../tools/bench/evaluate.ts';
 import type { BenchRecord } from '../../../../tools/bench/record.ts';
 
 const AGENTS = [1, 8, 32, 128, 512];
-/** Operations a second at each number of agents. */
+/** Operations per second at each number of agents. */
 const RATES = {
   floor: [2_500, 4_900, 6_100, 6_400, 5_800],
   held: [1_500, 5_200, 8_000, 9_100, 9_600],
@@ -13,7 +13,7 @@ const RATES = {
   routed_floor: [1_700, 3_000, 3_900, 4_000, 3_700],
 };
 
-/** Figures of every part, as a machine that does well would give. */
+/** Figures of every part, as measured on a fast machine. */
 export function sampleFigures(): Figure[] {
   const load = Object.entries(RATES).flatMap(([subject, rates]) =>
     AGENTS.map((agents, index): Figure => {
@@ -89,7 +89,7 @@ export function sampleFigures(): Figure[] {
   return [...load, ...acquired, ...rest, ...failover];
 }
 
-/** A record of a whole run. */
+/** The record of a complete run. */
 export function sampleRecord(): BenchRecord {
   return {
     format: 1,
@@ -107,6 +107,6 @@ export function sampleRecord(): BenchRecord {
       postgres: '15.18',
     },
     postgresSettings: { fsync: 'on', synchronous_commit: 'on' },
-    figures: judged(sampleFigures()),
+    figures: evaluateFigures(sampleFigures()),
   };
 }

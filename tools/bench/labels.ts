@@ -1,6 +1,6 @@
 import type { Figure, Part } from './figure.ts';
 
-/* How figures read, in tables and on the page. */
+/* The labels and number formats of figures, in tables and in the HTML report. */
 
 const PARTS: Readonly<Record<Part, string>> = {
   load: 'Throughput and latency',
@@ -25,13 +25,13 @@ const SUBJECTS: Readonly<Record<string, string>> = {
   routed_floor: 'floor over NATS',
 };
 
-/** The load's subjects, in the order in which they are shown. */
+/** The subjects of the load, in the order in which they are shown. */
 export const LOAD_SUBJECTS = Object.keys(SUBJECTS);
 
-/** A subject in words. */
-export function subjectWords({ part, subject }: Pick<Figure, 'part' | 'subject'>): string {
-  const words = part === 'load' ? SUBJECTS[subject] : undefined;
-  return words ?? subject.replaceAll('_', ' ');
+/** The label of a figure's subject. */
+export function subjectLabel({ part, subject }: Pick<Figure, 'part' | 'subject'>): string {
+  const label = part === 'load' ? SUBJECTS[subject] : undefined;
+  return label ?? subject.replaceAll('_', ' ');
 }
 
 const RATIOS: Readonly<Record<string, string>> = {
@@ -46,13 +46,13 @@ const RATIOS: Readonly<Record<string, string>> = {
   oneReplica: '× one replica',
 };
 
-/** What a ratio is to. */
-export function ratioWords(to: string): string {
+/** The label of a ratio, by what it is to. */
+export function ratioLabel(to: string): string {
   return RATIOS[to] ?? `× ${to}`;
 }
 
-/** The name of a value with its unit: `p50Ms` reads `p50 ms`. */
-export function valueWords(name: string): string {
+/** The label of a value, with its unit: `p50Ms` becomes `p50 ms`. */
+export function valueLabel(name: string): string {
   const unit = /(PerS|^perS|Ms|S|Bytes)$/.exec(name)?.[1];
   if (unit === undefined) return spaced(name);
   const stem = spaced(name.slice(0, name.length - unit.length));
@@ -71,8 +71,8 @@ function spaced(name: string): string {
   return name.replaceAll(/(?<=[a-z0-9])([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
-/** A number to about three figures, thousands separated. */
-export function number(value: number | undefined): string {
+/** A number with about three significant digits and thousands separators. */
+export function formatNumber(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return '-';
   const size = Math.abs(value);
   const decimals = Number.isInteger(value) || size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
@@ -83,28 +83,28 @@ export function number(value: number | undefined): string {
 }
 
 /** A ratio: `1.42`. */
-export function ratio(value: number | undefined): string {
+export function formatRatio(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return '-';
-  return value >= 100 ? number(Math.round(value)) : value.toFixed(2);
+  return value >= 100 ? formatNumber(Math.round(value)) : value.toFixed(2);
 }
 
-/** Circumstances in words: `128 agents`, `from row 9,000, to row 10,000`. */
-export function atWords(at: Figure['at']): string {
+/** The label of a figure's parameters: `128 agents`, `from row 9,000, to row 10,000`. */
+export function parametersLabel(at: Figure['at']): string {
   return Object.entries(at)
     .map(([name, value]) => {
-      if (/^(from|to)[A-Z]/.test(name)) return `${spaced(name)} ${number(value)}`;
+      if (/^(from|to)[A-Z]/.test(name)) return `${spaced(name)} ${formatNumber(value)}`;
       if (name === 'ttlS') return `TTL ${value} s`;
-      return `${number(value)} ${value === 1 ? singular(name) : valueWords(name)}`;
+      return `${formatNumber(value)} ${value === 1 ? singular(name) : valueLabel(name)}`;
     })
     .join(', ');
 }
 
-/** A figure in one line, while a run goes on. */
+/** A figure in one line, for progress. */
 export function figureLine(figure: Figure): string {
   const values = Object.entries(figure.values)
     .filter(([name]) => name !== 'operations' && name !== 'measuredS')
-    .map(([name, value]) => `${valueWords(name)} ${number(value)}`);
-  return `${[subjectWords(figure), atWords(figure.at)].join(', ')}: ${values.join(' · ')}`;
+    .map(([name, value]) => `${valueLabel(name)} ${formatNumber(value)}`);
+  return `${[subjectLabel(figure), parametersLabel(figure.at)].join(', ')}: ${values.join(' · ')}`;
 }
 
 function singular(name: string): string {

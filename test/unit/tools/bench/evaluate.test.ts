@@ -1,14 +1,19 @@
 import { describe, expect, it } from 'vitest';
 
-import type { JudgedFigure } from '../../../../tools/bench/figure.ts';
-import { bestFloorPerS, judged } from '../../../../tools/bench/judge.ts';
+import type { EvaluatedFigure } from '../../../../tools/bench/figure.ts';
+import { bestFloorPerS, evaluateFigures } from '../../../../tools/bench/evaluate.ts';
 import { figureTables } from '../../../../tools/bench/table.ts';
-import { figureLine, number, ratio, valueWords } from '../../../../tools/bench/words.ts';
+import {
+  figureLine,
+  formatNumber,
+  formatRatio,
+  valueLabel,
+} from '../../../../tools/bench/labels.ts';
 import { sampleFigures } from './sample-record.ts';
 
-const figures = judged(sampleFigures());
+const figures = evaluateFigures(sampleFigures());
 
-function figure(subject: string, at: Record<string, number> = {}): JudgedFigure {
+function figure(subject: string, at: Record<string, number> = {}): EvaluatedFigure {
   const found = figures.find(
     (one) =>
       one.subject === subject &&
@@ -19,7 +24,7 @@ function figure(subject: string, at: Record<string, number> = {}): JudgedFigure 
 }
 
 describe('a figure', () => {
-  it('is set against the floor at the same number of agents, and against its best', () => {
+  it('is compared with the floor at the same number of agents, and with its best', () => {
     expect(bestFloorPerS(figures)).toBe(6_400);
     const { ratios } = figure('held', { agents: 512 });
     expect(ratios['perS']).toMatchObject({
@@ -32,15 +37,15 @@ describe('a figure', () => {
     expect(figure('floor', { agents: 128 }).ratios['perS']).toEqual({ bestFloor: 1 });
   });
 
-  it('is set against an empty log, one replica, and the floor’s median with one agent', () => {
+  it('is compared with an empty log, one replica, and the floor’s median with one agent', () => {
     expect(figure('filled_log').ratios['perS']?.['emptyLog']).toBeCloseTo(0.9);
     expect(figure('eight_replicas').ratios['p99Ms']?.['oneReplica']).toBeCloseTo(15 / 9);
     expect(figure('sigterm').ratios['worstMs']?.['floorMedian']).toBeCloseTo(99 / 0.4);
     expect(figure('list').ratios['p50Ms']?.['emptyLog']).toBeUndefined();
   });
 
-  it('says whether it meets its goals, each of them', () => {
-    const goals = (one: JudgedFigure): [string, boolean][] =>
+  it('says for each of its goals whether it was met', () => {
+    const goals = (one: EvaluatedFigure): [string, boolean][] =>
       one.goals.map(({ of, met }) => [of, met]);
     expect(goals(figure('held', { agents: 128 }))).toEqual([
       ['perS/bestFloor', true],
@@ -54,13 +59,13 @@ describe('a figure', () => {
   });
 
   it('has no ratio to a floor that was not measured', () => {
-    const alone = judged(sampleFigures().filter(({ subject }) => subject === 'sigterm'));
+    const alone = evaluateFigures(sampleFigures().filter(({ subject }) => subject === 'sigterm'));
     expect(alone[0]?.ratios).toEqual({});
   });
 });
 
 describe('the tables', () => {
-  it('have every figure, ratios beside what they are of, and goals in words', () => {
+  it('have every figure, ratios next to their values, and goals as text', () => {
     const tables = figureTables(figures);
     expect(tables.map(({ part }) => part)).toEqual([
       'load',
@@ -84,7 +89,7 @@ describe('the tables', () => {
   });
 
   it('have numbers that can be read', () => {
-    expect([0.1234, 1.234, 12.34, 123.4, 12_345.6, 5].map(number)).toEqual([
+    expect([0.1234, 1.234, 12.34, 123.4, 12_345.6, 5].map(formatNumber)).toEqual([
       '0.123',
       '1.23',
       '12.3',
@@ -92,14 +97,14 @@ describe('the tables', () => {
       '12,346',
       '5',
     ]);
-    expect([number(Number.NaN), number(undefined), ratio(2), ratio(1_234.5)]).toEqual([
-      '-',
-      '-',
-      '2.00',
-      '1,235',
-    ]);
+    expect([
+      formatNumber(Number.NaN),
+      formatNumber(undefined),
+      formatRatio(2),
+      formatRatio(1_234.5),
+    ]).toEqual(['-', '-', '2.00', '1,235']);
     expect(
-      ['perS', 'p50Ms', 'perHoldingBytes', 'growth', 'deliveredPerRequest'].map(valueWords),
+      ['perS', 'p50Ms', 'perHoldingBytes', 'growth', 'deliveredPerRequest'].map(valueLabel),
     ).toEqual(['per s', 'p50 ms', 'per holding bytes', 'growth', 'delivered per request']);
     expect(figureLine(figure('held', { agents: 1 }))).toBe(
       'held instances, 1 agent: per s 1,500 · p50 ms 0.667 · p99 ms 2 · max ms 3.33',

@@ -1,33 +1,34 @@
-import type { Figure, JudgedFigure, JudgedGoal, Part } from './figure.ts';
+import type { EvaluatedFigure, EvaluatedGoal, Figure, Part } from './figure.ts';
 import { FLOOR } from './figure.ts';
 import { GOALS } from './goals.ts';
 
-/** What a figure is compared with beside the floor, in its own part. */
-interface Rival {
+/** A figure that others of its part are compared with, besides the floor. */
+interface Reference {
   part: Part;
-  /** Left out: every other figure of the part. */
+  /** The subject of the figure to compare with. */
+  reference: string;
+  /** Which subjects are compared with it. Default: all others of the part. */
   subjects?: readonly string[];
-  rival: string;
-  /** What the ratio is called. */
+  /** The name of the ratio. */
   to: string;
   values: readonly string[];
-  /** Circumstances that both must have in common. */
+  /** The parameters that must be the same in both. */
   same: readonly string[];
 }
 
-const RIVALS: readonly Rival[] = [
+const REFERENCES: readonly Reference[] = [
   {
     part: 'load',
-    rival: 'floor',
+    reference: 'floor',
     to: 'floor',
     values: ['perS', 'p50Ms', 'p99Ms'],
     same: ['agents'],
   },
   ...[
-    { rival: 'advisory_lock', to: 'advisoryLock' },
-    { rival: 'reservation', to: 'reservation' },
-    { rival: 'routed_floor', to: 'routedFloor' },
-  ].map((names): Rival => ({
+    { reference: 'advisory_lock', to: 'advisoryLock' },
+    { reference: 'reservation', to: 'reservation' },
+    { reference: 'routed_floor', to: 'routedFloor' },
+  ].map((names): Reference => ({
     ...names,
     part: 'load',
     subjects: ['held', 'fresh'],
@@ -37,7 +38,7 @@ const RIVALS: readonly Rival[] = [
   {
     part: 'rows',
     subjects: ['filled_log'],
-    rival: 'empty_log',
+    reference: 'empty_log',
     to: 'emptyLog',
     values: ['perS', 'p50Ms', 'p99Ms'],
     same: ['agents'],
@@ -45,7 +46,7 @@ const RIVALS: readonly Rival[] = [
   {
     part: 'rows',
     subjects: ['last_rows_of_an_instance'],
-    rival: 'first_rows_of_an_instance',
+    reference: 'first_rows_of_an_instance',
     to: 'firstRows',
     values: ['p50Ms', 'p99Ms'],
     same: [],
@@ -53,17 +54,15 @@ const RIVALS: readonly Rival[] = [
   {
     part: 'replicas',
     subjects: ['eight_replicas', 'eight_replicas_by_broadcast'],
-    rival: 'one_replica',
+    reference: 'one_replica',
     to: 'oneReplica',
     values: ['perS', 'p50Ms', 'p99Ms', 'deliveredPerRequest'],
     same: ['agents', 'requestsPerS'],
   },
 ];
 
-/**
- * Sets every figure against the floor of the same run, against its rivals, and against its goals.
- */
-export function judged(figures: readonly Figure[]): JudgedFigure[] {
+/** Adds to every figure its ratios to the run's floor and references, and its goals. */
+export function evaluateFigures(figures: readonly Figure[]): EvaluatedFigure[] {
   return figures.map((figure) => {
     const ratios = ratiosOf(figure, figures);
     return { ...figure, ratios, goals: goalsOf(figure, ratios) };
@@ -71,8 +70,8 @@ export function judged(figures: readonly Figure[]): JudgedFigure[] {
 }
 
 /**
- * The floor's best throughput over all numbers of agents, in operations a second; undefined where
- * it was not measured.
+ * The floor's best throughput over all numbers of agents, in operations per second; undefined if
+ * the floor was not measured.
  */
 export function bestFloorPerS(figures: readonly Figure[]): number | undefined {
   const rates = figures.flatMap(({ part, subject, values: { perS } }) =>
@@ -81,7 +80,7 @@ export function bestFloorPerS(figures: readonly Figure[]): number | undefined {
   return rates.length === 0 ? undefined : Math.max(...rates);
 }
 
-/** The floor's median at the fewest agents: what two commits take when nobody is in the way. */
+/** The floor's median with the fewest agents: the time of two commits without contention. */
 function floorMedianMs(figures: readonly Figure[]): number | undefined {
   const floors = figures.filter(({ part, subject }) => part === 'load' && subject === FLOOR);
   const fewest = Math.min(...floors.map(({ at }) => at['agents'] ?? 0));
@@ -103,13 +102,13 @@ function ratiosOf(
     if (figure.part !== 'load' && name.endsWith('Ms'))
       put(name, 'floorMedian', floorMedianMs(figures));
   }
-  for (const { part, subjects, rival, to, values, same } of RIVALS) {
-    if (figure.part !== part || figure.subject === rival) continue;
+  for (const { part, subjects, reference, to, values, same } of REFERENCES) {
+    if (figure.part !== part || figure.subject === reference) continue;
     if (subjects !== undefined && !subjects.includes(figure.subject)) continue;
     const other = figures.find(
       (one) =>
         one.part === part &&
-        one.subject === rival &&
+        one.subject === reference &&
         same.every((name) => one.at[name] === figure.at[name]),
     );
     for (const name of values) put(name, to, other?.values[name]);
@@ -120,8 +119,8 @@ function ratiosOf(
 function goalsOf(
   figure: Figure,
   ratios: Readonly<Record<string, Readonly<Record<string, number>>>>,
-): JudgedGoal[] {
-  return GOALS.flatMap((goal): JudgedGoal[] => {
+): EvaluatedGoal[] {
+  return GOALS.flatMap((goal): EvaluatedGoal[] => {
     if (goal.part !== figure.part || goal.subject !== figure.subject || !goal.when(figure.at))
       return [];
     const own =

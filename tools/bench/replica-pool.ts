@@ -6,26 +6,26 @@ import { packageRoot } from '../stack/cache-dir.ts';
 import { replicaArgv, replicaArgvOf } from '../stack/replica-argv.ts';
 import type { Watchdog } from '../stack/watchdog.ts';
 
-/** What replicas are started with. */
-export interface CrewOptions {
+/** How to start the replicas of a pool. */
+export interface ReplicaPoolOptions {
   namespace: string;
   etcdUrl: string;
   natsUrl: string;
-  /** The application's. */
+  /** With the application's role. */
   databaseUrl: string;
-  /** Of the same database. */
+  /** The same database as a superuser. */
   superuserUrl: string;
   leaseTtlS: number;
-  /** The script that is the command line of the replicas' build. Default: this build's. */
+  /** The command line of the replicas' build. Default: this build's. */
   mainScript?: string | undefined;
-  /** Where their logs go. */
+  /** The directory for their logs. */
   dir: string;
   watchdog: Watchdog;
   env: NodeJS.ProcessEnv;
 }
 
 /** A replica that is ready. */
-export interface CrewMember {
+export interface PooledReplica {
   readonly name: string;
   readonly replicaId: string;
   readonly pid: number;
@@ -41,39 +41,44 @@ interface Ready {
 
 const DRAIN_WITHIN_MS = 12_000;
 
-/** Replicas as the built command line, each a process of its own, straight at the servers. */
-export class Crew {
+/**
+ * Replicas of one namespace, each a process of the compiled command line, connected to the servers
+ * without proxies.
+ */
+export class ReplicaPool {
   readonly namespace: string;
   readonly databaseUrl: string;
   readonly superuserUrl: string;
-  readonly #options: CrewOptions;
-  readonly #members = new Map<string, CrewMember>();
-  /** All that run, whether they are ready or not. */
+  readonly #options: ReplicaPoolOptions;
+  readonly #replicas = new Map<string, PooledReplica>();
+  /** All processes that run, also those that are not ready yet. */
   readonly #running = new Set<Child<Ready>>();
-  #named = 0;
+  #started = 0;
 
-  constructor(options: CrewOptions) {
+  constructor(options: ReplicaPoolOptions) {
     this.namespace = options.namespace;
     this.databaseUrl = options.databaseUrl;
     this.superuserUrl = options.superuserUrl;
     this.#options = options;
   }
 
-  get members(): readonly CrewMember[] {
-    return [...this.#members.values()];
+  /** The replicas that are ready, oldest first. */
+  get replicas(): readonly PooledReplica[] {
+    return [...this.#replicas.values()];
   }
 
   /**
-   * Starts replicas and waits until each is ready. @throws Error with the end of the log of one
-   * that is not
+   * Starts replicas and waits until all are ready.
+   *
+   * @throws Error with the end of the log of one that exited before it was ready
    */
-  async start(count: number): Promise<readonly CrewMember[]> {
+  async start(count: number): Promise<readonly PooledReplica[]> {
     return Promise.all(Array.from({ length: count }, () => this.#startOne()));
   }
 
-  async #startOne(): Promise<CrewMember> {
+  async #startOne(): Promise<PooledReplica> {
     const { dir, watchdog, namespace, mainScript } = this.#options;
-    const name = `${namespace}-r${(this.#named += 1)}`;
+    const name = `${namespace}-r${(this.#started += 1)}`;
     const child = new Child<Ready>({
       name,
       argv: mainScript === undefined ? replicaArgv(packageRoot()) : replicaArgvOf(mainScript),
@@ -84,44 +89,44 @@ export class Crew {
     this.#running.add(child);
     void child.exited.then(() => this.#running.delete(child));
     const { replicaId } = await child.ready;
-    const member: CrewMember = {
+    const replica: PooledReplica = {
       name,
       replicaId,
       pid: child.pid,
       exited: child.exited,
       signal: (signal) => child.signal(signal),
     };
-    this.#members.set(name, member);
-    void child.exited.then(() => this.#members.delete(name));
-    return member;
+    this.#replicas.set(name, replica);
+    void child.exited.then(() => this.#replicas.delete(name));
+    return replica;
   }
 
-  /** Drains them all, and kills what does not end. */
+  /** Drains all replicas, and kills those that do not exit in time. */
   stop(): Promise<void> {
     return this.stopAllBut(0);
   }
 
-  /** Drains all but those that were started first. */
-  async stopAllBut(kept: number): Promise<void> {
+  /** Drains all but the oldest `count` replicas. */
+  async stopAllBut(count: number): Promise<void> {
     await Promise.all(
-      this.members.slice(kept).map(async (member) => {
-        member.signal('SIGCONT');
-        member.signal('SIGTERM');
-        const force = setTimeout(() => member.signal('SIGKILL'), DRAIN_WITHIN_MS);
-        await member.exited;
+      this.replicas.slice(count).map(async (replica) => {
+        replica.signal('SIGCONT');
+        replica.signal('SIGTERM');
+        const force = setTimeout(() => replica.signal('SIGKILL'), DRAIN_WITHIN_MS);
+        await replica.exited;
         clearTimeout(force);
       }),
     );
   }
 
-  /** SIGKILL for all, those that are not ready yet included. */
+  /** Sends SIGKILL to all, also to those that are not ready yet. */
   async kill(): Promise<void> {
     const all = [...this.#running];
     for (const child of all) child.signal('SIGKILL');
     await Promise.all(all.map(({ exited }) => exited));
   }
 
-  /** Nothing of ours from outside that would make it another program. */
+  /** No LEASEHOLD_ variable and no Node option of the caller reaches a replica. */
   #env(): NodeJS.ProcessEnv {
     const { env, namespace, etcdUrl, natsUrl, databaseUrl, leaseTtlS } = this.#options;
     const kept = Object.fromEntries(
