@@ -1,9 +1,9 @@
 /**
- * Rewrites the system's own apt sources so that they name another Debian suite on the same
- * mirror. Only the lines of the system's main suite are kept: its security and update suites,
- * and other vendors' archives, have no counterpart that is sure to exist.
+ * Rewrites the system's apt sources to name another Debian suite on the same mirror. It keeps only
+ * the entries of the system's main suite: security and update suites, and other vendors' archives,
+ * may have no counterpart in the other suite.
  *
- * Both notations are understood: deb822 stanzas (`*.sources`) and one-line `deb …` entries.
+ * It reads both formats: deb822 stanzas (`*.sources`) and one-line `deb …` entries.
  */
 export function retargetSources(text: string, codename: string, suite: string): string {
   const isMainSuite = (word: string): boolean =>
@@ -39,9 +39,7 @@ export function retargetSources(text: string, codename: string, suite: string): 
   return kept.length === 0 ? '' : `${kept.join('\n\n')}\n`;
 }
 
-/**
- * The `Candidate:` of `apt-cache policy`, without epoch and Debian revision; none if there is none.
- */
+/** The `Candidate:` of `apt-cache policy`, without epoch and Debian revision, if there is one. */
 export function candidateVersion(policy: string): string | undefined {
   const candidate = /^\s*Candidate:\s*(?:\d+:)?(\d[^\s-]*)/m.exec(policy)?.[1];
   return candidate?.replace(/[+~].*$/, '');

@@ -14,7 +14,7 @@ import { dirname, join } from 'node:path';
 import type { ServerBinary, ServerName } from './server-binary.ts';
 import { SERVER_TRAITS, compareVersions, isOfSeries } from './server-binary.ts';
 
-/** The folder of this package: the nearest one above this file that has a package.json. */
+/** The root of this package: the nearest directory above this file with a package.json. */
 export function packageRoot(): string {
   let dir = import.meta.dirname;
   while (!existsSync(join(dir, 'package.json'))) {
@@ -26,8 +26,8 @@ export function packageRoot(): string {
 }
 
 /**
- * Where fetched servers are kept: `LEASEHOLD_CACHE_DIR`, else `.cache` in a clone of the
- * repository, else the user's cache folder (an installed package must not write into itself).
+ * The directory for fetched servers: `LEASEHOLD_CACHE_DIR`, else `.cache` in a clone of the
+ * repository, else the user's cache directory (an installed package must not write into itself).
  */
 export async function cacheDir(env: NodeJS.ProcessEnv = process.env): Promise<string> {
   if (env['LEASEHOLD_CACHE_DIR'] !== undefined && env['LEASEHOLD_CACHE_DIR'] !== '') {
@@ -48,21 +48,21 @@ export async function cacheDir(env: NodeJS.ProcessEnv = process.env): Promise<st
   );
 }
 
-/** One server's shelf in the cache: a folder per version, and the name of the default one. */
-function shelf(cache: string, name: ServerName): string {
+/** A server's directory in the cache: one directory per version, and a file with the default. */
+function serverDir(cache: string, name: ServerName): string {
   return join(cache, 'servers', `${process.platform}-${process.arch}`, name);
 }
 
 /**
- * The cached server of a series; without a series the one that an earlier fetch of the
- * default brought, so that an old version fetched on demand never becomes the default.
+ * The cached server of a series. Without a series it is the one that was fetched without a series,
+ * so that an old version fetched on request never becomes the default.
  */
 export async function findCached(
   cache: string,
   name: ServerName,
   series: string | undefined,
 ): Promise<ServerBinary | undefined> {
-  const dir = shelf(cache, name);
+  const dir = serverDir(cache, name);
   const entries = await readdir(dir).catch(() => []);
   const versions = entries.filter((entry) => /^\d/.test(entry)).toSorted(compareVersions);
   const version =
@@ -74,7 +74,7 @@ export async function findCached(
   return existsSync(path) ? { name, version, path, from: 'cache' } : undefined;
 }
 
-/** Makes a private folder inside the cache, so that a finished fetch can be moved, not copied. */
+/** Makes a private directory inside the cache, so that a finished fetch can be renamed. */
 export async function fetchDir(cache: string, name: ServerName): Promise<string> {
   const dir = join(
     cache,
@@ -86,8 +86,9 @@ export async function fetchDir(cache: string, name: ServerName): Promise<string>
 }
 
 /**
- * Puts a fetched installation (a folder with `bin/` in it) on its shelf by one rename, so
- * that runs which share the cache see all of it or nothing. Whoever comes second keeps the first's.
+ * Moves a fetched installation (a directory that contains `bin/`) into the cache by one rename, so
+ * that runs that share the cache see all of it or nothing. The second of two concurrent fetches
+ * uses the first one's.
  */
 export async function keepFetched(
   cache: string,
@@ -96,7 +97,7 @@ export async function keepFetched(
   installation: string,
   isDefault: boolean,
 ): Promise<ServerBinary> {
-  const dir = shelf(cache, name);
+  const dir = serverDir(cache, name);
   await mkdir(dir, { recursive: true });
   const target = join(dir, version);
   await rename(installation, target).catch((cause: unknown) => {

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 
 export interface CommandResult {
-  /** Exit code; -1 if the program could not be started or was ended by a signal. */
+  /** The exit code; -1 if the program could not be started or was killed by a signal. */
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -15,7 +15,7 @@ export interface CommandOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-/** Runs a program to its end, without a shell. Its failure is a value, never a throw. */
+/** Runs a program without a shell and waits for its exit. It never rejects; see `code`. */
 export function runCommand(
   command: string,
   argv: readonly string[],
@@ -34,7 +34,7 @@ export function runCommand(
   });
 }
 
-/** The last few lines of a long output, to be shown in an error. */
+/** The last lines of a long output, for an error message. */
 export function tailOf(text: string, lines = 12): string {
   return text.trimEnd().split('\n').slice(-lines).join('\n');
 }

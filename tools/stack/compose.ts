@@ -9,10 +9,10 @@ import type { ServerName } from './server-binary.ts';
 import type { Server } from './server-process.ts';
 import type { Workspace } from './workspace.ts';
 
-/** Loopback ports that the services are published on. */
+/** The loopback ports on which the services are published. */
 export type ComposePorts = Readonly<Record<ServerName, number>>;
 
-/** A client without an engine behind it is common, so the engine itself is asked. */
+/** Whether a Docker engine runs. It asks the engine, because a client without one is common. */
 export async function engineRuns(): Promise<boolean> {
   const info = await runCommand('docker', ['info', '--format', '{{.ServerVersion}}'], {
     timeoutMs: 15_000,
@@ -22,12 +22,16 @@ export async function engineRuns(): Promise<boolean> {
   return compose.code === 0;
 }
 
-/** `docker …` arguments for one project of our Compose file. */
-export function composeArgv(project: string, file: string, ...words: readonly string[]): string[] {
-  return ['compose', '--project-name', project, '--file', file, ...words];
+/** The arguments for `docker` that run a command on one project of the Compose file. */
+export function composeArgv(
+  project: string,
+  file: string,
+  ...command: readonly string[]
+): string[] {
+  return ['compose', '--project-name', project, '--file', file, ...command];
 }
 
-/** What the Compose file substitutes. */
+/** The variables that the Compose file substitutes. */
 export function composeEnv(ports: ComposePorts): Record<string, string> {
   return {
     LEASEHOLD_ETCD_PORT: String(ports.etcd),
@@ -36,7 +40,7 @@ export function composeEnv(ports: ComposePorts): Record<string, string> {
   };
 }
 
-/** Where a service published on this port is reached. */
+/** The URL of a service that is published on this port. */
 export function composeUrl(name: ServerName, port: number): string {
   switch (name) {
     case 'etcd':
@@ -59,16 +63,14 @@ function probe(name: ServerName, port: number): Promise<void> {
   }
 }
 
+/** Services that were started together. */
 export interface ComposeProject {
   readonly servers: readonly Server[];
   /** Removes containers, networks and volumes. */
   down(): Promise<void>;
 }
 
-/**
- * Starts services of `docker-compose.yml` under a project name of their own and waits for their
- * health.
- */
+/** Starts services of `docker-compose.yml` as a new project, and waits until they are healthy. */
 export async function startCompose(
   names: readonly ServerName[],
   workspace: Workspace,
@@ -77,13 +79,13 @@ export async function startCompose(
   const file = join(packageRoot(), 'docker-compose.yml');
   const ports = { etcd: await freePort(), nats: await freePort(), postgres: await freePort() };
   const env = { ...process.env, ...composeEnv(ports) };
-  const docker = async (...words: string[]): Promise<string> => {
-    const result = await runCommand('docker', composeArgv(project, file, ...words), {
+  const docker = async (...command: string[]): Promise<string> => {
+    const result = await runCommand('docker', composeArgv(project, file, ...command), {
       env,
       timeoutMs: 600_000,
     });
     if (result.code !== 0)
-      throw new Error(`docker compose ${words[0]} failed:\n${tailOf(result.stderr)}`);
+      throw new Error(`docker compose ${command[0]} failed:\n${tailOf(result.stderr)}`);
     return result.stdout.trim();
   };
   const down = async (): Promise<void> => {

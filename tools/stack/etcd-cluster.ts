@@ -7,16 +7,14 @@ import { ServerProcess, ServerStartError } from './server-process.ts';
 import type { Server } from './server-process.ts';
 import type { Workspace } from './workspace.ts';
 
-/**
- * Several etcd members on loopback that form one cluster, each its own process with its own data.
- */
+/** Several etcd members on loopback that form one cluster, each a process with separate data. */
 export interface EtcdCluster {
   readonly members: readonly Server[];
-  /** Which member leads just now; undefined while nobody says so. */
+  /** The current leader; undefined while no member claims to be it. */
   leader(): Promise<Server | undefined>;
 }
 
-interface MemberPlace {
+interface MemberAddress {
   readonly name: string;
   readonly url: string;
   readonly peerUrl: string;
@@ -25,9 +23,9 @@ interface MemberPlace {
 const STATUS_TIMEOUT_MS = 1_000;
 
 /**
- * Starts a cluster of `size` members, without TLS, with etcd's own defaults of durability. Members
- * are restarted one by one through {@link Server.restart}, which resolves once the member answers
- * and sees a leader; so after a loss of the majority they have to be restarted together.
+ * Starts a cluster of `size` members, without TLS and with etcd's default durability. Restart a
+ * member with {@link Server.restart}, which resolves once the member answers and sees a leader; so
+ * after a loss of the majority, restart the members concurrently.
  *
  * @throws ServerStartError
  */
@@ -38,10 +36,11 @@ export async function startEtcdCluster(
 ): Promise<EtcdCluster> {
   for (let tries = 1; ; tries += 1) {
     const dir = join(workspace.dir, `etcd-cluster-${tries}`);
-    const places: MemberPlace[] = [];
-    for (let index = 1; index <= size; index += 1) places.push(await freePlace(`etcd-${index}`));
+    const addresses: MemberAddress[] = [];
+    for (let index = 1; index <= size; index += 1)
+      addresses.push(await freeAddress(`etcd-${index}`));
     const starts = await Promise.allSettled(
-      places.map((place) => startMember(binary, workspace, dir, place, places)),
+      addresses.map((address) => startMember(binary, workspace, dir, address, addresses)),
     );
     const members = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
     const failed = starts.find((start) => start.status === 'rejected');
@@ -52,7 +51,7 @@ export async function startEtcdCluster(
   }
 }
 
-async function freePlace(name: string): Promise<MemberPlace> {
+async function freeAddress(name: string): Promise<MemberAddress> {
   return {
     name,
     url: `http://127.0.0.1:${await freePort()}`,
@@ -64,10 +63,10 @@ async function startMember(
   binary: ServerBinary,
   workspace: Workspace,
   dir: string,
-  place: MemberPlace,
-  all: readonly MemberPlace[],
+  address: MemberAddress,
+  all: readonly MemberAddress[],
 ): Promise<Server> {
-  const { name, url, peerUrl } = place;
+  const { name, url, peerUrl } = address;
   const memberDir = join(dir, name);
   await mkdir(memberDir, { recursive: true });
   const cluster = all.map((one) => `${one.name}=${one.peerUrl}`).join(',');
@@ -98,7 +97,7 @@ async function startMember(
       '--log-level',
       'warn',
     ],
-    // Debian's etcd wants this said on anything but amd64; elsewhere it is ignored.
+    // Debian's etcd requires this on every architecture but amd64; other builds ignore it.
     env: process.arch === 'x64' ? {} : { ETCD_UNSUPPORTED_ARCH: process.arch },
     cwd: memberDir,
     logFile: join(memberDir, 'etcd.log'),
@@ -108,7 +107,7 @@ async function startMember(
   });
 }
 
-/** Asks the members in turn; a member knows its own id and the leader's. */
+/** Asks every member: each knows its id and the leader's. */
 async function leaderOf(members: readonly Server[]): Promise<Server | undefined> {
   const answers = await Promise.all(
     members.map(async (member) => {

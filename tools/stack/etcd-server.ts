@@ -7,7 +7,7 @@ import type { Server } from './server-process.ts';
 import type { Workspace } from './workspace.ts';
 import { onFreePort } from './workspace.ts';
 
-/** Starts a one-member etcd on loopback, without TLS, with etcd's own defaults of durability. */
+/** Starts etcd with one member, on loopback, without TLS and with etcd's default durability. */
 export async function startEtcd(binary: ServerBinary, workspace: Workspace): Promise<Server> {
   const dir = join(workspace.dir, 'etcd');
   await mkdir(dir, { recursive: true });
@@ -20,7 +20,7 @@ export async function startEtcd(binary: ServerBinary, workspace: Workspace): Pro
       url,
       command: binary.path,
       argv: etcdArgv(join(dir, `data-${port}`), url, peerUrl),
-      // Debian's etcd wants this said on anything but amd64; elsewhere it is ignored.
+      // Debian's etcd requires this on every architecture but amd64; other builds ignore it.
       env: process.arch === 'x64' ? {} : { ETCD_UNSUPPORTED_ARCH: process.arch },
       cwd: dir,
       logFile: join(dir, 'etcd.log'),
@@ -46,7 +46,7 @@ function etcdArgv(dataDir: string, url: string, peerUrl: string): string[] {
   return [...cluster, ...client, ...peer, '--logger', 'zap', '--log-level', 'warn'];
 }
 
-/** Resolves if etcd says of itself that it is healthy: it has a leader and can commit. */
+/** Resolves if etcd reports that it is healthy: it has a leader and can commit. */
 export async function probeEtcd(url: string): Promise<void> {
   const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(2_000) });
   const body = (await response.json()) as { health?: unknown };

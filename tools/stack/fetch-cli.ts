@@ -3,7 +3,7 @@ import { engineRuns } from './compose.ts';
 import { allowedRoutes, findInstalled, locateServer } from './locate.ts';
 import { SERVER_NAMES } from './server-binary.ts';
 
-/** Makes sure that each server can be started later, and says on stderr where each comes from. */
+/** Makes sure that each server can be started later, and reports fetches on stderr. */
 async function main(): Promise<void> {
   const say = (text: string): void => {
     process.stderr.write(`leasehold: ${text}\n`);

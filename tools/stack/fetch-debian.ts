@@ -8,11 +8,11 @@ import type { ServerBinary } from './server-binary.ts';
 import { SERVER_TRAITS, compareVersions, isOfSeries, parseVersion } from './server-binary.ts';
 
 /**
- * etcd and nats-server from Debian's packages: downloaded and unpacked, never installed, so
- * neither root nor the system's package lists are needed. The mirror is the system's own.
+ * etcd and nats-server come from Debian's packages, which are downloaded and unpacked but never
+ * installed, so neither root nor the system's package lists are needed. The mirror is the system's.
  *
- * Suites newer than the system's are asked first: these Go programs need nothing but libc, and
- * Debian 12's etcd 3.4 is past its end of life. A program that does not run here is passed over.
+ * Suites newer than the system's are tried first, because these Go programs need only libc, and
+ * Debian 12's etcd 3.4 is past its end of life. A program that does not run here is skipped.
  */
 const NEWER_SUITES = ['forky', 'trixie', 'sid'];
 const OLDER_SUITES = ['bookworm'];
@@ -29,7 +29,7 @@ export interface FetchRequest {
   readonly say: (text: string) => void;
 }
 
-/** Fetches the server into the cache, from the first suite that has the series and runs here. */
+/** Fetches the server from the first suite whose package has the series and runs here. */
 export async function fetchDebianServer(
   name: 'etcd' | 'nats',
   request: FetchRequest,
@@ -54,7 +54,7 @@ export async function fetchDebianServer(
   }
 }
 
-/** The suites in the order in which they are asked; `undefined` is the system's own. */
+/** The suites in the order in which they are tried; `undefined` is the system's. */
 function suiteOrder(name: 'etcd' | 'nats', series: string | undefined): (string | undefined)[] {
   const isOld =
     series !== undefined && compareVersions(series, SERVER_TRAITS[name].preferredSeries) < 0;
@@ -63,7 +63,7 @@ function suiteOrder(name: 'etcd' | 'nats', series: string | undefined): (string 
     : [...NEWER_SUITES, undefined, ...OLDER_SUITES];
 }
 
-/** The server, or in a few words why this suite could not give it. */
+/** The server, or the reason why this suite does not have it. */
 async function fetchFromSuite(
   name: 'etcd' | 'nats',
   suite: string | undefined,
@@ -78,7 +78,7 @@ async function fetchFromSuite(
     'Acquire::Languages=none',
     'Acquire::Retries=2',
   );
-  // As root, apt would drop to its own user, who may not reach the cache folder.
+  // As root, apt would switch to its own user, which may not be able to reach the cache.
   settings.push('APT::Sandbox::User=root');
   if (suite !== undefined) {
     const sources = await retargetedSources(suite);
@@ -108,18 +108,18 @@ async function fetchFromSuite(
   if (unpack.code !== 0) return `unpacking failed: ${tailOf(unpack.stderr, 2)}`;
 
   const executable = SERVER_TRAITS[name].executable;
-  const folder = ['usr/bin', 'usr/sbin']
+  const binDir = ['usr/bin', 'usr/sbin']
     .map((place) => join(dir, 'unpacked', place))
     .find((place) => existsSync(join(place, executable)));
-  if (folder === undefined) return `its package has no ${executable}`;
-  const run = await runCommand(join(folder, executable), ['--version']);
+  if (binDir === undefined) return `its package has no ${executable}`;
+  const run = await runCommand(join(binDir, executable), ['--version']);
   const runs = parseVersion(run.stdout);
   if (run.code !== 0 || runs === undefined)
     return `its ${executable} does not run here: ${tailOf(run.stderr, 2)}`;
 
   const installation = join(dir, 'installation');
   await mkdir(installation);
-  await rename(folder, join(installation, 'bin'));
+  await rename(binDir, join(installation, 'bin'));
   return keepFetched(request.cache, name, runs, installation, request.series === undefined);
 }
 

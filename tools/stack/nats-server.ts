@@ -8,13 +8,13 @@ import type { Workspace } from './workspace.ts';
 import { onFreePort } from './workspace.ts';
 
 export interface NatsOptions {
-  /** Where its monitoring answers over HTTP, on loopback (`/varz`). Default: nowhere. */
+  /** The loopback port of HTTP monitoring (`/varz`). Default: no monitoring. */
   readonly monitorPort?: number | undefined;
-  /** A configuration file for what is not said here, such as who may publish what. */
+  /** A configuration file for other settings, such as permissions to publish. */
   readonly configFile?: string | undefined;
 }
 
-/** Starts a nats-server with JetStream on loopback, without TLS. */
+/** Starts nats-server with JetStream, on loopback and without TLS. */
 export async function startNats(
   binary: ServerBinary,
   workspace: Workspace,
@@ -48,7 +48,7 @@ export async function startNats(
   );
 }
 
-/** Resolves if a nats-server greets on the port and has JetStream on. */
+/** Resolves if a nats-server answers on the port and has JetStream enabled. */
 export function probeNats(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({ host: '127.0.0.1', port });
@@ -59,7 +59,7 @@ export function probeNats(port: number): Promise<void> {
       else reject(error);
     };
     socket.setTimeout(2_000, () => {
-      settle(new Error('nats-server accepts connections but does not greet'));
+      settle(new Error('nats-server accepts connections but sends no INFO'));
     });
     socket.on('error', settle);
     socket.on('close', () => {
@@ -72,7 +72,7 @@ export function probeNats(port: number): Promise<void> {
       settle(
         hasJetStream
           ? undefined
-          : new Error(`no NATS server with JetStream: ${greeting.slice(0, 200)}`),
+          : new Error(`not a NATS server with JetStream: ${greeting.slice(0, 200)}`),
       );
     });
   });

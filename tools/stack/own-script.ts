@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * The arguments by which Node runs a script, as it was built, or from its source.
+ * The arguments for Node that run a script: compiled, if it is, else its source.
  *
- * @param name without its ending
- * @param dir the folder it lies in
+ * @param name the file name without its extension
+ * @param dir the directory of the script
  */
 export function ownScript(name: string, dir: string): string[] {
   const built = join(dir, `${name}.js`);
@@ -13,7 +13,7 @@ export function ownScript(name: string, dir: string): string[] {
   return ['--import', 'tsx', join(dir, `${name}.ts`)];
 }
 
-/** The path of a module, as it was built or as its source. */
+/** The path of a module: compiled, if it is, else its source. */
 export function ownModule(name: string, dir: string): string {
   const built = join(dir, `${name}.js`);
   return existsSync(built) ? built : join(dir, `${name}.ts`);

@@ -11,19 +11,19 @@ import type { Workspace } from './workspace.ts';
 import { onFreePort } from './workspace.ts';
 
 export interface PostgresOptions {
-  /** `false` turns fsync off: faster tests, and data that a power cut may lose. Default true. */
+  /** `false` turns fsync off: tests run faster, and a power cut may lose data. Default true. */
   readonly durable?: boolean | undefined;
-  /** How many clients may be connected at once. Default 200. */
+  /** The maximum number of connections. Default 200. */
   readonly maxConnections?: number | undefined;
 }
 
-/** The database that a fresh server is given. */
+/** The database that a new server has. */
 export const DEFAULT_DATABASE = 'leasehold';
 
 /**
- * Makes a fresh cluster and starts it on loopback only, without Unix sockets. Whoever can open a
- * loopback connection is trusted to be who they say: right for a developer's machine
- * and for tests, never for anything else.
+ * Creates a new cluster and starts it on loopback only, without Unix sockets. It trusts every
+ * loopback connection to be the role that it names: acceptable for development and tests, and for
+ * nothing else.
  */
 export async function startPostgres(
   binary: ServerBinary,
@@ -41,7 +41,7 @@ export async function startPostgres(
       ? installed
       : await reachableBinDir(installed, user, join(workspace.dir, 'postgres-program'));
   const dataDir = join(dir, 'data');
-  await initialise(binDir, dataDir, dir, user, durable);
+  await initCluster(binDir, dataDir, dir, user, durable);
 
   const server = await onFreePort((port) =>
     ServerProcess.start({
@@ -62,7 +62,7 @@ export async function startPostgres(
   return server;
 }
 
-async function initialise(
+async function initCluster(
   binDir: string,
   dataDir: string,
   cwd: string,
@@ -103,7 +103,11 @@ export async function probePostgres(url: string): Promise<void> {
   await querySql(url, 'SELECT 1');
 }
 
-/** Creates a database through any superuser URL of the server; one that exists is left as it is. */
+/**
+ * Creates a database, given any superuser URL of the server. A database that exists is kept.
+ *
+ * @returns the superuser's URL of the database
+ */
 export async function createDatabase(superuserUrl: string, database: string): Promise<string> {
   const url = new URL(superuserUrl);
   url.pathname = '/postgres';
@@ -115,7 +119,7 @@ export async function createDatabase(superuserUrl: string, database: string): Pr
     } catch (error) {
       const code = (error as { code?: unknown }).code;
       if (code === '42P04') break; // it exists
-      // 55006: somebody else is copying the template at this moment.
+      // 55006: another session is copying the template at this moment.
       if (code !== '55006' || tries === 20) throw error;
       await new Promise((resolve) => setTimeout(resolve, 50 * tries));
     }

@@ -1,12 +1,12 @@
 import { createConnection } from 'node:net';
 
-/**
- * The few messages of Postgres' protocol (version 3) that one statement over a trusted loopback
- * connection takes. Nothing but the stack speaks it: the log has its own client. With it the stack
- * needs neither that client nor `psql`, which not every installation of the server brings.
+/*
+ * The few messages of the Postgres protocol (version 3) that one statement over a trusted loopback
+ * connection needs. Only the stack and the bench use it; the log has a full client. So the stack
+ * needs neither that client nor `psql`, which not every installation of the server has.
  */
 
-/** What Postgres said was wrong; `code` is the SQLSTATE. */
+/** An error from Postgres; `code` is the SQLSTATE. */
 class PostgresError extends Error {
   override readonly name = 'PostgresError';
   readonly code: string;
@@ -20,9 +20,9 @@ class PostgresError extends Error {
 const TIMEOUT_MS = 30_000;
 
 /**
- * Runs SQL as given (several statements may be joined by `;`) and returns the rows, as text.
+ * Runs SQL, which may be several statements separated by `;`, and returns the rows as text.
  *
- * @throws PostgresError if the server refuses; Error if it cannot be reached.
+ * @throws PostgresError if the server reports an error; Error if it cannot be reached
  */
 export function querySql(url: string, sql: string): Promise<(string | null)[][]> {
   const target = new URL(url);
@@ -32,7 +32,7 @@ export function querySql(url: string, sql: string): Promise<(string | null)[][]>
     const socket = createConnection({ host: target.hostname, port: Number(target.port || 5432) });
     const rows: (string | null)[][] = [];
     let received: Buffer = Buffer.alloc(0);
-    let asked = false;
+    let queried = false;
     let failure: Error | undefined;
 
     const settle = (error?: Error): void => {
@@ -40,22 +40,22 @@ export function querySql(url: string, sql: string): Promise<(string | null)[][]>
       if (error === undefined) resolve(rows);
       else reject(error);
     };
-    const answer = (type: string, body: Buffer): void => {
+    const handle = (type: string, body: Buffer): void => {
       if (type === 'R' && body.readInt32BE(0) !== 0) {
         settle(
           new Error(
-            'Postgres asks for a password; the local stack speaks to servers that trust loopback only',
+            'Postgres asks for a password; the local stack supports only servers that trust loopback',
           ),
         );
       } else if (type === 'E') {
         failure = errorOf(body);
-        if (!asked) settle(failure);
+        if (!queried) settle(failure);
       } else if (type === 'D') {
         rows.push(rowOf(body));
       } else if (type === 'Z') {
-        if (asked) settle(failure);
+        if (queried) settle(failure);
         else socket.write(frame('Q', cString(sql)));
-        asked = true;
+        queried = true;
       }
     };
 
@@ -81,7 +81,7 @@ export function querySql(url: string, sql: string): Promise<(string | null)[][]>
       while (received.length >= 5 && received.length > received.readInt32BE(1)) {
         const length = received.readInt32BE(1) + 1;
         const type = String.fromCharCode(received.readUInt8(0));
-        answer(type, received.subarray(5, length));
+        handle(type, received.subarray(5, length));
         received = received.subarray(length);
       }
     });
@@ -92,7 +92,7 @@ function cString(text: string): Buffer {
   return Buffer.concat([Buffer.from(text, 'utf8'), Buffer.from([0])]);
 }
 
-/** A message is its type, its length without the type, and its body; only the first has no type. */
+/** A message: its type, its length without the type, its body. The first one has no type. */
 function frame(type: string, body: Buffer): Buffer {
   const length = Buffer.alloc(4);
   length.writeInt32BE(body.length + 4);

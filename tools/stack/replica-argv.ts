@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 
 /**
- * What a busy replica is run with: room for what is young, in MiB. With Node's own 16 the requests
- * under way are copied again and again while they wait for Postgres. The command's first line says
- * the same.
+ * Node's options for a replica: a young generation of 64 MiB. With Node's default of 16, requests
+ * under way are copied repeatedly while they wait for Postgres. The first line of the command line's
+ * main script has the same options.
  */
 export const REPLICA_NODE_OPTIONS = ['--max-semi-space-size=64'] as const;
 

@@ -1,12 +1,12 @@
-/** The servers that Leasehold stands on. */
+/** The servers that Leasehold needs. */
 export type ServerName = 'etcd' | 'nats' | 'postgres';
 
 export const SERVER_NAMES: readonly ServerName[] = ['etcd', 'nats', 'postgres'];
 
-/** A server program on this machine that has been run once to read its version. */
+/** A server program on this machine, which was run once to read its version. */
 export interface ServerBinary {
   readonly name: ServerName;
-  /** Dotted upstream version, such as `3.5.30`. */
+  /** The upstream version, such as `3.5.30`. */
   readonly version: string;
   /** Absolute path of the executable itself, symbolic links resolved. */
   readonly path: string;
@@ -16,12 +16,12 @@ export interface ServerBinary {
 
 interface ServerTraits {
   readonly executable: string;
-  /** Environment variable that names the executable (for Postgres: its folder). */
+  /** The environment variable that names the executable (for Postgres, its directory). */
   readonly overrideVariable: string;
   readonly seriesVariable: string;
-  /** Series below this one are used only where nothing newer is to be had. */
+  /** Older series are used only if nothing newer is available. */
   readonly preferredSeries: string;
-  /** What a person types to get it on Debian or Ubuntu. */
+  /** The command that installs it on Debian or Ubuntu. */
   readonly installCommand: string;
 }
 
@@ -49,12 +49,12 @@ export const SERVER_TRAITS: Readonly<Record<ServerName, ServerTraits>> = {
   },
 };
 
-/** Reads the dotted version out of what `--version` printed. */
+/** Reads the version from the output of `--version`. */
 export function parseVersion(text: string): string | undefined {
   return /(\d+\.\d+(?:\.\d+)?)/.exec(text)?.[1];
 }
 
-/** Orders dotted versions: negative if `a` is older. `3.10` is newer than `3.9`. */
+/** Compares versions numerically: negative if `a` is older. `3.10` is newer than `3.9`. */
 export function compareVersions(a: string, b: string): number {
   const left = a.split('.').map(Number);
   const right = b.split('.').map(Number);
@@ -65,7 +65,7 @@ export function compareVersions(a: string, b: string): number {
   return 0;
 }
 
-/** `3.5.30` is of the series `3.5`, `3` and `3.5.30`, not of `3.50`. No series: any will do. */
+/** `3.5.30` is of the series `3.5`, `3` and `3.5.30`, not of `3.50`. Undefined matches any. */
 export function isOfSeries(version: string, series: string | undefined): boolean {
   return series === undefined || version === series || version.startsWith(`${series}.`);
 }

@@ -8,26 +8,27 @@ import type { ServerName } from './server-binary.ts';
 import type { UnprivilegedUser } from './unprivileged-user.ts';
 import type { Watchdog } from './watchdog.ts';
 
-/** A server that this process started and ends. */
+/** A server that this process started and stops. */
 export interface Server {
   readonly name: ServerName;
-  /** The server's own process id, no wrapper's; a new one after `restart`. */
+  /** The process id of the server itself, not of a wrapper; it changes with `restart`. */
   readonly pid: number;
-  /** Where it listens; stays the same over `restart`. */
+  /** Where it listens; `restart` keeps it. */
   readonly url: string;
   readonly version: string;
-  /** Stops it in order; its data stays. Stopping twice is harmless. */
+  /** Stops it cleanly and keeps its data. Calling it twice is harmless. */
   stop(): Promise<void>;
-  /** Ends it at once (SIGKILL), as a crash would. */
+  /** Kills it with SIGKILL, as a crash does. */
   kill(): void;
   /**
-   * Starts it again after `stop` or `kill` (or stops it first): same port, same data. Ready when it
-   * resolves.
+   * Starts it again with the same port and data, and stops it first if it runs. Resolves when the
+   * server is ready.
    */
   restart(): Promise<void>;
 }
 
-export interface ServerSpec {
+/** How to start a server. */
+export interface ServerProcessOptions {
   readonly name: ServerName;
   readonly version: string;
   readonly url: string;
@@ -37,14 +38,14 @@ export interface ServerSpec {
   readonly user?: UnprivilegedUser | undefined;
   readonly cwd: string;
   readonly logFile: string;
-  /** Resolves if the server answers, throws if not yet. */
+  /** Resolves if the server answers, and rejects if it does not yet. */
   readonly probe: () => Promise<void>;
   readonly watchdog: Watchdog;
-  /** Once it is aborted the server is not started any more. */
+  /** Once aborted, the server is never started again. */
   readonly stopping: AbortSignal;
 }
 
-/** The server ended, or did not answer in time; the message ends with the tail of its log. */
+/** The server exited or did not answer in time. The message has the end of its log. */
 export class ServerStartError extends Error {
   override readonly name = 'ServerStartError';
   readonly portIsTaken: boolean;
@@ -63,16 +64,16 @@ export class ServerProcess implements Server {
   readonly name: ServerName;
   readonly url: string;
   readonly version: string;
-  readonly #spec: ServerSpec;
+  readonly #options: ServerProcessOptions;
   #child: ChildProcess | undefined;
   #exited: Promise<void> = Promise.resolve();
   #pid = 0;
 
-  private constructor(spec: ServerSpec) {
-    this.#spec = spec;
-    this.name = spec.name;
-    this.url = spec.url;
-    this.version = spec.version;
+  private constructor(options: ServerProcessOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.url = options.url;
+    this.version = options.version;
   }
 
   /**
@@ -80,8 +81,8 @@ export class ServerProcess implements Server {
    *
    * @throws ServerStartError
    */
-  static async start(spec: ServerSpec): Promise<ServerProcess> {
-    const server = new ServerProcess(spec);
+  static async start(options: ServerProcessOptions): Promise<ServerProcess> {
+    const server = new ServerProcess(options);
     await server.#launch();
     return server;
   }
@@ -94,7 +95,7 @@ export class ServerProcess implements Server {
     const child = this.#child;
     if (child === undefined) return;
     child.ref();
-    // SIGINT is what all three take as "stop now, in order"; on SIGTERM Postgres waits for its
+    // All three servers stop promptly and cleanly on SIGINT; on SIGTERM Postgres waits for its
     // clients.
     child.kill('SIGCONT');
     child.kill('SIGINT');
@@ -113,7 +114,7 @@ export class ServerProcess implements Server {
   kill(): void {
     const child = this.#child;
     if (child === undefined) return;
-    // A killed postmaster leaves its backends to find out by themselves; a crash takes them too.
+    // Backends outlive a killed postmaster until they notice; a real crash ends them as well.
     const descendants = this.name === 'postgres' ? childrenOf(this.#pid) : [];
     child.kill('SIGKILL');
     for (const pid of descendants) {
@@ -133,7 +134,7 @@ export class ServerProcess implements Server {
         await this.#launch();
         return;
       } catch (error) {
-        // What a killed server leaves behind (a port, shared memory) may take a moment to go.
+        // A killed server's port and shared memory may take a moment to be freed.
         if (!(error instanceof ServerStartError) || performance.now() > deadline) throw error;
         await sleep(200);
       }
@@ -141,17 +142,17 @@ export class ServerProcess implements Server {
   }
 
   async #launch(): Promise<void> {
-    const { command, argv, cwd, env, user, logFile, watchdog, stopping, name } = this.#spec;
+    const { command, argv, cwd, env, user, logFile, watchdog, stopping, name } = this.#options;
     stopping.throwIfAborted();
     const log = await open(logFile, 'w');
     try {
-      // No pause between this and the start: a `stop` that comes later finds the process.
+      // No await between this and the start, so that a later `stop` finds the process.
       stopping.throwIfAborted();
       const ids = user === undefined ? {} : { uid: user.uid, gid: user.gid };
-      // Detached: Ctrl-C reaches the whole foreground group, and the servers must outlive
-      // the replicas, which still have leases to give back.
-      const options = { cwd, env: serverEnv(env), detached: true, ...ids };
-      const child = spawn(command, argv, { ...options, stdio: ['ignore', log.fd, log.fd] });
+      // Detached, because Ctrl-C goes to the whole foreground process group, and the servers must
+      // outlive the replicas, which still release their leases.
+      const settings = { cwd, env: serverEnv(env), detached: true, ...ids };
+      const child = spawn(command, argv, { ...settings, stdio: ['ignore', log.fd, log.fd] });
       this.#exited = new Promise((resolve) => {
         const end = (): void => {
           if (child.pid !== undefined) watchdog.forget(child.pid);
@@ -178,14 +179,14 @@ export class ServerProcess implements Server {
     let problem: unknown;
     while (this.#child !== undefined && performance.now() < deadline) {
       try {
-        await this.#spec.probe();
+        await this.#options.probe();
         if (this.isRunning) return;
       } catch (error) {
         problem = error;
         await sleep(20);
       }
     }
-    const log = await readFile(this.#spec.logFile, 'utf8').catch(() => '');
+    const log = await readFile(this.#options.logFile, 'utf8').catch(() => '');
     if (!this.isRunning) throw new ServerStartError(`${name} ended while starting`, log, problem);
     this.kill();
     await this.#exited;
@@ -201,12 +202,12 @@ export class ServerProcess implements Server {
   }
 }
 
-/** Only what a server needs: it would read settings from `ETCD_*` and `PG*` variables. */
+/** Nothing else of our environment: servers read settings from `ETCD_*` and `PG*` variables. */
 function serverEnv(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   return { PATH: process.env['PATH'], HOME: '/', LC_ALL: 'C', ...extra };
 }
 
-/** Direct children by /proc; none where there is no such thing. */
+/** The direct children, from /proc; none on systems without it. */
 function childrenOf(pid: number): number[] {
   try {
     const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');

@@ -15,43 +15,41 @@ export type { Server } from './server-process.ts';
 export type { ServerName } from './server-binary.ts';
 
 export interface StackOptions {
-  /** Servers that run elsewhere: used as they are, neither started nor stopped. */
+  /** Servers that already run. The stack uses them and neither starts nor stops them. */
   readonly given?: {
     readonly etcdUrls?: readonly string[] | undefined;
     readonly natsUrls?: readonly string[] | undefined;
-    /** A superuser's URL, or any other that the caller will use instead of the stack's. */
+    /** A superuser's URL, or any other that the caller uses instead of the stack's. */
     readonly postgresUrl?: string | undefined;
   };
-  /** Version prefixes, such as `{ etcd: '3.4' }`. Default: the environment's, else any. */
+  /** Version prefixes, such as `{ etcd: '3.4' }`. Default: from the environment, else any. */
   readonly series?: Readonly<Partial<Record<ServerName, string>>> | undefined;
-  /** `false` lets Postgres skip fsync. Default true. */
+  /** `false` turns Postgres' fsync off. Default true. */
   readonly durable?: boolean | undefined;
   readonly env?: NodeJS.ProcessEnv | undefined;
-  /** Hears progress that takes time, such as a fetch; lines for a person. */
+  /** Called with a line of text for each step that takes time, such as a fetch. */
   readonly say?: ((text: string) => void) | undefined;
 }
 
-/** Local etcd, NATS and Postgres on loopback, with data that is removed when they are stopped. */
+/** Local etcd, NATS and Postgres on loopback. Stopping them removes their data. */
 export interface Stack {
   readonly etcdUrls: readonly string[];
   readonly natsUrls: readonly string[];
   /** `postgres://postgres@127.0.0.1:PORT/leasehold` */
   readonly superuserUrl: string;
-  /** The servers that this stack started; given ones are not among them. */
+  /** The servers that this stack started, without the given ones. */
   readonly servers: readonly Server[];
-  /**
-   * @throws if the stack did not start this server.
-   */
+  /** @throws Error if the stack did not start this server */
   server(name: ServerName): Server;
-  /** A URL for another role or database of the same Postgres. */
+  /** The URL for another role or database of the same Postgres. */
   roleUrl(user: string, password?: string, database?: string): string;
-  /** Creates a database (one that exists is kept) and returns the superuser's URL of it. */
+  /** Creates a database unless it exists. @returns the superuser's URL of it */
   createDatabase(database: string): Promise<string>;
-  /** Stops every server and removes the data. Stopping twice is harmless. */
+  /** Stops every server and removes the data. Calling it twice is harmless. */
   stop(): Promise<void>;
 }
 
-/** The superuser's URL turned into another role's, for a database of the same server. */
+/** The URL for another role, and optionally another database, of the same server. */
 export function roleUrl(
   baseUrl: string,
   user: string,
@@ -66,11 +64,11 @@ export function roleUrl(
 }
 
 /**
- * Starts the servers that are not given, each from where it is found first: the environment,
- * PATH, Docker Compose where an engine runs, the cache, a fetch.
+ * Starts the servers that are not given. Each comes from the first place that has it: the
+ * environment, PATH, Docker Compose if an engine runs, the cache, a fetch.
  *
- * @throws ServerNotFoundError if a server is to be had by no route; ServerStartError, with the
- * tail of its log, if one does not start. What had been started is stopped before.
+ * @throws ServerNotFoundError if no place has a server; ServerStartError, with the end of its log,
+ *   if one does not start. Servers that had started are stopped first.
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { given = {} } = options;
@@ -143,7 +141,7 @@ interface Plan {
   readonly compose: readonly ServerName[];
 }
 
-/** Decides for each server whether a program on this machine or a container is to be started. */
+/** Decides for each server whether to start a program of this machine or a container. */
 async function planServers(names: readonly ServerName[], options: StackOptions): Promise<Plan> {
   const binaries: ServerBinary[] = [];
   const compose: ServerName[] = [];
@@ -159,7 +157,7 @@ async function planServers(names: readonly ServerName[], options: StackOptions):
       binaries.push(installed);
       continue;
     }
-    // The Compose file fixes its versions; a wish for a certain series goes past it.
+    // The Compose file has fixed versions, so it cannot serve a request for a series.
     const mayCompose =
       allowedRoutes(options.env).includes('docker') && seriesFor(name, wanted) === undefined;
     if (mayCompose && (await (engine ??= engineRuns()))) compose.push(name);

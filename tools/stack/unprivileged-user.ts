@@ -1,15 +1,17 @@
 import { chmod, cp, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 
-/** Whom a server that refuses to run as root is run as. */
+/** The account for a server that refuses to run as root. */
 export interface UnprivilegedUser {
   readonly uid: number;
   readonly gid: number;
 }
 
 /**
- * The account to run Postgres under when we are root: `postgres`, else `nobody`. No account is
- * ever made. Undefined when we are not root, and the server runs as ourselves.
+ * The account for Postgres when this process runs as root: `postgres`, else `nobody`. It never
+ * creates an account. Undefined if this process is not root; the server then runs as its user.
+ *
+ * @throws Error if this process is root and neither account exists
  */
 export async function unprivilegedUser(): Promise<UnprivilegedUser | undefined> {
   if (process.getuid?.() !== 0) return undefined;
@@ -19,12 +21,12 @@ export async function unprivilegedUser(): Promise<UnprivilegedUser | undefined> 
     if (match !== null) return { uid: Number(match[1]), gid: Number(match[2]) };
   }
   throw new Error(
-    'Postgres refuses to run as root, and this system has neither a "postgres" nor a "nobody" account; ' +
-      'run as an ordinary user',
+    'Postgres refuses to run as root, and this system has neither a "postgres" nor a "nobody" ' +
+      'account; run as an ordinary user',
   );
 }
 
-/** May this user read and enter the path, and pass through every folder above it? */
+/** Whether the user may read and enter the path, and pass through every directory above it. */
 export async function isReachable(path: string, user: UnprivilegedUser): Promise<boolean> {
   for (let place = resolve(path), wanted = 0o5; ; place = dirname(place), wanted = 0o1) {
     const found = await stat(place).catch(() => undefined);
@@ -36,8 +38,8 @@ export async function isReachable(path: string, user: UnprivilegedUser): Promise
 }
 
 /**
- * The folder of an installation's programs, copied to where the user can reach it if need be
- * (root's home, and so a cache in it, is usually closed to others).
+ * The directory of an installation's programs, copied if the user cannot reach it: root's home,
+ * and so a cache in it, is usually closed to other users.
  */
 export async function reachableBinDir(
   binDir: string,

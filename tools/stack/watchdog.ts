@@ -3,29 +3,31 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 
 /**
- * Ends the servers and removes their data when this process dies without stopping them, be it
- * by SIGKILL. The watchdog is a small Node process at the other end of a pipe: the kernel closes
- * the pipe with us, whatever we died of, and that end of file is its signal. It is told of
- * each server's start and end, so it never signals a pid that has passed to somebody else.
+ * The program that stops the servers and removes their data when this process dies without doing
+ * so, even by SIGKILL. It is a small Node process that reads from a pipe. However this process
+ * dies, the kernel closes the pipe, and the end of file is the program's signal. It learns of each
+ * server's start and exit, so it never signals a pid that the system has reused.
  */
 const PROGRAM = `
 const { rmSync } = require('node:fs');
 const { spawnSync } = require('node:child_process');
 const pids = new Set();
 let dir, command, done = false, rest = '';
-const signalAll = (signal) => { for (const pid of pids) try { process.kill(pid, signal) } catch { pids.delete(pid) } };
+const signalAll = (signal) => {
+  for (const pid of pids) try { process.kill(pid, signal) } catch { pids.delete(pid) }
+};
 const ignore = () => {};
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, ignore);
 process.stdin.on('data', (chunk) => {
   const lines = (rest + chunk).split('\\n');
   rest = lines.pop();
   for (const line of lines) {
-    const order = JSON.parse(line);
-    if (order.watch) pids.add(order.watch);
-    if (order.forget) pids.delete(order.forget);
-    if (order.dir) dir = order.dir;
-    if (order.command) command = order.command;
-    if (order.done) done = true;
+    const message = JSON.parse(line);
+    if (message.watch) pids.add(message.watch);
+    if (message.forget) pids.delete(message.forget);
+    if (message.dir) dir = message.dir;
+    if (message.command) command = message.command;
+    if (message.done) done = true;
   }
 });
 process.stdin.on('error', ignore);
@@ -45,10 +47,11 @@ process.stdin.on('close', () => {
 });
 `;
 
+/** Stops servers and removes their data if this process dies without doing so. */
 export class Watchdog {
   readonly #child: ChildProcess;
 
-  /** Starts watching. `dir` is removed, once all servers are gone, if this process dies. */
+  /** @param dir removed after all servers are gone, if this process dies */
   constructor(dir: string) {
     const env = { PATH: process.env['PATH'] };
     const stdio = ['pipe', 'ignore', 'ignore'] as const;
@@ -60,10 +63,10 @@ export class Watchdog {
     });
     this.#child.on('error', () => undefined);
     this.#child.stdin?.on('error', () => undefined);
-    // Neither the process nor the pipe may keep us alive.
+    // Neither the process nor the pipe may keep this process alive.
     this.#child.unref();
     (this.#child.stdin as { unref?: () => void } | null)?.unref?.();
-    this.#tell({ dir });
+    this.#send({ dir });
   }
 
   get pid(): number | undefined {
@@ -71,29 +74,29 @@ export class Watchdog {
   }
 
   watch(pid: number): void {
-    this.#tell({ watch: pid });
+    this.#send({ watch: pid });
   }
 
   forget(pid: number): void {
-    this.#tell({ forget: pid });
+    this.#send({ forget: pid });
   }
 
-  /** A command to run as well, for servers that are not our children. */
+  /** Adds a command that stops servers that are not child processes. */
   runAtEnd(command: readonly string[]): void {
-    this.#tell({ command });
+    this.#send({ command });
   }
 
-  /** Everything was stopped in order: the watchdog leaves without doing anything. */
+  /** Ends the watchdog without any action, because everything was stopped cleanly. */
   async close(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.pid === undefined) return;
     const exited = once(this.#child, 'exit');
     this.#child.ref();
-    this.#tell({ done: true });
+    this.#send({ done: true });
     this.#child.stdin?.end();
     await exited;
   }
 
-  #tell(order: Record<string, unknown>): void {
-    this.#child.stdin?.write(`${JSON.stringify(order)}\n`);
+  #send(message: Record<string, unknown>): void {
+    this.#child.stdin?.write(`${JSON.stringify(message)}\n`);
   }
 }

@@ -6,27 +6,27 @@ import { ServerStartError } from './server-process.ts';
 import { isReachable, unprivilegedUser } from './unprivileged-user.ts';
 import { Watchdog } from './watchdog.ts';
 
-/** A stack's temporary folder, and the watchdog that clears it away if we cannot. */
+/** A stack's temporary directory, and the watchdog that removes it if this process cannot. */
 export interface Workspace {
   readonly dir: string;
   readonly watchdog: Watchdog;
-  /** Aborted once the servers are to be stopped for good: none is started after that. */
+  /** Aborted once the servers are to stop for good; no server starts after that. */
   readonly stopping: AbortController;
 }
 
 export async function openWorkspace(): Promise<Workspace> {
   const dir = await mkdtemp(join(await reachableTmpDir(), 'leasehold-stack-'));
-  // Postgres' own account has to pass through to its data, which is closed to all others.
+  // Postgres' account must pass through this directory to its data, which only it can read.
   await chmod(dir, 0o711);
   return { dir, watchdog: new Watchdog(dir), stopping: new AbortController() };
 }
 
-/** From now on no server of the workspace starts, not even one whose restart is under way. */
+/** Prevents all further starts in the workspace, even in a restart that is under way. */
 export function refuseStarts(workspace: Workspace): void {
   workspace.stopping.abort(new Error('the server is not started: its stack is being stopped'));
 }
 
-/** Removes the data. Every server must have been stopped before. */
+/** Removes the data. Every server must be stopped already. */
 export async function closeWorkspace(workspace: Workspace): Promise<void> {
   refuseStarts(workspace);
   await rm(workspace.dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
@@ -40,7 +40,7 @@ async function reachableTmpDir(): Promise<string> {
   return tmpdir();
 }
 
-/** Starts a server on a free port, on another if somebody takes the port in between. */
+/** Starts a server on a free port, and retries on another if a process takes the port first. */
 export async function onFreePort<T>(start: (port: number) => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {

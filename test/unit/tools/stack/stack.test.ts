@@ -22,7 +22,7 @@ import { roleUrl } from '../../../../tools/stack/servers.ts';
 import { onFreePort } from '../../../../tools/stack/workspace.ts';
 
 describe('a replica', () => {
-  it('is run with the same options by the command as by what starts replicas itself', async () => {
+  it('has the same Node options in the main script as in the arguments that tools start it with', async () => {
     const command = await readFile(join(import.meta.dirname, '../../../../cli/main.ts'), 'utf8');
     expect(command.split('\n')[0]).toBe(`#!/usr/bin/env -S node ${REPLICA_NODE_OPTIONS.join(' ')}`);
     expect(replicaArgv('/p').slice(0, REPLICA_NODE_OPTIONS.length)).toEqual([
@@ -37,11 +37,11 @@ describe('versions', () => {
     ['nats-server: v2.15.1', '2.15.1'],
     ['postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)', '15.18'],
     ['no such thing', undefined],
-  ])('are read out of %j', (text, version) => {
+  ])('are read from %j', (text, version) => {
     expect(parseVersion(text)).toBe(version);
   });
 
-  it('are ordered by number, not by letter', () => {
+  it('are ordered numerically, not alphabetically', () => {
     expect(['3.10.1', '3.9', '3.4.23', '3.5'].toSorted(compareVersions)).toEqual([
       '3.4.23',
       '3.5',
@@ -58,7 +58,7 @@ describe('versions', () => {
 });
 
 describe('apt sources', () => {
-  it('keep mirror and key, and lose the suites that have no counterpart', () => {
+  it('keep the mirror and the key, and drop suites without a counterpart', () => {
     const system = [
       'Types: deb deb-src',
       '# a comment',
@@ -84,7 +84,7 @@ describe('apt sources', () => {
     );
   });
 
-  it('are read in the one-line notation too', () => {
+  it('are read in the one-line format, too', () => {
     const system = [
       '# deb http://off.test/debian bookworm main',
       'deb [arch=amd64 signed-by=/k.gpg] http://mirror.test/debian bookworm main contrib',
@@ -124,7 +124,7 @@ describe('the Compose route', () => {
     ]);
   });
 
-  it('hands the ports to the Compose file and finds the servers on them', () => {
+  it('passes the ports to the Compose file and finds the servers there', () => {
     const ports = { etcd: 20001, nats: 20002, postgres: 20003 };
     expect(composeEnv(ports)).toEqual({
       LEASEHOLD_ETCD_PORT: '20001',
@@ -138,12 +138,12 @@ describe('the Compose route', () => {
 });
 
 describe('ports', () => {
-  it('hands out no port twice, though nobody listens on any of them yet', async () => {
+  it('are all different, though nothing listens on any of them yet', async () => {
     const ports = await Promise.all(Array.from({ length: 600 }, () => freePort()));
     expect(new Set(ports).size).toBe(ports.length);
   });
 
-  it('are free, and below those of outgoing connections', async () => {
+  it('are free, and below the range of outgoing connections', async () => {
     const port = await freePort();
     expect(port).toBeLessThan(32_768);
     const server = createServer();
@@ -153,7 +153,7 @@ describe('ports', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  it('are changed when somebody else takes one in between', async () => {
+  it('are replaced when another process takes one first', async () => {
     const tried: number[] = [];
     const got = await onFreePort((port) => {
       tried.push(port);
@@ -165,7 +165,7 @@ describe('ports', () => {
     expect(got).toBe(tried[2]);
   });
 
-  it('are not changed for a failure of another kind', async () => {
+  it('are not replaced after any other failure', async () => {
     let tries = 0;
     const start = (): Promise<never> => {
       tries += 1;
@@ -177,7 +177,7 @@ describe('ports', () => {
 });
 
 describe('finding a server', () => {
-  it('says how to install what no route leads to', async () => {
+  it('says how to install a server that no route has', async () => {
     const cache = await mkdtemp(join(tmpdir(), 'leasehold-test-'));
     try {
       const env = {
@@ -193,14 +193,14 @@ describe('finding a server', () => {
     }
   });
 
-  it('names the variable that points to nothing', async () => {
+  it('names the variable that points to a missing file', async () => {
     const env = { LEASEHOLD_NATS_SERVER_BIN: '/nonexistent/nats-server' };
     await expect(locateServer('nats', { env })).rejects.toThrow(
       /LEASEHOLD_NATS_SERVER_BIN=.*correct or unset/,
     );
   });
 
-  it('refuses a route that there is not', () => {
+  it('rejects an unknown route', () => {
     expect(allowedRoutes({ LEASEHOLD_STACK_ROUTES: 'fetch, path' })).toEqual(['path', 'fetch']);
     expect(() => allowedRoutes({ LEASEHOLD_STACK_ROUTES: 'cloud' })).toThrow(
       'LEASEHOLD_STACK_ROUTES',
@@ -209,7 +209,7 @@ describe('finding a server', () => {
 });
 
 describe('role URLs', () => {
-  it('carry user, password and database escaped', () => {
+  it('have user, password and database escaped', () => {
     const base = 'postgres://postgres@127.0.0.1:20003/leasehold';
     expect(roleUrl(base, 'leasehold_app')).toBe(
       'postgres://leasehold_app@127.0.0.1:20003/leasehold',
