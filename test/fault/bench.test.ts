@@ -6,12 +6,15 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { ReplicaPool } from '../../tools/bench/replica-pool.ts';
+import type { ComparisonRecord } from '../../tools/bench/compare/run-comparison.ts';
 import type { BenchRecord } from '../../tools/bench/record.ts';
 import { closeWorkspace, openWorkspace } from '../../tools/stack/workspace.ts';
 import { MAIN } from '../harness/replicas.ts';
 
 /* `leasehold bench` as a user runs it, as briefly as possible. It checks that figures are measured,
  * never what they are. */
+
+const ROOT = join(import.meta.dirname, '..', '..');
 
 let dir: string;
 
@@ -101,6 +104,26 @@ describe('leasehold bench', () => {
     expect(ran.lines.at(-1)).toMatchObject({ kind: 'summary', ended: 'broken_off' });
   });
 
+  it('compares two builds round by round, and this build with itself', async () => {
+    const out = join(dir, 'compare');
+    const sizes = ['--rounds', '2', '--agents', '2', '--duration', '300ms'];
+    const ran = await bench(['--compare', ROOT, ...sizes, '--out', out]);
+    expect(ran.stderr).not.toContain('failed');
+    expect(ran.code).toBe(0);
+    expect(ran.lines.filter(({ kind }) => kind === 'round')).toHaveLength(2);
+    const summary = ran.lines.at(-1) as unknown as ComparisonRecord & { kind: string };
+    expect(summary).toMatchObject({ kind: 'summary', ended: 'complete' });
+    expect(summary.before).toEqual(summary.after);
+    expect(summary.compared.map(({ value }) => value)).toEqual(['perS', 'p50Ms', 'p99Ms']);
+    for (const { afterToBefore, sameToSame } of summary.compared) {
+      expect(afterToBefore.ratios).toHaveLength(2);
+      expect(afterToBefore.median).toBeGreaterThan(0);
+      expect(sameToSame.median).toBeGreaterThan(0);
+    }
+    const record = JSON.parse(await readFile(join(out, 'compare.json'), 'utf8')) as typeof summary;
+    expect(record.rounds).toEqual(summary.rounds);
+  });
+
   it.each([
     [['--scenario', 'speed'], '--scenario'],
     [['--agents', '0'], '--agents'],
@@ -108,6 +131,8 @@ describe('leasehold bench', () => {
     [['--duration', '10ms'], '--duration'],
     [['--replicas', '40'], '--replicas'],
     [['--quick', '--full'], '--full'],
+    [['--compare', '/nonexistent'], '--compare'],
+    [['--compare', ROOT, '--quick'], '--compare'],
   ])('rejects %j and names the flag', async (args, flag) => {
     const ran = await bench(args);
     expect(ran.code).toBe(2);
@@ -135,7 +160,7 @@ it('killing a pool also kills replicas that were not ready yet', async () => {
     started.catch(() => undefined);
     expect(pool.replicas).toEqual([]);
     await pool.kill();
-    await expect(started).rejects.toThrow('ended before it was ready: SIGKILL');
+    await expect(started).rejects.toThrow('exited before it was ready: SIGKILL');
   } finally {
     await closeWorkspace(workspace);
   }

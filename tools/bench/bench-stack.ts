@@ -32,7 +32,8 @@ export interface PoolOptions {
   /** The command line of the replicas' build. Default: this build's. */
   mainScript?: string;
   /**
-   * Creates the schema in an empty database and stores the bench's runbooks. Default: by this build.
+   * Creates the schema in an empty database and stores the bench's runbooks. Default: this build
+   * does.
    *
    * @returns the URL for the application's role
    */

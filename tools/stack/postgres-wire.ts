@@ -44,7 +44,7 @@ export function querySql(url: string, sql: string): Promise<(string | null)[][]>
       if (type === 'R' && body.readInt32BE(0) !== 0) {
         settle(
           new Error(
-            'Postgres asks for a password; the local stack supports only servers that trust loopback',
+            'Postgres asks for a password; the local stack needs a server that trusts loopback',
           ),
         );
       } else if (type === 'E') {

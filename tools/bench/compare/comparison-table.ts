@@ -56,7 +56,8 @@ export function comparisonTables(
 export function roundLine({ round, agents, values: { before, after, again } }: Round): string {
   return [
     `round ${round}, ${agents} ${agents === 1 ? 'agent' : 'agents'}:`,
-    `after/before ${exact(after.perS / before.perS)}, again/after ${exact(again.perS / after.perS)}`,
+    `after/before ${exact(after.perS / before.perS)},`,
+    `again/after ${exact(again.perS / after.perS)}`,
     `(${[before, after, again].map(({ perS }) => formatNumber(perS)).join(', ')} per s)`,
   ].join(' ');
 }

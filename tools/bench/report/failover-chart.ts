@@ -23,23 +23,33 @@ export function failoverChart(figures: readonly EvaluatedFigure[]): Markup | und
     short(BOX.left + position(axis, ms) * (BOX.width - BOX.left - BOX.right));
   const bottom = BOX.top + own.length * BOX.row;
   return markup`<div class="charts"><figure class="single">
-<svg class="chart" viewBox="0 0 ${BOX.width} ${bottom + BOX.bottom}" role="img" aria-label="Failover times by fault; the table below has the figures">
+<svg class="chart" viewBox="0 0 ${BOX.width} ${bottom + BOX.bottom}" role="img"
+  aria-label="Failover times by fault; the table below has the figures">
 ${ticks.map(
-  (tick) =>
-    markup`<line class="rule" x1="${x(tick)}" x2="${x(tick)}" y1="${BOX.top}" y2="${bottom}"/><text x="${x(tick)}" y="${bottom + 16}" text-anchor="middle">${tickText(tick)} ms</text>`,
+  (tick) => markup`<line class="rule" x1="${x(tick)}" x2="${x(tick)}"
+  y1="${BOX.top}" y2="${bottom}"/>
+<text x="${x(tick)}" y="${bottom + 16}" text-anchor="middle">${tickText(tick)} ms</text>`,
 )}
 ${own.map((figure, index) => {
   const y = BOX.top + (index + 0.5) * BOX.row;
   const { medianMs = 0, worstMs = 0 } = figure.values;
   const bound = bounds[index];
-  return markup`<text x="${BOX.left - 12}" y="${y + 4}" text-anchor="end">${subjectLabel(figure)}</text>
-<g class="series s1"><line class="range" x1="${x(medianMs)}" x2="${x(worstMs)}" y1="${y}" y2="${y}"/><circle cx="${x(medianMs)}" cy="${y}" r="5"><title>median ${formatNumber(medianMs)} ms</title></circle><rect x="${x(worstMs)}" y="${y - 8}" width="3" height="16"><title>worst ${formatNumber(worstMs)} ms</title></rect></g>
+  const title = (name: string, ms: number): Markup =>
+    markup`<title>${name} ${formatNumber(ms)} ms</title>`;
+  const [median, worst] = [x(medianMs), x(worstMs)];
+  return markup`<text x="${BOX.left - 12}" y="${y + 4}"
+  text-anchor="end">${subjectLabel(figure)}</text>
+<g class="series s1"><line class="range" x1="${median}" x2="${worst}" y1="${y}" y2="${y}"/>
+<circle cx="${median}" cy="${y}" r="5">${title('median', medianMs)}</circle>
+<rect x="${worst}" y="${y - 8}" width="3" height="16">${title('worst', worstMs)}</rect></g>
 ${
   bound !== undefined &&
-  markup`<line class="goal" x1="${x(bound)}" x2="${x(bound)}" y1="${y - 15}" y2="${y + 15}"><title>bound ${formatNumber(bound)} ms</title></line>`
+  markup`<line class="goal" x1="${x(bound)}" x2="${x(bound)}"
+  y1="${y - 15}" y2="${y + 15}">${title('bound', bound)}</line>`
 }`;
 })}</svg></figure></div>
-<p class="key">Dot: the median. Bar: the worst. Dashed line: the bound for the worst. The time scale is logarithmic.</p>
+<p class="key">Dot: the median. Bar: the worst. Dashed line: the bound for the worst.
+The time scale is logarithmic.</p>
 `;
 }
 

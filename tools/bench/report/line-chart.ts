@@ -43,22 +43,31 @@ export function lineChart({ caption, xName, yUnit, scale, series }: LineChart): 
     BOX.height - BOX.bottom - position(yAxis, value) * (BOX.height - BOX.top - BOX.bottom);
   const bottom = BOX.height - BOX.bottom;
   return markup`<figure><figcaption>${caption} <small>${yUnit}</small></figcaption>
-<svg class="chart" viewBox="0 0 ${BOX.width} ${BOX.height}" role="img" aria-label="${caption}; the table below has the figures">
+<svg class="chart" viewBox="0 0 ${BOX.width} ${BOX.height}" role="img"
+  aria-label="${caption}; the table below has the figures">
 ${ticks.map(
-  (tick) =>
-    markup`<line class="rule" x1="${BOX.left}" x2="${BOX.width - BOX.right}" y1="${short(y(tick))}" y2="${short(y(tick))}"/><text x="${BOX.left - 8}" y="${short(y(tick) + 4)}" text-anchor="end">${tickText(tick)}</text>`,
+  (tick) => markup`<line class="rule" x1="${BOX.left}" x2="${BOX.width - BOX.right}"
+  y1="${short(y(tick))}" y2="${short(y(tick))}"/>
+<text x="${BOX.left - 8}" y="${short(y(tick) + 4)}" text-anchor="end">${tickText(tick)}</text>`,
 )}
-<line class="base" x1="${BOX.left}" x2="${BOX.width - BOX.right}" y1="${bottom}" y2="${bottom}"/>
-${xs.map((value) => markup`<text x="${short(x(value))}" y="${bottom + 16}" text-anchor="middle">${formatNumber(value)}</text>`)}
-<text x="${(BOX.left + BOX.width - BOX.right) / 2}" y="${BOX.height - 4}" text-anchor="middle">${xName}</text>
+<line class="base" x1="${BOX.left}" x2="${BOX.width - BOX.right}"
+  y1="${bottom}" y2="${bottom}"/>
+${xs.map(
+  (value) => markup`<text x="${short(x(value))}" y="${bottom + 16}"
+  text-anchor="middle">${formatNumber(value)}</text>`,
+)}
+<text x="${(BOX.left + BOX.width - BOX.right) / 2}" y="${BOX.height - 4}"
+  text-anchor="middle">${xName}</text>
 ${series.map(({ name, className, points }) => {
   const path = points.map(
     (point, index) => `${index === 0 ? 'M' : 'L'}${short(x(point.x))} ${short(y(point.y))}`,
   );
-  return markup`<g class="series ${className}"><path d="${path.join('')}"/>${points.map(
-    (point) =>
-      markup`<circle cx="${short(x(point.x))}" cy="${short(y(point.y))}" r="4"><title>${name}, ${formatNumber(point.x)} ${xName}: ${formatNumber(point.y)} ${yUnit}</title></circle>`,
-  )}</g>
+  const circles = points.map((point) => {
+    const title = `${name}, ${formatNumber(point.x)} ${xName}: ${formatNumber(point.y)} ${yUnit}`;
+    const [cx, cy] = [short(x(point.x)), short(y(point.y))];
+    return markup`<circle cx="${cx}" cy="${cy}" r="4"><title>${title}</title></circle>`;
+  });
+  return markup`<g class="series ${className}"><path d="${path.join('')}"/>${circles}</g>
 `;
 })}</svg></figure>
 `;

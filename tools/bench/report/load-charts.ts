@@ -3,7 +3,7 @@ import { markup } from '../../page/markup.ts';
 import type { EvaluatedFigure } from '../figure.ts';
 import { LOAD_SUBJECTS, subjectLabel } from '../labels.ts';
 import { lineChart } from './line-chart.ts';
-import type { Series } from './line-chart.ts';
+import type { LineChart, Series } from './line-chart.ts';
 
 /** Throughput, median and p99 by number of agents: one line for each subject. */
 export function loadCharts(figures: readonly EvaluatedFigure[]): Markup | undefined {
@@ -23,15 +23,17 @@ export function loadCharts(figures: readonly EvaluatedFigure[]): Markup | undefi
         .map(({ at, values }) => ({ x: at['agents'] ?? 1, y: values[value] ?? 0 }))
         .sort((a, b) => a.x - b.x),
     }));
-  const common = { xName: 'agents' };
-  return markup`<ul class="keys">${subjects.map(
-    (subject) =>
-      markup`<li class="${classOf(subject)}"><i></i>${subjectLabel({ part: 'load', subject })}</li>`,
-  )}</ul>
+  const chart = (value: string, options: Omit<LineChart, 'xName' | 'series'>): Markup =>
+    lineChart({ ...options, xName: 'agents', series: series(value) });
+  const legend = subjects.map((subject) => {
+    const label = subjectLabel({ part: 'load', subject });
+    return markup`<li class="${classOf(subject)}"><i></i>${label}</li>`;
+  });
+  return markup`<ul class="keys">${legend}</ul>
 <div class="charts">
-${lineChart({ ...common, caption: 'Steps per second', yUnit: 'per s', scale: 'linear', series: series('perS') })}
-${lineChart({ ...common, caption: 'Median latency', yUnit: 'ms', scale: 'log', series: series('p50Ms') })}
-${lineChart({ ...common, caption: 'p99 latency', yUnit: 'ms', scale: 'log', series: series('p99Ms') })}
+${chart('perS', { caption: 'Steps per second', yUnit: 'per s', scale: 'linear' })}
+${chart('p50Ms', { caption: 'Median latency', yUnit: 'ms', scale: 'log' })}
+${chart('p99Ms', { caption: 'p99 latency', yUnit: 'ms', scale: 'log' })}
 </div>
 `;
 }

@@ -10,8 +10,8 @@ import { loadCharts } from './load-charts.ts';
 import { BENCH_STYLE } from './style.ts';
 
 /**
- * A run as one self-contained HTML file. It loads nothing and runs no script, works offline, in dark
- * mode and in print, and is the same for the same record.
+ * A run as one self-contained HTML file. It loads nothing and runs no script, works offline, in
+ * dark mode and in print, and is the same for the same record.
  */
 export function renderBench(record: BenchRecord): string {
   const tables = figureTables(record.figures);
@@ -19,8 +19,9 @@ export function renderBench(record: BenchRecord): string {
     'Leasehold bench',
     markup`${header(record)}
 ${tables.map((table) => section(table, record))}
-<footer><p>Written by <code>leasehold bench</code>. Ratios compare figures of the same run. The floor is two single-row commits by
-prepared statements on the same Postgres. On a busy or slow machine, trust the ratios more than rates and latencies.</p></footer>`,
+<footer><p>Written by <code>leasehold bench</code>. Ratios compare figures of the same run. The
+floor is two single-row commits by prepared statements on the same Postgres. On a busy or slow
+machine, trust the ratios more than rates and latencies.</p></footer>`,
     { style: BENCH_STYLE },
   );
 }
@@ -32,21 +33,30 @@ function header(record: BenchRecord): Markup {
   return markup`<header>
 <p class="product">Leasehold · bench</p>
 <h1>${goals.length === 0 ? 'Measured' : `${met} of ${count(goals.length)} goals met`}</h1>
-${ended === 'broken_off' && markup`<p class="note">Broken off: the run was interrupted before everything was measured.</p>`}
+${
+  ended === 'broken_off' &&
+  markup`<p class="note">Broken off: the run was interrupted before everything was measured.</p>`
+}
 ${failures.map(
-  ({ scenario, why }) =>
-    markup`<p class="note"><strong>${scenario}</strong> could not be measured: ${clipped(why, 600)}</p>`,
+  ({ scenario, why }) => markup`<p class="note">
+<strong>${scenario}</strong> could not be measured: ${clipped(why, 600)}</p>`,
 )}
 <dl class="facts">
 <div><dt>Started</dt><dd>${clipped(record.startedAt, 40)}</dd></div>
 <div><dt>Duration</dt><dd>${span(record.durationMs)}</dd></div>
-<div><dt>Machine</dt><dd>${machine.cpus} × ${clipped(machine.cpu, 80)}, ${machine.platform}</dd></div>
-<div><dt>Versions</dt><dd>${Object.entries(versions).map(([name, version]) => `${name} ${clipped(version, 40)} `)}</dd></div>
-<div><dt>Postgres</dt><dd>${Object.entries(postgresSettings).map(([name, value]) => `${name}=${clipped(value, 40)} `)}</dd></div>
-<div class="command"><dt>Measure again</dt><dd><code>${clipped(record.command, 1_000)}</code></dd></div>
+<div><dt>Machine</dt>
+<dd>${machine.cpus} × ${clipped(machine.cpu, 80)}, ${machine.platform}</dd></div>
+<div><dt>Versions</dt><dd>${pairs(versions, ' ')}</dd></div>
+<div><dt>Postgres</dt><dd>${pairs(postgresSettings, '=')}</dd></div>
+<div class="command"><dt>Measure again</dt>
+<dd><code>${clipped(record.command, 1_000)}</code></dd></div>
 </dl>
 </header>
 `;
+}
+
+function pairs(values: Readonly<Record<string, string>>, separator: string): string[] {
+  return Object.entries(values).map(([name, value]) => `${name}${separator}${clipped(value, 40)} `);
 }
 
 function section(table: FigureTable, { figures }: BenchRecord): Markup {
@@ -58,14 +68,17 @@ function section(table: FigureTable, { figures }: BenchRecord): Markup {
         : undefined;
   return markup`<section aria-labelledby="${table.part}">
 <h2 id="${table.part}">${table.title}</h2>
-${chart}<div class="scroll" tabindex="0" role="region" aria-labelledby="${table.part}"><table class="figures">
-<thead><tr>${table.head.map((name, column) => markup`<th scope="col" class="${headClass(table, column)}">${name}</th>`)}</tr></thead>
+${chart}<div class="scroll" tabindex="0" role="region" aria-labelledby="${table.part}">
+<table class="figures">
+<thead><tr>${table.head.map(
+    (name, column) => markup`<th scope="col" class="${headClass(table, column)}">${name}</th>`,
+  )}</tr></thead>
 <tbody>
-${table.rows.map(
-  (row, index) =>
-    markup`<tr${startsGroup(table, index) && markup` class="group"`}>${row.map((cell, column) => cellOf(table, cell, column))}</tr>
-`,
-)}</tbody></table></div>
+${table.rows.map((row, index) => {
+  const group = startsGroup(table, index) && markup` class="group"`;
+  return markup`<tr${group}>${row.map((cell, column) => cellOf(table, cell, column))}</tr>
+`;
+})}</tbody></table></div>
 </section>
 `;
 }

@@ -22,7 +22,7 @@ import { roleUrl } from '../../../../tools/stack/servers.ts';
 import { onFreePort } from '../../../../tools/stack/workspace.ts';
 
 describe('a replica', () => {
-  it('has the same Node options in the main script as in the arguments that tools start it with', async () => {
+  it('runs with the same Node options from the main script and from tools', async () => {
     const command = await readFile(join(import.meta.dirname, '../../../../cli/main.ts'), 'utf8');
     expect(command.split('\n')[0]).toBe(`#!/usr/bin/env -S node ${REPLICA_NODE_OPTIONS.join(' ')}`);
     expect(replicaArgv('/p').slice(0, REPLICA_NODE_OPTIONS.length)).toEqual([
