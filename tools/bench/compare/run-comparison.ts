@@ -56,7 +56,7 @@ export interface ComparisonRecord extends Environment {
 
 /**
  * After this many rounds every side gets new replicas and a new database: two processes of one
- * build differ by a few per cent for as long as they run, since each compiles its code differently.
+ * build can differ in speed for as long as they run, since each compiles its code differently.
  */
 const ROUNDS_PER_PROCESS = 5;
 /** New replicas run code that is not compiled yet; this many times `durationMs` is thrown away. */
