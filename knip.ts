@@ -28,7 +28,8 @@ const config: KnipConfig = {
     'test/**/*.{ts,mjs}',
   ],
   // The types of an exported function or class are exported with it, so that callers can name them.
-  // A function that its own file uses may be exported for a test; one that only a test uses may not.
+  // A function that its own file uses may be exported for a test; one that only a test uses may
+  // not.
   ignoreExportsUsedInFile: production ? true : { interface: true, type: true },
 };
 

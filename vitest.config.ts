@@ -6,8 +6,8 @@ interface ProjectOptions {
   readonly groupOrder: number;
   readonly needsServers: boolean;
   /**
-   * Only ends a test that hangs: several times what it takes on a quiet machine, so that it passes on a
-   * busy one too.
+   * Only ends a test that hangs: several times what it takes on a quiet machine, so that it passes
+   * on a busy one too.
    */
   readonly testTimeoutMs: number;
   /** Two files at a time, or one: fault tests measure times that a busy neighbour would spoil. */

@@ -5,7 +5,9 @@ import type { Clock } from '../src/time/clock.ts';
 import type { LeasesLifecycle } from './replica.ts';
 import type { AttemptInHand, Attempts } from './run/attempts.ts';
 
-/** How long attempts may go on once the replica drains, before they are aborted, in milliseconds. */
+/**
+ * How long attempts may go on once the replica drains, before they are aborted, in milliseconds.
+ */
 const DRAIN_MS = 8_000;
 /** How long aborted attempts have to record their outcome. */
 const ABORT_GRACE_MS = 1_500;
@@ -30,8 +32,8 @@ export interface DrainOptions {
 
 /**
  * Gives up everything that a draining replica holds: releases every instance without an attempt at
- * once, lets attempts end for {@link DRAIN_MS}, aborts what is left, releases the rest, and ends the
- * session. The replica takes nothing in any more.
+ * once, lets attempts end for {@link DRAIN_MS}, aborts what is left, releases the rest, and ends
+ * the session. The replica takes nothing in any more.
  *
  * @returns how many attempts it aborted
  */
@@ -39,8 +41,8 @@ export async function drainHoldings(options: DrainOptions): Promise<number> {
   const { leases, attempts, bus, logger } = options;
   const idle = attempts.all().length === 0;
   // Every term without an attempt ends now, and the others may replace it as soon as they hear of
-  // it. Without any attempt, the end of the session releases everything in one message, however much
-  // is held.
+  // it. Without any attempt, the end of the session releases everything in one message, however
+  // much is held.
   const stopped = idle ? leases.stop(HEAD_START_MS) : undefined;
   const released = idle ? undefined : releaseIdle(options, HEAD_START_MS);
   announceLeaving(options);
@@ -100,7 +102,9 @@ async function untilNoAttempts(options: DrainOptions, withinMs: number): Promise
   over.abort();
 }
 
-/** Announces what the others may replace at once: all that this replica holds without an attempt. */
+/**
+ * Announces what the others may replace at once: all that this replica holds without an attempt.
+ */
 function announceLeaving({ leases, attempts, bus, subjects }: DrainOptions): void {
   const busy = [...instancesOf(attempts.all())];
   bus.publish(subjects.leaving, { replicaId: leases.replicaId, busy });

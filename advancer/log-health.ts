@@ -64,7 +64,9 @@ export class LogHealth {
     );
   }
 
-  /** Postgres did not answer: check whether it is there, and if not, release what others can serve. */
+  /**
+   * Postgres did not answer: check whether it is there, and if not, release what others can serve.
+   */
   notice(cause: unknown): void {
     if (this.#checking) return;
     this.#checking = true;

@@ -27,8 +27,8 @@ export interface AdvancerOptions {
 
 /**
  * Runs one advancer replica until SIGTERM or SIGINT. This is the composition root: it reads the
- * environment, wires the replica, and starts and stops everything in order. Logs go to stderr as JSON
- * lines.
+ * environment, wires the replica, and starts and stops everything in order. Logs go to stderr as
+ * JSON lines.
  *
  * @returns the exit code: 0 after a drain
  * @throws ConfigError when the environment is not usable
@@ -116,8 +116,8 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
       handlers,
       logger,
       failpoint,
-      // A command that ignores its signal must be gone, and its row written, within the last seconds
-      // of a drain.
+      // A command that ignores its signal must be gone, and its row written, within the last
+      // seconds of a drain.
       limits: { graceMs: 1_000 },
     }),
     clock: systemClock,

@@ -237,8 +237,8 @@ export class Replica {
 
   /**
    * Releases every holding that runs no effect, and ends the session if none does. An attempt whose
-   * intent is not definite does not prevent that: its effect is given up, and its request is answered
-   * once this replica can no longer be the one that serves it when it is retried.
+   * intent is not definite does not prevent that: its effect is given up, and its request is
+   * answered once this replica can no longer be the one that serves it when it is retried.
    */
   async #releaseUnbegun(why: string): Promise<void> {
     const running = this.attempts.all().filter(({ begun }) => begun);

@@ -6,7 +6,9 @@ import { withFlag } from './shared-options.ts';
 import { printJson } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 
-/** The code of an error in `--json`: a reply's, or `failure` for one that has no code of a reply. */
+/**
+ * The code of an error in `--json`: a reply's, or `failure` for one that has no code of a reply.
+ */
 export type FailureCode = ErrorCode | 'failure';
 
 /** An error as the command line reports it. The exit code follows from `code`. */

@@ -9,8 +9,8 @@ import type { Json, JsonObject } from '../src/json.ts';
 import { isJsonObject } from '../src/json.ts';
 
 /*
- * Parsers of options and arguments. Each throws InvalidArgumentError, which the command line reports
- * with the option's name and exit code 2.
+ * Parsers of options and arguments. Each throws InvalidArgumentError, which the command line
+ * reports with the option's name and exit code 2.
  */
 
 /** An id of an instance, a request, a claim, a cell or an agent. */

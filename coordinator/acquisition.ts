@@ -39,7 +39,7 @@ type Answer =
   | { kind: 'absent' }
   | { kind: 'unavailable'; why: string };
 
-/** How often the key may change between two transactions before the caller is told to retry. */
+/** How often the key may change between two transactions before the caller has to retry. */
 const MAX_ATTEMPTS = 4;
 
 /**

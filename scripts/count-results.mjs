@@ -1,5 +1,5 @@
-// Prints `N passed, N failed` from vitest's JSON results (argument 1). Fails if there are no results,
-// if no test ran, or if a test failed.
+// Prints `N passed, N failed` from vitest's JSON results (argument 1). Fails if there are no
+// results, if no test ran, or if a test failed.
 import { readFileSync } from 'node:fs';
 
 function read(file) {

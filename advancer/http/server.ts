@@ -22,8 +22,8 @@ export interface HttpServerOptions {
 }
 
 /**
- * Serves `/livez` (the event loop runs), `/readyz` (requests can be served; 503 with the reasons when
- * not) and `/metrics`.
+ * Serves `/livez` (the event loop runs), `/readyz` (requests can be served; 503 with the reasons
+ * when not) and `/metrics`.
  *
  * @throws Error naming LEASEHOLD_HTTP_PORT when the address is taken
  */

@@ -2,9 +2,9 @@ import type { Leases } from '../../coordinator/leases.ts';
 import { rankAmongAble, turnOf, type Membership, type Turn } from './turn.ts';
 
 /**
- * What this replica sees of the others: which are alive, which are draining, and which of them holds
- * an instance. A hint throughout. The router and the sweeper share it, so that both take turns by the
- * same rule.
+ * What this replica sees of the others: which are alive, which are draining, and which of them
+ * holds an instance. A hint throughout. The router and the sweeper share it, so that both take
+ * turns by the same rule.
  */
 export class ClusterView {
   readonly #leases: Pick<Leases, 'replicaId' | 'replicas' | 'hint'>;
@@ -18,8 +18,8 @@ export class ClusterView {
   /**
    * A replica announced that it is draining: it takes up nothing more.
    *
-   * @param busy the instances that it still has attempts of; they are free only once their lease has
-   *   vanished. It has ended its terms of all others, so these may be replaced at once
+   * @param busy the instances that it still has attempts of; they are free only once their lease
+   *   has vanished. It has ended its terms of all others, so these may be replaced at once
    */
   setDraining(replicaId: string, busy: ReadonlySet<string>): void {
     this.#draining.set(replicaId, busy);

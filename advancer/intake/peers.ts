@@ -41,8 +41,8 @@ const ECHO_TIMEOUT_MS = 150;
 /** A ping whose timeout fires this late: this process was stalled and may have an unread reply. */
 const STALLED_MS = PING_TIMEOUT_MS * 1.5;
 /**
- * On a quiet machine a message to oneself is back within a few milliseconds. If it takes longer, the
- * machine or the server is slow, and so may be a live replica: it gets this many times as long.
+ * On a quiet machine a message to oneself is back within a few milliseconds. If it takes longer,
+ * the machine or the server is slow, and so may be a live replica: it gets this many times as long.
  */
 const ECHO_FACTOR = 8;
 /** But no longer than this. */
@@ -130,8 +130,8 @@ export class Peers {
   /**
    * Whether a replica is reachable. `false` when nobody is subscribed to its subject, or when three
    * pings stay unanswered, and one more if another message of it is heard meanwhile: a replica that
-   * publishes but receives nothing cannot serve. `true` when it is heard to have answered broadcasts
-   * meanwhile: it receives and serves, and its replies to pings queue behind its work.
+   * publishes but receives nothing cannot serve. `true` when it is heard to have answered
+   * broadcasts meanwhile: it receives and serves, and its replies to pings queue behind its work.
    *
    * While this process is cut off itself, or its own messages are lost, it cannot know, and the
    * result is `true`. While messages are slow, it waits longer.
@@ -186,8 +186,8 @@ export class Peers {
 
   /**
    * How long a message from this process to itself takes through the server; undefined when it does
-   * not arrive. A process that receives nothing would find every other replica unreachable, and take
-   * over what it then cannot answer for.
+   * not arrive. A process that receives nothing would find every other replica unreachable, and
+   * take over what it then cannot answer for.
    */
   async #echoMs(): Promise<number | undefined> {
     if (this.#self === undefined) return undefined;

@@ -25,8 +25,8 @@ export class PendingTable {
   }
 
   /**
-   * Remembers a request. If the same request is remembered already, joins this one to it and returns
-   * undefined.
+   * Remembers a request. If the same request is remembered already, joins this one to it and
+   * returns undefined.
    *
    * @param direct whether it was sent to this replica alone
    */

@@ -82,8 +82,8 @@ export class Router {
 
   /**
    * Takes a request that was sent to this replica alone, as the presumed holder. It is served under
-   * the holding or declined at once: its sender can broadcast it, and knows which replies it has had
-   * meanwhile, which no replica does.
+   * the holding or declined at once: its sender can broadcast it, and knows which replies it has
+   * had meanwhile, which no replica does.
    */
   takeDirect(operation: Operation, reply: (body: Json) => void): void {
     if (this.#closed) {

@@ -5,16 +5,16 @@ import { rankOf } from '../../src/lease/rank.ts';
  * Whose turn it is to act on an instance. Pure functions: state in, decision out, time as a
  * parameter.
  *
- * Nothing here decides safety: of two replicas that both act, the lease admits one, and of two terms
- * that both write, the log.
+ * Nothing here decides safety: of two replicas that both act, the lease admits one, and of two
+ * terms that both write, the log.
  */
 
 /** How long each rank waits for the one before it. */
 export const RANK_MS = 100;
 /**
- * How long a holder that looks alive has before another replica asks whether it is: from the arrival
- * of the request, or from when the holder was last heard to have answered another. Longer than a
- * holder waits before it announces its answers.
+ * How long a holder that looks alive has before another replica asks whether it is: from the
+ * arrival of the request, or from when the holder was last heard to have answered another. Longer
+ * than a holder waits before it announces its answers.
  */
 export const HOLDER_GRACE_MS = 80;
 /** How long a request may go unanswered before it is forwarded to a holder that is alive. */
@@ -24,7 +24,9 @@ const CHECK_INTERVAL_MS = 500;
 /** While it is young it is looked at more often: most holders that die give no notice. */
 const YOUNG_CHECK_INTERVAL_MS = 200;
 const YOUNG_MS = 1_000;
-/** How long a draining holder has for an instance before another replica asks whether it is alive. */
+/**
+ * How long a draining holder has for an instance before another replica asks whether it is alive.
+ */
 const DRAINING_GRACE_MS = 1_000;
 
 /** The draining replicas, each with the instances that it still has attempts of. */

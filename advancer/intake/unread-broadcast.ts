@@ -18,8 +18,8 @@ export class UnreadBroadcast {
   #operation: Operation | undefined;
 
   /**
-   * @param parse called at most once; returns undefined for a malformed broadcast, which it has then
-   *   dealt with
+   * @param parse called at most once; returns undefined for a malformed broadcast, which it has
+   *   then dealt with
    */
   constructor(instanceId: string, parse: () => Operation | undefined, reply: (body: Json) => void) {
     this.instanceId = instanceId;

@@ -24,8 +24,8 @@ export interface Waiter {
  * Where requests wait that another replica has to serve. Nearly all of them are answered before
  * their wait is over, so waiting costs next to nothing: one timer serves them all.
  *
- * The wait starts again whenever the holder answers another request: such a holder is only busy, and
- * a ping would make it busier.
+ * The wait starts again whenever the holder answers another request: such a holder is only busy,
+ * and a ping would make it busier.
  */
 export class WaitingRoom {
   readonly #clock: Clock;

@@ -51,8 +51,8 @@ export class ActiveRequest {
   }
 
   /**
-   * Answers before the work ends. From then on it may begin nothing: the agent was told that nothing
-   * was run.
+   * Answers before the work ends. From then on it may begin nothing: the agent was told that
+   * nothing was run.
    */
   answerEarly(receipt: Receipt): void {
     this.#earlyReceipt = receipt;

@@ -76,8 +76,8 @@ class Entry implements AttemptInHand {
 
 /**
  * The attempts that this process has in hand. They are registered per process and not per holding,
- * because an attempt outlives the term under which it was begun: from before `started` is sent until
- * the closing row is definite. An outcome that is not yet in the log counts as running.
+ * because an attempt outlives the term under which it was begun: from before `started` is sent
+ * until the closing row is definite. An outcome that is not yet in the log counts as running.
  *
  * An attempt that was renounced to another replica, which saw its `started` in the log, is never
  * begun.
@@ -119,7 +119,9 @@ export class Attempts {
     return this.#renounced.has(key);
   }
 
-  /** Ends an attempt: its closing row is definite, or its `started` is definitely not in the log. */
+  /**
+   * Ends an attempt: its closing row is definite, or its `started` is definitely not in the log.
+   */
   end({ key }: AttemptInHand): void {
     this.#inHand.get(key)?.finish();
     this.#inHand.delete(key);
@@ -131,9 +133,9 @@ export class Attempts {
   }
 
   /**
-   * Answers a term that found the attempt open whether this process runs it. One in hand whose effect
-   * has not begun is renounced to a later term only: an earlier term that asks is the one that was
-   * replaced.
+   * Answers a term that found the attempt open whether this process runs it. One in hand whose
+   * effect has not begun is renounced to a later term only: an earlier term that asks is the one
+   * that was replaced.
    *
    * @param fencingToken the token of the term that asks; 0 if it does not say
    */

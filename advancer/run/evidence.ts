@@ -10,8 +10,8 @@ import type { RunContext } from './context.ts';
 const RETRY_MS = 500;
 
 /**
- * Records rows that the log refused, so that a fence that fired is visible. An outcome among them is
- * kept as a late outcome, which can settle the doubt. Returns once everything is stored.
+ * Records rows that the log refused, so that a fence that fired is visible. An outcome among them
+ * is kept as a late outcome, which can settle the doubt. Returns once everything is stored.
  */
 export async function keepRefusedRows(
   context: RunContext,

@@ -81,8 +81,8 @@ export class HeldInstance {
    *
    * If the log is read, the request's receipt is read with it, so that what others have answered is
    * not worked on again. If the log is known already, the receipt is looked up only for a request
-   * that waited: the log refuses whatever is written for a request that has its receipt, and answers
-   * with that receipt.
+   * that waited: the log refuses whatever is written for a request that has its receipt, and
+   * answers with that receipt.
    *
    * A refusal writes nothing, so before one is given the log is asked for this request's receipt,
    * and for that of the request in its way. Others may have answered that one from the log before

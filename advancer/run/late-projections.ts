@@ -10,15 +10,15 @@ const MAX_LINES = 500;
 /** An instance whose line in the projection may lag behind its log. */
 export interface Lagging {
   /**
-   * The line as it should be. `later` if the instance has hardly come to rest; undefined if the line
-   * no longer lags.
+   * The line as it should be. `later` if the instance has hardly come to rest; undefined if the
+   * line no longer lags.
    */
   lateLine(nowMs: number): ProjectionLine | 'later' | undefined;
 }
 
 /**
- * Writes lines of the projection that appends have left for later, many in one statement. Which ones
- * may wait is for `ProjectionLag` to say.
+ * Writes lines of the projection that appends have left for later, many in one statement. Which
+ * ones may wait is for `ProjectionLag` to say.
  *
  * If this process dies first, such a line says `running` about an instance at rest. A sweep finds
  * and corrects it.

@@ -2,8 +2,8 @@ import type { InstanceStatus } from '../../src/execution/status.ts';
 
 /**
  * An instance whose line was written as `running`, or that became `ready`, less than this long ago
- * is being advanced over and over. Shorter than the time for which a sweep ignores a `running` line,
- * so that the line of such an instance never looks abandoned.
+ * is being advanced over and over. Shorter than the time for which a sweep ignores a `running`
+ * line, so that the line of such an instance never looks abandoned.
  */
 const BUSY_MS = 250;
 /** The line is written once the instance has not been advanced for this long. */
@@ -12,9 +12,9 @@ const AT_REST_MS = 100;
 /**
  * How far one instance's line in the projection may lag behind its log.
  *
- * An instance that is advanced over and over alternates between `running` and `ready`; only where it
- * comes to rest is worth a write. What a sweep relies on is never late: `running` is written with
- * the first intent, and stays while others follow.
+ * An instance that is advanced over and over alternates between `running` and `ready`; only where
+ * it comes to rest is worth a write. What a sweep relies on is never late: `running` is written
+ * with the first intent, and stays while others follow.
  *
  * Pure; times are monotonic, in milliseconds.
  */

@@ -15,7 +15,9 @@ const PAGE_SIZE = 500;
 const IDLE_FACTOR = 10;
 /** An instance whose newest row is younger than this is left to the replica at work on it. */
 const QUIET_MS = 500;
-/** How long a doubt that waits for a person is left alone. A late outcome is announced separately. */
+/**
+ * How long a doubt that waits for a person is left alone. A late outcome is announced separately.
+ */
 const DOUBT_REST_MS = 30_000;
 
 /** What the sweeper needs from the rest of the replica. */

@@ -49,7 +49,9 @@ export async function prepareDatabase(
   };
 }
 
-/** Stores the example runbooks. A version that is stored with other content stays, and is reported. */
+/**
+ * Stores the example runbooks. A version that is stored with other content stays, and is reported.
+ */
 export async function pushExamples(
   namespace: string,
   databaseUrl: string,

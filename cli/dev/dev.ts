@@ -93,7 +93,9 @@ class Stopped extends Error {
   override readonly name = 'Stopped';
 }
 
-/** Under npm, SIGTERM reaches npm and its shell but not this process: it stops when they are gone. */
+/**
+ * Under npm, SIGTERM reaches npm and its shell but not this process: it stops when they are gone.
+ */
 function watchParent(env: NodeJS.ProcessEnv, gone: () => void): NodeJS.Timeout | undefined {
   if ((env['npm_lifecycle_event'] ?? '') === '') return undefined;
   const parent = process.ppid;

@@ -38,7 +38,9 @@ const STOP_TIMEOUT_MS = 10_000;
  */
 export class DevProcess<Ready extends { pid: number }> {
   readonly name: string;
-  /** The line that it printed. Rejects with the end of its log if it exits first or takes too long. */
+  /**
+   * The line that it printed. Rejects with the end of its log if it exits first or takes too long.
+   */
   readonly ready: Promise<Ready>;
   /** Resolves when it has ended, for whatever reason. */
   readonly exited: Promise<DevExit>;

@@ -4,7 +4,9 @@ import { span } from './time.ts';
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 const FRAME_MS = 100;
 
-/** A progress line on the terminal, redrawn in place. Prints nothing where stderr is no terminal. */
+/**
+ * A progress line on the terminal, redrawn in place. Prints nothing where stderr is no terminal.
+ */
 export class LiveLine {
   readonly #terminal: Terminal;
   readonly #startMs = performance.now();

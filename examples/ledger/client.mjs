@@ -7,7 +7,9 @@ export async function countEffects(ledger, key) {
   return (await answer.json()).count;
 }
 
-/** Sends an effect with its key and token, by which a ledger can detect repeats and stale senders. */
+/**
+ * Sends an effect with its key and token, by which a ledger can detect repeats and stale senders.
+ */
 export async function sendEffect(ledger, { key, fencingToken, body, signal }) {
   const answer = await fetch(`${ledger}/effects`, {
     method: 'POST',

@@ -46,7 +46,8 @@ const NEVER = Number.POSITIVE_INFINITY;
  * 1. The request is sent to the replica that was last known to hold the instance. It is broadcast
  *    if none was known, or if that replica declines, is gone, or is silent for 150 ms.
  * 2. Its reply is awaited for as long as the caller waits at all.
- * 3. After each `pollMs` of silence, any replica is asked for the receipt recorded under the request
+ * 3. After each `pollMs` of silence, any replica is asked for the receipt recorded under the
+ * request
  *    id.
  * 4. If nobody is subscribed, there is no connection, or `askAgainMs` pass in silence, the same
  *    request is broadcast again, under the same id, until it expires. That runs nothing twice: the

@@ -48,12 +48,12 @@ const DEFAULT_EXPIRY_MS = 30_000;
 const DEFAULT_ADVANCE_TIMEOUT_MS = 300_000;
 
 /**
- * The client: it requests advances, records claims and decides doubts for a program, an LLM agent or
- * a person's command line.
+ * The client: it requests advances, records claims and decides doubts for a program, an LLM agent
+ * or a person's command line.
  *
  * Needs NATS and the namespace, nothing else. `advance` always returns a receipt. The other methods
- * return their result or throw a {@link LeaseholdError}, whose code is `unavailable` when no replica
- * answered.
+ * return their result or throw a {@link LeaseholdError}, whose code is `unavailable` when no
+ * replica answered.
  */
 export class Agent {
   readonly agentId: string;
@@ -80,8 +80,8 @@ export class Agent {
   /**
    * Connects to NATS.
    *
-   * @throws LeaseholdError `invalid` for a malformed id or namespace, `unavailable` when NATS cannot be
-   *   reached
+   * @throws LeaseholdError `invalid` for a malformed id or namespace, `unavailable` when NATS
+   *   cannot be reached
    */
   static async connect(options: AgentOptions): Promise<Agent> {
     checkId(options.agentId, 'agentId');

@@ -49,7 +49,10 @@ export interface AdvanceOptions {
   maxCells?: number | undefined;
   /** Waits for a run that is under way, instead of being refused as `in_flight`. */
   wait?: boolean | undefined;
-  /** The latest time at which the request may begin, by the wall clock. Default: `expiresInMs` from now. */
+  /**
+   * The latest time at which the request may begin, by the wall clock. Default: `expiresInMs` from
+   * now.
+   */
   expiresAt?: string | Date | undefined;
   /** Default: 30 s. */
   expiresInMs?: number | undefined;

@@ -22,7 +22,10 @@ export interface RequestOptions<K extends keyof Replies> {
   signal: AbortSignal;
 }
 
-/** How long to wait for a replica to appear (a restart, a takeover) before reporting that none is there. */
+/**
+ * How long to wait for a replica to appear (a restart, a takeover) before reporting that none is
+ * there.
+ */
 const NO_REPLICA_MS = 3_000;
 const RETRY_MS = 150;
 /** Limit for one try of a request that may be retried, so that a dead replica costs only this. */

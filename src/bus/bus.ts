@@ -38,7 +38,9 @@ export interface BusSubscription {
  * that safety depends on rests on a message.
  */
 export interface Bus {
-  /** Never throws. Drops the message if there is no connection or the server's limit is exceeded. */
+  /**
+   * Never throws. Drops the message if there is no connection or the server's limit is exceeded.
+   */
   publish(subject: string, body: Json): void;
   /**
    * Resolves within `timeoutMs`, and at once when there is no connection or it breaks meanwhile.
