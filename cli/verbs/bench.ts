@@ -12,7 +12,7 @@ import {
   SIZES,
 } from '../../tools/bench/options.ts';
 import type { BenchOptions, Scenario } from '../../tools/bench/options.ts';
-import type { ComparisonOptions } from '../../tools/bench/compare/run-comparison.ts';
+import type { Build } from '../../tools/bench/compare/build.ts';
 import type { BenchRecord } from '../../tools/bench/record.ts';
 import { ConfigError } from '../../src/config/env-reader.ts';
 import { EXIT } from '../exit-code.ts';
@@ -24,6 +24,7 @@ import type { Terminal } from '../terminal.ts';
 import type { DefineVerb } from '../verb.ts';
 
 const MAX_REPLICAS = 16;
+/** The sizes of a comparison: short rounds at two numbers of agents. */
 const COMPARED_AGENTS = [32, 128];
 const COMPARED_DURATION_MS = 2_000;
 
@@ -82,7 +83,8 @@ export const bench: DefineVerb = (command, register) => {
     .addOption(
       new Option(
         '--compare <dir>',
-        'compare this build with the one in another checkout, on held instances',
+        'compare this build with the one in another checkout, on held instances ' +
+          '(--agents then defaults to 32,128 and --duration to 2s)',
       ).conflicts(['scenario', 'trials', 'held', 'rows', 'quick', 'full']),
     )
     .option('--rounds <n>', 'with --compare: how many interleaved rounds', countFlag, 10)
@@ -91,12 +93,13 @@ export const bench: DefineVerb = (command, register) => {
       'where bench.json, bench.html and the logs go (default: a new directory)',
     );
   register<BenchVerbOptions>(command, async (terminal, options) => {
+    const { compare, rounds, json = false } = options;
     const benchOptions = readOptions(terminal, options);
-    const json = options.json === true;
-    if (options.compare === undefined) return run(terminal, benchOptions, json);
+    if (compare === undefined) return run(terminal, benchOptions, json);
     const { runCompare } = await import('./bench-compare.ts');
-    const comparison = await comparisonOptions(options.compare, benchOptions, options);
-    return runCompare(terminal, comparison, json);
+    const { agents = COMPARED_AGENTS, duration = COMPARED_DURATION_MS } = options;
+    const comparison = { ...benchOptions, agents, durationMs: duration, rounds };
+    return runCompare(terminal, { ...comparison, before: await buildIn(compare) }, json);
   });
 };
 
@@ -212,21 +215,11 @@ function readOptions(terminal: Terminal, options: BenchVerbOptions): BenchOption
   };
 }
 
-/** The sizes of a comparison: short rounds at two numbers of agents. */
-async function comparisonOptions(
-  dir: string,
-  benchOptions: BenchOptions,
-  { rounds, agents, duration }: BenchVerbOptions,
-): Promise<ComparisonOptions> {
+/** The build that `--compare` names. @throws ConfigError if the directory has none */
+async function buildIn(dir: string): Promise<Build> {
   const { findBuild } = await import('../../tools/bench/compare/build.ts');
   try {
-    return {
-      ...benchOptions,
-      before: findBuild(dir),
-      rounds,
-      agents: agents ?? COMPARED_AGENTS,
-      durationMs: duration ?? COMPARED_DURATION_MS,
-    };
+    return findBuild(dir);
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'NoBuild') throw error;
     throw new ConfigError([`--compare: ${error.message}`]);
