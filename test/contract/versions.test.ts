@@ -1,6 +1,8 @@
 import { afterAll, describe, expect, inject, it } from 'vitest';
+import type { z } from 'zod';
 
 import { startStack, type Stack } from '../../tools/stack/servers.ts';
+import { watchMachine } from '../harness/busy.ts';
 import { TestCluster, eventually } from '../harness/replicas.ts';
 import { Receiver } from './receiver.ts';
 import { POST, post, push } from './runbooks.ts';
@@ -10,6 +12,8 @@ import { Receipt, StatusReply, read } from './shapes.ts';
  * The main job, in short, on the versions of the servers that the product is to run on. A version
  * that cannot be had on this machine is reported as skipped, and the reason is printed.
  */
+
+type ReceiptRead = z.infer<typeof Receipt>;
 
 interface Combination {
   etcd: string;
@@ -66,6 +70,7 @@ describe.each(COMBINATIONS)(
     });
 
     it('races, is killed inside an effect, drains, and outlives a restart of NATS, each effect counted once', async (context) => {
+      const machine = await watchMachine();
       const found = await stackOf(wanted);
       if (typeof found === 'string') {
         process.stderr.write(`SKIPPED: ${JSON.stringify(wanted)}: ${found}\n`);
@@ -86,25 +91,37 @@ describe.each(COMBINATIONS)(
         servers: { etcdUrls: found.etcdUrls, natsUrls: found.natsUrls, superuserUrl: database },
       });
       await push(cluster, post, rerun);
-      await race(cluster, receiver);
+      const refused = await race(cluster, receiver);
       await killedInside(cluster, receiver);
       await drained(cluster, receiver);
       await natsRestarted(cluster, receiver, found);
+      // A replica that gets CPU time keeps its lease and has its answers from Postgres in time.
+      if (refused.length > 0) machine.skipIfBusy(context);
+      expect(refused).toEqual([]);
     });
   },
 );
 
-async function race(cluster: TestCluster, receiver: Receiver): Promise<void> {
+/**
+ * Four agents ask for each instance at once. A request that is answered with `unavailable` is sent
+ * again, as the protocol says; such answers are returned.
+ */
+async function race(cluster: TestCluster, receiver: Receiver): Promise<ReceiptRead[]> {
+  const refused: ReceiptRead[] = [];
+  const ask = async (instanceId: string, requestId: string): Promise<ReceiptRead> => {
+    for (;;) {
+      const receipt = read(Receipt, await cluster.advance<unknown>(instanceId, requestId));
+      if (receipt.outcome !== 'unavailable') return receipt;
+      refused.push(receipt);
+    }
+  };
   await Promise.all(
     Array.from({ length: 10 }, async (_, index) => {
       const instanceId = `race-${index}`;
       await cluster.start(instanceId, 'post', { url: `${receiver.url}/${instanceId}` });
-      const replies = await Promise.all(
-        Array.from({ length: 4 }, (_unused, n) =>
-          cluster.advance<unknown>(instanceId, `${instanceId}-${n}`),
-        ),
+      const receipts = await Promise.all(
+        Array.from({ length: 4 }, (_unused, n) => ask(instanceId, `${instanceId}-${n}`)),
       );
-      const receipts = replies.map((reply) => read(Receipt, reply));
       const ran = receipts.filter(({ steps }) => steps.length > 0);
       expect(
         ran.map(({ outcome }) => outcome),
@@ -114,6 +131,7 @@ async function race(cluster: TestCluster, receiver: Receiver): Promise<void> {
       expect(receiver.count(`/${instanceId}`)).toBe(1);
     }),
   );
+  return refused;
 }
 
 async function killedInside(cluster: TestCluster, receiver: Receiver): Promise<void> {
