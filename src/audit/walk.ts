@@ -18,14 +18,14 @@ import { opens } from './attempts.ts';
 import type { Evidence } from './evidence.ts';
 
 /** Where an instance was after a row. */
-export interface RequestProgress {
+export interface StateAtRow {
   step: NextStep;
   nextCellId: string | null;
   lastToken: number;
 }
 
 /** Where an instance is after its newest row. */
-export interface EndState extends RequestProgress {
+export interface EndState extends StateAtRow {
   /** The possible statuses; two if the status depends on its claim. */
   statuses: InstanceStatus[];
   /** What the runbook allows without a person, if a doubt is to be settled next. */
@@ -48,7 +48,7 @@ export interface Walk {
   /** By the decision's seq; absent if it settled no doubt. */
   answered: ReadonlyMap<number, AnsweredDoubt>;
   /** Where the instance was at the seqs that receipts rest on. */
-  rests: ReadonlyMap<number, RequestProgress>;
+  rests: ReadonlyMap<number, StateAtRow>;
   end: EndState | undefined;
   /** Why the rules could not continue. */
   stuck: { seq: number; why: string } | undefined;
@@ -65,12 +65,12 @@ export function walkOf(evidence: Evidence): Walk {
   const next = new Map<number, NextStep>();
   const keys = new Map<number, string>();
   const answered = new Map<number, AnsweredDoubt>();
-  const rests = new Map<number, RequestProgress>();
+  const rests = new Map<number, StateAtRow>();
   const wanted = new Set(receipts.map(({ lastSeq }) => lastSeq));
   let end: EndState | undefined;
   let at = 0;
   try {
-    if (view !== undefined && wanted.has(0)) rests.set(0, progressOf(view));
+    if (view !== undefined && wanted.has(0)) rests.set(0, stateAtRow(view));
     for (const row of rows) {
       at = row.seq;
       const record = state.cells.get(row.cellId);
@@ -89,7 +89,7 @@ export function walkOf(evidence: Evidence): Walk {
         next.set(row.seq, nextStep(view));
       }
       applyRow(state, row);
-      if (view !== undefined && wanted.has(row.seq)) rests.set(row.seq, progressOf(view));
+      if (view !== undefined && wanted.has(row.seq)) rests.set(row.seq, stateAtRow(view));
     }
     if (view !== undefined) end = endState(view);
   } catch (cause) {
@@ -100,7 +100,7 @@ export function walkOf(evidence: Evidence): Walk {
   return { next, keys, answered, rests, end, stuck: undefined };
 }
 
-function progressOf(view: InstanceView): RequestProgress {
+function stateAtRow(view: InstanceView): StateAtRow {
   return {
     step: nextStep(view),
     nextCellId: nextCell(view.runbook, view.state)?.id ?? null,
@@ -109,14 +109,14 @@ function progressOf(view: InstanceView): RequestProgress {
 }
 
 function endState(view: InstanceView): EndState {
-  const progress = progressOf(view);
-  const { step } = progress;
+  const current = stateAtRow(view);
+  const { step } = current;
   const statuses = [...new Set([statusOf(view, false), statusOf(view, true)])];
   const policy =
     step.do === 'settle'
       ? policyFor(step.cell, step.doubt, view.state.cells.get(step.doubt.cellId))
       : undefined;
-  return { ...progress, statuses, policy };
+  return { ...current, statuses, policy };
 }
 
 function answeredBy(

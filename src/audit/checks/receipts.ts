@@ -4,7 +4,7 @@ import type { Step } from '../../execution/views.ts';
 import { isRecorded, type Receipt } from '../../request/receipt.ts';
 import type { Check } from '../check.ts';
 import type { RecordedReceipt } from '../evidence.ts';
-import type { RequestProgress } from '../walk.ts';
+import type { StateAtRow } from '../walk.ts';
 
 /** Refusals that are recorded for enqueued requests, because nobody waits for their answer. */
 const RECORDED_REFUSALS: readonly string[] = ['expired', 'not_found', 'out_of_order', 'invalid'];
@@ -215,7 +215,7 @@ function writtenBefore(
     : written;
 }
 
-function outcomeFault(receipt: Receipt, { step, nextCellId }: RequestProgress): string | undefined {
+function outcomeFault(receipt: Receipt, { step, nextCellId }: StateAtRow): string | undefined {
   const { outcome } = receipt;
   if (receipt.nextCellId !== nextCellId) {
     return `says that ${receipt.nextCellId ?? 'nothing'} is next, but it was ${nextCellId ?? 'nothing'}`;
@@ -231,7 +231,7 @@ function outcomeFault(receipt: Receipt, { step, nextCellId }: RequestProgress): 
   return `names a doubt other than ${step.doubt.cellId} attempt ${step.doubt.attempt}`;
 }
 
-function outcomesAt(step: RequestProgress['step']): Receipt['outcome'][] {
+function outcomesAt(step: StateAtRow['step']): Receipt['outcome'][] {
   switch (step.do) {
     case 'complete':
       return ['completed'];
