@@ -25,13 +25,13 @@ afterAll(async () => {
   await superuser.end();
 });
 
-/** What the database should say to a candidate. A key that is taken is the primary key's matter. */
+/** The code that the database should answer. The primary key refuses a `seq` that is taken. */
 function expectedCode(log: readonly ChainRow[], row: ChainRow): string {
   if (log[row.seq - 1] !== undefined) return '23505';
   return chainBreach(log[row.seq - 2], row)?.code ?? 'ok';
 }
 
-it('the guard in the database and the rule in the source judge every row alike', async () => {
+it('the guard in the database and the rule in the source decide the same for every row', async () => {
   const seen = new Map<string, number>();
   await fc.assert(
     fc.asyncProperty(recipes, async (list) => {
@@ -57,7 +57,7 @@ it('the guard in the database and the rule in the source judge every row alike',
   }
 });
 
-it('with the guard switched off the same rows get in, so it is the guard that refuses them', async () => {
+it('with the guard switched off the same rows are accepted, so it is the guard that refuses them', async () => {
   const instanceId = freshId();
   await superuser.query('set session_replication_role = replica');
   try {

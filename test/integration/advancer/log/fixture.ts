@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Client, DatabaseError } from 'pg';
 import { onTestFinished } from 'vitest';
 
-import type { AppendEntry } from '../../../../advancer/log/log.ts';
+import type { AppendEntry, AppendOutcome, Instance } from '../../../../advancer/log/log.ts';
 import { migrate } from '../../../../advancer/log/migrate.ts';
 import { openLog } from '../../../../advancer/log/postgres-log.ts';
 import type { LogOptions, PostgresLog } from '../../../../advancer/log/postgres-log.ts';
@@ -12,7 +12,7 @@ import type { Receipt } from '../../../../src/request/receipt.ts';
 import type { Runbook } from '../../../../src/runbook/runbook.ts';
 import { freshDatabase } from '../../../harness/servers.ts';
 
-/** A migrated database of this test file's own. */
+/** A migrated database that only this test file uses. */
 export interface LogDatabase {
   namespace: string;
   superuserUrl: string;
@@ -29,7 +29,7 @@ export const RUNBOOK: Runbook = {
   cells: [{ id: 'a', prose: 'text' }],
 };
 
-/** The same database, as another role. */
+/** The URL of the same database for another role. */
 export function urlAs(url: string, role: string): string {
   const other = new URL(url);
   other.username = role;
@@ -53,7 +53,7 @@ export function databaseOf(superuserUrl: string, namespace: string): LogDatabase
   };
 }
 
-/** A connection of plain SQL, closed when the test is over. */
+/** A connection for plain SQL, closed when the test is over. */
 export async function connect(url: string): Promise<Client> {
   const client = new Client({ connectionString: url });
   client.on('error', () => undefined);
@@ -68,7 +68,7 @@ export function log(database: LogDatabase, options: Partial<LogOptions> = {}): P
     url: database.appUrl,
     replicaId: 'r-00000001',
     namespace: database.namespace,
-    // Long enough for a busy machine; the tests that want a time-out say so.
+    // Long enough for a busy machine; tests that need a time-out set a shorter one.
     appendTimeoutMs: 20_000,
     ...options,
   });
@@ -118,7 +118,7 @@ export function newReceipt(
   };
 }
 
-/** An entry of these rows, under the first one's term. */
+/** An entry of these rows, under the token and the replica of the first one. */
 export function entryOf(rows: readonly NewRow[], over: Partial<AppendEntry> = {}): AppendEntry {
   return {
     instanceId: rows[0]?.instanceId ?? '',
@@ -144,7 +144,29 @@ export function receiptEntry(
   });
 }
 
-/** Inserts a row by plain SQL, by itself. */
+export function newInstance(over: Partial<Instance> = {}): Instance {
+  return {
+    instanceId: freshId(),
+    runbookId: RUNBOOK.runbook,
+    version: 1,
+    inputs: { n: 1 },
+    agentId: 'me',
+    ...over,
+  };
+}
+
+/** Sends the entry again until the outcome is definite, as callers do. */
+export async function appendUntilDefinite(
+  replica: PostgresLog,
+  entry: AppendEntry,
+): Promise<AppendOutcome> {
+  for (;;) {
+    const outcome = await replica.append(entry);
+    if (outcome.kind !== 'unknown') return outcome;
+  }
+}
+
+/** Inserts one row by plain SQL. */
 export async function insertRow(client: Client, row: NewRow): Promise<number | null> {
   const result = await client.query(
     `insert into leasehold.executions
@@ -166,7 +188,7 @@ export async function insertRow(client: Client, row: NewRow): Promise<number | n
   return result.rowCount;
 }
 
-/** Inserts a receipt by plain SQL, by itself. */
+/** Inserts one receipt by plain SQL. */
 export async function insertReceipt(
   client: Client,
   receipt: { requestId: string; instanceId: string; lastSeq: number; fencingToken?: number },
@@ -185,7 +207,7 @@ export async function insertReceipt(
   return result.rowCount;
 }
 
-/** The SQLSTATE that the statement ends with; `ok` when it goes through. */
+/** The SQLSTATE that the statement fails with; `ok` when it succeeds. */
 export async function codeOf(statement: Promise<unknown>): Promise<string> {
   try {
     await statement;
@@ -205,6 +227,6 @@ export async function waitForBlocked(client: Client, count = 1): Promise<void> {
          where datname = current_database() and pid <> pg_backend_pid() and wait_event_type = 'Lock'`,
     );
     if (Number(rows[0]!.blocked) >= count) return;
-    if (performance.now() > deadline) throw new Error('nobody waits for a lock, 60 s on');
+    if (performance.now() > deadline) throw new Error('no session waited for a lock within 60 s');
   }
 }

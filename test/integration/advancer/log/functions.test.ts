@@ -7,7 +7,7 @@ import { migration, shippedMigrations } from '../../../../advancer/log/migration
 import { freshDatabase } from '../../../harness/servers.ts';
 import { connect, databaseOf, log, logDatabase } from './fixture.ts';
 
-/** The shipped functions, one of them with another text. */
+/** The shipped functions, with the text of one of them changed. */
 function shippedBut(name: string, edit: (text: string) => string): SqlFunction[] {
   return shippedFunctions().map((one) =>
     one.name === name ? sqlFunction(name, edit(one.sql)) : one,
@@ -62,7 +62,7 @@ describe('functions of the log', () => {
     expect(rows).toHaveLength(shippedFunctions().length + 1);
   });
 
-  it('are not put back by an older program: it keeps the later text, and says so', async () => {
+  it('are not replaced by an older program: it keeps the later text, and reports it', async () => {
     const url = await freshDatabase();
     await migrate({ url, namespace: 'one' });
     const later = shippedBut('refuse_change', (text) =>
@@ -88,18 +88,18 @@ describe('functions of the log', () => {
       'create or replace function leasehold.answer() returns int language sql return 42;\n',
     );
     const next = shippedMigrations().length + 1;
-    const needy = migration(
+    const dependent = migration(
       next,
-      'needy',
+      'dependent',
       '-- requires: answer\ncreate table leasehold.extra (x int default leasehold.answer())',
     );
-    const migrations = [...shippedMigrations(), needy];
+    const migrations = [...shippedMigrations(), dependent];
     await expect(migrate({ url, namespace: 'one', migrations })).rejects.toThrow(
-      /0005_needy requires the function answer, which has no file/,
+      /0005_dependent requires the function answer, which has no file/,
     );
     const functions = [...shippedFunctions(), answer];
     expect(await migrate({ url, namespace: 'one', migrations, functions })).toMatchObject({
-      applied: ['0005_needy'],
+      applied: ['0005_dependent'],
       functions: ['answer'],
     });
   });
@@ -158,7 +158,7 @@ describe('functions of the log', () => {
     await migrate({ url: await freshDatabase(), namespace: 'one', migrations, functions: wider });
   });
 
-  it('refuses functions that are out of date, and takes later ones', async () => {
+  it('refuses functions that are out of date, and accepts later ones', async () => {
     const url = await freshDatabase();
     const database = databaseOf(url, 'one');
     const other = shippedBut(

@@ -44,7 +44,7 @@ describe('migrate', () => {
     expect(rows).toEqual([{ owner: 'leasehold_owner' }]);
   });
 
-  it('orders what indexes hold by its bytes, since the operating system may change another order', async () => {
+  it('orders index keys by their bytes, since an update of the operating system may change any other order', async () => {
     const client = await connect((await logDatabase()).superuserUrl);
     const { rows } = await client.query<{ order: string; keys: number }>(
       `select o.collname as order, count(*)::int as keys
@@ -60,7 +60,7 @@ describe('migrate', () => {
     expect(rows[0]?.keys).toBeGreaterThan(10);
   });
 
-  it('may be run by several at once, in several databases', async () => {
+  it('may run several times at once, in several databases', async () => {
     const urls = await Promise.all([freshDatabase(), freshDatabase(), freshDatabase()]);
     const reports = await Promise.all(
       [...urls, ...urls, ...urls].map((url) => migrate({ url, namespace: 'one' })),
@@ -171,14 +171,14 @@ describe('check', () => {
     );
   });
 
-  it('refuses an older schema and takes a newer one', async () => {
+  it('refuses an older schema and accepts a newer one', async () => {
     const url = await freshDatabase();
     const database = databaseOf(url, 'one');
     await migrate({
       url,
       namespace: 'one',
       migrations: shippedMigrations().slice(0, -1),
-      // The schema of the others comes with the last migration.
+      // The schema of the other functions comes with the last migration.
       functions: shippedFunctions().filter((one) => one.schema === 'leasehold'),
     });
     await expect(log(database).check()).rejects.toThrow(

@@ -69,7 +69,7 @@ it('of writers with different tokens at one seq exactly one wins, and no lower t
   }
 });
 
-it('a receipt alone and a row under the same request never both get in', async () => {
+it('a receipt alone and a row under the same request are never both accepted', async () => {
   const holder = log(database, { replicaId: 'holder' });
   const rival = log(database, { replicaId: 'rival' });
   const wins = { row: 0, receipt: 0 };
@@ -79,12 +79,12 @@ it('a receipt alone and a row under the same request never both get in', async (
     const receipt = receiptEntry(instanceId, requestId, 0, { replicaId: 'rival' });
     const sendRow = () => holder.append(row);
     const sendReceipt = () => rival.append(receipt);
-    // The first one to be called has a head start.
+    // The append that is called first has a head start.
     const [first, second] =
       round % 2 === 0 ? [sendRow(), sendReceipt()] : [sendReceipt(), sendRow()];
     const [rowOutcome, receiptOutcome] =
       round % 2 === 0 ? [await first, await second] : [await second, await first];
-    const standing = {
+    const result = {
       row: rowOutcome.kind,
       receipt: receiptOutcome.kind,
       rows: (await holder.rowsAfter(instanceId, 0)).length,
@@ -92,7 +92,7 @@ it('a receipt alone and a row under the same request never both get in', async (
     };
     const winner = rowOutcome.kind === 'appended' ? 'row' : 'receipt';
     wins[winner] += 1;
-    expect(standing).toEqual(
+    expect(result).toEqual(
       winner === 'row'
         ? { row: 'appended', receipt: 'conflict', rows: 1, hasReceipt: false }
         : { row: 'receipted', receipt: 'appended', rows: 0, hasReceipt: true },
@@ -110,7 +110,7 @@ it('batches of rows and receipts over the same instances, from four replicas at 
     [0, 1, 2, 3].map(async (number) => {
       const replica = log(database, { replicaId: `r-${number}` });
       for (let round = 0; round < 15; round += 1) {
-        // Each replica in another order.
+        // Each replica uses a different order.
         const order = ids.map((_, index) => ids[(index * (2 * number + 3) + round) % ids.length]!);
         await Promise.all(
           [...new Set(order)].map(async (instanceId, index) => {
@@ -140,7 +140,7 @@ it('batches of rows and receipts over the same instances, from four replicas at 
   expect(Number(rows[0]!.deadlocks)).toBe(0);
 });
 
-it('rows and their receipt in one transaction are accepted together, by plain SQL as well', async () => {
+it('rows and their receipt in one transaction are accepted together, also by plain SQL', async () => {
   const app = await connect(database.appUrl);
   const [instanceId, requestId] = [freshId(), freshId('q')];
   await app.query('begin');
@@ -149,7 +149,7 @@ it('rows and their receipt in one transaction are accepted together, by plain SQ
     `insert into leasehold.requests (request_id, instance_id, fencing_token, last_seq, receipt) values ($1, $2, 10, 1, '{}')`,
     [requestId, instanceId],
   );
-  // Its own row makes the receipt need no lock: only the shared one is held.
+  // Because of its own row the receipt needs no lock: only the shared one is held.
   const { rows } = await app.query<{ mode: string }>(
     `select mode from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()`,
   );

@@ -56,7 +56,7 @@ describe.each(TABLES)('leasehold.%s is append-only', (table) => {
   });
 });
 
-it('an upsert does not get round the append-only trigger', async () => {
+it('an upsert does not bypass the append-only trigger', async () => {
   const owner = await connect(database.ownerUrl);
   const instanceId = await openAttempt(owner);
   const upsert = owner.query(
@@ -126,7 +126,7 @@ describe.each(['app', 'owner'] as const)('as the %s role, plain SQL', (role) => 
     ).toBe('LH003');
   });
 
-  it('meets the primary key where a row stands already', async () => {
+  it('violates the primary key where a row exists already', async () => {
     const client = await connect(url[role]());
     const instanceId = await openAttempt(client);
     await insertRow(client, newRow(instanceId, 2, 'completed'));
@@ -136,7 +136,7 @@ describe.each(['app', 'owner'] as const)('as the %s role, plain SQL', (role) => 
     expect(await codeOf(insertRow(client, stale))).toBe('23505');
   });
 
-  it('writes nothing under a request that has its receipt, and closes what is open under none', async () => {
+  it('writes nothing under a request that has its receipt, and closes an open attempt without a request id', async () => {
     const client = await connect(url[role]());
     const requestId = freshId('q');
     const instanceId = freshId();
@@ -174,7 +174,7 @@ describe.each(['app', 'owner'] as const)('as the %s role, plain SQL', (role) => 
   });
 
   it.each(['repeatable read', 'serializable'])(
-    'may not write under %s, which would blind the guard',
+    'may not write under %s, where the guard would not see concurrent rows',
     async (level) => {
       const client = await connect(url[role]());
       await client.query(`begin isolation level ${level}`);
@@ -187,7 +187,7 @@ describe.each(['app', 'owner'] as const)('as the %s role, plain SQL', (role) => 
     },
   );
 
-  it('cannot fool the guard with a search path of its own', async () => {
+  it('cannot mislead the guard with a search path', async () => {
     const client = await connect(url[role]());
     const instanceId = await openAttempt(client);
     await client.query('create temp table executions (like leasehold.executions)');
@@ -209,25 +209,25 @@ it.each(['a b', '', 'x'.repeat(129), 'a.b', 'ü'])(
   },
 );
 
-it('a statement with a row that is refused is refused as a whole, and what may follow in it may', async () => {
+it('a statement with a refused row is refused as a whole, and one whose rows follow each other is accepted', async () => {
   const client = await connect(database.appUrl);
   const [one, two] = [freshId(), freshId()];
   const insert = `insert into leasehold.executions (instance_id, seq, fencing_token, replica_id, kind, cell_id) values`;
-  const honest = `($1, 1, 10, 'r', 'started', 'a'), ($1, 2, 10, 'r', 'completed', 'a'), ($2, 1, 10, 'r', 'satisfied', 'a')`;
-  for (const [spoilt, code] of [
+  const valid = `($1, 1, 10, 'r', 'started', 'a'), ($1, 2, 10, 'r', 'completed', 'a'), ($2, 1, 10, 'r', 'satisfied', 'a')`;
+  for (const [invalid, code] of [
     [`($1, 3, 9, 'r', 'started', 'b')`, 'LH002'],
     [`($1, 4, 10, 'r', 'started', 'b')`, 'LH001'],
     [`($2, 2, 10, 'r', 'completed', 'a')`, 'LH003'],
     [`($2, 1, 10, 'r', 'satisfied', 'a')`, '23505'],
   ]) {
-    expect(await codeOf(client.query(`${insert} ${honest}, ${spoilt}`, [one, two]))).toBe(code);
+    expect(await codeOf(client.query(`${insert} ${valid}, ${invalid}`, [one, two]))).toBe(code);
   }
   const { rows } = await client.query(
     'select seq from leasehold.executions where instance_id = any($1)',
     [[one, two]],
   );
   expect(rows).toEqual([]);
-  expect(await codeOf(client.query(`${insert} ${honest}`, [one, two]))).toBe('ok');
+  expect(await codeOf(client.query(`${insert} ${valid}`, [one, two]))).toBe('ok');
 });
 
 it('a receipt and its rows may come in one statement, and a row after that receipt may not', async () => {
@@ -238,7 +238,7 @@ it('a receipt and its rows may come in one statement, and a row after that recei
     insert into leasehold.requests (request_id, instance_id, fencing_token, last_seq, receipt)
       values ($2, $1, 10, $4, '{}')`;
   expect(await codeOf(client.query(both, [freshId(), freshId('q'), 2, 2]))).toBe('ok');
-  // Rests on a row that has another of its own statement after it.
+  // The receipt's last row has another row of the same statement after it.
   expect(['LH005', 'LH006']).toContain(
     await codeOf(client.query(both, [freshId(), freshId('q'), 2, 1])),
   );
