@@ -31,19 +31,19 @@ it('no request is refused as in flight because of one whose receipt is in the lo
     agentId: 'tester',
   });
 
-  let read = (): void => undefined;
-  const answerRead = new Promise<void>((resolve) => (read = resolve));
-  let asked = (): void => undefined;
-  const askedForFirst = new Promise<void>((resolve) => (asked = resolve));
+  let releaseAppend = (): void => undefined;
+  const appendReleased = new Promise<void>((resolve) => (releaseAppend = resolve));
+  let receiptRead = (): void => undefined;
+  const firstReceiptRead = new Promise<void>((resolve) => (receiptRead = resolve));
   const slow = over(real, {
     async append(entry) {
       const outcome = await real.append(entry);
-      if (entry.receipt?.requestId === first) await answerRead;
+      if (entry.receipt?.requestId === first) await appendReleased;
       return outcome;
     },
     async receipt(requestId) {
       const receipt = await real.receipt(requestId);
-      if (requestId === first && receipt !== undefined) asked();
+      if (requestId === first && receipt !== undefined) receiptRead();
       return receipt;
     },
   });
@@ -59,11 +59,11 @@ it('no request is refused as in flight because of one whose receipt is in the lo
   });
 
   const firstHandled = held.advance(request(first));
-  // Another replica would answer the agent from here, which then asks for the next cell.
+  // From here on another replica would answer the agent, which then requests the next cell.
   await expect.poll(() => elsewhere.receipt(first)).toMatchObject({ outcome: 'advanced' });
   const secondHandled = held.advance(request(second));
-  await Promise.race([secondHandled, askedForFirst]);
-  read();
+  await Promise.race([secondHandled, firstReceiptRead]);
+  releaseAppend();
   expect(await secondHandled).toMatchObject({
     kind: 'receipt',
     receipt: { outcome: 'completed', steps: [{ cellId: 'b' }, { cellId: 'b' }] },
