@@ -1,53 +1,28 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { TestCluster, type Ran } from '../harness/replicas.ts';
+import { TestCluster } from '../harness/replicas.ts';
 import { FollowedProcess } from './child.ts';
 import { Receiver } from './receiver.ts';
 import { doubt, gate, halt, post, push, two } from './runbooks.ts';
 import * as shapes from './shapes.ts';
+import { NATS_ONLY, runJson } from './command-line.ts';
 
 let cluster: TestCluster;
 let receiver: Receiver;
-let folder: string;
 
 beforeAll(async () => {
-  [cluster, receiver, folder] = await Promise.all([
-    TestCluster.start({ replicas: 2 }),
-    Receiver.listen(),
-    mkdtemp(join(tmpdir(), 'leasehold-cli-')),
-  ]);
+  [cluster, receiver] = await Promise.all([TestCluster.start({ replicas: 2 }), Receiver.listen()]);
   await push(cluster, post, two, gate, doubt, halt);
 });
 
 afterAll(async () => {
   await cluster?.stop();
   await receiver?.close();
-  await rm(folder, { recursive: true });
 });
 
-/** Nothing listens at the URLs of etcd and Postgres. */
-const NATS_ONLY = {
-  LEASEHOLD_ETCD_URLS: 'http://127.0.0.1:9',
-  LEASEHOLD_DATABASE_URL: 'postgres://leasehold_app@127.0.0.1:9/nowhere',
-  LEASEHOLD_OWNER_DATABASE_URL: 'postgres://leasehold_owner@127.0.0.1:9/nowhere',
-};
-
-interface Answered extends Ran {
-  lines: unknown[];
-}
-
-async function run(line: string, env: NodeJS.ProcessEnv = {}): Promise<Answered> {
-  const ran = await cluster.cli([...line.split(' '), '--json'], env);
-  return { ...ran, lines: shapes.jsonLines(ran.stdout) };
-}
-
 /** Runs a verb that needs NATS only. Returns the one object on standard output. */
-async function ask(line: string, code: number, env: NodeJS.ProcessEnv = {}): Promise<unknown> {
-  const ran = await run(line, { ...NATS_ONLY, ...env });
+async function outputOf(line: string, code: number, env: NodeJS.ProcessEnv = {}): Promise<unknown> {
+  const ran = await runJson(cluster, line, { ...NATS_ONLY, ...env });
   expect(ran, `of ${line}`).toMatchObject({ code });
   expect(ran.lines, `of ${line}`).toHaveLength(1);
   return ran.lines[0];
@@ -55,57 +30,60 @@ async function ask(line: string, code: number, env: NodeJS.ProcessEnv = {}): Pro
 
 describe('the verbs that need NATS only, with etcd and Postgres out of reach', () => {
   it('start, advance and status print the reply as on the wire, and exit 0', async () => {
-    const started = shapes.read(shapes.StartReply, await ask('start whole --runbook two', 0));
+    const started = shapes.read(shapes.StartReply, await outputOf('start whole --runbook two', 0));
     expect(started).toEqual({ instanceId: 'whole', runbookId: 'two', version: 1, created: true });
-    expect(await ask('start whole --runbook two --version 1', 0)).toEqual({
+    expect(await outputOf('start whole --runbook two --version 1', 0)).toEqual({
       ...started,
       created: false,
     });
-    const partly = await ask('advance whole --max-cells 1 --cell first --request-id whole-1', 0);
+    const partly = await outputOf(
+      'advance whole --max-cells 1 --cell first --request-id whole-1',
+      0,
+    );
     expect(shapes.read(shapes.Receipt, partly).outcome).toBe('advanced');
-    const receipt = await ask('advance whole --request-id whole-2', 0);
+    const receipt = await outputOf('advance whole --request-id whole-2', 0);
     expect(receipt).toEqual(await cluster.advance<unknown>('whole', 'whole-2'));
-    const status = await ask('status whole --log --request-id whole-2', 0);
+    const status = await outputOf('status whole --log --request-id whole-2', 0);
     expect(status).toEqual(await cluster.status('whole', { log: true, requestId: 'whole-2' }));
     expect(shapes.read(shapes.StatusReply, status)).toMatchObject({ status: 'completed', receipt });
   });
 
-  it('advance exits 0 for parked; claim prints claim, revision, status', async () => {
-    await ask('start waits --runbook gate --input claim=waits', 0);
-    const parked = shapes.read(shapes.Receipt, await ask('advance waits', 0));
+  it('advance exits 0 for parked; claim prints claim, revision and status', async () => {
+    await outputOf('start waits --runbook gate --input claim=waits', 0);
+    const parked = shapes.read(shapes.Receipt, await outputOf('advance waits', 0));
     expect(parked).toMatchObject({ outcome: 'parked', awaiting: { claimId: 'waits' } });
     const claimed = shapes.read(
       shapes.ClaimReply,
-      await ask('claim waits waived --evidence {"by":"me"}', 0),
+      await outputOf('claim waits waived --evidence {"by":"me"}', 0),
     );
     expect(claimed).toEqual({ claimId: 'waits', revision: 1, status: 'waived' });
-    expect(await ask('advance waits', 0)).toMatchObject({ outcome: 'completed' });
+    expect(await outputOf('advance waits', 0)).toMatchObject({ outcome: 'completed' });
   });
 
-  it('advance exits 4 for in_doubt and halted; decide prints instance, seq, verdict', async () => {
+  it('advance exits 4 for in_doubt and halted; decide prints instance, seq and decision', async () => {
     await Promise.all([
-      ask('start lost --runbook doubt', 0),
-      ask('start broken --runbook halt', 0),
+      outputOf('start lost --runbook doubt', 0),
+      outputOf('start broken --runbook halt', 0),
     ]);
-    expect(shapes.read(shapes.Receipt, await ask('advance lost', 4)).outcome).toBe('in_doubt');
-    expect(shapes.read(shapes.Receipt, await ask('advance broken', 4)).outcome).toBe('halted');
+    expect(shapes.read(shapes.Receipt, await outputOf('advance lost', 4)).outcome).toBe('in_doubt');
+    expect(shapes.read(shapes.Receipt, await outputOf('advance broken', 4)).outcome).toBe('halted');
     const line = 'decide lost --cell charge --attempt 1 --as skipped --reason known';
-    expect(shapes.read(shapes.DecideReply, await ask(line, 0))).toEqual({
+    expect(shapes.read(shapes.DecideReply, await outputOf(line, 0))).toEqual({
       instanceId: 'lost',
       seq: 3,
       as: 'skipped',
     });
-    const second = shapes.read(shapes.ErrorReply, await ask(line, 3));
+    const second = shapes.read(shapes.ErrorReply, await outputOf(line, 3));
     expect(second.error.code).toBe('conflict');
-    expect(await ask('advance lost', 0)).toMatchObject({ outcome: 'completed' });
+    expect(await outputOf('advance lost', 0)).toMatchObject({ outcome: 'completed' });
   });
 
-  it('exit 3 for what is refused', async () => {
-    await ask('start order --runbook two', 0);
+  it('exit 3 for a refused request', async () => {
+    await outputOf('start order --runbook two', 0);
     const [order, nowhere, expired] = await Promise.all([
-      ask('advance order --cell second', 3),
-      ask('advance nowhere', 3),
-      ask('advance order --expires-in 0ms', 3),
+      outputOf('advance order --cell second', 3),
+      outputOf('advance nowhere', 3),
+      outputOf('advance order --expires-in 0ms', 3),
     ]);
     expect(shapes.read(shapes.Receipt, order).outcome).toBe('out_of_order');
     expect(shapes.read(shapes.Receipt, nowhere).outcome).toBe('not_found');
@@ -115,7 +93,7 @@ describe('the verbs that need NATS only, with etcd and Postgres out of reach', (
       ['start order --runbook halt', 'conflict'],
       ['start unborn --runbook nowhere', 'not_found'],
     ] as const) {
-      expect(shapes.read(shapes.ErrorReply, await ask(line, 3)).error.code, `of ${line}`).toBe(
+      expect(shapes.read(shapes.ErrorReply, await outputOf(line, 3)).error.code, `of ${line}`).toBe(
         code,
       );
     }
@@ -126,12 +104,14 @@ describe('the verbs that need NATS only, with etcd and Postgres out of reach', (
     await cluster.start('busy', 'post', { url: `${receiver.url}${path}` });
     const first = cluster.advance('busy', 'busy-1');
     await receiver.arrived(path);
-    expect(shapes.read(shapes.Receipt, await ask('advance busy', 3)).outcome).toBe('in_flight');
+    expect(shapes.read(shapes.Receipt, await outputOf('advance busy', 3)).outcome).toBe(
+      'in_flight',
+    );
     receiver.release(path);
     expect(await first).toMatchObject({ outcome: 'completed' });
   });
 
-  it('exit 2 for what is invalid, with an error of that code', async () => {
+  it('exit 2 for invalid input, with the error code `invalid`', async () => {
     const lines = [
       'start in-put --runbook post --input colour=red',
       'start a.b --runbook two',
@@ -143,7 +123,7 @@ describe('the verbs that need NATS only, with etcd and Postgres out of reach', (
       'advance whole --colour',
       'leap whole',
     ];
-    const answers = await Promise.all(lines.map((line) => ask(line, 2)));
+    const answers = await Promise.all(lines.map((line) => outputOf(line, 2)));
     for (const [index, answer] of answers.entries()) {
       expect(shapes.read(shapes.ErrorReply, answer).error.code, `of ${lines[index]}`).toBe(
         'invalid',
@@ -151,22 +131,22 @@ describe('the verbs that need NATS only, with etcd and Postgres out of reach', (
     }
   });
 
-  it('exit 5 where there is no answer, and advance prints a receipt that says so', async () => {
+  it('exit 5 when there is no answer, and advance prints an unavailable receipt', async () => {
     const empty = { LEASEHOLD_NAMESPACE: `${cluster.namespace}-empty` };
     const dead = { LEASEHOLD_NATS_URLS: 'nats://127.0.0.1:9' };
     await Promise.all(
       [empty, dead].map(async (env) => {
-        const receipt = await ask('advance whole --timeout 1s --expires-in 1s', 5, env);
+        const receipt = await outputOf('advance whole --timeout 1s --expires-in 1s', 5, env);
         expect(shapes.read(shapes.Receipt, receipt).outcome).toBe('unavailable');
         for (const line of ['status whole --timeout 500ms', 'claim c s --timeout 500ms']) {
-          const reply = shapes.read(shapes.ErrorReply, await ask(line, 5, env));
+          const reply = shapes.read(shapes.ErrorReply, await outputOf(line, 5, env));
           expect(reply.error.code, `of ${line}`).toBe('unavailable');
         }
       }),
     );
   });
 
-  it('watch prints one event per line, and ends at Ctrl-C', async () => {
+  it('watch prints one event per line, and exits 0 at Ctrl-C', async () => {
     const env = { ...cluster.env, ...NATS_ONLY };
     const one = FollowedProcess.leasehold(['watch', 'seen', '--json'], env);
     const all = FollowedProcess.leasehold(['watch', '--json'], env);
@@ -209,7 +189,7 @@ describe('the verbs that need NATS only, with etcd and Postgres out of reach', (
     });
     await cluster.nats.flush();
     const env = { LEASEHOLD_NAMESPACE: namespace };
-    expect(await ask('start x --runbook two', 0, env)).toMatchObject({
+    expect(await outputOf('start x --runbook two', 0, env)).toMatchObject({
       instanceId: 'x',
       created: true,
     });
@@ -226,117 +206,6 @@ describe('the verbs that need NATS only, with etcd and Postgres out of reach', (
     } finally {
       await watch.end();
     }
-  });
-});
-
-describe('runbook', () => {
-  it('lint needs no server; push, list and show keep a version as it is', async () => {
-    const file = join(folder, 'kept.json');
-    const kept = { ...two, runbook: 'kept' };
-    await writeFile(file, JSON.stringify(kept));
-    const linted = await run(`runbook lint ${file}`, {
-      ...NATS_ONLY,
-      LEASEHOLD_NATS_URLS: 'nats://127.0.0.1:9',
-    });
-    expect(linted).toMatchObject({ code: 0 });
-    expect(linted.lines).toHaveLength(1);
-    const pushed = await run(`runbook push ${file}`);
-    expect(pushed).toMatchObject({ code: 0, lines: [{ runbookId: 'kept', version: 1 }] });
-    expect(await run(`runbook push ${file}`), 'the same again').toMatchObject({ code: 0 });
-    const listed = await run('runbook list');
-    expect(listed.code).toBe(0);
-    expect(listed.lines).toEqual(
-      expect.arrayContaining([expect.objectContaining({ runbookId: 'kept', version: 1 })]),
-    );
-    expect(listed.lines.length).toBeGreaterThanOrEqual(6);
-    const shown = await run('runbook show kept');
-    expect(shown).toMatchObject({
-      code: 0,
-      lines: [{ runbook: 'kept', version: 1, cells: kept.cells }],
-    });
-    await writeFile(file, JSON.stringify({ ...kept, cells: kept.cells.slice(0, 2) }));
-    expect(await run(`runbook push ${file}`), 'other content').toMatchObject({ code: 3 });
-    expect((await run('runbook show kept')).lines).toEqual(shown.lines);
-  });
-
-  it('lint and push exit 2 for a file that is no runbook, and say where it is wrong', async () => {
-    const file = join(folder, 'wrong.yaml');
-    await writeFile(
-      file,
-      'runbook: wrong\nversion: 1\ncells:\n  - {id: both, prose: x, assert: []}\n',
-    );
-    for (const verb of ['lint', 'push']) {
-      const ran = await run(`runbook ${verb} ${file}`);
-      expect(ran.code, `of ${verb}`).toBe(2);
-      expect(ran.stderr).toContain('wrong.yaml');
-      expect(ran.stderr).toContain('both');
-    }
-    expect((await run('runbook show wrong')).code).toBe(3);
-    expect((await run(`runbook lint ${join(folder, 'not-there.yaml')}`)).code).toBe(2);
-  });
-});
-
-describe('the verbs that read the stores', () => {
-  it('list prints one instance per line', async () => {
-    await cluster.start('listed', 'two');
-    await cluster.advance('listed', 'listed-1');
-    const all = await run('list');
-    expect(all.code).toBe(0);
-    expect(all.lines).toContainEqual(
-      expect.objectContaining({
-        instanceId: 'listed',
-        runbookId: 'two',
-        version: 1,
-        status: 'completed',
-      }),
-    );
-    const statusOf = (lines: unknown[]) =>
-      (lines as { instanceId: string; status: string }[]).map(({ instanceId, status }) => [
-        instanceId,
-        status,
-      ]);
-    // It reads the projection, which can be deleted and rebuilt from the log.
-    await cluster.owner.query('delete from leasehold_projection.instances');
-    expect((await run('list')).lines).toEqual([]);
-    expect(await run('migrate --rebuild-projection')).toMatchObject({ code: 0 });
-    expect(statusOf((await run('list')).lines)).toEqual(statusOf(all.lines));
-  });
-
-  it('leases and replicas print one line each, as etcd has them', async () => {
-    await cluster.start('leased', 'two');
-    const { holder } = await cluster.advance('leased', 'leased-1');
-    const [leases, replicas] = await Promise.all([run('leases'), run('replicas')]);
-    expect([leases.code, replicas.code]).toEqual([0, 0]);
-    expect(leases.lines).toContainEqual(
-      expect.objectContaining({ instanceId: 'leased', replicaId: holder?.replicaId }),
-    );
-    expect(replicas.lines).toHaveLength(2);
-    for (const replica of cluster.replicas) {
-      const { replicaId, name, pid, httpUrl } = replica;
-      expect(replicas.lines).toContainEqual(
-        expect.objectContaining({ replicaId, name, pid, httpUrl }),
-      );
-    }
-  });
-
-  it('exit 5 where their server is out of reach', async () => {
-    const lines = ['list', 'runbook list', 'leases', 'replicas'];
-    const ran = await Promise.all(lines.map((line) => run(line, NATS_ONLY)));
-    expect(ran.map(({ code }) => code)).toEqual([5, 5, 5, 5]);
-    for (const {
-      lines: [reply],
-    } of ran) {
-      expect(shapes.read(shapes.ErrorReply, reply).error.code).toBe('unavailable');
-    }
-  });
-
-  it('migrate exits 1 where it fails, and 0 where there is nothing to do', async () => {
-    const failed = await run('migrate', {
-      LEASEHOLD_OWNER_DATABASE_URL: cluster.env['LEASEHOLD_DATABASE_URL'],
-    });
-    expect(failed.code).toBe(1);
-    expect(failed.stderr).toContain('leasehold_app');
-    expect(await run('migrate')).toMatchObject({ code: 0 });
   });
 });
 

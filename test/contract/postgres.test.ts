@@ -1,8 +1,9 @@
-import { Client, type Pool } from 'pg';
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { TestCluster } from '../harness/replicas.ts';
 import { freshDatabase } from '../harness/servers.ts';
+import { codeOf, insert, row } from './postgres-rows.ts';
 
 let cluster: TestCluster;
 
@@ -95,41 +96,7 @@ const SAMPLES: Record<string, Record<string, unknown>> = {
   },
 };
 
-function row(seq: number, more: Record<string, unknown> = {}): Record<string, unknown> {
-  return {
-    seq,
-    fencing_token: 10,
-    replica_id: 'x-00000000',
-    kind: 'started',
-    cell_id: 'a',
-    attempt: 1,
-    request_id: 'q1',
-    agent_id: 'a',
-    body: '{}',
-    ...more,
-  };
-}
-
-async function insert(as: Pool, table: string, values: Record<string, unknown>): Promise<void> {
-  const names = Object.keys(values);
-  await as.query(
-    `insert into leasehold.${table} (${names.join(', ')}) values (${names.map((_, i) => `$${i + 1}`).join(', ')})`,
-    Object.values(values),
-  );
-}
-
-/** The error code of what must fail. */
-async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
-  try {
-    await work;
-  } catch (cause) {
-    return (cause as { code?: string }).code;
-  }
-  return 'no error';
-}
-
 const tables = Object.keys(TABLES);
-const roles = ['app', 'owner'] as const;
 
 describe('the schema', () => {
   it.each(tables)('has the table %s with the columns of the contract', async (table) => {
@@ -149,7 +116,7 @@ describe('the schema', () => {
     );
     const named = [...(TABLES[table] ?? []), 'recorded_at timestamp with time zone!'];
     expect(found).toEqual(expect.arrayContaining(named));
-    // Whatever else there is must not be asked of those who know the contract only.
+    // A client that knows only the contract must be able to insert, so any other column is optional.
     const more = rows.filter(({ name }) => !named.some((column) => column.startsWith(`${name} `)));
     expect(more.filter(({ nullable, given }) => nullable === 'NO' && !given)).toEqual([]);
   });
@@ -211,7 +178,7 @@ describe('append-only', () => {
     },
   );
 
-  it('gives the application no way to change the schema', async () => {
+  it('leaves the application no way to change the schema', async () => {
     for (const sql of [
       'alter table leasehold.executions disable trigger all',
       'drop table leasehold.executions',
@@ -226,118 +193,8 @@ describe('append-only', () => {
   });
 });
 
-describe.each(roles)('the guard, for a single row that leasehold_%s inserts', (role) => {
-  const append = (instance: string, values: Record<string, unknown>): Promise<void> =>
-    insert(cluster[role], 'executions', { instance_id: `${role}-${instance}`, ...values });
-
-  it('LH001: a gap', async () => {
-    expect(await codeOf(append('gap', row(2)))).toBe('LH001');
-    await append('gap', row(1));
-    expect(await codeOf(append('gap', row(3, { kind: 'completed' })))).toBe('LH001');
-  });
-
-  it('LH002: a stale token', async () => {
-    await append('stale', row(1));
-    const older = { kind: 'interrupted', body: '{"reason": "crash"}', fencing_token: 9 };
-    expect(await codeOf(append('stale', row(2, older)))).toBe('LH002');
-    await append('stale', row(2, { ...older, fencing_token: 11 }));
-    const decided = { kind: 'decided', body: '{"as": "rerun", "by": "x", "reason": "y"}' };
-    expect(await codeOf(append('stale', row(3, { ...decided, fencing_token: 10 })))).toBe('LH002');
-    await append('stale', row(3, { ...decided, fencing_token: 11 }));
-  });
-
-  it('LH002: a receipt under a stale token', async () => {
-    await append('stale-receipt', row(1));
-    const receipt = {
-      request_id: `${role}-old`,
-      instance_id: `${role}-stale-receipt`,
-      last_seq: 1,
-      receipt: '{}',
-    };
-    expect(await codeOf(insert(cluster[role], 'requests', { ...receipt, fencing_token: 9 }))).toBe(
-      'LH002',
-    );
-  });
-
-  it.each([
-    ['an outcome without its intent', [], row(1, { kind: 'completed' })],
-    [
-      'an interruption of nothing',
-      [],
-      row(1, { kind: 'interrupted', body: '{"reason": "crash"}' }),
-    ],
-    ['a decision of nothing', [], row(1, { kind: 'decided', body: '{"as": "rerun"}' })],
-    ['a second open attempt', [row(1)], row(2, { attempt: 2 })],
-    ['another cell while one is open', [row(1)], row(2, { cell_id: 'b' })],
-    [
-      'an outcome under a foreign token',
-      [row(1)],
-      row(2, { kind: 'completed', fencing_token: 11 }),
-    ],
-    ['a failure under a foreign token', [row(1)], row(2, { kind: 'failed', fencing_token: 11 })],
-    ["another cell's outcome", [row(1)], row(2, { kind: 'completed', cell_id: 'b' })],
-    ["another attempt's outcome", [row(1)], row(2, { kind: 'completed', attempt: 2 })],
-    ['a second outcome', [row(1), row(2, { kind: 'completed' })], row(3, { kind: 'failed' })],
-    [
-      'an attempt of a cell that is completed',
-      [row(1), row(2, { kind: 'completed' })],
-      row(3, { attempt: 2 }),
-    ],
-    [
-      'an attempt after an undecided interruption',
-      [row(1), row(2, { kind: 'interrupted', body: '{"reason": "crash"}' })],
-      row(3, { attempt: 2 }),
-    ],
-    [
-      'an outcome after the interruption',
-      [row(1), row(2, { kind: 'interrupted', body: '{"reason": "crash"}' })],
-      row(3, { kind: 'completed' }),
-    ],
-    [
-      'any verdict but rerun after not_started',
-      [row(1), row(2, { kind: 'interrupted', body: '{"reason": "not_started"}' })],
-      row(3, { kind: 'decided', body: '{"as": "succeeded"}' }),
-    ],
-    ['anything after a refuted', [row(1, { kind: 'refuted' })], row(2, { cell_id: 'b' })],
-    [
-      'an interruption for no known reason',
-      [row(1)],
-      row(2, { kind: 'interrupted', body: '{"reason": "boredom"}' }),
-    ],
-  ])('LH003: %s', async (what, before, refused) => {
-    const instance = what.replaceAll(/[^a-z]/g, '-');
-    for (const one of before) await append(instance, one);
-    expect(await codeOf(append(instance, refused))).toBe('LH003');
-  });
-
-  it('accepts the whole chain in order', async () => {
-    const lost = { kind: 'interrupted', body: '{"reason": "crash"}', fencing_token: 12 };
-    const again = {
-      kind: 'decided',
-      body: '{"as": "rerun", "by": "x", "reason": "y"}',
-      fencing_token: 12,
-    };
-    const chain = [
-      row(1),
-      row(2, lost),
-      row(3, again),
-      row(4, { attempt: 2, fencing_token: 12 }),
-      row(5, { attempt: 2, kind: 'failed', fencing_token: 12 }),
-      row(6, { attempt: 3, fencing_token: 13 }),
-      row(7, { attempt: 3, kind: 'completed', fencing_token: 13 }),
-      row(8, { cell_id: 'b', kind: 'satisfied', fencing_token: 13 }),
-      row(9, { cell_id: 'c', kind: 'refuted', fencing_token: 14 }),
-    ];
-    for (const one of chain) await append('whole', one);
-    // A seq that is taken is the key's to refuse.
-    expect(
-      await codeOf(append('whole', row(9, { cell_id: 'c', kind: 'refuted', fencing_token: 14 }))),
-    ).toBe('23505');
-  });
-});
-
 describe('the namespace', () => {
-  it('is recorded: a replica of another one refuses to start, and names both', async () => {
+  it('is recorded: a replica of another namespace refuses to start, and names both', async () => {
     const refused = await cluster.cli(['advancer', '--json'], { LEASEHOLD_NAMESPACE: 'elsewhere' });
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain('elsewhere');
@@ -345,7 +202,7 @@ describe('the namespace', () => {
     expect(refused.stdout).not.toContain('"ready"');
   });
 
-  it('is not changed by migrating for another one, and migrating again is harmless', async () => {
+  it('is not changed by migrating for another namespace, and migrating again is harmless', async () => {
     const other = await cluster.cli(['migrate', '--json'], { LEASEHOLD_NAMESPACE: 'elsewhere' });
     expect(other.code).toBe(1);
     expect(other.stderr).toContain(cluster.namespace);
@@ -356,13 +213,13 @@ describe('the namespace', () => {
 });
 
 describe('a database with the numbering from before the baseline', () => {
-  it('is refused by migrate and by a replica; both say what to do', async () => {
+  it('is refused by migrate and by a replica; both messages say what to do', async () => {
     const owner = await freshDatabase();
     const app = new URL(owner);
     app.username = 'leasehold_app';
     const env = { LEASEHOLD_OWNER_DATABASE_URL: owner, LEASEHOLD_DATABASE_URL: app.href };
     expect((await cluster.cli(['migrate', '--json'], env)).code).toBe(0);
-    // What those databases have in common: functions were part of the migrations.
+    // In those databases the functions were part of the migrations, so this table is missing.
     const client = new Client({ connectionString: owner });
     await client.connect();
     await client.query('drop table leasehold.functions');
