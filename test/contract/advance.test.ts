@@ -44,7 +44,7 @@ async function expectRecorded(receipt: Awaited<ReturnType<typeof advance>>): Pro
 }
 
 describe('the receipt of an advance', () => {
-  it('completed: every row that it wrote, holder and token, recorded under its id', async () => {
+  it('completed: has every row that it wrote, holder and token, and is recorded under its id', async () => {
     await cluster.start('complete', 'two');
     const receipt = await advance('complete', 'complete-1');
     expect(receipt).toMatchObject({ outcome: 'completed', nextCellId: null });
@@ -63,7 +63,7 @@ describe('the receipt of an advance', () => {
     await expectRecorded(receipt);
   });
 
-  it('is the same one for the same id, having run nothing again', async () => {
+  it('is the same for the same id, and nothing runs again', async () => {
     const first = await advance('complete', 'complete-1');
     expect(await advance('complete', 'complete-1')).toEqual(first);
     expect(await cluster.rows('complete')).toHaveLength(4);
@@ -95,7 +95,7 @@ describe('the receipt of an advance', () => {
     await expectRecorded(receipt);
   });
 
-  it('halted: a cell failed for good', async () => {
+  it('halted: a cell failed and is not retried', async () => {
     await cluster.start('halts', 'halt');
     const receipt = await advance('halts', 'halts-1');
     expect(receipt.outcome).toBe('halted');
@@ -103,7 +103,7 @@ describe('the receipt of an advance', () => {
     await expectRecorded(receipt);
   });
 
-  it('in_doubt: which cell, which attempt, why and since when', async () => {
+  it('in_doubt: names cell and attempt, why and since when', async () => {
     await cluster.start('doubts', 'doubt');
     const receipt = await advance('doubts', 'doubts-1');
     const rows = await cluster.rows('doubts');
@@ -116,7 +116,7 @@ describe('the receipt of an advance', () => {
     await expectRecorded(receipt);
   });
 
-  it('in_flight: another id while one runs gets holder, cell and since when, having run nothing', async () => {
+  it('in_flight: another id during a run gets holder, cell and since when, and runs nothing', async () => {
     const path = '/hold/flight';
     await cluster.start('flies', 'post', { url: `${receiver.url}${path}` });
     const first = advance('flies', 'flies-1');
@@ -135,7 +135,7 @@ describe('the receipt of an advance', () => {
     expect(await queued, 'wait: true queues').toMatchObject({ outcome: 'completed', steps: [] });
     expect(await recorded('flies-2')).toEqual([]);
     expect(receiver.count(path)).toBe(1);
-    expect(await advance('flies', 'flies-2'), 'may ask again').toMatchObject({
+    expect(await advance('flies', 'flies-2'), 'the same id again').toMatchObject({
       outcome: 'completed',
     });
   });
@@ -174,7 +174,7 @@ describe('the receipt of an advance', () => {
     expect(await recorded('wrong-1')).toEqual([]);
   });
 
-  it('unavailable: the replica cannot reach Postgres; start and status say so too', async () => {
+  it('unavailable: the replica cannot reach Postgres; start, status and claim answer so too', async () => {
     const alone = await TestCluster.start();
     const url = new URL(alone.env['LEASEHOLD_DATABASE_URL'] ?? '');
     const proxy = await lossyProxy(url.hostname, Number(url.port));
@@ -200,7 +200,7 @@ describe('the receipt of an advance', () => {
     }
   });
 
-  it('has been seen with every outcome of the contract', () => {
+  it('was seen with every outcome of the contract', () => {
     expect([...seen].toSorted()).toEqual([...OUTCOMES].toSorted());
   });
 });
@@ -230,7 +230,7 @@ describe('the event of a commit', () => {
     expect(rows).toHaveLength(3);
     const commits = [...new Set(rows.map(({ xmin }) => xmin))];
     await eventually(async () => (events.length >= commits.length ? true : undefined));
-    // Whatever else were to come of this would have come before the answer to a later request.
+    // Any further event would have arrived before the answer to a later request.
     await advance('shown', 'shown-2');
     subscription.unsubscribe();
     const published = events
@@ -255,7 +255,7 @@ describe('the event of a commit', () => {
     expect(published.slice(0, -1).every((event) => event.receipt === undefined)).toBe(true);
   });
 
-  it('agrees with the status of the moment', async () => {
+  it('agrees with the current status', async () => {
     expect(read(StatusReply, await cluster.status('shown')).status).toBe('completed');
   });
 });

@@ -11,7 +11,8 @@ import { ErrorReply, Receipt, read } from './shapes.ts';
 let cluster: TestCluster;
 
 beforeAll(async () => {
-  // Who is first in rank must not change meanwhile: sessions outlive a replica that gets no CPU time.
+  // The rank of the replicas must not change meanwhile: long sessions survive a replica that gets no
+  // CPU time.
   cluster = await TestCluster.start({ replicas: 3, ttlS: 30 });
   await push(cluster, two);
   await cluster.start('there', 'two');
@@ -19,9 +20,7 @@ beforeAll(async () => {
 
 afterAll(() => cluster?.stop());
 
-/**
- * How long after the first answer a second one is waited for: nothing says that there will be none.
- */
+/** How long to wait for a second answer after the first: its absence has no signal. */
 const SECOND_ANSWER_MS = 1_000;
 
 interface Sent {
@@ -30,9 +29,9 @@ interface Sent {
   body: unknown;
 }
 
-/** Sends each message with an inbox of its own, and gives all answers that come to it. */
+/** Sends each message with its own reply inbox, and returns all answers that arrive there. */
 async function answersTo(messages: Sent[]): Promise<{ what: string; answers: unknown[] }[]> {
-  const asked = messages.map(({ what, subject, body }) => {
+  const sent = messages.map(({ what, subject, body }) => {
     const answers: unknown[] = [];
     const inbox = createInbox();
     let first = (): void => undefined;
@@ -47,49 +46,47 @@ async function answersTo(messages: Sent[]): Promise<{ what: string; answers: unk
     });
     return { what, subject, body, inbox, answers, answered, subscription };
   });
-  for (const { subject, body, inbox } of asked) {
+  for (const { subject, body, inbox } of sent) {
     const data =
       body instanceof Uint8Array || typeof body === 'string' ? body : JSON.stringify(body);
     cluster.nats.publish(subject, data, { reply: inbox });
   }
-  await Promise.all(asked.map(({ answered }) => answered));
+  await Promise.all(sent.map(({ answered }) => answered));
   await sleep(SECOND_ANSWER_MS);
-  for (const { subscription } of asked) subscription.unsubscribe();
-  return asked.map(({ what, answers }) => ({ what, answers }));
+  for (const { subscription } of sent) subscription.unsubscribe();
+  return sent.map(({ what, answers }) => ({ what, answers }));
 }
 
-const nobody = 'x'.repeat(129);
-/** Texts that are no id, wherever one is asked for. */
-const NO_IDS = ['', 'a b', 'a.b', 'a*', '>', 'ä', 'a/b', 'a\nb', nobody, 7, null, ['a'], { a: 1 }];
+const tooLong = 'x'.repeat(129);
+/** Values that are not ids. */
+const NO_IDS = ['', 'a b', 'a.b', 'a*', '>', 'ä', 'a/b', 'a\nb', tooLong, 7, null, ['a'], { a: 1 }];
 
 function malformed(
-  sound: Record<string, unknown>,
+  valid: Record<string, unknown>,
   wrong: Record<string, unknown[]>,
 ): [string, unknown][] {
-  const { [Object.keys(sound)[0] ?? '']: _first, ...missing } = sound;
+  const { [Object.keys(valid)[0] ?? '']: _first, ...missing } = valid;
   return [
     ['nothing', ''],
     ['no JSON', '{"agentId":'],
     ['no UTF-8', new Uint8Array([0x22, 0xff, 0xfe, 0x22])],
-    ['a NUL', JSON.stringify({ ...sound, agentId: 'a\0b' })],
+    ['a NUL', JSON.stringify({ ...valid, agentId: 'a\0b' })],
     ['null', 'null'],
-    ['a list', [sound]],
+    ['a list', [valid]],
     ['a text', '"advance"'],
     ['a field too few', missing],
-    ['a field too many', { ...sound, colour: 'red' }],
-    ['a huge field', { ...sound, agentId: 'x'.repeat(700_000) }],
+    ['a field too many', { ...valid, colour: 'red' }],
+    ['a huge field', { ...valid, agentId: 'x'.repeat(700_000) }],
     ...Object.entries(wrong).flatMap(([field, values]) =>
       values.map((value, index): [string, unknown] => [
         `${field} #${index}: ${JSON.stringify(value)?.slice(0, 20)}`,
-        { ...sound, [field]: value },
+        { ...valid, [field]: value },
       ]),
     ),
   ];
 }
 
-/**
- * The field that the answer to a malformed message must name; undefined where that is left open.
- */
+/** The field that the answer to a malformed message must name; undefined if any field will do. */
 function wrongField(what: string, wrong: object): string | undefined {
   if (what === 'a field too many') return 'colour';
   const field = what.split(' #')[0] ?? '';
@@ -116,9 +113,9 @@ describe.concurrent('a malformed broadcast', () => {
       subject: cluster.subject('advance', 'there'),
       body,
     }));
-    const asked = await answersTo(messages);
-    expect(asked.length).toBeGreaterThan(50);
-    for (const { what, answers } of asked) {
+    const results = await answersTo(messages);
+    expect(results.length).toBeGreaterThan(50);
+    for (const { what, answers } of results) {
       expect(answers.length, `answers to ${what}: ${JSON.stringify(answers)}`).toBe(1);
       const receipt = read(Receipt, answers[0]);
       expect(receipt, `sent: ${what}`).toMatchObject({ outcome: 'invalid', instanceId: 'there' });
@@ -151,8 +148,8 @@ describe.concurrent('a malformed broadcast', () => {
     }
   });
 
-  it('is answered once where the instance in the subject is no id', async () => {
-    const rests = ['a.b', 'ä', 'a$b', 'a/b', nobody, 'a:b'];
+  it('is answered once when the instance in the subject is not an id', async () => {
+    const rests = ['a.b', 'ä', 'a$b', 'a/b', tooLong, 'a:b'];
     const messages = rests.flatMap((rest) => [
       { what: `advance ${rest}`, subject: cluster.subject('advance', rest), body: ADVANCE },
       { what: `decide ${rest}`, subject: cluster.subject('decide', rest), body: DECIDE },
@@ -186,12 +183,12 @@ describe.concurrent('a malformed request to any one replica', () => {
     ['claim', 'claim.approval', CLAIM, { agentId: NO_IDS, status: ['', 1, null] }],
   ] as const)(
     'is answered once, with an error that names the field (%s)',
-    async (_verb, subject, sound, wrong) => {
+    async (_verb, subject, valid, wrong) => {
       const lists = Object.fromEntries(
         Object.entries(wrong).map(([field, values]) => [field, [...values]]),
       );
-      const messages = malformed(sound, lists)
-        // A status asks for nothing that it must name, and nobody need say who asks.
+      const messages = malformed(valid, lists)
+        // A status request has no required field.
         .filter(([what]) => !(subject.startsWith('status') && what === 'a field too few'))
         .map(([what, body]) => ({ what, subject: cluster.subject(subject), body }));
       for (const { what, answers } of await answersTo(messages)) {
@@ -203,8 +200,8 @@ describe.concurrent('a malformed request to any one replica', () => {
     },
   );
 
-  it('is answered once where the id in the subject is none', async () => {
-    const messages = ['a.b', 'ä', nobody].flatMap((rest) => [
+  it('is answered once when the id in the subject is not an id', async () => {
+    const messages = ['a.b', 'ä', tooLong].flatMap((rest) => [
       { what: `status ${rest}`, subject: cluster.subject('status', rest), body: {} },
       { what: `claim ${rest}`, subject: cluster.subject('claim', rest), body: CLAIM },
     ]);
@@ -215,13 +212,13 @@ describe.concurrent('a malformed request to any one replica', () => {
   });
 });
 
-describe.concurrent('a sound request', () => {
-  it('is answered once, whatever was sent before; ids may use the whole alphabet up to its length', async (context) => {
+describe.concurrent('a valid request', () => {
+  it('is answered once, whatever was sent before; ids may use every allowed character up to the longest length', async (context) => {
     const machine = await watchMachine();
     const longest = `${'Zz-_09'.repeat(21)}AB`;
     expect(longest).toHaveLength(128);
     await cluster.start(longest, 'two');
-    const sent = [
+    const requests = [
       {
         what: 'advance',
         subject: cluster.subject('advance', longest),
@@ -237,20 +234,20 @@ describe.concurrent('a sound request', () => {
       { what: 'status', subject: cluster.subject('status', longest), body: { requestId: longest } },
       { what: 'claim', subject: cluster.subject('claim', longest), body: CLAIM },
     ];
-    const asked = await answersTo(sent);
-    expect(read(Receipt, asked[0]?.answers[0])).toMatchObject({
+    const results = await answersTo(requests);
+    expect(read(Receipt, results[0]?.answers[0])).toMatchObject({
       requestId: longest,
       outcome: 'completed',
     });
-    expect(read(Receipt, asked[2]?.answers[0]).outcome).toBe('expired');
-    // A holder that is silent for half a second is sent the request again by another replica, which
-    // passes its answer on: the same one, once more.
-    for (const { what, answers } of asked) {
+    expect(read(Receipt, results[2]?.answers[0]).outcome).toBe('expired');
+    // If a holder is silent for half a second, another replica sends it the request again and forwards
+    // its answer: the same answer, twice.
+    for (const { what, answers } of results) {
       for (const answer of answers) expect(answer, `answers to ${what}`).toEqual(answers[0]);
     }
     machine.skipIfBusy(context);
-    expect(asked.map(({ what, answers }) => [what, answers.length])).toEqual(
-      sent.map(({ what }) => [what, 1]),
+    expect(results.map(({ what, answers }) => [what, answers.length])).toEqual(
+      requests.map(({ what }) => [what, 1]),
     );
   });
 });

@@ -19,7 +19,7 @@ let closedPort: number;
 const node = (script: string) => ({ command: [process.execPath, '-e', script] });
 const http = (url: string) => ({ http: { method: 'POST', url, body: { a: 1 } } });
 
-/** One exec cell of each ending: how it is made, and what the log must say. */
+/** One exec cell for each way to fail. */
 const FAILED: Record<string, () => object> = {
   'an exit code': () => ({ exec: { command: ['sh', '-c', 'exit 3'] } }),
   'an HTTP response of 500': () => ({ exec: http(`${receiver.url}/status/500`) }),
@@ -29,6 +29,7 @@ const FAILED: Record<string, () => object> = {
   'a handler that throws': () => ({ exec: { handler: 'throws' } }),
   'a handler that rejects': () => ({ exec: { handler: 'rejects' } }),
 };
+/** One exec cell for each way to be interrupted, with the reason that the log must have. */
 const INTERRUPTED: Record<string, [reason: string, cell: () => object]> = {
   'its own SIGKILL': ['crash', () => ({ exec: { command: ['sh', '-c', 'kill -KILL $$'] } })],
   'its own SIGTERM': ['crash', () => ({ exec: { command: ['sh', '-c', 'kill -TERM $$'] } })],
@@ -140,7 +141,7 @@ describe.concurrent('a definite failure', () => {
   });
 });
 
-describe.concurrent('an outcome that nobody knows', () => {
+describe.concurrent('an unknown outcome', () => {
   it.each(Object.entries(INTERRUPTED))('%s is interrupted', async (name, [reason]) => {
     await cluster.start(slug(name), slug(name));
     const receipt = await cluster.advance(slug(name), `${slug(name)}-1`);

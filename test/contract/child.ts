@@ -36,12 +36,12 @@ export class FollowedProcess {
     });
   }
 
-  /** The built command line. */
+  /** Starts the compiled command line. */
   static leasehold(args: string[], env: NodeJS.ProcessEnv, cwd?: string): FollowedProcess {
     return new FollowedProcess(MAIN, args, env, cwd);
   }
 
-  /** Resolves with the first answer that is not undefined, looking again at each output. */
+  /** Resolves with the first result of `look` that is not undefined; calls it after each output. */
   async until<T>(look: (seen: this) => T | undefined): Promise<T> {
     for (;;) {
       const found = look(this);
@@ -79,7 +79,7 @@ export class FollowedProcess {
   }
 }
 
-/** The state letter of a process as the kernel has it: `T` when it is stopped. */
+/** The state letter of a process in `/proc`: `T` when it is stopped. */
 export function processState(pid: number): string {
   return /\) (\S)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? '';
 }

@@ -18,7 +18,7 @@ function decide(instanceId: string, body: object): Promise<unknown> {
     agentId: 'judge',
     cellId: 'charge',
     attempt: 1,
-    reason: 'the bank says so',
+    reason: 'confirmed by the bank',
     ...body,
   });
 }
@@ -31,7 +31,7 @@ async function doubted(instanceId: string): Promise<void> {
 }
 
 describe('decide', () => {
-  it('answers instance, seq and verdict; settles the doubt, moves nothing; the next advance does', async () => {
+  it('answers instance, seq and decision; settles the doubt, and only the next advance runs a cell', async () => {
     await doubted('settled');
     const reply = read(
       DecideReply,
@@ -44,7 +44,7 @@ describe('decide', () => {
       kind: 'decided',
       cell_id: 'charge',
       attempt: 1,
-      body: { as: 'succeeded', by: 'judge', reason: 'the bank says so', output: { paid: 7 } },
+      body: { as: 'succeeded', by: 'judge', reason: 'confirmed by the bank', output: { paid: 7 } },
     });
     const status = read(StatusReply, await cluster.status('settled'));
     expect(status).toMatchObject({ status: 'ready', nextCellId: 'after', lastSeq: 3 });
@@ -72,20 +72,20 @@ describe('decide', () => {
     });
   });
 
-  it('skipped: the next advance goes on with the next cell', async () => {
+  it('skipped: the next advance continues with the next cell', async () => {
     await doubted('passed');
     expect(read(DecideReply, await decide('passed', { as: 'skipped' })).as).toBe('skipped');
     const receipt = await cluster.advance('passed', 'passed-2');
     expect(receipt).toMatchObject({ outcome: 'completed', steps: [{ cellId: 'after' }, {}] });
   });
 
-  it('failed: a failure that nothing retries halts', async () => {
+  it('failed: a failure that is not retried halts the instance', async () => {
     await doubted('gone');
     expect(read(DecideReply, await decide('gone', { as: 'failed' })).as).toBe('failed');
     expect(await cluster.advance('gone', 'gone-2')).toMatchObject({ outcome: 'halted', steps: [] });
   });
 
-  it('answers conflict to whoever comes second, be it at once or later', async () => {
+  it('answers conflict to every decision but the first, at once or later', async () => {
     await doubted('raced');
     const verdicts = ['succeeded', 'skipped', 'rerun', 'failed'];
     const replies = await Promise.all(
@@ -105,7 +105,7 @@ describe('decide', () => {
     expect(decided.map(({ body }) => body['as'])).toEqual([(won[0] as { as: string }).as]);
   });
 
-  it('answers conflict where the attempt or the cell is not the one in doubt, or nothing is', async () => {
+  it('answers conflict when the attempt or the cell is not the one in doubt, or nothing is in doubt', async () => {
     await doubted('other');
     await cluster.start('sound', 'two');
     for (const [instanceId, body] of [
@@ -122,7 +122,7 @@ describe('decide', () => {
     ]);
   });
 
-  it('answers not_found for an instance that is not there', async () => {
+  it('answers not_found for an instance that does not exist', async () => {
     expect(read(ErrorReply, await decide('nowhere', { as: 'skipped' })).error.code).toBe(
       'not_found',
     );

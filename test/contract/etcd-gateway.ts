@@ -1,10 +1,10 @@
-/** A key as etcd has it. */
+/** A key in etcd. */
 export interface EtcdKey {
   key: string;
   value: unknown;
   createRevision: number;
   modRevision: number;
-  /** The lease that it hangs on; `0` for none. */
+  /** The lease that it is attached to; `0` for none. */
   lease: string;
 }
 
@@ -21,7 +21,7 @@ interface Answer {
 const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
 const text = (encoded: string): string => Buffer.from(encoded, 'base64').toString('utf8');
 
-/** Every key that begins with the prefix, by etcd's own HTTP gateway; values are read as JSON. */
+/** Every key with the prefix, read through etcd's HTTP gateway; values are parsed as JSON. */
 export async function keysUnder(etcdUrl: string | undefined, prefix: string): Promise<EtcdKey[]> {
   const end = prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
   const response = await fetch(`${etcdUrl ?? ''}/v3/kv/range`, {

@@ -18,8 +18,8 @@ beforeAll(async () => {
 
 afterAll(() => cluster?.stop());
 
-const under = (room: string) =>
-  keysUnder(cluster.servers.etcdUrls[0], `/leasehold/${cluster.namespace}/${room}/`);
+const under = (folder: string) =>
+  keysUnder(cluster.servers.etcdUrls[0], `/leasehold/${cluster.namespace}/${folder}/`);
 
 describe('the keys in etcd', () => {
   it('registers each replica under its id, which is its name and eight hex digits', async () => {
@@ -42,7 +42,7 @@ describe('the keys in etcd', () => {
     }
   });
 
-  it("gives an instance's lease to its holder, on the holder's session; its revision is the token", async () => {
+  it("attaches an instance's lease key to its holder's session; the key's revision is the token", async () => {
     await cluster.start('held', 'two');
     const receipt = await cluster.advance('held', 'held-1');
     const key = (await under('leases')).find((one) => one.key.endsWith('/leases/held'));
@@ -56,7 +56,7 @@ describe('the keys in etcd', () => {
     expect(key?.lease).toBe(replica?.lease);
   });
 
-  it('keeps nothing in etcd outside of the namespace', async () => {
+  it('keeps nothing in etcd outside the namespace', async () => {
     const all = await keysUnder(cluster.servers.etcdUrls[0], `/leasehold/${cluster.namespace}`);
     for (const { key } of all) {
       expect(key).toMatch(
@@ -82,12 +82,12 @@ describe('the keys in etcd', () => {
     expect(after.holder?.fencingToken).toBeGreaterThan(before.holder?.fencingToken ?? Infinity);
   });
 
-  it("leaves a killed replica's subject unserved, and loses its keys with its session", async () => {
+  it("has no responder for a killed replica's subject, and loses its keys with its session", async () => {
     await cluster.start('doomed', 'two');
     const { holder } = await cluster.advance('doomed', 'doomed-1');
     const subject = cluster.subject('replica', holder?.replicaId ?? '');
-    // What replicas say to each other is their own; that the subject is served while the process
-    // lives is not.
+    // What replicas send each other is not part of the contract; that a live process serves the subject
+    // is.
     const codeOf = (): Promise<string> =>
       cluster.nats.request(subject, '{}', { timeout: 300 }).then(
         () => 'answered',
@@ -96,8 +96,7 @@ describe('the keys in etcd', () => {
     expect(await codeOf()).not.toBe('503');
     cluster.byId(holder?.replicaId).kill();
     await cluster.byId(holder?.replicaId).exited;
-    // A request that the server sends out before it has read the end of the connection is lost
-    // instead.
+    // A request that the NATS server delivers before it notices the closed connection is lost instead.
     await eventually(async () => ((await codeOf()) === '503' ? true : undefined));
     await eventually(async () => {
       const keys = [...(await under('replicas')), ...(await under('leases'))];

@@ -20,13 +20,13 @@ afterAll(async () => {
   await receiver?.close();
 });
 
-/** Keeps an instance busy for so long, and gives what became of those who queued behind it. */
-async function queuedFor(instanceId: string, forMs: number, ways: Record<string, object>) {
+/** Keeps an instance busy for that time; returns the outcomes of the requests queued behind it. */
+async function queuedFor(instanceId: string, forMs: number, requests: Record<string, object>) {
   const path = `/hold/${instanceId}`;
   await cluster.start(instanceId, 'post', { url: `${receiver.url}${path}` });
   const first = cluster.advance(instanceId, `${instanceId}-first`, {}, 60_000);
   await receiver.arrived(path);
-  const queued = Object.entries(ways).map(async ([name, more]) => {
+  const queued = Object.entries(requests).map(async ([name, more]) => {
     const reply = await cluster.advance<unknown>(instanceId, name, { wait: true, ...more }, 60_000);
     return [name, read(Receipt, reply).outcome];
   });
@@ -41,16 +41,16 @@ it('an advance that names no expiry may be admitted for 30 s, and not for longer
   const inASecond = { expiresAt: new Date(Date.now() + 1_000).toISOString() };
   const [before, after] = await Promise.all([
     queuedFor('before', 27_000, {
-      'unsaid-27': {},
+      'default-27': {},
       'minute-27': inAMinute,
       'second-27': inASecond,
     }),
-    queuedFor('after', 31_500, { 'unsaid-31': {}, 'minute-31': inAMinute }),
+    queuedFor('after', 31_500, { 'default-31': {}, 'minute-31': inAMinute }),
   ]);
   expect(before).toEqual({
-    'unsaid-27': 'completed',
+    'default-27': 'completed',
     'minute-27': 'completed',
     'second-27': 'expired',
   });
-  expect(after).toEqual({ 'unsaid-31': 'expired', 'minute-31': 'completed' });
+  expect(after).toEqual({ 'default-31': 'expired', 'minute-31': 'completed' });
 });

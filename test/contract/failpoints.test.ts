@@ -54,7 +54,7 @@ afterAll(async () => {
   await receiver?.close();
 });
 
-/** The one replica of the namespace, so that it is the one that acts. */
+/** Starts the only replica of the namespace, so that it serves every request. */
 async function startReplica(failpoints: string): Promise<FollowedProcess> {
   replica = FollowedProcess.leasehold(['advancer', '--json'], {
     ...cluster.env,
@@ -73,7 +73,7 @@ const kinds = async (instanceId: string) =>
   (await cluster.rows(instanceId)).map(({ kind }) => kind);
 
 describe('the failpoints', () => {
-  it('stand where they say, several joined by ";"; delay:<ms> passes and goes on', async () => {
+  it('are where their names say, several joined by ";"; delay:<ms> waits and continues', async () => {
     const child = await startReplica(
       POINTS.map((point) => `${point}=delay:${DELAY_MS}@cell:${point},nth:1`).join(';'),
     );
@@ -82,7 +82,7 @@ describe('the failpoints', () => {
         const startMs = performance.now();
         const receipt = begin(point, point, `${point}-1`);
         await child.until(({ stderr }) => stderr.includes(`"failpoint":"${point}"`) || undefined);
-        // The point has been reached, and its delay lasts: what is seen now is what stands there.
+        // The point has been reached and its delay lasts: this is the state at that point.
         if (point === 'in_effect') await receiver.arrived(`/${point}`);
         const at = { rows: await kinds(point), effects: receiver.count(`/${point}`) };
         expect(await receipt).toMatchObject({ outcome: 'completed' });
@@ -100,7 +100,7 @@ describe('the failpoints', () => {
     });
   });
 
-  it('after_intent=freeze@cell:charge,nth:1 stops the process there, once, and it can be woken', async () => {
+  it('after_intent=freeze@cell:charge,nth:1 stops the process there, once, and SIGCONT continues it', async () => {
     const child = await startReplica('after_intent=freeze@cell:charge,nth:1');
     expect((await begin('unmoved', 'post', 'unmoved-1')).outcome, 'another cell').toBe('completed');
     const receipt = begin('frozen', 'charge', 'frozen-1');
@@ -113,7 +113,7 @@ describe('the failpoints', () => {
     expect((await begin('second', 'charge', 'second-1')).outcome, 'nth:1 only').toBe('completed');
   });
 
-  it('kill ends it as SIGKILL does', async () => {
+  it('kill ends the process as SIGKILL does', async () => {
     const child = await startReplica('after_effect=kill@cell:killed');
     const receipt = begin('killed', 'killed', 'killed-1').catch(() => undefined);
     expect(await child.exited).toEqual({ code: null, signal: 'SIGKILL' });
@@ -122,7 +122,7 @@ describe('the failpoints', () => {
     void receipt;
   });
 
-  it('exit ends it by itself', async () => {
+  it('exit ends the process with an exit code', async () => {
     const child = await startReplica('after_outcome=exit@cell:left');
     const receipt = begin('left', 'left', 'left-1').catch(() => undefined);
     const { code, signal } = await child.exited;
@@ -132,18 +132,21 @@ describe('the failpoints', () => {
     void receipt;
   });
 
-  it.each(POINTS)('%s=error disturbs that request only, and the process goes on', async (point) => {
-    const instanceId = `erred-${point}`;
-    await startReplica(`${point}=error@cell:erred,nth:1`);
-    const receipt = await begin(instanceId, 'erred', `${instanceId}-1`);
-    expect(['completed', 'unavailable']).toContain(receipt.outcome);
-    const again = await cluster.advance(instanceId, `${instanceId}-1`);
-    expect(again.outcome).toBe('completed');
-    expect((await kinds(instanceId)).at(-1)).toBe('completed');
-    expect((await begin(`${instanceId}-next`, 'post', `${instanceId}-next`)).outcome).toBe(
-      'completed',
-    );
-  });
+  it.each(POINTS)(
+    '%s=error affects that request only, and the process continues',
+    async (point) => {
+      const instanceId = `erred-${point}`;
+      await startReplica(`${point}=error@cell:erred,nth:1`);
+      const receipt = await begin(instanceId, 'erred', `${instanceId}-1`);
+      expect(['completed', 'unavailable']).toContain(receipt.outcome);
+      const again = await cluster.advance(instanceId, `${instanceId}-1`);
+      expect(again.outcome).toBe('completed');
+      expect((await kinds(instanceId)).at(-1)).toBe('completed');
+      expect((await begin(`${instanceId}-next`, 'post', `${instanceId}-next`)).outcome).toBe(
+        'completed',
+      );
+    },
+  );
 
   it.each([
     ['nowhere=kill', 'nowhere=kill'],

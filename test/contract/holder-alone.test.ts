@@ -14,7 +14,7 @@ beforeAll(async () => {
 
 afterAll(() => cluster?.stop());
 
-/** Starts an instance and advances it by one cell, which somebody holds then. */
+/** Starts an instance and advances it by one cell; one of the replicas then holds it. */
 async function held(instanceId: string) {
   await cluster.start(instanceId, 'two');
   const receipt = read(
@@ -27,7 +27,7 @@ async function held(instanceId: string) {
   return { holder, others };
 }
 
-function askAlone(replicaId: string, instanceId: string, body: unknown): Promise<unknown> {
+function sendTo(replicaId: string, instanceId: string, body: unknown): Promise<unknown> {
   return cluster.request<unknown>(
     cluster.subject('replica', replicaId, 'advance', instanceId),
     body,
@@ -37,10 +37,10 @@ function askAlone(replicaId: string, instanceId: string, body: unknown): Promise
 
 const from = (requestId: string): object => ({ requestId, agentId: 'tester' });
 
-describe.concurrent('an advance that is sent to one replica alone', () => {
-  it('is served by the one that holds the instance', async () => {
+describe.concurrent('an advance that is sent to one replica only', () => {
+  it('is served by the replica that holds the instance', async () => {
     const { holder } = await held('served');
-    const receipt = read(Receipt, await askAlone(holder, 'served', from('served-2')));
+    const receipt = read(Receipt, await sendTo(holder, 'served', from('served-2')));
     expect(receipt).toMatchObject({ requestId: 'served-2', outcome: 'completed' });
     expect(receipt.holder?.replicaId).toBe(holder);
   });
@@ -48,7 +48,7 @@ describe.concurrent('an advance that is sent to one replica alone', () => {
   it('is declined by the others with a conflict, and runs nothing', async () => {
     const { others } = await held('declined');
     const answers = await Promise.all(
-      others.map((id) => askAlone(id, 'declined', from('declined-2'))),
+      others.map((id) => sendTo(id, 'declined', from('declined-2'))),
     );
     for (const answer of answers) expect(read(ErrorReply, answer).error.code).toBe('conflict');
     expect(await cluster.rows('declined')).toHaveLength(2);
@@ -56,18 +56,18 @@ describe.concurrent('an advance that is sent to one replica alone', () => {
 
   it('is declined for an instance that nobody holds', async () => {
     await cluster.start('free', 'two');
-    const answer = await askAlone(cluster.replicas[0]!.replicaId, 'free', from('free-1'));
+    const answer = await sendTo(cluster.replicas[0]!.replicaId, 'free', from('free-1'));
     expect(read(ErrorReply, answer).error.code).toBe('conflict');
     expect(await cluster.rows('free')).toEqual([]);
   });
 
-  it('is one request with its broadcast: both get one receipt, and it runs once', async () => {
+  it('is the same request as its broadcast: both get one receipt, and it runs once', async () => {
     const { holder } = await held('both');
-    const [alone, all] = await Promise.all([
-      askAlone(holder, 'both', from('both-2')),
+    const [direct, broadcast] = await Promise.all([
+      sendTo(holder, 'both', from('both-2')),
       cluster.advance<unknown>('both', 'both-2'),
     ]);
-    expect(read(Receipt, alone)).toEqual(read(Receipt, all));
+    expect(read(Receipt, direct)).toEqual(read(Receipt, broadcast));
     expect(await cluster.rows('both')).toHaveLength(4);
   });
 
@@ -76,24 +76,24 @@ describe.concurrent('an advance that is sent to one replica alone', () => {
     ['a field too many', { ...from('x'), colour: 'red' }, { field: 'colour' }],
     ['no cells', { ...from('x'), maxCells: 0 }, { field: 'maxCells' }],
   ])(
-    'is answered as invalid by that replica where it is malformed (%s)',
+    'is answered as invalid by that replica when it is malformed (%s)',
     async (_what, body, named) => {
       for (const { replicaId } of cluster.replicas) {
-        const receipt = read(Receipt, await askAlone(replicaId, 'nothing', body));
+        const receipt = read(Receipt, await sendTo(replicaId, 'nothing', body));
         expect(receipt).toMatchObject({ outcome: 'invalid', error: { code: 'invalid', ...named } });
       }
     },
   );
 
-  it('is answered as invalid where the instance in the subject is no id', async () => {
-    const answer = await askAlone(cluster.replicas[0]!.replicaId, 'a.b', from('x'));
+  it('is answered as invalid when the instance in the subject is not an id', async () => {
+    const answer = await sendTo(cluster.replicas[0]!.replicaId, 'a.b', from('x'));
     expect(read(Receipt, answer).error).toMatchObject({ code: 'invalid', field: 'subject' });
   });
 
-  it('is how an agent asks for what it has asked for before', async () => {
+  it('is how an agent advances an instance that it has advanced before', async () => {
     await cluster.start('agents', 'two');
     const broadcasts: string[] = [];
-    const tap = cluster.nats.subscribe(cluster.subject('advance', 'agents'), {
+    const subscription = cluster.nats.subscribe(cluster.subject('advance', 'agents'), {
       callback: (_error, message) =>
         broadcasts.push(message.json<{ requestId: string }>().requestId),
     });
@@ -110,7 +110,7 @@ describe.concurrent('an advance that is sent to one replica alone', () => {
       await cluster.nats.flush();
       expect(broadcasts).toEqual(['agents-1']);
     } finally {
-      tap.unsubscribe();
+      subscription.unsubscribe();
       await agent.close();
     }
   });

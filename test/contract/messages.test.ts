@@ -52,14 +52,14 @@ describe('start', () => {
     ]);
   });
 
-  it('says created: true to exactly one of those who start the same at once', async () => {
+  it('answers created: true to exactly one of several identical starts at once', async () => {
     const body = { instanceId: 'start-race', runbookId: 'two' };
     const replies = await Promise.all(Array.from({ length: 8 }, () => start(body)));
     const created = replies.map((reply) => read(StartReply, reply).created);
     expect(created.filter(Boolean)).toHaveLength(1);
   });
 
-  it('takes the newest version where none is given, and pins it', async () => {
+  it('takes the newest version if none is given, and pins it', async () => {
     expect(await start({ instanceId: 'newest', runbookId: 'two' })).toMatchObject({ version: 2 });
     expect(await start({ instanceId: 'older', runbookId: 'two', version: 1 })).toMatchObject({
       version: 1,
@@ -132,7 +132,7 @@ describe('status', () => {
     expect(reply).not.toHaveProperty('receipt');
   });
 
-  it('gives the log for log: true, row for row as the table has it', async () => {
+  it('returns the log for log: true, row by row as in the table', async () => {
     const { log = [] } = await status('whole', { log: true });
     const { rows } = await cluster.app.query(
       `select instance_id, seq::int, fencing_token::float8 as fencing_token, replica_id, kind, cell_id, attempt,
@@ -145,10 +145,10 @@ describe('status', () => {
     expect(log.every((row) => WireRow.safeParse(row).success)).toBe(true);
   });
 
-  it('gives the receipt that is recorded under requestId, and none under an id that has none', async () => {
+  it('returns the receipt recorded under requestId, and none for an id without one', async () => {
     const recorded = await cluster.advance('whole', 'whole-1');
     expect((await status('whole', { requestId: 'whole-1' })).receipt).toEqual(recorded);
-    expect(await status('whole', { requestId: 'nobody-asked' })).not.toHaveProperty('receipt');
+    expect(await status('whole', { requestId: 'never-sent' })).not.toHaveProperty('receipt');
     expect(await status('fresh', { requestId: 'whole-1' })).not.toHaveProperty('receipt');
   });
 
@@ -185,7 +185,7 @@ describe('status', () => {
     expect(reply.status).toBe('parked');
   });
 
-  it('is in_doubt with inDoubt, and halted, when that is so', async () => {
+  it('is in_doubt with inDoubt after an unknown outcome, and halted after a failure', async () => {
     await Promise.all([
       start({ instanceId: 'doubted', runbookId: 'doubt' }),
       start({ instanceId: 'broken', runbookId: 'halt' }),
@@ -207,22 +207,22 @@ describe('status', () => {
 });
 
 describe('claim', () => {
-  it('answers claim, revision and status once it is committed; revisions count from 1', async () => {
-    for (const [index, word] of ['asked', 'rejected', 'asked'].entries()) {
+  it('answers claim, revision and status once committed; revisions count from 1', async () => {
+    for (const [index, value] of ['requested', 'rejected', 'requested'].entries()) {
       const reply = read(
         ClaimReply,
-        await claim('counted', { status: word, evidence: { n: index } }),
+        await claim('counted', { status: value, evidence: { n: index } }),
       );
-      expect(reply).toEqual({ claimId: 'counted', revision: index + 1, status: word });
+      expect(reply).toEqual({ claimId: 'counted', revision: index + 1, status: value });
       const { rows } = await cluster.app.query(
         'select status, agent_id, evidence from leasehold.claims where claim_id = $1 and revision = $2',
         ['counted', reply.revision],
       );
-      expect(rows).toEqual([{ status: word, agent_id: 'tester', evidence: { n: index } }]);
+      expect(rows).toEqual([{ status: value, agent_id: 'tester', evidence: { n: index } }]);
     }
   });
 
-  it('gives each of many at once a revision of its own', async () => {
+  it('gives each of many at once its own revision', async () => {
     const replies = await Promise.all(
       Array.from({ length: 12 }, (_, index) => claim('crowd', { status: `s${index}` })),
     );
@@ -232,7 +232,7 @@ describe('claim', () => {
     );
   });
 
-  it('counts by its newest revision only', async () => {
+  it('counts with its newest revision only', async () => {
     await start({ instanceId: 'fickle', runbookId: 'gate', inputs: { claim: 'fickle' } });
     await claim('fickle', { status: 'approved' });
     await claim('fickle', { status: 'withdrawn' });

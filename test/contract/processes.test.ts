@@ -55,7 +55,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** The time to live that etcd granted to the session of a replica. */
+/** The TTL that etcd granted to the session of a replica. */
 async function grantedTtlS(replicaId: string): Promise<number> {
   const url = cluster.servers.etcdUrls[0] ?? '';
   const [key] = await keysUnder(url, `/leasehold/${cluster.namespace}/replicas/${replicaId}`);
@@ -67,7 +67,7 @@ async function grantedTtlS(replicaId: string): Promise<number> {
 }
 
 describe('leasehold advancer --json', () => {
-  it('prints one line once ready; SIGTERM ends it with 0 and no other line', async () => {
+  it('prints one line once ready; on SIGTERM it exits 0 and prints no other line', async () => {
     const child = advancer({ LEASEHOLD_REPLICA_NAME: 'lonely_1' });
     const ready = read(ReadyLine, await child.firstLine());
     expect(ready.replicaId).toMatch(/^lonely_1-[0-9a-f]{8}$/);
@@ -82,7 +82,7 @@ describe('leasehold advancer --json', () => {
     expect(jsonLines(child.stdout)).toEqual([ready]);
   });
 
-  it('answers /livez and /readyz with 200, and neither after its end', async () => {
+  it('answers /livez and /readyz with 200, and nothing after it exits', async () => {
     const child = advancer();
     const { httpUrl } = read(ReadyLine, await child.firstLine());
     for (const path of ['/livez', '/readyz'])
@@ -92,7 +92,7 @@ describe('leasehold advancer --json', () => {
     await expect(fetch(`${httpUrl}/livez`)).rejects.toThrow('fetch failed');
   });
 
-  it('lives but is not ready while etcd cannot be reached, says so, and still ends with 0', async () => {
+  it('is live but not ready while etcd cannot be reached, says why, and still exits 0', async () => {
     const port = await freePort();
     const child = advancer({
       LEASEHOLD_ETCD_URLS: 'http://127.0.0.1:9',
@@ -103,17 +103,17 @@ describe('leasehold advancer --json', () => {
     expect(live.status).toBe(200);
     const readyz = await fetch(`${httpUrl}/readyz`);
     expect(readyz.status).toBe(503);
-    // It says what it waits for, once it has come so far.
+    // It says what it waits for once it has started to connect.
     await eventually(async () => {
-      const said = await (await fetch(`${httpUrl}/readyz`)).text();
-      return said.includes('etcd') || undefined;
+      const body = await (await fetch(`${httpUrl}/readyz`)).text();
+      return body.includes('etcd') || undefined;
     });
     expect(child.stdout).toBe('');
     child.signal('SIGTERM');
     expect(await child.exited).toEqual({ code: 0, signal: null });
   });
 
-  it('ends with 0 within 10 s of SIGTERM; an effect that ends in time is written, one that does not is aborted', async (context) => {
+  it('exits 0 within 10 s of SIGTERM; the outcome of an effect that ends in time is written, any other effect is aborted', async (context) => {
     const machine = await watchMachine();
     const handlers = join(folder, 'lazy.mjs');
     await writeFile(
@@ -156,7 +156,7 @@ describe('leasehold advancer --json', () => {
 });
 
 describe('the environment', () => {
-  it('LEASEHOLD_HTTP_PORT, _REPLICA_NAME and _LEASE_TTL_S are heeded', async () => {
+  it('LEASEHOLD_HTTP_PORT, _REPLICA_NAME and _LEASE_TTL_S are used', async () => {
     const port = await freePort();
     const child = advancer({
       LEASEHOLD_HTTP_PORT: String(port),
@@ -169,7 +169,7 @@ describe('the environment', () => {
     expect(await grantedTtlS(ready.replicaId)).toBe(7);
   });
 
-  it('a lease lives for 5 s and the port is a free one where nothing is said', async () => {
+  it('by default the lease TTL is 5 s and the port is a free one', async () => {
     const [one, two] = [undefined, undefined].map(() =>
       advancer({ LEASEHOLD_LEASE_TTL_S: undefined, LEASEHOLD_HTTP_PORT: undefined }),
     );
@@ -179,7 +179,7 @@ describe('the environment', () => {
     expect(first.httpUrl).not.toBe(second.httpUrl);
   });
 
-  it('the namespace is `default` where nothing is said', async () => {
+  it('the namespace is `default` if none is set', async () => {
     const migrated = await cluster.cli(['migrate', '--json'], {
       LEASEHOLD_NAMESPACE: undefined,
       LEASEHOLD_OWNER_DATABASE_URL: await freshDatabase(),
@@ -199,7 +199,7 @@ describe('the environment', () => {
     expect(await cluster.advance('listed', 'listed-1')).toMatchObject({ outcome: 'completed' });
   });
 
-  it('LEASEHOLD_LOG_LEVEL silences the log, and the line on stdout stands', async () => {
+  it('LEASEHOLD_LOG_LEVEL=silent silences the log, but not the line on stdout', async () => {
     const child = advancer({ LEASEHOLD_LOG_LEVEL: 'silent' });
     read(ReadyLine, await child.firstLine());
     child.signal('SIGTERM');

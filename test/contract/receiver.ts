@@ -6,7 +6,7 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** One call that arrived. */
+/** One call that has arrived. */
 export interface Arrival {
   method: string;
   path: string;
@@ -15,7 +15,7 @@ export interface Arrival {
 }
 
 /**
- * The other side of http cells:
+ * The server that http cells call:
  *
  * - `/status/<code>/…` answers that code,
  * - `/hold/…` answers 201 once `release` is called for the path,
@@ -67,7 +67,7 @@ export class Receiver {
     }
   }
 
-  /** Lets every call of the path be answered, those to come as well. */
+  /** Answers every held call of the path; later ones are answered at once. */
   release(path: string): void {
     this.#released.add(path);
     for (const response of this.#held.get(path) ?? []) this.#answer(response, 201, path);

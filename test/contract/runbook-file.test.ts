@@ -9,7 +9,7 @@ import { TestCluster } from '../harness/replicas.ts';
 import { FollowedProcess } from './child.ts';
 import { StatusReply, read } from './shapes.ts';
 
-/** As the contract prints it. */
+/** The example in the contract. */
 const REFUND = `runbook: refund
 version: 1
 inputs: [ledger, order]
@@ -48,7 +48,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-it('the runbook of the contract is accepted by lint and push as it is', async () => {
+it('the runbook in the contract is accepted by lint and push unchanged', async () => {
   const file = join(folder, 'refund.yaml');
   const linted = await cluster.cli(['runbook', 'lint', file, '--json']);
   expect(linted).toMatchObject({ code: 0, stderr: '' });

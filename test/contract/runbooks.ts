@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import type { TestCluster } from '../harness/replicas.ts';
 
-/** Ends by a signal of its own, so that nobody knows what became of it. */
+/** Kills itself, so that its outcome is unknown. */
 const LOST = { command: ['sh', '-c', 'kill -KILL $$'] };
 export const TRUE = { command: ['true'] };
 
@@ -39,7 +39,7 @@ export const gate = {
     { id: 'after', exec: TRUE },
   ],
 };
-/** Is in doubt after its first attempt; one cell follows. */
+/** Is in doubt after its first attempt; another cell follows. */
 export const doubt = {
   runbook: 'doubt',
   version: 1,
@@ -57,7 +57,7 @@ export const halt = {
   cells: [{ id: 'breaks', exec: { command: ['false'] } }],
 };
 
-/** Pushes runbooks by one run of the command line. */
+/** Pushes runbooks with one run of the command line. */
 export async function push(cluster: TestCluster, ...runbooks: object[]): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'leasehold-contract-'));
   try {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 /*
  * The shapes of the contract, written from its text and not from the sources. They are strict: a
- * field that the contract does not name is a breach of it, until the contract names it.
+ * field that the contract does not name is a breach of the contract until the contract names it.
  */
 
 const id = z.string().regex(/^[A-Za-z0-9_-]{1,128}$/);
@@ -31,7 +31,7 @@ const Failure = z.strictObject({
   field: z.string().min(1).optional(),
 });
 
-/** What every verb but `advance` answers when there is no result. */
+/** The answer of every verb but `advance` when there is no result. */
 export const ErrorReply = z.strictObject({
   error: Failure.extend({
     code: z.enum(['invalid', 'not_found', 'conflict', 'unavailable', 'expired']),
@@ -94,7 +94,7 @@ export const OUTCOMES = [
 
 export const Receipt = z
   .strictObject({
-    // null only where the request had none that could be made out.
+    // null only if the request had none that could be read.
     requestId: id.nullable(),
     instanceId: z.string(),
     outcome: z.enum(OUTCOMES),
@@ -103,7 +103,7 @@ export const Receipt = z
     ),
     // null when no cell is left, or when the instance is not known.
     nextCellId: id.nullable(),
-    // null when nobody held the instance.
+    // null when no replica held the instance.
     holder: Holder.nullable(),
     awaiting: Awaiting.optional(),
     inFlight: InFlight.optional(),
@@ -218,9 +218,7 @@ export const ReadyLine = z.strictObject({
   httpUrl: z.string().regex(/^http:\/\/\S+:\d+$/),
 });
 
-/**
- * Reads a value that must have the shape; the failure says where it has not, and shows the value.
- */
+/** Reads a value that must have the shape; a failure says where it does not, and shows the value. */
 export function read<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
   if (!result.success) {

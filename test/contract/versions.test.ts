@@ -36,7 +36,7 @@ const rerun = {
   cells: [{ id: 'call', exec: POST, onInterrupt: 'rerun' }],
 };
 
-/** The stack, or in words why there is none. */
+/** The stack, or the reason why there is none. */
 async function stackOf({ etcd, nats, postgres }: Combination): Promise<Stack | string> {
   const series = { etcd, ...(nats !== undefined && { nats }) };
   try {
@@ -69,7 +69,7 @@ describe.each(COMBINATIONS)(
       await Promise.all([receiver?.close(), stack?.stop()]);
     });
 
-    it('races, is killed inside an effect, drains, and outlives a restart of NATS, each effect counted once', async (context) => {
+    it('races, is killed inside an effect, drains, and survives a restart of NATS; each effect is counted once', async (context) => {
       const machine = await watchMachine();
       const found = await stackOf(wanted);
       if (typeof found === 'string') {
@@ -95,7 +95,7 @@ describe.each(COMBINATIONS)(
       await killedInside(cluster, receiver);
       await drained(cluster, receiver);
       await natsRestarted(cluster, receiver, found);
-      // A replica that gets CPU time keeps its lease and has its answers from Postgres in time.
+      // A replica that gets CPU time keeps its lease and gets its answers from Postgres in time.
       if (refused.length > 0) machine.skipIfBusy(context);
       expect(refused).toEqual([]);
     });
@@ -103,12 +103,12 @@ describe.each(COMBINATIONS)(
 );
 
 /**
- * Four agents ask for each instance at once. A request that is answered with `unavailable` is sent
+ * Four agents advance each instance at once. A request that is answered with `unavailable` is sent
  * again, as the protocol says; such answers are returned.
  */
 async function race(cluster: TestCluster, receiver: Receiver): Promise<ReceiptRead[]> {
   const refused: ReceiptRead[] = [];
-  const ask = async (instanceId: string, requestId: string): Promise<ReceiptRead> => {
+  const advance = async (instanceId: string, requestId: string): Promise<ReceiptRead> => {
     for (;;) {
       const receipt = read(Receipt, await cluster.advance<unknown>(instanceId, requestId));
       if (receipt.outcome !== 'unavailable') return receipt;
@@ -120,12 +120,12 @@ async function race(cluster: TestCluster, receiver: Receiver): Promise<ReceiptRe
       const instanceId = `race-${index}`;
       await cluster.start(instanceId, 'post', { url: `${receiver.url}/${instanceId}` });
       const receipts = await Promise.all(
-        Array.from({ length: 4 }, (_unused, n) => ask(instanceId, `${instanceId}-${n}`)),
+        Array.from({ length: 4 }, (_unused, n) => advance(instanceId, `${instanceId}-${n}`)),
       );
       const ran = receipts.filter(({ steps }) => steps.length > 0);
       expect(
         ran.map(({ outcome }) => outcome),
-        `who ran ${instanceId}`,
+        `the run of ${instanceId}`,
       ).toEqual(['completed']);
       for (const { outcome } of receipts) expect(['completed', 'in_flight']).toContain(outcome);
       expect(receiver.count(`/${instanceId}`)).toBe(1);
@@ -140,7 +140,7 @@ async function killedInside(cluster: TestCluster, receiver: Receiver): Promise<v
   await cluster.start('rerun', 'rerun', { url: `${receiver.url}${paths[1]}` });
   const before = await Promise.all(
     (['doubt', 'rerun'] as const).map(async (instanceId, index) => {
-      // Asked once: another replica answers when the holder is gone.
+      // Sent once: another replica answers when the holder is gone.
       const receipt = cluster.advance<unknown>(instanceId, `${instanceId}-1`, {}, 40_000);
       await receiver.arrived(paths[index] ?? '');
       const { holder } = read(StatusReply, await cluster.status(instanceId));
@@ -199,7 +199,7 @@ async function natsRestarted(
   await receiver.arrived(path);
   await stack.server('nats').stop();
   receiver.release(path);
-  // What was begun is finished and recorded, with nobody to tell.
+  // The attempt is finished and recorded, although no answer can be sent.
   await eventually(async () => {
     const { rows } = await cluster.app.query(
       `select from leasehold.requests where request_id = 'nats-1'`,
