@@ -4,8 +4,9 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { eventually, type ReplicaProcess } from '../harness/replicas.ts';
-import { httpCell, PROBE, runbookOf, Scene, stepsOf } from '../harness/scene.ts';
+import { eventually } from '../harness/replicas.ts';
+import { httpCell, PROBE, runbookOf, Scene } from '../harness/scene.ts';
+import { sessionGone } from './sessions.ts';
 
 const RUNBOOKS = [
   runbookOf('hold', [httpCell('charge')]),
@@ -26,15 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => scene?.stop());
 
-/** Resolves once etcd has no session of the process any more: its lease has passed. */
-async function sessionGone(of: Scene, { replicaId }: ReplicaProcess): Promise<void> {
-  await eventually(async () => {
-    const { stdout } = await of.cluster.cli(['replicas', '--json']);
-    return stdout.includes(replicaId) ? undefined : true;
-  });
-}
-
-/** Resolves once the log tells a story that ends so. */
+/** Resolves once the last row of the instance's log is this one. */
 function storyEnds(instanceId: string, last: string): Promise<string[]> {
   return eventually(async () => {
     const story = await scene.story(instanceId);
@@ -43,14 +36,14 @@ function storyEnds(instanceId: string, last: string): Promise<string[]> {
 }
 
 describe('a holder frozen between intent and effect for longer than its lease', () => {
-  test('starts no effect when it wakes; its word settles the doubt of a hold cell, and no person is asked', async () => {
+  test('starts no effect when it wakes; its late outcome settles the doubt of a hold cell, without a person', async () => {
     const { cluster, witness } = scene;
     const requestId = scene.name('q');
     const victim = await scene.victim(`after_intent=freeze@request:${requestId}`);
     const instanceId = await scene.instanceHeldBy(victim, 'hold');
     const answer = cluster.advance(instanceId, requestId);
     await victim.failpointReached('after_intent');
-    // The agent who asked once hears from another replica.
+    // The agent sent one request, and another replica answers it.
     const receipt = await answer;
     expect(receipt).toMatchObject({
       outcome: 'in_doubt',
@@ -86,7 +79,7 @@ describe('a holder frozen between intent and effect for longer than its lease', 
   });
 
   test.each(['rerun', 'probe'])(
-    'starts no effect of a %s cell when it wakes: another ran it once',
+    'starts no effect of a %s cell when it wakes: another replica ran it once',
     async (policy) => {
       const { cluster, witness } = scene;
       const requestId = scene.name('q');
@@ -106,38 +99,6 @@ describe('a holder frozen between intent and effect for longer than its lease', 
       victim.kill();
     },
   );
-
-  test('alone in the world it closes its own attempt as not_started, leads again and answers the request', async () => {
-    const alone = await Scene.start({ replicas: 0 }, RUNBOOKS);
-    try {
-      const { cluster, witness } = alone;
-      const requestId = alone.name('q');
-      const victim = await alone.victim(`after_intent=freeze@request:${requestId},nth:1`);
-      const instanceId = await alone.instance('hold');
-      const answer = cluster.advance(instanceId, requestId);
-      await victim.failpointReached('after_intent');
-      await sessionGone(alone, victim);
-      expect(witness.effects(instanceId)).toHaveLength(0);
-      victim.wake();
-      const receipt = await answer;
-      const rows = await cluster.rows(instanceId);
-      expect(await alone.story(instanceId)).toEqual([
-        'started charge 1',
-        'interrupted charge 1 not_started',
-        'decided charge 1 rerun by @policy',
-        'started charge 2',
-        'completed charge 2',
-      ]);
-      expect(receipt).toMatchObject({ outcome: 'completed', steps: stepsOf(rows, requestId) });
-      // The old token is not revived: what was begun after waking is a term of its own.
-      expect(rows[3]!.fencing_token).toBeGreaterThan(rows[0]!.fencing_token);
-      expect(witness.effects(instanceId).map(({ token }) => token)).toEqual([
-        rows[3]!.fencing_token,
-      ]);
-    } finally {
-      await alone.stop();
-    }
-  });
 });
 
 describe('a holder frozen before the intent for longer than its lease', () => {
@@ -152,7 +113,7 @@ describe('a holder frozen before the intent for longer than its lease', () => {
     expect(receipt.outcome).toBe('completed');
     await sessionGone(scene, victim);
     victim.wake();
-    // A signal that the woken process is at work again: it leads a new session.
+    // The woken process works again once it has a new session.
     await eventually(async () => {
       const { stdout } = await cluster.cli(['replicas', '--json']);
       return stdout.includes(victim.replicaId) ? true : undefined;
@@ -168,7 +129,7 @@ describe('a holder frozen before the intent for longer than its lease', () => {
 
 describe('a holder frozen inside the effect for longer than its lease', () => {
   test.each(['in_effect', 'after_effect'])(
-    '(%s) brings its outcome too late: the log refuses it, keeps it, and it settles the doubt of a hold cell',
+    '(%s) reports its outcome too late: the log refuses the row, keeps it as evidence, and it settles the doubt of a hold cell',
     async (point) => {
       const { cluster, witness } = scene;
       const requestId = scene.name('q');
@@ -210,13 +171,13 @@ describe('a holder frozen inside the effect for longer than its lease', () => {
       expect(status.cells[0]?.output).toEqual({ key: `${instanceId}/charge/1`, count: 1 });
       expect((await cluster.advance(instanceId, scene.name('q'))).outcome).toBe('completed');
       expect(witness.effects(instanceId)).toHaveLength(1);
-      // What the agent was told stays what it was told.
+      // The receipt that the agent got does not change.
       expect(await cluster.advance(instanceId, requestId)).toEqual(receipt);
       victim.kill();
     },
   );
 
-  test('a late failure settles the doubt as failed, and the cell’s retries go on under a new key', async () => {
+  test('a late failure settles the doubt as failed, and the cell’s retries continue under a new key', async () => {
     const { cluster, witness } = scene;
     await cluster.pushRunbook(
       runbookOf('retried', [httpCell('charge', { retry: { attempts: 2, backoff: '10ms' } })]),
@@ -278,7 +239,7 @@ describe('a holder frozen inside the effect for longer than its lease', () => {
     try {
       const requestId = scene.name('q');
       const victim = await scene.victim(`in_effect=freeze@request:${requestId}`);
-      // The input that other runbooks take for the witness's URL names the file of pids here.
+      // The input that is the witness's URL in other runbooks is the file for the pids here.
       let instanceId: string;
       do {
         instanceId = scene.name('i');
@@ -287,7 +248,7 @@ describe('a holder frozen inside the effect for longer than its lease', () => {
       const answer = cluster.advance(instanceId, requestId);
       answer.catch(() => undefined);
       await victim.failpointReached('in_effect');
-      // Both run: the old one's process is frozen and cannot end it.
+      // Both attempts run: the old holder is frozen and cannot end its own.
       const [first, second] = await eventually(async () => {
         const found = await pids();
         return found.length === 2 ? found : undefined;
@@ -296,7 +257,7 @@ describe('a holder frozen inside the effect for longer than its lease', () => {
       victim.wake();
       await eventually(() => Promise.resolve(alive(first!) ? undefined : true));
       expect(alive(second!)).toBe(true);
-      // An abort is an interruption, so there is no outcome to keep.
+      // An aborted attempt is interrupted, so there is no outcome to keep.
       await eventually(async () =>
         (await scene.refusals(instanceId)).find(({ kind }) => kind === 'interrupted'),
       );
@@ -309,80 +270,7 @@ describe('a holder frozen inside the effect for longer than its lease', () => {
   });
 });
 
-test('a holder frozen while it settles a doubt decides nothing when it wakes: another has decided', async () => {
-  const own = await Scene.start({ replicas: 0 }, RUNBOOKS);
-  try {
-    const { cluster, witness } = own;
-    const requestId = own.name('q');
-    const first = await own.victim(`in_effect=kill@request:${requestId}`);
-    // Whatever brings it to the decision: the request, or its sweeper, which may be there first.
-    const second = await own.victim('before_decision=freeze@cell:charge');
-    const third = await own.victim();
-    const instanceId = await own.instanceHeldBy(first, 'rerun');
-    const answer = cluster.advance(instanceId, requestId);
-    await first.exited;
-    // It stands still, so that the second is the one to take over.
-    third.freeze();
-    await second.failpointReached('before_decision');
-    third.wake();
-    const receipt = await answer;
-    expect(receipt.outcome).toBe('completed');
-    expect(receipt.holder?.replicaId).toBe(third.replicaId);
-    const story = await own.story(instanceId);
-    expect(story).toEqual([
-      'started charge 1',
-      'interrupted charge 1 crash',
-      'decided charge 1 rerun by @policy',
-      'started charge 2',
-      'completed charge 2',
-    ]);
-    second.wake();
-    await eventually(async () =>
-      (await own.refusals(instanceId)).find(({ replica_id: by }) => by === second.replicaId),
-    );
-    expect(await own.story(instanceId)).toEqual(story);
-    const rows = await cluster.rows(instanceId);
-    expect(rows.some((row) => row.replica_id === second.replicaId)).toBe(false);
-    expect(witness.effects(instanceId).map(({ token }) => token)).toEqual([
-      rows[0]!.fencing_token,
-      rows[3]!.fencing_token,
-    ]);
-  } finally {
-    await own.stop();
-  }
-});
-
-test('a replica that wakes up does not act on a request that has expired', async () => {
-  const alone = await Scene.start({ replicas: 1 }, RUNBOOKS);
-  try {
-    const { cluster, witness } = alone;
-    const instanceId = await alone.instance('hold');
-    const held = alone.instance('hold');
-    await alone.touch(await held);
-    const replica = cluster.replica('a');
-    const expiresAt = new Date(Date.now() + 1_000).toISOString();
-    replica.freeze();
-    const answers = [instanceId, await held].map((id) =>
-      cluster.advance(id, alone.name('q'), { expiresAt }),
-    );
-    await sessionGone(alone, replica);
-    expect(Date.now()).toBeGreaterThan(Date.parse(expiresAt));
-    replica.wake();
-    for (const { outcome, steps } of await Promise.all(answers)) {
-      expect(outcome).toBe('expired');
-      expect(steps).toEqual([]);
-    }
-    expect(witness.effects(instanceId)).toEqual([]);
-    expect(witness.effects(await held)).toEqual([]);
-    expect(await cluster.rows(instanceId)).toEqual([]);
-    // It serves the next request.
-    expect((await cluster.advance(instanceId, alone.name('q'))).outcome).toBe('completed');
-  } finally {
-    await alone.stop();
-  }
-});
-
-/** Whether the process runs; a zombie does not. */
+/** Whether the process exists. */
 function alive(pid: number): boolean {
   try {
     process.kill(pid, 0);
