@@ -20,8 +20,8 @@ import type { Control } from '../harness/broken-replica.ts';
  * The fifth control, a takeover that ignores an open attempt, is only in
  * test/simulation/controls.test.ts. It breaks the rule that an attempt is not closed while it runs.
  * From outside (log, witness, agents) that looks the same as an attempt whose process lost its
- * session and came back, which is allowed. Only the simulation, which sees inside the processes, can
- * distinguish them.
+ * session and came back, which is allowed. Only the simulation, which sees inside the processes,
+ * can distinguish them.
  */
 
 const REPLICA = fileURLToPath(new URL('../harness/broken-replica.ts', import.meta.url));
@@ -29,7 +29,7 @@ const SEED = 1;
 
 interface BrokenRun {
   control: Control;
-  /** The rule that the database does not enforce; undefined: it enforces all. */
+  /** The rule that the database does not enforce; undefined: it enforces all rules. */
   guard: GuardRule | undefined;
   faults: string;
   durationMs: number;
@@ -50,7 +50,7 @@ async function chaosWith({ control, guard, faults, durationMs }: BrokenRun): Pro
         mix: mix.mix,
         replicas: 3,
         agents: 24,
-        // Enough for instances to last longer than a fault.
+        // Enough that there is work for longer than a fault lasts.
         instances: 100,
         leaseTtlS: 2,
         dir,

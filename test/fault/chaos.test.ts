@@ -150,10 +150,10 @@ describe('leasehold chaos', () => {
           .map(({ check }) => check);
       expect(caught(duplicated.instance_id)).toContain('effect-seen-once');
       expect(caught(forged.instance_id)).toContain('tokens-never-go-back');
-      // Nothing else was breached.
+      // No other instance was breached.
       const breached = new Set(record.breaches.map(({ instanceId }) => instanceId));
       expect(breached).toEqual(new Set([duplicated.instance_id, forged.instance_id]));
-      // Faults that cannot be made there are reported as skipped; the others were made.
+      // Faults that cannot be injected there are reported as skipped; the others were injected.
       const skipped = record.faults.filter((fault) => fault.skipped !== undefined);
       expect(new Set(skipped.map(({ kind }) => kind))).toEqual(new Set(['cut_etcd']));
       expect(ran.summary?.faults.byKind['sigstop']).toBeGreaterThan(0);

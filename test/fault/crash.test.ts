@@ -12,13 +12,13 @@ const RUNBOOKS = [
   runbookOf('two', [httpCell('first'), httpCell('second', { onInterrupt: 'rerun' })]),
 ];
 
-/** What is left of a holder that is killed at a point, and what the next holder makes of it. */
+/** The result when a holder is killed at a point and the next holder takes over. */
 interface Expected {
   outcome: string;
   story: string[];
-  /** Effects as the witness counts them. */
+  /** Number of effects that the witness saw. */
   effects: number;
-  /** Whose answer it is: the survivor's, or the one that the victim had recorded. */
+  /** Which replica's receipt it is: the survivor's, or the one that the victim had recorded. */
   by: 'survivor' | 'victim';
 }
 
@@ -64,7 +64,7 @@ const lanes = { hold: lane(), rerun: lane(), probe: lane() };
 const scenes = {} as Record<Policy, Scene>;
 
 beforeAll(async () => {
-  // One namespace for each policy: a victim of one test must not come to hold another's instance.
+  // One namespace for each policy: a victim of one test must not hold another test's instance.
   await Promise.all(
     POLICIES.map(async (policy) => {
       scenes[policy] = await Scene.start({ replicas: 2 }, RUNBOOKS);
@@ -113,15 +113,14 @@ describe('a holder that is killed', () => {
         expect(receipt.nextCellId).toBe(outcome === 'completed' ? null : 'charge');
         const doubt =
           outcome === 'in_doubt' ? { cellId: 'charge', attempt: 1, reason: 'crash' } : undefined;
-        // The receipt is written together with the row, so its time is by the replica's own clock.
+        // The receipt is written together with the row, so its time is by the replica's clock.
         const untimed = (one: object | undefined): object | undefined =>
           one && { ...one, since: undefined };
         expect(untimed(receipt.inDoubt)).toEqual(doubt);
         const status = await cluster.status(instanceId);
         expect(status.status).toBe(outcome);
         expect(untimed(status.inDoubt)).toEqual(doubt);
-        // Every effect had its intent under the very token that it carried, and one key is one
-        // charge.
+        // Every effect had its intent under the token that it carried, and one key for all runs.
         const seen = witness.effects(instanceId);
         const intents = rows
           .filter(({ kind }) => kind === 'started')
@@ -145,7 +144,7 @@ describe('a holder that is killed', () => {
   );
 
   test.concurrent(
-    'inside a hold cell leaves a doubt that no number of advances runs again, and one of two racing decisions settles',
+    'inside a hold cell leaves a doubt: no number of advances runs the cell again, and one of two racing decisions settles it',
     () =>
       lanes.hold(async () => {
         const scene = scenes.hold;
@@ -158,7 +157,7 @@ describe('a holder that is killed', () => {
         victim.kill();
         expect((await answer).inDoubt).toMatchObject({ cellId: 'charge', attempt: 1 });
 
-        const ask = async (count: number, wait: boolean): Promise<void> => {
+        const advanceInDoubt = async (count: number, wait: boolean): Promise<void> => {
           const receipt = await cluster.advance(instanceId, scene.name('again'), {
             agentId: `agent${count % 4}`,
             wait,
@@ -169,8 +168,8 @@ describe('a holder that is killed', () => {
             inDoubt: { cellId: 'charge', attempt: 1, reason: 'crash' },
           });
         };
-        await Promise.all(Array.from({ length: 12 }, (_, count) => ask(count, true)));
-        for (let count = 0; count < 8; count += 1) await ask(count, false);
+        await Promise.all(Array.from({ length: 12 }, (_, count) => advanceInDoubt(count, true)));
+        for (let count = 0; count < 8; count += 1) await advanceInDoubt(count, false);
         expect(witness.effects(instanceId)).toHaveLength(1);
         expect(await scene.story(instanceId)).toEqual(CUT);
 
@@ -180,7 +179,7 @@ describe('a holder that is killed', () => {
             cellId: 'charge',
             attempt: 1,
             as: 'rerun',
-            reason: `${agentId} has looked`,
+            reason: `${agentId} has checked`,
           });
         const answers = await Promise.all([decide('alice'), decide('bob')]);
         expect(answers).toContainEqual({ instanceId, seq: 3, as: 'rerun' });
@@ -188,7 +187,7 @@ describe('a holder that is killed', () => {
           error: expect.objectContaining({ code: 'conflict' }) as unknown,
         });
         const winner = 'seq' in answers[0] ? 'alice' : 'bob';
-        // A decision settles the doubt and moves nothing.
+        // A decision settles the doubt and runs nothing.
         expect(await scene.story(instanceId)).toEqual([
           ...CUT,
           `decided charge 1 rerun by ${winner}`,
@@ -205,7 +204,7 @@ describe('a holder that is killed', () => {
   );
 
   test.concurrent(
-    'inside a probe cell whose probe cannot tell: a person is asked, and the effect is not repeated',
+    'inside a probe cell whose probe cannot tell: the cell is in doubt, and the effect is not repeated',
     () =>
       lanes.probe(async () => {
         const scene = scenes.probe;
@@ -227,7 +226,7 @@ describe('a holder that is killed', () => {
           expect(await scene.story(instanceId)).toEqual(CUT);
           expect(witness.effects(instanceId)).toHaveLength(1);
 
-          // Once the probe can tell, the next advance goes on without a person.
+          // Once the probe can tell, the next advance continues without a person.
           witness.probes.delete(`${instanceId}/charge/1`);
           expect((await cluster.advance(instanceId, scene.name('q'))).outcome).toBe('completed');
           expect(await scene.story(instanceId)).toEqual([
@@ -246,7 +245,7 @@ describe('a holder that is killed', () => {
   );
 
   test.concurrent(
-    'between two cells: the outcome rides with the next intent, so the first cell is in doubt, and nothing is repeated',
+    'between two cells: the outcome is written with the next intent, so the first cell is in doubt, and nothing is repeated',
     () =>
       lanes.hold(async () => {
         const scene = scenes.hold;
@@ -270,7 +269,7 @@ describe('a holder that is killed', () => {
   );
 
   test.concurrent(
-    'after the outcome of one cell: that cell stays through, and the next is the survivor’s',
+    'after the outcome of one cell: that cell stays completed, and the survivor runs the next',
     () =>
       lanes.rerun(async () => {
         const scene = scenes.rerun;

@@ -22,7 +22,7 @@ interface ReadyLine {
   replicas: { replicaId: string; pid: number; httpUrl: string }[];
 }
 
-/** A real `leasehold dev`, seen only through what it prints and what it starts. */
+/** A real `leasehold dev`, observed only through its output and the processes that it starts. */
 class Dev {
   static readonly all: Dev[] = [];
   readonly exited: Promise<number | string>;
@@ -32,12 +32,12 @@ class Dev {
 
   constructor(argv: string[], env: Record<string, string> = {}) {
     if (!existsSync(MAIN)) throw new Error(`${MAIN} is missing: npm run build`);
-    const ours = Object.entries(process.env).filter(
+    const inherited = Object.entries(process.env).filter(
       ([name]) => !/^LEASEHOLD_(?!CACHE|STACK)/.test(name),
     );
     this.#child = spawn(process.execPath, [MAIN, 'dev', ...argv], {
       cwd: ROOT,
-      env: { ...Object.fromEntries(ours), ...env },
+      env: { ...Object.fromEntries(inherited), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
@@ -80,11 +80,11 @@ function isAlive(pid: number): boolean {
 }
 
 /** Sends requests over raw NATS, as an agent in any language would. */
-async function asker(line: ReadyLine) {
+async function rawAgent(line: ReadyLine) {
   const nats = await connect({ servers: line.natsUrls });
   const json = JSONCodec<Record<string, unknown>>();
   return {
-    ask: async (subject: string, body: Record<string, unknown>) => {
+    request: async (subject: string, body: Record<string, unknown>) => {
       const whole = `leasehold.${line.namespace}.${subject}`;
       return json.decode((await nats.request(whole, json.encode(body), { timeout: 60_000 })).data);
     },
@@ -129,11 +129,11 @@ describe('leasehold dev', () => {
     for (const { httpUrl } of line.replicas)
       expect((await fetch(`${httpUrl}/readyz`)).status).toBe(200);
 
-    const { ask, close } = await asker(line);
+    const { request, close } = await rawAgent(line);
     const inputs = { ledger: line.ledgerUrl, day: 'd7' };
     const start = { instanceId: 'day-7', runbookId: 'example-settlement', inputs, agentId: 'a' };
-    expect(await ask('start', start)).toMatchObject({ created: true });
-    expect(await ask('advance.day-7', { requestId: 'q1', agentId: 'a' })).toMatchObject({
+    expect(await request('start', start)).toMatchObject({ created: true });
+    expect(await request('advance.day-7', { requestId: 'q1', agentId: 'a' })).toMatchObject({
       outcome: 'completed',
     });
     for (const region of ['north', 'south', 'west']) {
@@ -149,11 +149,11 @@ describe('leasehold dev', () => {
   it('reports a replica that was killed, and the others take over', async () => {
     const dev = new Dev(['--json', '--replicas', '2', '--lease-ttl', '2']);
     const line = await dev.ready();
-    const { ask, close } = await asker(line);
+    const { request, close } = await rawAgent(line);
     const inputs = { ledger: line.ledgerUrl, order: '7' };
     const start = { instanceId: 'refund-7', runbookId: 'example-refund', inputs, agentId: 'a' };
-    expect(await ask('start', start)).toMatchObject({ created: true });
-    const parked = await ask('advance.refund-7', { requestId: 'q1', agentId: 'a' });
+    expect(await request('start', start)).toMatchObject({ created: true });
+    const parked = await request('advance.refund-7', { requestId: 'q1', agentId: 'a' });
     expect(parked).toMatchObject({ outcome: 'parked' });
     const { replicaId } = parked['holder'] as { replicaId: string };
     const victim = line.replicas.find((replica) => replica.replicaId === replicaId);
@@ -162,10 +162,10 @@ describe('leasehold dev', () => {
     await expect
       .poll(() => dev.stderr, { timeout: 60_000 })
       .toContain(`${replicaId} (pid ${victim?.pid}) has ended`);
-    expect(await ask('claim.refund-7', { status: 'approved', agentId: 'a' })).toMatchObject({
+    expect(await request('claim.refund-7', { status: 'approved', agentId: 'a' })).toMatchObject({
       revision: 1,
     });
-    const done = await ask('advance.refund-7', { requestId: 'q2', agentId: 'a' });
+    const done = await request('advance.refund-7', { requestId: 'q2', agentId: 'a' });
     expect(done).toMatchObject({ outcome: 'completed' });
     expect((done['holder'] as { replicaId: string }).replicaId).not.toBe(replicaId);
     expect(await countOf(line.ledgerUrl, 'refund-7/charge/1')).toBe(1);
@@ -187,9 +187,9 @@ describe('leasehold dev', () => {
     expect(line).toMatchObject({ namespace, etcdUrls: shared.etcdUrls, natsUrls: shared.natsUrls });
     expect(line.servers.map(({ name }) => name)).toEqual(['ledger']);
     expect(await dev.terminate()).toBe(0);
-    const { ask, close } = await asker(line);
+    const { request, close } = await rawAgent(line);
     // The servers still run, and no replica of this namespace listens any more.
-    await expect(ask('status.x', {})).rejects.toMatchObject({ code: '503' });
+    await expect(request('status.x', {})).rejects.toMatchObject({ code: '503' });
     await close();
   });
 
@@ -198,15 +198,15 @@ describe('leasehold dev', () => {
       LEASEHOLD_FAILPOINTS: 'after_intent=delay:1@cell:settle-south',
     });
     const line = await dev.ready();
-    const { ask, close } = await asker(line);
+    const { request, close } = await rawAgent(line);
     const inputs = { ledger: line.ledgerUrl, day: 'd8' };
-    await ask('start', {
+    await request('start', {
       instanceId: 'day-8',
       runbookId: 'example-settlement',
       inputs,
       agentId: 'a',
     });
-    expect(await ask('advance.day-8', { requestId: 'q1', agentId: 'a' })).toMatchObject({
+    expect(await request('advance.day-8', { requestId: 'q1', agentId: 'a' })).toMatchObject({
       outcome: 'completed',
     });
     await expect
@@ -215,7 +215,7 @@ describe('leasehold dev', () => {
     await close();
   });
 
-  it('fails before anything is started when an option is not usable', async () => {
+  it('fails before anything is started when an option is invalid', async () => {
     const dev = new Dev(['--lease-ttl', '1']);
     expect(await dev.exited).toBe(2);
     expect(dev.stderr).toContain('--lease-ttl must be a whole number of seconds from 2 to 3600');

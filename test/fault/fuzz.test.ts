@@ -28,7 +28,7 @@ afterAll(async () => {
   await witness?.stop();
 });
 
-it(`every one of ${MESSAGES} malformed messages gets a clear answer or is dropped and counted, and disturbs nothing`, async () => {
+it(`every one of ${MESSAGES} malformed messages gets a clear answer or is dropped and counted, and affects nothing else`, async () => {
   const random = seeded(SEED);
   const replicaIds = cluster.replicas.map(({ replicaId }) => replicaId);
   const wrong: string[] = [];
@@ -36,9 +36,9 @@ it(`every one of ${MESSAGES} malformed messages gets a clear answer or is droppe
   const due: string[] = [];
   let counted = 0;
   const send = async (message: Malformed): Promise<void> => {
-    const verdict = await complaint(message);
-    if (verdict !== undefined)
-      wrong.push(`${message.subject.slice(0, 60)} (${message.fault}): ${verdict}`);
+    const problem = await problemWith(message);
+    if (problem !== undefined)
+      wrong.push(`${message.subject.slice(0, 60)} (${message.fault}): ${problem}`);
     // A broadcast reaches every replica, and each counts it.
     if (message.answer !== 'no_responders')
       counted += /^(advance|decide|settle|answered|leaving)/.test(message.subject) ? 3 : 1;
@@ -48,14 +48,14 @@ it(`every one of ${MESSAGES} malformed messages gets a clear answer or is droppe
   for (let burst = 0; burst < MESSAGES / BURST; burst += 1) {
     const messages = Array.from({ length: BURST }, () => malformed(random, replicaIds));
     const instanceId = `between${burst}`;
-    const honest = async (): Promise<void> => {
+    const valid = async (): Promise<void> => {
       await cluster.start(instanceId, 'one-effect', { witness: witness.url });
       const receipt = await cluster.advance(instanceId, `${instanceId}-r`);
       if (receipt.outcome !== 'completed') wrong.push(`${instanceId}: ${JSON.stringify(receipt)}`);
       due.push(`${instanceId}/effect/1`);
     };
-    // Every tenth burst has an honest request in its middle.
-    await Promise.all([...messages.map(send), ...(burst % 10 === 0 ? [honest()] : [])]);
+    // Every tenth burst has a valid request in its middle.
+    await Promise.all([...messages.map(send), ...(burst % 10 === 0 ? [valid()] : [])]);
   }
   const tookMs = Math.round(performance.now() - beganMs);
   process.stderr.write(
@@ -64,7 +64,7 @@ it(`every one of ${MESSAGES} malformed messages gets a clear answer or is droppe
   expect([...new Set(wrong)].slice(0, 20)).toEqual([]);
   for (const kind of ['error', 'receipt', 'none', 'no_responders'])
     expect(met.get(kind)).toBeGreaterThan(100);
-  // What has no answer may still be on its way.
+  // A message without an answer may still be in transit.
   await eventually(async () =>
     (await countedAs('malformed_messages')) >= counted ? true : undefined,
   );
@@ -87,7 +87,7 @@ it(`every one of ${MESSAGES} malformed messages gets a clear answer or is droppe
 });
 
 /** What is wrong with the answer to a malformed message; undefined when nothing is. */
-async function complaint(message: Malformed): Promise<string | undefined> {
+async function problemWith(message: Malformed): Promise<string | undefined> {
   const subject = cluster.subject(message.subject);
   if (message.answer === 'none') {
     cluster.nats.publish(subject, message.data);
@@ -98,11 +98,12 @@ async function complaint(message: Malformed): Promise<string | undefined> {
     reply = (await cluster.nats.request(subject, message.data, { timeout: 60_000 })).data;
   } catch (cause) {
     const code = cause instanceof NatsError ? cause.code : String(cause);
-    if (code === '503') return message.answer === 'no_responders' ? undefined : 'nobody listened';
+    if (code === '503')
+      return message.answer === 'no_responders' ? undefined : 'no replica listened';
     return `no answer: ${code}`;
   }
   const text = new TextDecoder('utf-8', { fatal: true }).decode(reply);
-  if (message.answer === 'no_responders') return `somebody answered ${text.slice(0, 200)}`;
+  if (message.answer === 'no_responders') return `was answered with ${text.slice(0, 200)}`;
   const body = JSON.parse(text) as ReceiptReply;
   if (message.answer === 'receipt') {
     const { outcome, steps, holder, nextCellId, instanceId } = body;

@@ -63,7 +63,7 @@ describe('advances that race', () => {
           ...EACH_ONCE,
           repeated: ['naive1/effect/1'],
         });
-        // Who comes later is stopped, so that the bug needs a race to be seen.
+        // A later advance finds the row, so only a race shows the bug.
         expect(await advance()).toBe('nothing to do');
       } finally {
         await superuser.end();
@@ -71,7 +71,7 @@ describe('advances that race', () => {
       }
     });
 
-    it('the shipped advance with its intent held back runs the effect twice; with its intent, once', async () => {
+    it('the shipped advance without its intent runs the effect twice; with its intent, once', async () => {
       const witness = await Witness.start(() => 20);
       const { app, namespace, env } = cluster;
       const databaseUrl = env['LEASEHOLD_DATABASE_URL'] ?? '';
@@ -106,7 +106,7 @@ describe('advances that race', () => {
 
   it('in 1,000 races of 2 to 8 simultaneous advances over 3 replicas every effect happens exactly once', async () => {
     const random = seeded(SEED);
-    // Some effects end before the slowest rival arrives, some after: both kinds of losing are met.
+    // Some effects end before the slowest rival arrives, some after, so rivals lose in both ways.
     const witness = await Witness.start((effect) => (effect.key.length * 7 + effect.token) % 25);
     const connections: NatsConnection[] = await Promise.all(
       Array.from({ length: 8 }, () => connect({ servers: [...cluster.servers.natsUrls] })),
@@ -120,8 +120,8 @@ describe('advances that race', () => {
       due.push(`${instanceId}/effect/1`);
       const racers = 2 + Math.floor(random() * 7);
       const first = Math.floor(random() * connections.length);
-      // In every fourth race the racers come a few milliseconds apart, some when the first is
-      // through.
+      // In every fourth race the racers arrive some milliseconds apart, some after the first has
+      // finished.
       const spreadMs = random() < 0.25 ? 150 : 0;
       const receipts = await Promise.all(
         Array.from({ length: racers }, async (_, racer) => {
@@ -151,7 +151,7 @@ describe('advances that race', () => {
           receipt?.inFlight?.cellId !== 'effect' ||
           receipt.steps.length > 0
         )
-          wrong.push(`${instanceId}: a loser got ${JSON.stringify(receipt)}`);
+          wrong.push(`${instanceId}: a loser received ${JSON.stringify(receipt)}`);
       }
     };
     const beganMs = performance.now();
@@ -174,8 +174,7 @@ describe('advances that race', () => {
         { kind: 'completed', count: 1_000 },
         { kind: 'started', count: 1_000 },
       ]);
-      // Races that nobody lost while the winner ran, or that one replica won alone, would show
-      // little.
+      // Races without a loser during the winner's run, or all won by one replica, would show little.
       expect(outcomes.get('in_flight')).toBeGreaterThan(500);
       expect(holders.size).toBe(3);
     } finally {

@@ -24,7 +24,7 @@ afterEach(() => {
 });
 
 describe('a replica that dies with requests under way', () => {
-  test('every agent that asked once gets its receipt from another replica, within the request’s expiry', async () => {
+  test('every agent that sent one request gets its receipt from another replica before the request expires', async () => {
     const { cluster, witness } = scene;
     const victim = await scene.victim();
     const instances: string[] = [];
@@ -74,13 +74,13 @@ describe('a replica that dies with requests under way', () => {
     }
   });
 
-  test('so does one whose second replica dies too, from a third that stood still meanwhile', async () => {
+  test('so does an agent whose second replica dies too, from a third that was frozen meanwhile', async () => {
     const own = await Scene.start({ replicas: 0 }, RUNBOOKS);
     try {
       const { cluster, witness } = own;
       const requestId = own.name('q');
       const first = await own.victim(`in_effect=kill@request:${requestId}`);
-      // Whatever brings it to the decision: the request, or its sweeper, which may be there first.
+      // It decides because of the request or because of its sweeper, whichever is first.
       const second = await own.victim('before_decision=kill@cell:first');
       const third = await own.victim();
       const instanceId = await own.instanceHeldBy(first, 'rerun');
@@ -92,8 +92,8 @@ describe('a replica that dies with requests under way', () => {
       const receipt = await answer;
       expect(receipt).toMatchObject({ outcome: 'advanced', nextCellId: 'second' });
       expect(receipt.holder?.replicaId).toBe(third.replicaId);
-      // The cell ran once for the dead one and once for the one that answered; `maxCells` was not
-      // spent anew.
+      // The cell ran once for the dead replica and once for the one that answered; `maxCells` counts
+      // once for both.
       expect(witness.effects(instanceId, 'first')).toHaveLength(2);
       expect(witness.effects(instanceId, 'second')).toHaveLength(0);
     } finally {
@@ -118,7 +118,7 @@ describe('a replica that dies with requests under way', () => {
     const receipts = await Promise.all([running, queued]);
     for (const receipt of receipts) expect(receipt.holder?.replicaId).not.toBe(victim.replicaId);
     expect(receipts.map(({ outcome }) => outcome).toSorted()).toContain('completed');
-    // Two runs of the interrupted cell, one of the next, whichever request was first.
+    // Two runs of the interrupted cell and one of the next, whichever request came first.
     expect(witness.effects(instanceId, 'first')).toHaveLength(2);
     expect(witness.effects(instanceId, 'second')).toHaveLength(1);
     const rows = await cluster.rows(instanceId);
@@ -126,39 +126,44 @@ describe('a replica that dies with requests under way', () => {
   });
 });
 
-describe('a holder that dies idle', () => {
-  test.for([1, 2, 3])('its instance is served by another at once (%i)', async (_nth, context) => {
-    const { cluster, witness } = scene;
-    const victim = await scene.victim();
-    const instanceId = await scene.instanceHeldBy(victim, 'hold');
-    const machine = await watchMachine();
-    victim.kill();
-    await victim.exited;
-    const askedAt = performance.now();
-    const receipt = await cluster.advance(instanceId, scene.name('q'));
-    const tookMs = performance.now() - askedAt;
-    measured.push(`a receipt ${Math.round(tookMs)} ms after asking, the idle holder just killed`);
-    expect(receipt.outcome).toBe('completed');
-    expect(receipt.holder?.replicaId).not.toBe(victim.replicaId);
-    expect(witness.effects(instanceId)).toHaveLength(1);
-    machine.skipIfBusy(context);
-    expect(tookMs).toBeLessThan(2_000);
-  });
+describe('an idle holder', () => {
+  test.for([1, 2, 3])(
+    'is killed: its instance is served by another replica at once (%i)',
+    async (_nth, context) => {
+      const { cluster, witness } = scene;
+      const victim = await scene.victim();
+      const instanceId = await scene.instanceHeldBy(victim, 'hold');
+      const machine = await watchMachine();
+      victim.kill();
+      await victim.exited;
+      const sentAt = performance.now();
+      const receipt = await cluster.advance(instanceId, scene.name('q'));
+      const tookMs = performance.now() - sentAt;
+      measured.push(
+        `a receipt ${Math.round(tookMs)} ms after sending, the idle holder just killed`,
+      );
+      expect(receipt.outcome).toBe('completed');
+      expect(receipt.holder?.replicaId).not.toBe(victim.replicaId);
+      expect(witness.effects(instanceId)).toHaveLength(1);
+      machine.skipIfBusy(context);
+      expect(tookMs).toBeLessThan(2_000);
+    },
+  );
 
-  test('frozen idle: its instance is served by another, and waking it does no harm', async (context) => {
+  test('is frozen: its instance is served by another replica, and waking it does no harm', async (context) => {
     const { cluster, witness } = scene;
     const victim = await scene.victim();
     const instanceId = await scene.instanceHeldBy(victim, 'hold');
     const machine = await watchMachine();
     victim.freeze();
-    const askedAt = performance.now();
+    const sentAt = performance.now();
     const requestId = scene.name('q');
     const receipt = await cluster.advance(instanceId, requestId);
-    const tookMs = performance.now() - askedAt;
-    measured.push(`a receipt ${Math.round(tookMs)} ms after asking, the idle holder frozen`);
+    const tookMs = performance.now() - sentAt;
+    measured.push(`a receipt ${Math.round(tookMs)} ms after sending, the idle holder frozen`);
     expect(receipt.outcome).toBe('completed');
     victim.wake();
-    await answersAgain(victim);
+    await readyAgain(victim);
     expect(await cluster.advance(instanceId, requestId)).toEqual(receipt);
     expect(witness.effects(instanceId)).toHaveLength(1);
     victim.kill();
@@ -168,7 +173,7 @@ describe('a holder that dies idle', () => {
 });
 
 describe('when every replica has died', () => {
-  test('the next ones finish what was begun: the agent asks again with the same request id', async () => {
+  test('new ones finish what was begun when the agent sends the same request id again', async () => {
     const own = await Scene.start({ replicas: 3 }, RUNBOOKS);
     try {
       const { cluster, witness } = own;
@@ -186,7 +191,7 @@ describe('when every replica has died', () => {
       await Promise.all(cluster.replicas.map(({ exited }) => exited));
       await own.victim();
 
-      // Nobody asks, and still the open attempts are closed; no effect is begun by that.
+      // Without any request the open attempts are closed; that starts no effect.
       await eventually(async () => {
         const stories = await Promise.all(ids.map((instanceId) => own.story(instanceId)));
         return stories.every((story) => story.length > 1) ? true : undefined;
@@ -214,8 +219,8 @@ describe('when every replica has died', () => {
   });
 });
 
-/** Resolves once the replica answers its own readiness check with yes. */
-async function answersAgain(replica: ReplicaProcess): Promise<void> {
+/** Resolves once the replica reports itself ready. */
+async function readyAgain(replica: ReplicaProcess): Promise<void> {
   await eventually(async () => {
     const response = await fetch(`${replica.httpUrl}/readyz`).catch(() => undefined);
     return response?.status === 200 ? true : undefined;
