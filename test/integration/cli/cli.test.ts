@@ -13,7 +13,7 @@ import type { Json, JsonObject } from '../../../src/json.ts';
 import { freshNamespace, serversForTests } from '../../harness/servers.ts';
 
 /*
- * The command line as a separate process, against a replica that the test plays.
+ * The command line as a separate process, against a replica that the test simulates.
  */
 
 const MAIN = join(import.meta.dirname, '../../../cli/main.ts');
@@ -25,7 +25,10 @@ let namespace: string;
 beforeEach(async () => {
   namespace = freshNamespace();
   names = subjects(namespace);
-  replica = await connectBus({ servers: [...serversForTests().natsUrls], name: 'played replica' });
+  replica = await connectBus({
+    servers: [...serversForTests().natsUrls],
+    name: 'simulated replica',
+  });
 });
 
 afterEach(() => replica.close());
@@ -64,11 +67,9 @@ function start(line: string[], env: Record<string, string> = {}) {
 const cli = (line: string[], env?: Record<string, string>): Promise<Ended> =>
   start(line, env).ended;
 
-function play(subject: string, answer: (body: JsonObject, message: BusMessage) => Json): void {
+function answer(subject: string, reply: (body: JsonObject, message: BusMessage) => Json): void {
   replica.subscribe(subject, (message) => {
-    message.reply(
-      answer(JSON.parse(new TextDecoder().decode(message.data)) as JsonObject, message),
-    );
+    message.reply(reply(JSON.parse(new TextDecoder().decode(message.data)) as JsonObject, message));
   });
 }
 
@@ -85,7 +86,7 @@ const receipt = (body: JsonObject, more: JsonObject = {}): JsonObject => ({
 describe('the command line against a replica', () => {
   it('prints the reply as on the wire, one line, nothing else on stdout', async () => {
     const seen: JsonObject[] = [];
-    play(names.all('advance'), (body) => {
+    answer(names.all('advance'), (body) => {
       seen.push(body);
       return receipt(body, { later: 1 });
     });
@@ -124,7 +125,7 @@ describe('the command line against a replica', () => {
       bad: 'invalid',
       gone: 'unavailable',
     };
-    play(names.all('advance'), (body, message) => {
+    answer(names.all('advance'), (body, message) => {
       const id = message.subject.split('.').at(-1) as keyof typeof outcomes;
       const inDoubt = {
         cellId: 'charge',
@@ -144,15 +145,15 @@ describe('the command line against a replica', () => {
 
   it('starts with inputs, claims with evidence and decides with an output', async () => {
     const seen: JsonObject[] = [];
-    play(names.start, (body) => {
+    answer(names.start, (body) => {
       seen.push(body);
       return { instanceId: 'i-1', runbookId: 'refund', version: 2, created: true };
     });
-    play(names.all('claim'), (body) => {
+    answer(names.all('claim'), (body) => {
       seen.push(body);
       return { claimId: 'c-1', revision: 4, status: 'approved' };
     });
-    play(names.all('decide'), (body) => {
+    answer(names.all('decide'), (body) => {
       seen.push(body);
       return { error: { code: 'conflict', message: 'it was decided before' } };
     });
@@ -220,7 +221,7 @@ describe('the command line against a replica', () => {
     });
   });
 
-  it('exits 5 where there is no replica', async () => {
+  it('exits 5 when there is no replica', async () => {
     const { code, out } = await cli(['status', 'i-1', '--json', '--timeout', '500ms']);
     expect(code).toBe(5);
     expect(JSON.parse(out)).toMatchObject({ error: { code: 'unavailable' } });
@@ -244,7 +245,7 @@ describe('the command line against a replica', () => {
     ).toEqual([event('a'), event('b')]);
   });
 
-  it('exits quietly when its reader closes the pipe', async () => {
+  it('exits without an error message when its reader closes the pipe', async () => {
     const watch = start(['watch', '--json']);
     await watch.until((_out, err) => err.includes('watching'));
     watch.child.stdout.destroy();
@@ -270,19 +271,19 @@ describe('the command line against a replica', () => {
     expect(err).toContain('leasehold advance i-1 --request-id q-1');
   });
 
-  it('is not held up by a server that accepts and says nothing', async () => {
+  it('does not hang on a server that accepts the connection and stays silent', async () => {
     const sockets: Socket[] = [];
-    const mute = createServer((socket) => sockets.push(socket.on('error', () => {})));
-    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
-    const { port } = mute.address() as { port: number };
+    const silent = createServer((socket) => sockets.push(socket.on('error', () => {})));
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as { port: number };
     const { code } = await cli(['status', 'i-1', '--nats', `nats://127.0.0.1:${port}`]);
     expect(code).toBe(5);
     for (const socket of sockets) socket.destroy();
-    await new Promise<void>((resolve) => mute.close(() => resolve()));
+    await new Promise<void>((resolve) => silent.close(() => resolve()));
   });
 
-  it('loads neither Postgres nor etcd for what needs NATS only', async () => {
-    play(names.all('status'), () => ({
+  it('loads neither Postgres nor etcd for a verb that needs NATS only', async () => {
+    answer(names.all('status'), () => ({
       error: { code: 'not_found', message: 'there is no instance i-1' },
     }));
     await replica.flush();

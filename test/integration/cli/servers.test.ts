@@ -42,7 +42,7 @@ async function cli(
 }
 
 describe('the command line against Postgres', () => {
-  it('migrates, again without effect, and rebuilds the list', async () => {
+  it('migrates, a second time without effect, and rebuilds the projection', async () => {
     const first = await cli(['migrate', '--json']);
     expect(first).toMatchObject({ code: 0, replies: [{ namespace }] });
     const again = await cli(['migrate', '--json', '--rebuild-projection']);
@@ -50,7 +50,7 @@ describe('the command line against Postgres', () => {
     expect((await cli(['migrate'])).out).toContain('(unchanged)');
   });
 
-  it('says which migrations and functions it applied', async () => {
+  it('reports which migrations and functions it applied', async () => {
     const fresh = await freshDatabase();
     const { out } = await cli(['migrate', '--owner-database', fresh]);
     expect(out).toMatch(/^applied 0001_tables$/m);
@@ -58,7 +58,7 @@ describe('the command line against Postgres', () => {
     expect(out).toMatch(/ is at version \d+$/m);
   });
 
-  it('keeps functions of which the database has a later text, and says so', async () => {
+  it('keeps functions of which the database has a later text, and reports it', async () => {
     const fresh = await freshDatabase();
     const functions = shippedFunctions().map((one) =>
       one.name === 'put_lines' ? sqlFunction(one.name, `${one.sql}-- Later.\n`) : one,
@@ -115,7 +115,7 @@ describe('the command line against Postgres', () => {
     expect((await cli(['runbook', 'show', 'good'])).code).toBe(3);
   });
 
-  it('lists no instance where there is none', async () => {
+  it('lists nothing when there is no instance', async () => {
     expect(await cli(['list', '--json', '--status', 'ready', '--runbook', 'hello'])).toMatchObject({
       code: 0,
       replies: [],
@@ -125,7 +125,7 @@ describe('the command line against Postgres', () => {
 });
 
 describe('the command line against etcd', () => {
-  it('shows which replica holds what, and which replicas are live', async () => {
+  it('shows which replica holds which instance, and which replicas are live', async () => {
     expect((await cli(['leases'])).out).toContain('no leases in namespace');
     expect((await cli(['replicas'])).out).toContain('no replicas in namespace');
     const store = etcdStore({ hosts: [...serversForTests().etcdUrls] });

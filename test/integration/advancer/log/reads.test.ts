@@ -170,8 +170,8 @@ it('the highest token is that of any row or receipt', async () => {
   expect(await replica.highestToken()).toBe(41);
   await replica.append(receiptEntry(freshId(), freshId('q'), 0, { fencingToken: 5_000_000_000 }));
   expect(await replica.highestToken()).toBe(5_000_000_000);
-  // A receipt that comes with rows has the token of the last of them, so only the other receipts are
-  // indexed by token.
+  // A receipt that comes with rows has the token of the last of them, so only the other receipts
+  // are indexed by token.
   const id = freshId();
   const over = { fencingToken: 6_000_000_000 };
   const rows = [
