@@ -11,8 +11,8 @@ import { ErrorReply, Receipt, read } from './shapes.ts';
 let cluster: TestCluster;
 
 beforeAll(async () => {
-  // The rank of the replicas must not change meanwhile: long sessions survive a replica that gets no
-  // CPU time.
+  // The rank of the replicas must not change meanwhile: long sessions survive a replica that gets
+  // no CPU time.
   cluster = await TestCluster.start({ replicas: 3, ttlS: 30 });
   await push(cluster, two);
   await cluster.start('there', 'two');
@@ -240,8 +240,8 @@ describe.concurrent('a valid request', () => {
       outcome: 'completed',
     });
     expect(read(Receipt, results[2]?.answers[0]).outcome).toBe('expired');
-    // If a holder is silent for half a second, another replica sends it the request again and forwards
-    // its answer: the same answer, twice.
+    // If a holder is silent for half a second, another replica sends it the request again and
+    // forwards its answer: the same answer, twice.
     for (const { what, answers } of results) {
       for (const answer of answers) expect(answer, `answers to ${what}`).toEqual(answers[0]);
     }

@@ -86,8 +86,8 @@ describe('the keys in etcd', () => {
     await cluster.start('doomed', 'two');
     const { holder } = await cluster.advance('doomed', 'doomed-1');
     const subject = cluster.subject('replica', holder?.replicaId ?? '');
-    // What replicas send each other is not part of the contract; that a live process serves the subject
-    // is.
+    // What replicas send each other is not part of the contract; that a live process serves the
+    // subject is.
     const codeOf = (): Promise<string> =>
       cluster.nats.request(subject, '{}', { timeout: 300 }).then(
         () => 'answered',
@@ -96,7 +96,8 @@ describe('the keys in etcd', () => {
     expect(await codeOf()).not.toBe('503');
     cluster.byId(holder?.replicaId).kill();
     await cluster.byId(holder?.replicaId).exited;
-    // A request that the NATS server delivers before it notices the closed connection is lost instead.
+    // A request that the NATS server delivers before it notices the closed connection is lost
+    // instead.
     await eventually(async () => ((await codeOf()) === '503' ? true : undefined));
     await eventually(async () => {
       const keys = [...(await under('replicas')), ...(await under('leases'))];

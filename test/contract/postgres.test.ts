@@ -116,7 +116,8 @@ describe('the schema', () => {
     );
     const named = [...(TABLES[table] ?? []), 'recorded_at timestamp with time zone!'];
     expect(found).toEqual(expect.arrayContaining(named));
-    // A client that knows only the contract must be able to insert, so any other column is optional.
+    // A client that knows only the contract must be able to insert, so any other column is
+    // optional.
     const more = rows.filter(({ name }) => !named.some((column) => column.startsWith(`${name} `)));
     expect(more.filter(({ nullable, given }) => nullable === 'NO' && !given)).toEqual([]);
   });

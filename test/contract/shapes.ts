@@ -218,7 +218,9 @@ export const ReadyLine = z.strictObject({
   httpUrl: z.string().regex(/^http:\/\/\S+:\d+$/),
 });
 
-/** Reads a value that must have the shape; a failure says where it does not, and shows the value. */
+/**
+ * Reads a value that must have the shape; a failure says where it does not, and shows the value.
+ */
 export function read<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
   if (!result.success) {

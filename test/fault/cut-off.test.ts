@@ -63,7 +63,8 @@ describe('one replica of three cut off', () => {
       const seen = witness.effects.length;
       proxies.get(name)?.cut();
       const cutMs = performance.now();
-      // Cut off from etcd it may serve until its trust window ends, which is what the window is for.
+      // Cut off from etcd it may serve until its trust window ends, which is what the window is
+      // for.
       if (name === 'etcd')
         await eventually(async () => ((await readiness(cut)).code === 503 ? true : undefined));
       const tookMs = await Promise.all(

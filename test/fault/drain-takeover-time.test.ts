@@ -44,7 +44,9 @@ describe('a replica that gets SIGTERM', () => {
     const { nats } = cluster;
     const subjectOf = (id: string): string => cluster?.subject('advance', id) ?? '';
     const holders = new Map<string, string>();
-    /** Advances all instances by one cell at once: how long each took, and which replica served it. */
+    /**
+     * Advances all instances by one cell at once: how long each took, and which replica served it.
+     */
     const burst = async (ids: readonly string[], name: string, beganMs = performance.now()) => {
       return Promise.all(
         ids.map(async (id) => {
@@ -81,8 +83,8 @@ describe('a replica that gets SIGTERM', () => {
       const leaving = cluster.replica(name);
       const held = ids.filter((id) => holders.get(id) === leaving.replicaId);
       const sample = held.slice(0, 40);
-      // The same instances and requests while no replica leaves: the time that this machine needs at
-      // the moment.
+      // The same instances and requests while no replica leaves: the time that this machine needs
+      // at the moment.
       usualMs.push(...(await burst(sample, `before-${name}`)).map(({ tookMs }) => tookMs));
       const signalledMs = performance.now();
       leaving.terminate();

@@ -89,7 +89,8 @@ describe('a replica that gets SIGTERM', () => {
       const receipt = await fastReceipt;
       const tookMs = performance.now() - answeredMs;
       expect(receipt.outcome).toBe('completed');
-      // One request, started by one replica and finished by the other: its receipt has the steps of both.
+      // One request, started by one replica and finished by the other: its receipt has the steps of
+      // both.
       expect(receipt.steps.map(({ cellId, kind }) => `${cellId} ${kind}`)).toEqual([
         'one started',
         'one completed',

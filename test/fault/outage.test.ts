@@ -72,8 +72,8 @@ describe.each<ServerName>(['etcd', 'nats', 'postgres'])('with a private %s', (na
         `${JSON.stringify(Object.fromEntries(outcomes))}, ` +
         `${load.silences} requests without an answer\n`,
     );
-    // Without NATS no request is answered; otherwise every answer in the later part of the outage is
-    // `unavailable`.
+    // Without NATS no request is answered; otherwise every answer in the later part of the outage
+    // is `unavailable`.
     const refused = name === 'nats' ? load.silences : outcomes.get('unavailable');
     expect(refused).toBeGreaterThan(0);
     expect([...outcomes.keys()].filter((outcome) => outcome !== 'unavailable')).toEqual([]);

@@ -174,7 +174,8 @@ describe('advances that race', () => {
         { kind: 'completed', count: 1_000 },
         { kind: 'started', count: 1_000 },
       ]);
-      // Races without a loser during the winner's run, or all won by one replica, would show little.
+      // Races without a loser during the winner's run, or all won by one replica, would show
+      // little.
       expect(outcomes.get('in_flight')).toBeGreaterThan(500);
       expect(holders.size).toBe(3);
     } finally {

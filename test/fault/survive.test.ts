@@ -92,8 +92,8 @@ describe('a replica that dies with requests under way', () => {
       const receipt = await answer;
       expect(receipt).toMatchObject({ outcome: 'advanced', nextCellId: 'second' });
       expect(receipt.holder?.replicaId).toBe(third.replicaId);
-      // The cell ran once for the dead replica and once for the one that answered; `maxCells` counts
-      // once for both.
+      // The cell ran once for the dead replica and once for the one that answered; `maxCells`
+      // counts once for both.
       expect(witness.effects(instanceId, 'first')).toHaveLength(2);
       expect(witness.effects(instanceId, 'second')).toHaveLength(0);
     } finally {
