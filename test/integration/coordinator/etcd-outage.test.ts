@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { Coordinator } from '../../../coordinator/coordinator.ts';
@@ -94,6 +96,8 @@ describe('a coordinator whose etcd fails', () => {
 
     // A short freeze only costs a time-out.
     process.kill(etcd.pid, 'SIGSTOP');
+    // On a busy machine a process may run on for a moment before it stops.
+    await until(() => readFileSync(`/proc/${etcd.pid}/stat`, 'utf8').includes(') T '));
     const startedMs = systemClock.monotonicMs();
     expect((await coordinator.acquire('j')).kind).toBe('unavailable');
     expect(await coordinator.confirmGone('x')).toBe('unknown');
