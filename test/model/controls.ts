@@ -1,3 +1,13 @@
+import {
+  decidedTwice,
+  doubted,
+  lapse,
+  lapseAndTakeOver,
+  lostAnswer,
+  retried,
+  takeOver,
+  takeOverAndLostAnswer,
+} from './control-scenarios.ts';
 import type { Guarantee } from './guarantees.ts';
 import type { Rules } from './rules.ts';
 import { scenario, type Scenario } from './scenario.ts';
@@ -11,30 +21,6 @@ export interface Control {
   /** The guarantee that breaks; undefined where nothing does: the README says why. */
   breaks: Guarantee | undefined;
 }
-
-const lapse = scenario('one lapse', { lapses: 1 });
-const lapseAndTakeOver = scenario('a lapse and a take-over', { lapses: 1, takeOvers: 1 });
-const lostAnswer = scenario('a lapse and a lost answer', { lapses: 1, lostAnswers: 1 });
-const takeOver = scenario('a take-over', { takeOvers: 1 });
-const takeOverAndLostAnswer = scenario('a take-over and a lost answer', {
-  takeOvers: 1,
-  lostAnswers: 1,
-});
-const retried = scenario(
-  'a take-over, a cell that is retried',
-  { takeOvers: 1 },
-  { failures: true },
-);
-const decidedTwice = scenario(
-  'two doubts about one cell, two decisions',
-  { unknowns: 2, decisions: 2 },
-  { requests: 2 },
-);
-const doubted = scenario(
-  'a doubt, a decision and a take-over',
-  { unknowns: 1, takeOvers: 1, decisions: 1 },
-  { requests: 2 },
-);
 
 /** Rules without which a guarantee breaks. */
 export const NECESSARY: readonly Control[] = [
