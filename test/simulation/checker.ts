@@ -5,16 +5,16 @@ import type { Witnessed } from './sim-effects.ts';
 import { RUNBOOK, type Workload } from './workload.ts';
 import { EPOCH_MS } from './world.ts';
 
-/** What a run did against a guarantee. */
+/** A guarantee that a run broke, and how. */
 export interface Breach {
   guarantee: number;
   what: string;
 }
 
 /**
- * Holds what the witness saw, what the agents were told and what the log says against the
- * guarantees: the named checks that `leasehold audit` uses, and what only a simulated world can
- * tell.
+ * Verifies what the witness saw, what the agents learned and what the log says against the
+ * guarantees: by the named checks that `leasehold audit` uses, and by what only a simulated world
+ * shows.
  */
 export function breaches(cluster: Cluster, workload: Workload): Breach[] {
   const audit = new Audit();
@@ -52,14 +52,14 @@ function evidenceOf(cluster: Cluster, workload: Workload): Evidence[] {
       claims: (claimId, revision) =>
         postgres.claims.get(claimId)?.find((one) => one.revision === revision),
       witness: witness.seen.filter(isOurs).map((effect) => seen(effect, alive)),
-      clientHistory: workload.told.filter(isOurs),
+      clientHistory: workload.clientHistory.filter(isOurs),
       atRest: 'ended',
     };
   });
 }
 
-/** The outcome that the effect's process learned counts only while that process lives. */
-function seen({ atMs, process, told, ...effect }: Witnessed, alive: ReadonlySet<string>) {
+/** The outcome that a process learned from its effect counts only while that process lives. */
+function seen({ atMs, process, reported, ...effect }: Witnessed, alive: ReadonlySet<string>) {
   const at = new Date(EPOCH_MS + atMs).toISOString();
-  return { ...effect, at, outcome: alive.has(process) ? told : undefined };
+  return { ...effect, at, outcome: alive.has(process) ? reported : undefined };
 }

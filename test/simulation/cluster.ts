@@ -7,7 +7,8 @@ import { subjects } from '../../src/bus/subjects.ts';
 import type { Row } from '../../src/execution/row.ts';
 import type { EffectRunner } from '../../advancer/cells/cells.ts';
 import { Coverage } from './coverage.ts';
-import { SimEtcd, simStore } from './lease-store.ts';
+import { simStore } from './lease-store.ts';
+import { SimEtcd } from './sim-etcd.ts';
 import { CallLost, Network } from './network.ts';
 import { SimNats } from './sim-bus.ts';
 import { simEffects, Witness, type Witnessed } from './sim-effects.ts';
@@ -48,11 +49,11 @@ export class Cluster {
   readonly coverage = new Coverage();
   readonly replicas: SimReplica[] = [];
   readonly subjects = subjects('sim');
-  /** Attempts that somebody else closed while their process was there and had them in hand. */
+  /** Attempts that another process closed while their process was there and had them in hand. */
   readonly closedInHand: string[] = [];
   /**
-   * Effects that began while their attempt was not the open one. Only here can that be told: a
-   * witness outside sees when an effect arrives, not when it began.
+   * Effects that began while their attempt was not the open one. Only the simulation can see that:
+   * a witness outside sees when an effect arrives, not when it began.
    */
   readonly begunUnopened: string[] = [];
   readonly #options: ClusterOptions;

@@ -14,7 +14,7 @@ import type { LogRules } from './sim-log.ts';
 
 /*
  * The five negative controls, on the code of the real replica: with a rule switched off, the checks
- * see it within a bounded number of seeds. Some need the faults that the rule is there for; with
+ * catch it within a bounded number of seeds. Some need the faults that the rule is there for; with
  * the rule in force, the same schedules breach nothing.
  */
 
@@ -34,7 +34,7 @@ function guarantees(result: SeedResult | undefined): number[] {
   return (result?.breaches ?? []).map(({ guarantee }) => guarantee);
 }
 
-function said(result: SeedResult | undefined): string {
+function whatBroke(result: SeedResult | undefined): string {
   return (result?.breaches ?? []).map(({ what }) => what).join('\n');
 }
 
@@ -48,10 +48,9 @@ function lax(...rules: (keyof LogRules)[]): Pick<RunOptions, 'prepare'> {
 }
 
 /**
- * The same, where etcd tells replicas late what has changed: a holder that was replaced serves on
- * for a while.
+ * The same with watches that are late: a holder that was replaced goes on serving for a while.
  */
-function toldLate(...rules: (keyof LogRules)[]): Pick<RunOptions, 'prepare'> {
+function withLateWatches(...rules: (keyof LogRules)[]): Pick<RunOptions, 'prepare'> {
   return {
     prepare(cluster) {
       lax(...rules).prepare?.(cluster);
@@ -74,8 +73,8 @@ function unreachable(seed: number): { schedule: Planned[] } {
 }
 
 /**
- * Holders that stand still past their lease, with an append of theirs committed that they do not
- * know of yet.
+ * Holders that stand still past their lease, with an append committed that they do not know of
+ * yet.
  */
 function asleep(seed: number): { schedule: Planned[] } {
   const call = { port: 'postgres', call: 'append', point: 'applied', act: 'freeze' } as const;
@@ -95,10 +94,10 @@ describe('negative controls: with a rule switched off, the checks see it', () =>
   test('without the token check, neither in the log nor in the replica, tokens or receipts go back', async () => {
     const failing = await firstBreach(60, (seed) => ({
       ...unreachable(seed),
-      ...toldLate('tokens'),
+      ...withLateWatches('tokens'),
       log: withoutTokens,
     }));
-    expect(said(failing)).toMatch(/tokens-never-go-back|receipt-as-fenced-as-rows/);
+    expect(whatBroke(failing)).toMatch(/tokens-never-go-back|receipt-as-fenced-as-rows/);
   });
 
   test('without trust window and chain rule, an effect begins whose attempt is closed', async () => {
@@ -107,7 +106,7 @@ describe('negative controls: with a rule switched off, the checks see it', () =>
       ...lax('chain', 'tokens'),
       leases: withoutTrustWindow,
     }));
-    expect(said(failing)).toContain('which was not open');
+    expect(whatBroke(failing)).toContain('which was not open');
   });
 
   test('without the trust window alone, too: what the log refuses comes after the effect', async () => {
@@ -115,7 +114,7 @@ describe('negative controls: with a rule switched off, the checks see it', () =>
       ...asleep(seed),
       leases: withoutTrustWindow,
     }));
-    expect(said(failing)).toContain('which was not open');
+    expect(whatBroke(failing)).toContain('which was not open');
   });
 
   test('without one receipt for a request, agents get two answers', async () => {
@@ -129,15 +128,15 @@ describe('negative controls: with a rule switched off, the checks see it', () =>
       leases: withoutAskingEtcd,
       log: withoutLookingForAttempts,
     }));
-    expect(said(failing)).toContain('closed while its process ran it');
+    expect(whatBroke(failing)).toContain('closed while its process ran it');
   });
 
   test('with every rule in force, the same faults breach nothing', async () => {
     for (let seed = 1; seed <= 20; seed += 1) {
       for (const schedule of [unreachable(seed), asleep(seed)])
         expect((await runSeed(seed, schedule)).breaches, `seed ${seed}`).toEqual([]);
-      const late = { ...unreachable(seed), ...toldLate() };
-      expect((await runSeed(seed, late)).breaches, `seed ${seed}, told late`).toEqual([]);
+      const late = { ...unreachable(seed), ...withLateWatches() };
+      expect((await runSeed(seed, late)).breaches, `seed ${seed}, late watches`).toEqual([]);
     }
   });
 });

@@ -4,7 +4,8 @@ import type { Row } from '../../src/execution/row.ts';
 import { PORT_CALLS, STRIKES, type Trap } from './schedule.ts';
 
 /**
- * States of the protocol that a good many schedules should reach; an unreached one is a blind spot.
+ * States of the protocol that a few thousand schedules should reach; an unreached one is a blind
+ * spot.
  */
 export const EXPECTED: readonly string[] = [
   ...RECORDED_OUTCOMES.map((outcome) => `receipt ${outcome}`),
@@ -55,7 +56,7 @@ export class Coverage {
 
   row(row: Row, before: Row | undefined): void {
     if (before === undefined) return;
-    this.reach(`${said(before)}, then ${said(row)}`);
+    this.reach(`${label(before)}, then ${label(row)}`);
     if (row.kind === 'interrupted' && row.replicaId !== before.replicaId)
       this.reach('closed by another');
     if (row.fencingToken > before.fencingToken)
@@ -97,7 +98,7 @@ export class Coverage {
   }
 }
 
-function said(row: Row): string {
+function label(row: Row): string {
   const text = (name: string): string => {
     const value = row.body[name];
     return typeof value === 'string' ? value : '';

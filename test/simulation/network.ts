@@ -2,7 +2,7 @@ import type { Timer } from '../../src/time/clock.ts';
 import type { Port, Trap, TrapAct, TrapPoint } from './schedule.ts';
 import type { SimProcess, World } from './world.ts';
 
-/** How badly calls and messages fare. Probabilities are per call or message. */
+/** How often calls and messages are lost. Probabilities are per call or message. */
 export interface Weather {
   /** A call is lost before it reaches the server. */
   lostCall: number;
@@ -50,7 +50,7 @@ export interface Sprung {
   spring: () => void;
 }
 
-/** The lines between processes and servers: they can be cut, and be slow, and lose things. */
+/** The connections between processes and servers: they can be cut, be slow, and lose messages. */
 export class Network {
   weather: Weather = CALM;
   readonly #world: World;
@@ -75,12 +75,12 @@ export class Network {
     else this.#cuts.delete(line);
   }
 
-  /** Something happens to whichever replica makes a call. */
+  /** Sets a trap for the replica that makes a certain call. */
   trap(trap: Trap, spring: (process: SimProcess) => void): void {
     this.#traps.push({ trap, left: trap.nth, spring });
   }
 
-  /** The trap that this very call runs into, if it does. */
+  /** The trap that this call springs, if any. */
   sprungAt(process: SimProcess, port: Port, call: string): Sprung | undefined {
     const set = this.#traps.find(({ trap }) => trap.port === port && trap.call === call);
     if (set === undefined) return undefined;
@@ -134,7 +134,7 @@ export class Network {
         process.deliver(0, () => {
           trap.spring();
           process.deliver(0, () =>
-            reject(new CallLost(`${process.name} was caught before it asked ${server}`)),
+            reject(new CallLost(`${process.name} was caught before it reached ${server}`)),
           );
         });
         return;
@@ -156,7 +156,7 @@ export class Network {
           if (trap?.point === 'answered') trap.spring();
         });
       };
-      // What is left to happen before the call is that it is lost.
+      // Before the call, a trap can only lose it.
       if (trap?.point === 'before' || this.#world.random.chance(this.weather.lostCall)) return;
       this.#world.at(this.latencyMs(), () => {
         if (!this.open(process, server)) return;

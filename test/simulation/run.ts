@@ -14,15 +14,15 @@ export interface SeedResult {
   trace: string[];
 }
 
-/** The options of a run, besides its seed. */
+/** How a run is set up, apart from its seed. */
 export interface RunOptions extends ClusterOptions {
-  /** Default: laid out from the seed, with 20 requests, 4 faults and 3 traps. */
+  /** Default: planned from the seed, with 20 requests, 4 faults and 3 traps. */
   schedule?: Planned[];
   /** Changes the cluster before it starts: a negative control switches a rule off. */
   prepare?: (cluster: Cluster) => void;
 }
 
-/** How much a schedule holds unless it is said otherwise. */
+/** How much a schedule contains by default. */
 export const SIZE = { requests: 20, faults: 4, traps: 3, instances: 3, overMs: 16_000 };
 
 /**
@@ -30,7 +30,7 @@ export const SIZE = { requests: 20, faults: 4, traps: 3, instances: 3, overMs: 1
  */
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<SeedResult> {
   const cluster = new Cluster(seed, options);
-  // In every fourth, etcd's watches are late: nothing may depend on them.
+  // In every fourth seed, watches are late: no rule may depend on their events.
   if (seed % 4 === 0) cluster.etcd.watchDelayMs = 250 * (1 + ((seed / 4) % 8));
   options.prepare?.(cluster);
   for (let count = 0; count < 3; count += 1) cluster.startReplica();
@@ -39,10 +39,10 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<S
   workload.layOut(schedule);
   await cluster.world.run(20_000);
   const ended = await workload.finish();
-  // Late outcomes are still on their way: give them their time, and the sweep its own.
+  // Late outcomes are still on their way: leave time for them, and for the sweep.
   await cluster.world.run(cluster.world.nowMs + 10_000);
   const found = breaches(cluster, workload);
-  if (!ended) found.push({ guarantee: 4, what: 'an instance did not come to its end' });
+  if (!ended) found.push({ guarantee: 4, what: 'an instance did not reach its end' });
   const { coverage, world, witness } = cluster;
   return {
     seed,

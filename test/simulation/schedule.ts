@@ -2,8 +2,8 @@ import { Random } from '../../tools/chaos/random.ts';
 import type { ServerName } from './network.ts';
 
 /**
- * Every call by which a replica reaches out of itself, by port. What it subscribes to and watches
- * is cut instead.
+ * Every call that a replica makes to the outside, by port. Subscriptions and watches are cut
+ * instead.
  */
 export const PORT_CALLS = {
   postgres: [
@@ -58,17 +58,18 @@ export type Fault =
   | ({ fault: 'trap'; forMs: number } & Trap)
   | { fault: 'all'; forMs: number };
 
-/** One thing that is laid out in advance. */
+/** One event, planned in advance. */
 export type Planned = { atMs: number } & (
   | {
-      do: 'ask';
+      do: 'request';
       instance: number;
       maxCells: number | undefined;
       wait: boolean;
-      /** Sends the same request again, so much later. */
+      /** Sends the same request again, this much later. */
       againMs: number | undefined;
       /**
-       * Asks the replica alone that was last heard to hold the instance, and all only after that.
+       * Sends first only to the replica that was last known to hold the instance, and broadcasts
+       * only after that.
        */
       holderFirst: boolean;
     }
@@ -77,17 +78,17 @@ export type Planned = { atMs: number } & (
   | ({ do: 'break' } & Fault)
 );
 
-/** How much a schedule holds. */
+/** How much a schedule contains. */
 export interface ScheduleSize {
   requests: number;
   faults: number;
-  /** Traps for single calls, besides the faults. */
+  /** Traps for single calls, in addition to the faults. */
   traps: number;
   instances: number;
   overMs: number;
 }
 
-/** Lays out a schedule; the same seed gives the same one. */
+/** Plans a schedule; the same seed gives the same one. */
 export function planSchedule(seed: number, size: ScheduleSize): Planned[] {
   // A separate stream: what is planned does not depend on what happens.
   const random = new Random(seed ^ 0x5eed);
@@ -97,7 +98,7 @@ export function planSchedule(seed: number, size: ScheduleSize): Planned[] {
   for (let count = 0; count < size.requests; count += 1) {
     planned.push({
       atMs: at(1_000),
-      do: 'ask',
+      do: 'request',
       instance: instance(),
       maxCells: random.chance(0.3) ? random.pick([1, 2]) : undefined,
       wait: random.chance(0.3),
@@ -157,7 +158,7 @@ function planFault(random: Random): Exclude<Fault, { fault: 'trap' }> {
  */
 export const STRIKES = ['before', 'after', 'answer lost'] as const;
 
-/** Made so seldom that a trap mostly waits in vain. */
+/** Calls that are so rare that a trap for one mostly waits in vain. */
 const SELDOM: readonly string[] = ['rowsAfter', 'addLateOutcome', 'addRefusal', 'release', 'probe'];
 const CALLS = Object.entries(PORT_CALLS).flatMap(([port, calls]) =>
   calls.flatMap((call) => {
@@ -165,7 +166,7 @@ const CALLS = Object.entries(PORT_CALLS).flatMap(([port, calls]) =>
     return SELDOM.includes(call) ? [one, one, one, one] : [one];
   }),
 );
-/** What is written decides; each of the others has its turn. */
+/** Appends matter most; each of the other calls has its turn. */
 const APPEND_CHANCE = 0.3;
 
 function planTrap(random: Random): Trap {
@@ -178,8 +179,8 @@ function planTrap(random: Random): Trap {
   const end = random.pick(['kill', 'freeze'] as const);
   switch (random.pick(STRIKES)) {
     case 'before': {
-      // A process that stands still as its effect begins is in it already, for all that a lease can
-      // do: that is struck after it.
+      // A process that freezes as its effect begins is already inside it, as far as a lease can do
+      // anything about it: that case is struck after the call.
       const act = random.pick(
         port === 'effects' ? (['kill', 'lose'] as const) : [end, end, 'lose' as const],
       );

@@ -5,13 +5,13 @@ import { runSeed, shrinkSeed, type SeedResult } from './run.ts';
  * COUNT`. Prints one line of JSON, a {@link Share}; the first seed that breaks a guarantee ends it.
  */
 
-/** What a share of the seeds came to. */
+/** The result of a share of the seeds. */
 export interface Share {
   schedules: number;
   effects: number;
   /** How often each state of the protocol was reached. */
   reached: [state: string, times: number][];
-  /** Everything that somebody needs who looks into the failing seed. */
+  /** Everything that is needed to look into the failing seed. */
   failing: string | undefined;
 }
 
@@ -30,7 +30,7 @@ async function runShare(first: number, count: number): Promise<Share> {
   return { schedules: seed - first, effects, reached: [...reached], failing };
 }
 
-/** The smallest schedule that still fails, how it comes to that, and how to repeat it. */
+/** The smallest schedule that still fails, its trace, and how to repeat it. */
 async function explain(failing: SeedResult): Promise<string> {
   const schedule = await shrinkSeed(failing);
   const smallest = await runSeed(failing.seed, { schedule });

@@ -17,8 +17,8 @@ export interface Witnessed {
   attempt: number;
   fencingToken: number;
   idempotencyKey: string;
-  /** The outcome that the process which ran it learned, if it lived that long. */
-  told?: 'completed' | 'failed';
+  /** The outcome that the process which ran the effect learned, if it learned one. */
+  reported?: 'completed' | 'failed';
 }
 
 /** Records every effect, including those of processes that were fenced long ago. */
@@ -64,7 +64,7 @@ export function simEffects(
           const outcome: CellOutcome = answerLost
             ? { kind: 'unknown', reason: 'crash', detail: {} }
             : outcomeOf(world, cell, context);
-          if (outcome.kind !== 'unknown') effect.told = outcome.kind;
+          if (outcome.kind !== 'unknown') effect.reported = outcome.kind;
           end(outcome);
           if (trap?.point === 'answered') trap.spring();
         });
@@ -77,8 +77,8 @@ export function simEffects(
     probe: (_effect, context) =>
       new Promise<ProbeAnswer>((resolve) => {
         const trap = network.sprungAt(process, 'effects', 'probe');
-        // A probe changes nothing: struck before it or with its answer, it is as if it was never
-        // asked.
+        // A probe changes nothing: struck before it or with its answer lost, it is as if it never
+        // ran.
         if (trap !== undefined && trap.point !== 'answered') world.at(0, trap.spring);
         process.deliver(world.random.between(1, 50), () => {
           if (trap?.act === 'lose') resolve({ answer: 'unknown', why: 'the probe was lost' });

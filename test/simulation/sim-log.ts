@@ -37,8 +37,8 @@ interface StoredReceipt {
 }
 
 /**
- * A Postgres in memory with the guard's rules: the chain rule is the product's own, as is the
- * judging of refusals.
+ * A Postgres in memory with the guard's rules: the chain rule is the product's own, and so is the
+ * judgement of refusals.
  */
 export class SimPostgres {
   readonly #world: World;
@@ -65,7 +65,7 @@ export class SimPostgres {
     return this.rows.get(instanceId) ?? [];
   }
 
-  /** All or nothing: the entry's rows and its receipt, or why not. */
+  /** Appends the entry's rows and its receipt, all or nothing, or answers why not. */
   append(entry: AppendEntry): AppendOutcome {
     const log = this.rowsOf(entry.instanceId);
     const refusal = this.#refusal(entry, log);
@@ -102,8 +102,7 @@ export class SimPostgres {
     if (projection !== undefined) {
       this.#project({ instanceId, lastSeq: this.rowsOf(instanceId).length, projection });
     }
-    // A sweep finds an open attempt by its line, so the guard sees to it that the two are never
-    // apart.
+    // A sweep finds an open attempt by its line, so the guard makes sure that the two agree.
     const intent = rows.at(-1);
     if (intent?.kind === 'started' && this.projection.get(instanceId)?.status !== 'running') {
       const running = { status: 'running', nextCellId: intent.cellId } as const;
@@ -112,7 +111,7 @@ export class SimPostgres {
     return { kind: 'appended', rows };
   }
 
-  /** A line goes back no more than the log does. */
+  /** Like the log, a line never goes back. */
   #project({ instanceId, lastSeq, projection: { status } }: ProjectionLine): void {
     const known = this.projection.get(instanceId);
     if (known !== undefined && known.lastSeq > lastSeq) return;
@@ -140,7 +139,7 @@ export class SimPostgres {
     return undefined;
   }
 
-  /** Once, as by its primary key: who is not answered tells it again. */
+  /** Stored once, as by its primary key: a process that gets no answer sends it again. */
   #addLateOutcome(late: LateOutcome): void {
     const key = ({ instanceId, cellId, attempt, kind }: LateOutcome): string =>
       `${instanceId}/${cellId}/${attempt}/${kind}`;
@@ -286,7 +285,7 @@ export class SimPostgres {
   }
 }
 
-/** Nobody changes it any more, all the way down. */
+/** Freezes a value, all the way down. */
 function frozen<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
   for (const part of Object.values(value)) frozen(part);

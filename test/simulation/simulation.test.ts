@@ -18,13 +18,13 @@ const ENOUGH_FOR_COVERAGE = 2_000;
 const PROCESSES = Math.min(SEEDS, availableParallelism());
 const SHARE = fileURLToPath(new URL('share.ts', import.meta.url));
 
-/** One process's share: a schedule waits for nothing, so each core takes as many as any other. */
+/** One process's share. A schedule never waits, so the shares are equal. */
 async function runShare(first: number, count: number): Promise<Share> {
   const argv = ['--import', 'tsx', SHARE, String(first), String(count)];
   const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
   const printed = await text(child.stdout);
   if (printed === '')
-    throw new Error(`the share from seed ${first} broke off; what it said is above`);
+    throw new Error(`the share from seed ${first} ended early; its output is above`);
   return JSON.parse(printed) as Share;
 }
 
@@ -70,11 +70,11 @@ describe('the shipped replica in a simulated world', () => {
   test('every schedule has three replicas, twenty requests and more than three faults', async () => {
     for (let seed = 1; seed <= 100; seed += 1) {
       const planned = planSchedule(seed, SIZE);
-      expect(planned.filter((one) => one.do === 'ask').length).toBeGreaterThanOrEqual(20);
+      expect(planned.filter((one) => one.do === 'request').length).toBeGreaterThanOrEqual(20);
       expect(planned.filter((one) => one.do === 'break').length).toBeGreaterThanOrEqual(3);
     }
     const { trace } = await runSeed(1);
-    expect(trace.filter((line) => line.includes('agent is told')).length).toBeGreaterThanOrEqual(
+    expect(trace.filter((line) => line.includes('agent receives')).length).toBeGreaterThanOrEqual(
       20,
     );
     expect(trace.filter((line) => line.includes('FAULT')).length).toBeGreaterThanOrEqual(3);

@@ -25,16 +25,17 @@ export const RUNBOOK: Runbook = {
   ],
 };
 
-/** The receipt that an agent got, or that it got none. */
-export interface Told {
+/** One request as its agent saw it: the receipt that it got, or that it got none. */
+export interface ClientRequest {
   requestId: string;
   instanceId: string;
   receipt: Receipt | undefined;
 }
 
-/** Agents that publish requests, persons who decide, and faults, all out of one seed. */
+/** Agents that publish requests, persons who decide, and faults, all from one seed. */
 export class Workload {
-  readonly told: Told[] = [];
+  /** Every request of the agents, with what they learned. */
+  readonly clientHistory: ClientRequest[] = [];
   readonly decisions: { instanceId: string; ok: boolean }[] = [];
   readonly instances: string[];
   readonly #cluster: Cluster;
@@ -55,7 +56,7 @@ export class Workload {
     }
   }
 
-  /** Lets a schedule happen. */
+  /** Puts a schedule's events on the world's clock. */
   layOut(schedule: readonly Planned[]): void {
     for (const planned of schedule)
       this.#cluster.world.at(planned.atMs, () => this.#happen(planned));
@@ -63,8 +64,8 @@ export class Workload {
 
   #happen(planned: Planned): void {
     switch (planned.do) {
-      case 'ask':
-        void this.#ask(this.#instance(planned.instance), planned);
+      case 'request':
+        void this.#request(this.#instance(planned.instance), planned);
         return;
       case 'decide':
         void this.#decide(this.#instance(planned.instance));
@@ -95,7 +96,7 @@ export class Workload {
   }
 
   /**
-   * Ends all faults, and drives every instance to its end; false when one did not get there in
+   * Ends all faults, and drives every instance to its end; false when one did not reach it in
    * time.
    */
   async finish(): Promise<boolean> {
@@ -122,8 +123,8 @@ export class Workload {
       const status = await this.#status(instanceId);
       if (status === 'completed' || status === 'halted') return;
       if (status === 'in_doubt') await this.#decide(instanceId);
-      else await this.#ask(instanceId, { holderFirst: true });
-      // Somebody may be at work on it already.
+      else await this.#request(instanceId, { holderFirst: true });
+      // Another replica may be at work on it already.
       await this.#pause(250);
     }
   }
@@ -135,7 +136,7 @@ export class Workload {
       : undefined;
   }
 
-  async #ask(
+  async #request(
     instanceId: string,
     how: {
       maxCells?: number | undefined;
@@ -160,28 +161,28 @@ export class Workload {
         const receipt = reply.kind === 'reply' ? (reply.body as unknown as Receipt) : undefined;
         if (receipt !== undefined) this.#holders.learn(receipt);
         world.note(
-          `agent is told ${requestId} on ${instanceId}: ${receipt?.outcome ?? reply.kind}`,
+          `agent receives ${requestId} on ${instanceId}: ${receipt?.outcome ?? reply.kind}`,
         );
-        this.told.push({ requestId, instanceId, receipt });
+        this.clientHistory.push({ requestId, instanceId, receipt });
       }),
     );
   }
 
   /**
-   * Asks all, or first the one that is believed to hold it: until it declines, is gone, or was
-   * silent for a while.
+   * Broadcasts, or first sends to the replica that is believed to hold the instance: until it
+   * declines, is gone, or has been silent for a while.
    */
   async #advance(instanceId: string, body: Json, holder: string | undefined): Promise<BusReply> {
     const { subjects } = this.#cluster;
-    const askAll = (): Promise<BusReply> =>
+    const broadcast = (): Promise<BusReply> =>
       this.#bus.request(subjects.advance(instanceId), body, 20_000);
-    if (holder === undefined) return askAll();
+    if (holder === undefined) return broadcast();
     const alone = this.#bus
       .request(subjects.advanceAt(holder, instanceId), body, 20_000)
       .then((reply) => (isNotHolder(reply) ? 'elsewhere' : reply));
     const first = await Promise.race([alone, this.#pause(150).then(() => 'silent' as const)]);
     if (first !== 'silent' && first !== 'elsewhere') return first;
-    const all = askAll();
+    const all = broadcast();
     return Promise.race([all, alone.then((reply) => (reply === 'elsewhere' ? all : reply))]);
   }
 

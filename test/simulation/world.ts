@@ -41,7 +41,7 @@ export class World {
     };
   }
 
-  /** Runs until virtual time has come to `untilMs`, or `done` says so. */
+  /** Runs until virtual time reaches `untilMs`, or `done` says so. */
   async run(untilMs: number, done: () => boolean = () => false): Promise<void> {
     while (!done()) {
       const event = this.#heap[0];

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { Directory } from '../../../coordinator/directory.ts';
 import { leaseKey, leaseValue, replicaKey } from '../../../coordinator/keys.ts';
 import { StoreUnavailable } from '../../../coordinator/store.ts';
-import { SimEtcd, simStore } from '../../simulation/lease-store.ts';
+import { simStore } from '../../simulation/lease-store.ts';
+import { SimEtcd } from '../../simulation/sim-etcd.ts';
 import { HandClock } from './hand-clock.ts';
 import { acquired, NAMESPACE, TTL_S, world } from './world.ts';
 

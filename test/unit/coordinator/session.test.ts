@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { Session } from '../../../coordinator/session.ts';
 import { StoreUnavailable } from '../../../coordinator/store.ts';
 import { marginMs, renewalMs } from '../../../src/lease/trust.ts';
-import { SimEtcd, simStore } from '../../simulation/lease-store.ts';
+import { simStore } from '../../simulation/lease-store.ts';
+import { SimEtcd } from '../../simulation/sim-etcd.ts';
 import { HandClock, settled } from './hand-clock.ts';
 import type { Fault } from './world.ts';
 
@@ -81,7 +82,7 @@ describe('a session', () => {
     expect(ends).toHaveLength(1);
     expect(ends[0]).toMatch(/trust window/);
     expect(session.trusted()).toBe(false);
-    // etcd still has it: nobody else could have acted yet.
+    // etcd still has it: no other process could have acted yet.
     expect(etcd.renew(session.leaseId)).toEqual({ ttlMs: TTL_MS });
   });
 

@@ -2,7 +2,8 @@ import { Coordinator } from '../../../coordinator/coordinator.ts';
 import type { CoordinatorOptions } from '../../../coordinator/coordinator-options.ts';
 import type { AcquireOutcome } from '../../../coordinator/leases.ts';
 import type { Holding } from '../../../src/lease/holding.ts';
-import { SimEtcd, simStore } from '../../simulation/lease-store.ts';
+import { simStore } from '../../simulation/lease-store.ts';
+import { SimEtcd } from '../../simulation/sim-etcd.ts';
 import type { SimStore } from '../../simulation/lease-store.ts';
 import { HandClock } from './hand-clock.ts';
 

@@ -6,7 +6,8 @@ import { LeaseGone, MAX_KEYS_PER_CALL } from '../../../../coordinator/store.ts';
 import type { KeyEvent, LeaseStore } from '../../../../coordinator/store.ts';
 import { systemClock } from '../../../../src/time/clock.ts';
 import { freshNamespace } from '../../../harness/servers.ts';
-import { SimEtcd, simStore } from '../../../simulation/lease-store.ts';
+import { simStore } from '../../../simulation/lease-store.ts';
+import { SimEtcd } from '../../../simulation/sim-etcd.ts';
 import { realStore, until } from '../store-fixture.ts';
 
 describe.each([
