@@ -1,8 +1,8 @@
 import { Client } from 'pg';
 
 /*
- * A log whose guard lacks a rule, to show what the rule prevents. Only a superuser can remove it, and
- * only after the migration.
+ * A log whose guard lacks a rule, to show what the rule prevents. Only a superuser can remove it,
+ * and only after the migration.
  */
 
 /** One condition that is replaced in a function of the log. */

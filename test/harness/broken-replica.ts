@@ -23,8 +23,8 @@ import {
 } from './controls.ts';
 
 /*
- * A replica process of the real parts, wired as in advancer/main.ts, but with one rule switched off:
- * the one named by its only argument. Like a replica, it prints one line once it is ready.
+ * A replica process of the real parts, wired as in advancer/main.ts, but with one rule switched
+ * off: the one named by its only argument. Like a replica, it prints one line once it is ready.
  */
 
 /** Which rule is switched off. */

@@ -7,12 +7,12 @@ import type { RowKind } from '../../src/execution/row.ts';
 import type { JsonObject } from '../../src/json.ts';
 
 /**
- * How to make one candidate for a log: what may follow, picked by number, and then perhaps one
- * thing spoilt.
+ * How to make one candidate for a log: a row that may follow, picked by number, and then perhaps
+ * one field changed.
  */
 export interface Recipe {
   pick: number;
-  spoil: 'nothing' | 'token' | 'seq' | 'kind' | 'cell' | 'attempt' | 'body' | 'everything';
+  change: 'nothing' | 'token' | 'seq' | 'kind' | 'cell' | 'attempt' | 'body' | 'everything';
   tokenStep: number;
   seqStep: number;
   kind: RowKind;
@@ -48,7 +48,7 @@ const CELLS = ['a', 'b', 'c'];
 export const recipes: fc.Arbitrary<Recipe[]> = fc.array(
   fc.record({
     pick: fc.nat(),
-    spoil: fc.oneof(
+    change: fc.oneof(
       { weight: 3, arbitrary: fc.constant('nothing' as const) },
       {
         weight: 2,
@@ -101,16 +101,16 @@ export function candidate(log: readonly ChainRow[], recipe: Recipe): ChainRow {
       ...recipe,
     }),
   };
-  const all = recipe.spoil === 'everything';
-  // Also an honest row may come from a later term.
-  if (all || recipe.spoil === 'token')
+  const all = recipe.change === 'everything';
+  // A valid row may also come from a later term.
+  if (all || recipe.change === 'token')
     made.fencingToken = Math.max(1, made.fencingToken + recipe.tokenStep);
   else if (recipe.pick % 5 === 0) made.fencingToken += 1;
-  if (all || recipe.spoil === 'seq') made.seq += recipe.seqStep;
-  if (all || recipe.spoil === 'kind') made.kind = recipe.kind;
-  if (all || recipe.spoil === 'cell') made.cellId = recipe.cellId;
-  if (all || recipe.spoil === 'attempt') made.attempt = recipe.attempt;
-  if (all || recipe.spoil === 'body') made.body = recipe.body;
+  if (all || recipe.change === 'seq') made.seq += recipe.seqStep;
+  if (all || recipe.change === 'kind') made.kind = recipe.kind;
+  if (all || recipe.change === 'cell') made.cellId = recipe.cellId;
+  if (all || recipe.change === 'attempt') made.attempt = recipe.attempt;
+  if (all || recipe.change === 'body') made.body = recipe.body;
   return {
     seq: made.seq,
     fencingToken: made.fencingToken,

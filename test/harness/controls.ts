@@ -15,7 +15,8 @@ export type Wrapper<Part> = (part: Part) => Part;
 
 /**
  * The bug that this project exists to end, put back: the intent is not written before the effect,
- * but together with the outcome. A replica that reads the log meanwhile finds that the cell may run.
+ * but together with the outcome. A replica that reads the log meanwhile finds that the cell may
+ * run.
  */
 export function withoutIntent(log: Log): Log {
   const heldBack = new Map<string, AppendEntry['rows']>();

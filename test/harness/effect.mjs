@@ -1,5 +1,5 @@
-// A command that sends its effect to the witness named by its first argument, and prints what it
-// was answered. With a second argument it exits with that code.
+// A command that sends its effect to the witness named by its first argument, and prints the
+// answer. With a second argument it exits with that code.
 let stdin = '';
 for await (const chunk of process.stdin) stdin += chunk;
 const env = process.env;

@@ -6,7 +6,7 @@ export interface Effect {
   /** `instance/cell/run`. */
   key: string;
   token: number;
-  /** The attempt, where the sender told it (a command does, an http cell has no way to). */
+  /** The attempt, where the sender says (a command does, an http cell has no way to). */
   attempt: number | undefined;
   atMs: number;
   body: unknown;
@@ -22,8 +22,8 @@ export interface Answer {
 export type ProbeSays = 'the truth' | 'unknown' | 'nonsense';
 
 /**
- * A system outside, inside the test's own process: it records every effect that reaches it, whoever
- * sent it and whether or not the sender lives to hear the answer. It knows nothing of leases and
+ * A system outside, inside the test's own process: it records every effect that reaches it, from
+ * any sender, whether or not the sender lives to read the answer. It knows nothing of leases and
  * logs.
  */
 export class Witness {
@@ -33,7 +33,7 @@ export class Witness {
   readonly #listeners = new Set<() => void>();
   readonly #answers = new Map<string, Answer[]>();
   readonly #held = new Map<string, Promise<void>>();
-  /** What probes are told, by the effect's key; the truth by default. */
+  /** The answers to probes, by the effect's key; the truth by default. */
   readonly probes = new Map<string, ProbeSays>();
   /** Every probe's question, by key. */
   readonly probed: string[] = [];
@@ -63,7 +63,7 @@ export class Witness {
     return this.#effects.filter(({ key }) => key.startsWith(prefix));
   }
 
-  /** Resolves once so many effects of the cell have arrived. */
+  /** Resolves once this many effects of the cell have arrived. */
   arrived(instanceId: string, cellId: string, count: number): Promise<Effect[]> {
     return new Promise((resolve) => {
       const look = (): void => {

@@ -15,7 +15,7 @@ interface SharedStack {
   users: number;
 }
 
-// Each project that needs servers evaluates this file anew, in the same process: the
+// Each project that needs servers evaluates this file again, in the same process: the
 // stack hangs on the process, so that a run has one.
 const SHARED = Symbol.for('leasehold.test.stack');
 const shelf = globalThis as { [SHARED]?: SharedStack | undefined };

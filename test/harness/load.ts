@@ -1,6 +1,7 @@
 import type { NatsConnection } from 'nats';
 
-import type { ReceiptReply, TestCluster } from './replicas.ts';
+import type { TestCluster } from './replicas.ts';
+import type { ReceiptReply } from './replies.ts';
 import type { Witness } from './witness.ts';
 
 /** One answer that an agent got. */
@@ -16,24 +17,24 @@ export interface Answer {
 const CELLS = ['one', 'two', 'three'];
 
 /**
- * Outcomes that are recorded: the request is over. The others are refusals, and the same id asks
- * again.
+ * Outcomes that are recorded: the request is over. The others are refusals, and the same id is
+ * sent again.
  */
 const RECORDED = new Set(['completed', 'advanced', 'parked', 'halted', 'in_doubt']);
 
 /**
- * Agents at work: each starts an instance of three effects, asks for one cell at a time until it is
- * complete, and begins the next instance. An answer that refuses, and no answer at all, are asked
- * again under the same request id.
+ * Agents at work: each starts an instance of three effects, advances it one cell at a time until it
+ * is complete, and begins the next instance. After a refusal, or no answer at all, it sends the
+ * same request id again.
  */
 export class Load {
   readonly instances: string[] = [];
   readonly answers: Answer[] = [];
   /** Receipts of requests that are over, by request id, as they were first given. */
   readonly receipts = new Map<string, ReceiptReply>();
-  /** What agents were told that no agent should be. */
+  /** Answers that no agent should get. */
   readonly wrong: string[] = [];
-  /** How often nobody answered. */
+  /** How often no answer came. */
   silences = 0;
   readonly #cluster: TestCluster;
   readonly #witness: Witness;
@@ -52,7 +53,7 @@ export class Load {
   /**
    * @param options.name begins the id of every instance; a cluster may carry several loads, one
    *   after another
-   * @param options.timeoutMs how long an agent waits for an answer before it asks again
+   * @param options.timeoutMs how long an agent waits for an answer before it sends again
    */
   static async start(
     cluster: TestCluster,
@@ -84,7 +85,7 @@ export class Load {
     );
   }
 
-  /** Resolves once so many requests more have been answered for good. */
+  /** Resolves once this many more requests have their recorded receipts. */
   async served(requests: number): Promise<void> {
     const goal = this.receipts.size + requests;
     while (this.receipts.size < goal) await pause(20);
@@ -102,8 +103,8 @@ export class Load {
       this.instances.push(instanceId);
       await this.#start(instanceId);
       let outcome = '';
-      for (let asked = 1; outcome !== 'completed'; asked += 1) {
-        outcome = await this.#advance(instanceId, `${instanceId}-r${asked}`);
+      for (let nthRequest = 1; outcome !== 'completed'; nthRequest += 1) {
+        outcome = await this.#advance(instanceId, `${instanceId}-r${nthRequest}`);
         if (outcome === 'halted' || outcome === 'parked') {
           this.wrong.push(`${instanceId} ${outcome}`);
           return;
@@ -116,7 +117,7 @@ export class Load {
 
   async #start(instanceId: string): Promise<void> {
     for (;;) {
-      const reply = await this.#ask(this.#cluster.subject('start'), {
+      const reply = await this.#request(this.#cluster.subject('start'), {
         instanceId,
         runbookId: 'load',
         inputs: { witness: this.#witness.url },
@@ -124,7 +125,7 @@ export class Load {
       });
       if (reply !== undefined && reply['error'] === undefined) return;
       const code = (reply?.['error'] as { code?: string } | undefined)?.code;
-      // Asking again would not help; the tally shows what is missing.
+      // Sending it again would not help; the tally shows what is missing.
       if (code !== undefined && code !== 'unavailable')
         throw new Error(`start: ${JSON.stringify(reply)}`);
       await pause(100);
@@ -133,7 +134,7 @@ export class Load {
 
   async #advance(instanceId: string, requestId: string): Promise<string> {
     for (;;) {
-      const reply = await this.#ask(this.#cluster.subject('advance', instanceId), {
+      const reply = await this.#request(this.#cluster.subject('advance', instanceId), {
         requestId,
         agentId: 'agent',
         maxCells: 1,
@@ -155,7 +156,7 @@ export class Load {
     }
   }
 
-  async #ask(subject: string, body: object): Promise<Record<string, unknown> | undefined> {
+  async #request(subject: string, body: object): Promise<Record<string, unknown> | undefined> {
     const nats: NatsConnection = this.#cluster.nats;
     try {
       const message = await nats.request(subject, JSON.stringify(body), {
@@ -181,7 +182,7 @@ export async function changedReceipts(cluster: TestCluster, load: Load): Promise
     if (text(records.get(requestId)) !== text(receipt)) changed.push(requestId);
     records.delete(requestId);
   }
-  // A record that no agent was told of would be a request that was served behind its agent's back.
+  // A record without an agent's receipt is a request that was served behind its agent's back.
   return [...changed, ...records.keys()];
 }
 

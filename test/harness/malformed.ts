@@ -1,11 +1,26 @@
-/** One message that no honest client sends. */
+import {
+  ANYTHING,
+  HOSTILE_IDS,
+  isRight,
+  NOTICES,
+  OPTIONAL,
+  UNKNOWN_FIELDS,
+  unstorable,
+  VALID_BODIES,
+  VERBS,
+  WITHOUT_ID,
+  WRONG_VALUES,
+  type Verb,
+} from './malformed-values.ts';
+
+/** One message that no correct client sends. */
 export interface Malformed {
   /** What follows `leasehold.<namespace>.`. */
   subject: string;
   data: Uint8Array;
   /**
-   * What the answer must be: an error reply, a receipt, none at all, or the bus's own word that
-   * nobody listens.
+   * What the answer must be: an error reply, a receipt, none at all, or the bus's own report that
+   * there are no subscribers.
    */
   answer: 'error' | 'receipt' | 'none' | 'no_responders';
   /** The field that the answer must name, where the fault is in one. */
@@ -16,154 +31,11 @@ export interface Malformed {
 
 type Random = () => number;
 
-const VERBS = [
-  'start',
-  'status',
-  'claim',
-  'advance',
-  'decide',
-  'settle',
-  'answered',
-  'leaving',
-  'replica',
-] as const;
-type Verb = (typeof VERBS)[number];
-
-/** Messages between replicas: they are broadcast and never answered, and may gain fields. */
-const NOTICES: ReadonlySet<Verb> = new Set(['settle', 'answered', 'leaving']);
-
-/** A well-formed body of each verb; each fault spoils one thing of it. */
-const HONEST: Record<Verb, Record<string, unknown>> = {
-  start: { instanceId: 'fuzzed', runbookId: 'none', version: 1, inputs: {}, agentId: 'fuzzer' },
-  status: { log: true, requestId: 'fuzzed' },
-  claim: { status: 'approved', agentId: 'fuzzer', evidence: { a: [1] } },
-  advance: {
-    requestId: 'fuzzed',
-    agentId: 'fuzzer',
-    cellId: 'a',
-    maxCells: 1,
-    wait: false,
-    expiresAt: '2030-01-31T12:00:00Z',
-  },
-  decide: {
-    agentId: 'fuzzer',
-    cellId: 'a',
-    attempt: 1,
-    as: 'succeeded',
-    reason: 'because',
-    output: null,
-  },
-  settle: {},
-  answered: { keys: ['advance/a/b'], by: 'nobody-00000000' },
-  leaving: { replicaId: 'nobody-00000000', busy: ['fuzzed'] },
-  replica: { ask: 'runs', instanceId: 'fuzzed', cellId: 'a', attempt: 1 },
-};
-
-/** Fields that may hold any JSON value, so that no value of theirs is wrong. */
-const ANYTHING = new Set(['evidence', 'output']);
-
-const WRONG_VALUES: unknown[] = [
-  null,
-  [],
-  {},
-  [[]],
-  0,
-  -1,
-  1.5,
-  2 ** 60,
-  '',
-  ' ',
-  'a b',
-  'a.b',
-  '*',
-  '>',
-  'é',
-];
-WRONG_VALUES.push(
-  'a\r\nPUB x 1\r\n',
-  '\u0000',
-  '\ud800',
-  'x'.repeat(5_000),
-  { __proto__x: 1 },
-  true,
-);
-
-/** Which of the wrong values are right for a field after all. */
-function isRight(verb: Verb, field: string, value: unknown): boolean {
-  if (ANYTHING.has(field)) return typeof value !== 'string' || !/[\0\ud800]/.test(value);
-  switch (field) {
-    case 'inputs':
-      return typeof value === 'object' && value !== null && !Array.isArray(value);
-    case 'log':
-    case 'wait':
-      return typeof value === 'boolean';
-    case 'status':
-      return (
-        typeof value === 'string' &&
-        value !== '' &&
-        value.length <= 256 &&
-        !/[\0\ud800]/.test(value)
-      );
-    case 'reason':
-      return (
-        typeof value === 'string' &&
-        value !== '' &&
-        value.length <= 4_096 &&
-        !/[\0\ud800]/.test(value)
-      );
-    case 'keys':
-    case 'busy':
-      return Array.isArray(value) && value.length === 0;
-    case 'by':
-      return typeof value === 'string' && !/[\0\ud800]/.test(value);
-    default:
-      return verb === 'settle';
-  }
-}
-
-const HOSTILE_IDS = [
-  'a.b',
-  'a.b.c.d',
-  'é',
-  '日本',
-  'x'.repeat(129),
-  'x'.repeat(3_000),
-  "';drop",
-  '{}',
-  '"',
-  '%00',
-];
-HOSTILE_IDS.push(
-  '$JS',
-  '../..',
-  '..%2f',
-  '<b>',
-  '\u202e',
-  '\u0001',
-  'a\\b',
-  'a/b',
-  '~',
-  '@policy',
-  '-._',
-  'a=b',
-);
-
-const UNKNOWN_FIELDS = [
-  'extra',
-  '__proto__',
-  'constructor',
-  'toString',
-  'hasOwnProperty',
-  'prototype',
-  'REQUESTID',
-];
-UNKNOWN_FIELDS.push('', ' ', '$where', 'a.b', '日本', 'x'.repeat(400));
-
 /** Malformed messages, the same for the same random numbers. */
 export function malformed(random: Random, replicaIds: readonly string[]): Malformed {
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
   const verb = pick(VERBS);
-  const honest = HONEST[verb];
+  const valid = VALID_BODIES[verb];
   const subject = subjectOf(verb, verb === 'replica' ? pick(replicaIds) : 'fuzzed');
   const answer = answerOf(verb);
   const made = (data: Uint8Array | string, fault: string, field?: string): Malformed => ({
@@ -173,24 +45,24 @@ export function malformed(random: Random, replicaIds: readonly string[]): Malfor
     field,
     fault: `${verb}: ${fault}`,
   });
-  const text = JSON.stringify(honest);
+  const text = JSON.stringify(valid);
   for (;;) {
     switch (Math.floor(random() * 14)) {
       case 0: {
-        const field = pick(Object.keys(honest).concat('none'));
+        const field = pick(Object.keys(valid).concat('none'));
         const value = pick(WRONG_VALUES);
-        if (!(field in honest) || isRight(verb, field, value)) continue;
+        if (!(field in valid) || isRight(verb, field, value)) continue;
         if (field === 'log' && value === true) continue;
         // A field of the wrong kind may make the whole union fit nowhere; then no single field is
         // to blame.
         const named = verb === 'replica' || unstorable(value) ? undefined : field;
-        return made(JSON.stringify({ ...honest, [field]: value }), `wrong ${field}`, named);
+        return made(JSON.stringify({ ...valid, [field]: value }), `wrong ${field}`, named);
       }
       case 1: {
-        const required = Object.keys(honest).filter((name) => !OPTIONAL.has(`${verb}.${name}`));
+        const required = Object.keys(valid).filter((name) => !OPTIONAL.has(`${verb}.${name}`));
         const field = required.length === 0 ? undefined : pick(required);
         if (field === undefined) continue;
-        const rest = Object.fromEntries(Object.entries(honest).filter(([name]) => name !== field));
+        const rest = Object.fromEntries(Object.entries(valid).filter(([name]) => name !== field));
         return made(
           JSON.stringify(rest),
           `without ${field}`,
@@ -254,7 +126,7 @@ export function malformed(random: Random, replicaIds: readonly string[]): Malfor
           'not an object',
         );
       case 10: {
-        const numbers = Object.keys(honest).filter((name) => typeof honest[name] === 'number');
+        const numbers = Object.keys(valid).filter((name) => typeof valid[name] === 'number');
         if (numbers.length === 0) continue;
         const field = pick(numbers);
         const number = pick([
@@ -272,8 +144,8 @@ export function malformed(random: Random, replicaIds: readonly string[]): Malfor
         return made(body, `${field} ${number}`, verb === 'replica' ? undefined : field);
       }
       case 11: {
-        const field = pick(Object.keys(honest).concat('none'));
-        if (!(field in honest) || ANYTHING.has(field)) continue;
+        const field = pick(Object.keys(valid).concat('none'));
+        if (!(field in valid) || ANYTHING.has(field)) continue;
         // The last one of two counts.
         return made(
           `${text.slice(0, -1)},"${field}":[1]}`,
@@ -300,26 +172,11 @@ export function malformed(random: Random, replicaIds: readonly string[]): Malfor
           'start.fuzzed',
           'status',
         ]);
-        return { ...made(text, 'nobody listens'), subject: nobody, answer: 'no_responders' };
+        return { ...made(text, 'no subscribers'), subject: nobody, answer: 'no_responders' };
       }
     }
   }
 }
-
-const OPTIONAL = new Set([
-  'start.version',
-  'status.log',
-  'status.requestId',
-  'claim.evidence',
-  'advance.cellId',
-  'advance.maxCells',
-  'advance.wait',
-  'advance.expiresAt',
-  'decide.output',
-]);
-
-/** Verbs whose subject ends with the verb. */
-const WITHOUT_ID: ReadonlySet<Verb> = new Set(['start', 'answered', 'leaving']);
 
 function subjectOf(verb: Verb, id: string): string {
   return WITHOUT_ID.has(verb) ? verb : `${verb}.${id}`;
@@ -328,8 +185,4 @@ function subjectOf(verb: Verb, id: string): string {
 function answerOf(verb: Verb): Malformed['answer'] {
   if (verb === 'advance') return 'receipt';
   return NOTICES.has(verb) ? 'none' : 'error';
-}
-
-function unstorable(value: unknown): boolean {
-  return typeof value === 'string' && /[\0\ud800]/.test(value);
 }

@@ -1,83 +1,18 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { connect, type NatsConnection } from 'nats';
 import { Pool } from 'pg';
 
 import { freshDatabase, freshNamespace, serversForTests } from './servers.ts';
+import { Child } from './child-process.ts';
+import { ReplicaProcess } from './replica-process.ts';
+import type { LogRow, ReceiptReply, StatusReply } from './replies.ts';
 
-/** The built command line: what a user runs. */
-export const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-
-/** How a child process ended. */
-export interface Exit {
-  code: number | null;
-  signal: NodeJS.Signals | null;
-}
-
-/** A real replica process, known by its own pid. */
-export class ReplicaProcess {
-  readonly name: string;
-  readonly replicaId: string;
-  readonly pid: number;
-  readonly httpUrl: string;
-  readonly exited: Promise<Exit>;
-  readonly #output: Output;
-
-  constructor(
-    ready: { name: string; replicaId: string; pid: number; httpUrl: string },
-    child: Child,
-  ) {
-    this.name = ready.name;
-    this.replicaId = ready.replicaId;
-    this.pid = ready.pid;
-    this.httpUrl = ready.httpUrl;
-    this.exited = child.exited;
-    this.#output = child.stderr;
-  }
-
-  /** What it has logged so far. */
-  get log(): string {
-    return this.#output.text;
-  }
-
-  /**
-   * Resolves with the report of a failpoint once it is reached (the nth report of that name, from
-   * 1).
-   */
-  async failpointReached(point: string, nth = 1): Promise<Record<string, unknown>> {
-    const reports = (): Record<string, unknown>[] =>
-      this.#output.lines
-        .filter((line) => line.startsWith(`{"failpoint":"${point}"`))
-        .map((line) => JSON.parse(line) as Record<string, unknown>);
-    return this.#output.until(() => reports()[nth - 1]);
-  }
-
-  /** Resolves once a line of its log matches. */
-  async logged(pattern: RegExp): Promise<string> {
-    return this.#output.until(() => this.#output.lines.find((line) => pattern.test(line)));
-  }
-
-  kill(): void {
-    process.kill(this.pid, 'SIGKILL');
-  }
-
-  freeze(): void {
-    process.kill(this.pid, 'SIGSTOP');
-  }
-
-  wake(): void {
-    process.kill(this.pid, 'SIGCONT');
-  }
-
-  terminate(): void {
-    process.kill(this.pid, 'SIGTERM');
-  }
-}
+export { MAIN, type Exit } from './child-process.ts';
+export type { ReplicaProcess } from './replica-process.ts';
+export type { ReceiptReply } from './replies.ts';
 
 /** Where a test cluster's servers are; by default the ones that all tests share. */
 export interface Servers {
@@ -85,6 +20,14 @@ export interface Servers {
   natsUrls: readonly string[];
   /** A superuser's URL of an empty database. */
   superuserUrl: string;
+}
+
+interface TestClusterOptions {
+  namespace: string;
+  env: NodeJS.ProcessEnv;
+  servers: Servers;
+  nats: NatsConnection;
+  folder: string;
 }
 
 /** What a command printed, and its exit code. */
@@ -95,8 +38,8 @@ export interface Ran {
 }
 
 /**
- * Replicas as processes on real servers, in a namespace and a database of their own. It uses no
- * code of the product but the built command line.
+ * Replicas as processes on real servers, with a separate namespace and database. It uses no code of
+ * the product but the built command line.
  */
 export class TestCluster {
   readonly namespace: string;
@@ -112,20 +55,14 @@ export class TestCluster {
   readonly #folder: string;
   readonly #children = new Set<Child>();
 
-  private constructor(parts: {
-    namespace: string;
-    env: NodeJS.ProcessEnv;
-    servers: Servers;
-    nats: NatsConnection;
-    folder: string;
-  }) {
-    this.namespace = parts.namespace;
-    this.env = parts.env;
-    this.servers = parts.servers;
-    this.nats = parts.nats;
-    this.#folder = parts.folder;
-    this.app = pool(parts.env['LEASEHOLD_DATABASE_URL']);
-    this.owner = pool(parts.env['LEASEHOLD_OWNER_DATABASE_URL']);
+  private constructor(options: TestClusterOptions) {
+    this.namespace = options.namespace;
+    this.env = options.env;
+    this.servers = options.servers;
+    this.nats = options.nats;
+    this.#folder = options.folder;
+    this.app = pool(options.env['LEASEHOLD_DATABASE_URL']);
+    this.owner = pool(options.env['LEASEHOLD_OWNER_DATABASE_URL']);
   }
 
   /** Migrates a fresh database, and starts replicas `a`, `b`, … of the given number. */
@@ -227,7 +164,7 @@ export class TestCluster {
     return ['leasehold', this.namespace, ...parts].join('.');
   }
 
-  /** One plain NATS request; rejects when nobody answers. */
+  /** One plain NATS request; rejects when no reply comes. */
   async request<Reply = Record<string, unknown>>(
     subject: string,
     body: unknown,
@@ -288,105 +225,12 @@ export class TestCluster {
   }
 }
 
-/** A receipt as it comes over the wire. */
-export interface ReceiptReply {
-  requestId: string;
-  instanceId: string;
-  outcome: string;
-  steps: { seq: number; cellId: string; kind: string; attempt: number }[];
-  nextCellId: string | null;
-  holder: { replicaId: string; fencingToken: number } | null;
-  awaiting?: { cellId: string; claimId: string; statuses: string[]; currentStatus: string | null };
-  inFlight?: { cellId: string; attempt: number; requestId: string; since: string };
-  inDoubt?: { cellId: string; attempt: number; reason: string; since: string };
-  error?: { code: string; message: string; field?: string };
-}
-
-/** A status as it comes over the wire. */
-export interface StatusReply extends Omit<ReceiptReply, 'outcome' | 'steps' | 'requestId'> {
-  runbookId: string;
-  version: number;
-  status: string;
-  lastSeq: number;
-  cells: { cellId: string; type: string; state: string; attempt?: number; output?: unknown }[];
-  log?: Record<string, unknown>[];
-  receipt?: ReceiptReply;
-}
-
-/** A row of the log as Postgres gives it. */
-export interface LogRow {
-  seq: number;
-  fencing_token: number;
-  replica_id: string;
-  kind: string;
-  cell_id: string;
-  attempt: number;
-  request_id: string | null;
-  body: Record<string, unknown>;
-}
-
-/** Looks until the answer is there; the test's own time-out ends it. */
+/** Polls until there is an answer; the test's own time-out ends it. */
 export async function eventually<T>(look: () => Promise<T | undefined>): Promise<T> {
   for (;;) {
     const found = await look();
     if (found !== undefined) return found;
     await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}
-
-class Output {
-  text = '';
-  readonly #listeners = new Set<() => void>();
-
-  constructor(stream: NodeJS.ReadableStream) {
-    stream.setEncoding('utf8').on('data', (chunk: string) => {
-      this.text += chunk;
-      for (const listener of this.#listeners) listener();
-    });
-  }
-
-  get lines(): string[] {
-    return this.text.split('\n').slice(0, -1);
-  }
-
-  until<T>(look: () => T | undefined): Promise<T> {
-    return new Promise((resolve) => {
-      const listener = (): void => {
-        const found = look();
-        if (found === undefined) return;
-        this.#listeners.delete(listener);
-        resolve(found);
-      };
-      this.#listeners.add(listener);
-      listener();
-    });
-  }
-}
-
-class Child {
-  readonly stdout: Output;
-  readonly stderr: Output;
-  readonly exited: Promise<Exit>;
-  readonly #process: ChildProcess;
-
-  constructor(args: string[], env: NodeJS.ProcessEnv) {
-    const child = spawn(process.execPath, [MAIN, ...args], {
-      cwd: ROOT,
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    this.#process = child;
-    this.stdout = new Output(child.stdout);
-    this.stderr = new Output(child.stderr);
-    this.exited = new Promise((resolve) => {
-      child.once('close', (code, signal) => resolve({ code, signal }));
-    });
-  }
-
-  /** SIGKILL works on a stopped process too. */
-  end(): void {
-    if (this.#process.exitCode === null && this.#process.signalCode === null)
-      this.#process.kill('SIGKILL');
   }
 }
 

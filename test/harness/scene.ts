@@ -1,5 +1,7 @@
 import { Witness } from './effects.ts';
-import { TestCluster, type LogRow, type ReceiptReply, type ReplicaProcess } from './replicas.ts';
+import { TestCluster } from './replicas.ts';
+import type { LogRow, ReceiptReply } from './replies.ts';
+import type { ReplicaProcess } from './replica-process.ts';
 
 /** A cell whose effect is a call to the witness. */
 export function httpCell(id: string, more: object = {}): object {
@@ -66,14 +68,14 @@ export class Scene {
   }
 
   /**
-   * Who holds the instance. A request that names a wrong cell acquires the lease and writes
-   * nothing.
+   * The replica that holds the instance. A request that names a wrong cell acquires the lease and
+   * writes nothing.
    */
   async touch(instanceId: string): Promise<ReceiptReply> {
     return this.cluster.advance(instanceId, this.name('touch'), { cellId: 'nowhere' });
   }
 
-  /** A fresh instance that this replica holds: they are tried until one falls to it. */
+  /** A fresh instance that this replica holds: fresh ones are tried until it acquires one. */
   async instanceHeldBy(replica: ReplicaProcess, runbookId: string): Promise<string> {
     for (;;) {
       const instanceId = await this.instance(runbookId);
@@ -84,7 +86,7 @@ export class Scene {
 
   /** Rows of the log, as `kind cell attempt` with the reason or verdict. */
   async story(instanceId: string): Promise<string[]> {
-    return (await this.cluster.rows(instanceId)).map(told);
+    return (await this.cluster.rows(instanceId)).map(label);
   }
 
   /** The receipt as it is recorded; undefined when there is none. */
@@ -120,8 +122,8 @@ export class Scene {
   }
 }
 
-/** One row in words. */
-function told(row: LogRow): string {
+/** One row as text. */
+function label(row: LogRow): string {
   const { kind, cell_id: cellId, attempt, body } = row;
   const more =
     kind === 'interrupted'
@@ -139,7 +141,7 @@ export function stepsOf(rows: readonly LogRow[], requestId: string): ReceiptRepl
     .map(({ seq, cell_id: cellId, kind, attempt }) => ({ seq, cellId, kind, attempt }));
 }
 
-/** Runs what is given one after another, in the order in which it was asked. */
+/** Runs tasks one after another, in the order in which they came. */
 export function lane(): <T>(work: () => Promise<T>) => Promise<T> {
   let tail: Promise<unknown> = Promise.resolve();
   return (work) => {

@@ -31,7 +31,7 @@ export function freshDatabase(): Promise<string> {
 }
 
 /**
- * Servers of one's own, for tests that stop, kill or freeze them. The caller must `stop()` the
+ * Separate servers, for tests that stop, kill or freeze them. The caller must `stop()` the
  * stack.
  */
 export function startPrivateStack(options: StackOptions = {}): Promise<Stack> {

@@ -1,8 +1,8 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
 /**
- * A TCP proxy on loopback that can be cut like a cable: nothing passes either way, and nobody is
- * told. What was sent meanwhile arrives when the cut heals, as TCP would send it again.
+ * A TCP proxy on loopback that can be cut like a cable: nothing passes either way, and neither side
+ * learns of it. What was sent meanwhile arrives when the cut heals, as TCP would send it again.
  */
 export class TcpProxy {
   readonly #server: Server;

@@ -11,14 +11,14 @@ export interface TwoHolders {
   databaseUrl: string;
   namespace: string;
   instanceId: string;
-  /** What is put between the product and its log. */
+  /** Wraps the product's log. */
   around: (log: Log) => Log;
 }
 
 /**
  * The product's own parts, twice, each convinced to hold the same instance (as after a freeze and a
- * take-over), on a real log. Both read the history before either writes. Answers both receipts;
- * none where a holder found that it leads no more.
+ * take-over), on a real log. Both read the history before either writes. Returns both receipts;
+ * none where a holder found that it no longer leads.
  */
 export async function advanceTwice(options: TwoHolders): Promise<(Receipt | undefined)[]> {
   const logs: PostgresLog[] = [];

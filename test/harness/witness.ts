@@ -16,11 +16,11 @@ export interface Effect {
 export interface Tally {
   missing: string[];
   repeated: string[];
-  /** Effects that nobody had asked for. */
+  /** Effects that no request caused. */
   unasked: string[];
 }
 
-/** Nothing missing, nothing repeated, nothing unasked for. */
+/** Nothing missing, repeated or unexpected. */
 export const EACH_ONCE: Tally = { missing: [], repeated: [], unasked: [] };
 
 /**
