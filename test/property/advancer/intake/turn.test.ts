@@ -26,7 +26,9 @@ const draining = fc
   .array(fc.tuple(replicaId, fc.subarray([INSTANCE, 'another'])), { maxLength: 4 })
   .map((entries) => new Map(entries.map(([id, busy]) => [id, new Set(busy)])));
 
-/** What a replica may see: not everything that is registered, and leases of replicas that are gone. */
+/**
+ * What a replica may see: not everything that is registered, and leases of replicas that are gone.
+ */
 const input: fc.Arbitrary<TurnInput> = fc.record({
   instanceId: fc.constant(INSTANCE),
   replicaId,

@@ -6,20 +6,20 @@ import type { ChainRow } from '../../../../src/execution/chain.ts';
 import { candidate, recipes } from '../../../harness/candidate-rows.ts';
 import type { Recipe } from '../../../harness/candidate-rows.ts';
 
-/** The log that comes about when every candidate is judged in turn. */
+/** The log that results when every candidate is judged in turn. */
 function grow(list: readonly Recipe[], judge: typeof chainBreach = chainBreach): ChainRow[] {
   const log: ChainRow[] = [];
   for (const recipe of list) {
     const row = candidate(log, recipe);
-    // A key that is taken or a gap cannot lengthen the log; that a gap is refused, the unit tests
-    // say.
+    // A key that is taken or a gap cannot lengthen the log; the unit tests show that a gap is
+    // refused.
     if (row.seq !== log.length + 1) continue;
     if (judge(log.at(-1), row) === undefined) log.push(row);
   }
   return log;
 }
 
-/** What must be true of any log; the first thing that is not. */
+/** The first rule that the log breaks; undefined if it keeps them all. */
 function damage(log: readonly ChainRow[]): string | undefined {
   let open: ChainRow | undefined;
   let doubt: ChainRow | undefined;
@@ -80,7 +80,7 @@ it('without the rule the same offers damage logs, and the check sees it', () => 
       const found = damage(log);
       if (found !== undefined) kinds.add(found.replace(/ at \d+$|\d+/g, ''));
     }),
-    // Always the same offers: by chance, three hundred others may not hold each kind of damage.
+    // A fixed seed: three hundred other logs may, by chance, lack some kind of damage.
     { numRuns: 300, seed: 2 },
   );
   expect([...kinds]).toEqual(

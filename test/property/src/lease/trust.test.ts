@@ -4,8 +4,8 @@ import { TrustWindow } from '../../../../coordinator/trust-window.ts';
 import { marginMs, renewalMs, trustedUntilMs } from '../../../../src/lease/trust.ts';
 
 /**
- * What the server does with a lease: it restarts the TTL from the moment when a keep-alive
- * reaches it.
+ * What the server does with a lease: it counts the TTL from the moment when a keep-alive reaches
+ * it.
  */
 class ServerLease {
   #expiresAtMs: number;
@@ -39,14 +39,13 @@ const exchanges = fc.array(
   { maxLength: 30 },
 );
 
-interface Happening {
+interface TimedEvent {
   atMs: number;
   act: () => void;
 }
 
 /**
- * Plays sends, receipts and answers in the order of their times; `look` is called at every one of
- * them.
+ * Runs sends, receipts and answers in the order of their times; calls `look` at each of them.
  */
 function play(
   ttl: number,
@@ -57,19 +56,19 @@ function play(
   const server = new ServerLease(grant.toServerMs, ttl);
   const window = new TrustWindow(0, ttl);
   const openedAtMs = grant.toServerMs + grant.toClientMs;
-  const happenings: Happening[] = [];
+  const events: TimedEvent[] = [];
   let sentAtMs = openedAtMs;
   for (const { gapMs, toServerMs, toClientMs } of sends) {
     sentAtMs += gapMs;
     const sent = sentAtMs;
     if (toServerMs === undefined) continue;
-    happenings.push({
+    events.push({
       atMs: sent + toServerMs,
       act: () => {
         const answered = server.renew(sent + toServerMs);
         if (toClientMs === undefined) return;
         const atMs = sent + toServerMs + toClientMs;
-        happenings.push({
+        events.push({
           atMs,
           act: () => {
             if (answered === 0) window.close();
@@ -80,9 +79,9 @@ function play(
     });
   }
   look(openedAtMs, window, server);
-  while (happenings.length > 0) {
-    happenings.sort((a, b) => a.atMs - b.atMs);
-    const next = happenings.shift() as Happening;
+  while (events.length > 0) {
+    events.sort((a, b) => a.atMs - b.atMs);
+    const next = events.shift() as TimedEvent;
     // Just before it, when the window is at its oldest; then right after it.
     look(Math.max(openedAtMs, next.atMs - 1), window, server);
     next.act();
@@ -115,7 +114,7 @@ describe('the trust window', () => {
   });
 
   it('would outlive the server’s lease if it were anchored at the receipt of answers', () => {
-    // The negative control: the same game with the wrong anchor is caught.
+    // The negative control: the same exchange with the wrong anchor is caught.
     const counterexample = fc.check(
       fc.property(ttlMs, delayMs, delayMs, (ttl, toServerMs, toClientMs) => {
         const server = new ServerLease(toServerMs, ttl);
