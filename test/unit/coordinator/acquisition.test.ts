@@ -210,7 +210,7 @@ describe('acquiring', () => {
     a.disturb(() => new Promise(() => undefined));
     const startMs = w.clock.monotonicMs();
     const answeredMs: number[] = [];
-    const asking = Promise.all(
+    const acquiring = Promise.all(
       Array.from({ length: 500 }, async (_, i) => {
         const outcome = await a.coordinator.acquire(`i-${i}`);
         answeredMs.push(w.clock.monotonicMs() - startMs);
@@ -219,7 +219,7 @@ describe('acquiring', () => {
     );
     await w.clock.advance(2_100);
     expect(answeredMs).toHaveLength(500);
-    expect(new Set((await asking).map(({ kind }) => kind))).toEqual(new Set(['unavailable']));
+    expect(new Set((await acquiring).map(({ kind }) => kind))).toEqual(new Set(['unavailable']));
     const looking = a.coordinator.look('i');
     const confirming = a.coordinator.confirmGone('b');
     // Its time-out, and the turn in which an answer that came at the last moment is read.

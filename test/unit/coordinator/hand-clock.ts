@@ -49,15 +49,15 @@ export class HandClock implements Clock {
   }
 
   /**
-   * Lets time pass as a frozen process sees it: nothing fires until somebody looks or the clock
-   * advances.
+   * Lets time pass as a frozen process sees it: nothing fires until the clock is read or
+   * advanced.
    */
   jump(ms: number): void {
     this.#nowMs += ms;
   }
 }
 
-/** Lets everything happen that needs no time. */
+/** Resolves once everything that needs no time has happened. */
 export function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

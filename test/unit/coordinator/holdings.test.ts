@@ -18,7 +18,7 @@ describe('holdings', () => {
     expect(w.etcd.get(key('i'))?.modRevision).toBe(second.token);
   });
 
-  it('a release ends the holding before it tells etcd', async () => {
+  it('a release ends the holding before it deletes the key in etcd', async () => {
     const w = world();
     const a = await w.leading('a');
     const holding = acquired(await a.coordinator.acquire('i'));

@@ -12,26 +12,26 @@ describe('a map for short-lived entries', () => {
   it('does what a Map does, in insertion order', () => {
     const [churned, plain] = [new TransientMap<number, number>(), new Map<number, number>()];
     const random = seeded(1);
-    const said: unknown[] = [];
-    const meant: unknown[] = [];
+    const actual: unknown[] = [];
+    const expected: unknown[] = [];
     for (let step = 0; step < 20_000; step += 1) {
-      // First hardly anything stays, then a good deal does, and in the end nothing.
+      // First almost nothing stays, then much does, and in the end nothing.
       const keys = step < 5_000 ? 4 : 1_000;
       const key = Math.floor(random() * keys);
       if (random() < 0.5 && step < 17_000) {
         churned.set(key, step);
         plain.set(key, step);
       } else {
-        said.push(churned.delete(key));
-        meant.push(plain.delete(key));
+        actual.push(churned.delete(key));
+        expected.push(plain.delete(key));
       }
-      said.push(churned.get(key), churned.has(key), churned.size);
-      meant.push(plain.get(key), plain.has(key), plain.size);
+      actual.push(churned.get(key), churned.has(key), churned.size);
+      expected.push(plain.get(key), plain.has(key), plain.size);
       if (step % 500 > 0) continue;
-      said.push([...churned], [...churned.keys()], [...churned.values()]);
-      meant.push([...plain], [...plain.keys()], [...plain.values()]);
+      actual.push([...churned], [...churned.keys()], [...churned.values()]);
+      expected.push([...plain], [...plain.keys()], [...plain.values()]);
     }
-    expect(said).toEqual(meant);
+    expect(actual).toEqual(expected);
     expect(plain.size).toBeLessThan(100);
   });
 

@@ -71,7 +71,7 @@ export function run(
   return runnerWith(options).run(cell(fields), CONTEXT, attempt().signals);
 }
 
-/** A directory of a test's own, in which it watches for files that its commands write. */
+/** A separate directory for a test, in which it watches for files that its commands write. */
 export class Folder {
   readonly path: string;
 

@@ -9,24 +9,29 @@ import { CONTEXT, runnerWith } from './fixture.ts';
 
 const never = (): AbortSignal => new AbortController().signal;
 
-function ask(effect: Effect, options = {}): Promise<ProbeAnswer> {
+function runProbe(effect: Effect, options = {}): Promise<ProbeAnswer> {
   return runnerWith(options).probe(effect, CONTEXT, never());
 }
 
 /** Probes with a handler that returns this. */
-function given(output: unknown): Promise<ProbeAnswer> {
-  return ask({ handler: 'h' }, { handlers: { h: () => output } });
+function probeThatReturns(output: unknown): Promise<ProbeAnswer> {
+  return runProbe({ handler: 'h' }, { handlers: { h: () => output } });
 }
 
 describe('a probe', () => {
   it('answers happened with its output, did_not_happen, or unknown', async () => {
-    expect(await given({ answer: 'happened', output: { count: 1 } })).toEqual({
+    expect(await probeThatReturns({ answer: 'happened', output: { count: 1 } })).toEqual({
       answer: 'happened',
       output: { count: 1 },
     });
-    expect(await given({ answer: 'happened' })).toEqual({ answer: 'happened', output: null });
-    expect(await given({ answer: 'did_not_happen' })).toEqual({ answer: 'did_not_happen' });
-    expect(await given({ answer: 'unknown', why: 'down' })).toEqual({
+    expect(await probeThatReturns({ answer: 'happened' })).toEqual({
+      answer: 'happened',
+      output: null,
+    });
+    expect(await probeThatReturns({ answer: 'did_not_happen' })).toEqual({
+      answer: 'did_not_happen',
+    });
+    expect(await probeThatReturns({ answer: 'unknown', why: 'down' })).toEqual({
       answer: 'unknown',
       why: 'down',
     });
@@ -39,7 +44,7 @@ describe('a probe', () => {
     ['a boolean', { happened: true }],
     ['a list', [{ answer: 'happened' }]],
   ])('that returns %s is unknown', async (_, output) => {
-    expect(await given(output)).toEqual({
+    expect(await probeThatReturns(output)).toEqual({
       answer: 'unknown',
       why: expect.stringMatching(/^the probe must answer/),
     });
@@ -48,7 +53,7 @@ describe('a probe', () => {
   it('may be a command, which gets the attempt in question', async () => {
     const script =
       'printf \'{"answer": "happened", "output": "%s/%s"}\' "$LEASEHOLD_ATTEMPT" "$LEASEHOLD_IDEMPOTENCY_KEY"';
-    expect(await ask({ command: ['sh', '-c', script] })).toEqual({
+    expect(await runProbe({ command: ['sh', '-c', script] })).toEqual({
       answer: 'happened',
       output: '2/i-1/charge/1',
     });
@@ -63,8 +68,10 @@ describe('a probe', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     try {
       const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-      expect(await ask({ http: { method: 'GET', url } })).toEqual({ answer: 'did_not_happen' });
-      expect(await ask({ http: { method: 'GET', url: `${url}/broken` } })).toMatchObject({
+      expect(await runProbe({ http: { method: 'GET', url } })).toEqual({
+        answer: 'did_not_happen',
+      });
+      expect(await runProbe({ http: { method: 'GET', url: `${url}/broken` } })).toMatchObject({
         answer: 'unknown',
       });
     } finally {
@@ -90,7 +97,7 @@ describe('a probe', () => {
         throw new Error('boom');
       },
     };
-    const answer = await ask(effect, { handlers, limits: { probeTimeoutMs: 200 } });
+    const answer = await runProbe(effect, { handlers, limits: { probeTimeoutMs: 200 } });
     expect(answer).toEqual({ answer: 'unknown', why: expect.stringMatching(why) });
   });
 

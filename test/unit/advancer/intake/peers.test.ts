@@ -15,18 +15,18 @@ const ALIVE: BusReply = { kind: 'reply', body: {} };
 describe('another replica', () => {
   const clock = new HandClock();
   let answers: Map<string, BusReply>;
-  let asked: string[];
+  let requested: string[];
   let echoAfterMs: number;
   let peers: Peers;
 
   beforeEach(() => {
     answers = new Map();
-    asked = [];
+    requested = [];
     echoAfterMs = 0;
     const bus: Partial<Bus> = {
       subscribe: () => ({ unsubscribe: () => undefined }),
       request: async (subject, _body, timeoutMs) => {
-        asked.push(subject);
+        requested.push(subject);
         if (subject === names.replica(ME) && echoAfterMs > 0) {
           await clock.sleep(echoAfterMs);
           return ALIVE;
@@ -65,7 +65,7 @@ describe('another replica', () => {
   it('is unreachable when three pings stay unanswered, within 300 ms', async () => {
     answers.set(names.replica(ME), ALIVE);
     expect(await within(300)).toBe(false);
-    expect(asked.filter((subject) => subject === names.replica(OTHER))).toHaveLength(3);
+    expect(requested.filter((subject) => subject === names.replica(OTHER))).toHaveLength(3);
   });
 
   it('counts as reachable for a process whose own messages are lost', async () => {
@@ -83,16 +83,16 @@ describe('another replica', () => {
     peers.heard(OTHER, false);
     answers.set(names.replica(OTHER), ALIVE);
     // The third is under way and would have been the last.
-    expect(asked.filter((subject) => subject === names.replica(OTHER))).toHaveLength(6);
+    expect(requested.filter((subject) => subject === names.replica(OTHER))).toHaveLength(6);
     await clock.advance(100);
-    expect(asked.filter((subject) => subject === names.replica(OTHER))).toHaveLength(7);
+    expect(requested.filter((subject) => subject === names.replica(OTHER))).toHaveLength(7);
     expect(answer).toBe(true);
   });
 
   it('is unreachable when it publishes but does not answer: it receives nothing', async () => {
     answers.set(names.replica(ME), ALIVE);
     const answer = peers.reachable(OTHER);
-    for (let said = 0; said < 10; said += 1) {
+    for (let heard = 0; heard < 10; heard += 1) {
       await clock.advance(50);
       peers.heard(OTHER, false);
     }
@@ -133,13 +133,13 @@ describe('another replica', () => {
     expect(await answer).toBe(true);
   });
 
-  it('is pinged once for all that want to know: they wait for the same answer', async () => {
+  it('is pinged once for all callers: they wait for the same answer', async () => {
     answers.set(names.replica(ME), ALIVE);
     const first = peers.reachable(OTHER);
     await clock.advance(200);
     const second = peers.reachable(OTHER);
     await clock.advance(100);
     expect(await Promise.all([first, second])).toEqual([false, false]);
-    expect(asked.filter((subject) => subject === names.replica(OTHER))).toHaveLength(3);
+    expect(requested.filter((subject) => subject === names.replica(OTHER))).toHaveLength(3);
   });
 });

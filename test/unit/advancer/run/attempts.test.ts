@@ -38,7 +38,7 @@ describe('attempts in hand', () => {
 });
 
 describe('"I do not run it" is a promise', () => {
-  it('from then on the process does not begin that attempt, however often it is asked', () => {
+  it('from then on the process does not begin that attempt, however often another asks', () => {
     const attempts = new Attempts();
     expect(attempts.runsOrRenounces('i', 'a', 1)).toBe('does_not_run');
     expect(attempts.take('i', 'a', 1, 7)).toBeUndefined();
@@ -54,7 +54,7 @@ describe('"I do not run it" is a promise', () => {
     expect(attempts.take('j', 'a', 1, 7)).toBeDefined();
   });
 
-  it('is not given while its effect is under way, and binds once it is asked for after its end', () => {
+  it('is not made while its effect is under way, and binds once another asks after its end', () => {
     const attempts = new Attempts();
     const attempt = attempts.take('i', 'a', 1, 7)!;
     attempts.begin(attempt);
@@ -65,10 +65,10 @@ describe('"I do not run it" is a promise', () => {
     expect(attempts.take('i', 'a', 1, 7)).toBeUndefined();
   });
 
-  it('is given of one in hand whose effect has not begun, which then never does', () => {
+  it('is made about one in hand whose effect has not begun, which then never begins', () => {
     const attempts = new Attempts();
     const attempt = attempts.take('i', 'a', 1, 7)!;
-    // An earlier term, this one's own, or one that says nothing of itself has replaced nobody.
+    // An earlier term, this one's own, or one that does not name itself has replaced no other.
     expect(attempts.runsOrRenounces('i', 'a', 1, 6)).toBe('runs');
     expect(attempts.runsOrRenounces('i', 'a', 1, 7)).toBe('runs');
     expect(attempts.runsOrRenounces('i', 'a', 1)).toBe('runs');
@@ -81,7 +81,7 @@ describe('"I do not run it" is a promise', () => {
     expect(attempts.take('i', 'a', 1, 7)).toBeUndefined();
   });
 
-  it('looking alone binds nobody', () => {
+  it('a look alone promises nothing', () => {
     const attempts = new Attempts();
     expect(attempts.get('i', 'a', 1)).toBeUndefined();
     expect(attempts.take('i', 'a', 1, 7)).toBeDefined();
@@ -89,7 +89,7 @@ describe('"I do not run it" is a promise', () => {
 });
 
 describe('giving up', () => {
-  it('calls off what has not begun, once, and nothing else', () => {
+  it('cancels what has not begun, once, and nothing else', () => {
     const attempts = new Attempts();
     const calls: string[] = [];
     const running = attempts.take('i', 'a', 1, 7, () => calls.push('i'))!;
@@ -103,7 +103,7 @@ describe('giving up', () => {
     expect(attempts.runsOrRenounces('j', 'a', 1, 8)).toBe('never_began');
   });
 
-  it('binds nobody once its intent turned out not to be in the log: it is still to be made', () => {
+  it('promises nothing once its intent turned out not to be in the log: it may still be made', () => {
     const attempts = new Attempts();
     const waiting = attempts.take('i', 'a', 1, 7)!;
     attempts.giveUp();

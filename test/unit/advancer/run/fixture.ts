@@ -63,7 +63,7 @@ export class ScriptedLog {
   }
 }
 
-/** One instance log over a {@link ScriptedLog}, and what it reported. */
+/** One instance log over a {@link ScriptedLog}, and what it reported to the rest of the replica. */
 export interface Stage {
   clock: HandClock;
   scripted: ScriptedLog;

@@ -68,7 +68,7 @@ describe('a commit', () => {
     expect(log.diverged).toBe(false);
   });
 
-  it('sends the very same entry again until the answer is definite', async () => {
+  it('sends the same entry again until the answer is definite', async () => {
     const { clock, log, scripted } = await withIntent();
     const cause = new Error('no answer');
     scripted.answers.push({ kind: 'unknown', cause }, { kind: 'unknown', cause });
@@ -88,7 +88,7 @@ describe('a commit', () => {
     expect(scripted.refusals).toMatchObject([{ seq: 1, kind: 'started', reason: 'taken' }]);
   });
 
-  it('that meets a higher token hands the instance on, and drops the holding at once', async () => {
+  it('that meets a higher token leaves the instance to its new holder, and drops the holding at once', async () => {
     const { holding, log, scripted } = await withIntent();
     scripted.answers.push({ kind: 'fenced', by: 11, detail: 'outbid' });
     expect(await log.commit()).toEqual({ kind: 'handed_on' });

@@ -15,7 +15,7 @@ const OTHER = 'b-00000002';
 describe('a sweep', () => {
   const clock = new HandClock();
   let unsettled: string[];
-  /** Who holds what, by instance. */
+  /** The holder of each instance. */
   let holders: Map<string, string>;
   let settled: string[];
   let acquired: string[];

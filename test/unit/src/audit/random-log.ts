@@ -25,17 +25,15 @@ const RUNBOOK: Runbook = {
   cells: SAMPLE.cells.map((cell) => ('exec' in cell ? { ...cell, retry: { attempts: 3 } } : cell)),
 };
 
-/**
- * The log of an instance that some replicas brought as far as the choices last, keeping every rule.
- */
+/** The log of an instance that some replicas advanced until the choices ran out, by every rule. */
 export function randomLog(choices: readonly number[]): Evidence {
-  return new Story(choices).tell();
+  return new RandomLog(choices).write();
 }
 
-class Story {
+class RandomLog {
   readonly #choices: readonly number[];
   readonly #state = emptyState();
-  readonly #course: InstanceView = { runbook: RUNBOOK, inputs: {}, state: this.#state };
+  readonly #view: InstanceView = { runbook: RUNBOOK, inputs: {}, state: this.#state };
   readonly #rows: Row[] = [];
   readonly #receipts: RecordedReceipt[] = [];
   readonly #late: LateEvidence[] = [];
@@ -49,16 +47,16 @@ class Story {
     this.#choices = choices;
   }
 
-  tell(): Evidence {
+  write(): Evidence {
     while (this.#at < this.#choices.length) {
       if (this.#choose(4) === 0) this.#token += this.#choose(3);
-      const step = nextStep(this.#course);
+      const step = nextStep(this.#view);
       if (step.do === 'complete' || step.do === 'halt') break;
       this.#go(step);
       if (this.#choose(3) === 0) this.#receipt();
     }
-    // What is under way comes to a stop, so that the last request gets its receipt.
-    const step = nextStep(this.#course);
+    // An open attempt is closed, so that the last request gets its receipt.
+    const step = nextStep(this.#view);
     if (step.do === 'close') this.#close(step, 1);
     this.#receipt();
     return {
@@ -208,7 +206,7 @@ class Story {
    * request's.
    */
   #receipt(): void {
-    const step = nextStep(this.#course);
+    const step = nextStep(this.#view);
     const outcome = OUTCOME_AT[step.do];
     if (outcome === undefined) return;
     const requestId = `q${this.#request}`;

@@ -33,7 +33,7 @@ it('a log that keeps the rules is clean, whatever happened to the replicas', () 
   expect([...kinds].filter((kind) => kind.startsWith('decided')).length).toBeGreaterThanOrEqual(4);
 });
 
-/** One thing that somebody changed in a log. Each leaves its trace somewhere. */
+/** One change to a log, as by an intruder. Each leaves a trace somewhere. */
 const tampering: { [what: string]: (rows: Row[], index: number) => Row[] } = {
   'a row taken out': (rows, index) => rows.filter((_, at) => at !== index),
   'a row taken out, the rest renumbered': (rows, index) =>
@@ -45,7 +45,8 @@ const tampering: { [what: string]: (rows: Row[], index: number) => Row[] } = {
       row === a ? { ...b, seq: a.seq } : row === b ? { ...a, seq: b.seq } : row,
     );
   },
-  // Who began what another closed, only that row says; who knew an outcome, two do.
+  // Only one row names the replica that began what another closed; two name one that knew an
+  // outcome.
   'another replica': (rows) => {
     const outcome = rows.findLastIndex(({ kind }) => kind === 'completed' || kind === 'failed');
     return rows.map((row, at) => (at === outcome ? { ...row, replicaId: 'rX' } : row));

@@ -53,8 +53,7 @@ export function receiptOf(
 }
 
 /**
- * An instance that met every trouble there is and came through, with everything that could be known
- * of it.
+ * An instance that met every kind of fault and completed, with all evidence about it.
  */
 export function sample(): Evidence {
   const rows: Row[] = [];
@@ -167,7 +166,7 @@ export function sample(): Evidence {
   };
 }
 
-/** What all checks find in one instance. */
+/** The breaches that all checks find in one instance. */
 export function breachesOf(evidence: Evidence): Breach[] {
   return new Audit().look(evidence);
 }

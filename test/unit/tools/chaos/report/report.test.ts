@@ -193,7 +193,8 @@ describe('a hostile record', () => {
 });
 
 /**
- * The record with every text in it replaced, keys of `byOutcome` and words of closed sets included.
+ * The record with every text in it replaced, including the keys of `byOutcome` and the values of
+ * closed sets.
  */
 function poisoned(record: ChaosRecord, text: string): ChaosRecord {
   const poison = (value: unknown, key?: string): unknown => {

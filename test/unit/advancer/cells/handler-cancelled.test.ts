@@ -1,0 +1,131 @@
+import { describe, expect, it } from 'vitest';
+
+import { attempt, cell, CONTEXT, run, runnerWith } from './fixture.ts';
+import { endless, runHandler } from './handler-fixture.ts';
+
+describe('a handler that is cancelled', () => {
+  it('on time-out and throws then is unknown, not failed', async () => {
+    const { handler } = endless((call, { reject }) => reject(call.signal.reason as Error));
+    expect(await runHandler(handler, { timeout: '20ms' })).toMatchObject({
+      kind: 'unknown',
+      reason: 'timeout',
+    });
+  });
+
+  it('on shutdown and returns its result anyway has completed', async () => {
+    const { handler, called } = endless((_, { resolve }) => resolve('done'));
+    const { signals, abort } = attempt();
+    const outcome = runnerWith({ handlers: { h: handler } }).run(
+      cell({ exec: { handler: 'h' } }),
+      CONTEXT,
+      signals,
+    );
+    await called;
+    abort();
+    expect(await outcome).toMatchObject({ kind: 'completed', output: 'done' });
+  });
+
+  it('and returns something unexpected is unknown: an abort is not a failure', async () => {
+    const { handler, called } = endless((_, { resolve }) => resolve('half done'));
+    const { signals, abort } = attempt();
+    const outcome = runnerWith({ handlers: { h: handler } }).run(
+      cell({ exec: { handler: 'h' }, expect: [{ pointer: '', equals: 'done' }] }),
+      CONTEXT,
+      signals,
+    );
+    await called;
+    abort();
+    expect(await outcome).toMatchObject({ kind: 'unknown', reason: 'aborted' });
+  });
+
+  it('and returns an invalid output is also unknown', async () => {
+    const { handler, called } = endless((_, { resolve }) => resolve(10n as never));
+    const { signals, abort } = attempt();
+    const outcome = runnerWith({ handlers: { h: handler } }).run(
+      cell({ exec: { handler: 'h' } }),
+      CONTEXT,
+      signals,
+    );
+    await called;
+    abort();
+    expect(await outcome).toMatchObject({ kind: 'unknown', reason: 'aborted' });
+  });
+
+  it('and ignores it is abandoned after the grace period, as still running', async () => {
+    const warnings: string[] = [];
+    const { handler } = endless();
+    const outcome = await run(
+      { exec: { handler: 'h' }, timeout: '10ms' },
+      {
+        handlers: { h: handler },
+        limits: { graceMs: 20 },
+        logger: {
+          debug: () => {},
+          info: () => {},
+          warn: (_, message) => warnings.push(message),
+          error: () => {},
+        },
+      },
+    );
+    expect(outcome).toMatchObject({
+      kind: 'unknown',
+      reason: 'timeout',
+      detail: { stillRunning: true },
+    });
+    expect(warnings).toEqual(['a handler ignores its signal and is still running']);
+  });
+
+  it('of a hold cell whose lease is lost may run to its end', async () => {
+    let finish: (result: string) => void = () => undefined;
+    const { handler, called } = endless((_, { resolve }) => (finish = resolve));
+    const { signals, lose } = attempt();
+    const outcome = runnerWith({ handlers: { h: handler }, limits: { graceMs: 1 } }).run(
+      cell({ exec: { handler: 'h' } }),
+      CONTEXT,
+      signals,
+    );
+    await called;
+    lose();
+    // Longer than the grace, which must not count here.
+    const early = await Promise.race([
+      outcome,
+      new Promise((resolve) => setTimeout(resolve, 50, 'still running')),
+    ]);
+    expect(early).toBe('still running');
+    finish('done');
+    expect(await outcome).toMatchObject({ kind: 'completed', output: 'done' });
+  });
+
+  it.each(['rerun', 'probe'] as const)(
+    'of a %s cell whose lease is lost is ended',
+    async (onInterrupt) => {
+      const { handler, called } = endless();
+      const { signals, lose } = attempt();
+      const outcome = runnerWith({ handlers: { h: handler }, limits: { graceMs: 1 } }).run(
+        cell({ exec: { handler: 'h' }, onInterrupt }),
+        CONTEXT,
+        signals,
+      );
+      await called;
+      lose();
+      expect(await outcome).toMatchObject({
+        kind: 'unknown',
+        reason: 'aborted',
+        detail: { stillRunning: true },
+      });
+    },
+  );
+
+  it.each(['lose', 'abort'] as const)('before it began (%s) is never called', async (act) => {
+    let calls = 0;
+    const one = attempt();
+    one[act]();
+    const outcome = await runnerWith({ handlers: { h: () => void (calls += 1) } }).run(
+      cell({ exec: { handler: 'h' } }),
+      CONTEXT,
+      one.signals,
+    );
+    expect(outcome).toEqual({ kind: 'unknown', reason: 'aborted', detail: { notBegun: true } });
+    expect(calls).toBe(0);
+  });
+});
