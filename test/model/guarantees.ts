@@ -106,8 +106,8 @@ function checkReceipts(world: World, found: Breach[]): void {
 }
 
 /**
- * Whether nothing is left to do: every request has its receipt, no process is at work, no attempt is
- * open, and a doubt is one that only a person may settle.
+ * Whether nothing is left to do: every request has its receipt, no process is at work, no attempt
+ * is open, and a doubt is one that only a person may settle.
  */
 export function atRest(world: World, requests: number): boolean {
   if (world.receipts.length < requests || world.ghosts.length > 0 || world.decisions.length > 0)

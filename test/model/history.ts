@@ -13,8 +13,8 @@ export type ModelRow = Pick<
 >;
 
 /**
- * A log, or a log with rows proposed to be added. The same rows are the same object, so that a whole
- * log is one number in the code of a state, and the real rules are applied to it only once.
+ * A log, or a log with rows proposed to be added. The same rows are the same object, so that a
+ * whole log is one number in the code of a state, and the real rules are applied to it only once.
  */
 export class History {
   readonly id: number;

@@ -12,7 +12,8 @@ export type Fate = Exclude<AppendOutcome['kind'], 'unknown'>;
 
 /**
  * The log accepts an entry, all or nothing, or refuses it: by the real chain rule, and by the rule
- * for receipts as the guard in the database has it. The real `judgeRefused` says why it was refused.
+ * for receipts as the guard in the database has it. The real `judgeRefused` says why it was
+ * refused.
  *
  * Refusing and reading back are one step here. Nothing is lost by that: what refuses an entry never
  * changes.
