@@ -157,7 +157,7 @@ describe('with an etcd that was replaced by an older one', () => {
         : undefined;
     });
     expect(reasons.join('\n')).toMatch(
-      /below token \d+ in the log\. It was restored from a backup or replaced/,
+      /below token \d+ in the log: it was restored from a backup or replaced/,
     );
     expect(reasons.join('\n')).toContain(`--bump-revision`);
     const refused = await cluster.advance('early0', 'early0-r2', { maxCells: 1 });
