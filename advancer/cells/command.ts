@@ -25,7 +25,7 @@ export interface CommandEnvironment {
 /**
  * Runs a command in its own process group. An exit code is a definite outcome. Ending by a signal
  * from any source is unknown, and so is any exit after cancellation: a command may exit with 0 when
- * it is told to stop.
+ * it is asked to stop.
  */
 export async function runCommand(
   argv: string[],
