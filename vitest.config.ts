@@ -10,7 +10,7 @@ interface ProjectOptions {
    * on a busy one too.
    */
   readonly testTimeoutMs: number;
-  /** Two files at a time, or one: fault tests measure times that a busy neighbor would distort. */
+  /** Two files at a time, or one: fault tests measure times that a busy neighbour would distort. */
   readonly maxWorkers: 1 | 2;
 }
 
