@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { untilAvailable, watchMachine } from '../harness/busy.ts';
+import type { ReceiptReply } from '../harness/replicas.ts';
 import { httpCell, lane, PROBE, runbookOf, Scene, stepsOf } from '../harness/scene.ts';
 
 const POLICIES = ['hold', 'rerun', 'probe'] as const;
@@ -145,8 +147,10 @@ describe('a holder that is killed', () => {
 
   test.concurrent(
     'inside a hold cell leaves a doubt: no number of advances runs the cell again, and one of two racing decisions settles it',
-    () =>
+    (context) =>
       lanes.hold(async () => {
+        const machine = await watchMachine();
+        const refused: ReceiptReply[] = [];
         const scene = scenes.hold;
         const { cluster, witness } = scene;
         const requestId = scene.name('q');
@@ -158,10 +162,11 @@ describe('a holder that is killed', () => {
         expect((await answer).inDoubt).toMatchObject({ cellId: 'charge', attempt: 1 });
 
         const advanceInDoubt = async (count: number, wait: boolean): Promise<void> => {
-          const receipt = await cluster.advance(instanceId, scene.name('again'), {
-            agentId: `agent${count % 4}`,
-            wait,
-          });
+          const again = scene.name('again');
+          const receipt = await untilAvailable(
+            () => cluster.advance(instanceId, again, { agentId: `agent${count % 4}`, wait }),
+            refused,
+          );
           expect(receipt).toMatchObject({
             outcome: 'in_doubt',
             steps: [],
@@ -200,6 +205,7 @@ describe('a holder that is killed', () => {
         const [first, second] = witness.effects(instanceId);
         expect(second?.key).toBe(first?.key);
         expect(witness.effects(instanceId)).toHaveLength(2);
+        machine.expectNone(refused, context);
       }),
   );
 

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { TestContext } from 'vitest';
+import { expect, type TestContext } from 'vitest';
 
 /*
  * A bound of the product, such as "a replica that gets SIGTERM exits within 10 s", holds on a
@@ -41,6 +41,26 @@ export interface CpuTimes {
 export interface MachineWatch {
   /** Reports the test as skipped, with the load, if other programs took much of the CPU time. */
   skipIfBusy(context: Pick<TestContext, 'skip'>): void;
+  /**
+   * Expects that nothing was answered with `unavailable`, which replicas and servers that get CPU
+   * time in time do not give; on a busy machine a test with such an answer is reported as skipped.
+   */
+  expectNone(refused: readonly object[], context: Pick<TestContext, 'skip'>): void;
+}
+
+/**
+ * Sends a request, and sends it again, as the protocol says, while it is answered with
+ * `unavailable`. Those answers are added to `refused`, for {@link MachineWatch.expectNone}.
+ */
+export async function untilAvailable<Reply extends { outcome: string }>(
+  send: () => Promise<Reply>,
+  refused: Reply[],
+): Promise<Reply> {
+  for (;;) {
+    const reply = await send();
+    if (reply.outcome !== 'unavailable') return reply;
+    refused.push(reply);
+  }
 }
 
 /** Watches what other programs take of the machine, beginning with a moment before the test. */
@@ -49,7 +69,7 @@ export async function watchMachine(): Promise<MachineWatch> {
   await sleep(WINDOW_MS);
   const begun = readCpuTimes();
   const before = shareOfOthers(first, begun);
-  return {
+  const watch: MachineWatch = {
     skipIfBusy(context) {
       const during = shareOfOthers(begun, readCpuTimes());
       if (Math.max(before, during) < BUSY_SHARE) return;
@@ -58,7 +78,12 @@ export async function watchMachine(): Promise<MachineWatch> {
           `${percent(during)} during it; load average ${loadavg()[0]?.toFixed(1)}`,
       );
     },
+    expectNone(refused, context) {
+      if (refused.length > 0) watch.skipIfBusy(context);
+      expect(refused).toEqual([]);
+    },
   };
+  return watch;
 }
 
 /** The part of the CPU time between two readings that this run did not spend, from 0 to 1. */
