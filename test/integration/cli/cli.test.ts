@@ -10,6 +10,7 @@ import { connectBus } from '../../../src/bus/nats.ts';
 import { subjects } from '../../../src/bus/subjects.ts';
 import type { Subjects } from '../../../src/bus/subjects.ts';
 import type { Json, JsonObject } from '../../../src/json.ts';
+import { recordImports } from '../../harness/import-log.ts';
 import { freshNamespace, serversForTests } from '../../harness/servers.ts';
 
 /*
@@ -287,10 +288,9 @@ describe('the command line against a replica', () => {
       error: { code: 'not_found', message: 'there is no instance i-1' },
     }));
     await replica.flush();
-    const trace = { NODE_DEBUG: 'module,esm' };
-    const { code, err } = await cli(['status', 'i-1'], trace);
-    expect(code).toBe(3);
-    expect(err).toContain('node_modules/nats/');
-    expect(err).not.toMatch(/node_modules\/(pg|etcd3|fastify)\//);
+    const { result, urls } = await recordImports((trace) => cli(['status', 'i-1'], trace));
+    expect(result.code).toBe(3);
+    expect(urls.join('\n')).toContain('node_modules/nats/');
+    expect(urls.join('\n')).not.toMatch(/node_modules\/(pg|etcd3|fastify)\//);
   });
 });

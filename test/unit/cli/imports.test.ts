@@ -1,31 +1,24 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+
+import { recordImports } from '../../harness/import-log.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
-const LOG_IMPORTS = pathToFileURL(join(ROOT, 'test/harness/log-imports.mjs')).href;
-
-let dir: string;
-let runs = 0;
-
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), 'leasehold-imports-'));
-});
-
-afterAll(() => rmSync(dir, { recursive: true }));
 
 /** The packages of package.json that a command line imports, and this project's modules. */
 async function imports(...line: string[]): Promise<{ packages: string[]; modules: string[] }> {
-  runs += 1;
-  const file = join(dir, `${runs}.log`);
-  const argv = ['--import', 'tsx', '--import', LOG_IMPORTS, join(ROOT, 'cli/main.ts'), ...line];
-  const env = { PATH: process.env['PATH'], IMPORT_LOG: file };
-  await new Promise<void>((resolve) => execFile(process.execPath, argv, { env }, () => resolve()));
-  const urls = [...new Set(readFileSync(file, 'utf8').split('\n'))];
+  const argv = [join(ROOT, 'cli/main.ts'), ...line];
+  const { urls } = await recordImports(
+    (trace) =>
+      new Promise<void>((resolve) => {
+        const env = { PATH: process.env['PATH'], ...trace };
+        execFile(process.execPath, argv, { env }, () => resolve());
+      }),
+  );
   const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>;
   };
