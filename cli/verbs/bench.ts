@@ -87,7 +87,7 @@ export const bench: DefineVerb = (command, register) => {
           '(--agents then defaults to 32,128 and --duration to 2s)',
       ).conflicts(['scenario', 'trials', 'held', 'rows', 'quick', 'full']),
     )
-    .option('--rounds <n>', 'with --compare: how many interleaved rounds', countFlag, 10)
+    .option('--rounds <n>', 'with --compare: how many interleaved rounds', countFlag, 12)
     .option(
       '--out <dir>',
       'where bench.json, bench.html and the logs go (default: a new directory)',

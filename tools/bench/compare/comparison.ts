@@ -36,14 +36,28 @@ export interface ComparedValue {
 }
 
 /**
- * The order of one round. This build's first replicas are in the middle, next to both sides that
- * they are compared with, and every other round runs backwards, so that a machine that gets slower
- * or faster favours no side.
+ * Every order of the three sides, one for each round in turn. No side is measured twice in a row,
+ * not even across two rounds: its second time would find processors and caches warm.
+ */
+const ORDERS: readonly (readonly Side[])[] = [
+  ['before', 'after', 'again'],
+  ['after', 'again', 'before'],
+  ['again', 'before', 'after'],
+  ['again', 'after', 'before'],
+  ['after', 'before', 'again'],
+  ['before', 'again', 'after'],
+];
+
+/**
+ * The order of one round. Over six rounds each side has each position twice, so that neither the
+ * position nor a machine that gets slower or faster favours a side.
  *
  * @param round from 1
  */
 export function orderOf(round: number): readonly Side[] {
-  return round % 2 === 1 ? SIDES : SIDES.toReversed();
+  const order = ORDERS[(round - 1) % ORDERS.length];
+  if (order === undefined) throw new RangeError(`rounds count from 1: ${round}`);
+  return order;
 }
 
 /** Compares the sides round by round: first the ratio of each round, then the median of ratios. */

@@ -58,7 +58,7 @@ export interface ComparisonRecord extends Environment {
  * After this many rounds every side gets new replicas and a new database: two processes of one
  * build can differ in speed for as long as they run, since each compiles its code differently.
  */
-const ROUNDS_PER_PROCESS = 5;
+const ROUNDS_PER_PROCESS = 6;
 /** New replicas run code that is not compiled yet; this many times `durationMs` is thrown away. */
 const WARM_UP_TIMES = 3;
 

@@ -10,7 +10,7 @@ import {
   comparisonTables,
   roundLine,
 } from '../../../../../tools/bench/compare/comparison-table.ts';
-import { compareRounds, orderOf } from '../../../../../tools/bench/compare/comparison.ts';
+import { compareRounds, orderOf, SIDES } from '../../../../../tools/bench/compare/comparison.ts';
 import type { Round } from '../../../../../tools/bench/compare/comparison.ts';
 import { summarizeRatios } from '../../../../../tools/bench/compare/paired-ratios.ts';
 
@@ -103,12 +103,14 @@ describe('a comparison', () => {
     expect(many?.sameToSame.ratios).toEqual([1, 1, 0.9]);
   });
 
-  it('alternates the order, with both compared sides next to this build', () => {
-    expect([1, 2, 3].map(orderOf)).toEqual([
-      ['before', 'after', 'again'],
-      ['again', 'after', 'before'],
-      ['before', 'after', 'again'],
-    ]);
+  it('gives each side each position equally often, and measures none twice in a row', () => {
+    const orders = Array.from({ length: 12 }, (_, index) => orderOf(index + 1));
+    for (const position of [0, 1, 2])
+      for (const side of SIDES)
+        expect(orders.filter((order) => order[position] === side)).toHaveLength(4);
+    const measured = orders.flat();
+    expect(measured.filter((side, index) => side === measured[index - 1])).toEqual([]);
+    expect(() => orderOf(0)).toThrow('rounds count from 1: 0');
   });
 
   it('is shown round by round and as medians', () => {
