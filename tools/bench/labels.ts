@@ -53,7 +53,7 @@ export function ratioLabel(to: string): string {
 
 /** The label of a value, with its unit: `p50Ms` becomes `p50 ms`. */
 export function valueLabel(name: string): string {
-  const unit = /(PerS|^perS|Ms|S|Bytes)$/.exec(name)?.[1];
+  const unit = /(PerS|^perS|Us|Ms|S|Bytes)$/.exec(name)?.[1];
   if (unit === undefined) return spaced(name);
   const stem = spaced(name.slice(0, name.length - unit.length));
   return `${stem}${UNITS[unit] ?? ''}`.trim();
@@ -62,6 +62,7 @@ export function valueLabel(name: string): string {
 const UNITS: Readonly<Record<string, string>> = {
   perS: 'per s',
   PerS: ' per s',
+  Us: ' µs',
   Ms: ' ms',
   S: ' s',
   Bytes: ' bytes',

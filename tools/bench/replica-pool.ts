@@ -29,6 +29,8 @@ export interface PooledReplica {
   readonly name: string;
   readonly replicaId: string;
   readonly pid: number;
+  /** Of its health and metrics. */
+  readonly httpUrl: string;
   /** Resolves when its process has ended. */
   readonly exited: Promise<unknown>;
   signal(signal: NodeJS.Signals): void;
@@ -37,6 +39,7 @@ export interface PooledReplica {
 interface Ready {
   replicaId: string;
   pid: number;
+  httpUrl: string;
 }
 
 const DRAIN_WITHIN_MS = 12_000;
@@ -88,11 +91,12 @@ export class ReplicaPool {
     });
     this.#running.add(child);
     void child.exited.then(() => this.#running.delete(child));
-    const { replicaId } = await child.ready;
+    const { replicaId, httpUrl } = await child.ready;
     const replica: PooledReplica = {
       name,
       replicaId,
       pid: child.pid,
+      httpUrl,
       exited: child.exited,
       signal: (signal) => child.signal(signal),
     };

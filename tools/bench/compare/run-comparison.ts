@@ -11,6 +11,7 @@ import { findBuild, prepareDatabase } from './build.ts';
 import type { Build } from './build.ts';
 import { compareRounds, orderOf, SIDES } from './comparison.ts';
 import type { ComparedValue, Round, Side, SideValues } from './comparison.ts';
+import { cpuPerRequestUs, readUsage } from './processor-time.ts';
 
 /** The options of `leasehold bench --compare`. */
 export interface ComparisonOptions {
@@ -180,15 +181,17 @@ async function measureSide(
   { round, agents, side }: { round: number; agents: number; side: Side },
 ): Promise<SideValues> {
   await stack.directLoadAt(pool);
+  const usageBefore = await readUsage(pool);
   const result = await stack.load.run('held', {
     ...durationsOf(options.durationMs),
     agents,
     prefix: `r${round}-${agents}`,
   });
+  const cpuUs = cpuPerRequestUs(usageBefore, await readUsage(pool));
   requireExpected(`${side} at ${agents} agents in round ${round}`, result);
   const figure = loadFigure({ part: 'load', subject: 'held', at: { agents } }, [result]);
   const { perS, p50Ms, p99Ms } = figure.values;
-  return { perS, p50Ms, p99Ms };
+  return { perS, cpuUs, p50Ms, p99Ms };
 }
 
 /** The command line that measures the same again. */

@@ -64,7 +64,12 @@ describe('the summary of ratios', () => {
 });
 
 function round(of: number, agents: number, before: number, after: number, again: number): Round {
-  const values = (perS: number) => ({ perS, p50Ms: 1_000 / perS, p99Ms: 2_000 / perS });
+  const values = (perS: number) => ({
+    perS,
+    cpuUs: 1e6 / perS,
+    p50Ms: 1_000 / perS,
+    p99Ms: 2_000 / perS,
+  });
   const sides = { before: values(before), after: values(after), again: values(again) };
   return { round: of, agents, values: sides };
 }
@@ -84,13 +89,15 @@ describe('a comparison', () => {
     const compared = compareRounds(ROUNDS);
     expect(compared.map(({ agents, value }) => `${agents}/${value}`)).toEqual([
       '32/perS',
+      '32/cpuUs',
       '32/p50Ms',
       '32/p99Ms',
       '128/perS',
+      '128/cpuUs',
       '128/p50Ms',
       '128/p99Ms',
     ]);
-    const [few, median, , many] = compared;
+    const [few, , median, , many] = compared;
     expect(few?.afterToBefore.ratios).toEqual([1.1, 1.1, 1.2]);
     expect(few?.afterToBefore.median).toBe(1.1);
     expect(median?.afterToBefore.median).toBeCloseTo(1 / 1.1);
@@ -98,7 +105,7 @@ describe('a comparison', () => {
   });
 
   it('measures this build against itself in the same rounds', () => {
-    const [few, , , many] = compareRounds(ROUNDS);
+    const [few, , , , many] = compareRounds(ROUNDS);
     expect(few?.sameToSame.ratios).toEqual([1, 1.1, 1]);
     expect(many?.sameToSame.ratios).toEqual([1, 1, 0.9]);
   });
