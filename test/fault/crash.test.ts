@@ -41,7 +41,7 @@ const cases = Object.entries(POINTS).flatMap(([point, expected]) =>
 describe('a holder that is killed', () => {
   test.concurrent.for(cases.map((one) => [one.claim, one] as const))(
     '%s',
-    ([, { point, action, policy, outcome, story, effects, by }]) =>
+    ([, { point, action, policy, outcome, story, effects, by }], context) =>
       lanes[policy](async () => {
         const scene = scenes[policy];
         const { cluster, witness } = scene;
@@ -50,7 +50,7 @@ describe('a holder that is killed', () => {
         const instanceId = await scene.instanceHeldBy(victim, policy);
 
         const answer = cluster.advance(instanceId, requestId);
-        const report = await victim.failpointReached(point);
+        const report = await scene.reached(victim, point, { answer, context });
         expect(report).toMatchObject({ instanceId, requestId, cellId: 'charge', attempt: 1 });
         if (action === 'freeze') victim.kill();
         expect(await victim.exited).toMatchObject({ signal: 'SIGKILL' });
@@ -107,7 +107,7 @@ describe('a holder that is killed', () => {
         const victim = await scene.victim(`in_effect=freeze@request:${requestId}`);
         const instanceId = await scene.instanceHeldBy(victim, 'hold');
         const answer = cluster.advance(instanceId, requestId);
-        await victim.failpointReached('in_effect');
+        await scene.reached(victim, 'in_effect', { answer, context });
         victim.kill();
         expect((await answer).inDoubt).toMatchObject({ cellId: 'charge', attempt: 1 });
 
@@ -161,7 +161,7 @@ describe('a holder that is killed', () => {
 
   test.concurrent(
     'inside a probe cell whose probe cannot tell: the cell is in doubt, and the effect is not repeated',
-    () =>
+    (context) =>
       lanes.probe(async () => {
         const scene = scenes.probe;
         const { cluster, witness } = scene;
@@ -171,7 +171,7 @@ describe('a holder that is killed', () => {
           const instanceId = await scene.instanceHeldBy(victim, 'probe');
           witness.probes.set(`${instanceId}/charge/1`, says);
           const answer = cluster.advance(instanceId, requestId);
-          await victim.failpointReached('in_effect');
+          await scene.reached(victim, 'in_effect', { answer, context });
           victim.kill();
           const receipt = await answer;
           expect(receipt).toMatchObject({
@@ -202,7 +202,7 @@ describe('a holder that is killed', () => {
 
   test.concurrent(
     'between two cells: the outcome is written with the next intent, so the first cell is in doubt, and nothing is repeated',
-    () =>
+    (context) =>
       lanes.hold(async () => {
         const scene = scenes.hold;
         const { cluster, witness } = scene;
@@ -210,7 +210,7 @@ describe('a holder that is killed', () => {
         const victim = await scene.victim(`before_intent=freeze@request:${requestId},cell:second`);
         const instanceId = await scene.instanceHeldBy(victim, 'two');
         const answer = cluster.advance(instanceId, requestId);
-        await victim.failpointReached('before_intent');
+        await scene.reached(victim, 'before_intent', { answer, context });
         victim.kill();
         expect(await answer).toMatchObject({
           outcome: 'in_doubt',
@@ -226,7 +226,7 @@ describe('a holder that is killed', () => {
 
   test.concurrent(
     'after the outcome of one cell: that cell stays completed, and the survivor runs the next',
-    () =>
+    (context) =>
       lanes.rerun(async () => {
         const scene = scenes.rerun;
         const { cluster, witness } = scene;
@@ -234,7 +234,7 @@ describe('a holder that is killed', () => {
         const victim = await scene.victim(`after_outcome=freeze@request:${requestId},cell:first`);
         const instanceId = await scene.instanceHeldBy(victim, 'two');
         const answer = cluster.advance(instanceId, requestId, { cellId: 'first', maxCells: 2 });
-        await victim.failpointReached('after_outcome');
+        await scene.reached(victim, 'after_outcome', { answer, context });
         victim.kill();
         const receipt = await answer;
         expect(await scene.story(instanceId)).toEqual([

@@ -36,13 +36,13 @@ function storyEnds(instanceId: string, last: string): Promise<string[]> {
 }
 
 describe('a holder frozen between intent and effect for longer than its lease', () => {
-  test('starts no effect when it wakes; its late outcome settles the doubt of a hold cell, without a person', async () => {
+  test('starts no effect when it wakes; its late outcome settles the doubt of a hold cell, without a person', async (context) => {
     const { cluster, witness } = scene;
     const requestId = scene.name('q');
     const victim = await scene.victim(`after_intent=freeze@request:${requestId}`);
     const instanceId = await scene.instanceHeldBy(victim, 'hold');
     const answer = cluster.advance(instanceId, requestId);
-    await victim.failpointReached('after_intent');
+    await scene.reached(victim, 'after_intent', { answer, context });
     // The agent sent one request, and another replica answers it.
     const receipt = await answer;
     expect(receipt).toMatchObject({
@@ -78,15 +78,15 @@ describe('a holder frozen between intent and effect for longer than its lease', 
     victim.kill();
   });
 
-  test.each(['rerun', 'probe'])(
+  test.for(['rerun', 'probe'])(
     'starts no effect of a %s cell when it wakes: another replica ran it once',
-    async (policy) => {
+    async (policy, context) => {
       const { cluster, witness } = scene;
       const requestId = scene.name('q');
       const victim = await scene.victim(`after_intent=freeze@request:${requestId}`);
       const instanceId = await scene.instanceHeldBy(victim, policy);
       const answer = cluster.advance(instanceId, requestId);
-      await victim.failpointReached('after_intent');
+      await scene.reached(victim, 'after_intent', { answer, context });
       const receipt = await answer;
       expect(receipt.outcome).toBe('completed');
       const before = await scene.story(instanceId);
@@ -102,13 +102,13 @@ describe('a holder frozen between intent and effect for longer than its lease', 
 });
 
 describe('a holder frozen before the intent for longer than its lease', () => {
-  test('writes nothing and starts nothing when it wakes', async () => {
+  test('writes nothing and starts nothing when it wakes', async (context) => {
     const { cluster, witness } = scene;
     const requestId = scene.name('q');
     const victim = await scene.victim(`before_intent=freeze@request:${requestId}`);
     const instanceId = await scene.instanceHeldBy(victim, 'hold');
     const answer = cluster.advance(instanceId, requestId);
-    await victim.failpointReached('before_intent');
+    await scene.reached(victim, 'before_intent', { answer, context });
     const receipt = await answer;
     expect(receipt.outcome).toBe('completed');
     await sessionGone(scene, victim);
@@ -128,15 +128,15 @@ describe('a holder frozen before the intent for longer than its lease', () => {
 });
 
 describe('a holder frozen inside the effect for longer than its lease', () => {
-  test.each(['in_effect', 'after_effect'])(
+  test.for(['in_effect', 'after_effect'])(
     '(%s) reports its outcome too late: the log refuses the row, keeps it as evidence, and it settles the doubt of a hold cell',
-    async (point) => {
+    async (point, context) => {
       const { cluster, witness } = scene;
       const requestId = scene.name('q');
       const victim = await scene.victim(`${point}=freeze@request:${requestId}`);
       const instanceId = await scene.instanceHeldBy(victim, 'hold');
       const answer = cluster.advance(instanceId, requestId);
-      await victim.failpointReached(point);
+      await scene.reached(victim, point, { answer, context });
       const receipt = await answer;
       expect(receipt).toMatchObject({
         outcome: 'in_doubt',
@@ -177,7 +177,7 @@ describe('a holder frozen inside the effect for longer than its lease', () => {
     },
   );
 
-  test('a late failure settles the doubt as failed, and the cell’s retries continue under a new key', async () => {
+  test('a late failure settles the doubt as failed, and the cell’s retries continue under a new key', async (context) => {
     const { cluster, witness } = scene;
     await cluster.pushRunbook(
       runbookOf('retried', [httpCell('charge', { retry: { attempts: 2, backoff: '10ms' } })]),
@@ -187,7 +187,7 @@ describe('a holder frozen inside the effect for longer than its lease', () => {
     const instanceId = await scene.instanceHeldBy(victim, 'retried');
     witness.answerWith(instanceId, 'charge', { status: 500, body: { sorry: true } });
     const answer = cluster.advance(instanceId, requestId);
-    await victim.failpointReached('in_effect');
+    await scene.reached(victim, 'in_effect', { answer, context });
     expect((await answer).outcome).toBe('in_doubt');
     victim.wake();
     await storyEnds(instanceId, 'decided charge 1 failed by @late-outcome');
@@ -199,13 +199,13 @@ describe('a holder frozen inside the effect for longer than its lease', () => {
     victim.kill();
   });
 
-  test('a decision that came before the late outcome stands, and the outcome is kept as evidence', async () => {
+  test('a decision that came before the late outcome stands, and the outcome is kept as evidence', async (context) => {
     const { cluster, witness } = scene;
     const requestId = scene.name('q');
     const victim = await scene.victim(`in_effect=freeze@request:${requestId}`);
     const instanceId = await scene.instanceHeldBy(victim, 'hold');
     const answer = cluster.advance(instanceId, requestId);
-    await victim.failpointReached('in_effect');
+    await scene.reached(victim, 'in_effect', { answer, context });
     expect((await answer).outcome).toBe('in_doubt');
     const decided = await cluster.request(cluster.subject('decide', instanceId), {
       agentId: 'person',
@@ -227,7 +227,7 @@ describe('a holder frozen inside the effect for longer than its lease', () => {
     victim.kill();
   });
 
-  test('a rerun attempt is ended with its process group when its holder wakes', async () => {
+  test('a rerun attempt is ended with its process group when its holder wakes', async (context) => {
     const { cluster } = scene;
     const folder = await mkdtemp(join(tmpdir(), 'leasehold-freeze-'));
     const file = join(folder, 'pids');
@@ -247,7 +247,7 @@ describe('a holder frozen inside the effect for longer than its lease', () => {
       } while ((await scene.touch(instanceId)).holder?.replicaId !== victim.replicaId);
       const answer = cluster.advance(instanceId, requestId);
       answer.catch(() => undefined);
-      await victim.failpointReached('in_effect');
+      await scene.reached(victim, 'in_effect', { answer, context });
       // Both attempts run: the old holder is frozen and cannot end its own.
       const [first, second] = await eventually(async () => {
         const found = await pids();

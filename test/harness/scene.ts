@@ -1,3 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { TestContext } from 'vitest';
+
+import { watchMachine } from './busy.ts';
 import { Witness } from './effects.ts';
 import { TestCluster } from './replicas.ts';
 import type { LogRow, ReceiptReply } from './replies.ts';
@@ -22,6 +27,9 @@ export function runbookOf(
 ): { runbook: string; [field: string]: unknown } {
   return { runbook: id, version: 1, inputs: ['witness'], cells };
 }
+
+/** How long a replica's report may take to arrive after another replica has answered. */
+const REPORT_TIMEOUT_MS = 5_000;
 
 /** Replica processes and a witness of what they do; victims come and go, the others stay. */
 export class Scene {
@@ -82,6 +90,28 @@ export class Scene {
       const { holder } = await this.touch(instanceId);
       if (holder?.replicaId === replica.replicaId) return instanceId;
     }
+  }
+
+  /**
+   * Resolves with the report of a victim's failpoint. A victim that gets no CPU time can lose its
+   * lease before its failpoint; another replica then answers the request, and the failpoint is
+   * never reached. On a busy machine the test is then skipped by name; otherwise it fails.
+   */
+  async reached(
+    victim: ReplicaProcess,
+    point: string,
+    { answer, context }: { answer: Promise<unknown>; context: Pick<TestContext, 'skip'> },
+  ): Promise<Record<string, unknown>> {
+    const answered = answer.then(async (reply) => {
+      await sleep(REPORT_TIMEOUT_MS);
+      return { reply };
+    });
+    const first = await Promise.race([victim.failpointReached(point), answered]);
+    if (!('reply' in first)) return first;
+    (await watchMachine()).skipIfBusy(context);
+    throw new Error(
+      `${victim.name} did not reach ${point}; the answer is ${JSON.stringify(first.reply)}`,
+    );
   }
 
   /** Rows of the log, as `kind cell attempt` with the reason or verdict. */
