@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { ReplicaPool } from '../../tools/bench/replica-pool.ts';
+import { COMPARED } from '../../tools/bench/compare/comparison.ts';
 import type { ComparisonRecord } from '../../tools/bench/compare/run-comparison.ts';
 import type { BenchRecord } from '../../tools/bench/record.ts';
 import { closeWorkspace, openWorkspace } from '../../tools/stack/workspace.ts';
@@ -114,7 +115,7 @@ describe('leasehold bench', () => {
     const summary = ran.lines.at(-1) as unknown as ComparisonRecord & { kind: string };
     expect(summary).toMatchObject({ kind: 'summary', ended: 'complete' });
     expect(summary.before).toEqual(summary.after);
-    expect(summary.compared.map(({ value }) => value)).toEqual(['perS', 'p50Ms', 'p99Ms']);
+    expect(summary.compared.map(({ value }) => value)).toEqual([...COMPARED]);
     for (const { afterToBefore, sameToSame } of summary.compared) {
       expect(afterToBefore.ratios).toHaveLength(2);
       expect(afterToBefore.median).toBeGreaterThan(0);
