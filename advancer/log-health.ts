@@ -5,6 +5,8 @@ import { withDeadline } from '../src/time/deadline.ts';
 import type { Log } from './log/log.ts';
 
 const RETRY_MS = 500;
+/** How often Postgres is checked, so that readiness does not depend on requests. */
+const WATCH_MS = 2_000;
 /**
  * The caller of `notice` has waited for its own timeout already, so the first check is short: what
  * others can serve is released soon.
@@ -28,6 +30,7 @@ export class LogHealth {
   readonly #options: LogHealthOptions;
   #trouble: string | undefined;
   #checking = false;
+  readonly #stop = new AbortController();
 
   constructor(options: LogHealthOptions) {
     this.#options = options;
@@ -64,8 +67,32 @@ export class LogHealth {
     );
   }
 
+  /** Checks from time to time, until {@link stop}. */
+  start(): void {
+    void this.#watch();
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  async #watch(): Promise<void> {
+    const { log, clock } = this.#options;
+    for (;;) {
+      await clock.sleep(WATCH_MS, this.#stop.signal);
+      if (this.#stop.signal.aborted) return;
+      if (this.#checking) continue;
+      try {
+        await log.check();
+      } catch (cause) {
+        this.notice(cause);
+      }
+    }
+  }
+
   /**
-   * Postgres did not answer: check whether it is there, and if not, release what others can serve.
+   * Postgres did not answer, or cannot be written to: check whether that is so, and if it is,
+   * release what others can serve.
    */
   notice(cause: unknown): void {
     if (this.#checking) return;
@@ -83,13 +110,13 @@ export class LogHealth {
         await (first
           ? withDeadline(clock, FIRST_CHECK_MS, Error, late, () => log.check())
           : log.check());
-        if (this.#trouble !== undefined) logger.info({}, 'Postgres answers again');
+        if (this.#trouble !== undefined) logger.info({}, 'Postgres can be used again');
         this.#trouble = undefined;
         return;
       } catch (failure) {
         const text = errorText(failure);
         if (this.#trouble === undefined)
-          logger.warn({ err: failure, cause }, 'Postgres does not answer; releasing leases');
+          logger.warn({ err: failure, cause }, 'Postgres cannot be used; releasing leases');
         this.#trouble = text;
         await release(`Postgres cannot be used: ${text}`);
         await clock.sleep(RETRY_MS);

@@ -12,6 +12,7 @@ import { ConfigError, etcdConnection, readConfig, type Config } from '../src/con
 import type { Handler } from './cells/cells.ts';
 import { createEffectRunner } from './cells/runner.ts';
 import { loadHandlers } from './cells/handlers.ts';
+import { temporaryDirectoryProblem } from './cells/temporary-directory.ts';
 import { createMetrics } from './http/metrics.ts';
 import { startHttpServer } from './http/server.ts';
 import { parseFailpoints, type Failpoint } from './failpoints.ts';
@@ -125,6 +126,7 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
     count: metrics.count,
     failpoint,
     ttlMs: config.leaseTtlS * 1_000,
+    needs: [{ name: 'temporary directory', problem: temporaryDirectoryProblem }],
     coordinator: (gate) =>
       new Coordinator({
         store,
@@ -134,6 +136,7 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
         name: config.replicaName,
         pid: process.pid,
         httpUrl: () => httpUrl,
+        handlers: Object.keys(handlers).sort(),
         ttlS: config.leaseTtlS,
         gate,
         idleReleaseMs: config.idleReleaseMs,
@@ -163,7 +166,7 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
     port: config.httpPort,
     replicaId,
     metrics,
-    notReady: () => replica.notReady(),
+    checks: () => replica.checks(),
   });
   httpUrl = http.url;
   try {

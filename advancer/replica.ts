@@ -13,6 +13,7 @@ import { drainHoldings, releaseAllBut } from './drain.ts';
 import type { Failpoint } from './failpoints.ts';
 import { AnswerNotices } from './intake/answer-notices.ts';
 import { ClusterView } from './intake/cluster-view.ts';
+import { HandOver } from './intake/hand-over.ts';
 import { Intake } from './intake/intake.ts';
 import { asJson } from './intake/operations.ts';
 import { Peers } from './intake/peers.ts';
@@ -21,6 +22,7 @@ import { Router } from './intake/router.ts';
 import { StallDetector } from './intake/stall-detector.ts';
 import { LogUnavailable, type Log } from './log/log.ts';
 import { LogHealth } from './log-health.ts';
+import { readinessChecks, type Need, type ReadinessCheck } from './readiness.ts';
 import { Attempts } from './run/attempts.ts';
 import type { Committed, Counted, RunContext } from './run/context.ts';
 import { HeldInstance } from './run/held-instance.ts';
@@ -60,6 +62,8 @@ export interface ReplicaOptions {
   coordinator: (
     gate: (readEtcdRevision: () => Promise<number>) => Promise<string | undefined>,
   ) => LeasesLifecycle;
+  /** What it needs besides its servers; default: nothing. */
+  needs?: readonly Need[] | undefined;
   /** Ends the process: an invariant is broken. */
   crash: (cause: unknown) => never;
 }
@@ -96,7 +100,7 @@ export class Replica {
       release: (why) => this.#releaseUnbegun(why),
     });
     this.leases = options.coordinator((readEtcdRevision) => this.#logHealth.gate(readEtcdRevision));
-    const view = new ClusterView(this.leases);
+    const view = new ClusterView(this.leases, clock);
     const logTrouble = (cause: unknown): void => this.#logHealth.notice(cause);
     this.#peers = new Peers({
       bus,
@@ -132,8 +136,16 @@ export class Replica {
       stepDownAfterMs: options.ttlMs,
     };
     const held = (holding: Holding): HeldInstance => this.#heldInstance(holding);
+    const handOver = new HandOver({
+      view,
+      leases: this.leases,
+      logger,
+      count,
+      announce: (placed) => bus.publish(subjects.placed, asJson(placed)),
+    });
     this.router = new Router({
       view,
+      handOver,
       leases: this.leases,
       log,
       peers: this.#peers,
@@ -166,6 +178,7 @@ export class Replica {
     });
     this.#sweeper = new Sweeper({
       view,
+      handOver,
       leases: this.leases,
       log,
       clock,
@@ -183,17 +196,24 @@ export class Replica {
     this.#intake.open();
     await this.#options.bus.flush();
     this.#sweeper.start();
+    this.#logHealth.start();
+  }
+
+  /** Everything that this replica needs to serve, each with why it does not have it, if so. */
+  checks(): ReadinessCheck[] {
+    const { bus, needs = [] } = this.#options;
+    return readinessChecks({
+      draining: this.#draining.signal.aborted,
+      connected: bus.connected(),
+      logTrouble: this.#logHealth.trouble,
+      notLeading: this.leases.notLeading(),
+      needs,
+    });
   }
 
   /** Why this replica cannot serve at the moment; empty when it can. */
   notReady(): string[] {
-    const reasons = [
-      this.#draining.signal.aborted ? 'draining' : undefined,
-      this.#options.bus.connected() ? undefined : 'NATS is not connected',
-      this.#logHealth.trouble === undefined ? undefined : `Postgres: ${this.#logHealth.trouble}`,
-      this.leases.notLeading(),
-    ];
-    return reasons.filter((reason) => reason !== undefined);
+    return this.checks().flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
   }
 
   /** How many instances are held with work or state in memory. */
@@ -216,6 +236,7 @@ export class Replica {
     // A run between two cells hands on at its next step; nothing new begins.
     this.#draining.abort('draining');
     this.#sweeper.stop();
+    this.#logHealth.stop();
     this.#intake.close();
     this.#answerNotices.flush();
     this.router.close();

@@ -14,6 +14,8 @@ export interface CoordinatorOptions {
   pid: number;
   /** Where this process answers over HTTP; a function if that is known only later. */
   httpUrl: string | (() => string);
+  /** The handlers that this process has, by name; undefined: others are not told. */
+  handlers?: readonly string[] | undefined;
   /** The TTL of sessions to ask for, in whole seconds, at least 2. */
   ttlS: number;
   /**

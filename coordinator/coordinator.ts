@@ -41,7 +41,7 @@ export class Coordinator implements Leases {
 
   /** @throws RangeError that names the option, when a number is out of range */
   constructor(options: CoordinatorOptions) {
-    const { replicaId, name, pid, httpUrl, namespace, clock, ttlS } = options;
+    const { replicaId, name, pid, httpUrl, handlers, namespace, clock, ttlS } = options;
     checkOptions(options);
     this.replicaId = replicaId;
     this.#options = options;
@@ -52,6 +52,7 @@ export class Coordinator implements Leases {
       name,
       pid,
       httpUrl: typeof httpUrl === 'string' ? httpUrl : httpUrl(),
+      handlers,
     }));
     this.#directory = new Directory({
       store: this.#store,

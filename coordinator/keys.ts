@@ -57,8 +57,10 @@ export function leaseRecord(instanceId: string, entry: Entry): LeaseRecord {
  * other replicas leave it out when they rank replicas for an instance.
  */
 export function replicaValue(replica: ReplicaRecord, draining: boolean): string {
-  const { replicaId, name, pid, httpUrl } = replica;
-  return JSON.stringify({ replicaId, name, pid, httpUrl, ...(draining ? { draining: true } : {}) });
+  const { replicaId, name, pid, httpUrl, handlers } = replica;
+  // Members that are undefined are left out.
+  const value = { replicaId, name, pid, httpUrl, handlers, draining: draining ? true : undefined };
+  return JSON.stringify(value);
 }
 
 /**
@@ -69,13 +71,16 @@ export function replicaRecord(
   replicaId: string,
   entry: Entry,
 ): { replica: ReplicaRecord; draining: boolean } {
-  const { name, pid, httpUrl, draining } = fields(entry.value);
+  const { name, pid, httpUrl, handlers, draining } = fields(entry.value);
   return {
     replica: {
       replicaId,
       name: typeof name === 'string' ? name : '',
       pid: typeof pid === 'number' ? pid : 0,
       httpUrl: typeof httpUrl === 'string' ? httpUrl : '',
+      ...(Array.isArray(handlers)
+        ? { handlers: handlers.filter((handler) => typeof handler === 'string') }
+        : {}),
     },
     draining: draining === true,
   };

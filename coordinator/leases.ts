@@ -15,6 +15,11 @@ export interface ReplicaRecord {
   name: string;
   pid: number;
   httpUrl: string;
+  /**
+   * The handlers that it has, by name. Undefined for a replica of a version that does not say:
+   * which ones it has is unknown.
+   */
+  handlers?: readonly string[] | undefined;
 }
 
 /** The result of trying to acquire a lease. */

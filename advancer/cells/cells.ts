@@ -18,12 +18,23 @@ export type CellOutcome =
   | { kind: 'completed'; output: Json; detail: JsonObject }
   /** A definite outcome, but not the expected one. */
   | { kind: 'failed'; error: { message: string; code?: string }; output?: Json; detail: JsonObject }
-  | { kind: 'unknown'; reason: 'timeout' | 'aborted' | 'crash'; detail: JsonObject };
+  | { kind: 'unknown'; reason: 'timeout' | 'aborted' | 'crash'; detail: JsonObject }
+  /** Nothing was begun, because of this replica and not of the cell: another one may run it. */
+  | { kind: 'wrong_replica'; why: string; detail: JsonObject };
+
+/** Why this replica cannot run an effect. It says nothing about the effect: another one may. */
+export interface Unfit {
+  why: string;
+  /** The handler that it lacks, if that is the reason. */
+  handler?: string | undefined;
+}
 
 /** What a probe answers about an attempt. */
 export type ProbeAnswer =
   | { answer: 'happened'; output: Json }
   | { answer: 'did_not_happen' }
+  /** The probe was not begun, because of this replica: another one may run it. */
+  | { answer: 'wrong_replica'; why: string }
   /** The probe said so, or failed: the attempt stays in doubt. */
   | { answer: 'unknown'; why: string };
 
@@ -46,6 +57,12 @@ export interface EffectRunner {
    * ended.
    */
   run(cell: ExecCell, context: EffectContext, signals: EffectSignals): Promise<CellOutcome>;
+  /**
+   * Why this replica cannot run the effect, as far as that can be found out before it is begun: it
+   * lacks the handler, or a command has no temporary directory. Undefined if nothing is known to
+   * prevent it.
+   */
+  unfitFor(effect: Effect): Unfit | undefined;
   /** Runs a cell's probe about an interrupted attempt. Never rejects. */
   probe(effect: Effect, context: EffectContext, signal: AbortSignal): Promise<ProbeAnswer>;
 }

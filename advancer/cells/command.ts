@@ -1,6 +1,5 @@
-import { existsSync, mkdtempSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { lstat, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import type { JsonObject } from '../../src/json.ts';
@@ -8,13 +7,16 @@ import type { EffectContext } from './cells.ts';
 import { commandEnv } from './command-env.ts';
 import {
   codeOf,
+  isOutOfResources,
   messageOf,
   refused,
+  wrongReplica,
   type Invocation,
   type InvocationOptions,
 } from './invocation.ts';
 import { jsonOf, readOutput, type ReadOutput } from './output.ts';
 import { startProcessGroup, type ProcessGroupExit } from './process-group.ts';
+import { makeTemporaryFolder, temporaryDirectory } from './temporary-directory.ts';
 
 /** Where commands run, and the environment from which theirs is made. */
 export interface CommandEnvironment {
@@ -37,7 +39,7 @@ export async function runCommand(
   try {
     // Synchronous, like everything up to the spawn: the trust that was checked a moment ago must
     // not age here.
-    folder = mkdtempSync(join(tmpdir(), 'leasehold-'));
+    folder = makeTemporaryFolder();
     const outputFile = join(folder, 'output.json');
     let group: ReturnType<typeof startProcessGroup>;
     try {
@@ -61,8 +63,9 @@ export async function runCommand(
     return await outcomeOf(await group.ended, outputFile, limits.outputBytes, cancellation.cause);
   } catch (error) {
     // Before the spawn: the temporary directory could not be made.
-    if (folder === undefined) return refused('not_spawned', messageOf(error), codeOf(error));
-    throw error;
+    if (folder !== undefined) throw error;
+    const why = `the temporary directory ${temporaryDirectory()} cannot be used: ${messageOf(error)}`;
+    return wrongReplica(why, error);
   } finally {
     // If this fails, the folder is left to the system's cleanup: the command's outcome stands.
     if (folder !== undefined)
@@ -71,6 +74,10 @@ export async function runCommand(
 }
 
 function notSpawned(argv: string[], cwd: string, error: unknown): Invocation {
+  if (isOutOfResources(error)) {
+    const why = `this replica could not start the command ${argv[0] ?? ''}: ${messageOf(error)}`;
+    return wrongReplica(why, error);
+  }
   const why = existsSync(cwd) ? messageOf(error) : `its working directory ${cwd} does not exist`;
   const message = `the command ${argv[0] ?? ''} could not be started: ${why}`;
   return {

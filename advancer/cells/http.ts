@@ -7,8 +7,10 @@ import { openConnection } from './connection.ts';
 import { eventLoopTurns } from './cancellation.ts';
 import {
   codeOf,
+  isOutOfResources,
   messageOf,
   refused,
+  wrongReplica,
   type Invocation,
   type InvocationOptions,
 } from './invocation.ts';
@@ -37,6 +39,10 @@ export async function runHttp(
   const { url } = prepared;
   const connected = await openConnection(url, cancellation.forcedSignal);
   if (connected.kind === 'failed') {
+    if (isOutOfResources(connected.error)) {
+      const why = `this replica could not open a connection: ${messageOf(connected.error)}`;
+      return wrongReplica(why, connected.error);
+    }
     const error = `could not connect to ${url.host}: ${messageOf(connected.error)}`;
     return {
       kind: 'ended',

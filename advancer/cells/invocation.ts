@@ -23,12 +23,13 @@ export type Invocation =
    * output.
    */
   | { kind: 'refused'; error: { message: string; code: FailureCode }; detail: JsonObject }
-  | { kind: 'unknown'; reason: AbortCause | 'crash'; detail: JsonObject };
+  | { kind: 'unknown'; reason: AbortCause | 'crash'; detail: JsonObject }
+  /** Nothing was begun, because this replica cannot; another one may. */
+  | { kind: 'wrong_replica'; why: string; detail: JsonObject };
 
 /** Kinds of definite failures, as `error.code` of a `failed` row. */
 export type FailureCode =
   | 'placeholder'
-  | 'unknown_handler'
   | 'threw'
   | 'not_spawned'
   | 'exit_code'
@@ -65,6 +66,24 @@ export interface InvocationOptions {
 /** A definite failure that no expectation can predict. */
 export function refused(code: FailureCode, message: string, detail: JsonObject = {}): Invocation {
   return { kind: 'refused', error: { message, code }, detail };
+}
+
+/** Nothing was begun, because this replica cannot. */
+export function wrongReplica(why: string, error?: unknown): Invocation {
+  return { kind: 'wrong_replica', why, detail: codeOf(error) };
+}
+
+/**
+ * What the system answers when this process or machine has run out of something that beginning any
+ * effect takes: processes or memory (EAGAIN, ENOMEM), file descriptors (EMFILE, ENFILE).
+ */
+const OUT_OF_RESOURCES = new Set(['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM']);
+
+/** Whether an error of the spawn or of the connect itself is this replica's shortage. */
+export function isOutOfResources(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every(isOutOfResources);
+  const { code } = codeOf(error);
+  return typeof code === 'string' && OUT_OF_RESOURCES.has(code);
 }
 
 /** The text of whatever was thrown. */

@@ -20,6 +20,8 @@ const Answer = z.discriminatedUnion('answer', [
 export function probeAnswer(invocation: Invocation): ProbeAnswer {
   const unknown = (why: string): ProbeAnswer => ({ answer: 'unknown', why });
   switch (invocation.kind) {
+    case 'wrong_replica':
+      return { answer: 'wrong_replica', why: invocation.why };
     case 'refused':
       return unknown(`the probe failed: ${invocation.error.message}`);
     case 'unknown':

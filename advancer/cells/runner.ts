@@ -14,6 +14,7 @@ import { runHttp } from './http.ts';
 import {
   messageOf,
   refused,
+  wrongReplica,
   type Invocation,
   type EffectLimits,
   type InvocationOptions,
@@ -21,6 +22,7 @@ import {
 import { onAbort } from './on-abort.ts';
 import { storable } from './output.ts';
 import { probeAnswer } from './probe.ts';
+import { temporaryDirectoryProblem } from './temporary-directory.ts';
 
 /** How to make an effect runner. */
 export interface EffectRunnerOptions {
@@ -67,10 +69,7 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
       case 'handler': {
         const handler = handlers.get(filled.effect.name);
         if (handler !== undefined) return runHandler(handler, context, invocationOptions);
-        const known =
-          handlers.size === 0 ? 'there are none' : `there are ${[...handlers.keys()].join(', ')}`;
-        const message = `no handler ${JSON.stringify(filled.effect.name)} is registered (LEASEHOLD_HANDLERS): ${known}`;
-        return refused('unknown_handler', message, { notBegun: true });
+        return wrongReplica(lacksHandler(filled.effect.name));
       }
       case 'command':
         return runCommand(filled.effect.argv, context, environment, invocationOptions);
@@ -80,6 +79,16 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
   }
 
   return {
+    unfitFor(effect) {
+      if ('handler' in effect) {
+        const { handler } = effect;
+        return handlers.has(handler) ? undefined : { why: lacksHandler(handler), handler };
+      }
+      if (!('command' in effect)) return undefined;
+      const why = temporaryDirectoryProblem();
+      return why === undefined ? undefined : { why };
+    },
+
     async run(cell, context, signals) {
       if (signals.abort.aborted || signals.lease.ended) {
         return { kind: 'unknown', reason: 'aborted', detail: { notBegun: true } };
@@ -173,11 +182,17 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
   };
 }
 
+function lacksHandler(name: string): string {
+  return `this replica has no handler ${JSON.stringify(name)} (LEASEHOLD_HANDLERS)`;
+}
+
 function judged(expectations: Expectation[] | undefined, invocation: Invocation): CellOutcome {
   const detail: JsonObject = storable(invocation.detail);
   switch (invocation.kind) {
     case 'unknown':
       return { kind: 'unknown', reason: invocation.reason, detail };
+    case 'wrong_replica':
+      return { kind: 'wrong_replica', why: storableText(invocation.why), detail };
     case 'refused':
       return {
         kind: 'failed',

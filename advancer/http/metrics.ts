@@ -42,6 +42,10 @@ export function createMetrics(): Metrics {
     'declined_advances',
     'Direct advances declined because this replica does not hold the instance',
   );
+  const wrongReplica = counter(
+    'wrong_replica',
+    'Leases released because this replica cannot run the next cell',
+  );
   const unknown = counter('unknown_appends', 'Appends whose result was lost');
   return {
     contentType: registry.contentType,
@@ -67,6 +71,9 @@ export function createMetrics(): Metrics {
           return;
         case 'declined':
           declined.inc();
+          return;
+        case 'wrong_replica':
+          wrongReplica.inc();
           return;
         case 'unknown_append':
           unknown.inc();

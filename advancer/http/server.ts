@@ -17,25 +17,28 @@ export interface HttpServerOptions {
   port: number;
   replicaId: string;
   metrics: Metrics;
-  /** Why the replica cannot serve; empty when it can. */
-  notReady: () => string[];
+  /** What the replica needs to serve, each with why it is missing, if it is. */
+  checks: () => { name: string; problem: string | undefined }[];
 }
 
 /**
  * Serves `/livez` (the event loop runs), `/readyz` (requests can be served; 503 with the reasons
- * when not) and `/metrics`.
+ * when not, and what was checked) and `/metrics`.
  *
  * @throws Error naming LEASEHOLD_HTTP_PORT when the address is taken
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { host, port, replicaId, metrics, notReady } = options;
+  const { host, port, replicaId, metrics, checks } = options;
   const app: FastifyInstance = fastify({ forceCloseConnections: true });
   app.get('/livez', () => ({ alive: true, replicaId }));
   app.get('/readyz', (_request, reply) => {
-    const reasons = notReady();
+    const checked = checks();
+    const reasons = checked.flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
+    const ready = reasons.length === 0;
+    const named = checked.map(({ name, problem }) => [name, problem ?? 'ok']);
     return reply
-      .code(reasons.length === 0 ? 200 : 503)
-      .send({ ready: reasons.length === 0, replicaId, reasons });
+      .code(ready ? 200 : 503)
+      .send({ ready, replicaId, reasons, checks: Object.fromEntries(named) as object });
   });
   app.get('/metrics', async (_request, reply) =>
     reply.type(metrics.contentType).send(await metrics.text()),

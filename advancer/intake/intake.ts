@@ -34,6 +34,13 @@ import type { Router } from './router.ts';
 
 const AnsweredNotice = z.object({ keys: z.array(z.string()), by: z.string() });
 const LeavingNotice = z.object({ replicaId: Id, busy: z.array(Id) });
+const PlacedNotice = z.object({
+  instanceId: Id,
+  by: Id,
+  to: Id.optional(),
+  forMs: z.number().min(0),
+  why: z.string(),
+});
 const SettleNotice = z.object({});
 
 /** What the intake needs from the rest of the replica. */
@@ -104,6 +111,7 @@ export class Intake {
       bus.subscribe(subjects.all('settle'), (m) => this.#settle(m)),
       bus.subscribe(subjects.answered, (m) => this.#answered(m)),
       bus.subscribe(subjects.leaving, (m) => this.#leaving(m)),
+      bus.subscribe(subjects.placed, (m) => this.#placed(m)),
     ];
   }
 
@@ -218,6 +226,13 @@ export class Intake {
     const read = readBody(LeavingNotice, message.data);
     if (read.ok) router.draining(read.value.replicaId, new Set(read.value.busy));
     else count({ what: 'malformed', verb: 'leaving' });
+  }
+
+  #placed(message: BusMessage): void {
+    const { router, count } = this.#options;
+    const read = readBody(PlacedNotice, message.data);
+    if (read.ok) router.placed(read.value);
+    else count({ what: 'malformed', verb: 'placed' });
   }
 
   /**

@@ -37,10 +37,18 @@ export function advanceOperation(
     key: `advance/${instanceId}/${message.requestId}`,
     instanceId,
     expiresAtMs,
+    runsEffects: true,
     async serve(held, progress) {
       const handled = await held.advance(request, progress);
       if (handled.kind === 'handed_on') return handled;
       const { outcome } = handled.receipt;
+      if (handled.kind === 'wrong_replica') {
+        const refusal = (): Json => {
+          count({ what: 'receipt', outcome });
+          return asJson(handled.receipt);
+        };
+        return { kind: 'wrong_replica', wrong: handled, refusal };
+      }
       count({ what: 'receipt', outcome });
       return { kind: 'answered', reply: asJson(handled.receipt), recorded: isRecorded(outcome) };
     },
@@ -68,6 +76,7 @@ export function decideOperation(
     key: `decide/${instanceId}/${digest}`,
     instanceId,
     expiresAtMs: arrivedAtMs + SHORT_EXPIRY_MS,
+    runsEffects: false,
     async serve(held) {
       const decided = await held.decide(message);
       switch (decided.kind) {
@@ -92,8 +101,11 @@ export function settleOperation(instanceId: string, arrivedAtMs: number): Operat
     key: `settle/${instanceId}`,
     instanceId,
     expiresAtMs: arrivedAtMs + SHORT_EXPIRY_MS,
+    runsEffects: true,
     async serve(held) {
-      await held.settle();
+      const settled = await held.settle();
+      if (typeof settled === 'object')
+        return { kind: 'wrong_replica', wrong: settled, refusal: () => null };
       return { kind: 'answered', reply: null, recorded: true };
     },
     refusal: () => null,

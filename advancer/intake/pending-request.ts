@@ -2,12 +2,16 @@ import type { Clock } from '../../src/time/clock.ts';
 import type { Json } from '../../src/json.ts';
 import type { RequestProgress } from '../run/active-request.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
+import type { WrongReplica } from '../run/wrong-replica.ts';
 import type { Waiter } from './waiting-room.ts';
 
 /** What came of serving a request, whatever its verb: the reply as it is sent, or none here. */
 export type Served =
   /** `recorded`: the answer is in the log, where another replica will find it. */
-  { kind: 'answered'; reply: Json; recorded: boolean } | { kind: 'handed_on' };
+  | { kind: 'answered'; reply: Json; recorded: boolean }
+  | { kind: 'handed_on' }
+  /** Another replica has to do it; `refusal` makes the reply if there is none that can. */
+  | { kind: 'wrong_replica'; wrong: WrongReplica; refusal: () => Json };
 
 /** A broadcast in the form in which one replica forwards it to another. */
 export interface ForwardedBroadcast {
@@ -24,6 +28,10 @@ export interface Operation {
   instanceId: string;
   /** By the wall clock, in milliseconds since 1970; nobody acts on it afterwards. */
   expiresAtMs: number;
+  /**
+   * Whether it may run an effect or a probe: only then does it matter what a replica can run.
+   */
+  runsEffects: boolean;
   /** Does the work under a holding. */
   serve(held: HeldInstance, progress: RequestProgress): Promise<Served>;
   /** The message to forward to a holder that may not have received it; absent: not worth it. */

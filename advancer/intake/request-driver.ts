@@ -9,7 +9,8 @@ import type { HeldInstance } from '../run/held-instance.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { errorReply } from './operations.ts';
 import type { Peers } from './peers.ts';
-import type { Operation, PendingRequest } from './pending-request.ts';
+import type { HandOver } from './hand-over.ts';
+import type { Operation, PendingRequest, Served } from './pending-request.ts';
 import type { PendingTable } from './pending-table.ts';
 import { refusalWaitMs } from './turn.ts';
 
@@ -28,6 +29,8 @@ export interface RequestDriverOptions {
   leases: Leases;
   log: Pick<Log, 'newestRow'>;
   peers: Pick<Peers, 'reachable' | 'forward'>;
+  /** Gives up an instance whose next cell this replica cannot run. */
+  handOver: Pick<HandOver, 'handOver'>;
   clock: Clock;
   logger: Logger;
   count: (event: Counted) => void;
@@ -122,6 +125,7 @@ export class RequestDriver {
         if (holding.trusted() && !this.#closed) await clock.sleep(RETRY_MS);
         return false;
       }
+      if (served.kind === 'wrong_replica') return await this.#handOver(pending, holding, served);
       this.#announceAnswered(pending, served.recorded);
       pending.answer(served.reply);
       return true;
@@ -134,6 +138,19 @@ export class RequestDriver {
     }
   }
 
+  /** Leaves the request to a replica that can serve it; true when there is none. */
+  async #handOver(
+    pending: PendingRequest,
+    holding: Holding,
+    { wrong, refusal }: Extract<Served, { kind: 'wrong_replica' }>,
+  ): Promise<boolean> {
+    const { to, perhaps } = await this.#options.handOver.handOver(holding, wrong);
+    if (to !== undefined || perhaps) return false;
+    this.#announceAnswered(pending, false);
+    pending.answer(refusal());
+    return true;
+  }
+
   /**
    * Does what is this replica's turn for a request on an instance that it does not hold. Returns
    * after how many milliseconds to look again; 0 for at once.
@@ -144,7 +161,11 @@ export class RequestDriver {
     const notLeading = leases.notLeading() ?? logUnavailable();
     if (notLeading !== undefined) return this.#waitOrRefuse(pending, notLeading);
     this.#notLeadingFromMs = undefined;
+    const unfit = pending.operation.runsEffects ? view.avoids(instanceId) : undefined;
+    if (unfit !== undefined) this.#forwardToNamed(pending);
     const turn = view.turn(instanceId, pending.turnsFromMs, clock.monotonicMs());
+    if (unfit !== undefined && (turn.kind === 'acquire' || turn.kind === 'replace'))
+      return this.#leaveToOthers(pending, unfit);
     switch (turn.kind) {
       case 'wait':
         return turn.forMs;
@@ -157,6 +178,30 @@ export class RequestDriver {
         if (turn.forward) this.#forward(pending, turn.holderId);
         return turn.againMs;
     }
+  }
+
+  /** The replica that was named as able to serve it may not have received the broadcast. */
+  #forwardToNamed(pending: PendingRequest): void {
+    const named = this.#options.view.named(pending.operation.instanceId);
+    if (named !== undefined) this.#forward(pending, named);
+  }
+
+  /**
+   * This replica cannot run what comes next: leaves the request to the others, and answers if none
+   * of them takes it up. Returns after how many milliseconds to look again.
+   */
+  #leaveToOthers(pending: PendingRequest, why: string): number {
+    const { clock, view } = this.#options;
+    const { instanceId } = pending.operation;
+    if (view.othersMayRun(instanceId)) {
+      const nowMs = clock.monotonicMs();
+      const rank = view.rank(instanceId);
+      const waitMs = refusalWaitMs(rank, pending.turnsFromMs, Number.NEGATIVE_INFINITY, 0, nowMs);
+      if (waitMs > 0) return waitMs;
+    }
+    const message = `no live replica can run the next cell now: ${why}. Ask again with the same request id.`;
+    this.#refuse(pending, 'unavailable', message);
+    return 0;
   }
 
   /**

@@ -2,6 +2,7 @@ import type { Json } from '../../src/json.ts';
 import { instanceOfKey } from './operations.ts';
 import type { Operation, PendingRequest } from './pending-request.ts';
 import { PendingTable } from './pending-table.ts';
+import type { Placed } from './placements.ts';
 import { RequestDriver, type RequestDriverOptions } from './request-driver.ts';
 import { FORWARD_AFTER_MS, HOLDER_GRACE_MS } from './turn.ts';
 import type { UnreadBroadcast } from './unread-broadcast.ts';
@@ -134,6 +135,14 @@ export class Router {
       // Where it ranked first, the next one is first now.
       else pending.wake();
     }
+  }
+
+  /** A replica cannot run an instance's next cell, and may have named one that can. */
+  placed(placed: Placed): void {
+    const { view } = this.#options;
+    view.place(placed);
+    // Where this replica is first now, its turn has come.
+    for (const pending of this.#pending.ofInstance(placed.instanceId) ?? []) pending.wake();
   }
 
   /** How many requests are remembered. */

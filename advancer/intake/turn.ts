@@ -39,6 +39,18 @@ export interface Membership {
   /** The live replicas, as last seen. */
   replicas: readonly Pick<ReplicaRecord, 'replicaId'>[];
   draining: DrainingReplicas;
+  /**
+   * Who can run the next cell of the instance that is asked about; absent when nothing is known,
+   * which is nearly always.
+   */
+  placement?:
+    | {
+        /** Replicas that cannot: they come last. */
+        avoids: (replicaId: string) => boolean;
+        /** One that can: it comes first, unless it cannot either. */
+        first: string | undefined;
+      }
+    | undefined;
 }
 
 /** Everything that decides whose turn it is for one instance. Times are monotonic milliseconds. */
@@ -109,17 +121,24 @@ export function refusalWaitMs(
 
 /**
  * Where the replica ranks for an id among those that can act: live, not draining, and not
- * `withoutId`. From 0.
+ * `withoutId`. From 0. A replica that was named as able to run the next cell comes before all
+ * others, and those that cannot run it come after them.
  */
 export function rankAmongAble(
   id: string,
-  { replicaId, replicas, draining }: Membership,
+  { replicaId, replicas, draining, placement }: Membership,
   withoutId?: string,
 ): number {
   const able = replicas
     .map((replica) => replica.replicaId)
     .filter((other) => other !== withoutId && !draining.has(other));
-  return rankOf(id, able, replicaId);
+  if (placement === undefined) return rankOf(id, able, replicaId);
+  const place = (other: string): number =>
+    placement.avoids(other) ? 2 : other === placement.first ? 0 : 1;
+  const mine = place(replicaId);
+  const before = able.filter((other) => other !== replicaId && place(other) < mine).length;
+  const alike = able.filter((other) => place(other) === mine);
+  return before + rankOf(id, alike, replicaId);
 }
 
 function wait(forMs: number): Turn {

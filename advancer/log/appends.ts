@@ -1,3 +1,5 @@
+import type { DatabaseError } from 'pg';
+
 import { Batches } from '../../src/batches.ts';
 import { isRefusal } from './connections.ts';
 import type { Queryable } from './connections.ts';
@@ -79,13 +81,9 @@ export class Appends {
       return { kind: 'appended', rows: rows! };
     } catch (cause) {
       if (cause instanceof LogUnavailable) return { kind: 'unknown', cause };
-      if (isRefusal(cause) && (cause.code.startsWith('LH') || cause.code === '23505')) {
-        return this.#judge(entry, cause);
-      }
-      throw new Error(
-        `Postgres refused an append to instance ${entry.instanceId}: ${String(cause)}`,
-        { cause },
-      );
+      if (!isRefusal(cause)) throw cause;
+      if (isJudged(cause)) return this.#judge(entry, cause);
+      return { kind: 'rejected', why: reasonOf(cause), ofData: OF_DATA.test(cause.code) };
     }
   }
 
@@ -97,6 +95,33 @@ export class Appends {
       throw cause;
     }
   }
+}
+
+/**
+ * Whether another write may explain the refusal: the guard's codes, and a key of ours that is
+ * taken. A unique index that somebody added is not ours.
+ */
+function isJudged({ code, constraint }: DatabaseError & { code: string }): boolean {
+  if (code === '23505') return constraint === undefined || OWN_KEYS.has(constraint);
+  return code.startsWith('LH');
+}
+
+/** The primary keys of the tables that an append inserts into. */
+const OWN_KEYS: ReadonlySet<string> = new Set(['executions_pkey', 'requests_pkey']);
+
+/**
+ * SQLSTATE classes of refused data: a value that is no value of its type or encoding, a constraint,
+ * a view's or policy's check, a limit such as the size of a row.
+ */
+const OF_DATA = /^(?:22|23|44|54)/;
+
+/** What Postgres said, without the statement and its values. */
+function reasonOf({ code, message, table, constraint }: DatabaseError): string {
+  const where = [
+    table === undefined ? '' : `table ${table}`,
+    constraint === undefined ? '' : `constraint ${constraint}`,
+  ].filter((part) => part !== '');
+  return `${message} (SQLSTATE ${code}${where.map((part) => `, ${part}`).join('')})`;
 }
 
 /**

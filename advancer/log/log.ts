@@ -70,7 +70,20 @@ export type AppendOutcome =
   | { kind: 'fenced'; by: FencingToken; detail: string }
   /** The request already has a receipt; nothing was written. */
   | { kind: 'receipted'; receipt: Receipt }
+  /**
+   * Postgres refuses this entry because of what is in it, or because of what this role may do:
+   * nothing was written, and sending the same again changes nothing.
+   */
+  | Rejected
   | { kind: 'unknown'; cause: unknown };
+
+/** See {@link AppendOutcome}. */
+export interface Rejected {
+  kind: 'rejected';
+  why: string;
+  /** Whether it is the data: then less of it may be accepted. */
+  ofData: boolean;
+}
 
 /** The outcome that a fenced holder reported after its term was over. */
 export interface LateOutcome {
@@ -111,6 +124,8 @@ export interface Snapshot {
   instance: Instance;
   runbook: Runbook;
   rows: Row[];
+  /** When it was read, by the database's clock, in milliseconds since 1970. */
+  readAtMs: number;
   /** The receipt of the given request, if it has one. */
   receipt?: Receipt | undefined;
 }

@@ -5,7 +5,12 @@ import type { SqlFunction } from './function-files.ts';
 import { FunctionUpdates } from './function-updates.ts';
 import { labelOf, shippedMigrations } from './migration-files.ts';
 import type { Migration } from './migration-files.ts';
-import { MigrationRefused, OLD_NUMBERING, otherNamespace } from './migration-refused.ts';
+import {
+  MigrationRefused,
+  OLD_NUMBERING,
+  otherNamespace,
+  wrongEncoding,
+} from './migration-refused.ts';
 import { APP_ROLE, OWNER_ROLE, ensureRoles } from './roles.ts';
 import type { RolePasswords } from './roles.ts';
 
@@ -55,6 +60,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
   client.on('error', () => undefined);
   await client.connect();
   try {
+    await refuseEncoding(client);
     await becomeOwner(client, options.passwords ?? {});
     await client.query('begin isolation level read committed');
     await client.query('select pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
@@ -64,6 +70,13 @@ export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
   } finally {
     await client.end();
   }
+}
+
+/** Before anything is created: the encoding of a database never changes. */
+async function refuseEncoding(client: Client): Promise<void> {
+  const { rows } = await client.query<{ server_encoding: string }>('show server_encoding');
+  const encoding = rows[0]!.server_encoding;
+  if (encoding !== 'UTF8') throw new MigrationRefused(wrongEncoding(encoding));
 }
 
 /** Creates the roles if this role may, and acts as the owner from here on. */

@@ -15,6 +15,15 @@ export function otherNamespace(recorded: string, asked: string): string {
   );
 }
 
+/** The message for a database in another encoding: it cannot hold every text of a message. */
+export function wrongEncoding(encoding: string): string {
+  return (
+    `the database's encoding is ${encoding}, and Leasehold needs UTF8: create another one with ` +
+    "CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0, and name it in LEASEHOLD_DATABASE_URL " +
+    'and LEASEHOLD_OWNER_DATABASE_URL'
+  );
+}
+
 /** The message for a database whose migrations were numbered before they became one baseline. */
 export const OLD_NUMBERING =
   'this database was migrated by an unreleased version of Leasehold, whose migrations had other ' +

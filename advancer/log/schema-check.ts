@@ -2,7 +2,7 @@ import { isRefusal } from './connections.ts';
 import type { Queryable } from './connections.ts';
 import { shippedFunctions } from './function-files.ts';
 import { shippedMigrations } from './migration-files.ts';
-import { OLD_NUMBERING, otherNamespace } from './migration-refused.ts';
+import { OLD_NUMBERING, otherNamespace, wrongEncoding } from './migration-refused.ts';
 import { readSchemaState } from './sql/append.ts';
 
 /**
@@ -19,9 +19,9 @@ let shipped: ReturnType<typeof readShipped> | undefined;
 const readShipped = () => ({ migrations: shippedMigrations(), functions: shippedFunctions() });
 
 /**
- * Resolves when the database has this program's migrations and functions, and belongs to the
- * namespace. A newer schema is fine: migrations run before the replicas are replaced, and keep what
- * older replicas need.
+ * Resolves when the database can be written to, has this program's migrations and functions, and
+ * belongs to the namespace. A newer schema is fine: migrations run before the replicas are
+ * replaced, and keep what older replicas need.
  *
  * @throws LogMismatch when it does not fit; PermanentMismatch when it never will
  * @throws LogUnavailable when Postgres does not answer
@@ -30,6 +30,8 @@ export async function checkSchema(db: Queryable, namespace: string): Promise<voi
   const state = await readSchemaState(db).catch((cause: unknown) => {
     throw isRefusal(cause) ? notReadable(cause) : cause;
   });
+  refuseReadOnly(state);
+  if (state.encoding !== 'UTF8') throw new PermanentMismatch(wrongEncoding(state.encoding));
   if (state.namespace === null) {
     throw new LogMismatch('the database has no namespace yet: run `leasehold migrate`');
   }
@@ -57,6 +59,27 @@ export async function checkSchema(db: Queryable, namespace: string): Promise<voi
     throw new LogMismatch(
       `the functions of the database are out of date (${stale.map((one) => one.name).join(', ')}): ` +
         'run `leasehold migrate`',
+    );
+  }
+}
+
+/** A standby may be promoted, and a setting changed: waiting can help. */
+function refuseReadOnly({
+  recovering,
+  readOnly,
+}: {
+  recovering: boolean;
+  readOnly: boolean;
+}): void {
+  if (recovering) {
+    throw new LogMismatch(
+      'the database is a standby (in recovery), which cannot be written to: ' +
+        'LEASEHOLD_DATABASE_URL must lead to the primary',
+    );
+  }
+  if (readOnly) {
+    throw new LogMismatch(
+      'the database is read-only for this role (25006): set default_transaction_read_only to off for it',
     );
   }
 }

@@ -1,19 +1,29 @@
 import { judgeAwait, nextStep, type NextStep } from '../../src/execution/plan.ts';
 import { inDoubtOf, inFlightOf } from '../../src/execution/status.ts';
+import type { ExecCell } from '../../src/runbook/runbook.ts';
 import type { Receipt, ReceiptError, RecordedOutcome } from '../../src/request/receipt.ts';
 import type { ActiveRequest, AdvanceRequest } from './active-request.ts';
 import { runAttempt } from './attempt.ts';
 import type { RunContext } from './context.ts';
 import type { Commit, InstanceLog, NotCommitted, Requester } from './instance-log.ts';
-import { receiptOf, recordedFor, refusedOutright, type ReceiptDetail } from './receipts.ts';
+import {
+  receiptOf,
+  recordedFor,
+  refusedByPostgres,
+  refusedOutright,
+  type ReceiptDetail,
+} from './receipts.ts';
 import type { Job, NotDone, ReadAgain } from './recover.ts';
 import { settleDoubt } from './settle.ts';
+import { startAfterNotStarted, wrongReplica } from './wrong-replica.ts';
+import type { AdvanceAtWrongReplica, WrongReplica } from './wrong-replica.ts';
 
 /** How an advance request ended. */
 export type Handled =
   | { kind: 'receipt'; receipt: Receipt }
   /** This replica does not lead the instance any more: the request is for the one that does. */
-  | { kind: 'handed_on' };
+  | { kind: 'handed_on' }
+  | AdvanceAtWrongReplica;
 
 const HANDED_ON: Handled = { kind: 'handed_on' };
 
@@ -48,6 +58,10 @@ export class AdvanceJob implements Job<Handled> {
   }
 
   notDone(why: NotDone): Handled {
+    if (typeof why === 'object')
+      return receipted(
+        refusedOutright(this.#request, 'unavailable', refusedByPostgres(why.rejected)),
+      );
     if (why !== 'no_instance') return HANDED_ON;
     const message = `there is no instance ${this.#request.instanceId}; start it first`;
     return receipted(refusedOutright(this.#request, 'not_found', message));
@@ -94,9 +108,12 @@ export class AdvanceJob implements Job<Handled> {
       switch (step.do) {
         case 'close':
           throw new Error(`attempt ${step.open.attempt} of cell ${step.open.cellId} is open`);
-        case 'settle':
-          if (await settleDoubt(this.#context, log, step, this.requester)) break;
+        case 'settle': {
+          const settled = await settleDoubt(this.#context, log, step, this.requester);
+          if (settled === 'settled') break;
+          if (settled !== 'unsettled') return this.#atWrongReplica(log, step.cell, settled);
           return this.#finish(log, 'in_doubt', { inDoubt: inDoubtOf(step.doubt) });
+        }
         case 'complete':
           return this.#finish(log, 'completed', {});
         case 'halt': {
@@ -118,8 +135,16 @@ export class AdvanceJob implements Job<Handled> {
           break;
         case 'start': {
           if (this.#cellsUsedUp(log)) return this.#finish(log, 'advanced', {});
-          if (step.backoffMs > 0) {
-            const commit = await this.#backOff(log, step.backoffMs);
+          if (log.dirty && log.view.state.cells.get(step.cell.id)?.notStarted !== undefined) {
+            // The wait counts from when the log has the attempt that never began.
+            const commit = await log.commit();
+            if (commit.kind !== 'committed') return this.#notCommitted(commit);
+          }
+          const may = this.#mayStart(log, step);
+          if (may.kind !== 'start') return this.#atWrongReplica(log, step.cell, may);
+          const backoffMs = Math.max(step.backoffMs, may.afterMs);
+          if (backoffMs > 0) {
+            const commit = await this.#backOff(log, backoffMs);
             if (commit.kind !== 'committed') return this.#notCommitted(commit);
           }
           const onSlow = (): void => this.#answerUnavailable(log);
@@ -130,6 +155,35 @@ export class AdvanceJob implements Job<Handled> {
         }
       }
     }
+  }
+
+  /** Whether this replica may and can make the next attempt: found out before any row. */
+  #mayStart(
+    log: InstanceLog,
+    { cell }: Extract<NextStep, { do: 'start' }>,
+  ): { kind: 'start'; afterMs: number } | WrongReplica {
+    const unfit = this.#context.effects.unfitFor(cell.exec);
+    if (unfit !== undefined) return wrongReplica(unfit);
+    return startAfterNotStarted(this.#context, log, log.view.state.cells.get(cell.id)?.notStarted);
+  }
+
+  /**
+   * Writes what is known, and nothing about this cell. Nobody holds the instance once the lease is
+   * released.
+   */
+  async #atWrongReplica(
+    log: InstanceLog,
+    cell: ExecCell,
+    wrong: WrongReplica,
+  ): Promise<Handled | ReadAgain> {
+    const commit = await log.commit();
+    if (commit.kind !== 'committed') return this.#notCommitted(commit);
+    const message =
+      `no live replica can run cell ${cell.id} now: ${wrong.unfit.why}. ` +
+      'Ask again with the same request id.';
+    const error = { code: 'unavailable', message };
+    const { receipt } = this.#receipt(log, 'unavailable', { error });
+    return { ...wrong, receipt: { ...receipt, holder: null } };
   }
 
   /** Waits before an attempt. What is known is written before the wait, not after it. */
@@ -167,6 +221,8 @@ export class AdvanceJob implements Job<Handled> {
         return HANDED_ON;
       case 'receipted':
         return receipted(recordedFor(this.#request, commit.receipt));
+      case 'rejected':
+        return this.notDone({ rejected: commit.why });
     }
   }
 

@@ -1,6 +1,7 @@
 import { errorText } from '../../src/error-text.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { NextStep } from '../../src/execution/plan.ts';
+import { notStartedBackoffMs } from '../../src/execution/not-started.ts';
 import type { InterruptReason } from '../../src/execution/row.ts';
 import { nextIdempotencyKey, type Doubt, type OpenAttempt } from '../../src/execution/state.ts';
 import type { Holding } from '../../src/lease/holding.ts';
@@ -63,7 +64,7 @@ export async function runAttempt(
       // The term that asked has replaced this one. If this one went on, each would call off what
       // the other begins.
       if (context.attempts.renounced(inHand)) context.leases.supersede(holding);
-      proposeNotStarted(log, step, requester, whyNot);
+      proposeNotStarted(log, step, requester, { detail: whyNot });
       return 'closed';
     }
     const { open } = log.view.state;
@@ -80,7 +81,7 @@ export async function runAttempt(
     context.logger.error({ ...place, err: cause }, 'an attempt failed with an internal error');
     const detail = errorText(cause);
     if (begun) proposeInterrupted(log, step, 'crash', { detail }, requester);
-    else proposeNotStarted(log, step, requester, detail);
+    else proposeNotStarted(log, step, requester, { detail, wrongReplica: true });
   }
   return 'closed';
 }
@@ -176,9 +177,12 @@ function proposeOutcome(
       log.propose('failed', cell.id, attempt, body, requester);
       return;
     }
+    case 'wrong_replica':
+      proposeNotStarted(log, step, requester, { detail: outcome.why, wrongReplica: true });
+      return;
     case 'unknown':
       if (outcome.detail['notBegun'] === true)
-        proposeNotStarted(log, step, requester, 'ended before it began');
+        proposeNotStarted(log, step, requester, { detail: 'ended before it began' });
       else proposeInterrupted(log, step, outcome.reason, outcome.detail, requester);
   }
 }
@@ -194,6 +198,26 @@ function proposeInterrupted(
 }
 
 /**
+ * The decision about an attempt that never began, with how long the next one waits, in
+ * milliseconds. The audit holds the replicas to it.
+ */
+export function rerunOfUnbegun(
+  log: InstanceLog,
+  cellId: string,
+): { as: 'rerun'; by: '@policy'; reason: string; waitMs: number } {
+  const count = log.view.state.cells.get(cellId)?.notStarted?.count ?? 1;
+  const waitMs = notStartedBackoffMs(count);
+  return { as: 'rerun', by: '@policy', reason: 'the effect never began', waitMs };
+}
+
+/** Why an effect never began. */
+type NeverBegan = {
+  detail: string;
+  /** Set if it is this replica that could not begin it, and not its term that ended. */
+  wrongReplica?: true;
+};
+
+/**
  * The effect never began, and its own process says so: it may be run again, whatever the cell's
  * policy.
  */
@@ -201,10 +225,10 @@ function proposeNotStarted(
   log: InstanceLog,
   { cell, attempt }: Start,
   requester: Requester,
-  why: string,
+  why: NeverBegan,
 ): void {
-  const body = { reason: 'not_started', detail: why };
+  const body: JsonObject = { reason: 'not_started', ...why };
   log.propose('interrupted', cell.id, attempt, body, requester);
-  const decision = { as: 'rerun', by: '@policy', reason: 'the effect never began' };
+  const decision = rerunOfUnbegun(log, cell.id);
   log.propose('decided', cell.id, attempt, decision, requester);
 }

@@ -40,6 +40,8 @@ export type Counted =
   | { what: 'late_outcome'; kind: string }
   | { what: 'take_over' }
   | { what: 'declined' }
+  /** This replica could not run an instance's next cell, and released its lease. */
+  | { what: 'wrong_replica' }
   | { what: 'unknown_append' };
 
 /** What running an instance needs from outside. The simulation replaces each part. */

@@ -4,6 +4,7 @@ import type { DecideMessage, ReplyError } from '../../src/request/messages.ts';
 import type { RunContext } from './context.ts';
 import type { InstanceLog, Requester } from './instance-log.ts';
 import type { Job, NotDone } from './recover.ts';
+import { refusedByPostgres } from './receipts.ts';
 import { proposeDecision, settleByEvidence } from './settle.ts';
 
 /** How a person's decision ended. */
@@ -28,6 +29,7 @@ export class DecideJob implements Job<Decided> {
   }
 
   notDone(why: NotDone): Decided {
+    if (typeof why === 'object') return refused('unavailable', refusedByPostgres(why.rejected));
     return why === 'no_instance'
       ? refused('not_found', `there is no instance ${this.#instanceId}`)
       : { kind: 'handed_on' };

@@ -1,17 +1,20 @@
+import { errorText } from '../../src/error-text.ts';
 import type { Json } from '../../src/json.ts';
 import type { NewRow, Verdict } from '../../src/execution/row.ts';
 import type { AutomaticDecider } from '../../src/execution/state.ts';
 import type { Holding } from '../../src/lease/holding.ts';
-import type { LateOutcome } from '../log/log.ts';
+import { LogUnavailable, type LateOutcome } from '../log/log.ts';
 import { appendUntilDefinite } from './append.ts';
 import type { RunContext } from './context.ts';
+import { reduced } from './reduced-row.ts';
 
 /** The pause before evidence that could not be stored is stored again. */
 const RETRY_MS = 500;
 
 /**
  * Records rows that the log refused, so that a fence that fired is visible. An outcome among them
- * is kept as a late outcome, which can settle the doubt. Returns once everything is stored.
+ * is kept as a late outcome, which can settle the doubt. Returns once everything is stored, or
+ * Postgres has refused it.
  */
 export async function keepRefusedRows(
   context: RunContext,
@@ -25,7 +28,7 @@ export async function keepRefusedRows(
     );
     const late = lateOutcomeOf(row);
     if (late === undefined) continue;
-    await untilStored(context, () => context.log.addLateOutcome(late));
+    await keepLateOutcome(context, late, row);
     context.count({ what: 'late_outcome', kind: late.kind });
     context.askToSettle(instanceId);
   }
@@ -62,13 +65,15 @@ export async function closeForNoRequest(
 
 /** The rows before the first one that opens something, for no request. */
 export function closingRows(rows: readonly NewRow[]): NewRow[] {
+  return rowsBeforeOpening(rows).map((row) => ({ ...row, requestId: null }));
+}
+
+/** The rows before the first one that opens something. */
+export function rowsBeforeOpening(rows: readonly NewRow[]): readonly NewRow[] {
   const opening = rows.findIndex(
     ({ kind }) => kind === 'started' || kind === 'satisfied' || kind === 'refuted',
   );
-  return (opening === -1 ? rows : rows.slice(0, opening)).map((row) => ({
-    ...row,
-    requestId: null,
-  }));
+  return opening === -1 ? rows : rows.slice(0, opening);
 }
 
 /** The evidence in a refused row: an outcome, or that the effect never began. */
@@ -110,12 +115,29 @@ export function decisionBy(evidence: readonly LateOutcome[]):
   }
 }
 
-async function untilStored(context: RunContext, store: () => Promise<void>): Promise<void> {
+/** If Postgres refuses what the outcome holds, that it happened is kept all the same. */
+async function keepLateOutcome(context: RunContext, late: LateOutcome, row: NewRow): Promise<void> {
+  const why = await untilStored(context, () => context.log.addLateOutcome(late));
+  if (why === undefined) return;
+  const { body } = reduced(row, why);
+  await untilStored(context, () => context.log.addLateOutcome({ ...late, body }));
+}
+
+/** Returns why it was not stored, if Postgres refuses it. */
+async function untilStored(
+  context: RunContext,
+  store: () => Promise<void>,
+): Promise<string | undefined> {
   for (;;) {
     try {
       await store();
-      return;
+      return undefined;
     } catch (cause) {
+      if (!(cause instanceof LogUnavailable)) {
+        // Postgres refuses it, and would again.
+        context.logger.error({ err: cause }, 'Postgres refuses to store evidence');
+        return errorText(cause);
+      }
       context.logTrouble(cause);
       await context.clock.sleep(RETRY_MS);
     }

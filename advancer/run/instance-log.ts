@@ -12,6 +12,7 @@ import { appendUntilDefinite } from './append.ts';
 import type { AttemptInHand } from './attempts.ts';
 import type { RunContext } from './context.ts';
 import { closeForNoRequest, keepRefusedRows } from './evidence.ts';
+import { closeRejected } from './rejected.ts';
 import type { Lagging } from './late-projections.ts';
 import { ProjectionLag } from './projection-lag.ts';
 
@@ -40,7 +41,9 @@ export type NotCommitted =
   /** A higher token is in the log: this replica no longer leads the instance. */
   | { kind: 'handed_on' }
   /** The request has its receipt already. */
-  | { kind: 'receipted'; receipt: Receipt };
+  | { kind: 'receipted'; receipt: Receipt }
+  /** Postgres refuses what the rows hold, and nothing of them was written. */
+  | { kind: 'rejected'; why: string };
 
 const COMMITTED: Commit = { kind: 'committed', resent: false };
 
@@ -60,6 +63,8 @@ export class InstanceLog implements Lagging {
   #closing: AttemptInHand | undefined;
   #committedSeq: number;
   #diverged = false;
+  /** When the newest committed row was written, on this machine's monotonic clock. */
+  #newestAtMs: number;
 
   constructor(context: RunContext, holding: Holding, snapshot: Snapshot) {
     this.#context = context;
@@ -70,6 +75,16 @@ export class InstanceLog implements Lagging {
       state: foldRows(snapshot.rows),
     };
     this.#committedSeq = this.view.state.lastSeq;
+    // How old the newest row was when it was read, both by the database's clock: then no two clocks
+    // are compared.
+    const newestMs = Date.parse(snapshot.rows.at(-1)?.recordedAt ?? '');
+    const ageMs = Number.isNaN(newestMs) ? 0 : Math.max(0, snapshot.readAtMs - newestMs);
+    this.#newestAtMs = context.clock.monotonicMs() - ageMs;
+  }
+
+  /** How long nothing has been written to the log, in milliseconds. */
+  quietForMs(nowMs: number): number {
+    return nowMs - this.#newestAtMs;
   }
 
   /** Whether a later term has written to the log. */
@@ -165,6 +180,7 @@ export class InstanceLog implements Lagging {
     }
     if (closing !== undefined) attempts.end(closing);
     const committed = outcome.rows;
+    if (committed.length > 0) this.#newestAtMs = clock.monotonicMs();
     this.#committedSeq = committed.at(-1)?.seq ?? this.#committedSeq;
     this.#restamp(committed);
     this.#projection.committed(status, lineWaits, sentMs, clock.monotonicMs());
@@ -191,7 +207,7 @@ export class InstanceLog implements Lagging {
 
   /** Keeps what the refused rows knew. */
   async #refused(
-    outcome: Extract<AppendOutcome, { kind: 'conflict' | 'fenced' | 'receipted' }>,
+    outcome: Extract<AppendOutcome, { kind: 'conflict' | 'fenced' | 'receipted' | 'rejected' }>,
     rows: readonly NewRow[],
   ): Promise<NotCommitted> {
     switch (outcome.kind) {
@@ -199,6 +215,11 @@ export class InstanceLog implements Lagging {
         const { receipt } = outcome;
         await closeForNoRequest(this.#context, this.holding, rows, receipt.requestId);
         return { kind: 'receipted', receipt };
+      }
+      case 'rejected': {
+        const { why } = outcome;
+        const closed = await closeRejected(this.#context, this.holding, rows, outcome);
+        return closed === 'closed' ? { kind: 'conflict' } : { kind: 'rejected', why };
       }
       case 'conflict':
         await keepRefusedRows(this.#context, rows, outcome.detail);

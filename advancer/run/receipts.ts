@@ -20,6 +20,11 @@ export function refusedOutright(
   return { ...bareReceipt(request, outcome), error: { code: outcome, message } };
 }
 
+/** Why a request cannot go on: nobody can serve it before Postgres accepts what comes next. */
+export function refusedByPostgres(why: string): string {
+  return `Postgres refuses to record what comes next: ${why}. Remove the cause, then ask again with the same request id.`;
+}
+
 /** A receipt that shows nothing of the log. */
 function bareReceipt(request: RequestName, outcome: Receipt['outcome']): Receipt {
   const { requestId, instanceId } = request;

@@ -11,7 +11,9 @@ export type NotDone =
   /** The log has a higher token. */
   | 'superseded'
   /** The holding is not trusted any more. */
-  | 'not_trusted';
+  | 'not_trusted'
+  /** Postgres refuses what the job wants to record. */
+  | { rejected: string };
 
 /** The answer of a {@link Job} that has to start over from the log as it is now. */
 export type ReadAgain = 'read_again';
@@ -106,6 +108,10 @@ export class Recovery {
       if (result === 'read_again' || !log.dirty) return result;
       const commit = await log.commit();
       if (commit.kind === 'committed') return result;
+      if (commit.kind === 'rejected') {
+        this.forget();
+        return job.notDone({ rejected: commit.why });
+      }
       return commit.kind === 'handed_on' ? job.notDone('not_trusted') : 'read_again';
     } catch (cause) {
       this.forget();

@@ -2,14 +2,18 @@ import type { Json, JsonObject } from '../../src/json.ts';
 import { nextStep, policyFor, type NextStep } from '../../src/execution/plan.ts';
 import type { Verdict } from '../../src/execution/row.ts';
 import type { AutomaticDecider } from '../../src/execution/state.ts';
-import { effectContext } from './attempt.ts';
+import { effectContext, rerunOfUnbegun } from './attempt.ts';
 import type { RunContext } from './context.ts';
 import { decisionBy } from './evidence.ts';
 import { NO_REQUESTER, type InstanceLog, type Requester } from './instance-log.ts';
 import type { Job, NotDone, ReadAgain } from './recover.ts';
+import { wrongReplica, type WrongReplica } from './wrong-replica.ts';
 
-/** Whether anything is left open or in doubt. */
-export type Settled = 'settled' | 'unsettled';
+/**
+ * Whether anything is left open or in doubt; or that this replica cannot run the probe that might
+ * settle it.
+ */
+export type Settled = 'settled' | 'unsettled' | WrongReplica;
 
 /** The job of a sweep: closes and settles what needs no person, and starts nothing. */
 export class SettleJob implements Job<Settled> {
@@ -21,7 +25,7 @@ export class SettleJob implements Job<Settled> {
   }
 
   notDone(why: NotDone): Settled {
-    return why === 'not_trusted' ? 'unsettled' : 'settled';
+    return why === 'not_trusted' || typeof why === 'object' ? 'unsettled' : 'settled';
   }
 
   stillOpen(): Settled {
@@ -30,9 +34,12 @@ export class SettleJob implements Job<Settled> {
 
   async work(log: InstanceLog): Promise<Settled | ReadAgain> {
     const step = nextStep(log.view);
-    if (step.do === 'settle' && !(await settleDoubt(this.#context, log, step, this.requester)))
-      return 'unsettled';
+    if (step.do === 'settle') {
+      const settled = await settleDoubt(this.#context, log, step, this.requester);
+      if (settled !== 'settled') return settled;
+    }
     const commit = await log.commit();
+    if (commit.kind === 'rejected') return 'unsettled';
     if (commit.kind !== 'committed') return 'read_again';
     this.#context.projections.add(log);
     return 'settled';
@@ -46,20 +53,22 @@ interface Decision {
   by: string;
   reason: string;
   output?: Json | undefined;
+  /** How long the next attempt waits. */
+  waitMs?: number | undefined;
 }
 
 /**
  * Settles a doubt without a person where that is allowed: by evidence from a fenced holder, else by
  * the cell's policy.
  *
- * @returns false if a person must decide; otherwise `decided` is proposed
+ * @returns `settled` if `decided` is proposed; `unsettled` if a person must decide
  */
 export async function settleDoubt(
   context: RunContext,
   log: InstanceLog,
   step: Extract<NextStep, { do: 'settle' }>,
   requester: Requester,
-): Promise<boolean> {
+): Promise<Settled> {
   const { doubt } = step;
   await context.failpoint?.('before_decision', {
     instanceId: log.holding.instanceId,
@@ -67,11 +76,12 @@ export async function settleDoubt(
     attempt: doubt.attempt,
     requestId: requester.requestId,
   });
-  if (await settleByEvidence(context, log, step, requester)) return true;
+  if (await settleByEvidence(context, log, step, requester)) return 'settled';
   const decision = await decisionByPolicy(context, log, step);
-  if (decision === undefined) return false;
+  if (decision === undefined) return 'unsettled';
+  if ('kind' in decision) return decision;
   proposeDecision(log, step, decision, requester);
-  return true;
+  return 'settled';
 }
 
 /**
@@ -98,29 +108,35 @@ export async function settleByEvidence(
 export function proposeDecision(
   log: InstanceLog,
   step: Extract<NextStep, { do: 'settle' }>,
-  { as, by, reason, output }: Decision,
+  { as, by, reason, output, waitMs }: Decision,
   requester: Requester,
 ): void {
-  const body: JsonObject = output === undefined ? { as, by, reason } : { as, by, reason, output };
+  const body: JsonObject = { as, by, reason };
+  if (output !== undefined) body['output'] = output;
+  if (waitMs !== undefined) body['waitMs'] = waitMs;
   log.propose('decided', step.doubt.cellId, step.doubt.attempt, body, requester);
 }
 
-/** What the cell's policy decides; undefined if it leaves the doubt to a person. */
+/**
+ * What the cell's policy decides; undefined if it leaves the doubt to a person. A replica that
+ * cannot run the probe does not ask a person: another one may be able to.
+ */
 async function decisionByPolicy(
   context: RunContext,
   log: InstanceLog,
   { cell, doubt }: Extract<NextStep, { do: 'settle' }>,
-): Promise<(Decision & { by: AutomaticDecider }) | undefined> {
+): Promise<(Decision & { by: AutomaticDecider }) | WrongReplica | undefined> {
   switch (policyFor(cell, doubt, log.view.state.cells.get(doubt.cellId))) {
     case 'hold':
       return undefined;
     case 'rerun': {
-      const neverBegan = doubt.reason === 'not_started';
-      const reason = neverBegan ? 'the effect never began' : 'onInterrupt: rerun';
-      return { as: 'rerun', by: '@policy', reason };
+      if (doubt.reason === 'not_started') return rerunOfUnbegun(log, doubt.cellId);
+      return { as: 'rerun', by: '@policy', reason: 'onInterrupt: rerun' };
     }
     case 'probe': {
       if (cell.probe === undefined) return undefined;
+      const unfit = context.effects.unfitFor(cell.probe);
+      if (unfit !== undefined) return wrongReplica(unfit);
       const about = effectContext(log, doubt);
       const probed = await context.effects.probe(cell.probe, about, log.holding.signal);
       switch (probed.answer) {
@@ -132,6 +148,8 @@ async function decisionByPolicy(
           const reason = 'the probe found that the effect did not happen';
           return { as: 'rerun', by: '@probe', reason };
         }
+        case 'wrong_replica':
+          return wrongReplica({ why: probed.why });
         case 'unknown': {
           const { instanceId } = log.holding;
           const fields = { instanceId, cellId: doubt.cellId, why: probed.why };

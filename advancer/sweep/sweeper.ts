@@ -3,6 +3,7 @@ import type { Logger } from '../../src/logger.ts';
 import type { Clock, Timer } from '../../src/time/clock.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import type { ClusterView } from '../intake/cluster-view.ts';
+import type { HandOver } from '../intake/hand-over.ts';
 import { LogUnavailable, type Log, type Unsettled } from '../log/log.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
 
@@ -29,6 +30,8 @@ export interface SweeperOptions {
   logger: Logger;
   /** The one runner of an instance under a holding. */
   held: (holding: Holding) => HeldInstance;
+  /** Gives up an instance whose probe this replica cannot run. */
+  handOver: Pick<HandOver, 'handOver'>;
   /** Postgres did not answer. */
   logTrouble: (cause: unknown) => void;
 }
@@ -105,7 +108,7 @@ export class Sweeper {
   }
 
   async #sweepInstance(instanceId: string): Promise<void> {
-    const { view, leases, clock, held } = this.#options;
+    const { view, leases, clock, held, handOver } = this.#options;
     let holding = leases.holding(instanceId);
     if (holding === undefined) {
       const nowMs = clock.monotonicMs();
@@ -117,6 +120,9 @@ export class Sweeper {
     const instance = held(holding);
     if (instance.busy) return;
     this.#restingUntilMs.set(instanceId, clock.monotonicMs() + DOUBT_REST_MS);
-    if ((await instance.settle()) === 'settled') this.#restingUntilMs.delete(instanceId);
+    const settled = await instance.settle();
+    if (settled === 'settled') this.#restingUntilMs.delete(instanceId);
+    // The replica that is named sweeps too.
+    else if (settled !== 'unsettled') await handOver.handOver(holding, settled);
   }
 }

@@ -28,6 +28,8 @@ export function subjects(namespace: string) {
     answered: `${root}.answered`,
     /** Between replicas: this one is draining, and which instances it still has attempts of. */
     leaving: `${root}.leaving`,
+    /** Between replicas: this one cannot run an instance's next cell, and which one can. */
+    placed: `${root}.placed`,
     /** Between replicas: this instance has something to settle, such as a late outcome. */
     settle: (instanceId: string) => `${root}.settle.${token(instanceId)}`,
     /** Every subject of one verb: for subscribing. */

@@ -1,5 +1,6 @@
 import { TransientMap } from '../transient-map.ts';
 import type { Json } from '../json.ts';
+import type { NotStarted } from './not-started.ts';
 import type { Row } from './row.ts';
 import type { Step } from './views.ts';
 
@@ -44,6 +45,8 @@ export interface CellRecord {
    * `not_started`.
    */
   interruptions: number;
+  /** The newest attempts whose effects never began; undefined if the newest one's did. */
+  notStarted: NotStarted | undefined;
   /** Undefined while the cell is not finished. */
   result: 'satisfied' | 'skipped' | 'refuted' | undefined;
   /** The output of a satisfied cell; null for a skipped one. */
@@ -139,7 +142,11 @@ export function applyRow(state: InstanceState, row: Row): void {
       if (newestAttempt?.cellId !== row.cellId)
         throw broken(row, 'interrupted, but the newest attempt is not of this cell');
       const reason = textOf(row.body['reason']);
-      if (reason !== 'not_started') cell.interruptions += 1;
+      if (reason === 'not_started') neverBegan(cell, newestAttempt.replicaId, row);
+      else {
+        cell.interruptions += 1;
+        cell.notStarted = undefined;
+      }
       state.doubt = {
         cellId: row.cellId,
         attempt: row.attempt,
@@ -216,8 +223,21 @@ function decide(state: InstanceState, cell: CellRecord, row: Row): void {
       return;
     default:
       // A person who asks for another run has looked into it, so the count of reruns starts over.
-      if (!isAutomatic(by)) cell.interruptions = 0;
+      if (isAutomatic(by)) return;
+      cell.interruptions = 0;
+      cell.notStarted = undefined;
   }
+}
+
+/** The attempt's `started` row names the replica that made it; another may have closed it. */
+function neverBegan(cell: CellRecord, replicaId: string, row: Row): void {
+  const by = cell.notStarted?.by ?? [];
+  const unable = row.body['wrongReplica'] === true && !by.includes(replicaId);
+  cell.notStarted = {
+    count: (cell.notStarted?.count ?? 0) + 1,
+    by: unable ? [...by, replicaId] : by,
+    why: textOf(row.body['detail']),
+  };
 }
 
 /** Deciders that are not agents. Agent ids cannot contain an `@`. */
@@ -234,12 +254,14 @@ function satisfy(state: InstanceState, cellId: string, cell: CellRecord, output:
   cell.output = output;
   state.outputs[cellId] = output;
   cell.interruptions = 0;
+  cell.notStarted = undefined;
   cell.failure = undefined;
 }
 
 function fail(cell: CellRecord, failure: Json): void {
   cell.failures += 1;
   cell.interruptions = 0;
+  cell.notStarted = undefined;
   cell.failure = failure;
 }
 
@@ -250,6 +272,7 @@ function recordOf(state: InstanceState, cellId: string): CellRecord {
       attempts: 0,
       failures: 0,
       interruptions: 0,
+      notStarted: undefined,
       result: undefined,
       output: undefined,
       failure: undefined,

@@ -11,7 +11,7 @@ import { simStore } from './lease-store.ts';
 import { SimEtcd } from './sim-etcd.ts';
 import { CallLost, Network } from './network.ts';
 import { SimNats } from './sim-bus.ts';
-import { simEffects, Witness, type Witnessed } from './sim-effects.ts';
+import { HANDLERS, simEffects, Witness, type Witnessed } from './sim-effects.ts';
 import { SimPostgres } from './sim-log.ts';
 import { SimProcess, World } from './world.ts';
 
@@ -22,6 +22,8 @@ export interface SimReplica {
   process: SimProcess;
   replicaId: string;
   replica: Replica;
+  /** The handlers that it has. */
+  handlers: readonly string[];
   /** The invariant that it crashed over, if it did. */
   crashedOver?: Error;
 }
@@ -32,6 +34,10 @@ export interface SimReplica {
  */
 export interface ClusterOptions {
   longestEffectMs?: number;
+  /** The handlers that the nth replica has; default: all. */
+  handlers?: ((nth: number) => readonly string[]) | undefined;
+  /** Whether the nth replica is of a version that does not say which handlers it has. */
+  silent?: (nth: number) => boolean;
   effects?: (process: SimProcess, standard: EffectRunner) => EffectRunner;
   failpoint?: (process: SimProcess) => Failpoint | undefined;
   log?: (log: Log, process: SimProcess) => Log;
@@ -70,6 +76,7 @@ export class Cluster {
       this.coverage.row(row, before);
       this.#watchClosing(row, before);
     };
+    this.postgres.onRejected = () => this.coverage.reach('rejected');
     this.network.onSprung = (trap) => this.coverage.sprung(trap);
     this.witness.onSeen = (effect) => this.#watchBeginning(effect);
   }
@@ -121,12 +128,14 @@ export class Cluster {
     const replicaId = `r${this.#started}-${this.#started.toString(16).padStart(8, '0')}`;
     const process = new SimProcess(world, replicaId);
     const clock = process.clock();
-    const effects = simEffects(
+    const handlers = this.#options.handlers?.(this.#started) ?? HANDLERS;
+    const effects = simEffects({
       process,
       network,
-      this.witness,
-      this.#options.longestEffectMs ?? 3_000,
-    );
+      witness: this.witness,
+      longestMs: this.#options.longestEffectMs ?? 3_000,
+      handlers,
+    });
     const log = this.postgres.log(process, network);
     const replica = new Replica({
       log: this.#options.log?.(log, process) ?? log,
@@ -147,6 +156,7 @@ export class Cluster {
           name: `r${this.#started}`,
           pid: this.#started,
           httpUrl: 'http://127.0.0.1',
+          handlers: this.#options.silent?.(this.#started) === true ? undefined : handlers,
           ttlS: TTL_S,
           gate,
           idleReleaseMs: 60_000,
@@ -162,7 +172,7 @@ export class Cluster {
         throw cause;
       },
     });
-    const started: SimReplica = { process, replicaId, replica };
+    const started: SimReplica = { process, replicaId, replica, handlers };
     this.replicas.push(started);
     void replica.start();
     return started;

@@ -35,6 +35,8 @@ export const EXPECTED: readonly string[] = [
   'late_outcome not_started',
   'take_over',
   'declined',
+  'wrong_replica',
+  'rejected',
   'unknown_append',
   ...strikes(),
 ];
@@ -74,6 +76,7 @@ export class Coverage {
       case 'fenced':
       case 'take_over':
       case 'declined':
+      case 'wrong_replica':
       case 'unknown_append':
         this.reach(event.what);
         return;

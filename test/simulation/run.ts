@@ -1,6 +1,7 @@
 import { breaches, type Breach } from './checker.ts';
 import { Cluster, type ClusterOptions } from './cluster.ts';
 import type { Coverage } from './coverage.ts';
+import { HANDLERS } from './sim-effects.ts';
 import { planSchedule, shrink, type Planned } from './schedule.ts';
 import { Workload } from './workload.ts';
 
@@ -26,10 +27,20 @@ export interface RunOptions extends ClusterOptions {
 export const SIZE = { requests: 20, faults: 4, traps: 3, instances: 3, overMs: 16_000 };
 
 /**
+ * Every third seed is a rolling deploy: every other replica of the first three lacks a handler and
+ * cannot probe, or none of them can run the new cell; those that start later have everything.
+ */
+function deployOf(seed: number): ClusterOptions['handlers'] {
+  if (seed % 3 !== 0) return undefined;
+  const old = seed % 9 === 0 ? [1, 2, 3] : [1, 3];
+  return (nth) => (old.includes(nth) ? ['any'] : HANDLERS);
+}
+
+/**
  * Runs one seeded schedule to its end and checks the guarantees. The same seed gives the same run.
  */
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<SeedResult> {
-  const cluster = new Cluster(seed, options);
+  const cluster = new Cluster(seed, { handlers: deployOf(seed), ...options });
   // In every fourth seed, watches are late: no rule may depend on their events.
   if (seed % 4 === 0) cluster.etcd.watchDelayMs = 250 * (1 + ((seed / 4) % 8));
   options.prepare?.(cluster);

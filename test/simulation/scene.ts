@@ -15,6 +15,14 @@ export const HELD: Cell = { id: 'charge', exec: { handler: 'any' } };
 export const AGAIN: Cell = { id: 'charge', exec: { handler: 'any' }, onInterrupt: 'rerun' };
 export const GATE: Cell = { id: 'gate', await: { claim: 'gate', statuses: ['open'] } };
 
+/** How a scene differs from the usual one. */
+export interface SceneOptions extends Omit<ClusterOptions, 'effects'> {
+  /** Default: three. */
+  replicas?: number;
+  /** Changes the effects of a process. */
+  wrap?: ClusterOptions['effects'];
+}
+
 /**
  * Real replicas in a world without faults, in which a test breaks one thing; and two instances, `i`
  * and `j`.
@@ -27,10 +35,11 @@ export class Scene {
   readonly #agent: SimProcess;
   readonly #bus: Bus;
 
-  constructor(cells: Cell[], options: ClusterOptions & { replicas?: number } = {}) {
+  constructor(cells: Cell[], options: SceneOptions = {}) {
+    const { wrap = (_process, effects) => effects } = options;
     this.cluster = new Cluster(7, {
       ...options,
-      effects: (process, standard) => this.#effects(process, standard),
+      effects: (process, standard) => wrap(process, this.#effects(process, standard)),
     });
     const { postgres } = this.cluster;
     postgres.runbooks.set('book', { runbook: 'book', version: 1, inputs: [], cells });

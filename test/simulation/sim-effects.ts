@@ -3,9 +3,11 @@ import type {
   EffectContext,
   EffectRunner,
   ProbeAnswer,
+  Unfit,
 } from '../../advancer/cells/cells.ts';
-import { onInterrupt, type ExecCell } from '../../src/runbook/runbook.ts';
+import { onInterrupt, type Effect, type ExecCell } from '../../src/runbook/runbook.ts';
 import type { Network } from './network.ts';
+import { UNSTORABLE } from './unstorable.ts';
 import type { SimProcess, World } from './world.ts';
 
 /** One effect as an outside witness saw it; the witness knows nothing of leases. */
@@ -32,22 +34,39 @@ export class Witness {
   }
 }
 
+/** Every handler that the runbooks of the simulation name. */
+export const HANDLERS: readonly string[] = ['any', 'new', 'probe'];
+
+/** What the effects of one process are made of. */
+export interface SimEffectsOptions {
+  process: SimProcess;
+  network: Network;
+  witness: Witness;
+  longestMs: number;
+  /** The handlers that the process has. */
+  handlers: readonly string[];
+}
+
 /** Effects of random length and outcome, run for one process. */
-export function simEffects(
-  process: SimProcess,
-  network: Network,
-  witness: Witness,
-  longestMs: number,
-): EffectRunner {
+export function simEffects(options: SimEffectsOptions): EffectRunner {
+  const { process, network, witness, longestMs, handlers } = options;
   const { world } = process;
+  const unfitFor = (effect: Effect): Unfit | undefined => {
+    const handler = 'handler' in effect ? effect.handler : undefined;
+    if (handler === undefined || handlers.includes(handler)) return undefined;
+    return { why: `no handler ${handler}`, handler };
+  };
   return {
+    unfitFor,
     run(cell, context, signals) {
+      const unfit = unfitFor(cell.exec);
+      if (unfit !== undefined)
+        return Promise.resolve({ kind: 'wrong_replica', why: unfit.why, detail: {} });
       const trap = network.sprungAt(process, 'effects', 'run');
       return new Promise<CellOutcome>((resolve) => {
         if (trap?.point === 'before') {
-          // Such as a command that could not be started: known not to have begun.
-          if (trap.act === 'lose')
-            resolve({ kind: 'unknown', reason: 'crash', detail: { notBegun: true } });
+          // Such as a command for which the process has no file descriptor left.
+          if (trap.act === 'lose') resolve({ kind: 'wrong_replica', why: 'EMFILE', detail: {} });
           else trap.spring();
           return;
         }
@@ -64,7 +83,8 @@ export function simEffects(
           const outcome: CellOutcome = answerLost
             ? { kind: 'unknown', reason: 'crash', detail: {} }
             : outcomeOf(world, cell, context);
-          if (outcome.kind !== 'unknown') effect.reported = outcome.kind;
+          if (outcome.kind === 'completed' || outcome.kind === 'failed')
+            effect.reported = outcome.kind;
           end(outcome);
           if (trap?.point === 'answered') trap.spring();
         });
@@ -119,5 +139,7 @@ function outcomeOf(world: World, cell: ExecCell, context: EffectContext): CellOu
     return { kind: 'failed', error: { message: 'unlucky' }, detail: {} };
   }
   if (world.random.chance(0.03)) return { kind: 'unknown', reason: 'crash', detail: {} };
-  return { kind: 'completed', output: { attempt: context.attempt }, detail: {} };
+  const output = { attempt: context.attempt };
+  // Now and then one that Postgres refuses.
+  return { kind: 'completed', output: world.random.chance(0.01) ? UNSTORABLE : output, detail: {} };
 }

@@ -15,7 +15,9 @@ import type { Row } from '../../src/execution/row.ts';
 import type { InstanceStatus } from '../../src/execution/status.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
+import { frozen } from './frozen.ts';
 import type { Network } from './network.ts';
+import { refuseUnstorable, unstorable, Unstorable } from './unstorable.ts';
 import { EPOCH_MS, type SimProcess, type World } from './world.ts';
 
 /** Which of the log's rules are in force; a negative control switches one off. */
@@ -52,6 +54,8 @@ export class SimPostgres {
   readonly refusals: Refusal[] = [];
   /** Called with each row as it is committed. */
   onRow: (row: Row, before: Row | undefined) => void = () => undefined;
+  /** Called for each entry that is refused for what it holds. */
+  onRejected: () => void = () => undefined;
   readonly projection = new Map<
     string,
     { status: InstanceStatus; lastSeq: number; updatedAtMs: number }
@@ -68,6 +72,11 @@ export class SimPostgres {
   /** Appends the entry's rows and its receipt, all or nothing, or answers why not. */
   append(entry: AppendEntry): AppendOutcome {
     const log = this.rowsOf(entry.instanceId);
+    const rejected = unstorable(entry);
+    if (rejected !== undefined) {
+      this.onRejected();
+      return rejected;
+    }
     const refusal = this.#refusal(entry, log);
     if (refusal !== undefined) {
       const first = entry.rows[0]?.seq ?? 1;
@@ -171,6 +180,7 @@ export class SimPostgres {
           copy(apply()),
         );
       } catch (cause) {
+        if (cause instanceof Unstorable) throw cause;
         throw new LogUnavailable('Postgres does not answer', { cause });
       }
     };
@@ -196,7 +206,7 @@ export class SimPostgres {
           return {
             instance: { ...instance },
             runbook: frozen(runbook),
-            rows: [...this.rowsOf(instanceId)],
+            ...{ rows: [...this.rowsOf(instanceId)], readAtMs: EPOCH_MS + world.nowMs },
             receipt: structuredClone(this.receipts.get(requestId ?? '')?.receipt),
           };
         }),
@@ -249,7 +259,11 @@ export class SimPostgres {
               late.instanceId === instanceId && late.cellId === cellId && late.attempt === attempt,
           ),
         ),
-      addLateOutcome: (late) => call('addLateOutcome', () => this.#addLateOutcome(late)),
+      addLateOutcome: (late) =>
+        call('addLateOutcome', () => {
+          refuseUnstorable(late.body);
+          this.#addLateOutcome(late);
+        }),
       addRefusal: (refusal) => call('addRefusal', () => void this.refusals.push(refusal)),
       highestToken: () =>
         call('highestToken', () =>
@@ -283,11 +297,4 @@ export class SimPostgres {
       close: () => Promise.resolve(),
     };
   }
-}
-
-/** Freezes a value, all the way down. */
-function frozen<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  for (const part of Object.values(value)) frozen(part);
-  return Object.freeze(value);
 }

@@ -6,6 +6,7 @@ import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import type { Cluster } from './cluster.ts';
 import { STORM } from './network.ts';
+import { HANDLERS } from './sim-effects.ts';
 import type { Fault, Planned } from './schedule.ts';
 import { EPOCH_MS, SimProcess } from './world.ts';
 
@@ -21,7 +22,7 @@ export const RUNBOOK: Runbook = {
     { id: 'gate', await: { claim: 'gate', statuses: ['open'] } },
     { id: 'probed', exec: { handler: 'any' }, onInterrupt: 'probe', probe: { handler: 'probe' } },
     { id: 'check', assert: [{ cell: 'held', pointer: '', exists: true }] },
-    { id: 'tried', exec: { handler: 'any' }, retry: { attempts: 3, backoff: '100ms' } },
+    { id: 'tried', exec: { handler: 'new' }, retry: { attempts: 3, backoff: '100ms' } },
   ],
 };
 
@@ -107,6 +108,10 @@ export class Workload {
       process.wallSkewMs = 0;
     }
     while (this.#cluster.living.length < 3) this.#cluster.startReplica();
+    // A deploy is finished in the end.
+    const complete = (): boolean =>
+      this.#cluster.living.some(({ handlers }) => handlers.length === HANDLERS.length);
+    while (!complete()) this.#cluster.startReplica();
     this.openGate();
     let ended = false;
     const drive = async (): Promise<void> => {

@@ -179,9 +179,15 @@ export async function readBack(db: Queryable, entry: AppendEntry): Promise<ReadB
   };
 }
 
-/** A database's namespace, its migrations, and every text of a function that was applied to it. */
+/** What a database is, its migrations, and every text of a function that was applied to it. */
 interface SchemaState {
   namespace: string | null;
+  /** Its own encoding, whatever the connection's is. */
+  encoding: string;
+  /** Whether it is a standby. */
+  recovering: boolean;
+  /** Whether this session may not write. */
+  readOnly: boolean;
   applied: { version: number; name: string; checksum: string }[];
   functions: { name: string; checksum: string }[];
 }
@@ -190,6 +196,8 @@ interface SchemaState {
 export async function readSchemaState(db: Queryable): Promise<SchemaState> {
   const [line] = await db.query<SchemaState>(
     `select (select namespace from leasehold.meta) as namespace,
+       current_setting('server_encoding') as encoding, pg_is_in_recovery() as recovering,
+       current_setting('transaction_read_only') = 'on' as "readOnly",
        (select coalesce(json_agg(json_build_object('version', version, 'name', name, 'checksum', checksum)
            order by version), '[]') from leasehold.migrations) as applied,
        (select coalesce(json_agg(json_build_object('name', name, 'checksum', checksum)), '[]')

@@ -56,6 +56,7 @@ export interface LogSnapshot {
   instance: Instance;
   rows: Row[];
   receipt: Receipt | undefined;
+  readAtMs: number;
 }
 
 /** What to read: an instance, and the receipt of a request. */
@@ -73,12 +74,13 @@ export async function readSnapshots(
   queries: readonly SnapshotQuery[],
 ): Promise<(LogSnapshot | undefined)[]> {
   const lines = await db.query<
-    Instance & { nth: number; rows: WireRow[]; receipt: Receipt | null }
+    Instance & { nth: number; rows: WireRow[]; receipt: Receipt | null; readAtMs: number }
   >(
     `select w.nth::int as nth, ${COLUMNS},
        (select coalesce(json_agg(${WIRE_ROW} order by e.seq), '[]')
          from leasehold.executions e where e.instance_id = i.instance_id) as rows,
-       (select q.receipt from leasehold.requests q where q.request_id = w.request_id) as receipt
+       (select q.receipt from leasehold.requests q where q.request_id = w.request_id) as receipt,
+       (extract(epoch from clock_timestamp()) * 1000)::float8 as "readAtMs"
      from unnest($1::text[], $2::text[]) with ordinality as w (wanted_id, request_id, nth)
      join leasehold.instances i on i.instance_id = w.wanted_id`,
     [
@@ -87,8 +89,9 @@ export async function readSnapshots(
     ],
   );
   const snapshots: (LogSnapshot | undefined)[] = queries.map(() => undefined);
-  for (const { nth, rows, receipt, ...instance } of lines) {
-    snapshots[nth - 1] = { instance, rows: rows.map(fromWire), receipt: receipt ?? undefined };
+  for (const { nth, rows, receipt, readAtMs, ...instance } of lines) {
+    const read = { rows: rows.map(fromWire), receipt: receipt ?? undefined, readAtMs };
+    snapshots[nth - 1] = { instance, ...read };
   }
   return snapshots;
 }

@@ -69,6 +69,31 @@ export const LIVENESS: readonly Check[] = [
     },
   },
   {
+    name: 'unbegun-waits',
+    guarantee: 4,
+    severity: 'warning',
+    states: 'after attempts whose effect never began, the next one waits as long as was decided',
+    of: 'waits',
+    needs: [],
+    look({ evidence: { rows } }, report) {
+      let waits = 0;
+      rows.forEach((row, index) => {
+        const before = rows[index - 1];
+        const waitMs = before?.body['waitMs'];
+        if (before === undefined || typeof waitMs !== 'number' || row.kind !== 'started') return;
+        waits += 1;
+        const waitedMs = Date.parse(row.recordedAt) - Date.parse(before.recordedAt);
+        // Both times are the database's. Its clock is slewed by less than this.
+        if (waitedMs >= waitMs * 0.95 - 10) return;
+        report(
+          [before.seq, row.seq],
+          `${row.cellId} attempt ${row.attempt} came after ${waitedMs} ms and not ${waitMs} ms; was the database's clock set back?`,
+        );
+      });
+      return waits;
+    },
+  },
+  {
     name: 'projection-agrees',
     guarantee: 4,
     severity: 'warning',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { Handler, HandlerCall } from '../../../../src/runbook/handler.ts';
-import { CONTEXT, run } from './fixture.ts';
+import { CONTEXT, run, runnerWith } from './fixture.ts';
 import { runHandler } from './handler-fixture.ts';
 
 describe('a handler', () => {
@@ -89,17 +89,19 @@ describe('a handler', () => {
     });
   });
 
-  it('that is not registered is a failure that names those that are', async () => {
+  it("that this replica does not have is the replica's problem, and never a failure", async () => {
     const handlers = { one: () => null, two: () => null };
     for (const name of ['three', 'toString', '__proto__']) {
+      expect(runnerWith({ handlers }).unfitFor({ handler: name })).toEqual({
+        why: `this replica has no handler "${name}" (LEASEHOLD_HANDLERS)`,
+        handler: name,
+      });
       expect(await run({ exec: { handler: name } }, { handlers })).toMatchObject({
-        kind: 'failed',
-        error: {
-          message: expect.stringMatching(/registered .*: there are one, two$/),
-          code: 'unknown_handler',
-        },
+        kind: 'wrong_replica',
+        why: expect.stringContaining(`no handler "${name}"`),
       });
     }
+    expect(runnerWith({ handlers }).unfitFor({ handler: 'one' })).toBeUndefined();
   });
 
   it('that modifies its arguments does not affect others', async () => {

@@ -88,7 +88,6 @@ describe('a probe', () => {
     ['is ended by a signal', { command: ['sh', '-c', 'kill -9 $$'] }, /cut off/],
     ['cannot be started', { command: ['/nowhere/probe'] }, /ENOENT/],
     ['throws', { handler: 'throws' }, /the probe failed: boom/],
-    ['is not registered', { handler: 'absent' }, /no handler "absent"/],
     ['cannot be filled', { command: ['${inputs.absent}'] }, /cannot be filled/],
     ['takes too long', { command: ['sleep', '60'] }, /the probe was ended: timeout/],
   ])('that %s leaves the attempt in doubt', async (_, effect, why) => {
@@ -99,6 +98,14 @@ describe('a probe', () => {
     };
     const answer = await runProbe(effect, { handlers, limits: { probeTimeoutMs: 200 } });
     expect(answer).toEqual({ answer: 'unknown', why: expect.stringMatching(why) });
+  });
+
+  it('whose handler this replica does not have is left to another one', async () => {
+    const answer = await runProbe({ handler: 'absent' }, {});
+    expect(answer).toEqual({
+      answer: 'wrong_replica',
+      why: 'this replica has no handler "absent" (LEASEHOLD_HANDLERS)',
+    });
   });
 
   it('that is aborted, before or during its run, leaves the attempt in doubt', async () => {

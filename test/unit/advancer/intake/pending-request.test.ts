@@ -8,6 +8,7 @@ const operation: Operation = {
   key: 'advance/i/q',
   instanceId: 'i',
   expiresAtMs: 0,
+  runsEffects: true,
   serve: () => Promise.resolve({ kind: 'handed_on' }),
   refusal: () => null,
 };

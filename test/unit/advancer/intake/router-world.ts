@@ -1,4 +1,6 @@
 import { ClusterView } from '../../../../advancer/intake/cluster-view.ts';
+import { HandOver } from '../../../../advancer/intake/hand-over.ts';
+import type { Placed } from '../../../../advancer/intake/placements.ts';
 import type { Operation, Served } from '../../../../advancer/intake/pending-request.ts';
 import { UnreadBroadcast } from '../../../../advancer/intake/unread-broadcast.ts';
 import { Router, type RouterOptions } from '../../../../advancer/intake/router.ts';
@@ -11,7 +13,7 @@ import { ranking } from '../../../harness/ranking.ts';
 import { HandClock } from '../../coordinator/hand-clock.ts';
 
 export const OTHERS = ['b-00000002', 'c-00000003'];
-const ME = 'a-00000001';
+export const ME = 'a-00000001';
 
 /** An instance for which the replicas rank in the given order. */
 function instanceWith(order: string[]): string {
@@ -39,6 +41,10 @@ export class World {
   logUnavailable: string | undefined;
   reachable = true;
   newest: RowKind | undefined;
+  /** What the replicas advertise. */
+  readonly handlers = new Map<string, string[]>();
+  /** What was announced about who can run what. */
+  readonly placed: Placed[] = [];
   acquire: (instanceId: string) => AcquireOutcome = (instanceId) => this.acquired(instanceId);
   serve: () => Promise<Served> = () =>
     Promise.resolve({ kind: 'answered', reply: 'served', recorded: true });
@@ -59,7 +65,15 @@ export class World {
         return Promise.resolve(this.acquired(seen.instanceId));
       },
       replicas: () =>
-        [ME, ...OTHERS].map((replicaId) => ({ replicaId, name: '', pid: 0, httpUrl: '' })),
+        [ME, ...OTHERS].map((replicaId) => {
+          const handlers = this.handlers.get(replicaId);
+          return { replicaId, name: '', pid: 0, httpUrl: '', handlers };
+        }),
+      release: () => {
+        this.did.push('release');
+        this.holding = undefined;
+        return Promise.resolve();
+      },
       hint: () => this.hint,
       look: () => Promise.resolve(this.hint ?? 'none'),
       onVanished: (listener) => {
@@ -68,7 +82,7 @@ export class World {
       },
       notLeading: () => this.notLeading,
     };
-    this.view = new ClusterView(leases as Leases);
+    this.view = new ClusterView(leases as Leases, this.clock);
     const options: RouterOptions = {
       view: this.view,
       leases: leases as Leases,
@@ -86,6 +100,13 @@ export class World {
           return Promise.resolve(undefined);
         },
       },
+      handOver: new HandOver({
+        view: this.view,
+        leases: leases as Leases,
+        logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+        count: () => undefined,
+        announce: (placed) => void this.placed.push(placed),
+      }),
       clock: this.clock,
       logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
       count: () => undefined,
@@ -124,6 +145,7 @@ export class World {
       key: `advance/${instanceId}/q`,
       instanceId,
       expiresAtMs: this.clock.wallMs() + expiresInMs,
+      runsEffects: true,
       serve: () => {
         this.did.push('serve');
         return this.serve();

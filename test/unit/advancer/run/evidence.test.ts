@@ -9,6 +9,7 @@ import {
   lateOutcomeOf,
 } from '../../../../advancer/run/evidence.ts';
 import type { Row } from '../../../../src/execution/row.ts';
+import { LogUnavailable } from '../../../../advancer/log/log.ts';
 import { over } from '../../../harness/controls.ts';
 import { rows as rowsOf, type Line } from '../../src/execution/fixture.ts';
 import { ME, OTHER, stage } from './fixture.ts';
@@ -57,7 +58,7 @@ describe('rows that the log refused', () => {
 
   it('are kept although Postgres does not answer at first: nothing is given up', async () => {
     const { clock, context, scripted, troubles } = stage();
-    const away = new Error('away');
+    const away = new LogUnavailable('away');
     let failures = 3;
     const log = over(context.log, {
       addLateOutcome: (outcome) => {

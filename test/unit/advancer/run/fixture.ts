@@ -42,7 +42,7 @@ export class ScriptedLog {
     const log: Partial<Log> = {
       snapshot: () => {
         this.snapshots += 1;
-        return Promise.resolve({ instance, runbook: RUNBOOK, rows: [...this.rows] });
+        return Promise.resolve({ instance, runbook: RUNBOOK, rows: [...this.rows], readAtMs: 0 });
       },
       append: (entry) => {
         this.entries.push(entry);

@@ -13,7 +13,7 @@ const OPEN: Line = ['started', 'a', 1, {}, { replicaId: OTHER }];
 function job(changed: Partial<Job<string>> = {}): Job<string> {
   return {
     requester: NO_REQUESTER,
-    notDone: (why: NotDone) => why,
+    notDone: (why: NotDone) => (typeof why === 'object' ? `rejected: ${why.rejected}` : why),
     stillOpen: () => 'still open',
     work: (log) => {
       log.propose('started', 'a', 1, KEY, NO_REQUESTER);

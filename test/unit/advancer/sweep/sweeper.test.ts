@@ -3,6 +3,8 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Unsettled } from '../../../../advancer/log/log.ts';
 import { ClusterView } from '../../../../advancer/intake/cluster-view.ts';
 import type { HeldInstance } from '../../../../advancer/run/held-instance.ts';
+import type { Settled } from '../../../../advancer/run/settle.ts';
+import { wrongReplica } from '../../../../advancer/run/wrong-replica.ts';
 import { Sweeper } from '../../../../advancer/sweep/sweeper.ts';
 import type { Leases } from '../../../../coordinator/leases.ts';
 import type { Holding } from '../../../../src/lease/holding.ts';
@@ -21,7 +23,8 @@ describe('a sweep', () => {
   let acquired: string[];
   let pages: number;
   let pageMs: number;
-  let outcome: 'settled' | 'unsettled';
+  let outcome: Settled;
+  let handedOver: string[];
   let vanish: () => void;
   /** Live replicas. */
   let replicaIds: string[];
@@ -36,6 +39,7 @@ describe('a sweep', () => {
     pages = 0;
     pageMs = 0;
     outcome = 'settled';
+    handedOver = [];
     replicaIds = [ME];
     const leases: Partial<Leases> = {
       replicaId: ME,
@@ -56,7 +60,7 @@ describe('a sweep', () => {
         return () => undefined;
       },
     };
-    view = new ClusterView(leases as Leases);
+    view = new ClusterView(leases as Leases, clock);
     sweeper = new Sweeper({
       view,
       leases: leases as Leases,
@@ -80,6 +84,13 @@ describe('a sweep', () => {
             return Promise.resolve(outcome);
           },
         }) as Partial<HeldInstance> as HeldInstance,
+      handOver: {
+        handOver: ({ instanceId }) => {
+          handedOver.push(instanceId);
+          holders.delete(instanceId);
+          return Promise.resolve({ to: OTHER, perhaps: false });
+        },
+      },
       logTrouble: () => undefined,
     });
     sweeper.start();
@@ -116,6 +127,13 @@ describe('a sweep', () => {
     for (const instanceId of unsettled.slice(0, -1)) holders.set(instanceId, OTHER);
     await clock.advance(2_100);
     expect(settled).toEqual(['i2499']);
+  });
+
+  it('leaves a doubt whose probe it cannot run to a replica that can', async () => {
+    unsettled = ['i1'];
+    outcome = wrongReplica({ why: 'no handler', handler: 'probe' });
+    await clock.advance(2_100);
+    expect(handedOver).toEqual(['i1']);
   });
 
   it('leaves a doubt that waits for a person alone for half a minute', async () => {

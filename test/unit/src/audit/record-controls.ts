@@ -25,6 +25,11 @@ export const RECORD_CONTROLS: readonly Control[] = [
       e.now = at(600);
     },
   ],
+  [
+    'unbegun-waits',
+    'the next attempt did not wait',
+    (e) => void (row(e, 18).recordedAt = row(e, 17).recordedAt),
+  ],
   ['projection-agrees', 'the line is behind', (e) => void (e.projection!.lastSeq = 18)],
   [
     'projection-agrees',

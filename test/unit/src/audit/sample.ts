@@ -109,6 +109,7 @@ export function sample(): Evidence {
     as: 'rerun',
     by: '@policy',
     reason: 'the effect never began',
+    waitMs: 200,
   });
   add('C', 'q2', 'started', 'tried 3', { idempotencyKey: 'i/tried/2' });
   add('C', 'q2', 'completed', 'tried 3', { output: null });

@@ -1,0 +1,43 @@
+import type { NewRow } from '../../src/execution/row.ts';
+import type { Json, JsonObject } from '../../src/json.ts';
+
+/** How much of an output that cannot be stored is shown. */
+const HEAD_CHARACTERS = 1_024;
+
+/**
+ * The row with as little data as its kind allows, for a Postgres that refuses all of it. It says
+ * the same about what happened.
+ */
+export function reduced(row: NewRow, why: string): NewRow {
+  switch (row.kind) {
+    case 'completed': {
+      const output = outputLost(row.body['output'] ?? null, why);
+      return { ...row, body: { ...flagsOf(row.body), output, detail: {} } };
+    }
+    case 'failed': {
+      const error = { message: `the error cannot be stored: ${why}` };
+      return { ...row, body: { ...flagsOf(row.body), error, detail: {} } };
+    }
+    case 'interrupted':
+      return { ...row, body: { reason: row.body['reason'] ?? null, detail: {} } };
+    default:
+      return row;
+  }
+}
+
+/** Stands for the output of an effect that succeeded. */
+function outputLost(output: Json, why: string): JsonObject {
+  const text = typeof output === 'string' ? output : JSON.stringify(output);
+  return {
+    outputLost: {
+      why: `Postgres refuses it: ${why}`,
+      bytes: Buffer.byteLength(text),
+      head: text.slice(0, HEAD_CHARACTERS),
+    },
+  };
+}
+
+/** What a body says about the outcome in one word, such as whether the effect happened. */
+function flagsOf(body: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(body).filter(([, value]) => typeof value === 'boolean'));
+}
