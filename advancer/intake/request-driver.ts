@@ -162,10 +162,14 @@ export class RequestDriver {
     if (notLeading !== undefined) return this.#waitOrRefuse(pending, notLeading);
     this.#notLeadingFromMs = undefined;
     const unfit = pending.operation.runsEffects ? view.avoids(instanceId) : undefined;
-    if (unfit !== undefined) this.#forwardToNamed(pending);
+    // The replica that was named as able to serve it may not have received the broadcast.
+    const named = unfit === undefined ? undefined : view.named(instanceId);
+    if (named !== undefined) this.#forward(pending, named);
     const turn = view.turn(instanceId, pending.turnsFromMs, clock.monotonicMs());
-    if (unfit !== undefined && (turn.kind === 'acquire' || turn.kind === 'replace'))
-      return this.#leaveToOthers(pending, unfit);
+    if (unfit !== undefined && turn.kind !== 'wait') {
+      // It takes over from nobody either.
+      return turn.kind === 'ping' ? turn.againMs : this.#leaveToOthers(pending, unfit);
+    }
     switch (turn.kind) {
       case 'wait':
         return turn.forMs;
@@ -180,26 +184,25 @@ export class RequestDriver {
     }
   }
 
-  /** The replica that was named as able to serve it may not have received the broadcast. */
-  #forwardToNamed(pending: PendingRequest): void {
-    const named = this.#options.view.named(pending.operation.instanceId);
-    if (named !== undefined) this.#forward(pending, named);
-  }
-
   /**
    * This replica cannot run what comes next: leaves the request to the others, and answers if none
    * of them takes it up. Returns after how many milliseconds to look again.
    */
   #leaveToOthers(pending: PendingRequest, why: string): number {
-    const { clock, view } = this.#options;
+    const { clock, view, ttlMs } = this.#options;
     const { instanceId } = pending.operation;
-    if (view.othersMayRun(instanceId)) {
-      const nowMs = clock.monotonicMs();
+    const othersMay = view.othersMayRun(instanceId);
+    if (othersMay) {
+      // One that has died is no longer registered by then.
+      const { turnsFromMs } = pending;
       const rank = view.rank(instanceId);
-      const waitMs = refusalWaitMs(rank, pending.turnsFromMs, Number.NEGATIVE_INFINITY, 0, nowMs);
+      const waitMs = refusalWaitMs(rank, turnsFromMs, turnsFromMs, ttlMs, clock.monotonicMs());
       if (waitMs > 0) return waitMs;
     }
-    const message = `no live replica can run the next cell now: ${why}. Ask again with the same request id.`;
+    const who = othersMay
+      ? 'no other replica took up the request, and this one cannot run the next cell'
+      : 'no live replica can run the next cell now';
+    const message = `${who}: ${why}. Ask again with the same request id.`;
     this.#refuse(pending, 'unavailable', message);
     return 0;
   }

@@ -1,0 +1,36 @@
+import { openSync } from 'node:fs';
+
+import { createEffectRunner } from '../../advancer/cells/runner.ts';
+import { systemClock } from '../../src/time/clock.ts';
+
+/*
+ * Run with few file descriptors (`ulimit -n`). Opens all that are left, and prints how a command
+ * and an http call end then.
+ */
+
+const runner = createEffectRunner({ clock: systemClock, handlers: {} });
+const context = {
+  instanceId: 'i',
+  cellId: 'c',
+  attempt: 1,
+  fencingToken: 1,
+  idempotencyKey: 'i/c/1',
+  requestId: 'q',
+  inputs: {},
+  outputs: {},
+};
+const signals = {
+  lease: { ended: false, onEnd: () => () => undefined },
+  abort: new AbortController().signal,
+};
+const call = { method: 'POST' as const, url: 'http://127.0.0.1:1/' };
+
+try {
+  for (;;) openSync('/dev/null', 'r');
+} catch {
+  // None is left.
+}
+const unfit = runner.unfitFor({ command: ['true'] });
+const command = await runner.run({ id: 'c', exec: { command: ['true'] } }, context, signals);
+const http = await runner.run({ id: 'c', exec: { http: call } }, context, signals);
+process.stdout.write(`${JSON.stringify({ unfit, command, http })}\n`);
