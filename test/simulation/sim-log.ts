@@ -73,10 +73,8 @@ export class SimPostgres {
   append(entry: AppendEntry): AppendOutcome {
     const log = this.rowsOf(entry.instanceId);
     const rejected = unstorable(entry);
-    if (rejected !== undefined) {
-      this.onRejected();
-      return rejected;
-    }
+    if (rejected !== undefined) this.onRejected();
+    if (rejected !== undefined) return rejected;
     const refusal = this.#refusal(entry, log);
     if (refusal !== undefined) {
       const first = entry.rows[0]?.seq ?? 1;
@@ -206,7 +204,8 @@ export class SimPostgres {
           return {
             instance: { ...instance },
             runbook: frozen(runbook),
-            ...{ rows: [...this.rowsOf(instanceId)], readAtMs: EPOCH_MS + world.nowMs },
+            rows: [...this.rowsOf(instanceId)],
+            readAtMs: EPOCH_MS + world.nowMs,
             receipt: structuredClone(this.receipts.get(requestId ?? '')?.receipt),
           };
         }),

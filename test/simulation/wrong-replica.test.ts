@@ -123,13 +123,13 @@ describe('an effect that a replica finds it cannot begin', () => {
   });
 
   test('is run once the shortage is over, under the same key, and without a retry used up', async () => {
-    let over = false;
+    let ended = false;
     const scene = new Scene([{ ...HELD, retry: { attempts: 1 } }], {
-      wrap: outOfFiles(() => over),
+      wrap: outOfFiles(() => ended),
     });
     await scene.pass(500);
     expect((await scene.result(scene.advance('q1'))).outcome).toBe('unavailable');
-    over = true;
+    ended = true;
     await scene.pass(1_000);
     expect((await scene.result(scene.advance('q2'))).outcome).toBe('completed');
     expect(scene.ran.at(-1)?.idempotencyKey).toBe('i/charge/1');

@@ -61,7 +61,10 @@ export async function writeSample(database: LogDatabase, instanceId: string): Pr
     const body =
       typeof row.body['idempotencyKey'] === 'string'
         ? { idempotencyKey: row.body['idempotencyKey'].replace('i/', `${instanceId}/`) }
-        : row.body;
+        : // Written at once, without any wait.
+          'waitMs' in row.body
+          ? { ...row.body, waitMs: 0 }
+          : row.body;
     const requestId = own(row.requestId!);
     const receipt = good.receipts.find(
       ({ lastSeq, receipt: { outcome } }) => lastSeq === row.seq && outcome !== 'expired',

@@ -84,6 +84,7 @@ describe('instances', () => {
       instance,
       runbook: RUNBOOK,
       rows: [],
+      readAtMs: expect.any(Number) as number,
     });
     const body = { output: { list: [1, 2, { deep: 'ü' }] } };
     await replica.append(entryOf([newRow(instance.instanceId, 1, 'started')]));
