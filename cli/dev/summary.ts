@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 
 import type { DevStack } from './stack.ts';
+import { shellCommand, shellQuote } from '../render/shell-quote.ts';
 import { table } from '../render/table.ts';
 import type { Style } from '../render/table.ts';
 
@@ -18,16 +19,16 @@ export function summaryText(dev: DevStack, style: Style): string {
     ...line.servers.map(({ name, pid }) => [name, pid, urls[name] ?? '']),
   ];
   const exports = [
-    `LEASEHOLD_NATS_URLS=${quoted(line.natsUrls.join(','))}`,
-    `LEASEHOLD_ETCD_URLS=${quoted(line.etcdUrls.join(','))}`,
-    `LEASEHOLD_DATABASE_URL=${quoted(line.databaseUrl)}`,
+    `LEASEHOLD_NATS_URLS=${shellQuote(line.natsUrls.join(','))}`,
+    `LEASEHOLD_ETCD_URLS=${shellQuote(line.etcdUrls.join(','))}`,
+    `LEASEHOLD_DATABASE_URL=${shellQuote(line.databaseUrl)}`,
     ...(line.ownerDatabaseUrl === null
       ? []
-      : [`LEASEHOLD_OWNER_DATABASE_URL=${quoted(line.ownerDatabaseUrl)}`]),
+      : [`LEASEHOLD_OWNER_DATABASE_URL=${shellQuote(line.ownerDatabaseUrl)}`]),
     ...(line.namespace === 'default' ? [] : [`LEASEHOLD_NAMESPACE=${line.namespace}`]),
-    `LEDGER_URL=${quoted(line.ledgerUrl)}`,
+    `LEDGER_URL=${shellQuote(line.ledgerUrl)}`,
   ];
-  const main = quoted(join(dev.packageDir, 'dist', 'cli', 'main.js'));
+  const program = shellCommand('node', join(dev.packageDir, 'dist', 'cli', 'main.js'));
   return [
     table(['PROCESS', 'PID', 'URL'], rows, style),
     '',
@@ -37,7 +38,7 @@ export function summaryText(dev: DevStack, style: Style): string {
     'In another terminal, set up the shell:',
     '',
     ...exports.map((assignment) => `  export ${assignment}`),
-    `  alias leasehold="node ${main}"`,
+    `  alias leasehold=${shellQuote(program)}`,
     '',
     'Then try:',
     '',
@@ -49,9 +50,4 @@ export function summaryText(dev: DevStack, style: Style): string {
     '  curl "$LEDGER_URL/effects?key=refund-7/charge/1"',
     '  leasehold replicas                     # kill one by its pid, and watch another take over',
   ].join('\n');
-}
-
-/** Quotes text for a POSIX shell. */
-function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
