@@ -1,5 +1,6 @@
 import { ConfigError } from '../../src/config/config.ts';
 import { EXIT } from '../exit-code.ts';
+import { abortOnInterrupt } from '../interrupts.ts';
 import { printJson } from '../terminal.ts';
 import type { Terminal } from '../terminal.ts';
 import { DevStack } from './stack.ts';
@@ -41,14 +42,8 @@ export async function runDev(terminal: Terminal, options: RunDevOptions): Promis
   const say = (text: string): void => terminal.err(`leasehold: ${text}`);
   const stop = new AbortController();
   const force = new AbortController();
-  const restore = terminal.onInterrupt(() => {
-    if (!stop.signal.aborted) {
-      say('stopping... press Ctrl-C again to force');
-      stop.abort(new Stopped());
-    } else if (!force.signal.aborted) force.abort();
-    // Watchdogs end the child processes.
-    else process.exit(EXIT.failure);
-  });
+  const onStop = (): void => say('stopping... press Ctrl-C again to force');
+  const restore = abortOnInterrupt(terminal, { stop, force, onStop, reason: new Stopped() });
   const parentPoll = watchParent(env, () => stop.abort(new Stopped()));
   let dev: DevStack | undefined;
   try {

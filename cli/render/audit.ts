@@ -1,13 +1,10 @@
 import type { AuditSummary, CheckCount } from '../../src/audit/audit.ts';
 import type { Breach } from '../../src/audit/check.ts';
 import type { Terminal } from '../terminal.ts';
-import { LiveLine } from './live-line.ts';
+import { Progress } from './progress.ts';
 import { clean, table } from './table.ts';
 import type { Style } from './table.ts';
 import { span } from './time.ts';
-
-/** How often progress is printed where stderr is not a terminal. */
-const LINE_EVERY_MS = 5_000;
 
 /** Every check, what it looked at and its verdict. */
 export function checksTable(checks: readonly CheckCount[], style: Style): string {
@@ -52,39 +49,34 @@ function number(value: number): string {
   return value.toLocaleString('en-US');
 }
 
-/** The progress of an audit: a line redrawn in place on a terminal, else one every few seconds. */
+/** The progress of an audit. */
 export class AuditProgress {
-  readonly #terminal: Terminal;
-  readonly #line: LiveLine;
+  readonly #progress: Progress;
   /** Number of instances, where it is known. */
   readonly #total: number | undefined;
   readonly #startMs = performance.now();
-  #printedMs = performance.now();
 
   /** @param total number of instances; undefined where it is not known in advance */
   constructor(terminal: Terminal, total: number | undefined) {
-    this.#terminal = terminal;
     this.#total = total;
-    this.#line = new LiveLine(terminal, 'reading the log');
+    this.#progress = new Progress(terminal, 'reading the log');
   }
 
   /** Reports progress. */
   at(instances: number, rows: number, breaches: number): void {
-    const nowMs = performance.now();
-    const perSecond = Math.round((instances / Math.max(1, nowMs - this.#startMs)) * 1_000);
+    const tookMs = Math.max(1, performance.now() - this.#startMs);
+    const perSecond = Math.round((instances / tookMs) * 1_000);
     const share =
       this.#total === undefined || this.#total === 0
         ? ''
         : ` of ${number(this.#total)} (${Math.min(100, Math.floor((instances / this.#total) * 100))}%)`;
     const found = breaches === 0 ? 'no breach' : `${number(breaches)} breaches`;
-    const text = `${number(instances)}${share} instances, ${number(rows)} rows, ${found}, ${number(perSecond)}/s`;
-    this.#line.set(text);
-    if (this.#terminal.liveIsTty || nowMs - this.#printedMs < LINE_EVERY_MS) return;
-    this.#printedMs = nowMs;
-    this.#terminal.err(text);
+    this.#progress.tick(
+      `${number(instances)}${share} instances, ${number(rows)} rows, ${found}, ${number(perSecond)}/s`,
+    );
   }
 
   stop(): void {
-    this.#line.stop();
+    this.#progress.stop();
   }
 }

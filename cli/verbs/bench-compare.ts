@@ -6,8 +6,7 @@ import type {
   ComparisonRecord,
 } from '../../tools/bench/compare/run-comparison.ts';
 import { EXIT } from '../exit-code.ts';
-import { reportFailure } from '../failure.ts';
-import { LiveLine } from '../render/live-line.ts';
+import { onOwnStack } from '../on-own-stack.ts';
 import { table } from '../render/table.ts';
 import { printJson } from '../terminal.ts';
 import type { Terminal } from '../terminal.ts';
@@ -22,44 +21,29 @@ export async function runCompare(
     import('../../tools/bench/compare/run-comparison.ts'),
     import('../../tools/bench/compare/comparison-table.ts'),
   ]);
-  const stop = new AbortController();
-  const line = new LiveLine(terminal, 'starting');
-  const say = (text: string): void => (terminal.liveIsTty ? line.above(text) : terminal.err(text));
-  const restore = terminal.onInterrupt(() => {
-    // Watchdogs end the child processes.
-    if (stop.signal.aborted) process.exit(EXIT.failure);
-    say('stopping... press Ctrl-C again to force');
-    stop.abort();
+  return onOwnStack(terminal, {
+    json,
+    opening: `all files go to ${options.dir}`,
+    run: (progress, stop) =>
+      runComparison(options, {
+        stop,
+        onEvent(event) {
+          if (event.kind === 'note') {
+            progress.tick(event.text);
+            return;
+          }
+          if (json) printJson(terminal, event);
+          progress.say(roundLine(event));
+        },
+      }),
+    async report(record) {
+      const file = join(options.dir, 'compare.json');
+      writeFileSync(file, `${JSON.stringify(record, undefined, 2)}\n`);
+      if (json) printJson(terminal, { kind: 'summary', ...record, file });
+      else await print(terminal, record, file);
+      return exitCodeOf(terminal, record);
+    },
   });
-  say(`all files go to ${options.dir}`);
-  try {
-    const record = await runComparison(options, {
-      stop: stop.signal,
-      onEvent(event) {
-        if (event.kind === 'note') {
-          line.set(event.text);
-          return;
-        }
-        if (json) printJson(terminal, event);
-        say(roundLine(event));
-      },
-    });
-    line.stop();
-    const file = join(options.dir, 'compare.json');
-    writeFileSync(file, `${JSON.stringify(record, undefined, 2)}\n`);
-    if (json) printJson(terminal, { kind: 'summary', ...record, file });
-    else await print(terminal, record, file);
-    return exitCodeOf(terminal, record);
-  } catch (error) {
-    line.stop();
-    if (!(error instanceof Error) || error.name !== 'NoStack') throw error;
-    const { message } = error;
-    const lines = [`the stack could not be started: ${message}`];
-    return reportFailure(terminal, json, { code: 'unavailable', message, lines });
-  } finally {
-    line.stop();
-    restore();
-  }
 }
 
 async function print(terminal: Terminal, record: ComparisonRecord, file: string): Promise<void> {

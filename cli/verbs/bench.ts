@@ -16,7 +16,6 @@ import type { Build } from '../../tools/bench/compare/build.ts';
 import type { BenchRecord } from '../../tools/bench/record.ts';
 import { ConfigError } from '../../src/config/env-reader.ts';
 import { EXIT } from '../exit-code.ts';
-import { reportFailure } from '../failure.ts';
 import { countFlag, durationFlag } from '../flags.ts';
 import { addSharedOptions } from '../shared-options.ts';
 import { printJson } from '../terminal.ts';
@@ -104,59 +103,43 @@ export const bench: DefineVerb = (command, register) => {
 };
 
 async function run(terminal: Terminal, options: BenchOptions, json: boolean): Promise<number> {
-  const [{ runBench }, { figureLine }] = await Promise.all([
+  const [{ runBench }, { figureLine }, { onOwnStack }] = await Promise.all([
     import('../../tools/bench/run.ts'),
     import('../../tools/bench/labels.ts'),
+    import('../on-own-stack.ts'),
   ]);
-  const stop = new AbortController();
-  const { LiveLine } = await import('../render/live-line.ts');
-  const line = new LiveLine(terminal, 'starting');
-  const say = (text: string): void => (terminal.liveIsTty ? line.above(text) : terminal.err(text));
-  const restore = terminal.onInterrupt(() => {
-    // Watchdogs end the child processes.
-    if (stop.signal.aborted) process.exit(EXIT.failure);
-    say('stopping... press Ctrl-C again to force');
-    stop.abort();
+  return onOwnStack(terminal, {
+    json,
+    opening: `all files go to ${options.dir}`,
+    run: (progress, stop) =>
+      runBench(options, {
+        stop,
+        onEvent(event) {
+          if (json && event.kind !== 'note') printJson(terminal, event);
+          switch (event.kind) {
+            case 'note':
+              progress.note(event.text);
+              return;
+            case 'scenario':
+              progress.say(`— ${event.text}`);
+              return;
+            case 'figure':
+              progress.say(`  ${figureLine(event.figure)}`);
+              return;
+            case 'failure':
+              progress.say(`  FAILED: ${event.why}`);
+          }
+        },
+      }),
+    async report(record) {
+      const files = await write(record, options);
+      if (json) printJson(terminal, { kind: 'summary', ...record, files });
+      else await print(terminal, record, files);
+      for (const { scenario, why } of record.failures)
+        terminal.err(`${scenario} could not be measured: ${why}`);
+      return record.ended === 'failed' ? EXIT.failure : EXIT.done;
+    },
   });
-  say(`all files go to ${options.dir}`);
-  try {
-    const record = await runBench(options, {
-      stop: stop.signal,
-      onEvent(event) {
-        if (json && event.kind !== 'note') printJson(terminal, event);
-        switch (event.kind) {
-          case 'note':
-            line.set(event.text);
-            if (!terminal.liveIsTty) terminal.err(event.text);
-            return;
-          case 'scenario':
-            say(`— ${event.text}`);
-            return;
-          case 'figure':
-            say(`  ${figureLine(event.figure)}`);
-            return;
-          case 'failure':
-            say(`  FAILED: ${event.why}`);
-        }
-      },
-    });
-    line.stop();
-    const files = await write(record, options);
-    if (json) printJson(terminal, { kind: 'summary', ...record, files });
-    else await print(terminal, record, files);
-    for (const { scenario, why } of record.failures)
-      terminal.err(`${scenario} could not be measured: ${why}`);
-    return record.ended === 'failed' ? EXIT.failure : EXIT.done;
-  } catch (error) {
-    line.stop();
-    if (!(error instanceof Error) || error.name !== 'NoStack') throw error;
-    const { message } = error;
-    const lines = [`the stack could not be started: ${message}`];
-    return reportFailure(terminal, json, { code: 'unavailable', message, lines });
-  } finally {
-    line.stop();
-    restore();
-  }
 }
 
 /** Writes the record first: if the page fails, it can still be made from the record. */

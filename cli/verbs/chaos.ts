@@ -11,7 +11,6 @@ import { ConfigError } from '../../src/config/env-reader.ts';
 import type { Environment } from '../../src/config/env-reader.ts';
 import { errorText } from '../../src/error-text.ts';
 import { EXIT } from '../exit-code.ts';
-import { reportFailure } from '../failure.ts';
 import { countFlag, durationFlag } from '../flags.ts';
 import { addSharedOptions, environment } from '../shared-options.ts';
 import type { SharedOptions } from '../shared-options.ts';
@@ -19,8 +18,8 @@ import { printJson } from '../terminal.ts';
 import type { Terminal } from '../terminal.ts';
 import type { DefineVerb } from '../verb.ts';
 
-/** How often progress is printed where stderr is not a terminal. */
-const LINE_EVERY_MS = 5_000;
+/** Events that `--json` does not print: they only show that something goes on. */
+const UNPRINTED: ReadonlySet<string> = new Set(['tick', 'note', 'settling', 'checking']);
 
 interface ChaosVerbOptions {
   duration: number;
@@ -84,64 +83,40 @@ export const chaos: DefineVerb = (command, register) => {
 };
 
 async function run(terminal: Terminal, options: ChaosOptions, json: boolean): Promise<number> {
-  const [{ runChaos }, progress, summaries] = await Promise.all([
+  const [{ runChaos }, texts, summaries, { onOwnStack }] = await Promise.all([
     import('../../tools/chaos/run.ts'),
     import('../../tools/chaos/progress.ts'),
     import('../../tools/chaos/summary.ts'),
+    import('../on-own-stack.ts'),
   ]);
-  const stop = new AbortController();
   const force = new AbortController();
-  const { LiveLine } = await import('../render/live-line.ts');
-  const line = new LiveLine(terminal, 'starting');
-  const say = (text: string): void => (terminal.liveIsTty ? line.above(text) : terminal.err(text));
-  const restore = terminal.onInterrupt(() => {
-    if (!stop.signal.aborted) {
-      say(
-        'stopping: no more faults, waiting for the stack to settle... press Ctrl-C again to force',
-      );
-      stop.abort();
-    } else if (!force.signal.aborted) force.abort();
-    // Watchdogs end the child processes.
-    else process.exit(EXIT.failure);
+  return onOwnStack(terminal, {
+    json,
+    opening: `seed ${options.seed}; all files go to ${options.dir}`,
+    stopping:
+      'stopping: no more faults, waiting for the stack to settle... press Ctrl-C again to force',
+    force,
+    run: (progress, stop) =>
+      runChaos(options, {
+        stop,
+        force: force.signal,
+        onEvent(event) {
+          if (json && !UNPRINTED.has(event.kind)) printJson(terminal, event);
+          const live = texts.liveText(event);
+          if (live !== undefined && event.kind === 'note') progress.note(live);
+          else if (live !== undefined) progress.tick(live);
+          const lasting = texts.lastingText(event);
+          if (lasting !== undefined) progress.say(lasting);
+        },
+      }),
+    async report(record) {
+      const files = await write(terminal, record, options);
+      const summary = summaries.summaryOf(record, files);
+      if (json) printJson(terminal, { kind: 'summary', ...summary });
+      else for (const text of summaries.summaryLines(record, summary)) terminal.out(text);
+      return record.verdict === 'breached' || record.verdict === 'stuck' ? EXIT.failure : EXIT.done;
+    },
   });
-  say(`seed ${options.seed}; all files go to ${options.dir}`);
-  let lineAt = 0;
-  try {
-    const record = await runChaos(options, {
-      stop: stop.signal,
-      force: force.signal,
-      onEvent(event) {
-        const spoken = event.kind !== 'tick' && event.kind !== 'note' && event.kind !== 'settling';
-        if (json && spoken && event.kind !== 'checking') printJson(terminal, event);
-        const live = progress.liveText(event);
-        if (live !== undefined) {
-          line.set(live);
-          const due = event.kind === 'note' || performance.now() - lineAt > LINE_EVERY_MS;
-          if (!terminal.liveIsTty && due) {
-            lineAt = performance.now();
-            terminal.err(live);
-          }
-        }
-        const lasting = progress.lastingText(event);
-        if (lasting !== undefined) say(lasting);
-      },
-    });
-    line.stop();
-    const files = await write(terminal, record, options);
-    const summary = summaries.summaryOf(record, files);
-    if (json) printJson(terminal, { kind: 'summary', ...summary });
-    else for (const text of summaries.summaryLines(record, summary)) terminal.out(text);
-    return record.verdict === 'breached' || record.verdict === 'stuck' ? EXIT.failure : EXIT.done;
-  } catch (error) {
-    line.stop();
-    if (!(error instanceof Error) || error.name !== 'NoStack') throw error;
-    const { message } = error;
-    const lines = [`the stack could not be started: ${message}`];
-    return reportFailure(terminal, json, { code: 'unavailable', message, lines });
-  } finally {
-    line.stop();
-    restore();
-  }
 }
 
 /** Writes the record first: if the report fails, it can still be made from the record. */
