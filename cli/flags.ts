@@ -28,6 +28,13 @@ export function countFlag(text: string): number {
   throw new InvalidArgumentError('It must be a whole number of 1 or more, such as 3.');
 }
 
+/** A TCP port. */
+export function portFlag(text: string): number {
+  const value = Number(text);
+  if (/^\d{1,5}$/.test(text) && value >= 1 && value <= 65_535) return value;
+  throw new InvalidArgumentError('It must be a port from 1 to 65535, such as 4222.');
+}
+
 /** A duration, in milliseconds. */
 export function durationFlag(text: string): number {
   const ms = parseDurationMs(text);

@@ -1,4 +1,5 @@
-#!/usr/bin/env -S node --max-semi-space-size=64
+#!/usr/bin/env node
+// The build replaces these two lines; see scripts/build.mjs.
 import { processTerminal } from './terminal.ts';
 import { run } from './program.ts';
 

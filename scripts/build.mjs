@@ -69,8 +69,20 @@ for (const file of sources.filter((name) => name.endsWith('.sql'))) {
   mkdirSync(dirname(target), { recursive: true });
   copyFileSync(file, target);
 }
+/*
+ * The first lines of the program give Node its options. `env` cannot do that everywhere: BusyBox's
+ * has no -S. A shell runs the second line and gets no further; for Node it is a string and a
+ * comment. There are two lines before and after, so that the source map stays right.
+ */
 const main = join(draft, 'cli', 'main.js');
-if (existsSync(main)) chmodSync(main, 0o755);
+const program = readFileSync(main, 'utf8').split('\n');
+if (program[0] !== '#!/usr/bin/env node' || !program[1].startsWith('// The build replaces')) {
+  process.stderr.write('leasehold: cli/main.ts does not begin with the lines to replace\n');
+  process.exit(1);
+}
+const start = ['#!/bin/sh', `':' //; exec node --max-semi-space-size=64 "$0" "$@"`];
+writeFileSync(main, [...start, ...program.slice(2)].join('\n'));
+chmodSync(main, 0o755);
 writeFileSync(join(draft, '.leasehold-build-hash'), fingerprint);
 if (existsSync(dist)) renameSync(dist, old);
 renameSync(draft, dist);

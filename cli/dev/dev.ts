@@ -3,6 +3,7 @@ import { EXIT } from '../exit-code.ts';
 import { abortOnInterrupt } from '../interrupts.ts';
 import { printJson } from '../terminal.ts';
 import type { Terminal } from '../terminal.ts';
+import type { DevPorts } from './ports.ts';
 import { DevStack } from './stack.ts';
 
 /** How `leasehold dev` was called. */
@@ -10,6 +11,8 @@ export interface RunDevOptions {
   env: NodeJS.ProcessEnv;
   replicas: number;
   leaseTtlS: number;
+  ports: DevPorts;
+  dataDir: string | undefined;
   /** Print one line of JSON on stdout once ready; text for people goes to stderr. */
   json: boolean;
   /** Run the demo. */
@@ -31,7 +34,7 @@ const PARENT_POLL_MS = 500;
  *   start
  */
 export async function runDev(terminal: Terminal, options: RunDevOptions): Promise<number> {
-  const { env, replicas, leaseTtlS, json, demo, exit } = options;
+  const { env, replicas, leaseTtlS, ports, dataDir, json, demo, exit } = options;
   if (demo && replicas < 2) {
     throw new ConfigError([
       `--replicas must be 2 or more for --show, which kills one, not ${replicas}`,
@@ -51,6 +54,8 @@ export async function runDev(terminal: Terminal, options: RunDevOptions): Promis
       env,
       replicas,
       leaseTtlS,
+      ports,
+      dataDir,
       say,
       stop: stop.signal,
       force: force.signal,

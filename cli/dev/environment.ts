@@ -1,4 +1,4 @@
-import { dirname, delimiter, join, resolve } from 'node:path';
+import { dirname, delimiter, join } from 'node:path';
 
 import { ConfigError, readConfig, readMigrateConfig } from '../../src/config/config.ts';
 
@@ -76,15 +76,8 @@ export function replicaEnv(
   const { index, leaseTtlS, packageDir } = options;
   const name = textOf(env, 'LEASEHOLD_REPLICA_NAME') ?? 'replica';
   const firstPort = Number(textOf(env, 'LEASEHOLD_HTTP_PORT') ?? 0);
-  const handlers = textOf(env, 'LEASEHOLD_HANDLERS');
-  // Relative paths are relative to where dev was called, and replicas run in another directory.
-  const files = Object.entries(env).filter(
-    ([key, value]) =>
-      /^LEASEHOLD_(ETCD|NATS)_\w+_FILE$/.test(key) && value !== undefined && value !== '',
-  );
   const replica: NodeJS.ProcessEnv = {
     ...env,
-    ...Object.fromEntries(files.map(([key, value]) => [key, resolve(value ?? '')])),
     LEASEHOLD_ETCD_URLS: urls.etcdUrls.join(','),
     LEASEHOLD_NATS_URLS: urls.natsUrls.join(','),
     LEASEHOLD_DATABASE_URL: urls.databaseUrl,
@@ -92,7 +85,7 @@ export function replicaEnv(
     LEASEHOLD_LEASE_TTL_S: String(leaseTtlS),
     LEASEHOLD_HTTP_PORT: String(firstPort === 0 ? 0 : firstPort + index - 1),
     LEASEHOLD_HANDLERS:
-      handlers === undefined ? join(packageDir, 'examples', 'handlers.mjs') : resolve(handlers),
+      textOf(env, 'LEASEHOLD_HANDLERS') ?? join(packageDir, 'examples', 'handlers.mjs'),
     // The examples' commands call `node`, which need not be on the caller's PATH.
     PATH: [env['PATH'], dirname(process.execPath)].filter(Boolean).join(delimiter),
   };

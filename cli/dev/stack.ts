@@ -2,14 +2,18 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { ConfigError } from '../../src/config/config.ts';
 import { packageRoot } from '../../tools/stack/cache-dir.ts';
+import { KeptDirError } from '../../tools/stack/kept-dir.ts';
 import { replicaArgv } from '../../tools/stack/replica-argv.ts';
 import { startStack } from '../../tools/stack/servers.ts';
-import type { Stack } from '../../tools/stack/servers.ts';
+import type { Stack, StackOptions } from '../../tools/stack/servers.ts';
 import { Watchdog } from '../../tools/stack/watchdog.ts';
 import type { DevDatabase } from './database.ts';
 import { readExternalServers, replicaEnv } from './environment.ts';
 import type { DevSize, DevUrls } from './environment.ts';
+import { choosePorts, portOf, refusePortsOfGiven, rememberPorts } from './ports.ts';
+import type { DevPorts } from './ports.ts';
 import { DevProcess, exitText } from './process.ts';
 
 /** The line that a replica prints once it is ready. */
@@ -37,6 +41,10 @@ export interface DevReadyLine extends DevUrls {
 /** How to start a stack. */
 export interface DevStackOptions extends DevSize {
   env: NodeJS.ProcessEnv;
+  /** Fixed ports. Default: free ones. */
+  ports: DevPorts;
+  /** A directory that keeps the data for the next run. Default: the data is removed. */
+  dataDir: string | undefined;
   /** Reports progress, in lines for people. */
   say: (text: string) => void;
   /** Cancels the start; what has been started is stopped. */
@@ -51,6 +59,7 @@ interface StartedParts {
   namespace: string;
   stack: Stack;
   database: DevDatabase;
+  ports: DevPorts;
 }
 
 interface Replica {
@@ -83,8 +92,12 @@ export class DevStack {
     this.#database = started.database;
     this.#ledger = new DevProcess({
       name: 'the ledger',
-      argv: [join(this.packageDir, 'examples', 'ledger', 'ledger.mjs')],
-      cwd: this.packageDir,
+      argv: [
+        join(this.packageDir, 'examples', 'ledger', 'ledger.mjs'),
+        String(started.ports.ledger ?? 0),
+        ...(options.dataDir === undefined ? [] : [join(options.dataDir, 'ledger.jsonl')]),
+      ],
+      cwd: process.cwd(),
       env: options.env,
       logFile: join(this.logDir, 'ledger.log'),
       watchdog: this.#watchdog,
@@ -99,16 +112,20 @@ export class DevStack {
    *   stopped.
    */
   static async start(options: DevStackOptions): Promise<DevStack> {
-    const { env, say, stop } = options;
+    const { env, say, stop, dataDir } = options;
     const external = readExternalServers(env, options);
     const { namespace, etcdUrls, natsUrls, databaseUrl, ownerDatabaseUrl } = external;
+    refusePortsOfGiven(options.ports, external);
+    const ports = await choosePorts(options.ports, dataDir);
     say('starting the servers');
     // Imported while the servers start, which takes longer.
-    const databaseModule = import('./database.ts');
-    databaseModule.catch(() => undefined);
-    const stack = await startStack({
+    const modules = Promise.all([import('./database.ts'), import('./examples.ts')]);
+    modules.catch(() => undefined);
+    const stack = await startServers({
       env,
       say,
+      ports,
+      dataDir,
       given: { etcdUrls, natsUrls, postgresUrl: ownerDatabaseUrl ?? databaseUrl },
     });
     const logDir = await mkdtemp(join(tmpdir(), 'leasehold-dev-'));
@@ -116,12 +133,15 @@ export class DevStack {
     let dev: DevStack | undefined;
     try {
       stop.throwIfAborted();
-      const { prepareDatabase, pushExamples } = await databaseModule;
+      const [{ prepareDatabase }, { pushExamples }] = await modules;
       const database = await prepareDatabase(namespace, external, stack.superuserUrl);
       stop.throwIfAborted();
-      dev = new DevStack(options, { logDir, watchdog, namespace, stack, database });
+      dev = new DevStack(options, { logDir, watchdog, namespace, stack, database, ports });
       say(`starting ${replicasText(options.replicas)}`);
-      await dev.#startAll(() => pushExamples(namespace, database.databaseUrl, packageRoot(), say));
+      const { databaseUrl: url } = database;
+      const packageDir = packageRoot();
+      await dev.#startAll(() => pushExamples({ namespace, databaseUrl: url, packageDir, say }));
+      if (dataDir !== undefined) await rememberPorts(dataDir, dev.#ports());
       return dev;
     } catch (error) {
       await (dev?.stop() ?? closeAll(stack, watchdog, logDir));
@@ -132,6 +152,11 @@ export class DevStack {
   /** Running replicas, in the order in which they were started. */
   get replicas(): ReplicaReady[] {
     return this.#replicas.filter(({ process }) => process.running).map(({ ready }) => ready);
+  }
+
+  /** The directory that keeps the data; undefined where it will be removed. */
+  get dataDir(): string | undefined {
+    return this.#options.dataDir;
   }
 
   get ledgerUrl(): string {
@@ -176,7 +201,8 @@ export class DevStack {
     const process = new DevProcess<ReplicaReady>({
       name,
       argv: replicaArgv(this.packageDir),
-      cwd: this.packageDir,
+      // Commands of cells run where dev was called, and relative paths of the environment mean that.
+      cwd: globalThis.process.cwd(),
       env: replicaEnvironment,
       logFile: join(this.logDir, `${name}.log`),
       watchdog: this.#watchdog,
@@ -226,6 +252,11 @@ export class DevStack {
     );
   }
 
+  #ports(): DevPorts {
+    const started = this.#stack.servers.map(({ name, url }) => [name, portOf(url)] as const);
+    return { ...Object.fromEntries(started), ledger: portOf(this.ledgerUrl) };
+  }
+
   async #stopAll(): Promise<void> {
     const { force } = this.#options;
     await Promise.all(this.#started.map((replica) => replica.stop(force)));
@@ -234,6 +265,16 @@ export class DevStack {
     if (force.aborted) kill();
     force.addEventListener('abort', kill, { once: true });
     await closeAll(this.#stack, this.#watchdog, this.logDir);
+  }
+}
+
+/** @throws ConfigError if the data cannot be kept where `--data` says */
+async function startServers(options: StackOptions): Promise<Stack> {
+  try {
+    return await startStack(options);
+  } catch (error) {
+    if (error instanceof KeptDirError) throw new ConfigError([`--data: ${error.message}`]);
+    throw error;
   }
 }
 

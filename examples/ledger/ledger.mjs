@@ -2,7 +2,7 @@
 // counts them by idempotency key. It refuses nothing and never deduplicates, so an effect that
 // happened twice shows up here, no matter what any log says.
 //
-//   node examples/ledger/ledger.mjs [PORT]     prints {"ready": true, "pid", "url"}
+//   node examples/ledger/ledger.mjs [PORT [FILE]]     prints {"ready": true, "pid", "url"}
 //
 //   POST /effects           records the effect        201 {key, count}
 //   GET  /effects?key=KEY   the effects of one key    {count, effects}
@@ -14,13 +14,15 @@
 // A delay makes it slow, which leaves time to kill a replica in the middle of an effect. "after"
 // (the default): an effect is recorded at once, and its answer comes N ms later. "before": an
 // effect is recorded after N ms, and not at all if its sender is gone by then.
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fastify } from 'fastify';
 
 const MAX_DELAY_MS = 600_000;
 
-/** In memory: a ledger that is restarted is empty. */
-const effects = [];
+/** In memory, and in the file if one is given: without it, a restarted ledger is empty. */
+const [port = '0', file] = process.argv.slice(2);
+const effects = file !== undefined && existsSync(file) ? readEffects(file) : [];
 let delay = { ms: 0, where: 'after' };
 let waiting = 0;
 
@@ -35,6 +37,11 @@ app.addContentTypeParser('*', { parseAs: 'string' }, (_request, text, done) => {
     done(null, text);
   }
 });
+
+function readEffects(path) {
+  const lines = readFileSync(path, 'utf8').split('\n');
+  return lines.filter((line) => line !== '').map((line) => JSON.parse(line));
+}
 
 const withKey = (key) => effects.filter((effect) => effect.key === key);
 
@@ -61,7 +68,9 @@ app.post('/effects', async (request, reply) => {
   if (ms > 0 && where === 'before' && !(await staysFor(request.raw.socket, ms)))
     return reply.hijack();
   const time = new Date().toISOString();
-  effects.push({ key, time, headers: request.headers, body: request.body ?? null });
+  const effect = { key, time, headers: request.headers, body: request.body ?? null };
+  effects.push(effect);
+  if (file !== undefined) appendFileSync(file, `${JSON.stringify(effect)}\n`);
   const { length: count } = withKey(key);
   if (ms > 0 && where === 'after') await staysFor(request.raw.socket, ms);
   return reply.code(201).send({ key, count });
@@ -92,5 +101,5 @@ app.get('/delay', () => ({ ...delay, waiting }));
 // Exits without waiting for delayed answers.
 for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exit(0));
 
-const url = await app.listen({ host: '127.0.0.1', port: Number(process.argv[2] ?? 0) });
+const url = await app.listen({ host: '127.0.0.1', port: Number(port) });
 console.log(JSON.stringify({ ready: true, pid: process.pid, url }));

@@ -46,9 +46,14 @@ export class Child {
   readonly exited: Promise<Exit>;
   readonly #process: ChildProcess;
 
-  constructor(args: string[], env: NodeJS.ProcessEnv) {
-    const child = spawn(process.execPath, [MAIN, ...args], {
-      cwd: ROOT,
+  /** @param where another program, and the directory that it runs in */
+  constructor(
+    args: string[],
+    env: NodeJS.ProcessEnv,
+    { main = MAIN, cwd = ROOT }: { main?: string; cwd?: string } = {},
+  ) {
+    const child = spawn(process.execPath, [main, ...args], {
+      cwd,
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

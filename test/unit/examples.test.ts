@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import { loadHandlers } from '../../advancer/cells/handlers.ts';
-import { EXAMPLE_RUNBOOKS } from '../../cli/dev/database.ts';
+import { EXAMPLE_RUNBOOKS } from '../../cli/dev/examples.ts';
 import { loadRunbookFile } from '../../src/runbook/load.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');

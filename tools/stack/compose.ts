@@ -74,10 +74,15 @@ export interface ComposeProject {
 export async function startCompose(
   names: readonly ServerName[],
   workspace: Workspace,
+  fixedPorts: Readonly<Partial<Record<ServerName, number | undefined>>> = {},
 ): Promise<ComposeProject> {
   const project = `leasehold-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
   const file = join(packageRoot(), 'docker-compose.yml');
-  const ports = { etcd: await freePort(), nats: await freePort(), postgres: await freePort() };
+  const ports = {
+    etcd: fixedPorts.etcd ?? (await freePort()),
+    nats: fixedPorts.nats ?? (await freePort()),
+    postgres: fixedPorts.postgres ?? (await freePort()),
+  };
   const env = { ...process.env, ...composeEnv(ports) };
   const docker = async (...command: string[]): Promise<string> => {
     const result = await runCommand('docker', composeArgv(project, file, ...command), {

@@ -5,10 +5,14 @@ import type { ServerBinary } from './server-binary.ts';
 import { ServerProcess } from './server-process.ts';
 import type { Server } from './server-process.ts';
 import type { Workspace } from './workspace.ts';
-import { onFreePort } from './workspace.ts';
+import { dataDirIn, onFreePort } from './workspace.ts';
 
 /** Starts etcd with one member, on loopback, without TLS and with etcd's default durability. */
-export async function startEtcd(binary: ServerBinary, workspace: Workspace): Promise<Server> {
+export async function startEtcd(
+  binary: ServerBinary,
+  workspace: Workspace,
+  { port: fixedPort }: { port?: number | undefined } = {},
+): Promise<Server> {
   const dir = join(workspace.dir, 'etcd');
   await mkdir(dir, { recursive: true });
   return onFreePort(async (port) => {
@@ -19,7 +23,7 @@ export async function startEtcd(binary: ServerBinary, workspace: Workspace): Pro
       version: binary.version,
       url,
       command: binary.path,
-      argv: etcdArgv(join(dir, `data-${port}`), url, peerUrl),
+      argv: etcdArgv(dataDirIn(dir, workspace, port), url, peerUrl),
       // Debian's etcd requires this on every architecture but amd64; other builds ignore it.
       env: process.arch === 'x64' ? {} : { ETCD_UNSUPPORTED_ARCH: process.arch },
       cwd: dir,
@@ -28,7 +32,7 @@ export async function startEtcd(binary: ServerBinary, workspace: Workspace): Pro
       watchdog: workspace.watchdog,
       stopping: workspace.stopping.signal,
     });
-  });
+  }, fixedPort);
 }
 
 function etcdArgv(dataDir: string, url: string, peerUrl: string): string[] {

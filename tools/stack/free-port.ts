@@ -29,7 +29,8 @@ export async function freePort(): Promise<number> {
   throw new Error(`no free loopback port between ${LOWEST_PORT} and ${HIGHEST_PORT}`);
 }
 
-function canListen(port: number): Promise<boolean> {
+/** Whether nothing listens on this loopback port. */
+export function canListen(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createServer();
     probe.once('error', () => {

@@ -5,9 +5,11 @@ import type { ServerBinary } from './server-binary.ts';
 import { ServerProcess } from './server-process.ts';
 import type { Server } from './server-process.ts';
 import type { Workspace } from './workspace.ts';
-import { onFreePort } from './workspace.ts';
+import { dataDirIn, onFreePort } from './workspace.ts';
 
 export interface NatsOptions {
+  /** Default: a free one. */
+  readonly port?: number | undefined;
   /** The loopback port of HTTP monitoring (`/varz`). Default: no monitoring. */
   readonly monitorPort?: number | undefined;
   /** A configuration file for other settings, such as permissions to publish. */
@@ -18,33 +20,35 @@ export interface NatsOptions {
 export async function startNats(
   binary: ServerBinary,
   workspace: Workspace,
-  { monitorPort, configFile }: NatsOptions = {},
+  { port: fixedPort, monitorPort, configFile }: NatsOptions = {},
 ): Promise<Server> {
   const dir = join(workspace.dir, 'nats');
   await mkdir(dir, { recursive: true });
-  return onFreePort((port) =>
-    ServerProcess.start({
-      name: 'nats',
-      version: binary.version,
-      url: `nats://127.0.0.1:${port}`,
-      command: binary.path,
-      argv: [
-        '-a',
-        '127.0.0.1',
-        '-p',
-        String(port),
-        '-js',
-        '-sd',
-        join(dir, `data-${port}`),
-        ...(monitorPort === undefined ? [] : ['-m', String(monitorPort)]),
-        ...(configFile === undefined ? [] : ['-c', configFile]),
-      ],
-      cwd: dir,
-      logFile: join(dir, 'nats.log'),
-      probe: () => probeNats(port),
-      watchdog: workspace.watchdog,
-      stopping: workspace.stopping.signal,
-    }),
+  return onFreePort(
+    (port) =>
+      ServerProcess.start({
+        name: 'nats',
+        version: binary.version,
+        url: `nats://127.0.0.1:${port}`,
+        command: binary.path,
+        argv: [
+          '-a',
+          '127.0.0.1',
+          '-p',
+          String(port),
+          '-js',
+          '-sd',
+          dataDirIn(dir, workspace, port),
+          ...(monitorPort === undefined ? [] : ['-m', String(monitorPort)]),
+          ...(configFile === undefined ? [] : ['-c', configFile]),
+        ],
+        cwd: dir,
+        logFile: join(dir, 'nats.log'),
+        probe: () => probeNats(port),
+        watchdog: workspace.watchdog,
+        stopping: workspace.stopping.signal,
+      }),
+    fixedPort,
   );
 }
 

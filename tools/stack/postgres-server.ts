@@ -1,16 +1,20 @@
-import { chown, mkdir, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chown, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { runCommand, tailOf } from './command.ts';
+import { KeptDirError } from './kept-dir.ts';
 import { querySql } from './postgres-wire.ts';
 import type { ServerBinary } from './server-binary.ts';
 import { ServerProcess } from './server-process.ts';
 import type { Server } from './server-process.ts';
-import { reachableBinDir, unprivilegedUser } from './unprivileged-user.ts';
+import { isReachable, reachableBinDir, unprivilegedUser } from './unprivileged-user.ts';
 import type { UnprivilegedUser } from './unprivileged-user.ts';
 import type { Workspace } from './workspace.ts';
 import { onFreePort } from './workspace.ts';
 
 export interface PostgresOptions {
+  /** Default: a free one. */
+  readonly port?: number | undefined;
   /** `false` turns fsync off: tests run faster, and a power cut may lose data. Default true. */
   readonly durable?: boolean | undefined;
   /** The maximum number of connections. Default 200. */
@@ -21,9 +25,9 @@ export interface PostgresOptions {
 export const DEFAULT_DATABASE = 'leasehold';
 
 /**
- * Creates a new cluster and starts it on loopback only, without Unix sockets. It trusts every
- * loopback connection to be the role that it names: acceptable for development and tests, and for
- * nothing else.
+ * Creates a new cluster, unless the workspace keeps one, and starts it on loopback only, without
+ * Unix sockets. It trusts every loopback connection to be the role that it names: acceptable for
+ * development and tests, and for nothing else.
  */
 export async function startPostgres(
   binary: ServerBinary,
@@ -34,34 +38,44 @@ export async function startPostgres(
   const user = await unprivilegedUser();
   const dir = join(workspace.dir, 'postgres');
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  if (user !== undefined) await chown(dir, user.uid, user.gid);
+  if (user !== undefined) {
+    await chown(dir, user.uid, user.gid);
+    if (workspace.isKept && !(await isReachable(dir, user)))
+      throw new KeptDirError(
+        `${workspace.dir} cannot be entered by the account that runs Postgres (user id ${user.uid}), because Postgres refuses to run as root; choose a directory that every user may pass through`,
+      );
+  }
   const installed = dirname(binary.path);
   const binDir =
     user === undefined
       ? installed
       : await reachableBinDir(installed, user, join(workspace.dir, 'postgres-program'));
   const dataDir = join(dir, 'data');
-  await initCluster(binDir, dataDir, dir, user, durable);
+  if (!workspace.isKept) await rm(dataDir, { recursive: true, force: true });
+  if (!existsSync(dataDir)) await initCluster(binDir, dataDir, dir, user, durable);
 
-  const server = await onFreePort((port) =>
-    ServerProcess.start({
-      name: 'postgres',
-      version: binary.version,
-      url: `postgres://postgres@127.0.0.1:${port}/${DEFAULT_DATABASE}`,
-      command: join(binDir, 'postgres'),
-      argv: postgresArgv(dataDir, port, durable, options.maxConnections ?? 200),
-      user,
-      cwd: dir,
-      logFile: join(workspace.dir, 'postgres.log'),
-      probe: () => probePostgres(`postgres://postgres@127.0.0.1:${port}/postgres`),
-      watchdog: workspace.watchdog,
-      stopping: workspace.stopping.signal,
-    }),
+  const server = await onFreePort(
+    (port) =>
+      ServerProcess.start({
+        name: 'postgres',
+        version: binary.version,
+        url: `postgres://postgres@127.0.0.1:${port}/${DEFAULT_DATABASE}`,
+        command: join(binDir, 'postgres'),
+        argv: postgresArgv(dataDir, port, durable, options.maxConnections ?? 200),
+        user,
+        cwd: dir,
+        logFile: join(workspace.dir, 'postgres.log'),
+        probe: () => probePostgres(`postgres://postgres@127.0.0.1:${port}/postgres`),
+        watchdog: workspace.watchdog,
+        stopping: workspace.stopping.signal,
+      }),
+    options.port,
   );
   await createDatabase(server.url, DEFAULT_DATABASE);
   return server;
 }
 
+/** Makes a whole cluster appear in the directory, or none. */
 async function initCluster(
   binDir: string,
   dataDir: string,
@@ -69,8 +83,9 @@ async function initCluster(
   user: UnprivilegedUser | undefined,
   durable: boolean,
 ): Promise<void> {
-  await rm(dataDir, { recursive: true, force: true });
-  const argv = ['-D', dataDir, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C'];
+  const draft = `${dataDir}.new`;
+  await rm(draft, { recursive: true, force: true });
+  const argv = ['-D', draft, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C'];
   if (!durable) argv.push('--no-sync');
   const env = { PATH: process.env['PATH'], HOME: '/', LC_ALL: 'C' };
   const result = await runCommand(join(binDir, 'initdb'), argv, {
@@ -81,6 +96,7 @@ async function initCluster(
   });
   if (result.code !== 0)
     throw new Error(`initdb failed:\n${tailOf(result.stdout + result.stderr)}`);
+  await rename(draft, dataDir);
 }
 
 function postgresArgv(

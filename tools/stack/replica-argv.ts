@@ -2,8 +2,8 @@ import { join } from 'node:path';
 
 /**
  * Node's options for a replica: a young generation of 64 MiB. With Node's default of 16, requests
- * under way are copied repeatedly while they wait for Postgres. The first line of the command
- * line's main script has the same options.
+ * under way are copied repeatedly while they wait for Postgres. The first lines of the command
+ * line's main script have the same options (`scripts/build.mjs`).
  */
 export const REPLICA_NODE_OPTIONS = ['--max-semi-space-size=64'] as const;
 

@@ -24,6 +24,13 @@ export interface StackOptions {
   };
   /** Version prefixes, such as `{ etcd: '3.4' }`. Default: from the environment, else any. */
   readonly series?: Readonly<Partial<Record<ServerName, string>>> | undefined;
+  /** Ports of servers that the stack starts. Default: free ones. */
+  readonly ports?: Readonly<Partial<Record<ServerName, number | undefined>>> | undefined;
+  /**
+   * A directory that keeps the servers' data for the next stack. Only programs of this machine can
+   * use it, so no container is started. Default: the data is removed.
+   */
+  readonly dataDir?: string | undefined;
   /** `false` turns Postgres' fsync off. Default true. */
   readonly durable?: boolean | undefined;
   readonly env?: NodeJS.ProcessEnv | undefined;
@@ -31,7 +38,7 @@ export interface StackOptions {
   readonly say?: ((text: string) => void) | undefined;
 }
 
-/** Local etcd, NATS and Postgres on loopback. Stopping them removes their data. */
+/** Local etcd, NATS and Postgres on loopback. Stopping them removes their data unless it is kept. */
 export interface Stack {
   readonly etcdUrls: readonly string[];
   readonly natsUrls: readonly string[];
@@ -45,7 +52,7 @@ export interface Stack {
   roleUrl(user: string, password?: string, database?: string): string;
   /** Creates a database unless it exists. @returns the superuser's URL of it */
   createDatabase(database: string): Promise<string>;
-  /** Stops every server and removes the data. Calling it twice is harmless. */
+  /** Stops every server and removes the data unless it is kept. Calling it twice is harmless. */
   stop(): Promise<void>;
 }
 
@@ -68,7 +75,8 @@ export function roleUrl(
  * environment, PATH, Docker Compose if an engine runs, the cache, a fetch.
  *
  * @throws ServerNotFoundError if no place has a server; ServerStartError, with the end of its log,
- *   if one does not start. Servers that had started are stopped first.
+ *   if one does not start; KeptDirError if `dataDir` cannot be used. Servers that had started are
+ *   stopped first.
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { given = {} } = options;
@@ -79,7 +87,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   };
   const names = SERVER_NAMES.filter((name) => givenUrls[name] === undefined);
   const plan = await planServers(names, options);
-  const workspace = await openWorkspace();
+  const workspace = await openWorkspace(options.dataDir);
   const servers: Server[] = [];
   let project: ComposeProject | undefined;
 
@@ -97,7 +105,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   try {
     if (plan.compose.length > 0) {
       options.say?.(`starting ${plan.compose.join(', ')} with Docker Compose`);
-      project = await startCompose(plan.compose, workspace);
+      project = await startCompose(plan.compose, workspace, options.ports);
       servers.push(...project.servers);
     }
     const starts = plan.binaries.map(async (binary) => {
@@ -159,7 +167,9 @@ async function planServers(names: readonly ServerName[], options: StackOptions):
     }
     // The Compose file has fixed versions, so it cannot serve a request for a series.
     const mayCompose =
-      allowedRoutes(options.env).includes('docker') && seriesFor(name, wanted) === undefined;
+      options.dataDir === undefined &&
+      allowedRoutes(options.env).includes('docker') &&
+      seriesFor(name, wanted) === undefined;
     if (mayCompose && (await (engine ??= engineRuns()))) compose.push(name);
     else binaries.push(await locateServer(name, wanted));
   }
@@ -171,12 +181,13 @@ function startServer(
   workspace: Workspace,
   options: StackOptions,
 ): Promise<Server> {
+  const port = options.ports?.[binary.name];
   switch (binary.name) {
     case 'etcd':
-      return startEtcd(binary, workspace);
+      return startEtcd(binary, workspace, { port });
     case 'nats':
-      return startNats(binary, workspace);
+      return startNats(binary, workspace, { port });
     case 'postgres':
-      return startPostgres(binary, workspace, { durable: options.durable });
+      return startPostgres(binary, workspace, { port, durable: options.durable });
   }
 }

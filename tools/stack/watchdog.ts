@@ -51,8 +51,8 @@ process.stdin.on('close', () => {
 export class Watchdog {
   readonly #child: ChildProcess;
 
-  /** @param dir removed after all servers are gone, if this process dies */
-  constructor(dir: string) {
+  /** @param dir removed after all servers are gone, if this process dies; undefined to keep it */
+  constructor(dir: string | undefined) {
     const env = { PATH: process.env['PATH'] };
     const stdio = ['pipe', 'ignore', 'ignore'] as const;
     this.#child = spawn(process.execPath, ['-e', PROGRAM], {
@@ -66,7 +66,7 @@ export class Watchdog {
     // Neither the process nor the pipe may keep this process alive.
     this.#child.unref();
     (this.#child.stdin as { unref?: () => void } | null)?.unref?.();
-    this.#send({ dir });
+    if (dir !== undefined) this.#send({ dir });
   }
 
   get pid(): number | undefined {

@@ -23,8 +23,9 @@ import { onFreePort } from '../../../../tools/stack/workspace.ts';
 
 describe('a replica', () => {
   it('runs with the same Node options from the main script and from tools', async () => {
-    const command = await readFile(join(import.meta.dirname, '../../../../cli/main.ts'), 'utf8');
-    expect(command.split('\n')[0]).toBe(`#!/usr/bin/env -S node ${REPLICA_NODE_OPTIONS.join(' ')}`);
+    const root = join(import.meta.dirname, '../../../..');
+    const build = await readFile(join(root, 'scripts', 'build.mjs'), 'utf8');
+    expect(build).toContain(`exec node ${REPLICA_NODE_OPTIONS.join(' ')} "$0" "$@"`);
     expect(replicaArgv('/p').slice(0, REPLICA_NODE_OPTIONS.length)).toEqual([
       ...REPLICA_NODE_OPTIONS,
     ]);
