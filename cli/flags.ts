@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 
 import { InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 
+import { ConfigError } from '../src/config/env-reader.ts';
 import { parseDurationMs } from '../src/time/duration.ts';
 import { errorText } from '../src/error-text.ts';
 import { isId } from '../src/ids.ts';
@@ -12,6 +14,26 @@ import { isJsonObject } from '../src/json.ts';
  * Parsers of options and arguments. Each throws InvalidArgumentError, which the command line
  * reports with the option's name and exit code 2.
  */
+
+/**
+ * The values of options that must be given. Commander would name only the first one that is missing.
+ *
+ * @throws ConfigError that names all that are missing
+ */
+export function required<Values extends Record<string, unknown>>(
+  command: Command,
+  values: Values,
+): { [Name in keyof Values]-?: NonNullable<Values[Name]> } {
+  const missing = Object.keys(values).filter((name) => values[name] === undefined);
+  if (missing.length > 0) {
+    const flags = missing.map((name) => `--${name}`);
+    const last = flags.pop() ?? '';
+    const all = flags.length === 0 ? `${last} is` : `${flags.join(', ')} and ${last} are`;
+    const path = `${command.parent?.name() ?? ''} ${command.name()}`.trim();
+    throw new ConfigError([`${all} missing; run "${path} --help" for usage`]);
+  }
+  return values as { [Name in keyof Values]-?: NonNullable<Values[Name]> };
+}
 
 /** An id of an instance, a request, a claim, a cell or an agent. */
 export function idFlag(text: string): string {

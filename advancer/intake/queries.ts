@@ -10,6 +10,7 @@ import type {
   StartMessage,
   StatusMessage,
 } from '../../src/request/messages.ts';
+import { noRunbook } from '../../src/runbook/no-runbook.ts';
 import type { Awaiting } from '../../src/execution/views.ts';
 import type { Log } from '../log/log.ts';
 import { asJson, errorReply } from './operations.ts';
@@ -38,10 +39,9 @@ export class Queries {
     const { instanceId, runbookId, inputs, agentId } = message;
     const runbook = await this.#log.runbook(runbookId, message.version);
     if (runbook === undefined) {
-      const which = message.version === undefined ? '' : ` version ${message.version}`;
       return refuse({
         code: 'not_found',
-        message: `runbookId: there is no runbook ${runbookId}${which}; push it first`,
+        message: `runbookId: ${noRunbook(runbookId, message.version, await this.#log.runbooks())}`,
         field: 'runbookId',
       });
     }

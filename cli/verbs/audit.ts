@@ -2,7 +2,6 @@ import { InvalidArgumentError } from 'commander';
 
 import type { Breach } from '../../src/audit/check.ts';
 import type { Evidence, SeenEffect } from '../../src/audit/evidence.ts';
-import { parseDurationMs } from '../../src/time/duration.ts';
 import { EXIT } from '../exit-code.ts';
 import { durationFlag, idFlag } from '../flags.ts';
 import { addSharedOptions, DATABASE_OPTIONS, environment } from '../shared-options.ts';
@@ -30,7 +29,7 @@ export const audit: DefineVerb = (command, register) => {
     .option('--instance <id>', 'only this instance', idFlag)
     .option(
       '--since <time>',
-      'only instances with rows since then: an ISO 8601 time, or how long ago (24h)',
+      "only instances with rows since then: an ISO 8601 time, or how long ago: 24h or '24h ago'",
       sinceFlag,
     )
     .option('--witness <file>', 'also check effects that were seen outside, one JSON per line')
@@ -133,13 +132,16 @@ function emptyEvidence(instanceId: string): Evidence {
   };
 }
 
-/** Reads an ISO 8601 time, or a duration before now. */
+const AGO_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** Reads an ISO 8601 time, or how long ago it was. */
 function sinceFlag(text: string): string {
-  const agoMs = parseDurationMs(text);
-  if (agoMs !== undefined) return new Date(Date.now() - agoMs).toISOString();
-  const time = /^\d{4}-\d{2}-\d{2}/.test(text) ? new Date(text) : new Date(Number.NaN);
+  const ago = /^\s*(\d{1,9}) ?([smhd])(?: +ago)?\s*$/.exec(text);
+  const ms = ago === null ? undefined : Number(ago[1]) * AGO_MS[ago[2] as keyof typeof AGO_MS];
+  const isTime = ms !== undefined || /^\d{4}-\d{2}-\d{2}/.test(text);
+  const time = new Date(isTime ? (ms === undefined ? text : Date.now() - ms) : Number.NaN);
   if (!Number.isNaN(time.getTime())) return time.toISOString();
   throw new InvalidArgumentError(
-    'It must be a time such as 2030-01-31T12:00:00Z, or how long ago: 24h.',
+    'It must be a time such as 2030-01-31T12:00:00Z, or how long ago: 24h, 7d or "24h ago".',
   );
 }

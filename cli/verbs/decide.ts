@@ -4,17 +4,17 @@ import { VERDICTS } from '../../src/execution/row.ts';
 import type { Verdict } from '../../src/execution/row.ts';
 import type { Json } from '../../src/json.ts';
 import { EXIT } from '../exit-code.ts';
-import { countFlag, durationFlag, idFlag, jsonFlag } from '../flags.ts';
+import { countFlag, durationFlag, idFlag, jsonFlag, required } from '../flags.ts';
 import { addSharedOptions, AGENT_OPTIONS } from '../shared-options.ts';
 import { printJson } from '../terminal.ts';
 import type { DefineVerb } from '../verb.ts';
 import { withAgent } from '../with-agent.ts';
 
 interface DecideOptions {
-  cell: string;
-  attempt: number;
-  as: Verdict;
-  reason: string;
+  cell?: string;
+  attempt?: number;
+  as?: Verdict;
+  reason?: string;
   output?: Json;
   timeout?: number;
 }
@@ -27,16 +27,20 @@ export const decide: DefineVerb = (command, register) => {
         'next advance.',
     )
     .argument('<instance>', 'instance in doubt', idFlag)
-    .requiredOption('--cell <id>', 'cell in doubt', idFlag)
-    .requiredOption('--attempt <n>', 'attempt in doubt', countFlag)
-    .addOption(
-      new Option('--as <verdict>', 'what became of it').choices(VERDICTS).makeOptionMandatory(),
-    )
-    .requiredOption('--reason <text>', 'how you know; recorded in the log')
+    .option('--cell <id>', 'cell in doubt (required)', idFlag)
+    .option('--attempt <n>', 'attempt in doubt (required)', countFlag)
+    .addOption(new Option('--as <verdict>', 'what became of it (required)').choices(VERDICTS))
+    .option('--reason <text>', 'how you know; recorded in the log (required)')
     .option('--output <json>', "the cell's output, with --as succeeded; JSON or @FILE", jsonFlag)
     .option('--timeout <duration>', 'how long to wait for the reply (default: 10s)', durationFlag);
   register<DecideOptions>(command, (terminal, options, [instanceId = '']) => {
-    const { cell, attempt, as, reason, output, timeout } = options;
+    const { output, timeout } = options;
+    const { cell, attempt, as, reason } = required(command, {
+      cell: options.cell,
+      attempt: options.attempt,
+      as: options.as,
+      reason: options.reason,
+    });
     return withAgent(terminal, options, async (agent) => {
       const reply = await agent.decide(instanceId, {
         cellId: cell,

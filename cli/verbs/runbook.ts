@@ -84,8 +84,9 @@ function defineShow(command: Command, register: Register): void {
     return withLog(terminal, options, async (log) => {
       const stored = await log.runbook(runbookId, version);
       if (stored === undefined) {
-        const message = `there is no runbook ${runbookId}${version === undefined ? '' : ` v${version}`}`;
-        const lines = [`${message}; to see what is stored: leasehold runbook list`];
+        const { noRunbook } = await import('../../src/runbook/no-runbook.ts');
+        const message = noRunbook(runbookId, version, await log.runbooks());
+        const lines = [message, 'to see what is stored: leasehold runbook list'];
         return reportFailure(terminal, json === true, { code: 'not_found', message, lines });
       }
       if (json === true) {

@@ -1,13 +1,13 @@
 import type { JsonObject } from '../../src/json.ts';
 import { EXIT } from '../exit-code.ts';
-import { countFlag, durationFlag, idFlag, inputFlag, jsonObjectFlag } from '../flags.ts';
+import { countFlag, durationFlag, idFlag, inputFlag, jsonObjectFlag, required } from '../flags.ts';
 import { addSharedOptions, AGENT_OPTIONS } from '../shared-options.ts';
 import { printJson } from '../terminal.ts';
 import type { DefineVerb } from '../verb.ts';
 import { withAgent } from '../with-agent.ts';
 
 interface StartOptions {
-  runbook: string;
+  runbook?: string;
   version?: number;
   input?: JsonObject;
   inputs?: JsonObject;
@@ -22,7 +22,7 @@ export const start: DefineVerb = (command, register) => {
         'content does nothing.',
     )
     .argument('<instance>', 'id of the new instance', idFlag)
-    .requiredOption('--runbook <id>', 'runbook to follow', idFlag)
+    .option('--runbook <id>', 'runbook to follow (required)', idFlag)
     .option('--version <n>', 'version of the runbook (default: the newest)', countFlag)
     .option(
       '--input <name=text>',
@@ -32,7 +32,8 @@ export const start: DefineVerb = (command, register) => {
     .option('--inputs <json>', 'all inputs as a JSON object, or @FILE', jsonObjectFlag)
     .option('--timeout <duration>', 'how long to wait for the reply (default: 10s)', durationFlag);
   register<StartOptions>(command, (terminal, options, [instanceId = '']) => {
-    const { runbook, version, input, inputs, timeout } = options;
+    const { version, input, inputs, timeout } = options;
+    const { runbook } = required(command, { runbook: options.runbook });
     return withAgent(terminal, options, async (agent) => {
       const reply = await agent.start(instanceId, {
         runbookId: runbook,

@@ -3,20 +3,21 @@ import type { Json } from '../json.ts';
 import { didYouMean } from './nearest.ts';
 import { placeholdersOf } from './placeholder.ts';
 import type { Finding, Path } from './problem.ts';
+import type { CellReading } from './shape.ts';
 import type { Cell, CellType, Effect, ExecCell } from './runbook.ts';
 
 /**
  * A cell as far as it could be read: one with a schema error still has its position and its id.
  */
-export interface ReadCell {
+export interface ReadCell extends Pick<CellReading, 'rest' | 'removed'> {
   id: string | undefined;
   type: CellType | undefined;
   cell: Cell | undefined;
 }
 
 /**
- * Checks what the schema of a runbook cannot: that names exist, in the right order, and more. Cells
- * that could not be read are left out, apart from their names.
+ * Checks what the schema of a runbook cannot: that names exist, in the right order, and more. Of a
+ * cell with schema errors, the parts that have none are checked, and the names in the others.
  */
 export function checkCells(inputs: string[], cells: ReadCell[]): Finding[] {
   const findings: Finding[] = [];
@@ -31,9 +32,15 @@ export function checkCells(inputs: string[], cells: ReadCell[]): Finding[] {
   for (const [i, name] of inputs.entries()) {
     if (inputs.indexOf(name) < i) findings.push(error(['inputs', i], `declares ${name} twice`));
   }
-  for (const [i, { cell }] of cells.entries()) {
-    if (cell === undefined) continue;
-    const found = checkCell(cell, { inputs, cells, firstAt, here: i });
+  for (const [i, { cell, rest, removed = [] }] of cells.entries()) {
+    const context = { inputs, cells, firstAt, here: i };
+    const readable = cell ?? rest;
+    const found = [
+      ...(readable === undefined ? [] : checkCell(readable, context)),
+      ...removed
+        .filter(({ path }) => path[0] !== 'prose')
+        .flatMap(({ path, value }) => checkPlaceholders(value, path, context)),
+    ];
     findings.push(...found.map((finding) => ({ ...finding, path: ['cells', i, ...finding.path] })));
   }
   if (

@@ -57,7 +57,8 @@ function readRunbook(value: unknown): { runbook: Runbook | undefined; findings: 
       findings.push(
         ...read.findings.map((finding) => ({ ...finding, path: ['cells', i, ...finding.path] })),
       );
-      return { id: idOf(cell), type: read.type, cell: read.cell };
+      const { type, rest, removed } = read;
+      return { id: idOf(cell), type, cell: read.cell, rest, removed };
     },
   );
   const inputs = (Array.isArray(given.inputs) ? given.inputs : []).filter(

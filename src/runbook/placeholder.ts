@@ -126,7 +126,7 @@ function parsePlaceholders(text: string): Parsed {
         return {
           ok: false,
           message:
-            `${quote(text.slice(start, end + 1))} is not a placeholder: ` +
+            `${quote(text.slice(start, end + 1))} is neither an input nor an output: ` +
             'write ${inputs.name} or ${outputs.cell.name}, or $${ for a literal ${',
         };
       }

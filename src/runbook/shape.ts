@@ -1,8 +1,10 @@
 import { z } from 'zod';
 
+import type { Json, JsonObject } from '../json.ts';
 import { didYouMean } from './nearest.ts';
 import type { Finding, Path } from './problem.ts';
 import { CELL_SCHEMAS, CELL_TYPES, RunbookHead, type Cell, type CellType } from './runbook.ts';
+import { salvage, type Salvage } from './salvage.ts';
 
 /** Reads a runbook's own fields. */
 export function readHead(value: unknown): {
@@ -24,8 +26,19 @@ export function readHead(value: unknown): {
   return { findings: translate(parsed.error.issues, RunbookHead, value) };
 }
 
-/** Reads one cell; the paths of its findings start at the cell. */
-export function readCell(value: unknown): { cell?: Cell; type?: CellType; findings: Finding[] } {
+/** A cell, or what can be checked of one with problems; paths start at the cell. */
+export interface CellReading {
+  cell?: Cell;
+  type?: CellType;
+  /** What is left of it without the parts that have problems. */
+  rest?: Cell | undefined;
+  /** The parts that have problems. */
+  removed?: Salvage['removed'] | undefined;
+  findings: Finding[];
+}
+
+/** Reads one cell. */
+export function readCell(value: unknown): CellReading {
   if (!isObject(value)) return { findings: [error([], `must be an object, not ${kindOf(value)}`)] };
   const types = CELL_TYPES.filter((type) => value[type] !== undefined);
   const [type] = types;
@@ -34,14 +47,20 @@ export function readCell(value: unknown): { cell?: Cell; type?: CellType; findin
       types.length === 0
         ? `it has none of them${suggestion(value)}`
         : `it has ${types.join(' and ')}`;
+    const removed = types.map((each) => ({ path: [each], value: value[each] as Json }));
     return {
+      removed,
       findings: [error([], `needs exactly one of prose, exec, await, assert per cell; ${given}`)],
     };
   }
   const schema = CELL_SCHEMAS[type];
   const parsed = schema.safeParse(value);
   if (parsed.success) return { cell: parsed.data, type, findings: [] };
-  return { type, findings: translate(parsed.error.issues, schema, value) };
+  const findings = translate(parsed.error.issues, schema, value);
+  const paths = findings.map(({ path }) => path);
+  const { cell: rest, removed, faults } = salvage(type, value as JsonObject, paths);
+  findings.push(...faults.map(({ path, message }) => error(path, message)));
+  return { type, rest, removed, findings };
 }
 
 function suggestion(cell: Record<string, unknown>): string {
