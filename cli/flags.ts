@@ -16,7 +16,7 @@ import { isJsonObject } from '../src/json.ts';
  */
 
 /**
- * The values of options that must be given. Commander would name only the first one that is missing.
+ * The values of options that must be given. Commander would name only the first that is missing.
  *
  * @throws ConfigError that names all that are missing
  */

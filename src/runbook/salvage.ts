@@ -5,8 +5,8 @@ import { CELL_SCHEMAS, type Cell, type CellType } from './runbook.ts';
 /** What can still be checked in a cell that has problems of its form. */
 export interface Salvage {
   /**
-   * The cell without the faulty parts; undefined where too little is left. Faulty elements of a list
-   * are holes in it, so the others keep their places.
+   * The cell without the faulty parts; undefined where too little is left. Faulty elements of a
+   * list are holes in it, so the others keep their places.
    */
   readonly cell: Cell | undefined;
   /** The parts that were taken out. */
@@ -20,8 +20,8 @@ const LISTS = ['expect', 'assert'];
 const MAX_LOOKS = 4;
 
 /**
- * Takes the faulty parts out of a cell, so that everything else in it is checked in the same run and
- * not only after they have been corrected.
+ * Takes the faulty parts out of a cell, so that everything else in it is checked in the same run
+ * and not only after they have been corrected.
  *
  * @param faulty where the schema found problems
  */

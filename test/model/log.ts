@@ -8,7 +8,7 @@ import type { Rules } from './rules.ts';
 import type { Entry, Recorded, World } from './world.ts';
 
 /** What the model's walk needs to know of an append's fate. */
-export type Fate = Exclude<AppendOutcome['kind'], 'unknown'>;
+export type Fate = Exclude<AppendOutcome['kind'], 'unknown' | 'rejected'>;
 
 /**
  * The log accepts an entry, all or nothing, or refuses it: by the real chain rule, and by the rule
@@ -59,7 +59,8 @@ export function append(rules: Rules, world: World, entry: Entry): Fate {
       },
       undefined,
     );
-    if (outcome.kind === 'unknown') throw new Error('judgeRefused answered unknown');
+    if (outcome.kind === 'unknown' || outcome.kind === 'rejected')
+      throw new Error(`judgeRefused answered ${outcome.kind}`);
     return outcome.kind;
   } catch (cause) {
     const what = cause instanceof Error ? cause.message : String(cause);

@@ -38,7 +38,7 @@ export interface StackOptions {
   readonly say?: ((text: string) => void) | undefined;
 }
 
-/** Local etcd, NATS and Postgres on loopback. Stopping them removes their data unless it is kept. */
+/** Local etcd, NATS and Postgres on loopback. Stopping them removes data that is not kept. */
 export interface Stack {
   readonly etcdUrls: readonly string[];
   readonly natsUrls: readonly string[];

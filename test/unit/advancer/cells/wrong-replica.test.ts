@@ -46,20 +46,24 @@ describe('without a usable temporary directory', () => {
 });
 
 describe('without file descriptors', () => {
-  it('a command and an http call are not begun, and have not failed', async () => {
-    const script = `ulimit -n 64; exec "$0" --import tsx "$1"`;
-    const { stdout } = await promisify(execFile)('bash', [
-      '-c',
-      script,
-      process.execPath,
-      OUT_OF_FILES,
-    ]);
-    expect(JSON.parse(stdout)).toMatchObject({
-      unfit: { why: expect.stringContaining('EMFILE') },
-      command: { kind: 'wrong_replica', why: expect.stringContaining('EMFILE') },
-      http: { kind: 'wrong_replica', why: expect.stringContaining('EMFILE') },
-    });
-  });
+  it(
+    'a command and an http call are not begun, and have not failed',
+    { timeout: 60_000 },
+    async () => {
+      const script = `ulimit -n 64; exec "$0" --import tsx "$1"`;
+      const { stdout } = await promisify(execFile)('bash', [
+        '-c',
+        script,
+        process.execPath,
+        OUT_OF_FILES,
+      ]);
+      expect(JSON.parse(stdout)).toMatchObject({
+        unfit: { why: expect.stringContaining('EMFILE') },
+        command: { kind: 'wrong_replica', why: expect.stringContaining('EMFILE') },
+        http: { kind: 'wrong_replica', why: expect.stringContaining('EMFILE') },
+      });
+    },
+  );
 });
 
 it.each(['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM'])('%s is a shortage of this replica', (code) => {
