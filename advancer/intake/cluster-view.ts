@@ -6,7 +6,7 @@ import { Placements, type Placed } from './placements.ts';
 import { rankAmongAble, turnOf, type Membership, type Turn } from './turn.ts';
 
 /** Who may run what this replica cannot. */
-export interface Elsewhere {
+interface Elsewhere {
   /** The replica to name, which can run it as far as is known. */
   to: string | undefined;
   /** Whether a replica that does not say which handlers it has may be able to. */

@@ -3,7 +3,7 @@ import type { Holding } from '../../src/lease/holding.ts';
 import type { Logger } from '../../src/logger.ts';
 import type { Counted } from '../run/context.ts';
 import type { WrongReplica } from '../run/wrong-replica.ts';
-import type { ClusterView, Elsewhere } from './cluster-view.ts';
+import type { ClusterView } from './cluster-view.ts';
 import type { Placed } from './placements.ts';
 
 /** A reason is for people, and the note that carries it is for every replica. */
@@ -30,12 +30,20 @@ export class HandOver {
     this.#options = options;
   }
 
-  /** Resolves with who may run it, once the lease is released. */
-  async handOver(holding: Holding, wrong: WrongReplica): Promise<Elsewhere> {
+  /**
+   * @param nobodyCan called before the lease is released, if no replica can run it: what is
+   *   announced there reaches the others before they see that the instance is free
+   * @returns whether no replica can run it, once the lease is released
+   */
+  async handOver(
+    holding: Holding,
+    wrong: WrongReplica,
+    nobodyCan: () => void = () => undefined,
+  ): Promise<boolean> {
     const { view, leases, logger, count, announce } = this.#options;
     const { instanceId, token } = holding;
-    const elsewhere = view.elsewhere(instanceId, wrong);
-    const { to } = elsewhere;
+    const { to, perhaps } = view.elsewhere(instanceId, wrong);
+    const nobody = to === undefined && !perhaps;
     const why = wrong.unfit.why.slice(0, MAX_WHY);
     const placed = { instanceId, to, forMs: wrong.forMs, why };
     view.avoid(placed);
@@ -43,7 +51,8 @@ export class HandOver {
     announce({ ...placed, by: leases.replicaId });
     count({ what: 'wrong_replica' });
     logger.warn({ instanceId, token, to, why }, "cannot run an instance's next cell; released it");
+    if (nobody) nobodyCan();
     await leases.release(holding, why);
-    return elsewhere;
+    return nobody;
   }
 }

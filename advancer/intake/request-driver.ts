@@ -139,16 +139,15 @@ export class RequestDriver {
   }
 
   /** Leaves the request to a replica that can serve it; true when there is none. */
-  async #handOver(
+  #handOver(
     pending: PendingRequest,
     holding: Holding,
     { wrong, refusal }: Extract<Served, { kind: 'wrong_replica' }>,
   ): Promise<boolean> {
-    const { to, perhaps } = await this.#options.handOver.handOver(holding, wrong);
-    if (to !== undefined || perhaps) return false;
-    this.#announceAnswered(pending, false);
-    pending.answer(refusal());
-    return true;
+    return this.#options.handOver.handOver(holding, wrong, () => {
+      this.#announceAnswered(pending, false);
+      pending.answer(refusal());
+    });
   }
 
   /**

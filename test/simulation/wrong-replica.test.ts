@@ -113,7 +113,9 @@ describe('an effect that a replica finds it cannot begin', () => {
     await scene.pass(500);
     const endMs = scene.cluster.world.nowMs + 120_000;
     for (let nth = 1; scene.cluster.world.nowMs < endMs; nth += 1) {
-      expect((await scene.result(scene.advance(`q${nth}`))).outcome).toBe('unavailable');
+      const { outcome } = await scene.result(scene.advance(`q${nth}`));
+      // Where the notice that a request is answered arrives before the request, that one goes on.
+      expect(['unavailable', 'in_flight']).toContain(outcome);
       await scene.pass(100);
     }
     const begun = scene.log.filter((line) => line.startsWith('started'));

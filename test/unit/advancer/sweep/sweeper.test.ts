@@ -88,7 +88,7 @@ describe('a sweep', () => {
         handOver: ({ instanceId }) => {
           handedOver.push(instanceId);
           holders.delete(instanceId);
-          return Promise.resolve({ to: OTHER, perhaps: false });
+          return Promise.resolve(false);
         },
       },
       logTrouble: () => undefined,
