@@ -9,6 +9,8 @@ import { errorText } from '../src/error-text.ts';
 import { isId } from '../src/ids.ts';
 import type { Json, JsonObject } from '../src/json.ts';
 import { isJsonObject } from '../src/json.ts';
+import { inexactText, parseJsonText, type ParsedJson } from '../src/json-text.ts';
+import { decodeUtf8, notUtf8Text } from '../src/utf8.ts';
 
 /*
  * Parsers of options and arguments. Each throws InvalidArgumentError, which the command line
@@ -67,14 +69,19 @@ export function durationFlag(text: string): number {
 /** Any JSON value, or `@FILE` to read it from a file. */
 export function jsonFlag(text: string): Json {
   const source = text.startsWith('@') ? fileText(text.slice(1)) : text;
+  let parsed: ParsedJson;
   try {
-    return JSON.parse(source) as Json;
+    parsed = parseJsonText(source);
   } catch (cause) {
     const why = errorText(cause);
     throw new InvalidArgumentError(
       `It must be JSON (${why}). Text needs quotes inside the quotes: '"like this"'.`,
     );
   }
+  const [inexact] = parsed.inexact;
+  if (inexact === undefined) return parsed.value;
+  const why = inexactText(inexact);
+  throw new InvalidArgumentError(`${why.charAt(0).toUpperCase()}${why.slice(1)}.`);
 }
 
 /** A JSON object, or `@FILE`. */
@@ -99,10 +106,14 @@ export function inputFlag(text: string, before: JsonObject = {}): JsonObject {
 }
 
 function fileText(path: string): string {
+  let bytes: Buffer;
   try {
-    return readFileSync(path, 'utf8');
+    bytes = readFileSync(path);
   } catch (cause) {
     const why = errorText(cause);
     throw new InvalidArgumentError(`The file cannot be read (${why}).`);
   }
+  const decoded = decodeUtf8(bytes);
+  if (decoded.ok) return decoded.text;
+  throw new InvalidArgumentError(`The file ${notUtf8Text(decoded)}.`);
 }

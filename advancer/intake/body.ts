@@ -9,8 +9,10 @@ const MAX_NESTING = 64;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-const OPENING = new Set([0x5b, 0x7b]);
-const CLOSING = new Set([0x5d, 0x7d]);
+const OPENING_BRACKET = 0x5b;
+const OPENING_BRACE = 0x7b;
+const CLOSING_BRACKET = 0x5d;
+const CLOSING_BRACE = 0x7d;
 
 /** Reads a body that anybody may have sent. One that nests too deeply is rejected unparsed. */
 export function readBody<T>(schema: z.ZodType<T>, data: Uint8Array): Read<T> {
@@ -22,19 +24,20 @@ export function readBody<T>(schema: z.ZodType<T>, data: Uint8Array): Read<T> {
 /** Counts brackets outside of strings: exact for JSON, and irrelevant for anything else. */
 function nestsTooDeeply(data: Uint8Array): boolean {
   let depth = 0;
-  let inString = false;
   for (let at = 0; at < data.length; at += 1) {
-    const byte = data[at]!;
-    if (inString) {
-      if (byte === BACKSLASH) at += 1;
-      else if (byte === QUOTE) inString = false;
-    } else if (byte === QUOTE) {
-      inString = true;
-    } else if (OPENING.has(byte)) {
-      depth += 1;
-      if (depth > MAX_NESTING) return true;
-    } else if (CLOSING.has(byte)) {
-      depth -= 1;
+    switch (data[at]!) {
+      case QUOTE:
+        for (at += 1; at < data.length && data[at] !== QUOTE; at += 1)
+          if (data[at] === BACKSLASH) at += 1;
+        break;
+      case OPENING_BRACKET:
+      case OPENING_BRACE:
+        depth += 1;
+        if (depth > MAX_NESTING) return true;
+        break;
+      case CLOSING_BRACKET:
+      case CLOSING_BRACE:
+        depth -= 1;
     }
   }
   return false;

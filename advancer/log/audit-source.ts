@@ -4,6 +4,7 @@ import type { Evidence } from '../../src/audit/evidence.ts';
 import type { ClaimView } from '../../src/execution/plan.ts';
 import { byInstance, claimKey, evidenceOf, type PinnedRunbook } from './audit-page.ts';
 import { isRefusal, unavailable, type Queryable } from './connections.ts';
+import { COLUMN_TYPES } from './json-columns.ts';
 import { RunbookCache, versionKey, type RunbookVersion } from './runbook-cache.ts';
 import { checkSchema } from './schema-check.ts';
 import { readSchemaState } from './sql/append.ts';
@@ -227,6 +228,7 @@ async function connect(url: string): Promise<Client> {
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: QUERY_TIMEOUT_MS,
     keepAlive: true,
+    types: COLUMN_TYPES,
   });
   // A connection that breaks is reported by the query under way, or the next one.
   client.on('error', ignore);

@@ -1,6 +1,7 @@
 import { DatabaseError, Pool } from 'pg';
 import type { PoolClient } from 'pg';
 
+import { COLUMN_TYPES } from './json-columns.ts';
 import { LogUnavailable } from './log.ts';
 
 /** Runs statements in Postgres. */
@@ -71,6 +72,7 @@ export class Connections implements Queryable {
       // Keep idle connections open.
       idleTimeoutMillis: 0,
       keepAlive: true,
+      types: COLUMN_TYPES,
     });
     // A connection that breaks while idle is replaced by the next query; without a listener its
     // error would end the process.

@@ -1,4 +1,5 @@
 import { nextStep, type NextStep } from '../../src/execution/plan.ts';
+import type { Json } from '../../src/json.ts';
 import type { Verdict } from '../../src/execution/row.ts';
 import type { DecideMessage, ReplyError } from '../../src/request/messages.ts';
 import type { RunContext } from './context.ts';
@@ -54,9 +55,15 @@ export class DecideJob implements Job<Decided> {
     }
     if (doubt.reason === 'not_started' && as !== 'rerun')
       return refused('conflict', 'the effect never began, so the only possible decision is rerun');
-    proposeDecision(log, step, { as, by: agentId, reason, output }, this.requester);
+    const decision = { as, by: agentId, reason, output: asRead(output) };
+    proposeDecision(log, step, decision, this.requester);
     return { kind: 'decided', instanceId: this.#instanceId, seq: log.view.state.lastSeq, as };
   }
+}
+
+/** The output as the log will return it: JSON reads -0, but never writes it. */
+function asRead(output: Json | undefined): Json | undefined {
+  return output === undefined ? undefined : (JSON.parse(JSON.stringify(output)) as Json);
 }
 
 function refused(code: ReplyError['code'], message: string): Decided {

@@ -33,6 +33,7 @@ import type {
 import { advanceUntilAnswered, refusal } from './advance.ts';
 import { LeaseholdError } from './error.ts';
 import { eventQueue, readEvent } from './events.ts';
+import { unsendable } from './unsendable.ts';
 import type {
   AdvanceOptions,
   AgentOptions,
@@ -278,6 +279,8 @@ function expiryOf(options: AdvanceOptions, nowMs: number): string {
 
 /** The body as it will be sent, checked by the rules that replicas apply. */
 function checked<T extends object>(schema: z.ZodType<T>, body: object): T {
+  const fault = unsendable(body);
+  if (fault !== undefined) throw invalid(fault.path.join('.').slice(0, 128), fault.message);
   const read = readMessage(schema, new TextEncoder().encode(JSON.stringify(body)));
   if (!read.ok) throw new LeaseholdError(read.error);
   return read.value;

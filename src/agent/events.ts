@@ -1,4 +1,4 @@
-import type { Json } from '../json.ts';
+import { inexactText, parseJsonText } from '../json-text.ts';
 import type { InstanceEvent } from '../request/status-reply.ts';
 import { readReply } from './replies.ts';
 
@@ -45,15 +45,16 @@ export function eventQueue(
   };
 }
 
+const fromUtf8 = new TextDecoder('utf-8', { fatal: true });
+
 /** Reads an event that anybody may have published. */
 export function readEvent(
   data: Uint8Array,
 ): { kind: 'result'; value: InstanceEvent } | { kind: 'malformed'; why: string } {
   try {
-    const read = readReply(
-      'event',
-      JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data)) as Json,
-    );
+    const { value, inexact } = parseJsonText(fromUtf8.decode(data));
+    if (inexact[0] !== undefined) return { kind: 'malformed', why: inexactText(inexact[0]) };
+    const read = readReply('event', value);
     return read.kind === 'error' ? { kind: 'malformed', why: 'it is an error' } : read;
   } catch (cause) {
     return { kind: 'malformed', why: `it is not JSON (${String(cause)})` };

@@ -3,7 +3,7 @@ import type { Msg, NatsConnection } from 'nats';
 
 import { TransientMap } from '../transient-map.ts';
 import { errorText } from '../error-text.ts';
-import type { Json } from '../json.ts';
+import { inexactText, parseJsonText } from '../json-text.ts';
 import type { BusReply } from './bus.ts';
 
 interface RequestInFlight {
@@ -100,8 +100,10 @@ function parseReply(message: Msg): BusReply {
   if (message.data.byteLength === 0 && message.headers?.code === 503)
     return { kind: 'no_responders' };
   try {
-    const text = fromUtf8.decode(message.data);
-    return { kind: 'reply', body: JSON.parse(text) as Json };
+    const { value, inexact } = parseJsonText(fromUtf8.decode(message.data));
+    return inexact[0] === undefined
+      ? { kind: 'reply', body: value }
+      : { kind: 'malformed', why: `in the reply, ${inexactText(inexact[0])}` };
   } catch (cause) {
     return { kind: 'malformed', why: `the reply is not JSON in UTF-8 (${errorText(cause)})` };
   }

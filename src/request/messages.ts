@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { Id } from '../ids.ts';
 import { VERDICTS } from '../execution/row.ts';
 import { isStorable, type Json } from '../json.ts';
+import { inexactText, parseJsonText, type ParsedJson } from '../json-text.ts';
 
 const JsonValue: z.ZodType<Json> = z.json();
 const IsoTime = z.iso.datetime({
@@ -90,34 +91,43 @@ const MAX_BODY_BYTES = 512 * 1024;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Reads an untrusted body: it must be within bounds, UTF-8, JSON, and of the right shape. */
+/**
+ * Reads an untrusted body: it must be within bounds, UTF-8, JSON without a number that a JavaScript
+ * number would change, and of the right shape.
+ */
 export function readMessage<T>(schema: z.ZodType<T>, data: Uint8Array): Read<T> {
   if (data.byteLength > MAX_BODY_BYTES) {
     return invalid(`the body has ${data.byteLength} bytes; at most ${MAX_BODY_BYTES} are read`);
   }
-  let parsed: unknown;
+  let parsed: ParsedJson;
   try {
-    parsed = JSON.parse(utf8.decode(data));
+    parsed = parseJsonText(utf8.decode(data));
   } catch (cause) {
     return invalid(
       `the body is not JSON in UTF-8 (${cause instanceof Error ? cause.message : 'unreadable'})`,
     );
   }
-  if (!isStorable(parsed as Json)) {
+  const [inexact] = parsed.inexact;
+  if (inexact !== undefined) return inField(inexact.path, inexactText(inexact));
+  if (!isStorable(parsed.value)) {
     return invalid(
       'the body holds a NUL character or half a surrogate pair, which cannot be stored',
     );
   }
-  const result = schema.safeParse(parsed);
+  const result = schema.safeParse(parsed.value);
   if (result.success) return { ok: true, value: result.data };
   const issue = result.error.issues[0];
   if (issue === undefined) return invalid('the body has the wrong shape');
   // The message names the unknown field itself, so that the sender sees which one to drop.
   const path =
     issue.code === 'unrecognized_keys' ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path;
-  const field = path.map(String).join('.').slice(0, 128);
   const message =
     issue.code === 'unrecognized_keys' ? 'is not a field of this message' : issue.message;
+  return inField(path.map(String), message);
+}
+
+function inField(path: readonly string[], message: string): { ok: false; error: ReplyError } {
+  const field = path.join('.').slice(0, 128);
   return field === ''
     ? invalid(message)
     : { ok: false, error: { code: 'invalid', message: `${field}: ${message}`, field } };

@@ -20,6 +20,11 @@ export function pointerGet(value: Json | undefined, pointer: string): Found {
   return { found: true, value: at };
 }
 
+/** The JSON pointer that leads along these keys and indexes. */
+export function pointerOf(path: readonly string[]): string {
+  return path.map((key) => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+}
+
 /** What is wrong with a pointer's syntax; undefined when it is valid. */
 export function pointerFault(pointer: string): string | undefined {
   if (pointer !== '' && !pointer.startsWith('/')) {

@@ -48,6 +48,31 @@ describe('flags', () => {
     }
   });
 
+  it('reject a number in JSON that would be changed, and say where it is', () => {
+    const message =
+      /^The number 12345678901234567890 at \/order\/0 cannot be kept exactly; send it as text: "12345678901234567890"\.$/;
+    const text = '{"order": [12345678901234567890]}';
+    expect(() => jsonObjectFlag(text)).toThrow(message);
+    expect(() => inputFlag(`x:=${text}`)).toThrow(message);
+    expect(() => inputFlag('x:=1e400')).toThrow(/^The number 1e400 cannot be kept/);
+    expect(inputFlag('x=12345678901234567890')).toEqual({ x: '12345678901234567890' });
+    expect(jsonFlag('[1.10, 9007199254740992]')).toEqual([1.1, 9_007_199_254_740_992]);
+  });
+
+  it('read a JSON file past a byte-order mark, and reject one that is not UTF-8', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'leasehold-flags-'));
+    try {
+      writeFileSync(join(dir, 'mark.json'), '\uFEFF{"a": 1}');
+      expect(jsonFlag(`@${join(dir, 'mark.json')}`)).toEqual({ a: 1 });
+      writeFileSync(join(dir, 'latin1.json'), Buffer.from('{\n"a": "ä"}', 'latin1'));
+      expect(() => jsonFlag(`@${join(dir, 'latin1.json')}`)).toThrow(
+        /^The file is not UTF-8: byte 0xE4 at line 2, column 7 /,
+      );
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+
   it('refuse what is not a number or an id', () => {
     for (const text of ['0', '-1', '1.5', '1e3', '', 'x', '9999999999'])
       expect(() => countFlag(text)).toThrow(/whole number/);

@@ -42,14 +42,14 @@ describe('the command line imports only what it needs', { timeout: 60_000 }, () 
 
   it('for status: NATS, and neither Postgres nor etcd nor a server', async () => {
     const { packages, modules } = await imports('status', 'x', '--nats', 'nats://127.0.0.1:1');
-    expect(packages).toEqual(['commander', 'nats', 'zod']);
+    expect(packages).toEqual(['commander', 'lossless-json', 'nats', 'zod']);
     const verbs = modules.filter((url) => url.includes('/cli/verbs/'));
     expect(verbs).toEqual([expect.stringContaining('/cli/verbs/status.ts')]);
   });
 
   it('for list: Postgres, and neither NATS nor etcd', async () => {
     const { packages } = await imports('list', '--database', 'postgres://x@127.0.0.1:1/x');
-    expect(packages).toEqual(['commander', 'pg', 'zod']);
+    expect(packages).toEqual(['commander', 'lossless-json', 'pg', 'zod']);
   });
 
   it('for leases: etcd, and neither NATS nor Postgres', async () => {
