@@ -80,10 +80,17 @@ function checkCell(cell: Cell, context: CellContext): Finding[] {
     ...checkEffect(cell.exec, ['exec'], context),
     ...(cell.probe === undefined ? [] : checkEffect(cell.probe, ['probe'], context)),
     ...checkExpectations(cell, context),
+    ...checkOutput(cell),
     ...(parseDurationMs(cell.timeout ?? '1s') === 0
       ? [error(['timeout'], 'must be longer than zero')]
       : []),
   ];
+}
+
+function checkOutput(cell: ExecCell): Finding[] {
+  if (cell.output === undefined || !('handler' in cell.exec)) return [];
+  const message = 'is only used with a command or an http call: a handler returns its output';
+  return [{ ...error(['output'], message), atKey: true }];
 }
 
 function checkExpectations(cell: ExecCell, context: CellContext): Finding[] {
@@ -102,6 +109,7 @@ function checkExpectations(cell: ExecCell, context: CellContext): Finding[] {
 }
 
 const RESERVED_HEADERS = [
+  'accept-encoding',
   'idempotency-key',
   'leasehold-fencing-token',
   'content-length',

@@ -1,9 +1,11 @@
 import { errorText } from '../error-text.ts';
+import { isExact } from '../exact-number.ts';
 import { storableFault } from '../json.ts';
 import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
-import type { Document, Node, ParsedNode } from 'yaml';
+import type { Document, Node, ParsedNode, Scalar } from 'yaml';
 
-import type { Path } from './problem.ts';
+import { surprisingReading } from './plain-scalars.ts';
+import type { Finding, Path } from './problem.ts';
 
 /** A position in a text; both numbers start at 1. */
 export interface Position {
@@ -14,6 +16,8 @@ export interface Position {
 /** The value of a text, and the positions of its parts. */
 export interface SourceDocument {
   value: unknown;
+  /** What was read in a way that the author may not expect. */
+  warnings: Finding[];
   /** The position of the value at `path`, or of its nearest existing ancestor. */
   locate(path: Path, atKey?: boolean): Position;
 }
@@ -30,8 +34,8 @@ const MAX_FAULTS = 20;
 
 /**
  * Reads YAML 1.2 or JSON, with the position of everything. Rejects, besides bad syntax: duplicate
- * keys, several documents, unknown tags, keys that are not text, numbers that JSON does not
- * represent exactly, and alias bombs.
+ * keys, several documents, unknown tags, keys that are not text, numbers that reading would change,
+ * and alias bombs.
  */
 export function readDocument(
   source: string,
@@ -69,14 +73,22 @@ export function readDocument(
 
   if (document.contents === null)
     return refuse([{ line: 1, column: 1, message: 'the file is empty' }]);
-  inspect(document, (offset, message) => faults.push({ ...positionAt(offset), message }));
+  const warnings: Finding[] = [];
+  inspect(document, {
+    fault: (node, message) => faults.push({ ...positionAt(startOf(node)), message }),
+    scalar: (node, path) => {
+      const message = format === 'yaml' ? readingOf(node) : undefined;
+      if (message !== undefined) warnings.push({ path, severity: 'warning', message });
+    },
+  });
   if (faults.length > 0) return refuse(faults);
 
   const locate = (path: Path, atKey = false): Position =>
     positionAt(offsetOf(document, path, atKey));
-  if (format === 'json') return { ok: true, document: { value: json, locate } };
+  if (format === 'json') return { ok: true, document: { value: json, warnings, locate } };
   try {
-    return { ok: true, document: { value: document.toJS({ maxAliasCount: MAX_ALIASES }), locate } };
+    const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
+    return { ok: true, document: { value, warnings, locate } };
   } catch (error) {
     if (!(error instanceof ReferenceError)) throw error;
     return refuse([
@@ -125,63 +137,76 @@ function describe(
   }
 }
 
+/** What {@link inspect} reports. */
+interface Inspector {
+  fault: (node: unknown, message: string) => void;
+  /** Called for each scalar that is a value, not a key. */
+  scalar: (node: Scalar, path: Path) => void;
+}
+
 /** Visits every node once; checks aliases without following them. */
-function inspect(
-  document: Document<ParsedNode>,
-  fault: (offset: number, message: string) => void,
-): void {
+function inspect(document: Document<ParsedNode>, { fault, scalar }: Inspector): void {
   let aliases = 0;
   const within = new Set<unknown>();
-  const visit = (node: unknown, depth: number): void => {
-    if (isPair(node)) {
-      inspectKey(node.key, fault);
-      visit(node.value, depth);
-    } else if (isMap(node) || isSeq(node)) {
-      if (depth > MAX_DEPTH) {
-        fault(startOf(node), `is nested more than ${MAX_DEPTH} levels deep`);
+  const visit = (node: unknown, path: Path): void => {
+    if (isMap(node) || isSeq(node)) {
+      if (path.length >= MAX_DEPTH) {
+        fault(node, `is nested more than ${MAX_DEPTH} levels deep`);
         return;
       }
       within.add(node);
-      for (const item of node.items) visit(item, depth + 1);
+      for (const [i, item] of node.items.entries()) {
+        if (isPair(item)) {
+          inspectKey(item.key, fault);
+          visit(item.value, [...path, String(isScalar(item.key) ? item.key.value : '')]);
+        } else {
+          visit(item, [...path, i]);
+        }
+      }
       within.delete(node);
     } else if (isAlias(node)) {
       aliases += 1;
       if (aliases > MAX_ALIASES) {
-        if (aliases === MAX_ALIASES + 1)
-          fault(startOf(node), `there are more than ${MAX_ALIASES} aliases`);
+        if (aliases === MAX_ALIASES + 1) fault(node, `there are more than ${MAX_ALIASES} aliases`);
         return;
       }
       const target = node.resolve(document);
-      if (target === undefined) fault(startOf(node), `*${node.source} refers to no earlier anchor`);
+      if (target === undefined) fault(node, `*${node.source} refers to no earlier anchor`);
       else if (within.has(target))
-        fault(startOf(node), `*${node.source} is inside the value that it refers to`);
+        fault(node, `*${node.source} is inside the value that it refers to`);
     } else if (isScalar(node)) {
       const message = scalarFault(node.value, node.source);
-      if (message !== undefined) fault(startOf(node), message);
+      if (message === undefined) scalar(node, path);
+      else fault(node, message);
     }
   };
-  visit(document.contents, 1);
+  visit(document.contents, []);
 }
 
-function inspectKey(key: unknown, fault: (offset: number, message: string) => void): void {
+function inspectKey(key: unknown, fault: Inspector['fault']): void {
   const value = isScalar(key) ? key.value : undefined;
-  if (typeof value !== 'string') fault(startOf(key), 'a key must be text; write it in quotes');
-  else if (value === '__proto__') fault(startOf(key), 'the key __proto__ is not allowed');
+  if (typeof value !== 'string') fault(key, 'a key must be text; write it in quotes');
+  else if (value === '__proto__') fault(key, 'the key __proto__ is not allowed');
   else {
     const message = storableFault(value);
-    if (message !== undefined) fault(startOf(key), message);
+    if (message !== undefined) fault(key, message);
   }
+}
+
+/** How a plain scalar was read, if its author may expect something else. */
+function readingOf({ type, source, value }: Scalar): string | undefined {
+  return type === 'PLAIN' && source !== undefined ? surprisingReading(source, value) : undefined;
 }
 
 function scalarFault(value: unknown, source: string | undefined): string | undefined {
   if (typeof value === 'string') return storableFault(value);
   if (typeof value !== 'number') return undefined;
-  if (!Number.isFinite(value))
-    return `${source ?? String(value)} is not a number that JSON can represent`;
-  if (Number.isInteger(value) && !Number.isSafeInteger(value) && /^[-+]?\d+$/.test(source ?? '')) {
-    return `${source ?? ''} is too large to be represented exactly; write it in quotes`;
-  }
-  return undefined;
+  const written = source ?? String(value);
+  // BigInt reads 0o17 and 0x1F.
+  if (isExact(/^0[ox]/.test(written) ? String(BigInt(written)) : written)) return undefined;
+  return /\d/.test(written)
+    ? `${written} cannot be kept exactly as a number; write it in quotes`
+    : `${written} is not a number that JSON can represent`;
 }
 
 function offsetOf(document: Document<ParsedNode>, path: Path, atKey: boolean): number {

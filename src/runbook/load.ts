@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 
 import { errorText } from '../error-text.ts';
+import { decodeUtf8, notUtf8Text } from '../utf8.ts';
 import { importModule, MODULE_ENDINGS } from './import-module.ts';
 import { parseRunbook, parseRunbookValue, type ParsedRunbook } from './parse.ts';
 import type { Problem } from './problem.ts';
@@ -22,13 +23,19 @@ export async function loadRunbookFile(path: string): Promise<LoadedRunbooks> {
   if (!['.yaml', '.yml', '.json'].includes(ending)) {
     return refuse(path, `must end in .yaml, .yml, .json, ${MODULE_ENDINGS.join(', ')}`);
   }
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = await readFile(path, 'utf8');
+    bytes = await readFile(path);
   } catch (error) {
     return refuse(path, `cannot be read: ${errorText(error)}`);
   }
-  return joined([parseRunbook(text, { file: path, format: ending === '.json' ? 'json' : 'yaml' })]);
+  const decoded = decodeUtf8(bytes);
+  if (!decoded.ok) {
+    const { line, column } = decoded;
+    return { ok: false, problems: [{ file: path, line, column, message: notUtf8Text(decoded) }] };
+  }
+  const format = ending === '.json' ? 'json' : 'yaml';
+  return joined([parseRunbook(decoded.text, { file: path, format })]);
 }
 
 async function loadModule(path: string): Promise<LoadedRunbooks> {

@@ -37,7 +37,7 @@ function examine(
   const fault = jsonFault(value);
   const { runbook, findings } =
     fault === undefined ? readRunbook(value) : { runbook: undefined, findings: [fault] };
-  const problems = findings.map((finding) => ({
+  const problems = [...findings, ...(document?.warnings ?? [])].map((finding) => ({
     severity: finding.severity,
     problem: toProblem(finding, value, file, document),
   }));

@@ -67,9 +67,19 @@ export const OnInterrupt = z.enum(['hold', 'rerun', 'probe']);
 /** See the schema. */
 export type OnInterrupt = z.infer<typeof OnInterrupt>;
 
+/**
+ * How the text that an effect printed or answered becomes its output. Default: an object or an
+ * array in JSON is read as JSON, everything else is kept as text.
+ */
+export const OutputMode = z.enum(['json', 'text']);
+/** See the schema. */
+export type OutputMode = z.infer<typeof OutputMode>;
+
 const ExecCellShape = z.strictObject({
   id: Name,
   exec: Effect,
+  /** Not with a handler, whose output is the value it returns. */
+  output: OutputMode.optional(),
   /** Default: exit code 0, a 2xx status, or a handler that returned. */
   expect: z.array(Expectation).min(1).optional(),
   /** How long one attempt may take; default 5m. */

@@ -19,7 +19,7 @@ afterAll(() => rm(folder, { recursive: true }));
 
 async function load(
   name: string,
-  text: string,
+  text: string | Uint8Array,
 ): Promise<Awaited<ReturnType<typeof loadRunbookFile>> & { path: string }> {
   const path = join(folder, name);
   await writeFile(path, text);
@@ -67,6 +67,32 @@ describe('a runbook is loaded', () => {
   it('from YAML and JSON files', async () => {
     expect(await load('a.yml', json)).toMatchObject({ ok: true, runbooks: [{ runbook: 'a' }] });
     expect(await load('a.json', json)).toMatchObject({ ok: true, runbooks: [{ runbook: 'a' }] });
+  });
+
+  it('past a byte-order mark', async () => {
+    for (const name of ['mark.yaml', 'mark.json'])
+      expect(await load(name, `\uFEFF${json}`)).toMatchObject({
+        ok: true,
+        runbooks: [{ runbook: 'a' }],
+      });
+  });
+
+  it('only from UTF-8; the first other byte is named with its line and column', async () => {
+    const latin1 = Buffer.from('runbook: a\n# für Käse\n', 'latin1');
+    for (const name of ['latin1.yaml', 'latin1.json'])
+      expect(await load(name, latin1)).toEqual({
+        ok: false,
+        path: join(folder, name),
+        problems: [
+          {
+            file: join(folder, name),
+            line: 2,
+            column: 4,
+            message:
+              'is not UTF-8: byte 0xFC at line 2, column 4 begins no character; save the file as UTF-8',
+          },
+        ],
+      });
   });
 
   it('from the default export of a TypeScript module', async () => {

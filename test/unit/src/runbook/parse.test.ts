@@ -114,11 +114,13 @@ describe('YAML that would mislead its reader is rejected', () => {
       withCell('exec: {http: {url: "http://a", body: .nan}}'),
       /\.nan is not a number that JSON/,
     ],
-    [
-      'a number too large to be exact',
-      withCell('exec: {http: {url: "http://a", body: 12345678901234567890}}'),
-      /too large to be represented exactly/,
-    ],
+    ...['12345678901234567890', '1e400', '0.10000000000000000555', '0xFFFFFFFFFFFFFFFF'].map(
+      (number): [string, string, RegExp] => [
+        `the number ${number}, which reading would change`,
+        withCell(`exec: {http: {url: "http://a", body: ${number}}}`),
+        new RegExp(`^a\\.yaml:6: ${number} cannot be kept exactly as a number; write it in quotes`),
+      ],
+    ),
     [
       'a text that the log cannot keep',
       withCell('exec: {http: {url: "http://a", body: "a\\0b"}}'),
@@ -140,6 +142,30 @@ describe('YAML that would mislead its reader is rejected', () => {
     expect(parseRunbook(text, { file: 'a', format: 'yaml' })).toMatchObject({
       ok: true,
       runbook: { cells: [{ probe: { http: { headers: { x: 'y' } } } }] },
+    });
+  });
+});
+
+describe('a number in a JSON file', () => {
+  const text = (number: string): string =>
+    `{"runbook": "a", "version": 1, "cells": [\n{"id": "x", "exec": {"http": {"url": "http://a", "body": ${number}}}}]}`;
+
+  it('that reading would change is rejected with its place', () => {
+    for (const number of ['12345678901234567890', '1e400', '-0.10000000000000000555'])
+      expect(problemsOf(text(number), 'json')).toEqual([
+        `a.yaml:2: ${number} cannot be kept exactly as a number; write it in quotes`,
+      ]);
+  });
+
+  it('is otherwise kept, and its look needs no warning', () => {
+    const parsed = parseRunbook(text('[1.10, 1e5, 9007199254740992]'), {
+      file: 'a.json',
+      format: 'json',
+    });
+    expect(parsed).toMatchObject({
+      ok: true,
+      warnings: [],
+      runbook: { cells: [{ exec: { http: { body: [1.1, 100_000, 9_007_199_254_740_992] } } }] },
     });
   });
 });
