@@ -31,7 +31,8 @@ export interface Unfit {
 
 /** What a probe answers about an attempt. */
 export type ProbeAnswer =
-  | { answer: 'happened'; output: Json }
+  /** `detail` is about the output, as in an outcome; absent if there is nothing to say. */
+  | { answer: 'happened'; output: Json; detail?: JsonObject }
   | { answer: 'did_not_happen' }
   /** The probe was not begun, because of this replica: another one may run it. */
   | { answer: 'wrong_replica'; why: string }

@@ -3,6 +3,7 @@ import { lstat, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { JsonObject } from '../../src/json.ts';
+import type { OutputMode } from '../../src/runbook/runbook.ts';
 import type { EffectContext } from './cells.ts';
 import { commandEnv } from './command-env.ts';
 import {
@@ -14,9 +15,10 @@ import {
   type Invocation,
   type InvocationOptions,
 } from './invocation.ts';
-import { jsonOf, readOutput, type ReadOutput } from './output.ts';
+import type { ReadOutput } from './output.ts';
 import { startProcessGroup, type ProcessGroupExit } from './process-group.ts';
 import { makeTemporaryFolder, temporaryDirectory } from './temporary-directory.ts';
+import { readBytes } from './text-output.ts';
 
 /** Where commands run, and the environment from which theirs is made. */
 export interface CommandEnvironment {
@@ -33,7 +35,7 @@ export async function runCommand(
   argv: string[],
   context: EffectContext,
   environment: CommandEnvironment,
-  { clock, limits, cancellation, onBegun }: InvocationOptions,
+  { clock, limits, cancellation, outputMode, onBegun }: InvocationOptions,
 ): Promise<Invocation> {
   let folder: string | undefined;
   try {
@@ -60,7 +62,9 @@ export async function runCommand(
       return notSpawned(argv, environment.cwd, error);
     }
     onBegun();
-    return await outcomeOf(await group.ended, outputFile, limits.outputBytes, cancellation.cause);
+    const end = await group.ended;
+    const reading = { outputFile, mode: outputMode, limitBytes: limits.outputBytes };
+    return await outcomeOf(end, reading, cancellation.cause);
   } catch (error) {
     // Before the spawn: the temporary directory could not be made.
     if (folder !== undefined) throw error;
@@ -88,10 +92,16 @@ function notSpawned(argv: string[], cwd: string, error: unknown): Invocation {
   };
 }
 
+/** How a command's output is read. */
+interface Reading {
+  outputFile: string;
+  mode: OutputMode | undefined;
+  limitBytes: number;
+}
+
 async function outcomeOf(
   end: ProcessGroupExit,
-  outputFile: string,
-  limitBytes: number,
+  reading: Reading,
   cause: 'timeout' | 'aborted',
 ): Promise<Invocation> {
   const stderr = end.stderr.toString('utf8');
@@ -101,12 +111,12 @@ async function outcomeOf(
     ...(stderr === '' ? {} : { stderr }),
   };
   if (end.endedFor === 'too_much_output') {
-    const message = `the command wrote more than ${limitBytes} bytes to stdout, and was ended`;
+    const message = `the command wrote more than ${reading.limitBytes} bytes to stdout, and was ended`;
     return refused('output_too_large', message, detail);
   }
   if (end.endedFor === 'cancellation') return { kind: 'unknown', reason: cause, detail };
   if (end.exitCode === null) return { kind: 'unknown', reason: 'crash', detail };
-  const read = await outputOf(end.stdout, outputFile, limitBytes);
+  const read = await outputOf(end.stdout, reading);
   const exited = `exit code ${end.exitCode}`;
   if (!read.ok) return refused(read.code, `${exited}, and ${read.message}`, detail);
   const error = stderr.trim() === '' ? exited : `${exited}: ${stderr.trim()}`;
@@ -118,36 +128,21 @@ async function outcomeOf(
       ...(end.exitCode === 0 ? {} : { error }),
     },
     code: 'exit_code',
-    detail,
+    detail: { ...detail, ...read.detail },
   };
 }
 
-async function outputOf(
-  stdout: Buffer,
-  outputFile: string,
-  limitBytes: number,
-): Promise<ReadOutput> {
+async function outputOf(stdout: Buffer, { outputFile, ...how }: Reading): Promise<ReadOutput> {
   const bad = (code: 'bad_output' | 'output_too_large', message: string): ReadOutput => ({
     ok: false,
     code,
     message: `what the command wrote to LEASEHOLD_OUTPUT_FILE ${message}`,
   });
   const file = await lstat(outputFile).catch(() => undefined);
-  if (file === undefined) {
-    const text = stdout.toString('utf8');
-    const json = jsonOf(text);
-    const read = readOutput(json === undefined ? { stdout: text } : json.value, limitBytes);
-    // JSON that cannot be stored (1e999, or nested too deeply) can be stored as text, unless its
-    // escaped form is too large.
-    return read.ok || read.code === 'output_too_large'
-      ? read
-      : readOutput({ stdout: text }, limitBytes);
-  }
+  if (file === undefined) return readBytes(stdout, 'stdout', how);
   if (!file.isFile()) return bad('bad_output', 'is not a regular file');
-  if (file.size > limitBytes) {
-    return bad('output_too_large', `has ${file.size} bytes, and ${limitBytes} are allowed`);
+  if (file.size > how.limitBytes) {
+    return bad('output_too_large', `has ${file.size} bytes, and ${how.limitBytes} are allowed`);
   }
-  const json = jsonOf(await readFile(outputFile, 'utf8'));
-  if (json === undefined) return bad('bad_output', file.size === 0 ? 'is empty' : 'is not JSON');
-  return readOutput(json.value, limitBytes);
+  return readBytes(await readFile(outputFile), 'file', how);
 }

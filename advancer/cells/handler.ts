@@ -63,7 +63,7 @@ export async function runHandler(
     kind: 'ended',
     observed: { output: read.output },
     code: 'unexpected',
-    detail: {},
+    detail: read.detail,
     cancelCause,
   };
 }

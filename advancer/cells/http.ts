@@ -2,6 +2,7 @@ import { request, validateHeaderName, validateHeaderValue, type IncomingMessage 
 import type { Socket } from 'node:net';
 
 import type { Json, JsonObject } from '../../src/json.ts';
+import type { OutputMode } from '../../src/runbook/runbook.ts';
 import type { EffectContext } from './cells.ts';
 import { openConnection } from './connection.ts';
 import { eventLoopTurns } from './cancellation.ts';
@@ -14,7 +15,9 @@ import {
   type Invocation,
   type InvocationOptions,
 } from './invocation.ts';
-import { jsonOf, readOutput } from './output.ts';
+import { decodeBody } from './content-encoding.ts';
+import type { ReadOutput } from './output.ts';
+import { readBytes, textOf } from './text-output.ts';
 
 /** An http effect with its placeholders filled. */
 export interface HttpCall {
@@ -32,7 +35,7 @@ export interface HttpCall {
 export async function runHttp(
   call: HttpCall,
   context: EffectContext,
-  { limits, cancellation, onBegun }: InvocationOptions,
+  { limits, cancellation, outputMode, onBegun }: InvocationOptions,
 ): Promise<Invocation> {
   const prepared = prepare(call, context);
   if (typeof prepared === 'string') return refused('bad_request', prepared);
@@ -76,7 +79,7 @@ export async function runHttp(
   const status: JsonObject = answer.status === undefined ? {} : { status: answer.status };
   switch (answer.kind) {
     case 'answered':
-      return invocationOf(answer.status, answer.body, limits.outputBytes);
+      return invocationOf(answer, { mode: outputMode, limitBytes: limits.outputBytes });
     case 'too_large':
       return refused(
         'output_too_large',
@@ -152,8 +155,16 @@ function prepare(call: HttpCall, context: EffectContext): Prepared | string {
   return { method: call.method, url, headers, body };
 }
 
+/** A whole answer. */
+interface Answer {
+  status: number;
+  /** Its `content-encoding`. */
+  encodings: string;
+  body: Buffer;
+}
+
 type Exchange =
-  | { kind: 'answered'; status: number; body: Buffer }
+  | ({ kind: 'answered' } & Answer)
   | { kind: 'too_large'; status: number }
   | { kind: 'ended'; status: number | undefined }
   | { kind: 'broken'; status: number | undefined; error: unknown };
@@ -190,7 +201,8 @@ function exchange(
         broken(new Error('the connection was closed before a response arrived'));
     });
     sent.on('upgrade', (response: IncomingMessage) => {
-      settle({ kind: 'answered', status: response.statusCode ?? 0, body: Buffer.alloc(0) });
+      const body = Buffer.alloc(0);
+      settle({ kind: 'answered', status: response.statusCode ?? 0, encodings: '', body });
     });
     sent.on('response', (response: IncomingMessage) => {
       status = response.statusCode ?? 0;
@@ -204,8 +216,9 @@ function exchange(
         else chunks.push(chunk);
       });
       response.on('end', () => {
+        const encodings = response.headers['content-encoding'] ?? '';
         if (response.complete)
-          settle({ kind: 'answered', status: arrived, body: Buffer.concat(chunks) });
+          settle({ kind: 'answered', status: arrived, encodings, body: Buffer.concat(chunks) });
       });
       response.on('close', () =>
         broken(new Error('the connection was closed before the whole response arrived')),
@@ -216,23 +229,25 @@ function exchange(
   });
 }
 
-function invocationOf(status: number, body: Buffer, limitBytes: number): Invocation {
-  const text = body.toString('utf8');
-  const json = jsonOf(text);
-  let read = readOutput(json === undefined ? { body: text } : json.value, limitBytes);
-  // JSON that cannot be stored (1e999, or nested too deeply) can be stored as text.
-  if (!read.ok && read.code === 'bad_output') read = readOutput({ body: text }, limitBytes);
+async function invocationOf(
+  { status, encodings, body }: Answer,
+  how: { mode: OutputMode | undefined; limitBytes: number },
+): Promise<Invocation> {
+  const decoded = await decodeBody(body, encodings, how.limitBytes);
+  const read: ReadOutput = decoded.ok
+    ? readBytes(decoded.body, 'body', how)
+    : { ok: false, code: 'bad_output', message: `the body ${decoded.why}` };
   if (!read.ok) return refused(read.code, `status ${status}, and ${read.message}`, { status });
+  const text = decoded.ok ? textOf(decoded.body).trim() : '';
   const good = status >= 200 && status <= 299;
-  const reason = text.trim() === '' ? '' : `: ${text.trim()}`;
   return {
     kind: 'ended',
     observed: {
       status,
       output: read.output,
-      ...(good ? {} : { error: `status ${status}${reason}` }),
+      ...(good ? {} : { error: `status ${status}${text === '' ? '' : `: ${text}`}` }),
     },
     code: 'status',
-    detail: { status },
+    detail: { status, ...read.detail },
   };
 }

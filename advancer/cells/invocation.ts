@@ -1,6 +1,7 @@
 import type { Clock } from '../../src/time/clock.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { Observed } from '../../src/runbook/expect.ts';
+import type { OutputMode } from '../../src/runbook/runbook.ts';
 import type { AbortCause } from './cells.ts';
 import type { Cancellation } from './cancellation.ts';
 
@@ -59,6 +60,8 @@ export interface InvocationOptions {
   clock: Clock;
   limits: EffectLimits;
   cancellation: Cancellation;
+  /** The cell's `output`; see there. */
+  outputMode: OutputMode | undefined;
   /** Called once the effect has begun. */
   onBegun: () => void;
 }

@@ -1,27 +1,32 @@
+import { exactNumber } from '../../src/exact-number.ts';
 import { type Json, type JsonObject, storableText } from '../../src/json.ts';
+import { pointerOf } from '../../src/runbook/pointer.ts';
 
 /** An output as the log can store it, or why it cannot. */
 export type ReadOutput =
-  | { ok: true; output: Json }
+  /** `detail` is what the outcome's detail should say about the output. */
+  | { ok: true; output: Json; detail: JsonObject }
   | { ok: false; code: 'bad_output' | 'output_too_large'; message: string };
 
 const MAX_DEPTH = 100;
 
 /**
  * Converts what an effect returned into JSON: undefined becomes null (and is left out of objects,
- * as in JSON), a value with `toJSON` (a Date) is converted by it, and what Postgres' jsonb cannot
- * store of a text becomes U+FFFD.
+ * as in JSON), a value with `toJSON` (a Date) is converted by it, a BigInt becomes a number if that
+ * does not change its value and text otherwise, and what Postgres' jsonb cannot store of a text
+ * becomes U+FFFD.
  */
 export function readOutput(value: unknown, limitBytes: number): ReadOutput {
+  const numbersAsText: string[] = [];
   let output: Json;
   try {
-    output = toJson(value, undefined) ?? null;
+    output = toJson(value, undefined, numbersAsText) ?? null;
   } catch (error) {
     const message = error instanceof Error ? error.message : 'its output cannot be read';
     return { ok: false, code: 'bad_output', message };
   }
   const bytes = Buffer.byteLength(JSON.stringify(output));
-  if (bytes <= limitBytes) return { ok: true, output };
+  if (bytes <= limitBytes) return { ok: true, output, detail: numbersDetail(numbersAsText) };
   return {
     ok: false,
     code: 'output_too_large',
@@ -29,28 +34,48 @@ export function readOutput(value: unknown, limitBytes: number): ReadOutput {
   };
 }
 
-/** The value of a JSON text; undefined for other text. */
-export function jsonOf(text: string): { value: unknown } | undefined {
-  try {
-    return { value: JSON.parse(text) as unknown };
-  } catch {
-    return undefined;
-  }
+/** At most this many pointers are listed. */
+const MOST_POINTERS = 100;
+
+/**
+ * The part of an outcome's detail that lists the numbers of the output that are kept as text,
+ * because a JSON number would change them.
+ */
+export function numbersDetail(pointers: readonly string[]): JsonObject {
+  if (pointers.length === 0) return {};
+  const numbersAsText = pointers.slice(0, MOST_POINTERS);
+  return pointers.length > MOST_POINTERS
+    ? { numbersAsText, numbersAsTextInAll: pointers.length }
+    : { numbersAsText };
 }
 
 /** The detail, with every text storable in the log. */
 export function storable(detail: JsonObject): JsonObject {
-  return (toJson(detail, undefined) ?? {}) as JsonObject;
+  return (toJson(detail, undefined, []) ?? {}) as JsonObject;
 }
 
-/** A path into a value; turned into text only when an error is found. */
-type Place = { readonly within: Place; readonly name: string; readonly depth: number } | undefined;
+/** A path into a value; turned into text only when it is needed. */
+type Place =
+  | {
+      readonly within: Place;
+      /** Undefined for what a value is converted into, which is in the same place. */
+      readonly name: string | undefined;
+      readonly depth: number;
+    }
+  | undefined;
 
-function below(within: Place, name: string): Place {
+function below(within: Place, name: string | undefined): Place {
   return { within, name, depth: (within?.depth ?? 0) + 1 };
 }
 
-function toJson(value: unknown, place: Place): Json | undefined {
+function pathOf(place: Place): string[] {
+  const path: string[] = [];
+  for (let at = place; at !== undefined; at = at.within)
+    if (at.name !== undefined) path.unshift(at.name);
+  return path;
+}
+
+function toJson(value: unknown, place: Place, numbersAsText: string[]): Json | undefined {
   if (place !== undefined && place.depth > MAX_DEPTH) {
     throw new Error(`the output is nested more than ${MAX_DEPTH} levels deep, or inside itself`);
   }
@@ -62,8 +87,15 @@ function toJson(value: unknown, place: Place): Json | undefined {
     case 'string':
       return storableText(value);
     case 'number':
-      if (Number.isFinite(value)) return value;
+      // JSON has no -0: the holder would see another value than who reads the log.
+      if (Number.isFinite(value)) return value === 0 ? 0 : value;
       throw notJson(place, String(value));
+    case 'bigint': {
+      const number = exactNumber(value);
+      if (number !== undefined) return number;
+      numbersAsText.push(pointerOf(pathOf(place)));
+      return String(value);
+    }
     case 'object':
       break;
     default:
@@ -71,10 +103,12 @@ function toJson(value: unknown, place: Place): Json | undefined {
   }
   if (value === null) return null;
   if ('toJSON' in value && typeof value.toJSON === 'function') {
-    return toJson((value.toJSON as () => unknown)(), below(place, 'toJSON()'));
+    return toJson((value.toJSON as () => unknown)(), below(place, undefined), numbersAsText);
   }
   if (Array.isArray(value)) {
-    return value.map((element: unknown, i) => toJson(element, below(place, String(i))) ?? null);
+    return value.map(
+      (element: unknown, i) => toJson(element, below(place, String(i)), numbersAsText) ?? null,
+    );
   }
   if (
     value instanceof Map ||
@@ -86,15 +120,14 @@ function toJson(value: unknown, place: Place): Json | undefined {
   }
   const members: [string, Json][] = [];
   for (const [key, member] of Object.entries(value)) {
-    const json = toJson(member, below(place, key));
+    const json = toJson(member, below(place, key), numbersAsText);
     if (json !== undefined) members.push([storableText(key), json]);
   }
   return Object.fromEntries(members);
 }
 
 function notJson(place: Place, what: string): Error {
-  const path: string[] = [];
-  for (let at = place; at !== undefined; at = at.within) path.unshift(at.name);
+  const path = pathOf(place);
   const where = path.length === 0 ? 'the output' : `the output's ${path.slice(0, 8).join('.')}`;
   return new Error(`${where} is ${what}, which is not JSON`);
 }

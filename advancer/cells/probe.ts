@@ -1,9 +1,10 @@
 import { z } from 'zod';
 
-import type { Json } from '../../src/json.ts';
+import type { Json, JsonObject } from '../../src/json.ts';
 import { judge } from '../../src/runbook/expect.ts';
 import type { ProbeAnswer } from './cells.ts';
 import type { Invocation } from './invocation.ts';
+import { numbersDetail } from './output.ts';
 
 const JsonValue: z.ZodType<Json> = z.json();
 
@@ -45,10 +46,25 @@ export function probeAnswer(invocation: Invocation): ProbeAnswer {
   }
   switch (parsed.data.answer) {
     case 'happened':
-      return { answer: 'happened', output: parsed.data.output ?? null };
+      return {
+        answer: 'happened',
+        output: parsed.data.output ?? null,
+        ...aboutOutput(invocation.detail),
+      };
     case 'did_not_happen':
       return { answer: 'did_not_happen' };
     case 'unknown':
       return unknown(parsed.data.why ?? 'the probe could not tell');
   }
+}
+
+/** What the probe's detail says about the output in its answer, with pointers into that output. */
+function aboutOutput({ numbersAsText, notUtf8 }: JsonObject): { detail?: JsonObject } {
+  const within = (Array.isArray(numbersAsText) ? numbersAsText : []).flatMap((pointer) =>
+    typeof pointer === 'string' && /^\/output(\/|$)/.test(pointer)
+      ? [pointer.slice('/output'.length)]
+      : [],
+  );
+  const detail = { ...numbersDetail(within), ...(notUtf8 === true ? { notUtf8 } : {}) };
+  return Object.keys(detail).length === 0 ? {} : { detail };
 }

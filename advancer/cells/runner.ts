@@ -126,7 +126,9 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
       };
       let invocation: Invocation;
       try {
-        invocation = await invoke(cell.exec, context, { clock, limits, cancellation, onBegun });
+        const outputMode = cell.output;
+        const how = { clock, limits, cancellation, outputMode, onBegun };
+        invocation = await invoke(cell.exec, context, how);
         if (reached !== undefined) await reached;
       } catch (error) {
         // A fault of the runner itself, after which nothing is known of the effect.
@@ -168,9 +170,9 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
         cancellation.force('aborted', 'the probe is no longer needed'),
       );
       try {
-        return probeAnswer(
-          await invoke(effect, context, { clock, limits, cancellation, onBegun: () => undefined }),
-        );
+        const onBegun = (): void => undefined;
+        const how = { clock, limits, cancellation, outputMode: undefined, onBegun };
+        return probeAnswer(await invoke(effect, context, how));
       } catch (error) {
         return { answer: 'unknown', why: `the probe's runner failed: ${messageOf(error)}` };
       } finally {

@@ -55,6 +55,8 @@ interface Decision {
   output?: Json | undefined;
   /** How long the next attempt waits. */
   waitMs?: number | undefined;
+  /** About the output, as in an outcome. */
+  detail?: JsonObject | undefined;
 }
 
 /**
@@ -108,11 +110,12 @@ export async function settleByEvidence(
 export function proposeDecision(
   log: InstanceLog,
   step: Extract<NextStep, { do: 'settle' }>,
-  { as, by, reason, output, waitMs }: Decision,
+  { as, by, reason, output, detail, waitMs }: Decision,
   requester: Requester,
 ): void {
   const body: JsonObject = { as, by, reason };
   if (output !== undefined) body['output'] = output;
+  if (detail !== undefined) body['detail'] = detail;
   if (waitMs !== undefined) body['waitMs'] = waitMs;
   log.propose('decided', step.doubt.cellId, step.doubt.attempt, body, requester);
 }
@@ -142,7 +145,8 @@ async function decisionByPolicy(
       switch (probed.answer) {
         case 'happened': {
           const reason = 'the probe found that the effect happened';
-          return { as: 'succeeded', by: '@probe', reason, output: probed.output };
+          const { output, detail } = probed;
+          return { as: 'succeeded', by: '@probe', reason, output, detail };
         }
         case 'did_not_happen': {
           const reason = 'the probe found that the effect did not happen';

@@ -83,7 +83,7 @@ describe('a command that is stopped', () => {
     );
     lose();
     await folder.script('hold.go', '');
-    expect(await outcome).toMatchObject({ kind: 'completed', output: 1 });
+    expect(await outcome).toMatchObject({ kind: 'completed', output: { stdout: '1\n' } });
   });
 
   it.each(['rerun', 'probe'] as const)(

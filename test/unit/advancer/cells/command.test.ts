@@ -89,9 +89,10 @@ describe('a command', () => {
     });
   });
 
-  it('gives its output on stdout when that is JSON, else as text', async () => {
-    expect(await sh('echo 42')).toMatchObject({ output: 42 });
-    expect(await sh('echo null')).toMatchObject({ output: null });
+  it('gives its output on stdout when that is an object or an array in JSON, else as text', async () => {
+    expect(await sh('echo "[42]"')).toMatchObject({ output: [42] });
+    expect(await sh('echo 42')).toMatchObject({ output: { stdout: '42\n' } });
+    expect(await sh('echo null')).toMatchObject({ output: { stdout: 'null\n' } });
     expect(await sh('echo hello')).toMatchObject({ output: { stdout: 'hello\n' } });
     expect(await sh('true')).toMatchObject({ output: { stdout: '' } });
     expect(await sh('echo 1e999')).toMatchObject({ output: { stdout: '1e999\n' } });

@@ -39,7 +39,7 @@ describe('a handler that is cancelled', () => {
   });
 
   it('and returns an invalid output is also unknown', async () => {
-    const { handler, called } = endless((_, { resolve }) => resolve(10n as never));
+    const { handler, called } = endless((_, { resolve }) => resolve(Number.NaN as never));
     const { signals, abort } = attempt();
     const outcome = runnerWith({ handlers: { h: handler } }).run(
       cell({ exec: { handler: 'h' } }),
