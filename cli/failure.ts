@@ -68,7 +68,14 @@ function failureOfReply(error: ReplyError): Failure {
   const line = `${error.code}: ${error.message}`;
   const hint =
     'check that NATS is running and that a replica runs in this namespace (leasehold replicas)';
-  return { ...error, lines: error.code === 'unavailable' ? [line, hint] : [line] };
+  const isUnknown = error.code === 'not_found' && error.field === 'instanceId';
+  const more =
+    error.code === 'unavailable'
+      ? [hint]
+      : isUnknown
+        ? ['to see which instances there are: leasehold list']
+        : [];
+  return { ...error, lines: [line, ...more] };
 }
 
 function unavailable(message: string, hint: string): Failure {

@@ -18,7 +18,8 @@ import { decodeUtf8, notUtf8Text } from '../src/utf8.ts';
  */
 
 /**
- * The values of options that must be given. Commander would name only the first that is missing.
+ * The values of options that must be given. Commander would name only the first one that is
+ * missing.
  *
  * @throws ConfigError that names all that are missing
  */

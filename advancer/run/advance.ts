@@ -63,7 +63,7 @@ export class AdvanceJob implements Job<Handled> {
         refusedOutright(this.#request, 'unavailable', refusedByPostgres(why.rejected)),
       );
     if (why !== 'no_instance') return HANDED_ON;
-    const message = `there is no instance ${this.#request.instanceId}; start it first`;
+    const message = `there is no instance ${this.#request.instanceId}`;
     return receipted(refusedOutright(this.#request, 'not_found', message));
   }
 

@@ -32,7 +32,7 @@ export class DecideJob implements Job<Decided> {
   notDone(why: NotDone): Decided {
     if (typeof why === 'object') return refused('unavailable', refusedByPostgres(why.rejected));
     return why === 'no_instance'
-      ? refused('not_found', `there is no instance ${this.#instanceId}`)
+      ? refused('not_found', `there is no instance ${this.#instanceId}`, 'instanceId')
       : { kind: 'handed_on' };
   }
 
@@ -66,6 +66,6 @@ function asRead(output: Json | undefined): Json | undefined {
   return output === undefined ? undefined : (JSON.parse(JSON.stringify(output)) as Json);
 }
 
-function refused(code: ReplyError['code'], message: string): Decided {
-  return { kind: 'refused', error: { code, message } };
+function refused(code: ReplyError['code'], message: string, field?: string): Decided {
+  return { kind: 'refused', error: { code, message, ...(field !== undefined && { field }) } };
 }

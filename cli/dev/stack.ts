@@ -201,7 +201,7 @@ export class DevStack {
     const process = new DevProcess<ReplicaReady>({
       name,
       argv: replicaArgv(this.packageDir),
-      // Commands of cells run where dev was called, as do relative paths of the environment.
+      // Commands of cells run where dev was called, and relative paths in variables mean that.
       cwd: globalThis.process.cwd(),
       env: replicaEnvironment,
       logFile: join(this.logDir, `${name}.log`),

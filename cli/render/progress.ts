@@ -4,7 +4,9 @@ import { LiveLine } from './live-line.ts';
 /** How often a tick is printed where stderr is not a terminal. */
 const LINE_EVERY_MS = 5_000;
 
-/** The progress of something long: a line redrawn on a terminal, else a line now and then. */
+/**
+ * The progress of something long: a line redrawn in place on a terminal, else lines now and then.
+ */
 export class Progress {
   readonly #terminal: Terminal;
   readonly #line: LiveLine;

@@ -1,5 +1,6 @@
 import type { Awaiting, InDoubt, InFlight } from '../../src/execution/views.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
+import { shellCommand } from './shell-quote.ts';
 import { clean, table } from './table.ts';
 import type { Style } from './table.ts';
 import { ago, elapsed } from './time.ts';
@@ -41,7 +42,7 @@ function outcomeLines(receipt: Receipt, nowMs: number): string[] {
       if (awaiting === undefined) return [`${instanceId} is parked${why}.`];
       return [
         `${instanceId} is parked at ${awaiting.cellId}: ${awaitingText(awaiting)}.`,
-        `next: leasehold claim ${awaiting.claimId} ${awaiting.statuses[0] ?? 'STATUS'} && leasehold advance ${instanceId}`,
+        `next: ${shellCommand('leasehold', 'claim', awaiting.claimId, awaiting.statuses[0] ?? 'STATUS')} && leasehold advance ${instanceId}`,
       ];
     case 'halted':
       return [
@@ -57,7 +58,8 @@ function outcomeLines(receipt: Receipt, nowMs: number): string[] {
         return [`nothing ran: another request is advancing ${instanceId}.`];
       return [
         `nothing ran: ${flightText(inFlight, nowMs)}${holderText(receipt)}.`,
-        `to wait: leasehold advance ${instanceId} --wait    to follow: leasehold watch ${instanceId}`,
+        `to wait: leasehold advance ${instanceId} --wait`,
+        `to follow: leasehold watch ${instanceId}`,
       ];
     case 'out_of_order':
       return [
@@ -76,7 +78,8 @@ function outcomeLines(receipt: Receipt, nowMs: number): string[] {
     case 'expired':
       return [
         `nothing ran: ${error?.message ?? 'the request expired before a replica began it'}.`,
-        `to allow more time: leasehold advance ${instanceId} --expires-in 2m (if it expires at once, compare this machine's clock with the replicas')`,
+        `to allow more time: leasehold advance ${instanceId} --expires-in 2m`,
+        "if it expires at once, compare this machine's clock with the replicas'",
       ];
     case 'invalid':
       return [`the request is invalid${why}.`];
@@ -102,9 +105,9 @@ export function doubtLines(instanceId: string, inDoubt: InDoubt, nowMs: number):
   const command = `leasehold decide ${instanceId} --cell ${cellId} --attempt ${attempt}`;
   return [
     `${instanceId} is in doubt: attempt ${attempt} of ${cellId} was interrupted ${ago(since, nowMs)} (${reason}), and whether its effect happened is unknown.`,
-    'Check the receiving system, then run one of:',
-    `  ${command} --as succeeded --reason "…" [--output JSON]`,
-    `  ${command} --as rerun --reason "…"      (it did not happen, or may happen again)`,
+    "Check the receiving system, then run one of (with --output JSON for the cell's output):",
+    `  ${command} --as succeeded --reason "…"`,
+    `  ${command} --as rerun --reason "…"      # it did not happen, or may happen again`,
     `  ${command} --as failed --reason "…"`,
     `  ${command} --as skipped --reason "…"`,
   ];

@@ -1,7 +1,7 @@
 import { EtcdLeaseInvalidError, Range } from 'etcd3';
+import { etcdErrorText } from './etcd-error-text.ts';
 import type { ICompare, IRequestOp } from 'etcd3';
 import { systemClock } from '../../src/time/clock.ts';
-import { errorText } from '../../src/error-text.ts';
 import { exactInteger } from '../../src/ids.ts';
 import { etcdClient } from './client.ts';
 import type { EtcdOptions } from './client.ts';
@@ -173,7 +173,7 @@ async function definite<T>(run: () => Promise<T>): Promise<T> {
   } catch (cause) {
     if (cause instanceof StoreUnavailable) throw cause;
     if (cause instanceof EtcdLeaseInvalidError) throw new LeaseGone(cause.message, { cause });
-    throw new StoreUnavailable(`etcd: ${errorText(cause)}`, { cause });
+    throw new StoreUnavailable(etcdErrorText(cause), { cause });
   }
 }
 

@@ -184,7 +184,7 @@ class AdvanceCall {
         this.#mayBeTaken = true;
         break;
       case 'no_responders':
-        this.#failure = 'no replica is listening';
+        this.#failure = 'no replica is listening in this namespace';
         this.#broadcastSoon();
         break;
       case 'disconnected':

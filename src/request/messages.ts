@@ -1,5 +1,6 @@
 import { z } from 'zod';
 
+import { issueText } from './issue-text.ts';
 import { Id } from '../ids.ts';
 import { VERDICTS } from '../execution/row.ts';
 import { isStorable, type Json } from '../json.ts';
@@ -122,7 +123,7 @@ export function readMessage<T>(schema: z.ZodType<T>, data: Uint8Array): Read<T> 
   const path =
     issue.code === 'unrecognized_keys' ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path;
   const message =
-    issue.code === 'unrecognized_keys' ? 'is not a field of this message' : issue.message;
+    issue.code === 'unrecognized_keys' ? 'is not a field of this message' : issueText(issue);
   return inField(path.map(String), message);
 }
 

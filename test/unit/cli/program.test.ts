@@ -29,6 +29,29 @@ describe('the command line', () => {
     }
   });
 
+  it('names every flag that is missing at once, and how to get help', async () => {
+    const { code, err } = await cli(['decide', 'a', '--as', 'rerun']);
+    expect([code, err]).toEqual([
+      2,
+      '--cell, --attempt and --reason are missing; run "leasehold decide --help" for usage',
+    ]);
+  });
+
+  it.each(['24h', '24h ago', '7d', '30 d ago', '2030-01-31', '2030-01-31T12:00:00Z'])(
+    'audit takes %j as a time',
+    async (since) => {
+      // It gets as far as the database, which is not named.
+      const { err } = await cli(['audit', '--since', since]);
+      expect(err).toMatch(/^LEASEHOLD_DATABASE_URL/);
+    },
+  );
+
+  it('says in the help of dev which variables choose handlers and ports', async () => {
+    const { out } = await cli(['dev', '--help']);
+    for (const text of ['LEASEHOLD_HANDLERS', '--data <dir>', '--etcd-port', '--nats-port'])
+      expect(out).toContain(text);
+  });
+
   it('prints its version', async () => {
     const { code, out } = await cli(['--version']);
     expect([code, out]).toEqual([0, expect.stringMatching(/^\d+\.\d+\.\d+/)]);
