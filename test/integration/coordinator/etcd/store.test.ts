@@ -45,7 +45,7 @@ describe('the real etcd store', () => {
     });
     const store = etcdStore({ hosts: `http://127.0.0.1:${port}` });
     onTestFinished(() => store.close());
-    await expect(store.grant(5)).rejects.toThrow(/^etcd: /);
+    await expect(store.grant(5)).rejects.toThrow(/^etcd cannot be reached: /);
     await expect(store.renew('7')).rejects.toThrow(StoreUnavailable);
     await expect(store.renew('7')).rejects.toThrow(StoreUnavailable);
   });
