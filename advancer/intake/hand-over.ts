@@ -7,7 +7,7 @@ import type { ClusterView } from './cluster-view.ts';
 import type { Placed } from './placements.ts';
 
 /** A reason is for people, and the note that carries it is for every replica. */
-const MAX_WHY = 500;
+export const MAX_WHY = 500;
 
 /** What {@link HandOver} needs from the rest of the replica. */
 export interface HandOverOptions {

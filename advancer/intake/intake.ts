@@ -20,6 +20,7 @@ import type { Counted } from '../run/context.ts';
 import type { Operation, ForwardedBroadcast } from './pending-request.ts';
 import { readBody } from './body.ts';
 import type { ClusterView } from './cluster-view.ts';
+import { MAX_WHY } from './hand-over.ts';
 import type { Queries } from './queries.ts';
 import {
   advanceOperation,
@@ -39,7 +40,7 @@ const PlacedNotice = z.object({
   by: Id,
   to: Id.optional(),
   forMs: z.number().min(0),
-  why: z.string(),
+  why: z.string().max(MAX_WHY),
 });
 const SettleNotice = z.object({});
 

@@ -62,3 +62,25 @@ it('a replica whose Postgres does not answer releases its leases after half a se
   await clock.advance(20);
   expect(released).toEqual(['Postgres cannot be used: no answer within 500 ms']);
 });
+
+it('is checked without any request: a database that becomes a standby makes the replica not ready', async () => {
+  const clock = new HandClock();
+  const released: string[] = [];
+  let standby = false;
+  const check = (): Promise<void> =>
+    standby ? Promise.reject(new Error('a standby')) : Promise.resolve();
+  const health = recording(clock, check, released);
+  health.start();
+  await clock.advance(10_000);
+  expect(health.trouble).toBeUndefined();
+  standby = true;
+  await clock.advance(2_100);
+  expect(health.trouble).toBe('a standby');
+  expect(released[0]).toContain('a standby');
+  standby = false;
+  await clock.advance(1_000);
+  expect(health.trouble).toBeUndefined();
+  health.stop();
+  await clock.advance(5_000);
+  expect(clock.timers).toBe(0);
+});

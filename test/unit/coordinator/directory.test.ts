@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Directory } from '../../../coordinator/directory.ts';
-import { leaseKey, leaseValue, replicaKey } from '../../../coordinator/keys.ts';
+import { leaseKey, leaseValue, replicaKey, replicaValue } from '../../../coordinator/keys.ts';
 import { StoreUnavailable } from '../../../coordinator/store.ts';
 import { simStore } from '../../simulation/lease-store.ts';
 import { SimEtcd } from '../../simulation/sim-etcd.ts';
@@ -62,6 +62,23 @@ describe('the directory', () => {
     await clock.advance(1);
     expect(directory.lease('i')).toBeUndefined();
     expect(vanished).toEqual(['i']);
+  });
+
+  it('knows the handlers of a replica that lists them; one of an older version does not', async () => {
+    const { clock, etcd, directory } = await following();
+    const { leaseId } = etcd.grant(600);
+    const replica = { replicaId: 'new', name: 'n', pid: 7, httpUrl: 'http://x' };
+    const value = replicaValue({ ...replica, handlers: ['charge', 'ship'] }, false);
+    etcd.put(leaseId, replicaKey(NAMESPACE, 'new'), value);
+    etcd.put(leaseId, replicaKey(NAMESPACE, 'old'), replicaValue(replica, false));
+    etcd.put(leaseId, replicaKey(NAMESPACE, 'odd'), '{"handlers":["ship",7]}');
+    await clock.advance(1);
+    const handlers = directory.candidates().map((one) => [one.replicaId, one.handlers]);
+    expect(Object.fromEntries(handlers)).toEqual({
+      new: ['charge', 'ship'],
+      old: undefined,
+      odd: ['ship'],
+    });
   });
 
   it('re-lists after the watch broke, and reports what vanished meanwhile', async () => {
