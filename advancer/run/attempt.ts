@@ -81,7 +81,7 @@ export async function runAttempt(
     context.logger.error({ ...place, err: cause }, 'an attempt failed with an internal error');
     const detail = errorText(cause);
     if (begun) proposeInterrupted(log, step, 'crash', { detail }, requester);
-    else proposeNotStarted(log, step, requester, { detail, wrongReplica: true });
+    else proposeNotStarted(log, step, requester, { detail });
   }
   return 'closed';
 }

@@ -5,8 +5,8 @@
 export interface NotStarted {
   count: number;
   /**
-   * The replicas that could not begin the effect. One whose term ended before it began is not among
-   * them: it may try again.
+   * The replicas that could not begin the effect. One whose term ended before it began, or that met
+   * an internal error, is not among them: it may try again, after the wait.
    */
   by: readonly string[];
   /** Why the newest one never began. */
