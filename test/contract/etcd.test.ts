@@ -37,6 +37,7 @@ describe('the keys in etcd', () => {
         name: started.name,
         pid: started.pid,
         httpUrl: started.httpUrl,
+        handlers: [],
       });
       expect(replica.replicaId).toMatch(new RegExp(`^${started.name}-[0-9a-f]{8}$`));
     }

@@ -209,6 +209,7 @@ export const ReplicaValue = z.strictObject({
   name: z.string().min(1),
   pid: z.int().min(1),
   httpUrl: z.string().regex(/^http:\/\/\S+:\d+$/),
+  handlers: z.array(z.string()),
 });
 
 export const ReadyLine = z.strictObject({
