@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, JSONCodec } from 'nats';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 
 import { freshDatabase, freshNamespace, serversForTests } from '../harness/servers.ts';
 
@@ -144,6 +146,38 @@ describe('leasehold dev', () => {
     expect(await dev.terminate()).toBe(0);
     expect(pids.filter(isAlive)).toEqual([]);
     expect(dev.stdout.match(/\n/g)).toHaveLength(1);
+  });
+
+  it('keeps data and ports for the next run with --data, which nothing else may use meanwhile', async () => {
+    const data = await mkdtemp(join(tmpdir(), 'leasehold-data-'));
+    onTestFinished(() => rm(data, { recursive: true, force: true }));
+    await chmod(data, 0o755);
+    const argv = ['--json', '--replicas', '1', '--lease-ttl', '2', '--data', data];
+    const first = new Dev(argv);
+    const line = await first.ready();
+    const agent = await rawAgent(line);
+    const inputs = { ledger: line.ledgerUrl, day: 'd1' };
+    const start = { instanceId: 'day-1', runbookId: 'example-settlement', inputs, agentId: 'a' };
+    await agent.request('start', start);
+    await agent.request('advance.day-1', { requestId: 'q1', agentId: 'a' });
+    await agent.close();
+    const rival = new Dev(argv);
+    expect(await rival.exited).toBe(2);
+    expect(rival.stderr).toContain('is in use by another stack');
+    expect(await first.terminate()).toBe(0);
+
+    const second = new Dev(argv);
+    const { etcdUrls, natsUrls, databaseUrl, ledgerUrl } = await second.ready();
+    expect({ etcdUrls, natsUrls, databaseUrl, ledgerUrl }).toEqual({
+      etcdUrls: line.etcdUrls,
+      natsUrls: line.natsUrls,
+      databaseUrl: line.databaseUrl,
+      ledgerUrl: line.ledgerUrl,
+    });
+    expect(await countOf(ledgerUrl, 'day-1/settle-north/1')).toBe(1);
+    const again = await rawAgent(line);
+    expect(await again.request('status.day-1', {})).toMatchObject({ status: 'completed' });
+    await again.close();
   });
 
   it('reports a replica that was killed, and the others take over', async () => {
