@@ -51,7 +51,10 @@ describe('entries that are sent together', () => {
       replica.append(entryOf([newRow(freshId(), 1, 'started')])),
     );
     const bad = replica.append(entryOf([newRow('no spaces', 1, 'started')]));
-    await expect(bad).rejects.toThrow(/check constraint/);
+    expect(await bad).toMatchObject({
+      kind: 'rejected',
+      why: expect.stringContaining('check constraint'),
+    });
     for (const outcome of await Promise.all(good)) expect(outcome.kind).toBe('appended');
   });
 
