@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { unknownVariables } from './known-variables.ts';
 import { EnvReader, readText } from './env-reader.ts';
 import type { Environment, EtcdConfig, NatsConfig, ReadFile } from './env-reader.ts';
+import type { HttpAllow } from './http-allow.ts';
 import { Id } from '../ids.ts';
 
 export { ConfigError } from './env-reader.ts';
@@ -34,6 +35,8 @@ export interface Config {
   /** 0: any free port. */
   httpPort: number;
   logLevel: LogLevel;
+  /** Where http cells may call; undefined: anywhere but to local addresses. */
+  httpAllow: HttpAllow;
   /** The path of a module that exports `{name: handler}`. */
   handlers: string | undefined;
   failpoints: string | undefined;
@@ -71,6 +74,7 @@ export function readConfig(env: Environment, readFile: ReadFile = readText): Con
       z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`),
       'info',
     ),
+    httpAllow: reader.httpAllow(),
     handlers: reader.text('LEASEHOLD_HANDLERS'),
     failpoints: reader.text('LEASEHOLD_FAILPOINTS'),
     idleReleaseMs: reader.value('LEASEHOLD_IDLE_RELEASE_S', wholeNumber(1, 86_400), 60) * 1_000,

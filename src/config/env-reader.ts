@@ -4,6 +4,7 @@ import type { z } from 'zod';
 
 import { errorText } from '../error-text.ts';
 import { Id } from '../ids.ts';
+import { parseHttpAllow, type HttpAllow } from './http-allow.ts';
 
 /** A process's environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -134,6 +135,16 @@ export class EnvReader {
     }
     const ca = tls?.ca;
     return { urls, ...(ca !== undefined && { tls: { ...tls, ca } }), ...(auth && { auth }) };
+  }
+
+  /** Where cells may call; undefined where it is not set. */
+  httpAllow(): HttpAllow {
+    const name = 'LEASEHOLD_HTTP_ALLOW';
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const { entries, problems } = parseHttpAllow(text);
+    for (const problem of problems) this.#problem(name, problem);
+    return entries;
   }
 
   postgres(name: string, role: string): string {

@@ -93,6 +93,10 @@ describe('the configuration', () => {
     [{ LEASEHOLD_NAMESPACE: 'a.b' }, /^LEASEHOLD_NAMESPACE must be 1 to 128 characters/],
     [{ LEASEHOLD_HTTP_PORT: '65536' }, /^LEASEHOLD_HTTP_PORT must be a whole number/],
     [{ LEASEHOLD_HTTP_PORT: '-1' }, /^LEASEHOLD_HTTP_PORT must be a whole number/],
+    [
+      { LEASEHOLD_HTTP_ALLOW: 'a.example,ftp://b' },
+      /^LEASEHOLD_HTTP_ALLOW entry 2 "ftp:\/\/b" must begin with http:\/\/ or https:\/\//,
+    ],
     [{ LEASEHOLD_LEASE_TTL_S: '0' }, /^LEASEHOLD_LEASE_TTL_S must/],
     [{ LEASEHOLD_LOG_LEVEL: 'loud' }, /^LEASEHOLD_LOG_LEVEL must be one of fatal/],
     [{ LEASEHOLD_REPLICA_NAME: 'a b' }, /^LEASEHOLD_REPLICA_NAME must be/],
