@@ -1,5 +1,6 @@
 import { parseDurationMs } from '../time/duration.ts';
 import type { Json } from '../json.ts';
+import { checkArguments, checkUrl } from './check-route.ts';
 import { didYouMean } from './nearest.ts';
 import { placeholdersOf } from './placeholder.ts';
 import type { Finding, Path } from './problem.ts';
@@ -123,7 +124,10 @@ function checkEffect(effect: Effect, at: Path, context: CellContext): Finding[] 
   if ('command' in effect) {
     const path = [...at, 'command'];
     const [program = ''] = effect.command;
-    const findings = checkPlaceholders(effect.command, path, context);
+    const findings = [
+      ...checkPlaceholders(effect.command, path, context),
+      ...checkArguments(effect.command, path),
+    ];
     if (program === '') findings.push(error([...path, 0], 'must name a program'));
     if (effect.command.length === 1 && /\S\s+\S/.test(program) && !program.includes('${')) {
       findings.push(
@@ -139,12 +143,10 @@ function checkEffect(effect: Effect, at: Path, context: CellContext): Finding[] 
   const path = [...at, 'http'];
   const findings = [
     ...checkPlaceholders(url, [...path, 'url'], context),
+    ...checkUrl(url, [...path, 'url']),
     ...checkPlaceholders(headers, [...path, 'headers'], context),
     ...(body === undefined ? [] : checkPlaceholders(body, [...path, 'body'], context)),
   ];
-  if (!url.includes('${') && !/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : '')) {
-    findings.push(error([...path, 'url'], 'must be an http:// or https:// URL'));
-  }
   for (const name of Object.keys(headers)) {
     const where = { path: [...path, 'headers', name], atKey: true };
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) {

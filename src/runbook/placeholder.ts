@@ -15,7 +15,9 @@ export interface Placeholder {
   path: string[];
 }
 
-type Part = { kind: 'text'; text: string } | { kind: 'placeholder'; placeholder: Placeholder };
+/** A piece of a text that may contain placeholders. */
+export type Part =
+  { kind: 'text'; text: string } | { kind: 'placeholder'; placeholder: Placeholder };
 
 type Parsed = { ok: true; parts: Part[] } | { ok: false; message: string };
 
@@ -31,12 +33,7 @@ export type Filled = { ok: true; value: Json } | { ok: false; message: string };
  * syntax error.
  */
 export function fill(value: Json, scope: Scope): Filled {
-  try {
-    return { ok: true, value: fillAny(value, scope) };
-  } catch (error) {
-    if (error instanceof Unfillable) return { ok: false, message: error.message };
-    throw error;
-  }
+  return filled(() => fillAny(value, scope));
 }
 
 /** A placeholder in a value, or a syntax error, with the path to the string that contains it. */
@@ -59,7 +56,26 @@ export function placeholdersOf(value: Json, at: (string | number)[] = []): Place
   return Object.entries(value).flatMap(([key, member]) => placeholdersOf(member, [...at, key]));
 }
 
+/** The value that a placeholder refers to. */
+export function valueOf(placeholder: Placeholder, scope: Scope): Filled {
+  return filled(() => lookUp(placeholder, scope));
+}
+
+/** The placeholder as its author wrote it. */
+export function placeholderText({ root, path }: Placeholder): string {
+  return `\${${[root, ...path].join('.')}}`;
+}
+
 class Unfillable extends Error {}
+
+function filled(read: () => Json): Filled {
+  try {
+    return { ok: true, value: read() };
+  } catch (error) {
+    if (error instanceof Unfillable) return { ok: false, message: error.message };
+    throw error;
+  }
+}
 
 function fillAny(value: Json, scope: Scope): Json {
   if (typeof value === 'string') return fillText(value, scope);
@@ -103,7 +119,8 @@ function lookUp(placeholder: Placeholder, scope: Scope): Json {
   return at;
 }
 
-function parsePlaceholders(text: string): Parsed {
+/** Splits a text at its placeholders. */
+export function parsePlaceholders(text: string): Parsed {
   const parts: Part[] = [];
   let literal = '';
   let i = 0;
