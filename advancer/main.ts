@@ -115,6 +115,7 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
     effects: createEffectRunner({
       clock: systemClock,
       handlers,
+      httpAllow: config.httpAllow,
       logger,
       failpoint,
       // A command that ignores its signal must be gone, and its row written, within the last

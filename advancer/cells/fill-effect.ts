@@ -1,6 +1,7 @@
 import type { Json, JsonObject } from '../../src/json.ts';
 import { fill, type Scope } from '../../src/runbook/placeholder.ts';
 import type { Effect } from '../../src/runbook/runbook.ts';
+import { fillUrl } from '../../src/runbook/url-template.ts';
 import type { HttpCall } from './http.ts';
 
 /** An effect whose placeholders are filled. */
@@ -11,7 +12,7 @@ export type FilledEffect =
 
 /**
  * Fills an effect's placeholders. Arguments, URLs and headers are text: other values are inserted
- * as JSON.
+ * as JSON. A URL is filled by position, so that no value changes where the call leads.
  */
 export function fillEffect(
   effect: Effect,
@@ -24,7 +25,9 @@ export function fillEffect(
     return { ok: true, effect: { kind: 'command', argv: (filled.value as Json[]).map(asText) } };
   }
   const { method, url, headers = {}, body } = effect.http;
-  const filled = fill({ url, headers, ...(body === undefined ? {} : { body }) }, scope);
+  const filledUrl = fillUrl(url, scope);
+  if (!filledUrl.ok) return filledUrl;
+  const filled = fill({ headers, ...(body === undefined ? {} : { body }) }, scope);
   if (!filled.ok) return filled;
   const value = filled.value as JsonObject;
   const filledHeaders = Object.entries(value['headers'] as JsonObject).map(([name, header]) => [
@@ -33,7 +36,7 @@ export function fillEffect(
   ]);
   const call: HttpCall = {
     method,
-    url: asText(value['url'] ?? ''),
+    url: filledUrl.url,
     headers: Object.fromEntries(filledHeaders) as Record<string, string>,
     body: value['body'],
   };

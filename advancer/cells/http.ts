@@ -35,12 +35,17 @@ export interface HttpCall {
 export async function runHttp(
   call: HttpCall,
   context: EffectContext,
-  { limits, cancellation, outputMode, onBegun }: InvocationOptions,
+  { limits, httpAllow, cancellation, outputMode, onBegun }: InvocationOptions,
 ): Promise<Invocation> {
   const prepared = prepare(call, context);
-  if (typeof prepared === 'string') return refused('bad_request', prepared);
+  if (typeof prepared === 'string') return refused('bad_request', prepared, { notBegun: true });
   const { url } = prepared;
-  const connected = await openConnection(url, cancellation.forcedSignal);
+  const connected = await openConnection(url, {
+    allow: httpAllow,
+    end: cancellation.forcedSignal,
+  });
+  if (connected.kind === 'not_allowed')
+    return refused('bad_request', connected.why, { notBegun: true });
   if (connected.kind === 'failed') {
     if (isOutOfResources(connected.error)) {
       const why = `this replica could not open a connection: ${messageOf(connected.error)}`;

@@ -1,4 +1,5 @@
 import type { Clock } from '../../src/time/clock.ts';
+import type { HttpAllow } from '../../src/config/http-allow.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { Observed } from '../../src/runbook/expect.ts';
 import type { OutputMode } from '../../src/runbook/runbook.ts';
@@ -59,6 +60,8 @@ export interface EffectLimits {
 export interface InvocationOptions {
   clock: Clock;
   limits: EffectLimits;
+  /** Where http calls may lead. */
+  httpAllow: HttpAllow;
   cancellation: Cancellation;
   /** The cell's `output`; see there. */
   outputMode: OutputMode | undefined;

@@ -1,3 +1,4 @@
+import type { HttpAllow } from '../../src/config/http-allow.ts';
 import type { Logger } from '../../src/logger.ts';
 import type { Clock } from '../../src/time/clock.ts';
 import { parseDurationMs } from '../../src/time/duration.ts';
@@ -29,6 +30,8 @@ export interface EffectRunnerOptions {
   clock: Clock;
   /** The handlers that `exec: {handler: name}` may name. */
   handlers: Record<string, Handler>;
+  /** Where http calls may lead; undefined: anywhere but to local addresses. */
+  httpAllow: HttpAllow;
   /** Where commands run; default: the replica's working directory. */
   cwd?: string | undefined;
   /** The environment of commands, less the replica's private variables; default: `process.env`. */
@@ -51,7 +54,7 @@ const MAX_MESSAGE = 1_000;
 
 /** The runner of real effects: handlers, commands and http calls. */
 export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
-  const { clock, logger, failpoint } = options;
+  const { clock, logger, failpoint, httpAllow } = options;
   const limits: EffectLimits = { ...LIMITS, ...options.limits };
   const handlers = new Map(Object.entries(options.handlers));
   const environment = { cwd: options.cwd ?? process.cwd(), env: options.env ?? process.env };
@@ -127,7 +130,7 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
       let invocation: Invocation;
       try {
         const outputMode = cell.output;
-        const how = { clock, limits, cancellation, outputMode, onBegun };
+        const how = { clock, limits, httpAllow, cancellation, outputMode, onBegun };
         invocation = await invoke(cell.exec, context, how);
         if (reached !== undefined) await reached;
       } catch (error) {
@@ -171,7 +174,7 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
       );
       try {
         const onBegun = (): void => undefined;
-        const how = { clock, limits, cancellation, outputMode: undefined, onBegun };
+        const how = { clock, limits, httpAllow, cancellation, outputMode: undefined, onBegun };
         return probeAnswer(await invoke(effect, context, how));
       } catch (error) {
         return { answer: 'unknown', why: `the probe's runner failed: ${messageOf(error)}` };

@@ -1,5 +1,6 @@
 import { dirname, delimiter, join } from 'node:path';
 
+import { ALLOW_EVERYWHERE } from '../../src/config/http-allow.ts';
 import { ConfigError, readConfig, readMigrateConfig } from '../../src/config/config.ts';
 
 /** How large the stack of `leasehold dev` is. */
@@ -84,6 +85,8 @@ export function replicaEnv(
     LEASEHOLD_REPLICA_NAME: `${name}-${index}`,
     LEASEHOLD_LEASE_TTL_S: String(leaseTtlS),
     LEASEHOLD_HTTP_PORT: String(firstPort === 0 ? 0 : firstPort + index - 1),
+    // The ledger runs on this machine, as other receivers of a trial may.
+    LEASEHOLD_HTTP_ALLOW: textOf(env, 'LEASEHOLD_HTTP_ALLOW') ?? ALLOW_EVERYWHERE,
     LEASEHOLD_HANDLERS:
       textOf(env, 'LEASEHOLD_HANDLERS') ?? join(packageDir, 'examples', 'handlers.mjs'),
     // The examples' commands call `node`, which need not be on the caller's PATH.

@@ -184,7 +184,7 @@ describe('leasehold dev', () => {
     const dev = new Dev(['--json', '--replicas', '2', '--lease-ttl', '2']);
     const line = await dev.ready();
     const { request, close } = await rawAgent(line);
-    const inputs = { ledger: line.ledgerUrl, order: '7' };
+    const inputs = { order: '7' };
     const start = { instanceId: 'refund-7', runbookId: 'example-refund', inputs, agentId: 'a' };
     expect(await request('start', start)).toMatchObject({ created: true });
     const parked = await request('advance.refund-7', { requestId: 'q1', agentId: 'a' });

@@ -55,7 +55,7 @@ export function holderContext(
   return {
     log,
     leases,
-    effects: createEffectRunner({ clock: systemClock, handlers }),
+    effects: createEffectRunner({ clock: systemClock, handlers, httpAllow: undefined }),
     clock: systemClock,
     attempts: new Attempts(),
     receipts: new RecentReceipts(),

@@ -1,6 +1,7 @@
 import { openSync } from 'node:fs';
 
 import { createEffectRunner } from '../../advancer/cells/runner.ts';
+import { ALLOW_EVERYWHERE, parseHttpAllow } from '../../src/config/http-allow.ts';
 import { systemClock } from '../../src/time/clock.ts';
 
 /*
@@ -8,7 +9,8 @@ import { systemClock } from '../../src/time/clock.ts';
  * and an http call end then.
  */
 
-const runner = createEffectRunner({ clock: systemClock, handlers: {} });
+const httpAllow = parseHttpAllow(ALLOW_EVERYWHERE).entries;
+const runner = createEffectRunner({ clock: systemClock, handlers: {}, httpAllow });
 const context = {
   instanceId: 'i',
   cellId: 'c',

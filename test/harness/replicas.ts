@@ -87,6 +87,8 @@ export class TestCluster {
       LEASEHOLD_DATABASE_URL: role('leasehold_app'),
       LEASEHOLD_OWNER_DATABASE_URL: role('leasehold_owner'),
       LEASEHOLD_LEASE_TTL_S: String(options.ttlS ?? 2),
+      // The receivers of the tests run on this machine.
+      LEASEHOLD_HTTP_ALLOW: '127.0.0.1,::1',
       ...options.env,
     };
     const nats = await connect({

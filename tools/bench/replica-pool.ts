@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 
+import { ALLOW_EVERYWHERE } from '../../src/config/http-allow.ts';
 import { Child } from '../stack/child.ts';
 import { ownModule } from '../stack/own-script.ts';
 import { packageRoot } from '../stack/cache-dir.ts';
@@ -146,6 +147,7 @@ export class ReplicaPool {
       LEASEHOLD_DATABASE_URL: databaseUrl,
       LEASEHOLD_LEASE_TTL_S: String(leaseTtlS),
       LEASEHOLD_HANDLERS: ownModule('handlers', import.meta.dirname),
+      LEASEHOLD_HTTP_ALLOW: ALLOW_EVERYWHERE,
       LEASEHOLD_LOG_LEVEL: 'warn',
     };
   }

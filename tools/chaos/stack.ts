@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { ALLOW_EVERYWHERE } from '../../src/config/http-allow.ts';
 import { migrateLog } from '../log-access/log-setup.ts';
 import { packageRoot } from '../stack/cache-dir.ts';
 import { ownModule } from '../stack/own-script.ts';
@@ -180,6 +181,8 @@ function replicaEnv({ leaseTtlS, env }: StackOptions): NodeJS.ProcessEnv {
     LEASEHOLD_NAMESPACE: NAMESPACE,
     LEASEHOLD_LEASE_TTL_S: String(leaseTtlS),
     LEASEHOLD_HANDLERS: ownModule('handlers', import.meta.dirname),
+    // The witness runs on this machine.
+    LEASEHOLD_HTTP_ALLOW: ALLOW_EVERYWHERE,
     LEASEHOLD_LOG_LEVEL: 'info',
     // Short, so that holdings are released and reacquired within a run.
     LEASEHOLD_IDLE_RELEASE_S: '10',

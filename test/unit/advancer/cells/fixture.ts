@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 import { createEffectRunner, type EffectRunnerOptions } from '../../../../advancer/cells/runner.ts';
 import type { CellOutcome, EffectContext } from '../../../../advancer/cells/cells.ts';
+import { ALLOW_EVERYWHERE, parseHttpAllow } from '../../../../src/config/http-allow.ts';
 import type { Ends } from '../../../../src/lease/holding.ts';
 import { systemClock } from '../../../../src/time/clock.ts';
 import type { Effect, ExecCell } from '../../../../src/runbook/runbook.ts';
@@ -58,6 +59,7 @@ export function runnerWith(
   return createEffectRunner({
     clock: systemClock,
     handlers: {},
+    httpAllow: parseHttpAllow(ALLOW_EVERYWHERE).entries,
     ...options,
     limits: { graceMs: 300, ...options.limits },
   });

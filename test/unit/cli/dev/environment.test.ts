@@ -49,6 +49,7 @@ describe('the environment of leasehold dev', () => {
     ['LEASEHOLD_NATS_URLS', { LEASEHOLD_NATS_URLS: 'http://nats:4222' }, SIZE],
     ['LEASEHOLD_NAMESPACE', { LEASEHOLD_NAMESPACE: 'a b' }, SIZE],
     ['LEASEHOLD_LOG_LEVEL', { LEASEHOLD_LOG_LEVEL: 'loud' }, SIZE],
+    ['LEASEHOLD_HTTP_ALLOW', { LEASEHOLD_HTTP_ALLOW: 'a.example/x' }, SIZE],
   ])('is refused by name before anything is started: %s', (name, env, size) => {
     expect(() => readExternalServers(env, size)).toThrow(ConfigError);
     expect(() => readExternalServers(env, size)).toThrow(name);
@@ -82,6 +83,12 @@ describe("a replica's environment", () => {
       LEASEHOLD_REPLICA_NAME: 'blue-3',
       LEASEHOLD_HTTP_PORT: '9002',
     });
+  });
+
+  it('may call this machine, unless dev was called with a list', () => {
+    expect(envOf({})['LEASEHOLD_HTTP_ALLOW']).toBe('0.0.0.0/0,::/0');
+    const env = { LEASEHOLD_HTTP_ALLOW: 'https://api.example' };
+    expect(envOf(env)).toMatchObject(env);
   });
 
   it("does not have the owner's URL", () => {
