@@ -6,14 +6,15 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { countEffects, sendEffect } from './ledger/client.mjs';
 
+const [, , ledger] = process.argv;
 const { inputs, outputs } = JSON.parse(readFileSync(0, 'utf8'));
 const key = process.env.LEASEHOLD_IDEMPOTENCY_KEY;
 const fencingToken = process.env.LEASEHOLD_FENCING_TOKEN;
 
-let count = await countEffects(inputs.ledger, key);
+let count = await countEffects(ledger, key);
 if (count === 0) {
   const body = { message: `order ${inputs.order} is refunded`, charge: outputs.charge.key };
-  ({ count } = await sendEffect(inputs.ledger, { key, fencingToken, body }));
+  ({ count } = await sendEffect(ledger, { key, fencingToken, body }));
 }
 
 console.error(`told the customer about order ${inputs.order}`);

@@ -1,12 +1,11 @@
 // The probe of refund.yaml. It runs when an attempt to charge was interrupted and the log cannot
 // tell whether the effect happened. The ledger can. The probe receives the idempotency key of the
 // interrupted attempt and prints what it found on stdout.
-import { readFileSync } from 'node:fs';
 import { countEffects } from './ledger/client.mjs';
 
-const { inputs } = JSON.parse(readFileSync(0, 'utf8'));
+const [, , ledger] = process.argv;
 const key = process.env.LEASEHOLD_IDEMPOTENCY_KEY;
-const count = await countEffects(inputs.ledger, key);
+const count = await countEffects(ledger, key);
 
 console.log(
   JSON.stringify(

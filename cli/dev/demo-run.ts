@@ -106,7 +106,7 @@ export class DemoRun {
     cells: readonly string[],
   ): Promise<void> {
     const input = instanceId.replace(/^[a-z]+-/, '');
-    const inputs = { ledger: this.dev.ledgerUrl, [inputName]: input };
+    const inputs = { [inputName]: input };
     const { version } = await this.agentA.start(instanceId, { runbookId, inputs });
     this.keys.push(...cells.map((cell) => `${instanceId}/${cell}/1`));
     this.say('agent-a', `starts ${instanceId} of runbook ${runbookId} v${version}`);

@@ -18,19 +18,21 @@ export interface PushExamplesOptions {
   namespace: string;
   databaseUrl: string;
   packageDir: string;
+  ledgerUrl: string;
   say: (text: string) => void;
 }
 
 /** Stores the example runbooks. */
 export async function pushExamples(options: PushExamplesOptions): Promise<void> {
-  const { namespace, databaseUrl, packageDir, say } = options;
+  const { namespace, databaseUrl, packageDir, ledgerUrl, say } = options;
   const log = openLog({ url: databaseUrl, namespace, appendTimeoutMs: 10_000 });
   try {
     await log.check();
     for (const file of EXAMPLE_RUNBOOKS) {
       const loaded = await loadRunbookFile(join(packageDir, file));
       if (!loaded.ok) throw new Error(loaded.problems.map(formatProblem).join('\n'));
-      for (const runbook of loaded.runbooks) await push(log, placed(runbook, packageDir), say);
+      for (const runbook of loaded.runbooks)
+        await push(log, placed(runbook, { packageDir, ledgerUrl }), say);
     }
   } finally {
     await log.close();
@@ -50,12 +52,20 @@ async function push(log: Log, runbook: Runbook, say: (text: string) => void): Pr
   }
 }
 
+/** What the examples have in the place of the ledger's address. */
+const LEDGER = 'http://ledger.example';
+
 /**
- * The runbook with the paths that its commands run in: those of the package, because commands run
- * in the directory in which dev was called.
+ * The runbook with the paths and the address of this run: the package's, because commands run in
+ * the directory in which dev was called, and the ledger's.
  */
-export function placed(runbook: Runbook, packageDir: string): Runbook {
-  return JSON.parse(JSON.stringify(runbook), (_key, value: unknown) =>
-    typeof value === 'string' && value.startsWith('examples/') ? join(packageDir, value) : value,
-  ) as Runbook;
+export function placed(
+  runbook: Runbook,
+  { packageDir, ledgerUrl }: Pick<PushExamplesOptions, 'packageDir' | 'ledgerUrl'>,
+): Runbook {
+  return JSON.parse(JSON.stringify(runbook), (_key, value: unknown) => {
+    if (typeof value !== 'string') return value;
+    if (value.startsWith('examples/')) return join(packageDir, value);
+    return value.startsWith(LEDGER) ? `${ledgerUrl}${value.slice(LEDGER.length)}` : value;
+  }) as Runbook;
 }

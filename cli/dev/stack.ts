@@ -140,7 +140,9 @@ export class DevStack {
       say(`starting ${replicasText(options.replicas)}`);
       const { databaseUrl: url } = database;
       const packageDir = packageRoot();
-      await dev.#startAll(() => pushExamples({ namespace, databaseUrl: url, packageDir, say }));
+      await dev.#startAll((ledgerUrl) =>
+        pushExamples({ namespace, databaseUrl: url, packageDir, ledgerUrl, say }),
+      );
       if (dataDir !== undefined) await rememberPorts(dataDir, dev.#ports());
       return dev;
     } catch (error) {
@@ -237,14 +239,17 @@ export class DevStack {
     return (this.#stopping ??= this.#stopAll());
   }
 
-  async #startAll(pushExamples: () => Promise<void>): Promise<void> {
+  async #startAll(pushExamples: (ledgerUrl: string) => Promise<void>): Promise<void> {
     const { replicas, stop } = this.#options;
     const aborted = new Promise<never>((_, reject) => {
       stop.addEventListener('abort', () => reject(stop.reason as Error), { once: true });
     });
-    const ledger = this.#ledger.ready.then((ready) => (this.#ledgerReady = ready));
+    const pushed = this.#ledger.ready.then((ready) => {
+      this.#ledgerReady = ready;
+      return pushExamples(ready.url);
+    });
     const all = Array.from({ length: replicas }, () => this.addReplica());
-    await Promise.race([Promise.all([ledger, pushExamples(), ...all]), aborted]);
+    await Promise.race([Promise.all([pushed, ...all]), aborted]);
     // In the order of their names, not in the order in which they became ready.
     const order = this.#started;
     this.#replicas = this.#replicas.toSorted(

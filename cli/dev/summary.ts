@@ -43,7 +43,7 @@ export function summaryText(dev: DevStack, style: Style): string {
     '',
     'Then try:',
     '',
-    '  leasehold start refund-7 --runbook example-refund --input ledger=$LEDGER_URL --input order=7',
+    '  leasehold start refund-7 --runbook example-refund --input order=7',
     '  leasehold advance refund-7             # parks until the claim is approved',
     '  leasehold claim refund-7 approved',
     '  leasehold advance refund-7             # completes',
