@@ -167,7 +167,7 @@ export class Replica {
       subjects,
       view,
       router: this.router,
-      queries: new Queries(log, this.leases),
+      queries: new Queries(log, this.leases, bus),
       stallDetector: this.#stallDetector,
       replicaId: this.leases.replicaId,
       clock,

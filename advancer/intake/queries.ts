@@ -1,4 +1,5 @@
 import type { Leases } from '../../coordinator/leases.ts';
+import type { Bus } from '../../src/bus/bus.ts';
 import { toWireRow } from '../../src/execution/row.ts';
 import { foldRows } from '../../src/execution/state.ts';
 import { cellViews, inDoubtOf, inFlightOf, statusOf } from '../../src/execution/status.ts';
@@ -13,13 +14,9 @@ import type {
 import { noRunbook } from '../../src/runbook/no-runbook.ts';
 import type { Awaiting } from '../../src/execution/views.ts';
 import type { Log } from '../log/log.ts';
+import { didYouMean } from '../../src/runbook/nearest.ts';
 import { asJson, errorReply } from './operations.ts';
-
-/**
- * NATS refuses a message above 1 MiB. A longer log is truncated to its newest rows, and the reply
- * says so.
- */
-const MAX_LOG_BYTES = 600 * 1024;
+import { fitStatus } from './status-limits.ts';
 
 /**
  * Answers the requests that any replica may answer: `start`, `status` and `claim`. They need no
@@ -28,10 +25,12 @@ const MAX_LOG_BYTES = 600 * 1024;
 export class Queries {
   readonly #log: Log;
   readonly #leases: Pick<Leases, 'hint'>;
+  readonly #bus: Pick<Bus, 'maxBytes'>;
 
-  constructor(log: Log, leases: Pick<Leases, 'hint'>) {
+  constructor(log: Log, leases: Pick<Leases, 'hint'>, bus: Pick<Bus, 'maxBytes'>) {
     this.#log = log;
     this.#leases = leases;
+    this.#bus = bus;
   }
 
   /** Pins an instance to a runbook version. */
@@ -71,7 +70,7 @@ export class Queries {
     return { instanceId, runbookId, version: instance.version, created };
   }
 
-  /** Everything that the log has on an instance. */
+  /** What the log has on an instance, cut to the size of a message. */
   async status(instanceId: string, message: StatusMessage): Promise<Json> {
     const snapshot = await this.#log.snapshot(instanceId);
     if (snapshot === undefined) {
@@ -85,12 +84,24 @@ export class Queries {
     const receipt =
       message.requestId === undefined ? undefined : await this.#log.receipt(message.requestId);
     const { instance, runbook, rows } = snapshot;
+    const { cellId } = message;
+    if (cellId !== undefined && !runbook.cells.some((cell) => cell.id === cellId)) {
+      const near = didYouMean(
+        cellId,
+        runbook.cells.map((cell) => cell.id),
+      );
+      return refuse({
+        code: 'not_found',
+        message: `cellId: ${instance.runbookId} version ${instance.version} has no cell ${cellId}${near}`,
+        field: 'cellId',
+      });
+    }
     const view: InstanceView = { runbook, inputs: instance.inputs, state: foldRows(rows) };
     const awaiting = await this.#awaiting(view);
     const parked = awaiting !== undefined;
     const hint = this.#leases.hint(instanceId);
     const { open, doubt, lastSeq } = view.state;
-    return asJson({
+    const reply = {
       instanceId,
       runbookId: instance.runbookId,
       version: instance.version,
@@ -98,13 +109,25 @@ export class Queries {
       nextCellId: nextCell(runbook, view.state)?.id ?? null,
       holder: hint === undefined ? null : { replicaId: hint.replicaId, fencingToken: hint.token },
       lastSeq,
-      cells: cellViews(view, parked),
       awaiting,
       inFlight: open === undefined ? undefined : inFlightOf(open),
       inDoubt: doubt === undefined ? undefined : inDoubtOf(doubt),
-      ...(message.log === true ? truncated(rows.map(toWireRow)) : {}),
       receipt: receipt?.instanceId === instanceId ? receipt : undefined,
+    };
+    const maxBytes = this.#bus.maxBytes();
+    const fitted = fitStatus({
+      cells: cellViews(view, parked),
+      cellId,
+      log: message.log === true ? rows.map(toWireRow) : undefined,
+      otherBytes: Buffer.byteLength(JSON.stringify(reply)),
+      maxBytes,
     });
+    if (!fitted.fits) {
+      const message = `${fitted.why}; the NATS server's max_payload is ${maxBytes} bytes: raise it, or read leasehold.executions in Postgres`;
+      return refuse({ code: 'unavailable', message });
+    }
+    const { fits: _, ...cut } = fitted;
+    return asJson({ ...reply, ...cut });
   }
 
   /** Records the newest status of a claim. */
@@ -133,17 +156,6 @@ function inputProblem(
   if (unknown.length > 0)
     return `inputs: unknown ${unknown.join(', ')}; the runbook declares ${declared.join(', ')}`;
   return undefined;
-}
-
-function truncated<T extends object>(rows: T[]): { log: T[]; logTruncated?: true } {
-  let bytes = 0;
-  let from = rows.length;
-  while (from > 0) {
-    bytes += Buffer.byteLength(JSON.stringify(rows[from - 1])) + 1;
-    if (bytes > MAX_LOG_BYTES) return { log: rows.slice(from), logTruncated: true };
-    from -= 1;
-  }
-  return { log: rows };
 }
 
 function refuse(error: ReplyError): Json {

@@ -36,18 +36,18 @@ function outcomeLines(receipt: Receipt, nowMs: number): string[] {
     case 'advanced':
       return [
         `${instanceId} advanced; the next cell is ${nextCellId ?? 'none'}.`,
-        `next: leasehold advance ${instanceId}`,
+        `next: ${shellCommand('leasehold', 'advance', instanceId)}`,
       ];
     case 'parked':
       if (awaiting === undefined) return [`${instanceId} is parked${why}.`];
       return [
         `${instanceId} is parked at ${awaiting.cellId}: ${awaitingText(awaiting)}.`,
-        `next: ${shellCommand('leasehold', 'claim', awaiting.claimId, awaiting.statuses[0] ?? 'STATUS')} && leasehold advance ${instanceId}`,
+        `next: ${shellCommand('leasehold', 'claim', awaiting.claimId, awaiting.statuses[0] ?? 'STATUS')} && ${shellCommand('leasehold', 'advance', instanceId)}`,
       ];
     case 'halted':
       return [
         `${instanceId} halted${nextCellId === null ? '' : ` at ${nextCellId}`}${why}.`,
-        `see: leasehold status ${instanceId} --log`,
+        `see: ${shellCommand('leasehold', 'status', instanceId, '--log')}`,
       ];
     case 'in_doubt':
       return inDoubt === undefined
@@ -58,8 +58,8 @@ function outcomeLines(receipt: Receipt, nowMs: number): string[] {
         return [`nothing ran: another request is advancing ${instanceId}.`];
       return [
         `nothing ran: ${flightText(inFlight, nowMs)}${holderText(receipt)}.`,
-        `to wait: leasehold advance ${instanceId} --wait`,
-        `to follow: leasehold watch ${instanceId}`,
+        `to wait: ${shellCommand('leasehold', 'advance', instanceId, '--wait')}`,
+        `to follow: ${shellCommand('leasehold', 'watch', instanceId)}`,
       ];
     case 'out_of_order':
       return [
@@ -68,18 +68,18 @@ function outcomeLines(receipt: Receipt, nowMs: number): string[] {
           : `nothing ran: the next cell of ${instanceId} is ${nextCellId}.`,
         ...(nextCellId === null
           ? []
-          : [`next: leasehold advance ${instanceId} --cell ${nextCellId}`]),
+          : [`next: ${shellCommand('leasehold', 'advance', instanceId, '--cell', nextCellId)}`]),
       ];
     case 'not_found':
       return [
         `nothing ran: ${error?.message ?? `there is no instance ${instanceId}`}.`,
-        `to start it: leasehold start ${instanceId} --runbook RUNBOOK`,
+        `to start it: ${shellCommand('leasehold', 'start', instanceId, '--runbook', 'RUNBOOK')}`,
       ];
     case 'expired':
       return [
         `nothing ran: ${error?.message ?? 'the request expired before a replica began it'}.`,
-        `to allow more time: leasehold advance ${instanceId} --expires-in 2m`,
         "if it expires at once, compare this machine's clock with the replicas'",
+        `to allow more time: ${shellCommand('leasehold', 'advance', instanceId, '--expires-in', '2m')}`,
       ];
     case 'invalid':
       return [`the request is invalid${why}.`];
@@ -89,27 +89,28 @@ function outcomeLines(receipt: Receipt, nowMs: number): string[] {
 }
 
 function unavailableLines({ instanceId, requestId, holder }: Receipt, why: string): string[] {
-  const sameRequest = requestId === null ? '' : ` --request-id ${requestId}`;
+  const sameRequest = requestId === null ? [] : ['--request-id', requestId];
   return [
     `no outcome${why === '' ? '.' : why}`,
     holder === null
       ? 'check that NATS is running and that a replica runs in this namespace (leasehold replicas)'
       : `replica ${holder.replicaId} answered but could not continue; its /readyz shows which server it cannot reach`,
-    `to repeat the request (nothing runs twice): leasehold advance ${instanceId}${sameRequest}`,
+    `to repeat the request (nothing runs twice): ${shellCommand('leasehold', 'advance', instanceId, ...sameRequest)}`,
   ];
 }
 
 /** What is in doubt, and the commands that resolve it. */
 export function doubtLines(instanceId: string, inDoubt: InDoubt, nowMs: number): string[] {
   const { cellId, attempt, reason, since } = inDoubt;
-  const command = `leasehold decide ${instanceId} --cell ${cellId} --attempt ${attempt}`;
+  const command = (as: string, ...more: string[]): string =>
+    `  ${shellCommand('leasehold', 'decide', instanceId, '--cell', cellId, '--attempt', String(attempt), '--as', as, ...more)} --reason "…"`;
   return [
     `${instanceId} is in doubt: attempt ${attempt} of ${cellId} was interrupted ${ago(since, nowMs)} (${reason}), and whether its effect happened is unknown.`,
-    "Check the receiving system, then run one of (with --output JSON for the cell's output):",
-    `  ${command} --as succeeded --reason "…"`,
-    `  ${command} --as rerun --reason "…"      # it did not happen, or may happen again`,
-    `  ${command} --as failed --reason "…"`,
-    `  ${command} --as skipped --reason "…"`,
+    'Check the receiving system, then run one of these. succeeded takes --output JSON, if later cells need it; rerun is for an effect that did not happen, or may happen again.',
+    command('succeeded'),
+    command('rerun'),
+    command('failed'),
+    command('skipped'),
   ];
 }
 

@@ -1,12 +1,23 @@
+import type { CellView } from '../../src/execution/status.ts';
 import type { StatusReply } from '../../src/request/status-reply.ts';
 import { awaitingText, doubtLines, flightText } from './receipt.ts';
 import { detailText } from './row.ts';
+import { shellCommand } from './shell-quote.ts';
 import { brief, clean, cut, table } from './table.ts';
 import type { Style } from './table.ts';
 import { timeOfDay } from './time.ts';
 
-/** The status of an instance as text. */
-export function statusText(reply: StatusReply, style: Style, nowMs: number): string {
+/**
+ * The status of an instance as text.
+ *
+ * @param cellId of the cell whose output is shown whole
+ */
+export function statusText(
+  reply: StatusReply,
+  style: Style,
+  nowMs: number,
+  cellId?: string,
+): string {
   const { instanceId, runbookId, version, status, holder, lastSeq, inFlight, awaiting, inDoubt } =
     reply;
   const held =
@@ -19,17 +30,17 @@ export function statusText(reply: StatusReply, style: Style, nowMs: number): str
     '',
     table(
       ['CELL', 'TYPE', 'STATE', 'ATTEMPT', 'OUTPUT'],
-      reply.cells.map(({ cellId, type, state, attempt, output }) => [
-        cellId === reply.nextCellId ? `> ${cellId}` : `  ${cellId}`,
-        type,
-        state,
-        attempt,
-        output === undefined ? '' : brief(output, 50),
+      reply.cells.map((cell) => [
+        cell.cellId === reply.nextCellId ? `> ${cell.cellId}` : `  ${cell.cellId}`,
+        cell.type,
+        cell.state,
+        cell.attempt,
+        outputText(cell),
       ]),
       style,
     ),
   ];
-  const more: string[] = [];
+  const more: string[] = reply.cells.flatMap((cell) => errorLines(reply, cell));
   if (inFlight !== undefined) more.push(flightText(inFlight, nowMs));
   if (awaiting !== undefined) {
     more.push(awaitingText(awaiting));
@@ -41,8 +52,35 @@ export function statusText(reply: StatusReply, style: Style, nowMs: number): str
     );
   }
   if (more.length > 0) lines.push('', ...more.map(clean));
+  const asked = reply.cells.find((cell) => cell.cellId === cellId);
+  if (asked !== undefined) lines.push('', ...wholeOutput(asked));
   if (reply.log !== undefined) lines.push('', logTable(reply.log, style));
   return lines.join('\n');
+}
+
+function outputText({ output, outputTruncated }: CellView): string {
+  if (outputTruncated !== true) return output === undefined ? '' : brief(output, 50);
+  // What was cut is the text of its JSON.
+  return typeof output === 'string' ? cut(output, 50) : '(too long, see --cell)';
+}
+
+/** Why a cell did not succeed, whole, and what can be done. */
+function errorLines({ instanceId, status }: StatusReply, cell: CellView): string[] {
+  const { cellId, state, attempt, error } = cell;
+  if (error === undefined) return [];
+  const attempts = attempt === undefined || attempt === 1 ? '' : ` (attempt ${attempt})`;
+  const code = error.code === undefined ? '' : ` (${error.code})`;
+  return [
+    `${cellId} ${state}${attempts}: ${error.message}${code}`,
+    ...(status === 'halted'
+      ? [`see: ${shellCommand('leasehold', 'status', instanceId, '--log')}`]
+      : []),
+  ];
+}
+
+function wholeOutput({ cellId, output }: CellView): string[] {
+  if (output === undefined) return [clean(`${cellId} has no output`)];
+  return [clean(`output of ${cellId}:`), ...JSON.stringify(output, null, 2).split('\n').map(clean)];
 }
 
 function logTable(log: NonNullable<StatusReply['log']>, style: Style): string {

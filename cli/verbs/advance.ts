@@ -59,7 +59,9 @@ export const advance: DefineVerb = (command, register) => {
         );
         if (receipt !== 'interrupted') return finish(receipt);
         terminal.err('Stopped waiting; the run goes on. To get its receipt, repeat the request:');
-        terminal.err(`  leasehold advance ${instanceId} --request-id ${requestId}`);
+        const { shellCommand } = await import('../render/shell-quote.ts');
+        const again = shellCommand('leasehold', 'advance', instanceId, '--request-id', requestId);
+        terminal.err(`  ${again}`);
         return EXIT.unavailable;
       });
     } catch (cause) {

@@ -119,12 +119,12 @@ export class Agent {
 
   /** The current state of an instance. */
   async status(instanceId: string, options: StatusOptions = {}): Promise<StatusReply> {
-    const { log, requestId, timeoutMs } = options;
+    const { log, requestId, cellId, timeoutMs } = options;
     const subject = this.#subjects.status(checkId(instanceId, 'instanceId'));
     return this.#request(
       'status',
       subject,
-      checked(StatusMessage, { log, requestId }),
+      checked(StatusMessage, { log, requestId, cellId }),
       timeoutMs,
       'always',
     );

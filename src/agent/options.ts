@@ -35,6 +35,8 @@ export interface StatusOptions {
   log?: boolean | undefined;
   /** Returns the receipt recorded under this request id. */
   requestId?: string | undefined;
+  /** Returns the whole output of this cell; the others' outputs are cut to 8 KiB each. */
+  cellId?: string | undefined;
   /** Default: 10 s. */
   timeoutMs?: number | undefined;
 }

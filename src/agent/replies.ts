@@ -87,6 +87,7 @@ const Schemas = {
     inFlight: InFlight.optional(),
     inDoubt: InDoubt.optional(),
     log: z.array(RowReply).optional(),
+    logTruncated: z.literal(true).optional(),
     receipt: ReceiptReply.optional(),
   }),
   start: z.looseObject({

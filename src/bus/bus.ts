@@ -59,6 +59,8 @@ export interface Bus {
     options?: { queue?: string },
   ): BusSubscription;
   connected(): boolean;
+  /** The size of the largest body that the server takes. */
+  maxBytes(): number;
   /**
    * Resolves when everything published so far has reached the server, or when that can no longer be
    * known (the connection broke, or the server was silent for 5 s). Never rejects.

@@ -7,6 +7,8 @@ import type { Bus, BusMessage, BusReply, BusSubscription } from './bus.ts';
 import { RequestsInFlight } from './requests-in-flight.ts';
 
 const FLUSH_TIMEOUT_MS = 5_000;
+/** What a NATS server takes unless it is configured otherwise. */
+const DEFAULT_MAX_PAYLOAD = 1024 * 1024;
 const CLOSE_TIMEOUT_MS = 2_000;
 
 interface OutgoingMessage {
@@ -46,14 +48,13 @@ export class NatsBus implements Bus {
     const dropped = (cause: unknown): void =>
       this.#warn(`dropped a message to ${subject} (${errorText(cause)})`, cause);
     const data = encoded(body);
-    const limit = this.#maxPayload;
+    const limit = this.maxBytes();
     if (data.byteLength <= limit) this.#send(subject, data, dropped);
     else dropped(new RangeError(`${data.byteLength} bytes; the NATS server's limit is ${limit}`));
   }
 
-  /** The largest body that the server takes, in bytes. */
-  get #maxPayload(): number {
-    return this.#connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
+  maxBytes(): number {
+    return this.#connection.info?.max_payload ?? DEFAULT_MAX_PAYLOAD;
   }
 
   /**
@@ -86,7 +87,7 @@ export class NatsBus implements Bus {
 
   request(subject: string, body: Json, timeoutMs: number): Promise<BusReply> {
     const data = encoded(body);
-    const limit = this.#maxPayload;
+    const limit = this.maxBytes();
     if (data.byteLength > limit) {
       const why = `a request of ${data.byteLength} bytes to ${subject} exceeds the NATS server's limit of ${limit}`;
       return Promise.reject(new RangeError(why));
@@ -152,7 +153,7 @@ export class NatsBus implements Bus {
     const dropped = (cause: unknown): void =>
       this.#warn(`dropped a reply to ${to.slice(0, 128)} (${errorText(cause)})`, cause);
     const data = encoded(body);
-    const limit = this.#maxPayload;
+    const limit = this.maxBytes();
     if (data.byteLength <= limit) {
       this.#send(to, data, dropped);
       return;

@@ -11,6 +11,7 @@ import {
   type ExecCell,
   type Runbook,
 } from '../runbook/runbook.ts';
+import { failureText } from './cell-error.ts';
 import type { CellRecord, Doubt, InstanceState, OpenAttempt } from './state.ts';
 import type { Awaiting } from './views.ts';
 
@@ -67,7 +68,7 @@ export function nextStep({ runbook, inputs, state }: InstanceView): NextStep {
   if (cell === undefined) return { do: 'complete' };
   const record = state.cells.get(cell.id);
   if (record?.result === 'refuted')
-    return { do: 'halt', cell, why: `was refuted: ${JSON.stringify(record.failure ?? null)}` };
+    return { do: 'halt', cell, why: `was refuted: ${failureText(record.failure ?? null)}` };
   if ('exec' in cell) return nextAttempt(cell, record);
   const scope = { inputs, outputs: state.outputs };
   if ('await' in cell) {
@@ -156,7 +157,7 @@ function nextAttempt(cell: ExecCell, record: CellRecord | undefined): NextStep {
     return {
       do: 'halt',
       cell,
-      why: `failed ${times(record.failures)}: ${JSON.stringify(record.failure)}`,
+      why: `failed ${times(record.failures)}: ${failureText(record.failure)}`,
     };
   }
   const firstMs = parseDurationMs(cell.retry?.backoff ?? '') ?? DEFAULT_BACKOFF_MS;

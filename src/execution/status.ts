@@ -1,5 +1,6 @@
 import type { Json } from '../json.ts';
 import { cellType, type Cell, type CellType } from '../runbook/runbook.ts';
+import { cellError, type CellError } from './cell-error.ts';
 import type { Doubt, InstanceState, OpenAttempt } from './state.ts';
 import { nextCell, nextStep, type InstanceView } from './plan.ts';
 import type { InDoubt, InFlight } from './views.ts';
@@ -40,6 +41,13 @@ export interface CellView {
   attempt?: number;
   /** The output of a satisfied cell. */
   output?: Json;
+  /**
+   * True if the output did not fit in a status: `output` is then the beginning of its JSON, as text,
+   * or absent. A status with the cell's `cellId` returns it whole.
+   */
+  outputTruncated?: true;
+  /** Why the cell failed, was refuted, or was decided as failed. */
+  error?: CellError;
 }
 
 /**
@@ -77,6 +85,7 @@ export function cellViews({ runbook, state }: InstanceView, parked: boolean): Ce
     shown.state = cellState(cell, state, parked && cell.id === next?.id);
     if (record !== undefined) shown.attempt = record.attempts;
     if (record?.output !== undefined) shown.output = record.output;
+    if (record?.failure !== undefined) shown.error = cellError(record.failure);
     return shown;
   });
 }

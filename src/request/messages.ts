@@ -27,6 +27,8 @@ export type StartMessage = z.infer<typeof StartMessage>;
 export const StatusMessage = z.strictObject({
   log: z.boolean().optional(),
   requestId: Id.optional(),
+  /** Returns the whole output of this cell. */
+  cellId: Id.optional(),
 });
 /** See the schema. */
 export type StatusMessage = z.infer<typeof StatusMessage>;

@@ -19,8 +19,10 @@ export interface StatusReply {
   awaiting?: Awaiting;
   inFlight?: InFlight;
   inDoubt?: InDoubt;
-  /** The whole log, if the request asked for it. */
+  /** The log, if the request asked for it. */
   log?: WireRow[];
+  /** True if `log` has only the newest rows: the others did not fit in a message. */
+  logTruncated?: true;
   /** The recorded receipt of the request named in the question; absent if there is none yet. */
   receipt?: Receipt;
 }

@@ -167,12 +167,15 @@ export const StatusReply = z
         state: z.string().min(1),
         attempt: z.int().min(1).optional(),
         output: z.unknown().optional(),
+        outputTruncated: z.literal(true).optional(),
+        error: z.strictObject({ code: z.string().optional(), message: z.string() }).optional(),
       }),
     ),
     awaiting: Awaiting.optional(),
     inFlight: InFlight.optional(),
     inDoubt: InDoubt.optional(),
     log: z.array(WireRow).optional(),
+    logTruncated: z.literal(true).optional(),
     receipt: Receipt.optional(),
   })
   .superRefine((reply, context) => {

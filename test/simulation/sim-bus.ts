@@ -33,6 +33,7 @@ export class SimNats {
         return { unsubscribe: () => void this.#subscribers.delete(subscriber) };
       },
       connected,
+      maxBytes: () => 1024 * 1024,
       flush: () => Promise.resolve(),
       close: () => Promise.resolve(),
     };

@@ -28,6 +28,10 @@ export class FakeBus implements Bus {
     return this.up;
   }
 
+  maxBytes(): number {
+    return 1024 * 1024;
+  }
+
   publish(): void {}
   subscribe() {
     return { unsubscribe: () => {} };
