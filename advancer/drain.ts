@@ -5,10 +5,6 @@ import type { Clock } from '../src/time/clock.ts';
 import type { LeasesLifecycle } from './replica.ts';
 import type { AttemptInHand, Attempts } from './run/attempts.ts';
 
-/**
- * How long attempts may go on once the replica drains, before they are aborted, in milliseconds.
- */
-const DRAIN_MS = 8_000;
 /** How long aborted attempts have to record their outcome. */
 const ABORT_GRACE_MS = 1_500;
 /**
@@ -26,13 +22,15 @@ export interface DrainOptions {
   subjects: Subjects;
   clock: Clock;
   logger: Logger;
+  /** How long attempts may go on before they are aborted. */
+  drainMs: number;
   /** Aborts every attempt that is still open. */
   abortAttempts: () => void;
 }
 
 /**
  * Gives up everything that a draining replica holds: releases every instance without an attempt at
- * once, lets attempts end for {@link DRAIN_MS}, aborts what is left, releases the rest, and ends
+ * once, lets attempts end for `drainMs`, aborts what is left, releases the rest, and ends
  * the session. The replica takes nothing in any more.
  *
  * @returns how many attempts it aborted
@@ -54,10 +52,12 @@ export async function drainHoldings(options: DrainOptions): Promise<number> {
       logger.info({ attempts: left }, 'draining: released every instance without an attempt');
     });
   }
-  await untilNoAttempts(options, DRAIN_MS);
+  await untilNoAttempts(options, options.drainMs);
   const aborted = attempts.all().length;
   if (aborted > 0) {
-    logger.warn({ aborted }, 'draining: aborting the attempts that are still open');
+    for (const { instanceId, cellId, attempt, fencingToken: token } of attempts.all()) {
+      logger.warn({ instanceId, cellId, attempt, token }, 'draining: aborting an open attempt');
+    }
     options.abortAttempts();
     await untilNoAttempts(options, ABORT_GRACE_MS);
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { writeSync } from 'node:fs';
 
-import { destination, pino, type Logger as PinoLogger } from 'pino';
+import type { Logger as PinoLogger } from 'pino';
 
 import { Coordinator } from '../coordinator/coordinator.ts';
 import { etcdStore } from '../coordinator/etcd/store.ts';
@@ -16,6 +16,8 @@ import { temporaryDirectoryProblem } from './cells/temporary-directory.ts';
 import { createMetrics } from './http/metrics.ts';
 import { startHttpServer } from './http/server.ts';
 import { parseFailpoints, type Failpoint } from './failpoints.ts';
+import { initWarning } from './init-process.ts';
+import { createLogger } from './logging.ts';
 import { openLog, type PostgresLog } from './log/postgres-log.ts';
 import { PermanentMismatch } from './log/schema-check.ts';
 import { Replica } from './replica.ts';
@@ -28,8 +30,7 @@ export interface AdvancerOptions {
 
 /**
  * Runs one advancer replica until SIGTERM or SIGINT. This is the composition root: it reads the
- * environment, wires the replica, and starts and stops everything in order. Logs go to stderr as
- * JSON lines.
+ * environment, wires the replica, and starts and stops everything in order. Logs go to stderr.
  *
  * @returns the exit code: 0 after a drain
  * @throws ConfigError when the environment is not usable
@@ -50,10 +51,15 @@ export async function runAdvancer(
     throw cause instanceof ConfigError ? cause : new ConfigError([cause.message]);
   }
   const replicaId = `${config.replicaName}-${randomBytes(4).toString('hex')}`;
-  const logger = pino(
-    { level: config.logLevel, base: { replicaId } },
-    destination({ dest: 2, sync: true }),
-  );
+  const terminal = process.stderr.isTTY;
+  const logger = await createLogger({
+    level: config.logLevel,
+    format: config.logFormat ?? (terminal ? 'pretty' : 'json'),
+    replicaId,
+    color: terminal && process.stderr.hasColors(),
+  });
+  const asInit = initWarning(process.pid);
+  if (asInit !== undefined) logger.warn(asInit);
   for (const warning of config.warnings) logger.warn(warning);
   if (failpoint !== undefined)
     logger.warn(
@@ -128,6 +134,7 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
     failpoint,
     ttlMs: config.leaseTtlS * 1_000,
     needs: [{ name: 'temporary directory', problem: temporaryDirectoryProblem }],
+    drainMs: config.drainS * 1_000,
     coordinator: (gate) =>
       new Coordinator({
         store,
@@ -184,8 +191,13 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
       }
     }
     await aborted(stop);
+    const drainingMs = performance.now();
+    logger.info({ held: replica.leases.held, drainS: config.drainS }, 'draining');
     const { aborted: attempts } = await replica.drain();
-    logger.info({ aborted: attempts }, 'drained');
+    logger.info(
+      { aborted: attempts, forMs: Math.round(performance.now() - drainingMs) },
+      'drained',
+    );
   } finally {
     await Promise.allSettled([bus.close(), log.close(), http.close()]);
     store.close();

@@ -24,6 +24,7 @@ import { LogUnavailable, type Log } from './log/log.ts';
 import { LogHealth } from './log-health.ts';
 import { readinessChecks, type Need, type ReadinessCheck } from './readiness.ts';
 import { Attempts } from './run/attempts.ts';
+import { logCommit } from './run/commit-log.ts';
 import type { Committed, Counted, RunContext } from './run/context.ts';
 import { HeldInstance } from './run/held-instance.ts';
 import { LateProjections } from './run/late-projections.ts';
@@ -58,6 +59,8 @@ export interface ReplicaOptions {
   failpoint: Failpoint | undefined;
   /** How long a session lives without a keep-alive. */
   ttlMs: number;
+  /** How long attempts may go on once the replica drains. */
+  drainMs: number;
   /** Makes the coordinator, which must pass the gate before it leads. */
   coordinator: (
     gate: (readEtcdRevision: () => Promise<number>) => Promise<string | undefined>,
@@ -223,7 +226,7 @@ export class Replica {
 
   /**
    * Stops intake, releases every instance without an attempt at once, lets attempts end for
-   * {@link DRAIN_MS}, aborts what is left, releases the rest, and leaves. May be called twice.
+   * `drainMs`, aborts what is left, releases the rest, and leaves. May be called twice.
    * Returns how many attempts it aborted.
    */
   drain(): Promise<{ aborted: number }> {
@@ -247,6 +250,7 @@ export class Replica {
       subjects,
       clock,
       logger,
+      drainMs: this.#options.drainMs,
       abortAttempts: () => this.#abort.abort('aborted'),
     });
     this.#stallDetector.stop();
@@ -287,6 +291,7 @@ export class Replica {
   #announce(committed: Committed): void {
     const { bus, subjects } = this.#options;
     const { instanceId, rows, status, receipt } = committed;
+    logCommit(this.#options.logger, committed);
     bus.publish(
       subjects.event(instanceId),
       asJson({ instanceId, rows: rows.map(toWireRow), status, receipt }),

@@ -27,6 +27,7 @@ import {
   asJson,
   decideOperation,
   errorReply,
+  outcomeOf,
   settleOperation,
 } from './operations.ts';
 import { UnreadBroadcast } from './unread-broadcast.ts';
@@ -130,15 +131,22 @@ export class Intake {
     schema: z.ZodType<T>,
     answer: (body: T, id: string) => Promise<Json>,
   ): Promise<void> {
-    const { count, logger, logTrouble } = this.#options;
+    const { count, logger, logTrouble, clock } = this.#options;
+    const sinceMs = clock.monotonicMs();
+    const answered = (reply: Json): void => {
+      message.reply(reply);
+      if (logger.isLevelEnabled?.('debug') !== true) return;
+      const forMs = Math.round(clock.monotonicMs() - sinceMs);
+      logger.debug({ verb, id, outcome: outcomeOf(reply), forMs }, 'request');
+    };
     const read = readRequest(id, schema, message.data);
     if (!read.ok) {
       count({ what: 'malformed', verb });
-      message.reply(errorReply(read.error));
+      answered(errorReply(read.error));
       return;
     }
     try {
-      message.reply(await answer(read.value, id));
+      answered(await answer(read.value, id));
     } catch (cause) {
       const unavailable = cause instanceof LogUnavailable;
       if (unavailable) logTrouble(cause);
@@ -146,7 +154,7 @@ export class Intake {
       const why = unavailable
         ? 'Postgres does not answer'
         : "internal error (see the replica's log)";
-      message.reply(errorReply({ code: 'unavailable', message: `${why}; ask again` }));
+      answered(errorReply({ code: 'unavailable', message: `${why}; ask again` }));
     }
   }
 

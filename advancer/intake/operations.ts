@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-import type { Json } from '../../src/json.ts';
+import { isJsonObject, type Json } from '../../src/json.ts';
 import { isRecorded } from '../../src/request/receipt.ts';
 import type { AdvanceMessage, DecideMessage, ReplyError } from '../../src/request/messages.ts';
 import type { Counted } from '../run/context.ts';
@@ -36,6 +36,7 @@ export function advanceOperation(
   return {
     key: `advance/${instanceId}/${message.requestId}`,
     instanceId,
+    requestId: message.requestId,
     expiresAtMs,
     runsEffects: true,
     async serve(held, progress) {
@@ -115,6 +116,15 @@ export function settleOperation(instanceId: string, arrivedAtMs: number): Operat
 /** The instance in an operation's key; empty for a string without one. */
 export function instanceOfKey(key: string): string {
   return key.split('/', 2)[1] ?? '';
+}
+
+/** What a reply says of its request, in a word. */
+export function outcomeOf(reply: Json | undefined): string {
+  if (reply === undefined) return 'answered elsewhere';
+  if (!isJsonObject(reply)) return 'done';
+  const { outcome, error } = reply;
+  if (typeof outcome === 'string') return outcome;
+  return isJsonObject(error) ? String(error['code']) : 'done';
 }
 
 /** An error reply, as every verb but `advance` sends it. */

@@ -26,6 +26,8 @@ export interface Operation {
   /** Identifies the request, on every replica alike. */
   key: string;
   instanceId: string;
+  /** The id under which an agent repeats it; only of an advance. */
+  requestId?: string | undefined;
   /** By the wall clock, in milliseconds since 1970; nobody acts on it afterwards. */
   expiresAtMs: number;
   /**
@@ -61,6 +63,8 @@ export class PendingRequest implements RequestProgress {
   waiter: Waiter | undefined;
   /** The holder that it was forwarded to. */
   forwardedTo: string | undefined;
+  /** The reply, once there is one. */
+  reply: Json | undefined;
   readonly #replies: ((body: Json) => void)[];
   #settled = false;
   #wake: () => void = () => undefined;
@@ -84,6 +88,7 @@ export class PendingRequest implements RequestProgress {
 
   /** Replies to every sender, and settles the request. */
   answer(body: Json): void {
+    this.reply = body;
     for (const reply of this.#replies) reply(body);
     this.settle();
   }

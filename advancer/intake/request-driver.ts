@@ -1,4 +1,4 @@
-import type { Leases } from '../../coordinator/leases.ts';
+import type { LeaseRecord, Leases } from '../../coordinator/leases.ts';
 import type { Json } from '../../src/json.ts';
 import type { Logger } from '../../src/logger.ts';
 import type { Holding } from '../../src/lease/holding.ts';
@@ -7,7 +7,7 @@ import { LogUnavailable, type Log } from '../log/log.ts';
 import type { Counted } from '../run/context.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
 import type { ClusterView } from './cluster-view.ts';
-import { errorReply } from './operations.ts';
+import { errorReply, outcomeOf } from './operations.ts';
 import type { Peers } from './peers.ts';
 import type { HandOver } from './hand-over.ts';
 import type { Operation, PendingRequest, Served } from './pending-request.ts';
@@ -78,13 +78,24 @@ export class RequestDriver {
   }
 
   async #run(pending: PendingRequest): Promise<void> {
+    const sinceMs = this.#options.clock.monotonicMs();
     try {
       await this.#drive(pending);
     } catch (cause) {
       this.#fail(pending, cause);
     } finally {
       this.#options.pending.remove(pending);
+      this.#logRequest(pending, sinceMs);
     }
+  }
+
+  #logRequest({ operation, reply }: PendingRequest, sinceMs: number): void {
+    const { logger, clock } = this.#options;
+    if (logger.isLevelEnabled?.('debug') !== true) return;
+    const { key, instanceId, requestId } = operation;
+    const verb = key.slice(0, key.indexOf('/'));
+    const forMs = Math.round(clock.monotonicMs() - sinceMs);
+    logger.debug({ verb, instanceId, requestId, outcome: outcomeOf(reply), forMs }, 'request');
   }
 
   async #drive(pending: PendingRequest): Promise<void> {
@@ -175,9 +186,9 @@ export class RequestDriver {
       case 'acquire':
         return (await leases.acquire(instanceId)).kind === 'acquired' ? 0 : RETRY_MS;
       case 'replace':
-        return (await leases.takeOver(turn.lease)).kind === 'acquired' ? 0 : RETRY_MS;
+        return this.#replace(pending, turn.lease, 'took over from a replica that drains');
       case 'ping':
-        if (!(await peers.reachable(turn.holderId))) return this.#takeOver(instanceId);
+        if (!(await peers.reachable(turn.holderId))) return this.#takeOver(pending);
         if (turn.forward) this.#forward(pending, turn.holderId);
         return turn.againMs;
     }
@@ -226,8 +237,9 @@ export class RequestDriver {
    * Takes over from a holder that does not answer, if etcd still has its lease and the log has no
    * open attempt. Returns after how many milliseconds to look again.
    */
-  async #takeOver(instanceId: string): Promise<number> {
-    const { leases, log, peers, logger, count, logTrouble } = this.#options;
+  async #takeOver(pending: PendingRequest): Promise<number> {
+    const { leases, log, peers, logTrouble } = this.#options;
+    const { instanceId } = pending.operation;
     const seen = await leases.look(instanceId);
     // Another request may have acquired it meanwhile.
     if (leases.holding(instanceId) !== undefined) return 0;
@@ -243,13 +255,24 @@ export class RequestDriver {
       return RETRY_MS;
     }
     if (leases.holding(instanceId) !== undefined) return 0;
-    const outcome = await leases.takeOver(seen);
-    if (outcome.kind !== 'acquired') return RETRY_MS;
-    count({ what: 'take_over' });
-    logger.info(
-      { instanceId, from: seen.replicaId, token: outcome.holding.token },
-      'took over from an unreachable holder',
+    return this.#replace(pending, seen, 'took over from an unreachable holder', () =>
+      this.#options.count({ what: 'take_over' }),
     );
+  }
+
+  /** Replaces another replica's lease. Returns after how many milliseconds to look again. */
+  async #replace(
+    { operation }: PendingRequest,
+    lease: LeaseRecord,
+    message: string,
+    onSuccess?: () => void,
+  ): Promise<number> {
+    const outcome = await this.#options.leases.takeOver(lease);
+    if (outcome.kind !== 'acquired') return RETRY_MS;
+    onSuccess?.();
+    const { instanceId, requestId = null } = operation;
+    const { token } = outcome.holding;
+    this.#options.logger.info({ instanceId, from: lease.replicaId, token, requestId }, message);
     return 0;
   }
 

@@ -10,6 +10,7 @@ import type { Failpoint } from '../failpoints.ts';
 import type { AppendOutcome, ProjectionLine, Snapshot } from '../log/log.ts';
 import { appendUntilDefinite } from './append.ts';
 import type { AttemptInHand } from './attempts.ts';
+import { placeOf } from './commit-log.ts';
 import type { RunContext } from './context.ts';
 import { closeForNoRequest, keepRefusedRows } from './evidence.ts';
 import { closeRejected } from './rejected.ts';
@@ -213,6 +214,7 @@ export class InstanceLog implements Lagging {
     switch (outcome.kind) {
       case 'receipted': {
         const { receipt } = outcome;
+        this.#logRefusal(rows, 'refused a write: the request has its receipt');
         await closeForNoRequest(this.#context, this.holding, rows, receipt.requestId);
         return { kind: 'receipted', receipt };
       }
@@ -222,19 +224,24 @@ export class InstanceLog implements Lagging {
         return closed === 'closed' ? { kind: 'conflict' } : { kind: 'rejected', why };
       }
       case 'conflict':
+        this.#logRefusal(rows, 'refused a write: the log has moved on');
         await keepRefusedRows(this.#context, rows, outcome.detail);
         return { kind: 'conflict' };
       case 'fenced':
         this.#context.count({ what: 'fenced' });
-        this.#context.logger.info(
-          { instanceId: this.holding.instanceId, token: this.holding.token, by: outcome.by },
-          'fenced: a later term has written',
-        );
+        this.#logRefusal(rows, 'refused a write: fenced by a later term', { by: outcome.by });
         // A holder that loses to a higher token drops the holding at once.
         this.#context.leases.supersede(this.holding);
         await keepRefusedRows(this.#context, rows, outcome.detail);
         return { kind: 'handed_on' };
     }
+  }
+
+  #logRefusal(rows: readonly NewRow[], message: string, more: object = {}): void {
+    const { instanceId, token } = this.holding;
+    const first = rows[0];
+    const place = first === undefined ? { instanceId, token } : placeOf(first);
+    this.#context.logger.info({ ...place, ...more }, message);
   }
 
   /** Replaces this replica's times by the database's. */

@@ -49,6 +49,8 @@ export class Recovery {
   #log: InstanceLog | undefined;
   /** What a request read before its turn came. */
   #snapshot: Snapshot | undefined;
+  /** Whether the log has been read under this holding. */
+  #known = false;
 
   constructor(context: RunContext, holding: Holding) {
     this.#context = context;
@@ -87,7 +89,7 @@ export class Recovery {
   async recover<T>(job: Job<T>): Promise<T> {
     for (;;) {
       if (!this.#holding.trusted()) return job.notDone('not_trusted');
-      const log = this.#trueLog() ?? (await this.#load());
+      const log = this.#trueLog() ?? (await this.#load(job.requester));
       if (typeof log === 'string') return job.notDone(log);
       const result = await this.#doOnce(job, log);
       if (result !== 'read_again') return result;
@@ -126,7 +128,7 @@ export class Recovery {
     return this.#log?.diverged === false && !this.#log.dirty ? this.#log : undefined;
   }
 
-  async #load(): Promise<InstanceLog | 'no_instance' | 'superseded'> {
+  async #load(requester: Requester): Promise<InstanceLog | 'no_instance' | 'superseded'> {
     const { instanceId } = this.#holding;
     // A snapshot that was read on arrival is used only if nothing can have changed since.
     const offered = this.#log === undefined ? this.#snapshot : undefined;
@@ -139,7 +141,21 @@ export class Recovery {
       return 'superseded';
     }
     this.#log = log;
+    this.#logTakeover(log, requester);
     return log;
+  }
+
+  /** Logs once that another replica had the instance before. */
+  #logTakeover({ view }: InstanceLog, { requestId }: Requester): void {
+    if (this.#known) return;
+    this.#known = true;
+    const { leases, logger } = this.#context;
+    const { last, open } = view.state;
+    if (last === undefined || last.replicaId === leases.replicaId) return;
+    const { instanceId, token } = this.#holding;
+    const { cellId, attempt, replicaId: from } = last;
+    const event = { instanceId, cellId, attempt, token, requestId, from, open: open !== undefined };
+    logger.info(event, 'took over an instance of another replica');
   }
 
   /** The log has a higher token: from a later term, or etcd was restored from an old backup. */

@@ -47,7 +47,7 @@ export function readExternalServers(env: NodeJS.ProcessEnv, size: DevSize): Exte
     LEASEHOLD_ETCD_URLS: textOf(env, 'LEASEHOLD_ETCD_URLS') ?? 'http://127.0.0.1:2379',
     LEASEHOLD_NATS_URLS: textOf(env, 'LEASEHOLD_NATS_URLS') ?? 'nats://127.0.0.1:4222',
     LEASEHOLD_DATABASE_URL:
-      textOf(env, 'LEASEHOLD_DATABASE_URL') ?? ownerDatabaseUrl ?? 'postgres://127.0.0.1',
+      textOf(env, 'LEASEHOLD_DATABASE_URL') ?? ownerDatabaseUrl ?? 'postgres://127.0.0.1/leasehold',
     LEASEHOLD_LEASE_TTL_S: String(leaseTtlS),
   });
   return {

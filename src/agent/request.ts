@@ -28,8 +28,11 @@ export interface RequestOptions<K extends keyof Replies> {
  */
 const NO_REPLICA_MS = 3_000;
 const RETRY_MS = 150;
-/** Limit for one try of a request that may be retried, so that a dead replica costs only this. */
-const TRY_MS = 3_000;
+/**
+ * After this much silence a request that may be repeated is sent again: the member of the queue
+ * group that received it may be frozen, and then another one answers.
+ */
+const SEND_AGAIN_MS = 1_000;
 
 /**
  * Sends a request, and sends it again as `retry` allows, until a reply comes.
@@ -44,8 +47,7 @@ export async function requestUntilAnswered<K extends keyof Replies>(
   for (;;) {
     const leftMs = startMs + timeoutMs - clock.monotonicMs();
     const wasConnected = bus.connected();
-    const tryMs = retry === 'always' ? Math.min(TRY_MS, leftMs) : leftMs;
-    const reply = await bus.request(options.subject, options.body, Math.max(1, tryMs));
+    const reply = await firstReply(options, Math.max(1, leftMs));
     if (reply.kind === 'reply') return result(name, reply.body);
     const undelivered =
       reply.kind === 'no_responders' || (reply.kind === 'disconnected' && !wasConnected);
@@ -57,6 +59,35 @@ export async function requestUntilAnswered<K extends keyof Replies>(
       throw noReply(name, reply, retry === 'undelivered' && !undelivered);
     }
     await clock.sleep(RETRY_MS, signal);
+  }
+}
+
+/**
+ * Sends the request and, if it may be repeated, again after each {@link SEND_AGAIN_MS} of silence.
+ * The first reply to any of them counts, so that a slow replica is not asked in vain.
+ */
+async function firstReply<K extends keyof Replies>(
+  { bus, clock, subject, body, retry, signal }: RequestOptions<K>,
+  withinMs: number,
+): Promise<BusReply> {
+  const startMs = clock.monotonicMs();
+  const over = new AbortController();
+  const sends: Promise<BusReply>[] = [];
+  try {
+    for (;;) {
+      const leftMs = Math.max(1, startMs + withinMs - clock.monotonicMs());
+      sends.push(bus.request(subject, body, leftMs));
+      if (retry !== 'always' || leftMs <= SEND_AGAIN_MS) return await Promise.race(sends);
+      const pause = clock.sleep(SEND_AGAIN_MS, AbortSignal.any([over.signal, signal]));
+      const reply = await Promise.race([...sends, pause]);
+      if (reply !== undefined) return reply;
+      if (signal.aborted) return { kind: 'disconnected' };
+    }
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new LeaseholdError({ code: 'invalid', message: cause.message }, { cause });
+  } finally {
+    over.abort();
   }
 }
 

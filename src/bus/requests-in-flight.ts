@@ -5,6 +5,7 @@ import { TransientMap } from '../transient-map.ts';
 import { errorText } from '../error-text.ts';
 import { inexactText, parseJsonText } from '../json-text.ts';
 import type { BusReply } from './bus.ts';
+import { acknowledgingStream } from './stream-acknowledgement.ts';
 
 interface RequestInFlight {
   subject: string;
@@ -73,7 +74,7 @@ export class RequestsInFlight {
     this.#connection.subscribe(`${this.#inbox}*`, {
       callback: (error, message) => {
         if (error === null) {
-          this.#resolve(message.subject, parseReply(message));
+          this.#onReply(message);
           return;
         }
         this.#warn(`the server refused the subscription to replies (${errorText(error)})`, error);
@@ -82,6 +83,19 @@ export class RequestsInFlight {
       },
     });
     this.#subscribed = true;
+  }
+
+  #onReply(message: Msg): void {
+    const reply = parseReply(message);
+    const stream = reply.kind === 'reply' ? acknowledgingStream(reply.body) : undefined;
+    const request = stream === undefined ? undefined : this.#byReplySubject.get(message.subject);
+    if (stream === undefined || request === undefined) {
+      this.#resolve(message.subject, reply);
+      return;
+    }
+    const why = `the JetStream stream ${stream} captures ${request.subject} and answered in place of a replica; take this namespace's subjects out of the stream`;
+    this.#warn(why);
+    this.#resolve(message.subject, { kind: 'malformed', why });
   }
 
   #resolve(replyTo: string, reply: BusReply): void {

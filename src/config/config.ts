@@ -37,6 +37,10 @@ export interface Config {
   logLevel: LogLevel;
   /** Where http cells may call; undefined: anywhere but to local addresses. */
   httpAllow: HttpAllow;
+  /** undefined: for people on a terminal, else JSON. */
+  logFormat: LogFormat | undefined;
+  /** How long attempts may go on once the replica drains, in seconds. */
+  drainS: number;
   /** The path of a module that exports `{name: handler}`. */
   handlers: string | undefined;
   failpoints: string | undefined;
@@ -52,6 +56,11 @@ export interface Config {
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 /** See {@link LOG_LEVELS}. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Formats of log lines. */
+const LOG_FORMATS = ['json', 'pretty'] as const;
+/** See {@link LOG_FORMATS}. */
+export type LogFormat = (typeof LOG_FORMATS)[number];
 
 /**
  * Reads a replica's settings.
@@ -75,6 +84,12 @@ export function readConfig(env: Environment, readFile: ReadFile = readText): Con
       'info',
     ),
     httpAllow: reader.httpAllow(),
+    logFormat: reader.value<LogFormat | undefined>(
+      'LEASEHOLD_LOG_FORMAT',
+      z.enum(LOG_FORMATS, `must be one of ${LOG_FORMATS.join(', ')}`),
+      undefined,
+    ),
+    drainS: reader.value('LEASEHOLD_DRAIN_S', wholeNumber(0, 3_600), 8),
     handlers: reader.text('LEASEHOLD_HANDLERS'),
     failpoints: reader.text('LEASEHOLD_FAILPOINTS'),
     idleReleaseMs: reader.value('LEASEHOLD_IDLE_RELEASE_S', wholeNumber(1, 86_400), 60) * 1_000,

@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { errorText } from '../error-text.ts';
 import { Id } from '../ids.ts';
 import { parseHttpAllow, type HttpAllow } from './http-allow.ts';
+import { etcdAddress, natsAddress, postgresAddress, type Address } from './addresses.ts';
 
 /** A process's environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -91,11 +92,16 @@ export class EnvReader {
   nats(fallback?: string[]): NatsConfig {
     const servers = this.#urls(
       'LEASEHOLD_NATS_URLS',
-      ['nats:', 'tls:'],
+      natsAddress,
       'nats://127.0.0.1:4222',
       fallback,
     );
-    const tls = this.#tls('LEASEHOLD_NATS');
+    // The client itself ignores the scheme, and would connect without TLS.
+    const secure = servers.filter((server) => server.startsWith('tls:')).length;
+    if (secure > 0 && secure < servers.length) {
+      this.#problem('LEASEHOLD_NATS_URLS', 'mixes nats:// and tls://; use one for all servers');
+    }
+    const tls = this.#tls('LEASEHOLD_NATS') ?? (secure > 0 ? {} : undefined);
     const password = this.#password('LEASEHOLD_NATS');
     const token = this.text('LEASEHOLD_NATS_TOKEN');
     const creds = this.text('LEASEHOLD_NATS_CREDS_FILE');
@@ -116,15 +122,13 @@ export class EnvReader {
   }
 
   etcd(): EtcdConfig {
-    const urls = this.#urls(
-      'LEASEHOLD_ETCD_URLS',
-      ['http:', 'https:'],
-      'http://127.0.0.1:2379',
-      undefined,
-    );
+    const urls = this.#urls('LEASEHOLD_ETCD_URLS', etcdAddress, 'http://127.0.0.1:2379', undefined);
     const tls = this.#tls('LEASEHOLD_ETCD');
     const auth = this.#password('LEASEHOLD_ETCD');
-    if (tls !== undefined && urls.some((url) => url.startsWith('http:'))) {
+    const secure = urls.filter((url) => url.startsWith('https:')).length;
+    if (secure > 0 && secure < urls.length)
+      this.#problem('LEASEHOLD_ETCD_URLS', 'mixes http:// and https://; use one for all members');
+    if (tls !== undefined && secure < urls.length) {
       this.#problem(
         'LEASEHOLD_ETCD_URLS',
         'must be https://, because certificates are given for etcd',
@@ -149,12 +153,13 @@ export class EnvReader {
 
   postgres(name: string, role: string): string {
     const example = `postgres://${role}:password@127.0.0.1:5432/leasehold`;
-    return this.#urls(name, ['postgres:', 'postgresql:'], example, undefined, false)[0] ?? '';
+    const read = (text: string): Address => postgresAddress(text, example);
+    return this.#urls(name, read, example, undefined, false)[0] ?? '';
   }
 
   #urls(
     name: string,
-    schemes: string[],
+    read: (text: string) => Address,
     example: string,
     fallback: string[] | undefined,
     many = true,
@@ -165,24 +170,28 @@ export class EnvReader {
       this.#problem(name, `is not set; set it to a URL such as ${example}`);
       return [];
     }
-    const urls = many
+    const entries = many
       ? text
           .split(',')
-          .map((url) => url.trim())
-          .filter((url) => url !== '')
+          .map((entry) => entry.trim())
+          .filter((entry) => entry !== '')
       : [text];
-    const wrong = urls.find(
-      (url) => !URL.canParse(url) || !schemes.includes(new URL(url).protocol),
-    );
-    if (wrong !== undefined || urls.length === 0) {
+    const urls: string[] = [];
+    for (const [index, entry] of entries.entries()) {
+      const address = read(entry);
+      if (address.ok) {
+        urls.push(address.url);
+        continue;
+      }
       // A URL may contain a password, so it is not repeated.
-      const which = urls.length > 1 ? `its entry ${urls.indexOf(wrong ?? '') + 1} ` : '';
+      const which = entries.length > 1 ? `its entry ${index + 1} ` : '';
       this.#problem(
         name,
-        `${which}must be a URL such as ${example}${many ? ' (separate several with commas)' : ''}`,
+        `${which}${address.problem}${many ? ' (separate several with commas)' : ''}`,
       );
       return [];
     }
+    if (urls.length === 0) this.#problem(name, `must be a URL such as ${example}`);
     return urls;
   }
 

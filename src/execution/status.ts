@@ -42,8 +42,8 @@ export interface CellView {
   /** The output of a satisfied cell. */
   output?: Json;
   /**
-   * True if the output did not fit in a status: `output` is then the beginning of its JSON, as text,
-   * or absent. A status with the cell's `cellId` returns it whole.
+   * True if the output did not fit in a status: `output` is then the beginning of its JSON, as
+   * text, or absent. A status with the cell's `cellId` returns it whole.
    */
   outputTruncated?: true;
   /** Why the cell failed, was refuted, or was decided as failed. */

@@ -194,7 +194,11 @@ export const StatusReply = z
       (reply.status === 'in_doubt') === (reply.inDoubt !== undefined),
       'inDoubt if and only if in_doubt',
     );
-    must(reply.log === undefined || reply.log.length === reply.lastSeq, 'the whole log');
+    must(
+      reply.log === undefined ||
+        (reply.log.length === reply.lastSeq) === (reply.logTruncated === undefined),
+      'the whole log, or logTruncated',
+    );
   });
 
 export const Event = z.strictObject({

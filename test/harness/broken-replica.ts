@@ -74,6 +74,7 @@ const replica = new Replica({
   count: () => undefined,
   failpoint: undefined,
   ttlMs: leaseTtlS * 1_000,
+  drainMs: 8_000,
   coordinator(gate) {
     const coordinator = new Coordinator({
       store,

@@ -147,6 +147,7 @@ export class Cluster {
       count: (event) => this.coverage.counted(event),
       failpoint: this.#options.failpoint?.(process),
       ttlMs: TTL_S * 1_000,
+      drainMs: 8_000,
       coordinator: (gate) => {
         const coordinator = new Coordinator({
           store: this.#store(process),

@@ -1,9 +1,50 @@
 import { describe, expect, it } from 'vitest';
 
 import { Agent } from '../../../../src/agent/agent.ts';
+import type { BusReply } from '../../../../src/bus/bus.ts';
 import { agentOn, FakeBus, never, status } from './fake-bus.ts';
 
 describe('other requests', () => {
+  it.each(['start', 'status'] as const)(
+    '%s is sent again after a second of silence, and the first reply counts',
+    async (verb) => {
+      const started = { instanceId: 'i', runbookId: 'r', version: 1, created: true };
+      const reply = verb === 'start' ? { kind: 'reply' as const, body: started } : status();
+      const bus = new FakeBus((_verb, nth) => (nth === 1 ? never : reply));
+      const sinceMs = performance.now();
+      const agent = agentOn(bus);
+      await (verb === 'start' ? agent.start('i', { runbookId: 'r' }) : agent.status('i'));
+      expect(bus.sent).toHaveLength(2);
+      expect(bus.sent[1]?.body).toEqual(bus.sent[0]?.body);
+      expect(performance.now() - sinceMs).toBeGreaterThan(950);
+      expect(performance.now() - sinceMs).toBeLessThan(2_500);
+    },
+  );
+
+  it('take the late answer of a slow replica', async () => {
+    const late = new Promise<BusReply>((resolve) => setTimeout(() => resolve(status()), 1_500));
+    const bus = new FakeBus((_verb, nth) => (nth === 1 ? late : never));
+    expect((await agentOn(bus).status('i')).status).toBe('ready');
+    expect(bus.sent).toHaveLength(2);
+  });
+
+  it('decide and claim are not sent again while they may be under way', async () => {
+    const bus = new FakeBus(() => never);
+    const agent = agentOn(bus);
+    void agent.claim('c', { status: 'ok' }).catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    expect(bus.sent).toHaveLength(1);
+  });
+
+  it('name their size when the server takes less', async () => {
+    const why = 'a request of 70000 bytes to leasehold.default.start exceeds the limit of 65536';
+    const bus = new FakeBus(() => Promise.reject(new RangeError(why)));
+    await expect(agentOn(bus).start('i', { runbookId: 'r' })).rejects.toMatchObject({
+      code: 'invalid',
+      message: why,
+    });
+  });
+
   it('are sent again where sending twice is harmless', async () => {
     const bus = new FakeBus((_verb, nth) => (nth === 1 ? { kind: 'timeout' } : status()));
     expect((await agentOn(bus).status('i')).status).toBe('ready');

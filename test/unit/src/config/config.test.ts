@@ -42,6 +42,8 @@ describe('the configuration', () => {
       httpHost: '127.0.0.1',
       httpPort: 0,
       logLevel: 'info',
+      logFormat: undefined,
+      drainS: 8,
       handlers: undefined,
       failpoints: undefined,
       idleReleaseMs: 60_000,
@@ -99,6 +101,14 @@ describe('the configuration', () => {
     ],
     [{ LEASEHOLD_LEASE_TTL_S: '0' }, /^LEASEHOLD_LEASE_TTL_S must/],
     [{ LEASEHOLD_LOG_LEVEL: 'loud' }, /^LEASEHOLD_LOG_LEVEL must be one of fatal/],
+    [{ LEASEHOLD_LOG_FORMAT: 'xml' }, /^LEASEHOLD_LOG_FORMAT must be one of json, pretty/],
+    [{ LEASEHOLD_DRAIN_S: '-1' }, /^LEASEHOLD_DRAIN_S must be a whole number from 0 to 3600/],
+    [{ LEASEHOLD_NATS_URLS: 'nats://a,tls://b' }, /^LEASEHOLD_NATS_URLS mixes/],
+    [{ LEASEHOLD_ETCD_URLS: 'http://a,https://b' }, /^LEASEHOLD_ETCD_URLS mixes/],
+    [
+      { LEASEHOLD_ETCD_URLS: 'http://a:1,http://b:2/v3' },
+      /^LEASEHOLD_ETCD_URLS its entry 2 has a path/,
+    ],
     [{ LEASEHOLD_REPLICA_NAME: 'a b' }, /^LEASEHOLD_REPLICA_NAME must be/],
     [
       { LEASEHOLD_NATS_URLS: 'nats://a,http://b' },

@@ -1,0 +1,52 @@
+import { failureText } from '../../src/execution/cell-error.ts';
+import type { Row } from '../../src/execution/row.ts';
+import type { Logger } from '../../src/logger.ts';
+import type { Committed } from './context.ts';
+
+/**
+ * Logs what an operator wants to know of a commit: doubts, decisions, refuted cells and halts. An
+ * ordinary commit costs a look at the kinds of its rows.
+ */
+export function logCommit(logger: Logger, { rows, status }: Committed): void {
+  for (const row of rows) {
+    switch (row.kind) {
+      case 'interrupted': {
+        const { reason, detail } = row.body;
+        logger.info({ ...placeOf(row), reason, detail }, 'an attempt was interrupted');
+        break;
+      }
+      case 'decided': {
+        const { as, by, reason } = row.body;
+        logger.info({ ...placeOf(row), as, by, reason }, 'an interrupted attempt was decided');
+        break;
+      }
+      case 'failed':
+      case 'refuted':
+      case 'started':
+      case 'completed':
+      case 'satisfied':
+    }
+  }
+  const last = rows.at(-1);
+  if (last === undefined) return;
+  if (status === 'halted') {
+    const why = last.kind === 'refuted' ? last.body : (last.body['error'] ?? last.body['reason']);
+    logger.info({ ...placeOf(last), why: failureText(why ?? null) }, 'the instance halted');
+  } else if (status === 'in_doubt') {
+    logger.info(placeOf(last), 'the instance is in doubt');
+  }
+}
+
+/** What tells an event of an attempt from all others. */
+export function placeOf(
+  row: Pick<Row, 'instanceId' | 'cellId' | 'attempt' | 'fencingToken' | 'requestId'>,
+): {
+  instanceId: string;
+  cellId: string;
+  attempt: number;
+  token: number;
+  requestId: string | null;
+} {
+  const { instanceId, cellId, attempt, fencingToken, requestId } = row;
+  return { instanceId, cellId, attempt, token: fencingToken, requestId };
+}

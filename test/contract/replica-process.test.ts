@@ -1,0 +1,188 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+
+import { MAIN, TestCluster, eventually } from '../harness/replicas.ts';
+
+let cluster: TestCluster;
+
+beforeAll(async () => {
+  cluster = await TestCluster.start();
+  await cluster.pushRunbook({
+    runbook: 'ends',
+    version: 1,
+    inputs: ['script'],
+    cells: [{ id: 'run', exec: { command: ['sh', '-c', '${inputs.script}'] } }],
+  });
+});
+
+afterAll(() => cluster?.stop());
+
+const events = (log: string): Record<string, unknown>[] =>
+  log
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+describe('a replica logs', () => {
+  it('halts, doubts, decisions, takeovers and drains at info, and nothing of ordinary work', async () => {
+    const first = await cluster.startReplica('first');
+    await cluster.start('good', 'ends', { script: 'true' });
+    await cluster.start('bad', 'ends', { script: 'exit 3' });
+    await cluster.start('lost', 'ends', { script: 'kill -KILL $$' });
+    await cluster.advance('good', 'good-1');
+    await cluster.advance('bad', 'bad-1');
+    await cluster.advance('lost', 'lost-1');
+    await first.logged(/"the instance is in doubt"/);
+    await cluster.request(cluster.subject('decide', 'lost'), {
+      agentId: 'tester',
+      cellId: 'run',
+      attempt: 1,
+      as: 'rerun',
+      reason: 'seen',
+    });
+    await first.logged(/was decided/);
+    const place = { cellId: 'run', attempt: 1, token: expect.any(Number) as number };
+    const logged = events(first.log);
+    expect(logged).toContainEqual(
+      expect.objectContaining({
+        ...place,
+        level: 'info',
+        instanceId: 'bad',
+        requestId: 'bad-1',
+        msg: 'the instance halted',
+      }),
+    );
+    expect(logged).toContainEqual(
+      expect.objectContaining({
+        ...place,
+        instanceId: 'lost',
+        requestId: 'lost-1',
+        msg: 'the instance is in doubt',
+      }),
+    );
+    expect(logged).toContainEqual(
+      expect.objectContaining({ ...place, instanceId: 'lost', as: 'rerun', by: 'tester' }),
+    );
+    expect(logged.filter(({ instanceId }) => instanceId === 'good')).toEqual([]);
+    first.terminate();
+    await first.exited;
+    expect(events(first.log).map(({ msg }) => msg)).toEqual(
+      expect.arrayContaining(['stopping', 'draining', 'drained']),
+    );
+    const second = await cluster.startReplica('second');
+    await cluster.advance('lost', 'lost-2');
+    const line = await second.logged(/took over an instance/);
+    expect(JSON.parse(line)).toMatchObject({
+      ...place,
+      instanceId: 'lost',
+      requestId: 'lost-2',
+      from: first.replicaId,
+    });
+    second.kill();
+  });
+
+  it('every request with its outcome and duration at debug', async () => {
+    const replica = await cluster.startReplica('debug', { LEASEHOLD_LOG_LEVEL: 'debug' });
+    onTestFinished(() => replica.kill());
+    await cluster.start('asked', 'ends', { script: 'true' });
+    await cluster.advance('asked', 'asked-1');
+    await cluster.status('nobody');
+    const advance = JSON.parse(await replica.logged(/"verb":"advance"/)) as object;
+    expect(advance).toMatchObject({
+      level: 'debug',
+      instanceId: 'asked',
+      requestId: 'asked-1',
+      outcome: 'completed',
+      forMs: expect.any(Number) as number,
+    });
+    expect(await replica.logged(/"verb":"start".*"outcome":"done"/)).toContain('"forMs":');
+    expect(await replica.logged(/"verb":"status".*"outcome":"not_found"/)).toContain(
+      '"id":"nobody"',
+    );
+  });
+
+  it('lines for people where LEASEHOLD_LOG_FORMAT says so', async () => {
+    const replica = await cluster.startReplica('pretty', { LEASEHOLD_LOG_FORMAT: 'pretty' });
+    onTestFinished(() => replica.kill());
+    expect(await replica.logged(/ready/)).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: ready \{/);
+  });
+});
+
+it('a drain lasts at most LEASEHOLD_DRAIN_S, then the attempts are aborted', async () => {
+  const replica = await cluster.startReplica('drain', { LEASEHOLD_DRAIN_S: '1' });
+  await cluster.start('long', 'ends', { script: 'sleep 60' });
+  const receipt = cluster.advance('long', 'long-1').catch(() => undefined);
+  await eventually(async () =>
+    (await cluster.status('long')).status === 'running' ? true : undefined,
+  );
+  const sinceMs = performance.now();
+  replica.terminate();
+  const { code } = await replica.exited;
+  const tookMs = performance.now() - sinceMs;
+  expect(code).toBe(0);
+  expect(tookMs).toBeGreaterThan(900);
+  expect(tookMs).toBeLessThan(7_000);
+  expect(await replica.logged(/aborting an open attempt/)).toContain('"instanceId":"long"');
+  expect((await cluster.rows('long')).map(({ kind }) => kind)).toEqual(['started', 'interrupted']);
+  void receipt;
+});
+
+it('status and start of a frozen member of the queue group are answered by another', async () => {
+  const frozen = await cluster.startReplica('frozen');
+  const other = await cluster.startReplica('other');
+  onTestFinished(() => {
+    frozen.kill();
+    other.kill();
+  });
+  frozen.freeze();
+  const sinceMs = performance.now();
+  const runs = await Promise.all(
+    Array.from({ length: 6 }, (_, n) =>
+      cluster.cli(['start', `f${n}`, '--runbook', 'ends', '--input', 'script=true', '--json']),
+    ),
+  );
+  expect(runs.map(({ code }) => code)).toEqual(runs.map(() => 0));
+  const shown = await Promise.all(
+    Array.from({ length: 6 }, (_, n) => cluster.cli(['status', `f${n}`, '--json'])),
+  );
+  expect(shown.map(({ code }) => code)).toEqual(shown.map(() => 0));
+  // Of 12 requests to two members, one answers at once and the other never: each silence is 1 s.
+  expect(performance.now() - sinceMs).toBeLessThan(20_000);
+});
+
+const canUnshare = (() => {
+  try {
+    execFileSync('unshare', ['--user', '--map-root-user', '--pid', '--fork', 'true'], {
+      stdio: 'ignore',
+    });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+it.skipIf(!canUnshare)(
+  'as PID 1 it says at startup that it needs an init (needs unshare with user namespaces)',
+  async () => {
+    const child = spawn(
+      'unshare',
+      [
+        ...['--user', '--map-root-user', '--pid', '--fork', '--kill-child'],
+        ...[process.execPath, MAIN, 'advancer'],
+      ],
+      {
+        env: { ...cluster.env, LEASEHOLD_REPLICA_NAME: 'init' },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    );
+    onTestFinished(() => void child.kill('SIGKILL'));
+    for await (const line of createInterface({ input: child.stderr })) {
+      const event = JSON.parse(line) as { level: string; msg: string };
+      expect(event.level).toBe('warn');
+      expect(event.msg).toMatch(/PID 1 .* zombies; run it under an init: `docker run --init`/);
+      break;
+    }
+  },
+);
