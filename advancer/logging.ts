@@ -30,18 +30,26 @@ export async function createLogger(
       level,
       base: { replicaId },
       timestamp: stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }), log: withoutReserved },
+      formatters: {
+        level: (label) => ({ level: label }),
+        log: (fields) => withoutReserved(fields, replicaId),
+      },
     },
     format === 'json' ? (stream ?? stderr()) : await prettyStream(color, stream),
   );
 }
 
 /** JSON may hold a name twice, but its readers keep one of the two. */
-function withoutReserved(fields: Record<string, unknown>): Record<string, unknown> {
+function withoutReserved(
+  fields: Record<string, unknown>,
+  replicaId: string,
+): Record<string, unknown> {
   for (const name in fields) {
     if (!RESERVED.has(name)) continue;
     return Object.fromEntries(
-      Object.entries(fields).map(([key, value]) => [RESERVED.has(key) ? `${key}_` : key, value]),
+      Object.entries(fields)
+        .filter(([key, value]) => key !== 'replicaId' || value !== replicaId)
+        .map(([key, value]) => [RESERVED.has(key) ? `${key}_` : key, value]),
     );
   }
   return fields;

@@ -124,7 +124,8 @@ export function outcomeOf(reply: Json | undefined): string {
   if (!isJsonObject(reply)) return 'done';
   const { outcome, error } = reply;
   if (typeof outcome === 'string') return outcome;
-  return isJsonObject(error) ? String(error['code']) : 'done';
+  if (!isJsonObject(error)) return 'done';
+  return typeof error['code'] === 'string' ? error['code'] : 'error';
 }
 
 /** An error reply, as every verb but `advance` sends it. */

@@ -123,8 +123,8 @@ export class Queries {
       maxBytes,
     });
     if (!fitted.fits) {
-      const message = `${fitted.why}; the NATS server's max_payload is ${maxBytes} bytes: raise it, or read leasehold.executions in Postgres`;
-      return refuse({ code: 'unavailable', message });
+      const why = `${fitted.why}; the NATS server's max_payload is ${maxBytes} bytes: raise it, or read leasehold.executions in Postgres`;
+      return refuse({ code: 'unavailable', message: why });
     }
     const { fits: _, ...cut } = fitted;
     return asJson({ ...reply, ...cut });

@@ -3,9 +3,9 @@ import type { CellError } from '../../src/execution/cell-error.ts';
 import type { CellView } from '../../src/execution/status.ts';
 
 /** An output in a status is cut to this many bytes of JSON. */
-export const MAX_OUTPUT_BYTES = 8 * 1024;
+const MAX_OUTPUT_BYTES = 8 * 1024;
 /** All outputs of a status together; the newest are kept. */
-export const MAX_OUTPUTS_BYTES = 512 * 1024;
+const MAX_OUTPUTS_BYTES = 512 * 1024;
 /** The rows of a status; the newest are kept. */
 const MAX_LOG_BYTES = 600 * 1024;
 /** More of a reason is returned only with the cell's `cellId`. */
@@ -38,12 +38,7 @@ export type FittedStatus =
  */
 export function fitStatus(parts: StatusParts): FittedStatus {
   const { cellId, log, maxBytes } = parts;
-  const cells = parts.cells.map(({ output: _, ...cell }): CellView => {
-    const { error } = cell;
-    return error === undefined || cell.cellId === cellId
-      ? cell
-      : { ...cell, error: cutError(error) };
-  });
+  const cells = parts.cells.map((cell) => withoutOutput(cell, cell.cellId === cellId));
   let leftBytes = maxBytes - parts.otherBytes - JOINTS_BYTES;
   for (const cell of cells) {
     // Any of them may get the mark that it was cut.
@@ -83,6 +78,17 @@ export function fitStatus(parts: StatusParts): FittedStatus {
   }
   if (log === undefined) return { fits: true, cells };
   return { fits: true, cells, ...newest(log, Math.min(MAX_LOG_BYTES, leftBytes + outputsBytes)) };
+}
+
+function withoutOutput(cell: CellView, asked: boolean): CellView {
+  const { cellId, type, state, attempt, error } = cell;
+  return {
+    cellId,
+    type,
+    state,
+    ...(attempt === undefined ? {} : { attempt }),
+    ...(error === undefined ? {} : { error: asked ? error : cutError(error) }),
+  };
 }
 
 function cutError(error: CellError): CellError {

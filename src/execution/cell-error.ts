@@ -38,7 +38,8 @@ export function failureText(failure: Json): string {
 function unmetCheck(check: Json): string | undefined {
   if (!isJsonObject(check) || check['held'] !== false) return undefined;
   const { cell, pointer, exists, equals, actual, error } = check;
-  const place = `${String(cell)} ${pointer === '' ? 'output' : String(pointer)}`;
+  if (typeof cell !== 'string' || typeof pointer !== 'string') return JSON.stringify(check);
+  const place = `${cell} ${pointer === '' ? 'output' : pointer}`;
   if (typeof error === 'string') return `${place} could not be checked: ${error}`;
   if (exists !== undefined) return `${place} should ${exists === true ? '' : 'not '}exist`;
   const found = actual === undefined ? 'does not exist' : `is ${valueText(actual)}`;

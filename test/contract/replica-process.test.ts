@@ -154,7 +154,7 @@ it('status and start of a frozen member of the queue group are answered by anoth
 
 const canUnshare = (() => {
   try {
-    execFileSync('unshare', ['--user', '--map-root-user', '--pid', '--fork', 'true'], {
+    execFileSync('/usr/bin/unshare', ['--user', '--map-root-user', '--pid', '--fork', 'true'], {
       stdio: 'ignore',
     });
     return true;
@@ -167,10 +167,16 @@ it.skipIf(!canUnshare)(
   'as PID 1 it says at startup that it needs an init (needs unshare with user namespaces)',
   async () => {
     const child = spawn(
-      'unshare',
+      '/usr/bin/unshare',
       [
-        ...['--user', '--map-root-user', '--pid', '--fork', '--kill-child'],
-        ...[process.execPath, MAIN, 'advancer'],
+        '--user',
+        '--map-root-user',
+        '--pid',
+        '--fork',
+        '--kill-child',
+        process.execPath,
+        MAIN,
+        'advancer',
       ],
       {
         env: { ...cluster.env, LEASEHOLD_REPLICA_NAME: 'init' },

@@ -22,8 +22,7 @@ beforeAll(async () => {
     ],
   });
   await cluster.start('long', 'long');
-  const receipt = await cluster.advance('long', 'long-1');
-  expect(receipt.outcome).toBe('halted');
+  await cluster.advance('long', 'long-1');
 });
 
 afterAll(() => cluster?.stop());

@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
+
 import { describe, expect, it } from 'vitest';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 
 import { fitStatus } from '../../../../advancer/intake/status-limits.ts';
 import type { CellView } from '../../../../src/execution/status.ts';
@@ -47,9 +49,9 @@ describe('the outputs of a status', () => {
     });
     expect(cells[0]).toEqual(cell('fits', whole));
     expect(cells[1]?.outputTruncated).toBe(true);
-    expect(String(cells[1]?.output).startsWith('"xxxx')).toBe(true);
+    expect(cells[1]?.output).toMatch(/^"xxxx/);
     expect(bytes(cells[1]?.output)).toBeLessThanOrEqual(8 * KIB);
-    expect(String(cells[2]?.output).startsWith('{"a":"\\"xxxx')).toBe(true);
+    expect(cells[2]?.output).toMatch(/^\{"a":"\\"xxxx/);
   });
 
   it('have 512 KiB together, of which the newest cells get theirs', () => {
@@ -110,12 +112,11 @@ it('a status fits in a message, whatever its cells, rows and the limit of the se
         const log = Array.from({ length: rows }, (_, n) => row(n + 1, 'é'.repeat(n * 2_000)));
         const { fits: _, ...shown } = fitted({ cells, log, otherBytes: 2, maxBytes });
         expect(bytes(shown)).toBeLessThanOrEqual(maxBytes);
-        for (const [n, one] of shown.cells.entries()) {
-          if (one.outputTruncated === true) {
-            const text = JSON.stringify(cells[n]?.output);
-            expect(text.startsWith(String(one.output ?? ''))).toBe(true);
-          } else expect(one).toEqual(cells[n]);
-        }
+        const untrue = shown.cells.filter((one, n) => {
+          if (one.outputTruncated !== true) return !isDeepStrictEqual(one, cells[n]);
+          return !JSON.stringify(cells[n]?.output).startsWith((one.output ?? '') as string);
+        });
+        expect(untrue).toEqual([]);
       },
     ),
     { numRuns: 60 },
