@@ -7,7 +7,7 @@ export function initWarning(pid: number): string | undefined {
   if (pid !== 1) return undefined;
   return (
     'this process is PID 1 and cannot reap the processes that commands leave behind, which stay as ' +
-    'zombies; run it under an init: `docker run --init`, `init: true` in a compose file, a pod with ' +
+    'zombies; start `leasehold` itself instead of `node`, or use an init: `docker run --init`, `init: true` in a compose file, a pod with ' +
     '`shareProcessNamespace: true`, or `tini -- leasehold advancer` as the entry point'
   );
 }

@@ -72,7 +72,8 @@ for (const file of sources.filter((name) => name.endsWith('.sql'))) {
 /*
  * The first lines of the program give Node its options. `env` cannot do that everywhere: BusyBox's
  * has no -S. A shell runs the second line and gets no further; for Node it is a string and a
- * comment. There are two lines before and after, so that the source map stays right.
+ * comment. As the first process of a container the shell stays, passes signals on, and reaps what
+ * commands leave behind, which Node cannot do. There are two lines before and after, so that the source map stays right.
  */
 const main = join(draft, 'cli', 'main.js');
 const program = readFileSync(main, 'utf8').split('\n');
@@ -80,7 +81,15 @@ if (program[0] !== '#!/usr/bin/env node' || !program[1].startsWith('// The build
   process.stderr.write('leasehold: cli/main.ts does not begin with the lines to replace\n');
   process.exit(1);
 }
-const start = ['#!/bin/sh', `':' //; exec node --max-semi-space-size=64 "$0" "$@"`];
+const node = 'node --max-semi-space-size=64 "$0" "$@"';
+const shell = [
+  `[ $$ = 1 ] || exec ${node}`,
+  `${node} <&0 & c=$!`,
+  `trap 'kill -TERM $c' TERM`,
+  `trap 'kill -INT $c' INT`,
+  'while :; do wait $c; s=$?; kill -0 $c 2>/dev/null || exit $s; done',
+];
+const start = ['#!/bin/sh', `':' //; ${shell.join('; ')}`];
 writeFileSync(main, [...start, ...program.slice(2)].join('\n'));
 chmodSync(main, 0o755);
 writeFileSync(join(draft, '.leasehold-build-hash'), fingerprint);

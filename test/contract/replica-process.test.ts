@@ -1,8 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
+import { readdirSync, readFileSync } from 'node:fs';
 
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 
+import { Output } from '../harness/child-process.ts';
 import { MAIN, TestCluster, eventually } from '../harness/replicas.ts';
 
 let cluster: TestCluster;
@@ -163,32 +164,70 @@ const canUnshare = (() => {
   }
 })();
 
-it.skipIf(!canUnshare)(
-  'as PID 1 it says at startup that it needs an init (needs unshare with user namespaces)',
-  async () => {
-    const child = spawn(
-      '/usr/bin/unshare',
-      [
-        '--user',
-        '--map-root-user',
-        '--pid',
-        '--fork',
-        '--kill-child',
-        process.execPath,
-        MAIN,
-        'advancer',
-      ],
-      {
-        env: { ...cluster.env, LEASEHOLD_REPLICA_NAME: 'init' },
-        stdio: ['ignore', 'ignore', 'pipe'],
-      },
-    );
-    onTestFinished(() => void child.kill('SIGKILL'));
-    for await (const line of createInterface({ input: child.stderr })) {
-      const event = JSON.parse(line) as { level: string; msg: string };
-      expect(event.level).toBe('warn');
-      expect(event.msg).toMatch(/PID 1 .* zombies; run it under an init: `docker run --init`/);
-      break;
-    }
-  },
-);
+/** Starts a program as the first process of a pid namespace; returns it and its pid outside. */
+async function asFirstProcess(program: string[], name: string) {
+  const child = spawn(
+    '/usr/bin/unshare',
+    ['--user', '--map-root-user', '--pid', '--fork', '--kill-child', ...program],
+    { env: { ...cluster.env, LEASEHOLD_REPLICA_NAME: name }, stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const [stdout, stderr] = [new Output(child.stdout), new Output(child.stderr)];
+  await stdout.until(() => (stdout.text.includes('"ready":true') ? true : undefined));
+  const first = processes().find(({ parent }) => parent === child.pid);
+  if (first === undefined) throw new Error('unshare has no child');
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  return { pid: first.pid, stderr, exited };
+}
+
+/** Every process on this machine, with its state and parent. */
+function processes(): { pid: number; state: string; parent: number }[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+        const [state = '', parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+        return [{ pid: Number(name), state, parent: Number(parent) }];
+      } catch {
+        return [];
+      }
+    });
+}
+
+const zombiesOf = (pid: number): number =>
+  processes().filter(({ state, parent }) => state === 'Z' && parent === pid).length;
+
+async function leaveProcesses(name: string): Promise<void> {
+  for (let n = 0; n < 10; n += 1) {
+    const instanceId = `${name}-${n}`;
+    await cluster.start(instanceId, 'ends', { script: 'sleep 60 & sleep 60 & exit 0' });
+    const { outcome } = await cluster.advance(instanceId, `${instanceId}-r`);
+    expect(outcome).toBe('completed');
+  }
+}
+
+// Skipped where user namespaces are not allowed.
+describe.skipIf(!canUnshare)('as the first process of a container', () => {
+  it('`leasehold advancer` leaves no zombies, and drains on SIGTERM', async () => {
+    const first = await asFirstProcess([MAIN, 'advancer', '--json'], 'shell');
+    await leaveProcesses('shell');
+    await eventually(async () => (zombiesOf(first.pid) === 0 ? true : undefined));
+    expect(first.stderr.text).not.toContain('PID 1');
+    process.kill(first.pid, 'SIGTERM');
+    expect(await first.exited).toBe(0);
+    expect(first.stderr.text).toContain('"msg":"drained"');
+  });
+
+  it('started as a Node program, it says that it needs an init, and why', async () => {
+    const first = await asFirstProcess([process.execPath, MAIN, 'advancer', '--json'], 'node');
+    const [line = ''] = first.stderr.lines;
+    const event = JSON.parse(line) as { level: string; msg: string };
+    expect(event.level).toBe('warn');
+    expect(event.msg).toMatch(/PID 1 .* zombies; .* or use an init: `docker run --init`/);
+    await leaveProcesses('node');
+    expect(zombiesOf(first.pid)).toBeGreaterThan(0);
+    process.kill(first.pid, 'SIGKILL');
+    await first.exited;
+  });
+});
