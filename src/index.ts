@@ -18,6 +18,7 @@ export type { RunbookDefinition } from './runbook/define.ts';
 export { RunbookError } from './runbook/problem.ts';
 export type { Cell, Runbook } from './runbook/runbook.ts';
 
+export { NotBegun, OutcomeUnknown } from './execution/handler-error.ts';
 export type { Handler, HandlerCall } from './runbook/handler.ts';
 
 export { fromWireRow, toWireRow } from './execution/row.ts';

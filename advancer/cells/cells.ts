@@ -1,24 +1,44 @@
 import type { Json, JsonObject } from '../../src/json.ts';
+import type { OutcomeClass } from '../../src/execution/outcome.ts';
 import type { Ends } from '../../src/lease/holding.ts';
 import type { EffectContext } from '../../src/runbook/handler.ts';
 import type { Effect, ExecCell } from '../../src/runbook/runbook.ts';
 
 export type { EffectContext, Handler } from '../../src/runbook/handler.ts';
 
+/** What may be known of an effect that ended by itself. */
+export type DefiniteClass = Extract<OutcomeClass, 'succeeded' | 'refused' | 'notBegun'>;
+
 /** Why an effect is to end early. */
 export type AbortCause = 'timeout' | 'aborted';
 
 /**
- * How an attempt ended.
+ * How an attempt ended. `src/execution/outcome.ts` says what is which, and how it is recorded.
  *
  * `unknown` is not a failure: ended by a signal, reset after sending, timed out, or aborted.
  */
 export type CellOutcome =
   /** Every expectation held. */
   | { kind: 'completed'; output: Json; detail: JsonObject }
-  /** A definite outcome, but not the expected one. */
-  | { kind: 'failed'; error: { message: string; code?: string }; output?: Json; detail: JsonObject }
-  | { kind: 'unknown'; reason: 'timeout' | 'aborted' | 'crash'; detail: JsonObject }
+  /** A definite outcome, but not the expected one. `class` says what is known of the effect. */
+  | {
+      kind: 'failed';
+      class: DefiniteClass;
+      error: { message: string; code?: string };
+      output?: Json;
+      detail: JsonObject;
+      /** How long the receiver asks to wait. */
+      retryAfterMs?: number | undefined;
+    }
+  | {
+      kind: 'unknown';
+      reason: 'timeout' | 'aborted' | 'crash';
+      detail: JsonObject;
+      /** How long the receiver asks to wait. */
+      retryAfterMs?: number | undefined;
+    }
+  /** A definite outcome, but its output was lost, and without it `expect` cannot be evaluated. */
+  | { kind: 'unverified'; class: DefiniteClass; output: Json; detail: JsonObject }
   /** Nothing was begun, because of this replica and not of the cell: another one may run it. */
   | { kind: 'wrong_replica'; why: string; detail: JsonObject };
 

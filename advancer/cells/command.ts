@@ -1,22 +1,24 @@
 import { existsSync } from 'node:fs';
-import { lstat, readFile, rm } from 'node:fs/promises';
+import { lstat, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { classOf, classOfExitCode, type MovedExitCodes } from '../../src/execution/outcome.ts';
 import type { JsonObject } from '../../src/json.ts';
+import { lostOutput } from '../../src/runbook/lost-output.ts';
 import type { OutputMode } from '../../src/runbook/runbook.ts';
 import type { EffectContext } from './cells.ts';
 import { commandEnv } from './command-env.ts';
 import {
   codeOf,
+  endedAs,
   isOutOfResources,
   messageOf,
-  refused,
   wrongReplica,
   type Invocation,
   type InvocationOptions,
 } from './invocation.ts';
-import type { ReadOutput } from './output.ts';
-import { startProcessGroup, type ProcessGroupExit } from './process-group.ts';
+import { lost, tooLarge, type ReadOutput } from './output.ts';
+import { startProcessGroup, type KeptOutput, type ProcessGroupExit } from './process-group.ts';
 import { makeTemporaryFolder, temporaryDirectory } from './temporary-directory.ts';
 import { readBytes } from './text-output.ts';
 
@@ -26,17 +28,23 @@ export interface CommandEnvironment {
   env: NodeJS.ProcessEnv;
 }
 
+/** A command with its placeholders filled. */
+export interface CommandCall extends MovedExitCodes {
+  argv: string[];
+}
+
 /**
- * Runs a command in its own process group. An exit code is a definite outcome. Ending by a signal
- * from any source is unknown, and so is any exit after cancellation: a command may exit with 0 when
- * it is asked to stop.
+ * Runs a command in its own process group. Its exit code says what became of the effect. Ending by
+ * a signal from any source is unknown, and so is any exit after cancellation: a command may exit
+ * with 0 when it is asked to stop.
  */
 export async function runCommand(
-  argv: string[],
+  call: CommandCall,
   context: EffectContext,
   environment: CommandEnvironment,
   { clock, limits, cancellation, outputMode, onBegun }: InvocationOptions,
 ): Promise<Invocation> {
+  const { argv } = call;
   let folder: string | undefined;
   try {
     // Synchronous, like everything up to the spawn: the trust that was checked a moment ago must
@@ -53,7 +61,7 @@ export async function runCommand(
         clock,
         graceMs: limits.graceMs,
         stdoutBytes: limits.outputBytes,
-        stderrBytes: limits.stderrBytes,
+        diagnosticBytes: limits.diagnosticBytes,
         end: cancellation.forcedSignal,
       });
       group.ended.catch(() => undefined);
@@ -63,8 +71,12 @@ export async function runCommand(
     }
     onBegun();
     const end = await group.ended;
-    const reading = { outputFile, mode: outputMode, limitBytes: limits.outputBytes };
-    return await outcomeOf(end, reading, cancellation.cause);
+    return end.stopped
+      ? { kind: 'unknown', reason: cancellation.cause, detail: detailOf(end) }
+      : await outcomeOf(call, end, outputFile, {
+          mode: outputMode,
+          limitBytes: limits.outputBytes,
+        });
   } catch (error) {
     // Before the spawn: the temporary directory could not be made.
     if (folder !== undefined) throw error;
@@ -78,71 +90,100 @@ export async function runCommand(
 }
 
 function notSpawned(argv: string[], cwd: string, error: unknown): Invocation {
-  if (isOutOfResources(error)) {
-    const why = `this replica could not start the command ${argv[0] ?? ''}: ${messageOf(error)}`;
-    return wrongReplica(why, error);
-  }
-  const why = existsSync(cwd) ? messageOf(error) : `its working directory ${cwd} does not exist`;
-  const message = `the command ${argv[0] ?? ''} could not be started: ${why}`;
-  return {
-    kind: 'ended',
+  const program = argv[0] ?? '';
+  const shortage = isOutOfResources(error);
+  const why =
+    shortage || existsSync(cwd) ? messageOf(error) : `its working directory ${cwd} does not exist`;
+  const message = shortage
+    ? `this replica could not start the command ${program}: ${why}`
+    : `the command ${program} could not be started: ${why}`;
+  return endedAs(classOf(shortage ? 'spawn_shortage' : 'not_spawned'), {
     observed: { error: message },
     code: 'not_spawned',
     detail: codeOf(error),
+  });
+}
+
+/** What is known of how it ended, apart from its output. */
+function detailOf({ exitCode, signal, stderr }: ProcessGroupExit): JsonObject {
+  return {
+    ...(exitCode === null ? {} : { exitCode }),
+    ...(signal === null ? {} : { signal }),
+    ...diagnostic('stderr', stderr),
   };
+}
+
+/** The end of what a command wrote and what is not its output, marked if it is not all of it. */
+function diagnostic(name: 'stdout' | 'stderr', { bytes, last }: KeptOutput): JsonObject {
+  if (bytes === 0) return {};
+  if (bytes === last.length) return { [name]: last.toString('utf8') };
+  // The first character may be cut.
+  const text = last.toString('utf8').replace(/^\ufffd{1,3}/, '');
+  return { [name]: text, [`${name}Truncated`]: true };
 }
 
 /** How a command's output is read. */
 interface Reading {
-  outputFile: string;
   mode: OutputMode | undefined;
   limitBytes: number;
 }
 
+/** Of a command that ended by itself. */
 async function outcomeOf(
+  call: CommandCall,
   end: ProcessGroupExit,
-  reading: Reading,
-  cause: 'timeout' | 'aborted',
+  outputFile: string,
+  how: Reading,
 ): Promise<Invocation> {
-  const stderr = end.stderr.toString('utf8');
-  const detail: JsonObject = {
-    ...(end.exitCode === null ? {} : { exitCode: end.exitCode }),
-    ...(end.signal === null ? {} : { signal: end.signal }),
-    ...(stderr === '' ? {} : { stderr }),
-  };
-  if (end.endedFor === 'too_much_output') {
-    const message = `the command wrote more than ${reading.limitBytes} bytes to stdout, and was ended`;
-    return refused('output_too_large', message, detail);
+  const { exitCode } = end;
+  const detail = detailOf(end);
+  if (exitCode === null) {
+    const error = `it was ended by ${end.signal ?? 'a signal'}`;
+    return endedAs(classOf('signal'), { observed: { error }, code: 'exit_code', detail });
   }
-  if (end.endedFor === 'cancellation') return { kind: 'unknown', reason: cause, detail };
-  if (end.exitCode === null) return { kind: 'unknown', reason: 'crash', detail };
-  const read = await outputOf(end.stdout, reading);
-  const exited = `exit code ${end.exitCode}`;
-  if (!read.ok) return refused(read.code, `${exited}, and ${read.message}`, detail);
-  const error = stderr.trim() === '' ? exited : `${exited}: ${stderr.trim()}`;
-  return {
-    kind: 'ended',
-    observed: {
-      exitCode: end.exitCode,
-      output: read.output,
-      ...(end.exitCode === 0 ? {} : { error }),
-    },
+  const written = await readOutputFile(outputFile, how);
+  const read = written ?? readStdout(end.stdout, how);
+  const stderr = end.stderr.last.toString('utf8').trim();
+  const error = `exit code ${exitCode}${stderr === '' ? '' : `: ${stderr}`}`;
+  const outcome = classOfExitCode(exitCode, call);
+  return endedAs(outcome, {
+    observed: { exitCode, output: read.output, ...(outcome === 'succeeded' ? {} : { error }) },
     code: 'exit_code',
-    detail: { ...detail, ...read.detail },
-  };
+    detail: {
+      ...detail,
+      ...(written === undefined ? {} : diagnostic('stdout', end.stdout)),
+      ...read.detail,
+    },
+  });
 }
 
-async function outputOf(stdout: Buffer, { outputFile, ...how }: Reading): Promise<ReadOutput> {
-  const bad = (code: 'bad_output' | 'output_too_large', message: string): ReadOutput => ({
-    ok: false,
-    code,
-    message: `what the command wrote to LEASEHOLD_OUTPUT_FILE ${message}`,
-  });
+/** The output that a command wrote to its output file; undefined if it wrote none. */
+async function readOutputFile(outputFile: string, how: Reading): Promise<ReadOutput | undefined> {
+  const what = 'what the command wrote to LEASEHOLD_OUTPUT_FILE';
   const file = await lstat(outputFile).catch(() => undefined);
-  if (file === undefined) return readBytes(stdout, 'stdout', how);
-  if (!file.isFile()) return bad('bad_output', 'is not a regular file');
-  if (file.size > how.limitBytes) {
-    return bad('output_too_large', `has ${file.size} bytes, and ${how.limitBytes} are allowed`);
+  if (file === undefined) return undefined;
+  if (!file.isFile()) return lost('not_json', lostOutput(`${what} is not a regular file`, 0, ''));
+  try {
+    if (file.size <= how.limitBytes) return readBytes(await readFile(outputFile), 'file', how);
+    return tooLarge(what, file.size, how.limitBytes, await beginningOf(outputFile));
+  } catch (error) {
+    const why = `${what} cannot be read: ${messageOf(error)}`;
+    return lost('not_json', lostOutput(why, file.size, ''));
   }
-  return readBytes(await readFile(outputFile), 'file', how);
+}
+
+async function beginningOf(path: string): Promise<Buffer> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(1_024), 0, 1_024, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+function readStdout({ bytes, first }: KeptOutput, how: Reading): ReadOutput {
+  if (bytes > first.length)
+    return tooLarge('what it wrote to stdout', bytes, how.limitBytes, first);
+  return readBytes(first, 'stdout', how);
 }

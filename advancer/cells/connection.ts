@@ -49,10 +49,9 @@ export function openConnection(url: URL, { allow, end }: ConnectionOptions): Pro
       end.removeEventListener('abort', onEnd);
       socket.off('error', onError);
       socket.off('close', onClose);
-      if (connected.kind !== 'connected') {
-        socket.on('error', () => undefined);
-        socket.destroy();
-      }
+      // It may also break before anybody uses it.
+      socket.on('error', () => undefined);
+      if (connected.kind !== 'connected') socket.destroy();
       resolve(connected);
     };
     const onError = (error: Error): void =>

@@ -2,12 +2,13 @@ import type { Json, JsonObject } from '../../src/json.ts';
 import { fill, type Scope } from '../../src/runbook/placeholder.ts';
 import type { Effect } from '../../src/runbook/runbook.ts';
 import { fillUrl } from '../../src/runbook/url-template.ts';
+import type { CommandCall } from './command.ts';
 import type { HttpCall } from './http.ts';
 
 /** An effect whose placeholders are filled. */
 export type FilledEffect =
   | { kind: 'handler'; name: string }
-  | { kind: 'command'; argv: string[] }
+  | { kind: 'command'; call: CommandCall }
   | { kind: 'http'; call: HttpCall };
 
 /**
@@ -22,9 +23,14 @@ export function fillEffect(
   if ('command' in effect) {
     const filled = fill(effect.command, scope);
     if (!filled.ok) return filled;
-    return { ok: true, effect: { kind: 'command', argv: (filled.value as Json[]).map(asText) } };
+    const { refusedExitCodes, unknownExitCodes } = effect;
+    const argv = (filled.value as Json[]).map(asText);
+    return {
+      ok: true,
+      effect: { kind: 'command', call: { argv, refusedExitCodes, unknownExitCodes } },
+    };
   }
-  const { method, url, headers = {}, body } = effect.http;
+  const { method, url, headers = {}, body, refused, notBegun, unknown } = effect.http;
   const filledUrl = fillUrl(url, scope);
   if (!filledUrl.ok) return filledUrl;
   const filled = fill({ headers, ...(body === undefined ? {} : { body }) }, scope);
@@ -39,6 +45,9 @@ export function fillEffect(
     url: filledUrl.url,
     headers: Object.fromEntries(filledHeaders) as Record<string, string>,
     body: value['body'],
+    refused,
+    notBegun,
+    unknown,
   };
   return { ok: true, effect: { kind: 'http', call } };
 }

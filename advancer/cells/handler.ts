@@ -1,11 +1,13 @@
+import { endingOfError } from '../../src/execution/handler-error.ts';
+import { classOf } from '../../src/execution/outcome.ts';
 import type { Timer } from '../../src/time/clock.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { EffectContext, Handler } from './cells.ts';
 import type { Cancellation } from './cancellation.ts';
 import {
   codeOf,
+  endedAs,
   messageOf,
-  refused,
   type Invocation,
   type InvocationOptions,
 } from './invocation.ts';
@@ -14,9 +16,9 @@ import { readOutput } from './output.ts';
 type HandlerResult = { returned: true; value: unknown } | { returned: false; error: unknown };
 
 /**
- * Calls a handler. Returning is a definite outcome, and so is throwing, unless cancellation was
- * requested first. A handler cannot be ended by force: one that does not end within the grace
- * period is left running, and its outcome is unknown.
+ * Calls a handler. A handler that returns has succeeded. What it throws says what is known of the
+ * effect, unless cancellation was requested first: then nothing is. A handler cannot be ended by
+ * force: one that does not end within the grace period is left running, and its outcome is unknown.
  */
 export async function runHandler(
   handler: Handler,
@@ -45,27 +47,18 @@ export async function runHandler(
   const cancelCause = cancellation.requested ? cancellation.cause : undefined;
   if (!result.returned) {
     const observed = { error: messageOf(result.error) };
-    const detail = {
-      ...codeOf(result.error),
-      ...(cancelCause === undefined ? {} : { threw: observed.error }),
-    };
-    return { kind: 'ended', observed, code: 'threw', detail, cancelCause };
-  }
-  const read = readOutput(result.value, limits.outputBytes);
-  if (!read.ok) {
-    const message = `the handler returned, but ${read.message}`;
-    // A cancelled effect has not failed, and what it returned cannot be used.
+    const detail = codeOf(result.error);
     if (cancelCause !== undefined)
-      return { kind: 'unknown', reason: cancelCause, detail: { message } };
-    return refused(read.code, message);
+      return { kind: 'unknown', reason: cancelCause, detail: { ...detail, threw: observed.error } };
+    return endedAs(classOf(endingOfError(result.error)), { observed, code: 'threw', detail });
   }
-  return {
-    kind: 'ended',
-    observed: { output: read.output },
+  const { output, detail } = readOutput(result.value, limits.outputBytes);
+  return endedAs(classOf('returned'), {
+    observed: { output },
     code: 'unexpected',
-    detail: read.detail,
+    detail,
     cancelCause,
-  };
+  });
 }
 
 /**

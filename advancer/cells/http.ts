@@ -1,26 +1,29 @@
 import { request, validateHeaderName, validateHeaderValue, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 
+import { classOf, classOfStatus, type MovedStatuses } from '../../src/execution/outcome.ts';
 import type { Json, JsonObject } from '../../src/json.ts';
+import { lostOutput } from '../../src/runbook/lost-output.ts';
 import type { OutputMode } from '../../src/runbook/runbook.ts';
 import type { EffectContext } from './cells.ts';
 import { openConnection } from './connection.ts';
+import { decodeBody } from './content-encoding.ts';
 import { eventLoopTurns } from './cancellation.ts';
 import {
   codeOf,
+  endedAs,
   isOutOfResources,
   messageOf,
-  refused,
-  wrongReplica,
+  notBegun,
   type Invocation,
   type InvocationOptions,
 } from './invocation.ts';
-import { decodeBody } from './content-encoding.ts';
-import type { ReadOutput } from './output.ts';
+import { lost, tooLarge, type ReadOutput } from './output.ts';
+import { retryAfterMs } from './retry-after.ts';
 import { readBytes, textOf } from './text-output.ts';
 
 /** An http effect with its placeholders filled. */
-export interface HttpCall {
+export interface HttpCall extends MovedStatuses {
   method: string;
   url: string;
   headers: Record<string, string>;
@@ -29,35 +32,30 @@ export interface HttpCall {
 
 /**
  * Makes one http call over its own connection. The request is sent only once the connection is
- * open: a failure before that is definite, because nothing was sent; after that, only a complete
- * response is. Redirects are not followed: a 3xx is a response.
+ * open: after a failure before that, nothing was begun; after that, only a complete response says
+ * what became of the effect. Redirects are not followed.
  */
 export async function runHttp(
   call: HttpCall,
   context: EffectContext,
-  { limits, httpAllow, cancellation, outputMode, onBegun }: InvocationOptions,
+  { clock, limits, httpAllow, cancellation, outputMode, onBegun }: InvocationOptions,
 ): Promise<Invocation> {
   const prepared = prepare(call, context);
-  if (typeof prepared === 'string') return refused('bad_request', prepared, { notBegun: true });
+  if (typeof prepared === 'string') return notBegun('bad_request', prepared);
   const { url } = prepared;
   const connected = await openConnection(url, {
     allow: httpAllow,
     end: cancellation.forcedSignal,
   });
-  if (connected.kind === 'not_allowed')
-    return refused('bad_request', connected.why, { notBegun: true });
+  if (connected.kind === 'not_allowed') return notBegun('bad_request', connected.why);
   if (connected.kind === 'failed') {
+    const why = messageOf(connected.error);
+    const detail = codeOf(connected.error);
     if (isOutOfResources(connected.error)) {
-      const why = `this replica could not open a connection: ${messageOf(connected.error)}`;
-      return wrongReplica(why, connected.error);
+      const error = `this replica could not open a connection: ${why}`;
+      return notConnected('connect_shortage', error, detail);
     }
-    const error = `could not connect to ${url.host}: ${messageOf(connected.error)}`;
-    return {
-      kind: 'ended',
-      observed: { error },
-      code: 'not_connected',
-      detail: codeOf(connected.error),
-    };
+    return notConnected('not_connected', `could not connect to ${url.host}: ${why}`, detail);
   }
   // If the lease was lost while connecting, or the process was paused until now, send nothing.
   if (connected.kind === 'connected') await eventLoopTurns();
@@ -65,14 +63,14 @@ export async function runHttp(
     if (connected.kind === 'connected') connected.socket.destroy();
     if (cancellation.cause === 'timeout') {
       const error = `could not connect to ${url.host} in time; nothing was sent`;
-      return {
-        kind: 'ended',
-        observed: { error },
-        code: 'not_connected',
-        detail: { code: 'ETIMEDOUT' },
-      };
+      return notConnected('not_connected', error, { code: 'ETIMEDOUT' });
     }
     return { kind: 'unknown', reason: cancellation.cause, detail: { notBegun: true } };
+  }
+  const early = spokenFirst(connected.socket);
+  if (early !== undefined) {
+    connected.socket.destroy();
+    return notConnected('answered_unsent', `${url.host} ${early}`, {});
   }
   const answer = await exchange(
     prepared,
@@ -84,22 +82,38 @@ export async function runHttp(
   const status: JsonObject = answer.status === undefined ? {} : { status: answer.status };
   switch (answer.kind) {
     case 'answered':
-      return invocationOf(answer, { mode: outputMode, limitBytes: limits.outputBytes });
-    case 'too_large':
-      return refused(
-        'output_too_large',
-        `the answer has more than ${limits.outputBytes} bytes, and was not read to its end`,
-        status,
-      );
+      return invocationOf(call, answer, {
+        mode: outputMode,
+        limitBytes: limits.outputBytes,
+        nowMs: clock.wallMs(),
+      });
     case 'ended':
       return { kind: 'unknown', reason: cancellation.cause, detail: status };
     case 'broken':
-      return {
-        kind: 'unknown',
-        reason: 'crash',
-        detail: { ...status, ...codeOf(answer.error), message: messageOf(answer.error) },
-      };
+      return endedAs(classOf('connection_lost'), {
+        observed: { error: messageOf(answer.error) },
+        code: 'status',
+        detail: { ...status, ...codeOf(answer.error) },
+      });
   }
+}
+
+function notConnected(
+  ending: 'not_connected' | 'connect_shortage' | 'answered_unsent',
+  error: string,
+  detail: JsonObject,
+): Invocation {
+  return endedAs(classOf(ending), { observed: { error }, code: 'not_connected', detail });
+}
+
+/** What the receiver did before anything was sent; undefined if it waits, as it should. */
+function spokenFirst(socket: Socket): string | undefined {
+  if (socket.readableLength > 0) {
+    const [line = ''] = String(socket.read()).split('\r\n', 1);
+    return `answered before anything was sent: ${line}`;
+  }
+  if (!socket.readableEnded && !socket.destroyed) return undefined;
+  return 'closed the connection before anything was sent';
 }
 
 interface Prepared {
@@ -160,17 +174,18 @@ function prepare(call: HttpCall, context: EffectContext): Prepared | string {
   return { method: call.method, url, headers, body };
 }
 
-/** A whole answer. */
+/** A complete response. */
 interface Answer {
   status: number;
-  /** Its `content-encoding`. */
-  encodings: string;
+  headers: IncomingMessage['headers'];
+  /** Its beginning, if it is larger than allowed. */
   body: Buffer;
+  /** The size of the whole body. */
+  bytes: number;
 }
 
 type Exchange =
   | ({ kind: 'answered' } & Answer)
-  | { kind: 'too_large'; status: number }
   | { kind: 'ended'; status: number | undefined }
   | { kind: 'broken'; status: number | undefined; error: unknown };
 
@@ -206,24 +221,25 @@ function exchange(
         broken(new Error('the connection was closed before a response arrived'));
     });
     sent.on('upgrade', (response: IncomingMessage) => {
-      const body = Buffer.alloc(0);
-      settle({ kind: 'answered', status: response.statusCode ?? 0, encodings: '', body });
+      const { statusCode = 0, headers: received } = response;
+      const answer = { status: statusCode, headers: received, body: Buffer.alloc(0), bytes: 0 };
+      settle({ kind: 'answered', ...answer });
     });
     sent.on('response', (response: IncomingMessage) => {
       status = response.statusCode ?? 0;
-      const arrived = status;
+      const arrived = { status, headers: response.headers };
       const chunks: Buffer[] = [];
       let bytes = 0;
       response.on('error', broken);
+      // It is read to its end even if it is larger than allowed: only then is it known that the
+      // receiver was not broken off.
       response.on('data', (chunk: Buffer) => {
+        if (bytes <= limitBytes) chunks.push(chunk.subarray(0, limitBytes - bytes + 1));
         bytes += chunk.length;
-        if (bytes > limitBytes) settle({ kind: 'too_large', status: arrived });
-        else chunks.push(chunk);
       });
       response.on('end', () => {
-        const encodings = response.headers['content-encoding'] ?? '';
         if (response.complete)
-          settle({ kind: 'answered', status: arrived, encodings, body: Buffer.concat(chunks) });
+          settle({ kind: 'answered', ...arrived, body: Buffer.concat(chunks), bytes });
       });
       response.on('close', () =>
         broken(new Error('the connection was closed before the whole response arrived')),
@@ -234,25 +250,38 @@ function exchange(
   });
 }
 
-async function invocationOf(
-  { status, encodings, body }: Answer,
-  how: { mode: OutputMode | undefined; limitBytes: number },
-): Promise<Invocation> {
-  const decoded = await decodeBody(body, encodings, how.limitBytes);
-  const read: ReadOutput = decoded.ok
-    ? readBytes(decoded.body, 'body', how)
-    : { ok: false, code: 'bad_output', message: `the body ${decoded.why}` };
-  if (!read.ok) return refused(read.code, `status ${status}, and ${read.message}`, { status });
-  const text = decoded.ok ? textOf(decoded.body).trim() : '';
-  const good = status >= 200 && status <= 299;
-  return {
-    kind: 'ended',
-    observed: {
-      status,
-      output: read.output,
-      ...(good ? {} : { error: `status ${status}${text === '' ? '' : `: ${text}`}` }),
-    },
+/** How a response is read. */
+interface Reading {
+  mode: OutputMode | undefined;
+  limitBytes: number;
+  /** The wall clock. */
+  nowMs: number;
+}
+
+async function invocationOf(call: HttpCall, answer: Answer, how: Reading): Promise<Invocation> {
+  const { status, headers } = answer;
+  const { read, text } = await readAnswer(answer, how);
+  const outcome = classOfStatus(status, call);
+  const error = `status ${status}${text === '' ? '' : `: ${text}`}`;
+  return endedAs(outcome, {
+    observed: { status, output: read.output, ...(outcome === 'succeeded' ? {} : { error }) },
     code: 'status',
     detail: { status, ...read.detail },
-  };
+    retryAfterMs: retryAfterMs(headers, how.nowMs),
+  });
+}
+
+/** The output, and the text of the body for messages. */
+async function readAnswer(
+  { headers, body, bytes }: Answer,
+  how: Reading,
+): Promise<{ read: ReadOutput; text: string }> {
+  const text = textOf(body).trim();
+  const { limitBytes } = how;
+  if (bytes > limitBytes) return { read: tooLarge('the response', bytes, limitBytes, body), text };
+  const decoded = await decodeBody(body, headers['content-encoding'] ?? '', limitBytes);
+  if (decoded.ok)
+    return { read: readBytes(decoded.body, 'body', how), text: textOf(decoded.body).trim() };
+  // Its text cannot be read, so nothing of it is shown.
+  return { read: lost('not_json', lostOutput(`the body ${decoded.why}`, bytes, '')), text: '' };
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../../src/time/clock.ts';
 import type { HttpAllow } from '../../src/config/http-allow.ts';
 import type { JsonObject } from '../../src/json.ts';
+import type { OutcomeClass } from '../../src/execution/outcome.ts';
 import type { Observed } from '../../src/runbook/expect.ts';
 import type { OutputMode } from '../../src/runbook/runbook.ts';
 import type { AbortCause } from './cells.ts';
@@ -19,13 +20,18 @@ export type Invocation =
        * unknown.
        */
       cancelCause?: AbortCause | undefined;
+      /** How long the receiver asks to wait. */
+      retryAfterMs?: number | undefined;
     }
-  /**
-   * A definite failure that no expectation can predict: an error in the runbook, or an unusable
-   * output.
-   */
-  | { kind: 'refused'; error: { message: string; code: FailureCode }; detail: JsonObject }
-  | { kind: 'unknown'; reason: AbortCause | 'crash'; detail: JsonObject }
+  /** Nothing was begun, for a reason that no expectation can predict: an error in the runbook. */
+  | { kind: 'not_begun'; error: { message: string; code: FailureCode }; detail: JsonObject }
+  | {
+      kind: 'unknown';
+      reason: AbortCause | 'crash';
+      detail: JsonObject;
+      /** How long the receiver asks to wait. */
+      retryAfterMs?: number | undefined;
+    }
   /** Nothing was begun, because this replica cannot; another one may. */
   | { kind: 'wrong_replica'; why: string; detail: JsonObject };
 
@@ -38,16 +44,14 @@ export type FailureCode =
   | 'bad_request'
   | 'not_connected'
   | 'status'
-  | 'unexpected'
-  | 'bad_output'
-  | 'output_too_large';
+  | 'unexpected';
 
 /** Limits on an effect. */
 export interface EffectLimits {
-  /** The largest output of any effect. */
+  /** The largest output of any effect. A larger one is lost. */
   outputBytes: number;
-  /** How much of the end of stderr is kept. */
-  stderrBytes: number;
+  /** How much of the end of a diagnostic is kept: stderr, and stdout if it is not the output. */
+  diagnosticBytes: number;
   /** From asking an effect to end until it is killed, or a handler is abandoned. */
   graceMs: number;
   /** How long an attempt may take when its cell does not say. */
@@ -69,9 +73,30 @@ export interface InvocationOptions {
   onBegun: () => void;
 }
 
-/** A definite failure that no expectation can predict. */
-export function refused(code: FailureCode, message: string, detail: JsonObject = {}): Invocation {
-  return { kind: 'refused', error: { message, code }, detail };
+/** Nothing was begun, and no expectation can predict that. */
+export function notBegun(code: 'placeholder' | 'bad_request', message: string): Invocation {
+  return { kind: 'not_begun', error: { message, code }, detail: {} };
+}
+
+/** What is known of an effect that ended by itself. */
+type Ended = Omit<Extract<Invocation, { kind: 'ended' }>, 'kind' | 'observed'> & {
+  observed: Omit<Observed, 'class'>;
+};
+
+/** An effect that ended by itself, and whose ending has this class. */
+export function endedAs(outcome: OutcomeClass, ended: Ended): Invocation {
+  const { observed, detail, retryAfterMs } = ended;
+  const message = observed.error ?? '';
+  switch (outcome) {
+    case 'succeeded':
+    case 'refused':
+    case 'notBegun':
+      return { kind: 'ended', ...ended, observed: { ...observed, class: outcome } };
+    case 'wrongReplica':
+      return { kind: 'wrong_replica', why: message, detail };
+    case 'unknown':
+      return { kind: 'unknown', reason: 'crash', detail: { ...detail, message }, retryAfterMs };
+  }
 }
 
 /** Nothing was begun, because this replica cannot. */

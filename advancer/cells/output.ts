@@ -1,12 +1,22 @@
+import { inspect } from 'node:util';
+
 import { exactNumber } from '../../src/exact-number.ts';
 import { type Json, type JsonObject, storableText } from '../../src/json.ts';
+import { lostOutput, type LostOutput } from '../../src/runbook/lost-output.ts';
 import { pointerOf } from '../../src/runbook/pointer.ts';
 
-/** An output as the log can store it, or why it cannot. */
+/**
+ * An output as the log can store it, or what stands for it if it cannot. `detail` is what the
+ * outcome's detail should say about the output.
+ */
 export type ReadOutput =
-  /** `detail` is what the outcome's detail should say about the output. */
   | { ok: true; output: Json; detail: JsonObject }
-  | { ok: false; code: 'bad_output' | 'output_too_large'; message: string };
+  | { ok: false; why: 'not_json' | 'too_large'; output: LostOutput; detail: JsonObject };
+
+/** An output that cannot be stored. */
+export function lost(why: 'not_json' | 'too_large', output: LostOutput): ReadOutput {
+  return { ok: false, why, output, detail: {} };
+}
 
 const MAX_DEPTH = 100;
 
@@ -23,15 +33,33 @@ export function readOutput(value: unknown, limitBytes: number): ReadOutput {
     output = toJson(value, undefined, numbersAsText) ?? null;
   } catch (error) {
     const message = error instanceof Error ? error.message : 'its output cannot be read';
-    return { ok: false, code: 'bad_output', message };
+    const text = inspected(value);
+    return lost('not_json', lostOutput(message, Buffer.byteLength(text), text));
   }
-  const bytes = Buffer.byteLength(JSON.stringify(output));
+  const text = JSON.stringify(output);
+  const bytes = Buffer.byteLength(text);
   if (bytes <= limitBytes) return { ok: true, output, detail: numbersDetail(numbersAsText) };
-  return {
-    ok: false,
-    code: 'output_too_large',
-    message: `the output has ${bytes} bytes of JSON, and ${limitBytes} are allowed; keep large results elsewhere`,
-  };
+  return tooLarge('the output', bytes, limitBytes, text);
+}
+
+/** An output that is larger than allowed. Of its text, the first KiB is needed. */
+export function tooLarge(
+  what: string,
+  bytes: number,
+  limitBytes: number,
+  text: string | Buffer,
+): ReadOutput {
+  const why = `${what} has ${bytes} bytes, and ${limitBytes} are allowed; keep large results elsewhere`;
+  return lost('too_large', lostOutput(why, bytes, text));
+}
+
+/** The text of a value that is not JSON, as far as it can be had. */
+function inspected(value: unknown): string {
+  try {
+    return inspect(value, { depth: 4, maxStringLength: 2_000, maxArrayLength: 100 });
+  } catch {
+    return '';
+  }
 }
 
 /** At most this many pointers are listed. */

@@ -23,7 +23,7 @@ export function probeAnswer(invocation: Invocation): ProbeAnswer {
   switch (invocation.kind) {
     case 'wrong_replica':
       return { answer: 'wrong_replica', why: invocation.why };
-    case 'refused':
+    case 'not_begun':
       return unknown(`the probe failed: ${invocation.error.message}`);
     case 'unknown':
       return unknown(
@@ -34,7 +34,7 @@ export function probeAnswer(invocation: Invocation): ProbeAnswer {
     case 'ended':
   }
   const judgement = judge(undefined, invocation.observed);
-  if (!judgement.ok)
+  if (judgement.ok === false)
     return unknown(`the probe failed: ${judgement.failed.join('; ').slice(0, 1_000)}`);
   const parsed = Answer.safeParse(invocation.observed.output);
   if (!parsed.success) {

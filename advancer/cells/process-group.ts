@@ -7,11 +7,18 @@ import type { Clock, Timer } from '../../src/time/clock.ts';
 export interface ProcessGroupExit {
   exitCode: number | null;
   signal: NodeJS.Signals | null;
-  stdout: Buffer;
-  /** Its last bytes. */
-  stderr: Buffer;
-  /** Why the replica ended it, if it did. */
-  endedFor: 'cancellation' | 'too_much_output' | undefined;
+  stdout: KeptOutput;
+  stderr: KeptOutput;
+  /** Whether the replica ended it. What it writes is never a reason. */
+  stopped: boolean;
+}
+
+/** What is kept of what a command wrote to one of its pipes. */
+export interface KeptOutput {
+  /** How much it wrote. */
+  bytes: number;
+  first: Buffer;
+  last: Buffer;
 }
 
 /** How to start a command's process group. */
@@ -22,8 +29,10 @@ export interface ProcessGroupOptions {
   stdin: string;
   clock: Clock;
   graceMs: number;
+  /** How much of the beginning of stdout is kept. */
   stdoutBytes: number;
-  stderrBytes: number;
+  /** How much of the end of stdout and stderr is kept. */
+  diagnosticBytes: number;
   /** Ends the group when it fires. */
   end: AbortSignal;
 }
@@ -60,20 +69,19 @@ export function startProcessGroup(options: ProcessGroupOptions): {
 
 async function watch(child: ChildProcess, options: ProcessGroupOptions): Promise<ProcessGroupExit> {
   const { clock, end } = options;
-  let endedFor: ProcessGroupExit['endedFor'];
+  let stopped = false;
   let forced: Timer | undefined;
   let exited = false;
-  const endGroup = (why: 'cancellation' | 'too_much_output'): void => {
-    if (endedFor !== undefined || exited) return;
-    endedFor = why;
+  const onEnd = (): void => {
+    if (stopped || exited) return;
+    stopped = true;
     killGroup(child, 'SIGTERM');
     forced = clock.after(options.graceMs, () => killGroup(child, 'SIGKILL'));
   };
-  const onEnd = (): void => endGroup('cancellation');
   end.addEventListener('abort', onEnd, { once: true });
 
-  const stdout = keepFirst(child.stdout, options.stdoutBytes, () => endGroup('too_much_output'));
-  const stderr = keepLast(child.stderr, options.stderrBytes);
+  const stdout = keep(child.stdout, options.stdoutBytes, options.diagnosticBytes);
+  const stderr = keep(child.stderr, 0, options.diagnosticBytes);
   // A command need not read its input; one that exits first breaks the pipe.
   child.stdin?.on('error', () => undefined);
   child.stdin?.end(options.stdin);
@@ -93,13 +101,13 @@ async function watch(child: ChildProcess, options: ProcessGroupOptions): Promise
   end.removeEventListener('abort', onEnd);
   // What the command left running belongs to an attempt that is over, and must not keep acting for
   // it.
-  if (endedFor === undefined) await within(clock, AFTERMATH_MS, closed);
+  if (!stopped) await within(clock, AFTERMATH_MS, closed);
   if (killGroup(child, 'SIGKILL')) await emptied(child, clock);
   await within(clock, AFTERMATH_MS, closed);
   // Only a process that left the group (a daemon) can still hold the pipes; do not wait for it.
   child.stdout?.destroy();
   child.stderr?.destroy();
-  return { exitCode, signal, stdout: stdout(), stderr: stderr(), endedFor };
+  return { exitCode, signal, stdout: stdout(), stderr: stderr(), stopped };
 }
 
 /** Signals the group; false when it has no process that we can signal. */
@@ -122,24 +130,18 @@ async function emptied(child: ChildProcess, clock: Clock): Promise<void> {
     await clock.sleep(5);
 }
 
-function keepFirst(stream: Readable | null, limitBytes: number, onMore: () => void): () => Buffer {
-  const chunks: Buffer[] = [];
+/** Reads a pipe to its end, and keeps at most so much of its beginning and of its end. */
+function keep(stream: Readable | null, firstBytes: number, lastBytes: number): () => KeptOutput {
+  const first: Buffer[] = [];
+  let last = Buffer.alloc(0);
   let bytes = 0;
   stream?.on('data', (chunk: Buffer) => {
+    if (bytes < firstBytes) first.push(chunk.subarray(0, firstBytes - bytes));
     bytes += chunk.length;
-    if (bytes > limitBytes) onMore();
-    else chunks.push(chunk);
+    last = Buffer.concat([last, chunk.subarray(-lastBytes)]);
+    if (last.length > lastBytes) last = last.subarray(last.length - lastBytes);
   });
-  return () => Buffer.concat(chunks);
-}
-
-function keepLast(stream: Readable | null, limitBytes: number): () => Buffer {
-  let kept = Buffer.alloc(0);
-  stream?.on('data', (chunk: Buffer) => {
-    kept = Buffer.concat([kept, chunk]);
-    if (kept.length > limitBytes) kept = kept.subarray(kept.length - limitBytes);
-  });
-  return () => kept;
+  return () => ({ bytes, first: Buffer.concat(first), last });
 }
 
 async function within(clock: Clock, ms: number, done: Promise<void>): Promise<void> {

@@ -14,7 +14,7 @@ import { runHandler } from './handler.ts';
 import { runHttp } from './http.ts';
 import {
   messageOf,
-  refused,
+  notBegun,
   wrongReplica,
   type Invocation,
   type EffectLimits,
@@ -44,7 +44,7 @@ export interface EffectRunnerOptions {
 
 const LIMITS: EffectLimits = {
   outputBytes: 262_144,
-  stderrBytes: 4_096,
+  diagnosticBytes: 4_096,
   graceMs: 2_000,
   timeoutMs: 300_000,
   probeTimeoutMs: 30_000,
@@ -67,7 +67,7 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
     invocationOptions: InvocationOptions,
   ): Invocation | Promise<Invocation> {
     const filled = fillEffect(effect, context);
-    if (!filled.ok) return refused('placeholder', filled.message, { notBegun: true });
+    if (!filled.ok) return notBegun('placeholder', filled.message);
     switch (filled.effect.kind) {
       case 'handler': {
         const handler = handlers.get(filled.effect.name);
@@ -75,7 +75,7 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
         return wrongReplica(lacksHandler(filled.effect.name));
       }
       case 'command':
-        return runCommand(filled.effect.argv, context, environment, invocationOptions);
+        return runCommand(filled.effect.call, context, environment, invocationOptions);
       case 'http':
         return runHttp(filled.effect.call, context, invocationOptions);
     }
@@ -97,8 +97,7 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
         return { kind: 'unknown', reason: 'aborted', detail: { notBegun: true } };
       }
       const expected = fillExpectations(cell.expect ?? [], context);
-      if (!expected.ok)
-        return judged(undefined, refused('placeholder', expected.message, { notBegun: true }));
+      if (!expected.ok) return judged(undefined, notBegun('placeholder', expected.message));
       const cancellation = new Cancellation();
       const startMs = clock.monotonicMs();
       const timeoutMs =
@@ -194,45 +193,52 @@ function lacksHandler(name: string): string {
 function judged(expectations: Expectation[] | undefined, invocation: Invocation): CellOutcome {
   const detail: JsonObject = storable(invocation.detail);
   switch (invocation.kind) {
-    case 'unknown':
-      return { kind: 'unknown', reason: invocation.reason, detail };
+    case 'unknown': {
+      const { reason, retryAfterMs } = invocation;
+      return { kind: 'unknown', reason, detail: brief(detail), retryAfterMs };
+    }
     case 'wrong_replica':
       return { kind: 'wrong_replica', why: storableText(invocation.why), detail };
-    case 'refused':
-      return {
-        kind: 'failed',
-        error: readable(invocation.error.message, invocation.error.code),
-        detail,
-      };
+    case 'not_begun': {
+      const error = readable(invocation.error.message, invocation.error.code);
+      return { kind: 'failed', class: 'notBegun', error, detail };
+    }
     case 'ended':
   }
-  const { observed, cancelCause } = invocation;
+  const { observed, cancelCause, retryAfterMs } = invocation;
   const judgement = judge(expectations, observed);
-  if (judgement.ok) {
-    // A predicted failure without an output: its message is what later cells can check.
-    const output =
-      observed.output === undefined
-        ? { error: storableText(observed.error ?? '') }
-        : observed.output;
-    return {
-      kind: 'completed',
-      output,
-      detail,
-    };
+  // A predicted failure without an output: its message is what later cells can check.
+  const output =
+    observed.output === undefined ? { error: storableText(observed.error ?? '') } : observed.output;
+  if (judgement.ok === 'unknown') {
+    const unverified = { ...detail, message: shortened(judgement.unevaluated.join('; ')) };
+    return { kind: 'unverified', class: observed.class, output, detail: unverified };
   }
+  if (judgement.ok) return { kind: 'completed', output, detail };
   if (cancelCause !== undefined) return { kind: 'unknown', reason: cancelCause, detail };
   return {
     kind: 'failed',
+    class: observed.class,
     error: readable(
       judgement.failed.join('; '),
       expectations === undefined ? invocation.code : 'unexpected',
     ),
     ...(observed.output === undefined ? {} : { output: observed.output }),
     detail,
+    retryAfterMs,
   };
 }
 
+/** The detail with its message shortened: it may be a whole response. */
+function brief(detail: JsonObject): JsonObject {
+  const { message } = detail;
+  return typeof message === 'string' ? { ...detail, message: shortened(message) } : detail;
+}
+
 function readable(message: string, code: string): { message: string; code: string } {
-  const text = storableText(message);
-  return { message: text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text, code };
+  return { message: shortened(storableText(message)), code };
+}
+
+function shortened(text: string): string {
+  return text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text;
 }

@@ -2,9 +2,10 @@ import { isUtf8 } from 'node:buffer';
 
 import type { Json } from '../../src/json.ts';
 import { parseJsonText } from '../../src/json-text.ts';
+import { lostOutput } from '../../src/runbook/lost-output.ts';
 import type { OutputMode } from '../../src/runbook/runbook.ts';
 import { pointerOf } from '../../src/runbook/pointer.ts';
-import { numbersDetail, readOutput, type ReadOutput } from './output.ts';
+import { lost, numbersDetail, readOutput, type ReadOutput } from './output.ts';
 
 /** Where a text comes from, and the key under which it is kept when it is not read as JSON. */
 export type TextSource = 'stdout' | 'file' | 'body';
@@ -69,7 +70,7 @@ function readText(
   const parsed = parseOutput(text, source, mode);
   switch (parsed.kind) {
     case 'not_json':
-      return { ok: false, code: 'bad_output', message: parsed.why };
+      return lost('not_json', lostOutput(parsed.why, Buffer.byteLength(text), text));
     case 'text':
       return readOutput({ [source]: text }, limitBytes);
     case 'json':
@@ -77,7 +78,7 @@ function readText(
   const read = readOutput(parsed.value, limitBytes);
   if (read.ok) return { ...read, detail: numbersDetail(parsed.numbersAsText) };
   // JSON that cannot be stored (nested too deeply) can be stored as text, unless it is too large.
-  return read.code === 'output_too_large' || mode === 'json' || source === 'file'
+  return read.why === 'too_large' || mode === 'json' || source === 'file'
     ? read
     : readOutput({ [source]: text }, limitBytes);
 }

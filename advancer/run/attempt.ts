@@ -2,6 +2,7 @@ import { errorText } from '../../src/error-text.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { NextStep } from '../../src/execution/plan.ts';
 import { notStartedBackoffMs } from '../../src/execution/not-started.ts';
+import { OUTCOMES, UNEXPECTED } from '../../src/execution/outcome.ts';
 import type { InterruptReason } from '../../src/execution/row.ts';
 import { nextIdempotencyKey, type Doubt, type OpenAttempt } from '../../src/execution/state.ts';
 import type { Holding } from '../../src/lease/holding.ts';
@@ -80,7 +81,7 @@ export async function runAttempt(
     // A bug or an injected error. What the effect did is unknown, unless it never began.
     context.logger.error({ ...place, err: cause }, 'an attempt failed with an internal error');
     const detail = errorText(cause);
-    if (begun) proposeInterrupted(log, step, 'crash', { detail }, requester);
+    if (begun) proposeInterrupted(log, step, { reason: 'crash', detail: { detail } }, requester);
     else proposeNotStarted(log, step, requester, { detail });
   }
   return 'closed';
@@ -172,9 +173,18 @@ function proposeOutcome(
     case 'failed': {
       const error: JsonObject = { message: outcome.error.message };
       if (outcome.error.code !== undefined) error['code'] = outcome.error.code;
-      const body: JsonObject = { error, detail: outcome.detail };
+      const recorded = outcome.class === 'succeeded' ? UNEXPECTED : OUTCOMES[outcome.class];
+      const body: JsonObject = { ...recorded.body, error, detail: outcome.detail };
       if (outcome.output !== undefined) body['output'] = outcome.output;
-      log.propose('failed', cell.id, attempt, body, requester);
+      if (outcome.retryAfterMs !== undefined) body['retryAfterMs'] = outcome.retryAfterMs;
+      log.propose(recorded.row, cell.id, attempt, body, requester);
+      return;
+    }
+    case 'unverified': {
+      const body: JsonObject = { reason: 'unverified', detail: outcome.detail };
+      body['output'] = outcome.output;
+      if (outcome.class === 'succeeded') body['happened'] = true;
+      log.propose('interrupted', cell.id, attempt, body, requester);
       return;
     }
     case 'wrong_replica':
@@ -183,18 +193,25 @@ function proposeOutcome(
     case 'unknown':
       if (outcome.detail['notBegun'] === true)
         proposeNotStarted(log, step, requester, { detail: 'ended before it began' });
-      else proposeInterrupted(log, step, outcome.reason, outcome.detail, requester);
+      else proposeInterrupted(log, step, outcome, requester);
   }
+}
+
+interface Interruption {
+  reason: InterruptReason;
+  detail: JsonObject;
+  retryAfterMs?: number | undefined;
 }
 
 function proposeInterrupted(
   log: InstanceLog,
   { cell, attempt }: Start,
-  reason: InterruptReason,
-  detail: JsonObject,
+  { reason, detail, retryAfterMs }: Interruption,
   requester: Requester,
 ): void {
-  log.propose('interrupted', cell.id, attempt, { reason, detail }, requester);
+  const body: JsonObject = { reason, detail };
+  if (retryAfterMs !== undefined) body['retryAfterMs'] = retryAfterMs;
+  log.propose('interrupted', cell.id, attempt, body, requester);
 }
 
 /**

@@ -96,6 +96,8 @@ export function decisionBy(evidence: readonly LateOutcome[]):
       by: AutomaticDecider;
       reason: string;
       output?: Json;
+      notBegun?: true | undefined;
+      happened?: true | undefined;
     }
   | undefined {
   // An outcome proves more than a statement that nothing began.
@@ -109,7 +111,13 @@ export function decisionBy(evidence: readonly LateOutcome[]):
       return { as: 'succeeded', by, reason: `late outcome from ${replicaId}`, output };
     }
     case 'failed':
-      return { as: 'failed', by, reason: `late failure from ${replicaId}` };
+      return {
+        as: 'failed',
+        by,
+        reason: `late failure from ${replicaId}`,
+        notBegun: late.body['notBegun'] === true ? true : undefined,
+        happened: late.body['happened'] === true ? true : undefined,
+      };
     case 'not_started':
       return { as: 'rerun', by, reason: `${replicaId} reports that the effect never began` };
   }

@@ -1,8 +1,6 @@
 import type { NewRow } from '../../src/execution/row.ts';
 import type { Json, JsonObject } from '../../src/json.ts';
-
-/** How much of an output that cannot be stored is shown. */
-const HEAD_CHARACTERS = 1_024;
+import { isLostOutput, lostOutput } from '../../src/runbook/lost-output.ts';
 
 /**
  * The row with as little data as its kind allows, for a Postgres that refuses all of it. It says
@@ -19,7 +17,10 @@ export function reduced(row: NewRow, why: string): NewRow {
       return { ...row, body: { ...flagsOf(row.body), error, detail: {} } };
     }
     case 'interrupted':
-      return { ...row, body: { reason: row.body['reason'] ?? null, detail: {} } };
+      return {
+        ...row,
+        body: { ...flagsOf(row.body), reason: row.body['reason'] ?? null, detail: {} },
+      };
     default:
       return row;
   }
@@ -27,14 +28,9 @@ export function reduced(row: NewRow, why: string): NewRow {
 
 /** Stands for the output of an effect that succeeded. */
 function outputLost(output: Json, why: string): JsonObject {
+  if (isLostOutput(output)) return output;
   const text = typeof output === 'string' ? output : JSON.stringify(output);
-  return {
-    outputLost: {
-      why: `Postgres refuses it: ${why}`,
-      bytes: Buffer.byteLength(text),
-      head: text.slice(0, HEAD_CHARACTERS),
-    },
-  };
+  return lostOutput(`Postgres refuses it: ${why}`, Buffer.byteLength(text), text);
 }
 
 /** What a body says about the outcome in one word, such as whether the effect happened. */

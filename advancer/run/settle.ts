@@ -53,6 +53,9 @@ interface Decision {
   by: string;
   reason: string;
   output?: Json | undefined;
+  /** What a failure leaves of the effect; see `isRefusal`. */
+  notBegun?: true | undefined;
+  happened?: true | undefined;
   /** How long the next attempt waits. */
   waitMs?: number | undefined;
   /** About the output, as in an outcome. */
@@ -110,10 +113,13 @@ export async function settleByEvidence(
 export function proposeDecision(
   log: InstanceLog,
   step: Extract<NextStep, { do: 'settle' }>,
-  { as, by, reason, output, detail, waitMs }: Decision,
+  { as, by, reason, output, detail, waitMs, notBegun, happened }: Decision,
   requester: Requester,
 ): void {
   const body: JsonObject = { as, by, reason };
+  if (notBegun !== undefined) body['notBegun'] = notBegun;
+  // Nobody can decide away that the effect happened.
+  if (happened !== undefined || (as === 'failed' && step.doubt.happened)) body['happened'] = true;
   if (output !== undefined) body['output'] = output;
   if (detail !== undefined) body['detail'] = detail;
   if (waitMs !== undefined) body['waitMs'] = waitMs;

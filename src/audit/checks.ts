@@ -5,6 +5,7 @@ import { EFFECTS } from './checks/effects.ts';
 import { INTENT } from './checks/intent.ts';
 import { LIVENESS } from './checks/liveness.ts';
 import { ORDER } from './checks/order.ts';
+import { OUTCOME_CHECKS } from './checks/outcomes.ts';
 import { RECEIPTS } from './checks/receipts.ts';
 import { TOKENS } from './checks/tokens.ts';
 import { TRUTH } from './checks/truth.ts';
@@ -16,6 +17,7 @@ export const CHECKS: readonly Check[] = [
   ...ORDER,
   ...DECISIONS,
   ...EFFECTS,
+  ...OUTCOME_CHECKS,
   ...LIVENESS,
   ...RECEIPTS,
   ...TRUTH,

@@ -43,6 +43,10 @@ export interface SeenEffect {
   idempotencyKey: string;
   /** ISO 8601, by the witness's clock. */
   at: string;
+  /**
+   * Whether the receiver performed it; false if it refused. Undefined if the witness does not say.
+   */
+  happened?: boolean | undefined;
   /** What the effect returned to the process that ran it, if that process is known to be alive. */
   outcome?: 'completed' | 'failed' | undefined;
 }

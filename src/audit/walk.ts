@@ -10,9 +10,9 @@ import {
   applyRow,
   emptyState,
   nextIdempotencyKey,
-  type CellRecord,
   type InstanceState,
 } from '../execution/state.ts';
+import type { CellRecord } from '../execution/cell-record.ts';
 import { statusOf, type InstanceStatus } from '../execution/status.ts';
 import { opens } from './attempts.ts';
 import type { Evidence } from './evidence.ts';

@@ -17,6 +17,7 @@ const WitnessLine = z.object({
     offset: true,
     message: 'must be an ISO 8601 time such as 2030-01-31T12:00:00Z',
   }),
+  happened: z.boolean().optional(),
   outcome: z.enum(['completed', 'failed']).optional(),
 });
 

@@ -1,4 +1,5 @@
-import type { NewRow } from './row.ts';
+import { failedAfterEffect } from './outcome.ts';
+import { INTERRUPT_REASONS, VERDICTS, type NewRow } from './row.ts';
 
 /** Why the log refuses a row, with the SQLSTATE that the guard in the database raises for it. */
 export type ChainBreach =
@@ -67,17 +68,21 @@ function follows(before: ChainRow, row: ChainRow): boolean {
     case 'interrupted':
       if (row.kind !== 'decided' || !sameAttempt) return false;
       if (before.body['reason'] === 'not_started') return row.body['as'] === 'rerun';
+      // The effect happened: nobody can decide that its next attempt is a new one.
+      if (before.body['happened'] === true && row.body['as'] === 'failed')
+        return row.body['happened'] === true;
       return isVerdict(row.body['as']);
     case 'decided':
       switch (before.body['as']) {
         case 'rerun':
-        case 'failed':
           return nextAttempt;
+        case 'failed':
+          return nextAttempt && !failedAfterEffect(before);
         default:
           return nextCell;
       }
     case 'failed':
-      return nextAttempt;
+      return nextAttempt && !failedAfterEffect(before);
     case 'completed':
     case 'satisfied':
       return nextCell;
@@ -91,11 +96,11 @@ function opens(row: ChainRow): boolean {
 }
 
 function isInterruptReason(value: unknown): boolean {
-  return value === 'crash' || value === 'timeout' || value === 'aborted' || value === 'not_started';
+  return (INTERRUPT_REASONS as readonly unknown[]).includes(value);
 }
 
 function isVerdict(value: unknown): boolean {
-  return value === 'succeeded' || value === 'failed' || value === 'rerun' || value === 'skipped';
+  return (VERDICTS as readonly unknown[]).includes(value);
 }
 
 function describe(row: ChainRow): string {

@@ -53,13 +53,16 @@ export const ENDINGS = {
   // HTTP calls.
   bad_request: { text: 'the request cannot be built, or is not allowed', class: 'notBegun' },
   not_connected: { text: 'no connection could be opened', class: 'notBegun' },
+  answered_unsent: {
+    text: 'the receiver answered (408, say) or closed before anything was sent',
+    class: 'notBegun',
+  },
   connect_shortage: { text: 'the replica is out of sockets or files', class: 'wrongReplica' },
   status_1xx: { text: 'status 1xx', class: 'unknown' },
   status_2xx: { text: 'status 2xx', class: 'succeeded' },
   status_3xx: { text: 'status 3xx (never followed)', class: 'unknown' },
   status_4xx: { text: 'status 4xx except 408, 425 and 429', class: 'refused' },
-  status_408: { text: 'status 408', class: 'unknown' },
-  status_408_unsent: { text: 'status 408 before anything was sent', class: 'notBegun' },
+  status_408: { text: 'status 408 after something was sent', class: 'unknown' },
   status_425: { text: 'status 425', class: 'notBegun' },
   status_429: { text: 'status 429', class: 'notBegun' },
   status_5xx: { text: 'status 5xx', class: 'unknown' },
@@ -130,20 +133,12 @@ export interface MovedExitCodes {
   readonly unknownExitCodes?: readonly number[] | undefined;
 }
 
-/**
- * The class of a complete response.
- *
- * @param sent whether any of the request was sent before the response arrived
- */
-export function classOfStatus(
-  status: number,
-  moved: MovedStatuses = {},
-  sent = true,
-): OutcomeClass {
+/** The class of a complete response to a request that was sent. */
+export function classOfStatus(status: number, moved: MovedStatuses = {}): OutcomeClass {
   if (moved.refused?.includes(status) === true) return 'refused';
   if (moved.notBegun?.includes(status) === true) return 'notBegun';
   if (moved.unknown?.includes(status) === true) return 'unknown';
-  return classOf(endingOfStatus(status, sent));
+  return classOf(endingOfStatus(status));
 }
 
 /** The class of a command that ended by itself. */
@@ -153,10 +148,10 @@ export function classOfExitCode(exitCode: number, moved: MovedExitCodes = {}): O
   return classOf(endingOfExitCode(exitCode));
 }
 
-function endingOfStatus(status: number, sent: boolean): Ending {
+function endingOfStatus(status: number): Ending {
   switch (status) {
     case 408:
-      return sent ? 'status_408' : 'status_408_unsent';
+      return 'status_408';
     case 425:
       return 'status_425';
     case 429:

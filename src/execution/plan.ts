@@ -12,7 +12,8 @@ import {
   type Runbook,
 } from '../runbook/runbook.ts';
 import { failureText } from './cell-error.ts';
-import type { CellRecord, Doubt, InstanceState, OpenAttempt } from './state.ts';
+import type { CellRecord } from './cell-record.ts';
+import type { Doubt, InstanceState, OpenAttempt } from './state.ts';
 import type { Awaiting } from './views.ts';
 
 /** An instance's runbook, inputs and folded log. */
@@ -51,6 +52,8 @@ export const MAX_RERUNS = 10;
 /** The wait before a first retry if the runbook does not give one. */
 const DEFAULT_BACKOFF_MS = 200;
 const MAX_BACKOFF_MS = 60_000;
+/** A receiver that asks for a longer wait is asked again after this one. */
+export const MAX_RETRY_AFTER_MS = 300_000;
 
 /**
  * Decides the next step of an instance. Pure: the same log gives the same step on every replica.
@@ -144,6 +147,8 @@ export function policyFor(
   record: CellRecord | undefined,
 ): 'hold' | 'rerun' | 'probe' {
   if (doubt.reason === 'not_started') return 'rerun';
+  // The effect ended, and only a person can say whether as it should have.
+  if (doubt.reason === 'unverified') return 'hold';
   const policy = onInterrupt(cell);
   if (policy === 'rerun' && (record?.interruptions ?? 0) >= MAX_RERUNS) return 'hold';
   return policy;
@@ -152,7 +157,11 @@ export function policyFor(
 function nextAttempt(cell: ExecCell, record: CellRecord | undefined): NextStep {
   const attempt = (record?.attempts ?? 0) + 1;
   if (record?.failure === undefined)
-    return { do: 'start', cell, attempt, backoffMs: rerunBackoffMs(record) };
+    return { do: 'start', cell, attempt, backoffMs: waitMs(record, rerunBackoffMs(cell, record)) };
+  if (record.happened) {
+    const why = `happened, but not as expected: ${JSON.stringify(record.failure)}`;
+    return { do: 'halt', cell, why };
+  }
   if (record.failures >= (cell.retry?.attempts ?? 1)) {
     return {
       do: 'halt',
@@ -160,18 +169,31 @@ function nextAttempt(cell: ExecCell, record: CellRecord | undefined): NextStep {
       why: `failed ${times(record.failures)}: ${failureText(record.failure)}`,
     };
   }
-  const firstMs = parseDurationMs(cell.retry?.backoff ?? '') ?? DEFAULT_BACKOFF_MS;
-  return {
-    do: 'start',
-    cell,
-    attempt,
-    backoffMs: Math.min(MAX_BACKOFF_MS, firstMs * 2 ** (record.failures - 1)),
-  };
+  const backoffMs = doubled(backoffOf(cell) ?? DEFAULT_BACKOFF_MS, record.failures);
+  return { do: 'start', cell, attempt, backoffMs: waitMs(record, backoffMs) };
 }
 
-/** The first rerun is immediate; a cell that keeps being interrupted waits longer each time. */
-function rerunBackoffMs(record: CellRecord | undefined): number {
+/** The backoff, or what the receiver asked for if that is longer. */
+function waitMs(record: CellRecord | undefined, backoffMs: number): number {
+  return Math.max(backoffMs, Math.min(MAX_RETRY_AFTER_MS, record?.retryAfterMs ?? 0));
+}
+
+function backoffOf(cell: ExecCell): number | undefined {
+  return parseDurationMs(cell.retry?.backoff ?? '');
+}
+
+function doubled(firstMs: number, times: number): number {
+  return Math.min(MAX_BACKOFF_MS, firstMs * 2 ** (times - 1));
+}
+
+/**
+ * The backoff of the cell's `retry`. If it gives none, the first rerun is immediate; a cell that
+ * keeps being interrupted waits longer each time.
+ */
+function rerunBackoffMs(cell: ExecCell, record: CellRecord | undefined): number {
   const interruptions = record?.interruptions ?? 0;
+  const ownMs = backoffOf(cell);
+  if (ownMs !== undefined) return interruptions === 0 ? 0 : doubled(ownMs, interruptions);
   return interruptions < 2 ? 0 : Math.min(5_000, DEFAULT_BACKOFF_MS * 2 ** (interruptions - 2));
 }
 

@@ -16,10 +16,22 @@ export const ROW_KINDS = [
 export type RowKind = (typeof ROW_KINDS)[number];
 
 /**
- * Why an attempt's outcome is unknown. `not_started` means that its own process reported that the
- * effect never began.
+ * Why an attempt is in doubt.
+ *
+ * - `crash`, `timeout`, `aborted`: its outcome is unknown.
+ * - `not_started`: its own process reported that the effect never began.
+ * - `unverified`: its `expect` could not be evaluated, because its output was lost. Only a person
+ *   settles it. With `happened: true` the effect itself succeeded.
  */
-export type InterruptReason = 'crash' | 'timeout' | 'aborted' | 'not_started';
+export type InterruptReason = (typeof INTERRUPT_REASONS)[number];
+/** See {@link InterruptReason}. */
+export const INTERRUPT_REASONS = [
+  'crash',
+  'timeout',
+  'aborted',
+  'not_started',
+  'unverified',
+] as const;
 
 /** How a doubt was settled. */
 export const VERDICTS = ['succeeded', 'failed', 'rerun', 'skipped'] as const;

@@ -1,6 +1,14 @@
 import { TransientMap } from '../transient-map.ts';
 import type { Json } from '../json.ts';
-import type { NotStarted } from './not-started.ts';
+import {
+  begin,
+  fail,
+  interrupt,
+  newRecord,
+  succeed,
+  textOf,
+  type CellRecord,
+} from './cell-record.ts';
 import type { Row } from './row.ts';
 import type { Step } from './views.ts';
 
@@ -30,29 +38,10 @@ export interface Doubt {
   fencingToken: number;
   /** The key recorded in the attempt's `started` row. */
   idempotencyKey: string;
+  /** The effect is known to have happened; what is in doubt is whether it was as expected. */
+  happened: boolean;
   /** ISO 8601, when the attempt was found interrupted. */
   since: string;
-}
-
-/** What the log says about one cell. */
-export interface CellRecord {
-  /** The newest attempt's number. */
-  attempts: number;
-  /** Definite failures so far, including those that were decided as failed. */
-  failures: number;
-  /**
-   * Interruptions since the last definite outcome or a person's decision, without those that are
-   * `not_started`.
-   */
-  interruptions: number;
-  /** The newest attempts whose effects never began; undefined if the newest one's did. */
-  notStarted: NotStarted | undefined;
-  /** Undefined while the cell is not finished. */
-  result: 'satisfied' | 'skipped' | 'refuted' | undefined;
-  /** The output of a satisfied cell; null for a skipped one. */
-  output: Json | undefined;
-  /** The newest definite failure; undefined once a later row of the cell supersedes it. */
-  failure: Json | undefined;
 }
 
 /** What the log of one instance adds up to: a fold over its rows. */
@@ -120,7 +109,7 @@ export function applyRow(state: InstanceState, row: Row): void {
   cell.attempts = Math.max(cell.attempts, row.attempt);
   switch (row.kind) {
     case 'started':
-      cell.failure = undefined;
+      begin(cell, recordedKey(row));
       state.open = state.newestAttempt = {
         cellId: row.cellId,
         attempt: row.attempt,
@@ -135,18 +124,14 @@ export function applyRow(state: InstanceState, row: Row): void {
       satisfy(state, row.cellId, cell, row.body['output'] ?? null);
       break;
     case 'failed':
-      fail(cell, row.body['error'] ?? null);
+      fail(cell, row, row.body['error'] ?? null);
       break;
     case 'interrupted': {
       const { newestAttempt } = state;
       if (newestAttempt?.cellId !== row.cellId)
         throw broken(row, 'interrupted, but the newest attempt is not of this cell');
       const reason = textOf(row.body['reason']);
-      if (reason === 'not_started') neverBegan(cell, newestAttempt.replicaId, row);
-      else {
-        cell.interruptions += 1;
-        cell.notStarted = undefined;
-      }
+      interrupt(cell, row, newestAttempt.replicaId);
       state.doubt = {
         cellId: row.cellId,
         attempt: row.attempt,
@@ -154,6 +139,7 @@ export function applyRow(state: InstanceState, row: Row): void {
         requestId: row.requestId,
         fencingToken: newestAttempt.fencingToken,
         idempotencyKey: newestAttempt.idempotencyKey,
+        happened: row.body['happened'] === true,
         since: row.recordedAt,
       };
       break;
@@ -182,9 +168,9 @@ export function applyRow(state: InstanceState, row: Row): void {
 
 /**
  * The idempotency key for the next attempt of a cell: `instance/cell/run`, where run is one more
- * than the cell's definite failures. It stays the same across interrupted attempts, so that the
- * receiving system recognizes a repeat, and changes after a definite failure, so that a retry
- * counts.
+ * than the cell's definite refusals. It stays the same after an interrupted attempt and after one
+ * that never began, so that the receiving system recognizes a repeat, and changes after a refusal,
+ * so that a retry counts.
  *
  * Only for an attempt that has no `started` row yet: that row records the key permanently.
  */
@@ -193,7 +179,7 @@ export function nextIdempotencyKey(
   cellId: string,
   cell: CellRecord | undefined,
 ): string {
-  return `${instanceId}/${cellId}/${(cell?.failures ?? 0) + 1}`;
+  return `${instanceId}/${cellId}/${cell?.run ?? 1}`;
 }
 
 function recordedKey(row: Row): string {
@@ -209,7 +195,12 @@ function broken({ instanceId, seq, cellId, attempt }: Row, what: string): Error 
 }
 
 function decide(state: InstanceState, cell: CellRecord, row: Row): void {
-  const by = textOf(row.body['by']);
+  const byAgent = !isAutomatic(textOf(row.body['by']));
+  // An agent who decides has looked into it, so the budget of retries starts over.
+  if (byAgent) {
+    cell.failures = 0;
+    cell.retryAfterMs = 0;
+  }
   switch (row.body['as']) {
     case 'succeeded':
       satisfy(state, row.cellId, cell, row.body['output'] ?? null);
@@ -219,25 +210,14 @@ function decide(state: InstanceState, cell: CellRecord, row: Row): void {
       cell.result = 'skipped';
       return;
     case 'failed':
-      fail(cell, row.body['reason'] ?? null);
+      fail(cell, row, row.body['reason'] ?? null);
       return;
     default:
-      // A person who asks for another run has looked into it, so the count of reruns starts over.
-      if (isAutomatic(by)) return;
+      // So does the count of reruns.
+      if (!byAgent) return;
       cell.interruptions = 0;
       cell.notStarted = undefined;
   }
-}
-
-/** The attempt's `started` row names the replica that made it; another may have closed it. */
-function neverBegan(cell: CellRecord, replicaId: string, row: Row): void {
-  const by = cell.notStarted?.by ?? [];
-  const unable = row.body['wrongReplica'] === true && !by.includes(replicaId);
-  cell.notStarted = {
-    count: (cell.notStarted?.count ?? 0) + 1,
-    by: unable ? [...by, replicaId] : by,
-    why: textOf(row.body['detail']),
-  };
 }
 
 /** Deciders that are not agents. Agent ids cannot contain an `@`. */
@@ -250,39 +230,15 @@ function isAutomatic(by: string): boolean {
 }
 
 function satisfy(state: InstanceState, cellId: string, cell: CellRecord, output: Json): void {
-  cell.result = 'satisfied';
-  cell.output = output;
+  succeed(cell, output);
   state.outputs[cellId] = output;
-  cell.interruptions = 0;
-  cell.notStarted = undefined;
-  cell.failure = undefined;
-}
-
-function fail(cell: CellRecord, failure: Json): void {
-  cell.failures += 1;
-  cell.interruptions = 0;
-  cell.notStarted = undefined;
-  cell.failure = failure;
 }
 
 function recordOf(state: InstanceState, cellId: string): CellRecord {
   let cell = state.cells.get(cellId);
   if (cell === undefined) {
-    cell = {
-      attempts: 0,
-      failures: 0,
-      interruptions: 0,
-      notStarted: undefined,
-      result: undefined,
-      output: undefined,
-      failure: undefined,
-    };
+    cell = newRecord();
     state.cells.set(cellId, cell);
   }
   return cell;
-}
-
-/** A member of a body that is a string in every row that the guard accepts. */
-function textOf(value: Json | undefined): string {
-  return typeof value === 'string' ? value : '';
 }

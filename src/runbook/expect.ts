@@ -1,10 +1,14 @@
 import { sameJson, type Json, type JsonObject } from '../json.ts';
+import type { OutcomeClass } from '../execution/outcome.ts';
+import { isLostOutput } from './lost-output.ts';
 import { fill, type Scope } from './placeholder.ts';
 import { pointerGet } from './pointer.ts';
 import type { Check, Expectation } from './runbook.ts';
 
 /** What was observed of an effect with a definite outcome. */
 export interface Observed {
+  /** What is known of the effect. */
+  class: Extract<OutcomeClass, 'succeeded' | 'refused' | 'notBegun'>;
   /** Of a command. */
   exitCode?: number | undefined;
   /** Of an http response. */
@@ -14,25 +18,39 @@ export interface Observed {
    * connection.
    */
   error?: string | undefined;
+  /** May stand for an output that was lost. */
   output?: Json | undefined;
 }
 
-/** Whether an outcome was the expected one; if not, each condition that did not hold. */
-export type Judgement = { ok: true } | { ok: false; failed: string[] };
+/** Whether an outcome was the expected one. */
+export type Judgement =
+  | { ok: true }
+  /** Each condition that did not hold. */
+  | { ok: false; failed: string[] }
+  /** Each condition that could not be evaluated, because the output was lost; the others hold. */
+  | { ok: 'unknown'; unevaluated: string[] };
 
 /**
  * Judges a definite outcome.
  *
  * With expectations, it is as expected if and only if every one of them holds, so a predicted
- * failure passes. Without, a command must have exited with 0, an http call must have a 2xx status,
- * and a handler must have returned.
+ * failure passes. Without, the effect must have succeeded.
  */
 export function judge(expectations: Expectation[] | undefined, observed: Observed): Judgement {
-  const failed =
-    expectations === undefined
-      ? unexpected(observed)
-      : expectations.flatMap((one) => unmet(one, observed));
-  return failed.length === 0 ? { ok: true } : { ok: false, failed };
+  if (expectations === undefined) {
+    if (observed.class === 'succeeded') return { ok: true };
+    return { ok: false, failed: [observed.error ?? observed.class] };
+  }
+  const lost = isLostOutput(observed.output) ? observed.output.outputLost : undefined;
+  const failed: string[] = [];
+  const unevaluated: string[] = [];
+  for (const one of expectations) {
+    if (lost !== undefined && 'pointer' in one)
+      unevaluated.push(`${place(one.pointer)} could not be checked, it was lost: ${lost.why}`);
+    else failed.push(...unmet(one, observed));
+  }
+  if (failed.length > 0) return { ok: false, failed };
+  return unevaluated.length > 0 ? { ok: 'unknown', unevaluated } : { ok: true };
 }
 
 /** The expectations with the placeholders in their `equals` filled. */
@@ -81,6 +99,11 @@ function evaluate(check: Check, outputs: JsonObject, inputs: JsonObject): SeenCh
   const target = Object.hasOwn(outputs, cell)
     ? pointerGet(outputs[cell], pointer)
     : { found: false as const };
+  if (isLostOutput(outputs[cell])) {
+    const { why } = outputs[cell].outputLost;
+    const error = `the output of ${cell} was lost: ${why}`;
+    return { ...check, held: false, error };
+  }
   const actual: JsonObject = target.found ? { actual: target.value } : {};
   if ('exists' in check) {
     return { cell, pointer, exists: check.exists, ...actual, held: target.found === check.exists };
@@ -90,16 +113,6 @@ function evaluate(check: Check, outputs: JsonObject, inputs: JsonObject): SeenCh
     return { cell, pointer, equals: check.equals, ...actual, held: false, error: equals.message };
   const held = target.found && sameJson(target.value, equals.value);
   return { cell, pointer, equals: equals.value, ...actual, held };
-}
-
-function unexpected(observed: Observed): string[] {
-  if (observed.error !== undefined) return [observed.error];
-  if (observed.exitCode !== undefined && observed.exitCode !== 0)
-    return [`exit code ${observed.exitCode}`];
-  if (observed.status !== undefined && (observed.status < 200 || observed.status > 299)) {
-    return [`status ${observed.status}`];
-  }
-  return [];
 }
 
 function unmet(expectation: Expectation, observed: Observed): string[] {

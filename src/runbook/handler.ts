@@ -6,7 +6,7 @@ export interface EffectContext {
   cellId: string;
   attempt: number;
   fencingToken: number;
-  /** `instance/cell/run`: the same across interrupted attempts, new after a definite failure. */
+  /** `instance/cell/run`: the same across interrupted attempts, new after a definite refusal. */
   idempotencyKey: string;
   /** The request for which the attempt is made. */
   requestId?: string | null | undefined;
@@ -15,7 +15,11 @@ export interface EffectContext {
   outputs: JsonObject;
 }
 
-/** A function that a deployment registers for `exec: {handler: name}`. */
+/**
+ * A function that a deployment registers for `exec: {handler: name}`. Returning means that the
+ * effect happened, throwing that it was refused. It throws `NotBegun` or `OutcomeUnknown` to say
+ * otherwise.
+ */
 export type Handler = (call: HandlerCall) => Promise<Json | void> | Json | void;
 
 /** What a handler is called with. */

@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from '../json.ts';
+import { isLostOutput } from './lost-output.ts';
 import { memberOf } from './pointer.ts';
 
 /** The values that placeholders refer to. */
@@ -105,6 +106,14 @@ function fillText(text: string, scope: Scope): Json {
 
 function lookUp(placeholder: Placeholder, scope: Scope): Json {
   const { root, path } = placeholder;
+  const [cell = ''] = path;
+  const output = root === 'outputs' ? memberOf(scope.outputs, cell) : undefined;
+  if (isLostOutput(output)) {
+    throw new Unfillable(
+      `\${${[root, ...path].join('.')}} cannot be filled: the output of ${cell} was lost ` +
+        `(${output.outputLost.why})`,
+    );
+  }
   let at: Json = scope[root];
   for (const [i, name] of path.entries()) {
     const next = memberOf(at, name);

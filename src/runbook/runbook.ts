@@ -18,16 +18,31 @@ const Pointer = z.string().superRefine((text, context) => {
   if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
 });
 
+const Statuses = z.array(z.int().min(100).max(599)).min(1);
+const ExitCodes = z.array(z.int().min(0).max(255)).min(1);
+
 /** What an exec cell runs: exactly one of the three. */
 export const Effect = z.union([
   z.strictObject({ handler: z.string().min(1) }),
-  z.strictObject({ command: z.array(z.string()).min(1) }),
+  z.strictObject({
+    command: z.array(z.string()).min(1),
+    /** Exit codes that mean that the effect was refused. */
+    refusedExitCodes: ExitCodes.optional(),
+    /** Exit codes that do not tell whether the effect happened. */
+    unknownExitCodes: ExitCodes.optional(),
+  }),
   z.strictObject({
     http: z.strictObject({
       method: z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']).default('POST'),
       url: z.string().min(1),
       headers: z.record(z.string(), z.string()).optional(),
       body: JsonValue.optional(),
+      /** Statuses that mean that the effect was refused. */
+      refused: Statuses.optional(),
+      /** Statuses that mean that nothing was begun. */
+      notBegun: Statuses.optional(),
+      /** Statuses that do not tell whether the effect happened. */
+      unknown: Statuses.optional(),
     }),
   }),
 ]);
@@ -80,13 +95,13 @@ const ExecCellShape = z.strictObject({
   exec: Effect,
   /** Not with a handler, whose output is the value it returns. */
   output: OutputMode.optional(),
-  /** Default: exit code 0, a 2xx status, or a handler that returned. */
+  /** Default: the effect succeeded (exit code 0, a 2xx status, or a handler that returned). */
   expect: z.array(Expectation).min(1).optional(),
   /** How long one attempt may take; default 5m. */
   timeout: Duration.optional(),
   /**
    * How many attempts in all after definite failures, and how long to wait in between (doubled each
-   * time).
+   * time); the wait also holds before an attempt that repeats an interrupted one.
    */
   retry: z
     .strictObject({ attempts: z.int().min(1).max(100), backoff: Duration.optional() })

@@ -28,6 +28,7 @@ const BODIES: JsonObject[] = [
     'timeout',
     'aborted',
     'not_started',
+    'unverified',
     'boredom',
     '',
     null,
@@ -40,6 +41,14 @@ const BODIES: JsonObject[] = [
   })),
   { reason: 'crash', as: 'rerun' },
   { reason: 'not_started', as: 'succeeded' },
+  { happened: true },
+  { happened: 'true' },
+  { happened: [true] },
+  { notBegun: true },
+  { reason: 'unverified', happened: true },
+  { as: 'failed', happened: true },
+  { as: 'failed', happened: false },
+  { as: 'rerun', happened: true },
 ];
 
 const CELLS = ['a', 'b', 'c'];

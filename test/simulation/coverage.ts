@@ -14,6 +14,9 @@ export const EXPECTED: readonly string[] = [
   ).map((outcome) => `receipt ${outcome}`),
   'started, then completed',
   'started, then failed',
+  'started, then failed (notBegun)',
+  'started, then failed (happened)',
+  'started, then interrupted (unverified)',
   'started, then interrupted (crash)',
   'started, then interrupted (aborted)',
   'started, then interrupted (not_started)',
@@ -26,7 +29,10 @@ export const EXPECTED: readonly string[] = [
   'interrupted (crash), then decided rerun by a person',
   'interrupted (crash), then decided skipped by a person',
   'interrupted (not_started), then decided rerun by @policy',
+  'interrupted (unverified), then decided rerun by a person',
+  'interrupted (unverified), then decided failed by a person',
   'failed, then started',
+  'failed (notBegun), then started',
   'closed by another',
   'opened under a later term than the row before',
   'fenced',
@@ -107,6 +113,10 @@ function label(row: Row): string {
     return typeof value === 'string' ? value : '';
   };
   if (row.kind === 'interrupted') return `interrupted (${text('reason')})`;
+  if (row.kind === 'failed') {
+    const flag = ['notBegun', 'happened'].find((name) => row.body[name] === true);
+    return flag === undefined ? 'failed' : `failed (${flag})`;
+  }
   if (row.kind !== 'decided') return row.kind;
   return `decided ${text('as')} by ${text('by').startsWith('@') ? text('by') : 'a person'}`;
 }

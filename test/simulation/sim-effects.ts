@@ -5,6 +5,7 @@ import type {
   ProbeAnswer,
   Unfit,
 } from '../../advancer/cells/cells.ts';
+import { lostOutput } from '../../src/runbook/lost-output.ts';
 import { onInterrupt, type Effect, type ExecCell } from '../../src/runbook/runbook.ts';
 import type { Network } from './network.ts';
 import { UNSTORABLE } from './unstorable.ts';
@@ -19,6 +20,8 @@ export interface Witnessed {
   attempt: number;
   fencingToken: number;
   idempotencyKey: string;
+  /** Whether the receiver performed it; false if it refused. */
+  happened: boolean;
   /** The outcome that the process which ran the effect learned, if it learned one. */
   reported?: 'completed' | 'failed';
 }
@@ -30,7 +33,7 @@ export class Witness {
   onSeen: (effect: Witnessed) => void = () => undefined;
 
   happened(idempotencyKey: string): boolean {
-    return this.seen.some((effect) => effect.idempotencyKey === idempotencyKey);
+    return this.seen.some((effect) => effect.happened && effect.idempotencyKey === idempotencyKey);
   }
 }
 
@@ -70,7 +73,12 @@ export function simEffects(options: SimEffectsOptions): EffectRunner {
           else trap.spring();
           return;
         }
-        const effect = begin(process, world, witness, context);
+        const planned = endingOf(world, cell);
+        // The receiver deduplicates: it does not refuse what it has done.
+        const done = planned === 'refused' && witness.happened(context.idempotencyKey);
+        const ending = done ? 'succeeded' : planned;
+        const effect =
+          ending === 'notBegun' ? undefined : begin(process, world, witness, context, ending);
         world.note(
           `${process.name} runs ${context.instanceId}/${cell.id} attempt ${context.attempt}`,
         );
@@ -82,8 +90,8 @@ export function simEffects(options: SimEffectsOptions): EffectRunner {
           const answerLost = trap?.point === 'applied' && trap.act === 'lose';
           const outcome: CellOutcome = answerLost
             ? { kind: 'unknown', reason: 'crash', detail: {} }
-            : outcomeOf(world, cell, context);
-          if (outcome.kind === 'completed' || outcome.kind === 'failed')
+            : outcomeOf(world, ending, context);
+          if (effect !== undefined && (outcome.kind === 'completed' || outcome.kind === 'failed'))
             effect.reported = outcome.kind;
           end(outcome);
           if (trap?.point === 'answered') trap.spring();
@@ -118,6 +126,7 @@ function begin(
   world: World,
   witness: Witness,
   context: EffectContext,
+  ending: SimEnding,
 ): Witnessed {
   const { instanceId, cellId, attempt, fencingToken, idempotencyKey } = context;
   const effect: Witnessed = {
@@ -128,18 +137,46 @@ function begin(
     attempt,
     fencingToken,
     idempotencyKey,
+    happened: happens(world, ending),
   };
   witness.seen.push(effect);
   witness.onSeen(effect);
   return effect;
 }
 
-function outcomeOf(world: World, cell: ExecCell, context: EffectContext): CellOutcome {
-  if (cell.retry !== undefined && world.random.chance(0.3)) {
-    return { kind: 'failed', error: { message: 'unlucky' }, detail: {} };
-  }
-  if (world.random.chance(0.03)) return { kind: 'unknown', reason: 'crash', detail: {} };
+/** How an effect ends; which of them are possible depends on its cell. */
+type SimEnding = 'succeeded' | 'unexpected' | 'unverified' | 'refused' | 'notBegun' | 'unknown';
+
+function endingOf(world: World, cell: ExecCell): SimEnding {
+  const { random } = world;
+  if (cell.retry !== undefined && random.chance(0.5))
+    return random.pick(['refused', 'refused', 'notBegun', 'unknown', 'unexpected']);
+  if (random.chance(0.03)) return 'unknown';
+  return cell.expect !== undefined && random.chance(0.1) ? 'unverified' : 'succeeded';
+}
+
+/** Nobody who reads the log can tell whether an effect of unknown outcome happened. */
+function happens(world: World, ending: SimEnding): boolean {
+  if (ending === 'unknown') return world.random.chance(0.5);
+  return ending === 'succeeded' || ending === 'unexpected' || ending === 'unverified';
+}
+
+function outcomeOf(world: World, ending: SimEnding, context: EffectContext): CellOutcome {
   const output = { attempt: context.attempt };
-  // Now and then one that Postgres refuses.
-  return { kind: 'completed', output: world.random.chance(0.01) ? UNSTORABLE : output, detail: {} };
+  const detail = {};
+  const error = { message: 'unlucky' };
+  switch (ending) {
+    case 'unknown':
+      return { kind: 'unknown', reason: 'crash', detail };
+    case 'unverified':
+      return { kind: 'unverified', class: 'succeeded', output: lostOutput('gone', 9, ''), detail };
+    case 'unexpected':
+      return { kind: 'failed', class: 'succeeded', error, output, detail };
+    case 'refused':
+    case 'notBegun':
+      return { kind: 'failed', class: ending, error, detail };
+    case 'succeeded':
+      // Now and then one that Postgres refuses.
+      return { kind: 'completed', output: world.random.chance(0.01) ? UNSTORABLE : output, detail };
+  }
 }

@@ -18,7 +18,12 @@ export const RUNBOOK: Runbook = {
   cells: [
     { id: 'about', prose: 'Every kind of cell.' },
     { id: 'held', exec: { handler: 'any' } },
-    { id: 'again', exec: { handler: 'any' }, onInterrupt: 'rerun' },
+    {
+      id: 'again',
+      exec: { handler: 'any' },
+      expect: [{ pointer: '/attempt', exists: true }],
+      onInterrupt: 'rerun',
+    },
     { id: 'gate', await: { claim: 'gate', statuses: ['open'] } },
     { id: 'probed', exec: { handler: 'any' }, onInterrupt: 'probe', probe: { handler: 'probe' } },
     { id: 'check', assert: [{ cell: 'held', pointer: '', exists: true }] },
@@ -198,7 +203,7 @@ export class Workload {
       reply.kind === 'reply' ? (reply.body as { inDoubt?: InDoubtReply }).inDoubt : undefined;
     if (inDoubt === undefined) return;
     const { cellId, attempt } = inDoubt;
-    const as = world.random.pick(['succeeded', 'rerun', 'skipped', 'rerun']);
+    const as = world.random.pick(['succeeded', 'rerun', 'skipped', 'rerun', 'failed']);
     const body = { agentId: 'person', cellId, attempt, as, reason: 'looked' };
     const answer = await this.#bus.request(subjects.decide(instanceId), body, 12_000);
     const ok = answer.kind === 'reply' && (answer.body as { seq?: number }).seq !== undefined;

@@ -232,7 +232,7 @@ function failingWithoutHandler(_process: SimProcess, standard: EffectRunner): Ef
       if (outcome.kind !== 'wrong_replica' || standard.unfitFor(cell.exec) === undefined)
         return outcome;
       const error = { message: outcome.why, code: 'unknown_handler' };
-      return { kind: 'failed', error, detail: outcome.detail };
+      return { kind: 'failed', class: 'refused', error, detail: outcome.detail };
     },
   };
 }

@@ -17,16 +17,22 @@ create or replace function leasehold.chain_breach(
         cell_id = before_cell_id and attempt = before_attempt and case
           when kind in ('completed', 'failed') then fencing_token = before_token
           else kind = 'interrupted'
-            and body ->> 'reason' in ('crash', 'timeout', 'aborted', 'not_started')
+            and body ->> 'reason' in ('crash', 'timeout', 'aborted', 'not_started', 'unverified')
           end
       when before_kind = 'interrupted' then
         kind = 'decided' and cell_id = before_cell_id and attempt = before_attempt and case
           when before_body ->> 'reason' = 'not_started' then body ->> 'as' = 'rerun'
+          -- The effect happened: nobody can decide that its next attempt is a new one.
+          when before_body @> '{"happened": true}' and body ->> 'as' = 'failed'
+            then body @> '{"happened": true}'
           else body ->> 'as' in ('succeeded', 'failed', 'rerun', 'skipped')
           end
       when before_kind = 'failed'
         or before_kind = 'decided' and before_body ->> 'as' in ('rerun', 'failed') then
         kind = 'started' and cell_id = before_cell_id and attempt = before_attempt::bigint + 1
+        -- The effect happened, although the cell failed: there are no retries.
+        and not (before_body @> '{"happened": true}'
+          and (before_kind = 'failed' or before_body ->> 'as' = 'failed'))
       when before_kind in ('completed', 'satisfied', 'decided') then
         kind in ('started', 'satisfied', 'refuted') and cell_id <> before_cell_id and attempt = 1
       else false

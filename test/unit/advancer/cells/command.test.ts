@@ -78,6 +78,7 @@ describe('a command', () => {
     const command = ['sh', '-c', 'echo ran > "$0"', folder.file('never'), '${inputs.who}'];
     expect(await run({ exec: { command } })).toMatchObject({
       kind: 'failed',
+      class: 'notBegun',
       error: { message: '${inputs.who} cannot be filled: inputs has no who', code: 'placeholder' },
     });
     expect(readdirSync(folder.path)).not.toContain('never');
@@ -99,16 +100,14 @@ describe('a command', () => {
   });
 
   it.each([
-    ['is not JSON', 'echo hello > "$LEASEHOLD_OUTPUT_FILE"'],
-    ['is empty', ': > "$LEASEHOLD_OUTPUT_FILE"'],
-    ['is not a regular file', 'mkfifo "$LEASEHOLD_OUTPUT_FILE"'],
-  ])('whose output file %s has failed', async (message, script) => {
+    ['is not JSON', 'echo hello > "$LEASEHOLD_OUTPUT_FILE"', 6, 'hello\n'],
+    ['is empty', ': > "$LEASEHOLD_OUTPUT_FILE"', 0, ''],
+    ['is not a regular file', 'mkfifo "$LEASEHOLD_OUTPUT_FILE"', 0, ''],
+  ])('whose output file %s has completed without its output', async (is, script, bytes, head) => {
+    const why = `what the command wrote to LEASEHOLD_OUTPUT_FILE ${is}`;
     expect(await sh(script)).toMatchObject({
-      kind: 'failed',
-      error: {
-        message: `exit code 0, and what the command wrote to LEASEHOLD_OUTPUT_FILE ${message}`,
-        code: 'bad_output',
-      },
+      kind: 'completed',
+      output: { outputLost: { why, bytes, head } },
     });
   });
 
@@ -135,11 +134,14 @@ describe('a command', () => {
     const stderr = outcome.detail['stderr'] as string;
     expect(stderr.length).toBe(4_096);
     expect(stderr.endsWith('line 1999\n')).toBe(true);
+    expect(outcome.detail['stderrTruncated']).toBe(true);
+    expect((await sh('echo short >&2')).detail).not.toHaveProperty('stderrTruncated');
   });
 
   it('that cannot be started has failed, and says what is missing', async () => {
     expect(await run({ exec: { command: ['/nowhere/program'] } })).toMatchObject({
       kind: 'failed',
+      class: 'notBegun',
       error: {
         message: expect.stringMatching(
           /^the command \/nowhere\/program could not be started: .*ENOENT/,
@@ -169,18 +171,86 @@ describe('a command', () => {
     expect(outcome).toMatchObject({ kind: 'completed' });
   });
 
-  it('that writes more than it may is ended, and has failed', async () => {
-    expect(await sh('yes')).toMatchObject({
-      kind: 'failed',
-      error: {
-        message: 'the command wrote more than 262144 bytes to stdout, and was ended',
-        code: 'output_too_large',
+  it('that writes more than it may runs to its end, and has completed without its output', async () => {
+    const script = 'head -c 3000000 /dev/zero | tr "\\0" x; echo done > "$0"';
+    const exec = { command: ['sh', '-c', script, folder.file('ran')] };
+    expect(await run({ exec })).toMatchObject({
+      kind: 'completed',
+      output: {
+        outputLost: {
+          why: 'what it wrote to stdout has 3000000 bytes, and 262144 are allowed; keep large results elsewhere',
+          bytes: 3_000_000,
+          head: 'x'.repeat(1_024),
+        },
       },
+      detail: { exitCode: 0 },
     });
+    expect(await folder.read('ran')).toBe('done\n');
     expect(await sh('head -c 262145 /dev/zero > "$LEASEHOLD_OUTPUT_FILE"')).toMatchObject({
-      kind: 'failed',
-      error: { code: 'output_too_large' },
+      kind: 'completed',
+      output: { outputLost: { bytes: 262_145 } },
     });
+  });
+
+  it('keeps the end of stdout as a diagnostic if the output is its file', async () => {
+    const script =
+      'head -c 9000 /dev/zero | tr "\\0" x; echo end; echo 1 > "$LEASEHOLD_OUTPUT_FILE"';
+    const { detail, ...outcome } = await sh(script);
+    expect(outcome).toEqual({ kind: 'completed', output: 1 });
+    expect(detail).toMatchObject({ stdoutTruncated: true });
+    expect((detail['stdout'] as string).length).toBe(4_096);
+    expect((detail['stdout'] as string).endsWith('xend\n')).toBe(true);
+  });
+
+  it.each([
+    [126, 'failed', 'notBegun'],
+    [127, 'failed', 'notBegun'],
+    [125, 'failed', 'refused'],
+  ])('that exits with %i has %s: %s', async (exitCode, kind, known) => {
+    expect(await sh(`exit ${exitCode}`)).toMatchObject({ kind, class: known });
+  });
+
+  it('that exits with 128 or more is unknown: a shell reports a killed program so', async () => {
+    expect(await sh("sh -c 'kill -KILL $$'; exit $?")).toMatchObject({
+      kind: 'unknown',
+      reason: 'crash',
+      detail: { exitCode: 137, message: expect.stringMatching(/^exit code 137/) },
+    });
+    const expected = { expect: [{ exitCode: 137 }] };
+    expect(await sh('exit 137', expected)).toMatchObject({ kind: 'unknown' });
+  });
+
+  it('whose cell moves an exit code to another class ends as the cell says', async () => {
+    const moved = (code: number): Promise<CellOutcome> =>
+      run({
+        exec: {
+          command: ['sh', '-c', `exit ${code}`],
+          refusedExitCodes: [137],
+          unknownExitCodes: [1],
+        },
+      });
+    expect(await moved(137)).toMatchObject({ kind: 'failed', class: 'refused' });
+    expect(await moved(1)).toMatchObject({ kind: 'unknown', reason: 'crash' });
+    expect(await moved(2)).toMatchObject({ kind: 'failed', class: 'refused' });
+  });
+
+  it('that succeeds, but not as expected, has failed although it happened', async () => {
+    expect(await sh('echo 1', { expect: [{ pointer: '', equals: 2 }] })).toMatchObject({
+      kind: 'failed',
+      class: 'succeeded',
+    });
+  });
+
+  it('whose expect needs an output that was lost is unverified', async () => {
+    const script = 'echo hello > "$LEASEHOLD_OUTPUT_FILE"';
+    const expectations = [{ exitCode: 0 }, { pointer: '/a', equals: 1 }];
+    expect(await sh(script, { expect: expectations })).toMatchObject({
+      kind: 'unverified',
+      class: 'succeeded',
+      output: { outputLost: { head: 'hello\n' } },
+      detail: { message: expect.stringMatching(/^output \/a could not be checked, it was lost/) },
+    });
+    expect(await sh(script, { expect: [{ exitCode: 0 }] })).toMatchObject({ kind: 'completed' });
   });
 
   it('runs in the directory it is given', async () => {

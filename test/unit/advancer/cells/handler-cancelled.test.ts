@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import { NotBegun } from '../../../../src/execution/handler-error.ts';
 import { attempt, cell, CONTEXT, run, runnerWith } from './fixture.ts';
 import { endless, runHandler } from './handler-fixture.ts';
 
@@ -9,6 +10,23 @@ describe('a handler that is cancelled', () => {
     expect(await runHandler(handler, { timeout: '20ms' })).toMatchObject({
       kind: 'unknown',
       reason: 'timeout',
+    });
+  });
+
+  it('and says that nothing was begun is unknown: it was stopped in the middle', async () => {
+    const { handler, called } = endless((_, { reject }) => reject(new NotBegun('early')));
+    const { signals, abort } = attempt();
+    const outcome = runnerWith({ handlers: { h: handler } }).run(
+      cell({ exec: { handler: 'h' } }),
+      CONTEXT,
+      signals,
+    );
+    await called;
+    abort();
+    expect(await outcome).toMatchObject({
+      kind: 'unknown',
+      reason: 'aborted',
+      detail: { threw: 'early' },
     });
   });
 
@@ -38,8 +56,8 @@ describe('a handler that is cancelled', () => {
     expect(await outcome).toMatchObject({ kind: 'unknown', reason: 'aborted' });
   });
 
-  it('and returns an invalid output is also unknown', async () => {
-    const { handler, called } = endless((_, { resolve }) => resolve(Number.NaN as never));
+  it('and returns an output that cannot be stored has completed without it', async () => {
+    const { handler, called } = endless((_, { resolve }) => resolve((() => 1) as never));
     const { signals, abort } = attempt();
     const outcome = runnerWith({ handlers: { h: handler } }).run(
       cell({ exec: { handler: 'h' } }),
@@ -48,7 +66,10 @@ describe('a handler that is cancelled', () => {
     );
     await called;
     abort();
-    expect(await outcome).toMatchObject({ kind: 'unknown', reason: 'aborted' });
+    expect(await outcome).toMatchObject({
+      kind: 'completed',
+      output: { outputLost: { why: 'the output is a function, which is not JSON' } },
+    });
   });
 
   it('and ignores it is abandoned after the grace period, as still running', async () => {

@@ -1,8 +1,13 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 
+import type { CellOutcome } from '../../../../advancer/cells/cells.ts';
+import { NotBegun, OutcomeUnknown } from '../../../../src/execution/handler-error.ts';
 import type { Handler, HandlerCall } from '../../../../src/runbook/handler.ts';
 import { CONTEXT, run, runnerWith } from './fixture.ts';
 import { runHandler } from './handler-fixture.ts';
+import { closeServers, serveRaw } from './scripted-server.ts';
+
+afterEach(closeServers);
 
 describe('a handler', () => {
   it('gets its token, key, attempt, inputs and outputs, and its return is the output', async () => {
@@ -24,6 +29,7 @@ describe('a handler', () => {
     const broke = Object.assign(new Error('card declined'), { code: 'DECLINED' });
     expect(await runHandler(() => Promise.reject(broke))).toMatchObject({
       kind: 'failed',
+      class: 'refused',
       error: { message: 'card declined', code: 'threw' },
       detail: { code: 'DECLINED' },
     });
@@ -49,6 +55,7 @@ describe('a handler', () => {
       await runHandler(() => ({ n: 1 }), { expect: [{ pointer: '/n', equals: 2 }] }),
     ).toMatchObject({
       kind: 'failed',
+      class: 'succeeded',
       error: { message: 'output /n was expected to be 2, but is 1', code: 'unexpected' },
       output: { n: 1 },
     });
@@ -71,12 +78,43 @@ describe('a handler', () => {
       },
       /inside itself/,
     ],
-    ['too much', () => 'x'.repeat(262_144), /262146 bytes of JSON, and 262144 are allowed/],
-  ])('whose output is %s has failed, with a message that says why', async (_, give, message) => {
+    ['too much', () => 'x'.repeat(262_144), /262146 bytes, and 262144 are allowed/],
+  ])('whose output is %s has completed without it, and says why', async (_, give, why) => {
     const outcome = await runHandler((() => give()) as Handler);
     expect(outcome).toMatchObject({
+      kind: 'completed',
+      output: { outputLost: { why: expect.stringMatching(why), bytes: expect.any(Number) } },
+    });
+  });
+
+  it('says what it knows of its effect by what it throws', async () => {
+    const throwing = (error: unknown): Promise<CellOutcome> =>
+      runHandler(() => {
+        throw error;
+      });
+    expect(await throwing(new NotBegun('the queue is full'))).toMatchObject({
       kind: 'failed',
-      error: { message: expect.stringMatching(message) },
+      class: 'notBegun',
+      error: { message: 'the queue is full', code: 'threw' },
+    });
+    expect(await throwing(new OutcomeUnknown('no answer'))).toMatchObject({
+      kind: 'unknown',
+      reason: 'crash',
+      detail: { message: 'no answer' },
+    });
+    const reset = Object.assign(new Error('reset'), { code: 'ECONNRESET' });
+    expect(await throwing(new Error('charge failed', { cause: reset }))).toMatchObject({
+      kind: 'unknown',
+      reason: 'crash',
+      detail: { message: 'charge failed' },
+    });
+  });
+
+  it('whose fetch is cut off is unknown', async () => {
+    const { url } = await serveRaw((socket) => socket.destroy());
+    expect(await runHandler(async () => void (await fetch(url)))).toMatchObject({
+      kind: 'unknown',
+      reason: 'crash',
     });
   });
 

@@ -16,6 +16,7 @@ describe('before anything was sent', () => {
     await new Promise((resolve) => server.close(resolve));
     expect(await call({ url })).toMatchObject({
       kind: 'failed',
+      class: 'notBegun',
       error: {
         message: expect.stringMatching(/^could not connect to 127\.0\.0\.1:\d+: .*ECONNREFUSED/),
         code: 'not_connected',
@@ -30,6 +31,7 @@ describe('before anything was sent', () => {
   it('a name that does not resolve is a failure', async () => {
     expect(await call({ url: 'http://nowhere.invalid' })).toMatchObject({
       kind: 'failed',
+      class: 'notBegun',
       error: { code: 'not_connected' },
     });
   });
@@ -38,6 +40,7 @@ describe('before anything was sent', () => {
     const { url } = await serveRaw((socket) => socket.end('not TLS'));
     expect(await call({ url: url.replace('http:', 'https:') })).toMatchObject({
       kind: 'failed',
+      class: 'notBegun',
       error: { code: 'not_connected' },
     });
   });
@@ -47,6 +50,7 @@ describe('before anything was sent', () => {
     const { url } = await serveRaw(() => undefined);
     expect(await call({ url: url.replace('http:', 'https:') }, { timeout: '50ms' })).toMatchObject({
       kind: 'failed',
+      class: 'notBegun',
       error: {
         message: expect.stringMatching(/^could not connect to .* in time; nothing was sent$/),
         code: 'not_connected',

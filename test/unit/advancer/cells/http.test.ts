@@ -75,19 +75,21 @@ describe('an http call', () => {
     });
   });
 
-  it('with any status but 2xx has failed, a redirect included', async () => {
+  it('with a status that refuses has failed; a redirect is unknown, and not followed', async () => {
     const { url, received } = await serve(({ url: path }, response) => {
       response.writeHead(Number(path?.slice(1)), { location: '/200' }).end('{"why": "gone"}');
     });
     expect(await call({ url: `${url}/404` })).toMatchObject({
       kind: 'failed',
+      class: 'refused',
       error: { message: 'status 404: {"why": "gone"}', code: 'status' },
       output: { why: 'gone' },
       detail: { status: 404 },
     });
     expect(await call({ url: `${url}/302` })).toMatchObject({
-      kind: 'failed',
-      detail: { status: 302 },
+      kind: 'unknown',
+      reason: 'crash',
+      detail: { status: 302, message: 'status 302: {"why": "gone"}' },
     });
     expect(received).toHaveLength(2);
   });
@@ -110,16 +112,23 @@ describe('an http call', () => {
     expect(await call({ url })).toMatchObject({ kind: 'completed', output: { a: 1 } });
   });
 
-  it('whose response is larger than allowed has failed', async () => {
-    const { url } = await serve((_, response) => response.end('x'.repeat(262_145)));
-    expect(await call({ url })).toMatchObject({
-      kind: 'failed',
-      error: {
-        message: 'the answer has more than 262144 bytes, and was not read to its end',
-        code: 'output_too_large',
-      },
-      detail: { status: 200 },
+  it('whose response is larger than allowed has completed without its output', async () => {
+    let ended = false;
+    const { url } = await serve((_, response) => {
+      response.writeHead(201).end('x'.repeat(3_000_000), () => (ended = true));
     });
+    expect(await call({ url })).toMatchObject({
+      kind: 'completed',
+      output: {
+        outputLost: {
+          why: 'the response has 3000000 bytes, and 262144 are allowed; keep large results elsewhere',
+          bytes: 3_000_000,
+          head: 'x'.repeat(1_024),
+        },
+      },
+      detail: { status: 201 },
+    });
+    expect(ended).toBe(true);
   });
 
   it('each uses its own connection, so that a stale one is never taken for a reset', async () => {
@@ -138,9 +147,10 @@ describe('an http call', () => {
   it.each([
     ['no URL', 'nonsense', '"nonsense" is not a URL'],
     ['another protocol', 'file:///etc/passwd', 'file: is not http: or https:'],
-  ])('to %s has failed', async (_, url, message) => {
+  ])('to %s has failed, and nothing was begun', async (_, url, message) => {
     expect(await call({ url })).toMatchObject({
       kind: 'failed',
+      class: 'notBegun',
       error: { message, code: 'bad_request' },
     });
   });

@@ -89,6 +89,9 @@ export function call(
     method?: 'GET' | 'POST' | 'HEAD';
     headers?: Record<string, string>;
     body?: ExecCellBody;
+    refused?: number[];
+    notBegun?: number[];
+    unknown?: number[];
   },
   fields: Partial<ExecCell> = {},
 ): Promise<CellOutcome> {

@@ -13,7 +13,7 @@ import {
   type NextStep,
 } from '../../../../src/execution/plan.ts';
 import type { Row, RowKind } from '../../../../src/execution/row.ts';
-import { applyRow, emptyState } from '../../../../src/execution/state.ts';
+import { applyRow, emptyState, nextIdempotencyKey } from '../../../../src/execution/state.ts';
 import type { JsonObject } from '../../../../src/json.ts';
 import type { Receipt } from '../../../../src/request/receipt.ts';
 import type { Runbook } from '../../../../src/runbook/runbook.ts';
@@ -87,11 +87,15 @@ class RandomLog {
     switch (step.do) {
       case 'start':
         this.#add('started', step.cell.id, step.attempt, {
-          idempotencyKey: `i/${step.cell.id}/${(this.#state.cells.get(step.cell.id)?.failures ?? 0) + 1}`,
+          idempotencyKey: nextIdempotencyKey(
+            'i',
+            step.cell.id,
+            this.#state.cells.get(step.cell.id),
+          ),
         });
         break;
       case 'close':
-        this.#close(step, this.#choose(9));
+        this.#close(step, this.#choose(13));
         break;
       case 'settle':
         this.#settle(step);
@@ -126,14 +130,15 @@ class RandomLog {
       this.#token = later;
       return;
     }
-    this.#seen.push({
-      instanceId: 'i',
-      cellId,
-      attempt,
-      fencingToken,
-      idempotencyKey: open.idempotencyKey,
-      at: at(this.#rows.length + 0.5),
-    });
+    if (how !== 9)
+      this.#seen.push({
+        instanceId: 'i',
+        cellId,
+        attempt,
+        fencingToken,
+        idempotencyKey: open.idempotencyKey,
+        at: at(this.#rows.length + 0.5),
+      });
     if (how === 1) {
       this.#token = later + 1;
       this.#add('interrupted', cellId, attempt, { reason: 'crash' });
@@ -142,6 +147,11 @@ class RandomLog {
     this.#token = fencingToken;
     const seq = this.#rows.length + 1;
     if (how === 2) this.#add('failed', cellId, attempt, { error: { message: 'no' } });
+    else if (how === 9) this.#add('failed', cellId, attempt, { error: 'no', notBegun: true });
+    else if (how === 10) this.#add('failed', cellId, attempt, { error: 'no', happened: true });
+    else if (how === 11)
+      this.#add('interrupted', cellId, attempt, { reason: 'unverified', happened: true });
+    else if (how === 12) this.#add('interrupted', cellId, attempt, { reason: 'unverified' });
     else if (how === 3) this.#add('interrupted', cellId, attempt, { reason: 'aborted' });
     else if (how !== 4) this.#add('completed', cellId, attempt, { output: 7 });
     else {
@@ -170,7 +180,13 @@ class RandomLog {
         'decided',
         cellId,
         attempt,
-        { as, by, reason: 'x', ...(output !== undefined && { output }) },
+        {
+          as,
+          by,
+          reason: 'x',
+          ...(output !== undefined && { output }),
+          ...(as === 'failed' && doubt.happened && { happened: true }),
+        },
         by,
       );
     if (reason === 'not_started') return decide('@policy', 'rerun');

@@ -101,18 +101,31 @@ describe('an open attempt', () => {
 });
 
 describe('a doubt', () => {
-  it.each(['crash', 'timeout', 'aborted'])('by %s may be decided any way', (reason) => {
-    for (const as of ['succeeded', 'failed', 'rerun', 'skipped']) {
-      expect(codeOf(interrupted(reason), decided(as))).toBe('allowed');
-    }
-    expect(codeOf(interrupted(reason), decided('perhaps'))).toBe('LH003');
-  });
+  it.each(['crash', 'timeout', 'aborted', 'unverified'])(
+    'by %s may be decided any way',
+    (reason) => {
+      for (const as of ['succeeded', 'failed', 'rerun', 'skipped']) {
+        expect(codeOf(interrupted(reason), decided(as))).toBe('allowed');
+      }
+      expect(codeOf(interrupted(reason), decided('perhaps'))).toBe('LH003');
+    },
+  );
 
   it('that is none, because the effect never began, is decided rerun', () => {
     expect(codeOf(interrupted('not_started'), decided('rerun'))).toBe('allowed');
     for (const as of ['succeeded', 'failed', 'skipped']) {
       expect(codeOf(interrupted('not_started'), decided(as))).toBe('LH003');
     }
+  });
+
+  it('about an effect that happened is decided as failed only if the decision says so', () => {
+    const doubt = interrupted('unverified', { body: { reason: 'unverified', happened: true } });
+    expect(codeOf(doubt, decided('failed'))).toBe('LH003');
+    expect(codeOf(doubt, decided('failed', { body: { as: 'failed', happened: true } }))).toBe(
+      'allowed',
+    );
+    for (const as of ['succeeded', 'rerun', 'skipped'])
+      expect(codeOf(doubt, decided(as))).toBe('allowed');
   });
 
   it.each(['started', 'completed', 'failed', 'interrupted', 'satisfied', 'refuted'] as const)(
@@ -150,6 +163,14 @@ describe('after an end', () => {
     expect(codeOf(failed, row(3, 'started', { attempt: 2 }))).toBe('allowed');
     expect(codeOf(failed, row(3, 'satisfied', { attempt: 2 }))).toBe('LH003');
     expect(codeOf(failed, row(3, 'started', { cellId: 'b' }))).toBe('LH003');
+  });
+
+  it('failed although the effect happened comes no attempt', () => {
+    const body = { happened: true };
+    const next = row(4, 'started', { attempt: 2 });
+    expect(codeOf(row(3, 'failed', { body }), next)).toBe('LH003');
+    expect(codeOf(decided('failed', { body: { as: 'failed', ...body } }), next)).toBe('LH003');
+    expect(codeOf(row(3, 'failed', { body: { notBegun: true } }), next)).toBe('allowed');
   });
 
   it.each(['completed', 'satisfied'] as const)('%s comes another cell, at attempt 1', (kind) => {

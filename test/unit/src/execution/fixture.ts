@@ -1,4 +1,5 @@
 import type { InstanceView } from '../../../../src/execution/plan.ts';
+import { isRefusal } from '../../../../src/execution/outcome.ts';
 import type { Row, RowKind } from '../../../../src/execution/row.ts';
 import { foldRows } from '../../../../src/execution/state.ts';
 import type { JsonObject } from '../../../../src/json.ts';
@@ -36,15 +37,13 @@ export function rows(...lines: Line[]): Row[] {
   }));
 }
 
-/** `instance/cell/run`, where run is one more than the cell's failures before this line. */
+/** `instance/cell/run`, where run is one more than the cell's refusals before this line. */
 function runKey(lines: readonly Line[], index: number): string {
   const cellId = lines[index]?.[1];
-  const failures = lines
+  const refusals = lines
     .slice(0, index)
-    .filter(
-      ([kind, cell, , body]) => cell === cellId && (kind === 'failed' || body?.['as'] === 'failed'),
-    );
-  return `i/${cellId}/${failures.length + 1}`;
+    .filter(([kind, cell, , body = {}]) => cell === cellId && isRefusal({ kind, body }));
+  return `i/${cellId}/${refusals.length + 1}`;
 }
 
 /** An instance of these cells whose log is these lines. */

@@ -29,13 +29,13 @@ const CLASSES: Record<Ending, OutcomeClass> = {
   no_temp_directory: 'wrongReplica',
   bad_request: 'notBegun',
   not_connected: 'notBegun',
+  answered_unsent: 'notBegun',
   connect_shortage: 'wrongReplica',
   status_1xx: 'unknown',
   status_2xx: 'succeeded',
   status_3xx: 'unknown',
   status_4xx: 'refused',
   status_408: 'unknown',
-  status_408_unsent: 'notBegun',
   status_425: 'notBegun',
   status_429: 'notBegun',
   status_5xx: 'unknown',
@@ -97,10 +97,6 @@ describe('the class of an ending', () => {
     [599, 'unknown'],
   ] as const)('status %i is %s', (status, expected) => {
     expect(classOfStatus(status)).toBe(expected);
-  });
-
-  it('of status 408 is not begun if nothing was sent', () => {
-    expect(classOfStatus(408, {}, false)).toBe('notBegun');
   });
 
   it('of a status that the cell moves is the one it says', () => {

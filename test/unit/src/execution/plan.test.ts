@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   judgeAwait,
   MAX_RERUNS,
+  MAX_RETRY_AFTER_MS,
   nextCell,
   nextStep,
   policyFor,
@@ -148,6 +149,51 @@ describe('a definite failure', () => {
     ]);
   });
 
+  it('is not retried if the effect happened, however many attempts are left', () => {
+    const cell = exec('a', { retry: { attempts: 9 } });
+    const unexpected = viewOf(
+      [cell],
+      ['started', 'a', 1],
+      ['failed', 'a', 1, { error: { message: 'no' }, happened: true }],
+    );
+    expect(nextStep(unexpected)).toEqual({
+      do: 'halt',
+      cell,
+      why: 'happened, but not as expected: {"message":"no"}',
+    });
+  });
+
+  it('waits as long as the receiver asked, up to five minutes', () => {
+    const cell = exec('a', { retry: { attempts: 9, backoff: '1s' }, onInterrupt: 'rerun' });
+    const backoffs = [100, 30_000, 999_999].flatMap((retryAfterMs) => [
+      viewOf([cell], ['started', 'a', 1], ['failed', 'a', 1, { notBegun: true, retryAfterMs }]),
+      viewOf(
+        [cell],
+        ['started', 'a', 1],
+        ['interrupted', 'a', 1, { reason: 'crash', retryAfterMs }],
+        ['decided', 'a', 1, { as: 'rerun', by: '@policy' }],
+      ),
+    ]);
+    expect(backoffs.map((view) => (nextStep(view) as { backoffMs: number }).backoffMs)).toEqual([
+      1_000,
+      1_000,
+      30_000,
+      30_000,
+      MAX_RETRY_AFTER_MS,
+      MAX_RETRY_AFTER_MS,
+    ]);
+  });
+
+  it('is retried at once, whatever the receiver asked, if a person says so', () => {
+    const view = viewOf(
+      [exec('a')],
+      ['started', 'a', 1],
+      ['interrupted', 'a', 1, { reason: 'crash', retryAfterMs: 30_000 }],
+      ['decided', 'a', 1, { as: 'rerun', by: 'person' }],
+    );
+    expect(nextStep(view)).toMatchObject({ do: 'start', backoffMs: 0 });
+  });
+
   it('halts once its attempts are used up, which counts failures and not interruptions', () => {
     const cell = exec('a', { retry: { attempts: 2 }, onInterrupt: 'rerun' });
     expect(nextStep(viewOf([cell], ...failures(2)))).toMatchObject({ do: 'halt' });
@@ -160,6 +206,20 @@ describe('a definite failure', () => {
       ['failed', 'a', 2, { error: 'no' }],
     );
     expect(nextStep(mixed)).toMatchObject({ do: 'start', attempt: 3 });
+  });
+
+  it('counts from the last decision by an agent', () => {
+    const cell = exec('a', { retry: { attempts: 2 } });
+    const decided = (as: string, by: string) =>
+      viewOf(
+        [cell],
+        ...failures(1),
+        ['started', 'a', 2],
+        ['interrupted', 'a', 2, { reason: 'crash' }],
+        ['decided', 'a', 2, { as, by, reason: 'x' }],
+      );
+    expect(nextStep(decided('failed', 'person'))).toMatchObject({ do: 'start', attempt: 3 });
+    expect(nextStep(decided('failed', '@late-outcome'))).toMatchObject({ do: 'halt' });
   });
 });
 
@@ -264,6 +324,22 @@ describe('the policy of a doubt', () => {
   it('is hold for a rerun cell that was interrupted too often in a row: it may be what kills replicas', () => {
     expect(doubtOf('crash', MAX_RERUNS - 1, 'rerun')).toBe('rerun');
     expect(doubtOf('crash', MAX_RERUNS, 'rerun')).toBe('hold');
+  });
+
+  it('is hold if its expect could not be evaluated, whatever the cell says', () => {
+    for (const policy of ['hold', 'rerun', 'probe'] as const)
+      expect(doubtOf('unverified', 1, policy)).toBe('hold');
+  });
+
+  it('a rerun honours the backoff of the cell’s retry', () => {
+    const cell = exec('a', { onInterrupt: 'rerun', retry: { attempts: 1, backoff: '3s' } });
+    const lines = (attempt: number): Line[] => [
+      ['started', 'a', attempt],
+      ['interrupted', 'a', attempt, { reason: 'crash' }],
+      ['decided', 'a', attempt, { as: 'rerun', by: '@policy' }],
+    ];
+    expect(nextStep(viewOf([cell], ...lines(1)))).toMatchObject({ backoffMs: 3_000 });
+    expect(nextStep(viewOf([cell], ...lines(1), ...lines(2)))).toMatchObject({ backoffMs: 6_000 });
   });
 
   it('a rerun after several interruptions waits ever longer, up to 5 s', () => {

@@ -6,6 +6,7 @@ import {
   foldRows,
   nextIdempotencyKey,
 } from '../../../../src/execution/state.ts';
+import type { JsonObject } from '../../../../src/json.ts';
 import { rows, type Line } from './fixture.ts';
 
 const fold = (...lines: Line[]) => foldRows(rows(...lines));
@@ -81,6 +82,7 @@ describe('an attempt', () => {
       requestId: 'q1',
       fencingToken: 5,
       idempotencyKey: 'i/a/1',
+      happened: false,
       since: '1970-01-01T00:00:02.000Z',
     });
     expect(state.lastToken).toBe(9);
@@ -160,6 +162,61 @@ describe('interruptions in a row', () => {
   });
 });
 
+describe('the run number of the next attempt', () => {
+  const run = (...lines: Line[]) => fold(...lines).cells.get('a')?.run;
+  const failed = (attempt: number, body: JsonObject = {}): Line[] => [
+    ['started', 'a', attempt],
+    ['failed', 'a', attempt, body],
+  ];
+
+  it('is one more than the refusals ever, whoever recorded them', () => {
+    expect(run(['started', 'a', 1])).toBe(1);
+    expect(run(...failed(1))).toBe(2);
+    expect(run(...failed(1), ...failed(2))).toBe(3);
+    expect(run(...cut(1), ['decided', 'a', 1, { as: 'failed', by: 'person' }])).toBe(2);
+    expect(run(...cut(1), ['decided', 'a', 1, { as: 'failed', by: '@late-outcome' }])).toBe(2);
+  });
+
+  it('does not grow when nothing was begun, when the effect happened, or in doubt', () => {
+    expect(run(...failed(1, { notBegun: true }))).toBe(1);
+    expect(run(...failed(1, { happened: true }))).toBe(1);
+    expect(run(...cut(1), rerun(1), ...cut(2))).toBe(1);
+    const late = { as: 'failed', by: '@late-outcome', notBegun: true };
+    expect(run(...cut(1), ['decided', 'a', 1, late])).toBe(1);
+  });
+
+  it('does not fall when a person decides, unlike the count for the retry budget', () => {
+    const state = fold(...failed(1), ...failed(2), ...cut(3), rerun(3, 'person'));
+    expect(state.cells.get('a')).toMatchObject({ run: 3, failures: 0 });
+  });
+
+  it('is never below one that was used', () => {
+    const key = { idempotencyKey: 'i/a/4' };
+    expect(run(['started', 'a', 1, key])).toBe(4);
+    expect(run(['started', 'a', 1, { idempotencyKey: 'no number' }])).toBe(1);
+  });
+});
+
+describe('the failures that count for the retry budget', () => {
+  const failures = (...lines: Line[]) => fold(...lines).cells.get('a')?.failures;
+
+  it('are those of every kind since an agent last decided', () => {
+    expect(failures(['started', 'a', 1], ['failed', 'a', 1, { notBegun: true }])).toBe(1);
+    expect(failures(...cut(1), ['decided', 'a', 1, { as: 'failed', by: '@late-outcome' }])).toBe(1);
+    const two: Line[] = [
+      ['started', 'a', 1],
+      ['failed', 'a', 1],
+      ['started', 'a', 2],
+      ['failed', 'a', 2],
+    ];
+    expect(failures(...two, ...cut(3), rerun(3))).toBe(2);
+    expect(failures(...two, ...cut(3), rerun(3, 'person'))).toBe(0);
+    expect(failures(...two, ...cut(3), ['decided', 'a', 3, { as: 'failed', by: 'person' }])).toBe(
+      1,
+    );
+  });
+});
+
 describe('outputs', () => {
   it('are those of the cells that are through', () => {
     const state = fold(
@@ -187,7 +244,14 @@ it('a failure is the newest word on a cell only until it is tried again', () => 
   const failed = fold(['started', 'a', 1], ['failed', 'a', 1, { error: { message: 'no' } }]);
   expect(failed.cells.get('a')).toMatchObject({ failures: 1, failure: { message: 'no' } });
   const again = fold(['started', 'a', 1], ['failed', 'a', 1, { error: 'no' }], ['started', 'a', 2]);
-  expect(again.cells.get('a')).toEqual({ attempts: 2, failures: 1, interruptions: 0 });
+  expect(again.cells.get('a')).toEqual({
+    attempts: 2,
+    run: 2,
+    failures: 1,
+    happened: false,
+    retryAfterMs: 0,
+    interruptions: 0,
+  });
 });
 
 it('steps are kept by the request that they were written for; what recovery wrote on its own has none', () => {

@@ -6,25 +6,32 @@ import {
   judge,
   type Observed,
 } from '../../../../src/runbook/expect.ts';
+import { lostOutput } from '../../../../src/runbook/lost-output.ts';
+import { fill } from '../../../../src/runbook/placeholder.ts';
 import { pointerGet } from '../../../../src/runbook/pointer.ts';
 import type { Expectation } from '../../../../src/runbook/runbook.ts';
 
 describe('without expectations an outcome is as expected', () => {
   it.each<[string, Observed, boolean]>([
-    ['when a command exits with 0', { exitCode: 0, output: { stdout: '' } }, true],
-    ['not when it exits with 3', { exitCode: 3, error: 'exit code 3' }, false],
-    ['when a call is answered with 201', { status: 201, output: null }, true],
-    ['not when it is answered with 302', { status: 302, output: null }, false],
-    ['not when it is answered with 500', { status: 500, error: 'status 500' }, false],
-    ['when a handler returns', { output: null }, true],
-    ['not when it throws', { error: 'no' }, false],
+    [
+      'when a command exits with 0',
+      { class: 'succeeded', exitCode: 0, output: { stdout: '' } },
+      true,
+    ],
+    ['not when it exits with 3', { class: 'refused', exitCode: 3, error: 'exit code 3' }, false],
+    ['when a call is answered with 201', { class: 'succeeded', status: 201, output: null }, true],
+    ['not when it is answered with 404', { class: 'refused', status: 404, error: 'no' }, false],
+    ['not when it is answered with 429', { class: 'notBegun', status: 429, error: 'no' }, false],
+    ['not when its status was moved', { class: 'refused', status: 200, output: null }, false],
+    ['when a handler returns', { class: 'succeeded', output: null }, true],
+    ['not when it throws', { class: 'refused', error: 'no' }, false],
   ])('%s', (_, observed, ok) => {
     expect(judge(undefined, observed).ok).toBe(ok);
   });
 });
 
 describe('with expectations only those count', () => {
-  it.each<[string, Expectation[], Observed, string[]]>([
+  it.each<[string, Expectation[], Omit<Observed, 'class'>, string[]]>([
     ['a predicted exit code', [{ exitCode: 3 }], { exitCode: 3, error: 'exit code 3' }, []],
     ['a predicted status', [{ status: 404 }], { status: 404, error: 'status 404' }, []],
     ['a predicted error', [{ errorIncludes: 'no such' }], { error: 'no such order' }, []],
@@ -91,7 +98,7 @@ describe('with expectations only those count', () => {
       [],
     ],
   ])('%s', (_, expectations, observed, failed) => {
-    expect(judge(expectations, observed)).toEqual(
+    expect(judge(expectations, { class: 'succeeded', ...observed })).toEqual(
       failed.length === 0 ? { ok: true } : { ok: false, failed },
     );
   });
@@ -105,6 +112,66 @@ describe('with expectations only those count', () => {
       expectations: [{ pointer: '/a', equals: 4 }, { exitCode: 0 }],
     });
     expect(fillExpectations([{ pointer: '/a', equals: '${inputs.m}' }], scope).ok).toBe(false);
+  });
+});
+
+describe('without its output, which was lost', () => {
+  const output = lostOutput('it has 300000 bytes', 300_000, 'x'.repeat(2_000));
+  const observed: Observed = { class: 'succeeded', status: 201, output };
+
+  it('a success without expectations is as expected', () => {
+    expect(judge(undefined, observed)).toEqual({ ok: true });
+  });
+
+  it('an outcome whose expectations do not need it is judged by them', () => {
+    expect(judge([{ status: 201 }], observed)).toEqual({ ok: true });
+    expect(judge([{ status: 200 }], observed)).toMatchObject({ ok: false });
+  });
+
+  it('an expectation that needs it cannot be evaluated, absence included', () => {
+    for (const one of [
+      { pointer: '/a', equals: 1 },
+      { pointer: '/a', exists: false },
+    ]) {
+      expect(judge([{ status: 201 }, one], observed)).toEqual({
+        ok: 'unknown',
+        unevaluated: ['output /a could not be checked, it was lost: it has 300000 bytes'],
+      });
+    }
+  });
+
+  it('an outcome is not as expected if another expectation does not hold', () => {
+    expect(judge([{ status: 200 }, { pointer: '/a', equals: 1 }], observed)).toMatchObject({
+      ok: false,
+      failed: ['status 200 was expected, but it was 201'],
+    });
+  });
+
+  it('an assert over it does not hold, whatever it says', () => {
+    for (const exists of [true, false]) {
+      expect(evaluateChecks([{ cell: 'a', pointer: '/b', exists }], { a: output })).toEqual({
+        held: false,
+        seen: [
+          {
+            cell: 'a',
+            pointer: '/b',
+            exists,
+            held: false,
+            error: 'the output of a was lost: it has 300000 bytes',
+          },
+        ],
+      });
+    }
+  });
+
+  it('a placeholder that refers to it cannot be filled', () => {
+    const message = /\$\{outputs.a.*\} cannot be filled: the output of a was lost \(it has/;
+    for (const text of ['${outputs.a}', '${outputs.a.outputLost.head}', 'x${outputs.a.b}']) {
+      expect(fill(text, { inputs: {}, outputs: { a: output } })).toEqual({
+        ok: false,
+        message: expect.stringMatching(message),
+      });
+    }
   });
 });
 

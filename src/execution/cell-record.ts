@@ -1,0 +1,117 @@
+import type { Json } from '../json.ts';
+import type { NotStarted } from './not-started.ts';
+import { failedAfterEffect, isRefusal } from './outcome.ts';
+import type { Row } from './row.ts';
+
+/** What the log says about one cell. */
+export interface CellRecord {
+  /** The newest attempt's number. */
+  attempts: number;
+  /**
+   * The run number in the key of the next attempt: one more than the cell's definite refusals ever,
+   * including those that were decided as failed. It never falls.
+   */
+  run: number;
+  /** Failures since the last decision by an agent, for the retry budget. */
+  failures: number;
+  /** Whether the effect of the newest attempt happened although the cell failed. */
+  happened: boolean;
+  /** How long the receiver of the newest attempt asked to wait. */
+  retryAfterMs: number;
+  /**
+   * Interruptions since the last definite outcome or a person's decision, without those that are
+   * `not_started`.
+   */
+  interruptions: number;
+  /** The newest attempts whose effects never began; undefined if the newest one's did. */
+  notStarted: NotStarted | undefined;
+  /** Undefined while the cell is not finished. */
+  result: 'satisfied' | 'skipped' | 'refuted' | undefined;
+  /** The output of a satisfied cell; null for a skipped one. */
+  output: Json | undefined;
+  /** The newest definite failure; undefined once a later row of the cell supersedes it. */
+  failure: Json | undefined;
+}
+
+/** The record of a cell that no row names yet. */
+export function newRecord(): CellRecord {
+  return {
+    attempts: 0,
+    run: 1,
+    failures: 0,
+    happened: false,
+    retryAfterMs: 0,
+    interruptions: 0,
+    notStarted: undefined,
+    result: undefined,
+    output: undefined,
+    failure: undefined,
+  };
+}
+
+/** An attempt is opened, whose intent records this key. */
+export function begin(cell: CellRecord, key: string): void {
+  cell.failure = undefined;
+  cell.retryAfterMs = 0;
+  // Never below a number that was used, whatever wrote it.
+  cell.run = Math.max(cell.run, runOf(key));
+}
+
+/** Its newest attempt was closed as interrupted; `replicaId` is the replica that made it. */
+export function interrupt(cell: CellRecord, row: Row, replicaId: string): void {
+  cell.retryAfterMs = retryAfterMsOf(row);
+  if (row.body['reason'] === 'not_started') {
+    neverBegan(cell, replicaId, row);
+    return;
+  }
+  cell.interruptions += 1;
+  cell.notStarted = undefined;
+}
+
+/** The cell is satisfied. */
+export function succeed(cell: CellRecord, output: Json): void {
+  cell.result = 'satisfied';
+  cell.output = output;
+  cell.interruptions = 0;
+  cell.notStarted = undefined;
+  cell.failure = undefined;
+}
+
+/** Its newest attempt failed, or was decided as failed. */
+export function fail(cell: CellRecord, row: Row, failure: Json): void {
+  cell.failures += 1;
+  if (isRefusal(row)) cell.run += 1;
+  cell.happened = failedAfterEffect(row);
+  cell.retryAfterMs = retryAfterMsOf(row);
+  cell.interruptions = 0;
+  cell.notStarted = undefined;
+  cell.failure = failure;
+}
+
+/** The attempt's `started` row names the replica that made it; another may have closed it. */
+function neverBegan(cell: CellRecord, replicaId: string, row: Row): void {
+  const by = cell.notStarted?.by ?? [];
+  const unable = row.body['wrongReplica'] === true && !by.includes(replicaId);
+  cell.notStarted = {
+    count: (cell.notStarted?.count ?? 0) + 1,
+    by: unable ? [...by, replicaId] : by,
+    why: textOf(row.body['detail']),
+  };
+}
+
+/** The run number in a recorded key; 0 if it has none. */
+function runOf(key: string): number {
+  const run = Number(key.slice(key.lastIndexOf('/') + 1));
+  return Number.isSafeInteger(run) ? run : 0;
+}
+
+/** How long the receiver asked to wait, in milliseconds. */
+function retryAfterMsOf({ body }: Row): number {
+  const value = body['retryAfterMs'];
+  return typeof value === 'number' ? value : 0;
+}
+
+/** A member of a body that is a string in every row that the guard accepts. */
+export function textOf(value: Json | undefined): string {
+  return typeof value === 'string' ? value : '';
+}
