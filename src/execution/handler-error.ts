@@ -76,7 +76,7 @@ const CODES =
 /** Names of such errors: AbortError, TimeoutError, ConnectTimeoutError, SocketError. */
 const NAMES = /(Abort|Cancell?ed|Timed?[oO]ut|Connection|Socket|Network)\w*(Error|Exception)$/;
 
-/** Messages of such errors of libraries that give them neither a code nor a name of their own. */
+/** Messages of such errors of libraries that give them neither a code nor a special name. */
 const MESSAGES =
   /^(Connection terminated|Query read timeout|timeout exceeded when trying to connect|socket hang up|terminated$|network error)/i;
 

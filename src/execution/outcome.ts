@@ -183,7 +183,7 @@ export function isRefusal({ kind, body }: OutcomeRow): boolean {
   return body['notBegun'] !== true && body['happened'] !== true;
 }
 
-/** Whether the row says that the effect happened although the cell failed: it is never run again. */
+/** Whether the row says that the effect happened although the cell failed: it is not run again. */
 export function failedAfterEffect({ kind, body }: OutcomeRow): boolean {
   const failed = kind === 'failed' || (kind === 'decided' && body['as'] === 'failed');
   return failed && body['happened'] === true;

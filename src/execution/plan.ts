@@ -182,8 +182,8 @@ function backoffOf(cell: ExecCell): number | undefined {
   return parseDurationMs(cell.retry?.backoff ?? '');
 }
 
-function doubled(firstMs: number, times: number): number {
-  return Math.min(MAX_BACKOFF_MS, firstMs * 2 ** (times - 1));
+function doubled(firstMs: number, count: number): number {
+  return Math.min(MAX_BACKOFF_MS, firstMs * 2 ** (count - 1));
 }
 
 /**

@@ -198,4 +198,39 @@ export const EXECUTION_CONTROLS: readonly Control[] = [
       e.witness!.push({ ...e.witness![5]!, attempt: 2, at: at(15.5) });
     },
   ],
+  [
+    'failed-of-one-class',
+    'a failure happened and never began',
+    (e) => void Object.assign(row(e, 14).body, { happened: true, notBegun: true }),
+  ],
+  [
+    'failed-of-one-class',
+    'a failure says perhaps',
+    (e) => void (row(e, 14).body['happened'] = 'perhaps'),
+  ],
+  [
+    'failed-effect-did-not-happen',
+    'the receiver had performed it',
+    (e) => void (e.witness![4]!.happened = true),
+  ],
+  [
+    'failed-effect-did-not-happen',
+    'something was sent',
+    (e) => void (row(e, 14).body['notBegun'] = true),
+  ],
+  [
+    'happened-under-one-key',
+    'the first one happened, and nobody refused it',
+    (e) => void (e.witness![4]!.happened = true),
+  ],
+  [
+    'idempotency-key-of-its-run',
+    'the key changed although nothing was begun',
+    (e) => void (row(e, 14).body['notBegun'] = true),
+  ],
+  [
+    'chain-unbroken',
+    'what happened was tried again',
+    (e) => void (row(e, 14).body['happened'] = true),
+  ],
 ];

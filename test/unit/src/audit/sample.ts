@@ -149,12 +149,12 @@ export function sample(): Evidence {
     projection: { status: 'completed', nextCellId: null, lastSeq: 19 },
     // Attempt 2 of tried never began.
     witness: [
-      effect(1),
+      { ...effect(1), happened: true },
       effect(4),
       effect(7),
       { ...effect(9), outcome: 'completed' },
-      effect(13),
-      effect(18),
+      { ...effect(13), happened: false },
+      { ...effect(18), happened: true },
     ],
     clientHistory: [
       { requestId: 'q1', receipt: receipts[0]!.receipt },

@@ -169,7 +169,7 @@ describe('the run number of the next attempt', () => {
     ['failed', 'a', attempt, body],
   ];
 
-  it('is one more than the refusals ever, whoever recorded them', () => {
+  it('is one more than the refusals ever, the decided ones included', () => {
     expect(run(['started', 'a', 1])).toBe(1);
     expect(run(...failed(1))).toBe(2);
     expect(run(...failed(1), ...failed(2))).toBe(3);
