@@ -18,7 +18,7 @@ import { startHttpServer } from './http/server.ts';
 import { parseFailpoints, type Failpoint } from './failpoints.ts';
 import { initWarning } from './init-process.ts';
 import { createLogger } from './logging.ts';
-import { openLog, type PostgresLog } from './log/postgres-log.ts';
+import { openLog } from './log/postgres-log.ts';
 import { PermanentMismatch } from './log/schema-check.ts';
 import { Replica } from './replica.ts';
 
@@ -101,7 +101,12 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
   const { replicaId, logger, failpoint, handlers, stop } = options;
   const { namespace } = config;
   const metrics = createMetrics();
-  const log = openLog({ url: config.databaseUrl, replicaId, namespace });
+  const log = openLog({
+    url: config.databaseUrl,
+    replicaId,
+    namespace,
+    onWarning: (text) => logger.warn(text),
+  });
   const store = etcdStore({
     ...etcdConnection(config.etcd),
     callTimeoutMs: Math.min(1_000, config.leaseTtlS * 300),
@@ -178,7 +183,7 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
   });
   httpUrl = http.url;
   try {
-    await untilLogUsable(log, stop, logger);
+    await untilLogUsable(() => log.open(config.databaseRole), stop, logger);
     if (stop.aborted) return;
     await replica.start();
     await untilReady(replica, stop, logger);
@@ -211,13 +216,13 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
  * @throws PermanentMismatch when waiting will not help
  */
 async function untilLogUsable(
-  log: Pick<PostgresLog, 'open'>,
+  open: () => Promise<void>,
   stop: AbortSignal,
   logger: PinoLogger,
 ): Promise<void> {
   for (let waits = 0; !stop.aborted; waits += 1) {
     try {
-      await log.open();
+      await open();
       return;
     } catch (cause) {
       if (cause instanceof PermanentMismatch) throw cause;

@@ -12,7 +12,13 @@ export async function rebuild(url: string, namespace: string): Promise<number> {
     import('../advancer/log/postgres-log.ts'),
     import('../advancer/log/rebuild.ts'),
   ]);
-  const log = openLog({ url, replicaId: 'migrate', namespace, appendTimeoutMs: 10_000 });
+  const log = openLog({
+    url,
+    replicaId: 'migrate',
+    namespace,
+    appendTimeoutMs: 10_000,
+    ownSettings: true,
+  });
   try {
     return await rebuildProjection(log, async ({ instance, runbook, rows }) => {
       const view = { runbook, inputs: instance.inputs, state: foldRows(rows) };

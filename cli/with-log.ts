@@ -17,6 +17,7 @@ export async function withLog(
     replicaId: 'cli',
     namespace,
     appendTimeoutMs: 10_000,
+    ownSettings: true,
   });
   try {
     await log.check();

@@ -1,8 +1,18 @@
+import { createHash } from 'node:crypto';
+
 import { DatabaseError, Pool } from 'pg';
-import type { PoolClient } from 'pg';
+import type { ClientBase, PoolClient } from 'pg';
 
 import { COLUMN_TYPES } from './json-columns.ts';
 import { LogUnavailable } from './log.ts';
+import { isConnectionLimit, troubleText } from './postgres-trouble.ts';
+import {
+  READ_SETTINGS,
+  beginWithSettings,
+  settingProblem,
+  settingWarnings,
+  type SessionState,
+} from './session-settings.ts';
 
 /** Runs statements in Postgres. */
 export interface Queryable {
@@ -23,56 +33,62 @@ export interface ConnectionOptions {
   applicationName: string;
   /** At most this many open connections. */
   max: number;
-  /** After this long the server cancels a statement. */
-  statementTimeoutMs: number;
-  /**
-   * After this long the client stops waiting and closes the connection; longer than the server's.
-   */
+  /** After this long the client stops waiting for an answer and closes the connection. */
   queryTimeoutMs: number;
   /** How long to wait for a connection. */
   connectTimeoutMs: number;
-  /** Session settings besides {@link SESSION_SETTINGS}, as `name=value`. */
-  settings?: readonly string[] | undefined;
+  /**
+   * Each statement is a transaction with the settings that it needs, instead of relying on those of
+   * the role. That takes three round trips, but works as any role and takes longer time limits. The
+   * server cancels a statement after three quarters of `queryTimeoutMs`.
+   */
+  ownSettings?: boolean | undefined;
+  /** Called once for each thing about the server that weakens what the log promises. */
+  onWarning?: ((text: string) => void) | undefined;
 }
 
-/**
- * Settings of every session. The guard's locks need READ COMMITTED, and a row that was reported as
- * committed must survive a power failure, whatever the database's own defaults are.
- */
-const SESSION_SETTINGS = [
-  'default_transaction_isolation=read\\ committed',
-  'synchronous_commit=on',
-  // Statements here touch a few rows each; compiling them would take longer than running them.
-  'jit=off',
-  // Fixes the text format of times.
-  'timezone=UTC',
-  'datestyle=ISO',
-];
+/** How long a pool that met a limit makes do with the connections that it has. */
+const RETRY_LIMIT_MS = 10_000;
 
 /**
  * SQLSTATE classes and codes of a server that cannot work now: connection exception, transaction
  * rollback, insufficient resources, operator intervention, system error, internal error; read-only
- * transaction, object in use, lock not available.
+ * transaction, object in use, lock not available; a prepared statement that a pooler lost or mixed
+ * up.
  */
-const UNAVAILABLE = /^(?:08|40|53|57|58|XX|25006|55006|55P03)/;
+const UNAVAILABLE = /^(?:08|40|53|57|58|XX|25006|26000|42P05|55006|55P03)/;
 
-/** A pool of connections that distinguishes refused statements from those with unknown outcome. */
+/**
+ * A pool of connections that distinguishes refused statements from those with unknown outcome.
+ *
+ * It opens connections when they are needed, and verifies the session's settings on each before its
+ * first use. It sends no setting with the startup message, since PgBouncer refuses that, and sets
+ * none for a session, since a pooler in transaction mode would give it to other clients.
+ */
 export class Connections implements Queryable {
+  readonly #options: ConnectionOptions;
   readonly #pool: Pool;
+  readonly #warned = new Set<string>();
   #closed: Promise<void> | undefined;
 
   constructor(options: ConnectionOptions) {
+    this.#options = options;
     this.#pool = new Pool({
-      ...sessionUrl(options.url, options.settings ?? []),
+      connectionString: connectionString(options.url),
       application_name: options.applicationName,
       max: options.max,
-      statement_timeout: options.statementTimeoutMs,
       query_timeout: options.queryTimeoutMs,
       connectionTimeoutMillis: options.connectTimeoutMs,
       // Keep idle connections open.
       idleTimeoutMillis: 0,
       keepAlive: true,
       types: COLUMN_TYPES,
+      ...(options.ownSettings !== true && {
+        onConnect: async (client: ClientBase) => {
+          const found = await client.query<SessionState>(named(READ_SETTINGS, []));
+          this.#judge(found.rows[0]);
+        },
+      }),
     });
     // A connection that breaks while idle is replaced by the next query; without a listener its
     // error would end the process.
@@ -80,22 +96,14 @@ export class Connections implements Queryable {
   }
 
   async query<R extends object>(text: string, values: readonly unknown[] = []): Promise<R[]> {
-    let client: PoolClient;
-    try {
-      client = await this.#pool.connect();
-    } catch (cause) {
-      throw unavailable(cause);
-    }
+    const client = await this.#connect();
     client.on('error', ignore);
     let broken: Error | undefined;
     try {
-      // Named, so that each connection parses and plans a statement once.
-      const result = await client.query<R>({
-        name: statementName(text),
-        text,
-        values: [...values],
-      });
-      return result.rows;
+      return this.#options.ownSettings === true
+        ? await this.#inTransaction<R>(client, text, values)
+        : // Named, so that each connection parses and plans a statement once.
+          (await client.query<R>(named(text, values))).rows;
     } catch (cause) {
       if (isRefusal(cause)) throw cause;
       // The answer may still be on its way: this connection must not run another query.
@@ -109,21 +117,71 @@ export class Connections implements Queryable {
   }
 
   /**
-   * Runs `ask` on all connections at once, which opens them: a later burst, such as the instances
-   * of a replica that died, need not wait for connections, nor for the statement to be parsed and
-   * planned.
+   * Verifies the settings of one open connection again: a pooler may have given it to another
+   * session since.
    *
-   * @param ask one statement; each call gets its own connection
-   * @throws LogUnavailable
+   * @throws LogUnavailable naming the setting
    */
-  async onAll(ask: () => Promise<unknown>): Promise<void> {
-    await Promise.all(Array.from({ length: this.#pool.options.max }, ask));
+  async verifySettings(): Promise<void> {
+    if (this.#options.ownSettings === true) return;
+    const [state] = await this.query<SessionState>(READ_SETTINGS);
+    this.#judge(state);
   }
 
   /** Closes every connection; calling it again has no effect. */
   close(): Promise<void> {
     this.#closed ??= this.#pool.end();
     return this.#closed;
+  }
+
+  /**
+   * A connection of the pool. If no further one may be opened, it waits for one of those that are
+   * open.
+   */
+  async #connect(): Promise<PoolClient> {
+    for (;;) {
+      try {
+        return await this.#pool.connect();
+      } catch (cause) {
+        const open = this.#pool.totalCount;
+        if (open === 0 || !isConnectionLimit(cause)) throw unavailable(cause);
+        this.#warn(`only ${open} of ${this.#options.max} connections: ${troubleText(cause)}`);
+        this.#pool.options.max = open;
+        setTimeout(() => {
+          this.#pool.options.max = this.#options.max;
+        }, RETRY_LIMIT_MS).unref();
+      }
+    }
+  }
+
+  async #inTransaction<R extends object>(
+    client: PoolClient,
+    text: string,
+    values: readonly unknown[],
+  ): Promise<R[]> {
+    await client.query(beginWithSettings(this.#options.queryTimeoutMs * 0.75));
+    try {
+      // Not named: any pooler can pass it on.
+      const { rows } = await client.query<R>(text, [...values]);
+      await client.query('commit');
+      return rows;
+    } catch (cause) {
+      if (isRefusal(cause)) await client.query('rollback');
+      throw cause;
+    }
+  }
+
+  #judge(state: SessionState | undefined): void {
+    if (state === undefined) throw new Error('a SELECT without FROM answered no row');
+    const problem = settingProblem(state, this.#options.queryTimeoutMs);
+    if (problem !== undefined) throw new LogUnavailable(problem);
+    for (const warning of settingWarnings(state)) this.#warn(warning);
+  }
+
+  #warn(text: string): void {
+    if (this.#warned.has(text)) return;
+    this.#warned.add(text);
+    this.#options.onWarning?.(text);
   }
 }
 
@@ -139,18 +197,16 @@ export function isRefusal(error: unknown): error is DatabaseError & { code: stri
 
 /** The error for a Postgres that could not be asked or did not answer. */
 export function unavailable(cause: unknown): LogUnavailable {
-  const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
-  return new LogUnavailable(`Postgres does not answer: ${reason}`, { cause });
+  return cause instanceof LogUnavailable
+    ? cause
+    : new LogUnavailable(troubleText(cause), { cause });
 }
 
 /**
- * The URL without the parameters that we set ourselves (pg lets the URL override other settings),
- * and the session's options.
+ * The URL without the parameters that this program chooses itself: pg lets the URL override them,
+ * and PgBouncer refuses the time limits.
  */
-function sessionUrl(
-  url: string,
-  settings: readonly string[],
-): { connectionString: string; options: string } {
+function connectionString(url: string): string {
   let parsed: URL;
   try {
     parsed = new URL(url);
@@ -159,27 +215,25 @@ function sessionUrl(
       cause,
     });
   }
-  const own = parsed.searchParams.get('options');
-  for (const name of ['options', 'application_name', 'statement_timeout', 'query_timeout']) {
+  for (const name of ['application_name', 'statement_timeout', 'query_timeout']) {
     parsed.searchParams.delete(name);
   }
-  const ours = [...SESSION_SETTINGS, ...settings].map((setting) => `-c ${setting}`);
-  return {
-    connectionString: parsed.toString(),
-    options: [...(own === null ? [] : [own]), ...ours].join(' '),
-  };
+  return parsed.toString();
 }
 
 const statementNames = new Map<string, string>();
 
-/** A name per statement text; a program has few of them. */
-function statementName(text: string): string {
+/**
+ * A statement with a name that only this text has, in every process: a pooler may run it on a
+ * connection on which another process has prepared statements.
+ */
+function named(text: string, values: readonly unknown[]) {
   let name = statementNames.get(text);
   if (name === undefined) {
-    name = `leasehold_${statementNames.size + 1}`;
+    name = `leasehold_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
     statementNames.set(text, name);
   }
-  return name;
+  return { name, text, values: [...values] };
 }
 
 function ignore(): void {

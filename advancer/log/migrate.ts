@@ -1,4 +1,4 @@
-import { Client } from 'pg';
+import { Client, DatabaseError } from 'pg';
 
 import { shippedFunctions } from './function-files.ts';
 import type { SqlFunction } from './function-files.ts';
@@ -11,8 +11,18 @@ import {
   otherNamespace,
   wrongEncoding,
 } from './migration-refused.ts';
-import { APP_ROLE, OWNER_ROLE, ensureRoles } from './roles.ts';
+import { isRefusal, unavailable } from './connections.ts';
+import {
+  OWNER_ROLE,
+  ensureRoles,
+  ensureSettings,
+  hasSettings,
+  rolesWithoutPassword,
+  setPassword,
+} from './roles.ts';
+import { asksForPassword, troubleText } from './postgres-trouble.ts';
 import type { RolePasswords } from './roles.ts';
+import { APP_ROLE } from './session-settings.ts';
 
 /** What to migrate. */
 export interface MigrateOptions {
@@ -23,8 +33,13 @@ export interface MigrateOptions {
   url: string;
   /** Recorded by the first run; any other is refused from then on. */
   namespace: string;
-  /** Set when the roles are created or exist already; needs a role that may create roles. */
+  /** Set whether the roles exist already or not; the application's needs a superuser. */
   passwords?: RolePasswords | undefined;
+  /**
+   * The application's URL. If `passwords` has none for it, its role gets the password in it. Needed
+   * if the role of `url` may not set the settings of `leasehold_app`: that role itself may.
+   */
+  appUrl?: string | undefined;
   /** Default: those that the program was shipped with. */
   migrations?: readonly Migration[] | undefined;
   /** Default: those that the program was shipped with. */
@@ -41,6 +56,8 @@ export interface MigrateReport {
   kept: string[];
   version: number;
   namespace: string;
+  /** Roles that cannot log in by password, on a server that asks for one. */
+  withoutPassword: string[];
 }
 
 /** Serialises runs in one database. */
@@ -50,23 +67,28 @@ const MIGRATION_LOCK = 5_498_620_917_342;
  * Brings a database's schema up to date: all pending migrations and changed functions in one
  * transaction, or none. Running it twice, or from several places at once, is harmless.
  *
- * @throws MigrationRefused with what to do about it; errors of `pg` otherwise
+ * @throws MigrationRefused with what to do about it
+ * @throws LogUnavailable when Postgres does not answer; errors of `pg` otherwise
  */
 export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
-  const client = new Client({
-    connectionString: options.url,
-    application_name: 'leasehold-migrate',
-  });
-  client.on('error', () => undefined);
-  await client.connect();
+  const client = await connect(options.url, 'the role in LEASEHOLD_OWNER_DATABASE_URL');
   try {
     await refuseEncoding(client);
-    await becomeOwner(client, options.passwords ?? {});
+    await prepareRoles(client, options);
     await client.query('begin isolation level read committed');
+    // Of this transaction only: a pooler may give the session to somebody else.
+    await client.query(`set local role ${OWNER_ROLE}`);
     await client.query('select pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
     const report = await bringUpToDate(client, options);
     await client.query('commit');
-    return report;
+    return { ...report, withoutPassword: await rolesWithoutPassword(client) };
+  } catch (cause) {
+    // Whether a lost COMMIT took effect does not matter: running it again is harmless.
+    const lost =
+      cause instanceof DatabaseError
+        ? !isRefusal(cause)
+        : cause instanceof Error && /^Connection terminated/.test(cause.message);
+    throw lost ? unavailable(cause) : cause;
   } finally {
     await client.end();
   }
@@ -79,8 +101,32 @@ async function refuseEncoding(client: Client): Promise<void> {
   if (encoding !== 'UTF8') throw new MigrationRefused(wrongEncoding(encoding));
 }
 
-/** Creates the roles if this role may, and acts as the owner from here on. */
-async function becomeOwner(client: Client, passwords: RolePasswords): Promise<void> {
+const CONNECT_TIMEOUT_MS = 10_000;
+
+async function connect(url: string, who: string): Promise<Client> {
+  const client = new Client({
+    connectionString: url,
+    application_name: 'leasehold-migrate',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+  });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return client;
+  } catch (cause) {
+    await client.end().catch(() => undefined);
+    // A wrong password, role or database: the server is there.
+    if (!isRefusal(cause) && !asksForPassword(cause)) throw unavailable(cause);
+    throw new MigrationRefused(
+      `cannot connect as ${who}: ${troubleText(cause)}; run as a superuser, \`leasehold migrate\` sets the passwords of ` +
+        'the roles from LEASEHOLD_OWNER_PASSWORD and LEASEHOLD_APP_PASSWORD',
+      { cause },
+    );
+  }
+}
+
+/** Creates the roles if this role may, and checks that it may act as the owner. */
+async function prepareRoles(client: Client, options: MigrateOptions): Promise<void> {
   const { rows } = await client.query<{ role: string; creator: boolean; missing: string[] }>(
     `select current_user as role, rolsuper or rolcreaterole as creator,
        array(select r from unnest(array['${OWNER_ROLE}', '${APP_ROLE}']) r
@@ -89,7 +135,8 @@ async function becomeOwner(client: Client, passwords: RolePasswords): Promise<vo
   );
   const { role, creator, missing } = rows[0]!;
   if (creator && role !== OWNER_ROLE) {
-    await ensureRoles(client, passwords);
+    const { owner, app = passwordOf(options.appUrl) } = options.passwords ?? {};
+    await ensureRoles(client, { owner, app });
   } else if (missing.length > 0) {
     throw new MigrationRefused(
       `role ${missing.join(' and ')} is missing and ${role} may not create roles: run \`leasehold migrate\` once ` +
@@ -104,10 +151,48 @@ async function becomeOwner(client: Client, passwords: RolePasswords): Promise<vo
       `${role} may not migrate: set LEASEHOLD_OWNER_DATABASE_URL to a URL of ${OWNER_ROLE}, or of a superuser`,
     );
   }
-  await client.query(`set role ${OWNER_ROLE}`);
+  if (!creator || role === OWNER_ROLE) await prepareAsOwner(client, options);
 }
 
-async function bringUpToDate(client: Client, options: MigrateOptions): Promise<MigrateReport> {
+/** The password that the application's URL has for its role. */
+function passwordOf(appUrl: string | undefined): string | undefined {
+  if (appUrl === undefined) return undefined;
+  const { username, password } = new URL(appUrl);
+  return username === APP_ROLE && password !== '' ? decodeURIComponent(password) : undefined;
+}
+
+/** What remains to be done by a role that may not create roles: these exist. */
+async function prepareAsOwner(client: Client, options: MigrateOptions): Promise<void> {
+  const { passwords = {}, url, appUrl } = options;
+  if (passwords.owner !== undefined) await setPassword(client, OWNER_ROLE, passwords.owner);
+  if (passwords.app === undefined && (appUrl === undefined || (await hasSettings(client)))) {
+    return ensureSettings(client);
+  }
+  const app = await connectAsApp(url, appUrl, passwords.app);
+  try {
+    await ensureSettings(app);
+  } finally {
+    await app.end();
+  }
+}
+
+/** Connects as the application's role, which may choose its own settings. */
+async function connectAsApp(
+  ownUrl: string,
+  appUrl: string | undefined,
+  password: string | undefined,
+): Promise<Client> {
+  const url = new URL(appUrl ?? ownUrl);
+  url.username = APP_ROLE;
+  if (password !== undefined) url.password = encodeURIComponent(password);
+  const variable = password === undefined ? 'LEASEHOLD_DATABASE_URL' : 'LEASEHOLD_APP_PASSWORD';
+  return connect(url.href, `${APP_ROLE} with ${variable}`);
+}
+
+async function bringUpToDate(
+  client: Client,
+  options: MigrateOptions,
+): Promise<Omit<MigrateReport, 'withoutPassword'>> {
   await bootstrap(client);
   await claimNamespace(client, options.namespace);
   await refuseOldNumbering(client);

@@ -23,6 +23,7 @@ import type {
   Unsettled,
 } from './log.ts';
 import { RunbookCache, versionKey } from './runbook-cache.ts';
+import { checkRole, type RolePolicy } from './role-check.ts';
 import { checkSchema } from './schema-check.ts';
 import { prepareAppends } from './sql/append.ts';
 import { insertNextClaim, newestClaim } from './sql/claims.ts';
@@ -51,22 +52,18 @@ export interface LogOptions {
   /** Must be the one that `migrate` recorded; {@link Log.check} verifies it. */
   namespace: string;
   /**
-   * How long a statement may stay unanswered, in milliseconds; the server cancels it after three
-   * quarters of that. Default 2000.
+   * How long a statement may stay unanswered, in milliseconds; the server must cancel it earlier.
+   * Default 2000.
    */
   appendTimeoutMs?: number | undefined;
+  /**
+   * For tools: works as any role and with longer time limits than the role of the replicas has, in
+   * three round trips per statement; see {@link ConnectionOptions.ownSettings}.
+   */
+  ownSettings?: boolean | undefined;
+  /** Called once for each thing about the server that weakens what the log promises. */
+  onWarning?: ((text: string) => void) | undefined;
 }
-
-/**
- * Every query here looks up or follows a key. Without these settings the planner would use its
- * default estimates for tables that have no statistics yet, and keep that plan while they grow: it
- * would scan a table for each of its rows.
- */
-const BY_KEY = ['enable_seqscan=off', 'enable_hashjoin=off', 'enable_mergejoin=off'];
-/**
- * For appends only: one plan fits every append, but the best key to list by depends on the filter.
- */
-const ALWAYS_ALIKE = 'plan_cache_mode=force_generic_plan';
 
 /**
  * Each time another writer takes a claim's revision first, that writer has made progress, so this
@@ -102,16 +99,14 @@ export class PostgresLog implements Log {
       applicationName:
         options.replicaId === undefined ? 'leasehold' : `leasehold-${options.replicaId}`,
       queryTimeoutMs,
-      statementTimeoutMs: Math.ceil(queryTimeoutMs * 0.75),
       connectTimeoutMs: queryTimeoutMs,
+      ownSettings: options.ownSettings,
+      onWarning: options.onWarning,
+      max: 4,
     };
     this.#namespace = options.namespace;
-    this.#writes = new Connections({
-      ...common,
-      max: 4,
-      settings: [...BY_KEY, ALWAYS_ALIKE],
-    });
-    this.#reads = new Connections({ ...common, max: 4, settings: BY_KEY });
+    this.#writes = new Connections(common);
+    this.#reads = new Connections(common);
     this.#appends = new Appends(this.#writes, this.#reads);
     this.#snapshots = new Batches(
       { maxItems: 64, maxInFlight: 2, defer: setImmediate },
@@ -268,20 +263,21 @@ export class PostgresLog implements Log {
     return putProjection(this.#reads, instanceId, lastSeq, projection);
   }
 
-  check(): Promise<void> {
-    return checkSchema(this.#reads, this.#namespace);
+  async check(): Promise<void> {
+    await this.#reads.verifySettings();
+    await checkSchema(this.#reads, this.#namespace);
   }
 
   /**
-   * Does {@link Log.check}, opens all connections and prepares their statements, so that a burst
-   * has to wait for neither.
+   * Does {@link Log.check}, opens a connection for appends and prepares their statements. Further
+   * connections are opened when they are needed.
+   *
+   * @param role which roles may use the log; see {@link checkRole}
    */
-  async open(): Promise<void> {
+  async open(role: RolePolicy): Promise<void> {
     await this.check();
-    await Promise.all([
-      prepareAppends(this.#writes),
-      this.#reads.onAll(() => readSnapshots(this.#reads, [])),
-    ]);
+    await checkRole(this.#reads, role);
+    await prepareAppends(this.#writes);
   }
 
   async close(): Promise<void> {

@@ -24,13 +24,7 @@ export async function prepareDatabase(
   if (ownerDatabaseUrl === undefined && databaseUrl !== undefined) {
     return { databaseUrl, ownerDatabaseUrl: null };
   }
-  // Used only if this run creates the role.
-  const app = databaseUrl === undefined ? '' : decodeURIComponent(new URL(databaseUrl).password);
-  await migrate({
-    url: ownerDatabaseUrl ?? superuserUrl,
-    namespace,
-    ...(app !== '' && { passwords: { app } }),
-  });
+  await migrate({ url: ownerDatabaseUrl ?? superuserUrl, namespace, appUrl: databaseUrl });
   return {
     databaseUrl: databaseUrl ?? roleUrl(ownerDatabaseUrl ?? superuserUrl, 'leasehold_app'),
     ownerDatabaseUrl: ownerDatabaseUrl ?? roleUrl(superuserUrl, 'leasehold_owner'),

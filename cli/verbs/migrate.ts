@@ -11,33 +11,35 @@ interface MigrateOptions {
 export const migrate: DefineVerb = (command, register) => {
   addSharedOptions(command, ['json', 'namespace', 'ownerDatabase', 'database'], {
     database:
-      'URL whose password the role leasehold_app gets when it is created ' +
+      'URL of the role leasehold_app, for what that role itself must do ' +
       '(LEASEHOLD_DATABASE_URL)',
   })
     .description(
       'Create or upgrade the schema, its roles and the namespace. Does nothing where it is up ' +
-        'to date.',
+        'to date. The roles leasehold_app and leasehold_owner get the passwords in ' +
+        'LEASEHOLD_APP_PASSWORD and LEASEHOLD_OWNER_PASSWORD, or in the files that ' +
+        'LEASEHOLD_APP_PASSWORD_FILE and LEASEHOLD_OWNER_PASSWORD_FILE name.',
     )
     .option('--rebuild-projection', 'also rebuild the list of instances from the log');
   register<MigrateOptions>(command, async (terminal, options) => {
     const { json, rebuildProjection } = options;
     const { readMigrateConfig } = await import('../../src/config/config.ts');
-    const { ownerDatabaseUrl, databaseUrl, namespace } = readMigrateConfig(
+    const { ownerDatabaseUrl, databaseUrl, namespace, passwords } = readMigrateConfig(
       environment(terminal.env, options),
     );
     const { migrate: migrateDatabase } = await import('../../advancer/log/migrate.ts');
-    // Used only if this run creates the role.
-    const app = databaseUrl === undefined ? '' : decodeURIComponent(new URL(databaseUrl).password);
     const report = await migrateDatabase({
       url: ownerDatabaseUrl,
       namespace,
-      ...(app !== '' && { passwords: { app } }),
+      passwords,
+      appUrl: databaseUrl,
     });
     let rebuilt: number | undefined;
     if (rebuildProjection === true) {
       const { rebuild } = await import('../rebuild.ts');
       rebuilt = await rebuild(databaseUrl ?? ownerDatabaseUrl, namespace);
     }
+    for (const role of report.withoutPassword) terminal.err(noPassword(role));
     if (json === true) {
       printJson(terminal, { ...report, ...(rebuilt !== undefined && { rebuilt }) });
       return EXIT.done;
@@ -54,3 +56,12 @@ export const migrate: DefineVerb = (command, register) => {
     return EXIT.done;
   });
 };
+
+/** What to do about a role that cannot log in. */
+function noPassword(role: string): string {
+  const variable = `LEASEHOLD_${role === 'leasehold_app' ? 'APP' : 'OWNER'}_PASSWORD`;
+  return (
+    `${role} has no password, and this Postgres asks for passwords: set ${variable} ` +
+    `(or ${variable}_FILE) and run \`leasehold migrate\` again`
+  );
+}

@@ -27,6 +27,8 @@ export interface Config {
    * (`sslmode`, `sslrootcert`).
    */
   databaseUrl: string;
+  /** `any`: also a role that could change what was recorded, such as the owner. */
+  databaseRole: 'app' | 'any';
   /** The replica id is this name and a fresh suffix. */
   replicaName: string;
   /** Whole seconds; etcd may grant more. */
@@ -74,6 +76,11 @@ export function readConfig(env: Environment, readFile: ReadFile = readText): Con
     nats: reader.nats(),
     etcd: reader.etcd(),
     databaseUrl: reader.postgres('LEASEHOLD_DATABASE_URL', 'leasehold_app'),
+    databaseRole: reader.value(
+      'LEASEHOLD_DATABASE_ROLE',
+      z.enum(['app', 'any'], 'must be app or any'),
+      'app',
+    ),
     replicaName: reader.value('LEASEHOLD_REPLICA_NAME', ReplicaName, 'replica'),
     leaseTtlS: reader.value('LEASEHOLD_LEASE_TTL_S', wholeNumber(2, 3_600), 5),
     httpHost: reader.value('LEASEHOLD_HTTP_HOST', z.string(), '127.0.0.1'),
@@ -152,17 +159,23 @@ export function readDatabaseConfig(env: Environment): { namespace: string; datab
   return config;
 }
 
+/** The settings of `migrate`. */
+export interface MigrateConfig {
+  namespace: string;
+  ownerDatabaseUrl: string;
+  /** undefined when the environment does not set it. */
+  databaseUrl: string | undefined;
+  /** The passwords that the roles get; undefined keeps what they have. */
+  passwords: { app: string | undefined; owner: string | undefined };
+}
+
 /**
- * Reads the settings of `migrate`: the owner's URL, and the application's if it is set.
+ * Reads the settings of `migrate`. The application's password is also taken from its URL.
  *
  * @throws ConfigError
  */
-export function readMigrateConfig(env: Environment): {
-  namespace: string;
-  ownerDatabaseUrl: string;
-  databaseUrl: string | undefined;
-} {
-  const reader = new EnvReader(env, readText);
+export function readMigrateConfig(env: Environment, readFile: ReadFile = readText): MigrateConfig {
+  const reader = new EnvReader(env, readFile);
   const config = {
     namespace: reader.namespace(),
     ownerDatabaseUrl: reader.postgres('LEASEHOLD_OWNER_DATABASE_URL', 'leasehold_owner'),
@@ -170,7 +183,12 @@ export function readMigrateConfig(env: Environment): {
       reader.text('LEASEHOLD_DATABASE_URL') === undefined
         ? undefined
         : reader.postgres('LEASEHOLD_DATABASE_URL', 'leasehold_app'),
+    passwords: {
+      app: reader.secret('LEASEHOLD_APP_PASSWORD'),
+      owner: reader.secret('LEASEHOLD_OWNER_PASSWORD'),
+    },
   };
+  reader.requirePassword('LEASEHOLD_DATABASE_URL', config.databaseUrl, config.passwords.app);
   reader.done();
   return config;
 }

@@ -157,6 +157,30 @@ export class EnvReader {
     return this.#urls(name, read, example, undefined, false)[0] ?? '';
   }
 
+  /**
+   * A secret, in the variable itself or in the file that the variable with `_FILE` names; the line
+   * break at the end of the file does not count.
+   */
+  secret(name: string): string | undefined {
+    const given = this.#env[name];
+    const direct = given === '' ? undefined : given;
+    const file = `${name}_FILE`;
+    if (direct !== undefined && this.text(file) !== undefined) {
+      this.#problem(file, `cannot be used together with ${name}; keep one`);
+    }
+    const content = this.#file(file)?.replace(/\r?\n$/, '');
+    if (content === '') this.#problem(file, 'names an empty file; write the password into it');
+    return direct ?? content;
+  }
+
+  /** A URL with another password than the one that its role gets could never log in. */
+  requirePassword(name: string, url: string | undefined, password: string | undefined): void {
+    if (url === undefined || !URL.canParse(url) || password === undefined) return;
+    const own = new URL(url).password;
+    if (own === '' || decodeURIComponent(own) === password) return;
+    this.#problem(name, 'has another password than LEASEHOLD_APP_PASSWORD; give both the same');
+  }
+
   #urls(
     name: string,
     read: (text: string) => Address,

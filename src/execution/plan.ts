@@ -159,7 +159,7 @@ function nextAttempt(cell: ExecCell, record: CellRecord | undefined): NextStep {
   if (record?.failure === undefined)
     return { do: 'start', cell, attempt, backoffMs: waitMs(record, rerunBackoffMs(cell, record)) };
   if (record.happened) {
-    const why = `happened, but not as expected: ${JSON.stringify(record.failure)}`;
+    const why = `happened, but not as expected: ${failureText(record.failure)}`;
     return { do: 'halt', cell, why };
   }
   if (record.failures >= (cell.retry?.attempts ?? 1)) {

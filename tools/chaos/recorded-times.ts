@@ -27,8 +27,8 @@ export async function recordedTimes(url: string, prefix: string): Promise<Record
     url,
     applicationName: 'leasehold-times',
     max: 1,
-    statementTimeoutMs: TIMEOUT_MS,
-    queryTimeoutMs: TIMEOUT_MS + 5_000,
+    queryTimeoutMs: TIMEOUT_MS,
+    ownSettings: true,
     connectTimeoutMs: TIMEOUT_MS,
   });
   const rowsOf = (

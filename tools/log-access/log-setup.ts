@@ -27,7 +27,12 @@ export async function pushRunbooks(
   namespace: string,
   documents: readonly object[],
 ): Promise<void> {
-  const log = openLog({ url: databaseUrl, namespace, appendTimeoutMs: PUSH_TIMEOUT_MS });
+  const log = openLog({
+    url: databaseUrl,
+    namespace,
+    appendTimeoutMs: PUSH_TIMEOUT_MS,
+    ownSettings: true,
+  });
   try {
     await log.check();
     for (const document of documents) {

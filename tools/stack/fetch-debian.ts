@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { candidateVersion, retargetSources } from './apt-sources.ts';
+import { aptOf } from './apt.ts';
+import { candidateVersion } from './apt-sources.ts';
 import { fetchDir, keepFetched } from './cache-dir.ts';
 import { runCommand, tailOf } from './command.ts';
 import type { ServerBinary } from './server-binary.ts';
@@ -70,26 +71,10 @@ async function fetchFromSuite(
   dir: string,
   request: FetchRequest,
 ): Promise<ServerBinary | string> {
-  await mkdir(join(dir, 'lists', 'partial'), { recursive: true });
-  await mkdir(join(dir, 'archives', 'partial'), { recursive: true });
-  const settings = [`Dir::State=${dir}`, `Dir::State::lists=${dir}/lists`, `Dir::Cache=${dir}`];
-  settings.push(
-    'Dir::State::status=/var/lib/dpkg/status',
-    'Acquire::Languages=none',
-    'Acquire::Retries=2',
-  );
-  // As root, apt would switch to its own user, which may not be able to reach the cache.
-  settings.push('APT::Sandbox::User=root');
-  if (suite !== undefined) {
-    const sources = await retargetedSources(suite);
-    if (sources === '') return "the system's apt sources name no main suite";
-    await writeFile(join(dir, 'suite.sources'), sources);
-    settings.push(`Dir::Etc::sourcelist=${dir}/suite.sources`, 'Dir::Etc::sourceparts=-');
-  }
-  const options = settings.flatMap((setting) => ['-o', setting]);
-
-  const update = await runCommand('apt-get', ['-q', ...options, 'update']);
-  const policy = await runCommand('apt-cache', [...options, 'policy', PACKAGES[name]]);
+  const apt = await aptOf(dir, suite);
+  if (apt === undefined) return "the system's apt sources name no main suite";
+  const update = await apt.run('apt-get', 'update');
+  const policy = await apt.run('apt-cache', 'policy', PACKAGES[name]);
   const version = candidateVersion(policy.stdout);
   if (version === undefined) {
     return update.code === 0
@@ -98,14 +83,8 @@ async function fetchFromSuite(
   }
   if (!isOfSeries(version, request.series)) return `has ${version}, not ${String(request.series)}`;
 
-  const download = await runCommand('apt-get', ['-q', ...options, 'download', PACKAGES[name]], {
-    cwd: dir,
-  });
-  const archive = (await readdir(dir)).find((file) => file.endsWith('.deb'));
-  if (download.code !== 0 || archive === undefined)
-    return `download failed: ${tailOf(download.stderr, 2)}`;
-  const unpack = await runCommand('dpkg-deb', ['-x', join(dir, archive), join(dir, 'unpacked')]);
-  if (unpack.code !== 0) return `unpacking failed: ${tailOf(unpack.stderr, 2)}`;
+  const failed = await apt.unpack([PACKAGES[name]]);
+  if (failed !== undefined) return failed;
 
   const executable = SERVER_TRAITS[name].executable;
   const binDir = ['usr/bin', 'usr/sbin']
@@ -121,20 +100,4 @@ async function fetchFromSuite(
   await mkdir(installation);
   await rename(binDir, join(installation, 'bin'));
   return keepFetched(request.cache, name, runs, installation, request.series === undefined);
-}
-
-/** The system's apt sources, rewritten for another suite. */
-async function retargetedSources(suite: string): Promise<string> {
-  const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
-  const codename = /^VERSION_CODENAME="?([a-z]+)"?/m.exec(release)?.[1] ?? 'stable';
-  const parts = (await readdir('/etc/apt/sources.list.d').catch(() => []))
-    .filter((file) => /\.(list|sources)$/.test(file))
-    .map((file) => join('/etc/apt/sources.list.d', file));
-  const rewritten: string[] = [];
-  for (const file of ['/etc/apt/sources.list', ...parts]) {
-    const text = await readFile(file, 'utf8').catch(() => '');
-    const sources = retargetSources(text, codename, suite);
-    if (sources !== '') rewritten.push(sources);
-  }
-  return rewritten.join('\n');
 }

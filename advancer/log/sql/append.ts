@@ -1,7 +1,7 @@
 import { stampedRow, type NewRow, type Row, type WireRow } from '../../../src/execution/row.ts';
 import { exactInteger } from '../../../src/ids.ts';
 import type { Receipt } from '../../../src/request/receipt.ts';
-import type { Connections, Queryable } from '../connections.ts';
+import type { Queryable } from '../connections.ts';
 import { guardedRequests, lastSeqOf } from '../entry.ts';
 import type { AppendEntry, NewReceipt, ProjectionLine } from '../log.ts';
 import type { ReadBack } from '../outcome.ts';
@@ -136,17 +136,16 @@ function statementsFor(form: Form) {
 }
 
 /**
- * Makes all connections parse and plan the statements of {@link insertEntries} and of the guard, by
- * running them with nothing to write: the first append after another replica's death need not wait
- * for that.
+ * Makes a connection parse and plan the statements of {@link insertEntries} and of the guard, by
+ * running them with nothing to write: the first append need not wait for that.
  */
-export async function prepareAppends(db: Pick<Connections, 'query' | 'onAll'>): Promise<void> {
+export async function prepareAppends(db: Queryable): Promise<void> {
   const nothing = { one: null, many: '{}' };
   for (const form of ['one', 'many'] as const) {
     for (const text of STATEMENTS[form].flat()) {
       const parameters = new Set(text.match(/\$\d+/g)).size;
       const values = Array.from({ length: parameters }, () => nothing[form]);
-      await db.onAll(() => db.query(text, values));
+      await db.query(text, values);
     }
   }
 }

@@ -1,0 +1,32 @@
+import type { Queryable } from './connections.ts';
+import { OWNER_ROLE } from './roles.ts';
+import { PermanentMismatch } from './schema-check.ts';
+
+/**
+ * Which roles may use the log: `app`, one that may only read and insert, or `any`, also one that
+ * could change or drop what was recorded.
+ */
+export type RolePolicy = 'app' | 'any';
+
+/**
+ * Refuses a role that is not bound by the log's rules: a superuser may bypass the guard's triggers,
+ * and the owner may drop them.
+ *
+ * @throws PermanentMismatch that says what to do
+ * @throws LogUnavailable when Postgres does not answer
+ */
+export async function checkRole(db: Queryable, policy: RolePolicy): Promise<void> {
+  if (policy === 'any') return;
+  const [found] = await db.query<{ role: string; superuser: boolean; owner: boolean }>(
+    `select rolname as role, rolsuper as superuser, pg_has_role(oid, c.relowner, 'MEMBER') as owner
+       from pg_roles, pg_class c
+       where rolname = current_user and c.oid = 'leasehold.executions'::regclass`,
+  );
+  if (found === undefined) throw new Error('current_user is not among pg_roles');
+  const what = found.superuser ? 'a superuser' : found.owner ? `a member of ${OWNER_ROLE}` : '';
+  if (what === '') return;
+  throw new PermanentMismatch(
+    `LEASEHOLD_DATABASE_URL connects as ${found.role}, ${what}, who can change what was recorded: ` +
+      'connect as leasehold_app, or set LEASEHOLD_DATABASE_ROLE=any to use this role all the same',
+  );
+}
