@@ -43,7 +43,7 @@ export interface ConnectionOptions {
    * server cancels a statement after three quarters of `queryTimeoutMs`.
    */
   ownSettings?: boolean | undefined;
-  /** Called once for each thing about the server that weakens what the log promises. */
+  /** Called for each thing about the server that weakens what the log promises, perhaps again. */
   onWarning?: ((text: string) => void) | undefined;
 }
 
@@ -68,7 +68,6 @@ const UNAVAILABLE = /^(?:08|40|53|57|58|XX|25006|26000|42P05|55006|55P03)/;
 export class Connections implements Queryable {
   readonly #options: ConnectionOptions;
   readonly #pool: Pool;
-  readonly #warned = new Set<string>();
   #closed: Promise<void> | undefined;
 
   constructor(options: ConnectionOptions) {
@@ -145,7 +144,9 @@ export class Connections implements Queryable {
       } catch (cause) {
         const open = this.#pool.totalCount;
         if (open === 0 || !isConnectionLimit(cause)) throw unavailable(cause);
-        this.#warn(`only ${open} of ${this.#options.max} connections: ${troubleText(cause)}`);
+        this.#options.onWarning?.(
+          `only ${open} of ${this.#options.max} connections: ${troubleText(cause)}`,
+        );
         this.#pool.options.max = open;
         setTimeout(() => {
           this.#pool.options.max = this.#options.max;
@@ -175,13 +176,7 @@ export class Connections implements Queryable {
     if (state === undefined) throw new Error('a SELECT without FROM answered no row');
     const problem = settingProblem(state, this.#options.queryTimeoutMs);
     if (problem !== undefined) throw new LogUnavailable(problem);
-    for (const warning of settingWarnings(state)) this.#warn(warning);
-  }
-
-  #warn(text: string): void {
-    if (this.#warned.has(text)) return;
-    this.#warned.add(text);
-    this.#options.onWarning?.(text);
+    for (const warning of settingWarnings(state)) this.#options.onWarning?.(warning);
   }
 }
 

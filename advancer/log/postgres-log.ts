@@ -6,7 +6,7 @@ import type { Json } from '../../src/json.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import { Appends } from './appends.ts';
-import { Connections } from './connections.ts';
+import { Connections, type ConnectionOptions } from './connections.ts';
 import { LogUnavailable } from './log.ts';
 import type {
   AppendEntry,
@@ -76,11 +76,22 @@ export function openLog(options: LogOptions): PostgresLog {
   return new PostgresLog(options);
 }
 
+/** Passes each text on once. */
+function once(receive: ((text: string) => void) | undefined): (text: string) => void {
+  const seen = new Set<string>();
+  return (text) => {
+    if (seen.has(text)) return;
+    seen.add(text);
+    receive?.(text);
+  };
+}
+
 /** A read that failed is a value, because `Batches` may not reject. */
 type SnapshotResult = { snapshot: LogSnapshot | undefined } | { failed: unknown };
 
 /** The log in Postgres; see the room's README for what it guarantees. */
 export class PostgresLog implements Log {
+  readonly #common: ConnectionOptions;
   readonly #namespace: string;
   /**
    * Appends have separate connections, so that reads cannot make them wait: one more than there are
@@ -101,9 +112,10 @@ export class PostgresLog implements Log {
       queryTimeoutMs,
       connectTimeoutMs: queryTimeoutMs,
       ownSettings: options.ownSettings,
-      onWarning: options.onWarning,
+      onWarning: once(options.onWarning),
       max: 4,
     };
+    this.#common = common;
     this.#namespace = options.namespace;
     this.#writes = new Connections(common);
     this.#reads = new Connections(common);
@@ -275,9 +287,29 @@ export class PostgresLog implements Log {
    * @param role which roles may use the log; see {@link checkRole}
    */
   async open(role: RolePolicy): Promise<void> {
-    await this.check();
+    try {
+      await this.check();
+    } catch (cause) {
+      await this.#checkRoleAlone(role);
+      throw cause;
+    }
     await checkRole(this.#reads, role);
     await prepareAppends(this.#writes);
+  }
+
+  /**
+   * A role without the settings of `leasehold_app` gets no connection of the log; waiting does not
+   * help if it is one that is refused for good.
+   */
+  async #checkRoleAlone(role: RolePolicy): Promise<void> {
+    const alone = new Connections({ ...this.#common, max: 1, ownSettings: true });
+    try {
+      await checkRole(alone, role);
+    } catch (cause) {
+      if (!(cause instanceof LogUnavailable)) throw cause;
+    } finally {
+      await alone.close();
+    }
   }
 
   async close(): Promise<void> {

@@ -18,9 +18,9 @@ export type RolePolicy = 'app' | 'any';
 export async function checkRole(db: Queryable, policy: RolePolicy): Promise<void> {
   if (policy === 'any') return;
   const [found] = await db.query<{ role: string; superuser: boolean; owner: boolean }>(
-    `select rolname as role, rolsuper as superuser, pg_has_role(oid, c.relowner, 'MEMBER') as owner
-       from pg_roles, pg_class c
-       where rolname = current_user and c.oid = 'leasehold.executions'::regclass`,
+    `select rolname as role, rolsuper as superuser,
+       coalesce(pg_has_role(oid, to_regrole('${OWNER_ROLE}'), 'MEMBER'), false) as owner
+       from pg_roles where rolname = current_user`,
   );
   if (found === undefined) throw new Error('current_user is not among pg_roles');
   const what = found.superuser ? 'a superuser' : found.owner ? `a member of ${OWNER_ROLE}` : '';

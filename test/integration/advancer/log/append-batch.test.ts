@@ -59,8 +59,9 @@ describe('entries that are sent together', () => {
   });
 
   it('do not wait again for one of them that stays blocked', async () => {
-    const replica = log(database, { appendTimeoutMs: 1500 });
-    const rival = await connect(database.appUrl);
+    const impatient = await logDatabase(1125);
+    const replica = log(impatient, { appendTimeoutMs: 1500 });
+    const rival = await connect(impatient.ownerUrl);
     const stuck = freshId();
     await rival.query('begin');
     await insertRow(rival, newRow(stuck, 1, 'started', { replicaId: 'other' }));

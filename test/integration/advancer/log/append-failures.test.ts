@@ -17,15 +17,18 @@ import {
 import type { LogDatabase } from './fixture.ts';
 
 let database: LogDatabase;
+/** Its statements are cancelled soon. */
+let impatient: LogDatabase;
 
 beforeAll(async () => {
   database = await logDatabase();
+  impatient = await logDatabase(450);
 });
 
 describe('unknown', () => {
   it('is the answer while another transaction holds the key; sending again, once it has rolled back, appends', async () => {
-    const replica = log(database, { appendTimeoutMs: 600 });
-    const rival = await connect(database.appUrl);
+    const replica = log(impatient, { appendTimeoutMs: 600 });
+    const rival = await connect(impatient.ownerUrl);
     const instanceId = freshId();
     const entry = entryOf([newRow(instanceId, 1, 'started')]);
     await rival.query('begin');
@@ -37,8 +40,8 @@ describe('unknown', () => {
   });
 
   it('becomes conflict when the other transaction commits', async () => {
-    const replica = log(database, { appendTimeoutMs: 600 });
-    const rival = await connect(database.appUrl);
+    const replica = log(impatient, { appendTimeoutMs: 600 });
+    const rival = await connect(impatient.ownerUrl);
     const instanceId = freshId();
     const entry = entryOf([newRow(instanceId, 1, 'started')]);
     await rival.query('begin');

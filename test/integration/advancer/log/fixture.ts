@@ -37,10 +37,26 @@ export function urlAs(url: string, role: string): string {
   return other.toString();
 }
 
-export async function logDatabase(): Promise<LogDatabase> {
+/** @param statementTimeoutMs long enough for a busy machine, unless a test needs a time-out */
+export async function logDatabase(statementTimeoutMs = 15_000): Promise<LogDatabase> {
   const superuserUrl = await freshDatabase();
   await migrate({ url: superuserUrl, namespace: NAMESPACE });
+  await setForApp(superuserUrl, 'statement_timeout', `${statementTimeoutMs}ms`);
   return databaseOf(superuserUrl, NAMESPACE);
+}
+
+/** Changes a setting of the application's role in that database, for connections from now on. */
+export async function setForApp(superuserUrl: string, name: string, value: string): Promise<void> {
+  const client = new Client({ connectionString: superuserUrl });
+  await client.connect();
+  try {
+    const database = new URL(superuserUrl).pathname.slice(1);
+    await client.query(
+      `alter role leasehold_app in database "${database}" set ${name} to '${value}'`,
+    );
+  } finally {
+    await client.end();
+  }
 }
 
 /** The database of that URL, migrated or not. */
