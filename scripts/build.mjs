@@ -73,7 +73,8 @@ for (const file of sources.filter((name) => name.endsWith('.sql'))) {
  * The first lines of the program give Node its options. `env` cannot do that everywhere: BusyBox's
  * has no -S. A shell runs the second line and gets no further; for Node it is a string and a
  * comment. As the first process of a container the shell stays, passes signals on, and reaps what
- * commands leave behind, which Node cannot do. There are two lines before and after, so that the source map stays right.
+ * commands leave behind, which Node cannot do. There are two lines before and after, so that the
+ * source map stays right.
  */
 const main = join(draft, 'cli', 'main.js');
 const program = readFileSync(main, 'utf8').split('\n');

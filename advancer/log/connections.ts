@@ -83,6 +83,8 @@ export class Connections implements Queryable {
       keepAlive: true,
       types: COLUMN_TYPES,
       ...(options.ownSettings !== true && {
+        // The pool waits for it; only its type says otherwise.
+        // oxlint-disable-next-line typescript/no-misused-promises
         onConnect: async (client: ClientBase) => {
           const found = await client.query<SessionState>(named(READ_SETTINGS, []));
           this.#judge(found.rows[0]);

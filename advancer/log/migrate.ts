@@ -87,7 +87,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
     const lost =
       cause instanceof DatabaseError
         ? !isRefusal(cause)
-        : cause instanceof Error && /^Connection terminated/.test(cause.message);
+        : cause instanceof Error && cause.message.startsWith('Connection terminated');
     throw lost ? unavailable(cause) : cause;
   } finally {
     await client.end();

@@ -23,7 +23,7 @@ import type {
   Unsettled,
 } from './log.ts';
 import { RunbookCache, versionKey } from './runbook-cache.ts';
-import { checkRole, type RolePolicy } from './role-check.ts';
+import { checkRole, checkRoleAlone, type RolePolicy } from './role-check.ts';
 import { checkSchema } from './schema-check.ts';
 import { prepareAppends } from './sql/append.ts';
 import { insertNextClaim, newestClaim } from './sql/claims.ts';
@@ -290,26 +290,11 @@ export class PostgresLog implements Log {
     try {
       await this.check();
     } catch (cause) {
-      await this.#checkRoleAlone(role);
+      await checkRoleAlone(this.#common, role);
       throw cause;
     }
     await checkRole(this.#reads, role);
     await prepareAppends(this.#writes);
-  }
-
-  /**
-   * A role without the settings of `leasehold_app` gets no connection of the log; waiting does not
-   * help if it is one that is refused for good.
-   */
-  async #checkRoleAlone(role: RolePolicy): Promise<void> {
-    const alone = new Connections({ ...this.#common, max: 1, ownSettings: true });
-    try {
-      await checkRole(alone, role);
-    } catch (cause) {
-      if (!(cause instanceof LogUnavailable)) throw cause;
-    } finally {
-      await alone.close();
-    }
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,5 @@
-import type { Queryable } from './connections.ts';
+import { Connections, type ConnectionOptions, type Queryable } from './connections.ts';
+import { LogUnavailable } from './log.ts';
 import { OWNER_ROLE } from './roles.ts';
 import { PermanentMismatch } from './schema-check.ts';
 
@@ -29,4 +30,25 @@ export async function checkRole(db: Queryable, policy: RolePolicy): Promise<void
     `LEASEHOLD_DATABASE_URL connects as ${found.role}, ${what}, who can change what was recorded: ` +
       'connect as leasehold_app, or set LEASEHOLD_DATABASE_ROLE=any to use this role all the same',
   );
+}
+
+/**
+ * Checks the role over a connection that does not depend on its settings. A role without the
+ * settings of `leasehold_app` gets no connection of the log; waiting does not help if it is one
+ * that is refused permanently.
+ *
+ * @throws PermanentMismatch as {@link checkRole}
+ */
+export async function checkRoleAlone(
+  options: ConnectionOptions,
+  policy: RolePolicy,
+): Promise<void> {
+  const alone = new Connections({ ...options, max: 1, ownSettings: true });
+  try {
+    await checkRole(alone, policy);
+  } catch (cause) {
+    if (!(cause instanceof LogUnavailable)) throw cause;
+  } finally {
+    await alone.close();
+  }
 }

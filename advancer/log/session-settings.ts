@@ -144,7 +144,7 @@ export function hasRoleSettings(config: readonly string[]): boolean {
 }
 
 /**
- * Begins a transaction that has the settings of its own, whatever the role's are, but lets the
+ * Begins a transaction that has the settings itself, whatever the role's are, but lets the
  * planner see the parameters of each statement.
  */
 export function beginWithSettings(statementTimeoutMs: number): string {

@@ -1,6 +1,7 @@
 import { parseDurationMs } from '../time/duration.ts';
 import type { Json } from '../json.ts';
 import { checkArguments, checkUrl } from './check-route.ts';
+import { checkOutcomes } from './check-outcomes.ts';
 import { didYouMean } from './nearest.ts';
 import { placeholdersOf } from './placeholder.ts';
 import type { Finding, Path } from './problem.ts';
@@ -82,6 +83,7 @@ function checkCell(cell: Cell, context: CellContext): Finding[] {
     ...(cell.probe === undefined ? [] : checkEffect(cell.probe, ['probe'], context)),
     ...checkExpectations(cell, context),
     ...checkOutput(cell),
+    ...checkOutcomes(cell),
     ...(parseDurationMs(cell.timeout ?? '1s') === 0
       ? [error(['timeout'], 'must be longer than zero')]
       : []),

@@ -15,7 +15,7 @@ import { compareVersions, parseVersion } from '../../tools/stack/server-binary.t
 import { unprivilegedUser } from '../../tools/stack/unprivileged-user.ts';
 import { Output } from './child-process.ts';
 
-/** A PgBouncer that runs here: a program on PATH, or a directory of the cache with its libraries. */
+/** A PgBouncer: a program on PATH, or a directory of the cache with its libraries. */
 export interface PgBouncerProgram {
   version: string;
   /** The program, or the directory. */
@@ -27,7 +27,7 @@ export interface PgBouncerProgram {
 const KEEPS_STATEMENTS = '1.21';
 
 /** Whether this version keeps prepared statements in transaction mode. */
-export function keepsStatements({ version }: PgBouncerProgram): boolean {
+function keepsStatements({ version }: PgBouncerProgram): boolean {
   return compareVersions(version, KEEPS_STATEMENTS) >= 0;
 }
 

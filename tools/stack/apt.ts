@@ -4,7 +4,7 @@ import { retargetSources } from './apt-sources.ts';
 import { runCommand, tailOf } from './command.ts';
 import type { CommandResult } from './command.ts';
 
-/** apt with package lists in a directory of its own: it needs no root and installs nothing. */
+/** apt with package lists in a separate directory: it needs no root and installs nothing. */
 export interface Apt {
   /** Runs `apt-get` or `apt-cache`. */
   run(tool: 'apt-get' | 'apt-cache', ...argv: readonly string[]): Promise<CommandResult>;

@@ -40,7 +40,7 @@ describe('an input', () => {
       expect(outcome).toMatchObject({
         kind: 'failed',
         error: { code: 'placeholder', message: expect.stringMatching(/^\$\{inputs\.order\} /) },
-        detail: { notBegun: true },
+        class: 'notBegun',
       });
       expect(received).toEqual([]);
     },
@@ -53,7 +53,7 @@ describe('an input', () => {
       expect(outcome).toMatchObject({
         kind: 'failed',
         error: { code: 'bad_request', message: expect.stringMatching(/^the header "x-order"/) },
-        detail: { notBegun: true },
+        class: 'notBegun',
       });
       expect(received).toEqual([]);
     },
@@ -83,7 +83,7 @@ describe('where a replica may call', () => {
       expect(outcome).toMatchObject({
         kind: 'failed',
         error: { code: 'bad_request', message: expect.stringMatching(/LEASEHOLD_HTTP_ALLOW/) },
-        detail: { notBegun: true },
+        class: 'notBegun',
       });
       expect(probed).toMatchObject({
         answer: 'unknown',
@@ -109,7 +109,7 @@ describe('where a replica may call', () => {
     expect(outcome).toMatchObject({ kind: 'completed' });
     expect(received).toHaveLength(2);
     const refused = await callWith('10.0.0.0/8', 'localhost');
-    expect(refused.outcome).toMatchObject({ kind: 'failed', detail: { notBegun: true } });
+    expect(refused.outcome).toMatchObject({ kind: 'failed', class: 'notBegun' });
     expect(refused.received).toEqual([]);
   });
 });

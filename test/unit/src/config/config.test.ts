@@ -44,6 +44,8 @@ describe('the configuration', () => {
       logLevel: 'info',
       logFormat: undefined,
       drainS: 8,
+      databaseRole: 'app',
+      httpAllow: undefined,
       handlers: undefined,
       failpoints: undefined,
       idleReleaseMs: 60_000,
@@ -191,6 +193,7 @@ describe('the configuration', () => {
       namespace: 'default',
       ownerDatabaseUrl,
       databaseUrl: undefined,
+      passwords: { app: undefined, owner: undefined },
     });
     expect(() => readMigrateConfig({})).toThrow(/LEASEHOLD_OWNER_DATABASE_URL is not set/);
   });

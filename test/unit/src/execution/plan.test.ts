@@ -157,7 +157,7 @@ describe('a definite failure', () => {
     expect(nextStep(unexpected)).toEqual({
       do: 'halt',
       cell,
-      why: 'happened, but not as expected: {"message":"no"}',
+      why: 'happened, but not as expected: no',
     });
   });
 
