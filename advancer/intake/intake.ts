@@ -22,12 +22,12 @@ import { readBody } from './body.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { MAX_WHY } from './hand-over.ts';
 import type { Queries } from './queries.ts';
+import { logQuery } from './request-lines.ts';
 import {
   advanceOperation,
   asJson,
   decideOperation,
   errorReply,
-  outcomeOf,
   settleOperation,
 } from './operations.ts';
 import { UnreadBroadcast } from './unread-broadcast.ts';
@@ -135,9 +135,7 @@ export class Intake {
     const sinceMs = clock.monotonicMs();
     const answered = (reply: Json): void => {
       message.reply(reply);
-      if (logger.isLevelEnabled?.('debug') !== true) return;
-      const forMs = Math.round(clock.monotonicMs() - sinceMs);
-      logger.debug({ verb, id, outcome: outcomeOf(reply), forMs }, 'request');
+      logQuery(logger, verb, id, reply, clock.monotonicMs() - sinceMs);
     };
     const read = readRequest(id, schema, message.data);
     if (!read.ok) {

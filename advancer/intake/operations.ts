@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-import { isJsonObject, type Json } from '../../src/json.ts';
+import type { Json } from '../../src/json.ts';
 import { isRecorded } from '../../src/request/receipt.ts';
 import type { AdvanceMessage, DecideMessage, ReplyError } from '../../src/request/messages.ts';
 import type { Counted } from '../run/context.ts';
@@ -116,16 +116,6 @@ export function settleOperation(instanceId: string, arrivedAtMs: number): Operat
 /** The instance in an operation's key; empty for a string without one. */
 export function instanceOfKey(key: string): string {
   return key.split('/', 2)[1] ?? '';
-}
-
-/** What a reply says of its request, in a word. */
-export function outcomeOf(reply: Json | undefined): string {
-  if (reply === undefined) return 'answered elsewhere';
-  if (!isJsonObject(reply)) return 'done';
-  const { outcome, error } = reply;
-  if (typeof outcome === 'string') return outcome;
-  if (!isJsonObject(error)) return 'done';
-  return typeof error['code'] === 'string' ? error['code'] : 'error';
 }
 
 /** An error reply, as every verb but `advance` sends it. */

@@ -7,17 +7,19 @@ import { LogUnavailable, type Log } from '../log/log.ts';
 import type { Counted } from '../run/context.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
 import type { ClusterView } from './cluster-view.ts';
-import { errorReply, outcomeOf } from './operations.ts';
+import { errorReply } from './operations.ts';
 import type { Peers } from './peers.ts';
 import type { HandOver } from './hand-over.ts';
 import type { Operation, PendingRequest, Served } from './pending-request.ts';
 import type { PendingTable } from './pending-table.ts';
+import { logPending } from './request-lines.ts';
 import { refusalWaitMs } from './turn.ts';
 
 /** How long to wait before a retry: after a lost acquisition, or while etcd is silent. */
 const RETRY_MS = 50;
 /** How long to wait when an open attempt belongs to a process that is still in etcd. */
 const OPEN_ATTEMPT_RETRY_MS = 500;
+const ASK_AGAIN = 'Ask again with the same request id.';
 /** A timer takes no more; an expiry may lie years ahead. */
 const MAX_FORWARD_TIMEOUT_MS = 600_000;
 
@@ -78,24 +80,16 @@ export class RequestDriver {
   }
 
   async #run(pending: PendingRequest): Promise<void> {
-    const sinceMs = this.#options.clock.monotonicMs();
+    const { clock, logger } = this.#options;
+    const sinceMs = clock.monotonicMs();
     try {
       await this.#drive(pending);
     } catch (cause) {
       this.#fail(pending, cause);
     } finally {
       this.#options.pending.remove(pending);
-      this.#logRequest(pending, sinceMs);
+      logPending(logger, pending, clock.monotonicMs() - sinceMs);
     }
-  }
-
-  #logRequest({ operation, reply }: PendingRequest, sinceMs: number): void {
-    const { logger, clock } = this.#options;
-    if (logger.isLevelEnabled?.('debug') !== true) return;
-    const { key, instanceId, requestId } = operation;
-    const verb = key.slice(0, key.indexOf('/'));
-    const forMs = Math.round(clock.monotonicMs() - sinceMs);
-    logger.debug({ verb, instanceId, requestId, outcome: outcomeOf(reply), forMs }, 'request');
   }
 
   async #drive(pending: PendingRequest): Promise<void> {
@@ -143,8 +137,7 @@ export class RequestDriver {
     } catch (cause) {
       if (!(cause instanceof LogUnavailable)) throw cause;
       logTrouble(cause);
-      const why = 'Postgres does not answer. Ask again with the same request id.';
-      this.#refuse(pending, 'unavailable', why);
+      this.#refuse(pending, 'unavailable', `Postgres does not answer. ${ASK_AGAIN}`);
       return true;
     }
   }
@@ -186,7 +179,9 @@ export class RequestDriver {
       case 'acquire':
         return (await leases.acquire(instanceId)).kind === 'acquired' ? 0 : RETRY_MS;
       case 'replace':
-        return this.#replace(pending, turn.lease, 'took over from a replica that drains');
+        return (await this.#replace(pending, turn.lease, 'took over from one that drains'))
+          ? 0
+          : RETRY_MS;
       case 'ping':
         if (!(await peers.reachable(turn.holderId))) return this.#takeOver(pending);
         if (turn.forward) this.#forward(pending, turn.holderId);
@@ -255,25 +250,19 @@ export class RequestDriver {
       return RETRY_MS;
     }
     if (leases.holding(instanceId) !== undefined) return 0;
-    return this.#replace(pending, seen, 'took over from an unreachable holder', () =>
-      this.#options.count({ what: 'take_over' }),
-    );
+    const taken = await this.#replace(pending, seen, 'took over from an unreachable holder');
+    if (taken) this.#options.count({ what: 'take_over' });
+    return taken ? 0 : RETRY_MS;
   }
 
-  /** Replaces another replica's lease. Returns after how many milliseconds to look again. */
-  async #replace(
-    { operation }: PendingRequest,
-    lease: LeaseRecord,
-    message: string,
-    onSuccess?: () => void,
-  ): Promise<number> {
+  /** Replaces another replica's lease; false if that failed. */
+  async #replace({ operation }: PendingRequest, lease: LeaseRecord, how: string): Promise<boolean> {
     const outcome = await this.#options.leases.takeOver(lease);
-    if (outcome.kind !== 'acquired') return RETRY_MS;
-    onSuccess?.();
-    const { instanceId, requestId = null } = operation;
+    if (outcome.kind !== 'acquired') return false;
+    const { instanceId, requestId } = operation;
     const { token } = outcome.holding;
-    this.#options.logger.info({ instanceId, from: lease.replicaId, token, requestId }, message);
-    return 0;
+    this.#options.logger.info({ instanceId, from: lease.replicaId, token, requestId }, how);
+    return true;
   }
 
   /**
@@ -288,11 +277,7 @@ export class RequestDriver {
     const { turnsFromMs } = pending;
     const waitMs = refusalWaitMs(rank, turnsFromMs, this.#notLeadingFromMs, ttlMs, nowMs);
     if (waitMs > 0) return waitMs;
-    this.#refuse(
-      pending,
-      'unavailable',
-      `no replica can lead: ${why}. Ask again with the same request id.`,
-    );
+    this.#refuse(pending, 'unavailable', `no replica can lead: ${why}. ${ASK_AGAIN}`);
     return 0;
   }
 
@@ -307,15 +292,9 @@ export class RequestDriver {
   }
 
   #fail(pending: PendingRequest, cause: unknown): void {
-    const { instanceId } = pending.operation;
-    this.#options.logger.error(
-      { instanceId, err: cause },
-      'internal error while serving a request',
-    );
-    this.#refuse(
-      pending,
-      'unavailable',
-      "internal error; see the replica's log. Ask again with the same request id.",
-    );
+    const { instanceId, requestId } = pending.operation;
+    const fields = { instanceId, requestId, err: cause };
+    this.#options.logger.error(fields, 'internal error while serving a request');
+    this.#refuse(pending, 'unavailable', `internal error; see the replica's log. ${ASK_AGAIN}`);
   }
 }

@@ -268,9 +268,7 @@ export class PostgresLog implements Log {
     return instanceIdsAfter(this.#reads, after, limit);
   }
 
-  /**
-   * Writes the projection derived at `lastSeq`; has no effect when the log has moved on.
-   */
+  /** Writes the projection derived at `lastSeq`; has no effect when the log has moved on. */
   putProjection(instanceId: string, lastSeq: number, projection: Projection): Promise<void> {
     return putProjection(this.#reads, instanceId, lastSeq, projection);
   }
@@ -281,8 +279,7 @@ export class PostgresLog implements Log {
   }
 
   /**
-   * Does {@link Log.check}, opens a connection for appends and prepares their statements. Further
-   * connections are opened when they are needed.
+   * Does {@link Log.check}, and prepares the appends on their first connection.
    *
    * @param role which roles may use the log; see {@link checkRole}
    */

@@ -25,7 +25,7 @@ describe('a replica', () => {
   it('runs with the same Node options from the main script and from tools', async () => {
     const root = join(import.meta.dirname, '../../../..');
     const build = await readFile(join(root, 'scripts', 'build.mjs'), 'utf8');
-    expect(build).toContain(`node ${REPLICA_NODE_OPTIONS.join(' ')} "$0" "$@"`);
+    expect(build).toContain(`'node ${REPLICA_NODE_OPTIONS.join(' ')} "$0" "$@"'`);
     expect(replicaArgv('/p').slice(0, REPLICA_NODE_OPTIONS.length)).toEqual([
       ...REPLICA_NODE_OPTIONS,
     ]);
