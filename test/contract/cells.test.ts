@@ -22,16 +22,27 @@ const http = (url: string) => ({ http: { method: 'POST', url, body: { a: 1 } } }
 /** One exec cell for each way to fail. */
 const FAILED: Record<string, () => object> = {
   'an exit code': () => ({ exec: { command: ['sh', '-c', 'exit 3'] } }),
-  'an HTTP response of 500': () => ({ exec: http(`${receiver.url}/status/500`) }),
+  'an HTTP response of 500 that the cell takes as a refusal': () => ({
+    exec: { http: { ...http(`${receiver.url}/status/500`).http, refused: [500] } },
+  }),
   'an HTTP response of 404': () => ({ exec: http(`${receiver.url}/status/404`) }),
-  'an HTTP response of 302': () => ({ exec: http(`${receiver.url}/status/302`) }),
+  'an HTTP response of 429': () => ({ exec: http(`${receiver.url}/status/429`) }),
   'a refused connection': () => ({ exec: http(`http://127.0.0.1:${closedPort}/`) }),
   'a handler that throws': () => ({ exec: { handler: 'throws' } }),
   'a handler that rejects': () => ({ exec: { handler: 'rejects' } }),
+  'a handler that says that nothing was begun': () => ({ exec: { handler: 'early' } }),
 };
 /** One exec cell for each way to be interrupted, with the reason that the log must have. */
 const INTERRUPTED: Record<string, [reason: string, cell: () => object]> = {
   'its own SIGKILL': ['crash', () => ({ exec: { command: ['sh', '-c', 'kill -KILL $$'] } })],
+  'an exit code of a shell whose program was killed': [
+    'crash',
+    () => ({ exec: { command: ['sh', '-c', 'exit 137'] } }),
+  ],
+  'an HTTP response of 302': ['crash', () => ({ exec: http(`${receiver.url}/status/302`) })],
+  'an HTTP response of 504': ['crash', () => ({ exec: http(`${receiver.url}/status/504`) })],
+  'a handler that was cut off': ['crash', () => ({ exec: { handler: 'cutOff' } })],
+  'a handler that says so': ['crash', () => ({ exec: { handler: 'unsure' } })],
   'its own SIGTERM': ['crash', () => ({ exec: { command: ['sh', '-c', 'kill -TERM $$'] } })],
   'a connection reset after sending': [
     'crash',
@@ -47,6 +58,9 @@ const INTERRUPTED: Record<string, [reason: string, cell: () => object]> = {
   ],
   'a time-out of a handler': ['timeout', () => ({ exec: { handler: 'waits' }, timeout: '300ms' })],
 };
+
+/** What handlers import from the package. */
+const PACKAGE = new URL('../../dist/src/index.js', import.meta.url).href;
 
 const slug = (text: string): string => text.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
 
@@ -69,8 +83,15 @@ beforeAll(async () => {
   const handlers = join(folder, 'handlers.mjs');
   await writeFile(
     handlers,
-    `export const throws = () => { throw new Error('no'); };
+    `import { NotBegun, OutcomeUnknown } from ${JSON.stringify(PACKAGE)};
+     export const throws = () => { throw new Error('no'); };
      export const rejects = async () => { throw new Error('no'); };
+     export const cutOff = async () => {
+       throw new Error('no', { cause: Object.assign(new Error('reset'), { code: 'ECONNRESET' }) });
+     };
+     export const unsure = () => { throw new OutcomeUnknown('no answer'); };
+     export const early = () => { throw new NotBegun('the queue is full'); };
+     export const bad = () => () => 1;
      export const waits = () => new Promise(() => {});
      export const gives = (call) => ({ ...call, signal: call.signal.aborted });`,
   );
@@ -123,7 +144,39 @@ beforeAll(async () => {
     inputs: ['url'],
     cells: [{ id: 'call', exec: POST, retry: { attempts: 3, backoff: '1ms' } }],
   };
-  await Promise.all([push(cluster, ...endings, outputs, retried), cluster.startReplica('a')]);
+  const large = "process.stdout.write('x'.repeat(300000))";
+  const badFile = `require('fs').writeFileSync(process.env.LEASEHOLD_OUTPUT_FILE, 'hello')`;
+  const lost = (runbook: string, exec: object): object => ({
+    runbook,
+    version: 1,
+    inputs: [],
+    cells: [
+      { id: 'effect', exec, retry: { attempts: 3, backoff: '1ms' } },
+      { id: 'next', exec: { command: ['echo', '${outputs.effect}'] } },
+    ],
+  });
+  const only = (runbook: string, cell: object): object => ({
+    runbook,
+    version: 1,
+    inputs: [],
+    cells: [{ id: 'only', retry: { attempts: 3, backoff: '1ms' }, ...cell }],
+  });
+  const happened = [
+    lost('large-stdout', node(large)),
+    lost('large-body', http(`${receiver.url}/large/body`)),
+    lost('bad-file', node(badFile)),
+    lost('bad-value', { handler: 'bad' }),
+    only('unexpected', { exec: TRUE, expect: [{ pointer: '/stdout', equals: 'x' }] }),
+    only('unverified', {
+      exec: node(badFile),
+      expect: [{ pointer: '/a', equals: 1 }],
+      onInterrupt: 'rerun',
+    }),
+  ];
+  await Promise.all([
+    push(cluster, ...endings, ...happened, outputs, retried),
+    cluster.startReplica('a'),
+  ]);
 });
 
 afterAll(async () => {
@@ -228,8 +281,8 @@ describe('the input and output of an effect', () => {
     expect(body).toEqual({ alone: 12.5, within: 'of 12.5', earlier: 'stdout' });
   });
 
-  it('has a new key after a definite failure', async () => {
-    const path = '/status/503/again';
+  it('has a new key after a refusal', async () => {
+    const path = '/status/422/again';
     await cluster.start('again', 'retried', { url: `${receiver.url}${path}` });
     expect(await cluster.advance('again', 'again-1')).toMatchObject({ outcome: 'halted' });
     const keys = receiver.arrivals
@@ -244,5 +297,74 @@ describe('the input and output of an effect', () => {
       'started 3',
       'failed 3',
     ]);
+  });
+
+  it('has the same key after an attempt that never began', async () => {
+    const path = '/status/429/again';
+    await cluster.start('never', 'retried', { url: `${receiver.url}${path}` });
+    expect(await cluster.advance('never', 'never-1')).toMatchObject({ outcome: 'halted' });
+    const keys = receiver.arrivals
+      .filter((arrival) => arrival.path === path)
+      .map(({ headers }) => headers['idempotency-key']);
+    expect(keys).toEqual(['never/call/1', 'never/call/1', 'never/call/1']);
+    const failed = (await cluster.rows('never')).filter(({ kind }) => kind === 'failed');
+    expect(failed.map(({ body }) => body['notBegun'])).toEqual([true, true, true]);
+  });
+});
+
+describe.concurrent('an effect that happened is never failed and tried again', () => {
+  it.each(['large-stdout', 'large-body', 'bad-file', 'bad-value'])('%s', async (runbook) => {
+    await cluster.start(runbook, runbook);
+    expect(await cluster.advance(runbook, `${runbook}-1`)).toMatchObject({ outcome: 'halted' });
+    const rows = await cluster.rows(runbook);
+    expect(rows.map(({ kind, cell_id }) => `${kind} ${cell_id}`)).toEqual([
+      'started effect',
+      'completed effect',
+      'started next',
+      'failed next',
+    ]);
+    expect(rows[1]?.body['output']).toEqual({
+      outputLost: {
+        why: expect.any(String) as string,
+        bytes: expect.any(Number) as number,
+        head: expect.any(String) as string,
+      },
+    });
+    // Nothing of the next cell was sent, which needs the output.
+    expect(rows[3]?.body).toMatchObject({
+      notBegun: true,
+      error: { message: expect.stringContaining('the output of effect was lost') as string },
+    });
+  });
+
+  it('not even if what is expected of it does not hold', async () => {
+    await cluster.start('unexpected', 'unexpected');
+    expect(await cluster.advance('unexpected', 'unexpected-1')).toMatchObject({
+      outcome: 'halted',
+    });
+    const rows = await cluster.rows('unexpected');
+    expect(rows.map(({ kind }) => kind)).toEqual(['started', 'failed']);
+    expect(rows[1]?.body).toMatchObject({ happened: true });
+  });
+
+  it('is in doubt, whatever the policy, if what is expected of it cannot be evaluated', async () => {
+    await cluster.start('unverified', 'unverified');
+    const receipt = await cluster.advance('unverified', 'unverified-1');
+    expect(receipt).toMatchObject({ outcome: 'in_doubt', inDoubt: { reason: 'unverified' } });
+    const decide = (as: string): Promise<unknown> =>
+      cluster.request(cluster.subject('decide', 'unverified'), {
+        agentId: 'person',
+        cellId: 'only',
+        attempt: 1,
+        as,
+        reason: 'looked',
+      });
+    expect(await decide('failed')).toMatchObject({ as: 'failed' });
+    expect(await cluster.advance('unverified', 'unverified-2')).toMatchObject({
+      outcome: 'halted',
+    });
+    const rows = await cluster.rows('unverified');
+    expect(rows.map(({ kind }) => kind)).toEqual(['started', 'interrupted', 'decided']);
+    expect(rows[2]?.body).toMatchObject({ as: 'failed', happened: true });
   });
 });

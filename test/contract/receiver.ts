@@ -95,6 +95,7 @@ export class Receiver {
 
   #answer(response: ServerResponse, status: number, path: string): void {
     response.writeHead(status, { 'content-type': 'application/json' });
-    response.end(JSON.stringify({ count: this.count(path) }));
+    const filler = path.startsWith('/large/') ? { filler: 'x'.repeat(300_000) } : {};
+    response.end(JSON.stringify({ count: this.count(path), ...filler }));
   }
 }

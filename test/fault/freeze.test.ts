@@ -185,7 +185,7 @@ describe('a holder frozen inside the effect for longer than its lease', () => {
     const requestId = scene.name('q');
     const victim = await scene.victim(`in_effect=freeze@request:${requestId}`);
     const instanceId = await scene.instanceHeldBy(victim, 'retried');
-    witness.answerWith(instanceId, 'charge', { status: 500, body: { sorry: true } });
+    witness.answerWith(instanceId, 'charge', { status: 422, body: { sorry: true } });
     const answer = cluster.advance(instanceId, requestId);
     await scene.reached(victim, 'in_effect', { answer, context });
     expect((await answer).outcome).toBe('in_doubt');

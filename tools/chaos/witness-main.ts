@@ -11,7 +11,7 @@ import type { WitnessedEffect } from './witness.ts';
  * then answers.
  *
  * `POST /effects` is an effect. In its query, `ms` delays the answer, `once` limits that delay to
- * the first call with a key, `fail=N` answers the first N runs (the last part of the key) with 500,
+ * the first call with a key, `fail=N` answers the first N runs (the last part of the key) with 422,
  * and `status` sets the status of the answer. `GET /probe` answers whether the key's effect has
  * happened.
  */
@@ -51,7 +51,7 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
   counts.set(key, count);
   const [instanceId = '', cellId = '', run = ''] = key.split('/');
   const failed = Number(run) <= Number(url.searchParams.get('fail') ?? 0);
-  const status = failed ? 500 : Number(url.searchParams.get('status') ?? 201);
+  const status = failed ? 422 : Number(url.searchParams.get('status') ?? 201);
   const attempt = request.headers['x-attempt'];
   const effect: WitnessedEffect = {
     at: new Date().toISOString(),

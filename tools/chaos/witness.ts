@@ -17,7 +17,7 @@ export interface WitnessedEffect {
   fencingToken: number;
   /** `instance/cell/run` */
   idempotencyKey: string;
-  /** The HTTP status it answered; 500 is a definite failure, on request. */
+  /** The HTTP status it answered; 422 is a refusal, on request. */
   status: number;
 }
 

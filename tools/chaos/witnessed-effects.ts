@@ -38,7 +38,11 @@ export function attributeEffects(
   const started = rows.filter(({ kind }) => kind === 'started');
   const notStarted = new Set(
     rows
-      .filter(({ kind, body }) => kind === 'interrupted' && body['reason'] === 'not_started')
+      .filter(
+        ({ kind, body }) =>
+          (kind === 'interrupted' && body['reason'] === 'not_started') ||
+          (kind === 'failed' && body['notBegun'] === true),
+      )
       .map(({ cellId, attempt }) => `${cellId}/${attempt}`),
   );
   const taken = new Set<number>();
@@ -57,6 +61,7 @@ export function attributeEffects(
     const row = committed.find(({ seq }) => !taken.has(seq)) ?? committed[0] ?? newestFirst[0];
     if (row !== undefined) taken.add(row.seq);
     const attempt = effect.attempt ?? row?.attempt ?? 1;
-    return { instanceId, cellId, attempt, fencingToken, idempotencyKey, at };
+    const happened = effect.status >= 200 && effect.status <= 299;
+    return { instanceId, cellId, attempt, fencingToken, idempotencyKey, at, happened };
   });
 }

@@ -44,14 +44,14 @@ describe('a definite failure', () => {
   test('halts the instance, and a halted instance stays halted', async () => {
     const { cluster, witness } = scene;
     const instanceId = await scene.instance('failing');
-    witness.answerWith(instanceId, 'fails', { status: 500, body: { sorry: 'broken' } });
+    witness.answerWith(instanceId, 'fails', { status: 422, body: { sorry: 'broken' } });
     const receipt = await cluster.advance(instanceId, scene.name('q'));
     expect(receipt).toMatchObject({
       outcome: 'halted',
       nextCellId: 'fails',
       error: { code: 'halted' },
     });
-    expect(receipt.error?.message).toMatch(/fails.*failed once.*500/);
+    expect(receipt.error?.message).toMatch(/fails.*failed once.*422/);
     expect(await scene.story(instanceId)).toEqual(['started fails 1', 'failed fails 1']);
     expect((await cluster.status(instanceId)).status).toBe('halted');
     const again = await cluster.advance(instanceId, scene.name('q'));
@@ -62,7 +62,7 @@ describe('a definite failure', () => {
   test('is retried under a new idempotency key each time', async () => {
     const { cluster, witness } = scene;
     const instanceId = await scene.instance('retried');
-    const sorry = { status: 503, body: {} };
+    const sorry = { status: 422, body: {} };
     witness.answerWith(instanceId, 'tried', sorry, sorry);
     const receipt = await cluster.advance(instanceId, scene.name('q'), { maxCells: 1 });
     expect(receipt).toMatchObject({ outcome: 'advanced', nextCellId: 'next' });
@@ -85,7 +85,7 @@ describe('a definite failure', () => {
     witness.answerWith(
       instanceId,
       'tried',
-      ...Array.from({ length: 9 }, () => ({ status: 503, body: {} })),
+      ...Array.from({ length: 9 }, () => ({ status: 422, body: {} })),
     );
     const receipt = await cluster.advance(instanceId, scene.name('q'));
     expect(receipt).toMatchObject({ outcome: 'halted', nextCellId: 'tried' });
