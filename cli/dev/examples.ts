@@ -25,7 +25,7 @@ export interface PushExamplesOptions {
 /** Stores the example runbooks. */
 export async function pushExamples(options: PushExamplesOptions): Promise<void> {
   const { namespace, databaseUrl, packageDir, ledgerUrl, say } = options;
-  const log = openLog({ url: databaseUrl, namespace, appendTimeoutMs: 10_000 });
+  const log = openLog({ url: databaseUrl, namespace, appendTimeoutMs: 10_000, ownSettings: true });
   try {
     await log.check();
     for (const file of EXAMPLE_RUNBOOKS) {
