@@ -39,11 +39,17 @@ describe('a log that the product wrote', () => {
     });
     const counts = (has: boolean) =>
       summary.checks.filter(({ checked }) => checked > 0 === has).map(({ check }) => check);
-    const witnessed = ['effect-seen-once', 'intent-before-effect', 'not-started-never-ran'];
+    const witnessed = [
+      'effect-seen-once',
+      'intent-before-effect',
+      'not-started-never-ran',
+      'failed-effect-did-not-happen',
+      'happened-under-one-key',
+    ];
     expect(counts(false)).toEqual(
       expect.arrayContaining([...witnessed, 'told-what-is-recorded', 'stuck-instance']),
     );
-    expect(counts(false)).toHaveLength(10);
+    expect(counts(false)).toHaveLength(12);
     const unseen = summary.checks.filter(({ checked, seen }) => checked > 0 && seen === 0);
     expect(unseen.map(({ check }) => check)).toEqual(['expired-ran-nothing']);
   });
