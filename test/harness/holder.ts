@@ -5,8 +5,12 @@ import type { RunContext } from '../../advancer/run/context.ts';
 import { LateProjections } from '../../advancer/run/late-projections.ts';
 import { RecentReceipts } from '../../advancer/run/recent-receipts.ts';
 import type { Leases } from '../../coordinator/leases.ts';
+import { ALLOW_EVERYWHERE, parseHttpAllow } from '../../src/config/http-allow.ts';
 import { systemClock } from '../../src/time/clock.ts';
 import type { Holding } from '../../src/lease/holding.ts';
+
+/** The witnesses of tests are on this machine. */
+const httpAllow = parseHttpAllow(ALLOW_EVERYWHERE).entries;
 
 /** A holding that is trusted for ever. */
 export function holdingOf(instanceId: string, token: number): Holding {
@@ -55,7 +59,7 @@ export function holderContext(
   return {
     log,
     leases,
-    effects: createEffectRunner({ clock: systemClock, handlers, httpAllow: undefined }),
+    effects: createEffectRunner({ clock: systemClock, handlers, httpAllow }),
     clock: systemClock,
     attempts: new Attempts(),
     receipts: new RecentReceipts(),
