@@ -162,7 +162,12 @@ function prepare(call: HttpCall, context: EffectContext): Prepared | string {
     headers['content-length'] = String(body?.length ?? 0);
   }
   if (url.username !== '' || url.password !== '') {
-    const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+    let credentials: string;
+    try {
+      credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+    } catch {
+      return `the user or password in the URL of ${url.host} is not percent-encoded UTF-8`;
+    }
     headers['authorization'] ??= `Basic ${Buffer.from(credentials).toString('base64')}`;
   }
   headers['user-agent'] ??= 'leasehold';

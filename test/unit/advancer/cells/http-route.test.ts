@@ -25,6 +25,17 @@ async function call(
 }
 
 describe('an input', () => {
+  it('that gives the origin a user that cannot be decoded has begun nothing', async () => {
+    const http = { method: 'POST' as const, url: '${inputs.base}/effects' };
+    const context = { ...CONTEXT, inputs: { base: 'http://%zz@127.0.0.1:9' } };
+    const outcome = await runnerWith().run(cell({ exec: { http } }), context, attempt().signals);
+    expect(outcome).toMatchObject({
+      kind: 'failed',
+      class: 'notBegun',
+      error: { code: 'bad_request', message: expect.stringContaining('127.0.0.1:9') },
+    });
+  });
+
   it('that contains a path stays one segment: 7/../8 cancels order 7/../8, not 8', async () => {
     const { outcome, received } = await call('/orders/${inputs.order}/cancel', {
       order: '7/../8',
