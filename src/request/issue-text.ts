@@ -12,7 +12,7 @@ const KINDS: Record<string, string> = {
 
 /** What is wrong with a field of a message; continues a sentence after its name. */
 export function issueText(issue: z.core.$ZodIssue): string {
-  // A rule that has words of its own keeps them; these are zod's.
+  // A rule that gives its message keeps it; these are zod's.
   if (!/^(?:Invalid input|Invalid option|Too small|Too big)/.test(issue.message))
     return issue.message;
   switch (issue.code) {
