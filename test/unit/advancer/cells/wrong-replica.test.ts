@@ -50,7 +50,8 @@ describe('without file descriptors', () => {
     'a command and an http call are not begun, and have not failed',
     { timeout: 60_000 },
     async () => {
-      const script = `ulimit -n 64; exec "$0" --import tsx "$1"`;
+      // Enough to load the modules, which opens many files at once.
+      const script = `ulimit -n 1024; exec "$0" --import tsx "$1"`;
       const { stdout } = await promisify(execFile)('bash', [
         '-c',
         script,
