@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { classOf, classOfExitCode, type MovedExitCodes } from '../../src/execution/outcome.ts';
 import type { JsonObject } from '../../src/json.ts';
-import { lostOutput } from '../../src/runbook/lost-output.ts';
+import { HEAD_BYTES, lostOutput } from '../../src/runbook/lost-output.ts';
 import type { OutputMode } from '../../src/runbook/runbook.ts';
 import type { EffectContext } from './cells.ts';
 import { commandEnv } from './command-env.ts';
@@ -175,7 +175,7 @@ async function readOutputFile(outputFile: string, how: Reading): Promise<ReadOut
 async function beginningOf(path: string): Promise<Buffer> {
   const file = await open(path);
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(1_024), 0, 1_024, 0);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
     return buffer.subarray(0, bytesRead);
   } finally {
     await file.close();

@@ -1,14 +1,6 @@
 import type { z } from 'zod';
 
-const KINDS: Record<string, string> = {
-  string: 'text',
-  int: 'a whole number',
-  number: 'a number',
-  boolean: 'true or false',
-  array: 'a list',
-  object: 'an object',
-  record: 'an object',
-};
+import { KIND_NAMES } from '../kind-names.ts';
 
 /** What is wrong with a field of a message; continues a sentence after its name. */
 export function issueText(issue: z.core.$ZodIssue): string {
@@ -18,7 +10,7 @@ export function issueText(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'invalid_type':
       if (issue.message.endsWith('received undefined')) return 'is required';
-      return `must be ${KINDS[issue.expected] ?? issue.expected}`;
+      return `must be ${KIND_NAMES[issue.expected] ?? issue.expected}`;
     case 'invalid_value':
       return `must be one of ${issue.values.map(String).join(', ')}`;
     case 'too_small':

@@ -1,7 +1,7 @@
 import { isJsonObject, storableText, type Json } from '../json.ts';
 
 /** How much of the beginning of a lost output is kept. */
-const HEAD_BYTES = 1_024;
+export const HEAD_BYTES = 1_024;
 
 /**
  * Stands for the output of an effect that ended, and whose output could not be stored. Such an

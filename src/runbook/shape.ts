@@ -1,5 +1,6 @@
 import { z } from 'zod';
 
+import { KIND_NAMES } from '../kind-names.ts';
 import type { Json, JsonObject } from '../json.ts';
 import { didYouMean } from './nearest.ts';
 import type { Finding, Path } from './problem.ts';
@@ -139,16 +140,6 @@ function unknownField(path: Path, key: string, known: string[]): Finding {
   return { path: [...path, key], atKey: true, severity: 'error', message };
 }
 
-const KINDS: Record<string, string> = {
-  string: 'text',
-  int: 'a whole number',
-  number: 'a number',
-  boolean: 'true or false',
-  array: 'a list',
-  object: 'an object',
-  record: 'an object',
-};
-
 function messageFor(issue: Issue, value: unknown, path: Path): string {
   switch (issue.code) {
     case 'invalid_type': {
@@ -156,7 +147,7 @@ function messageFor(issue: Issue, value: unknown, path: Path): string {
       if (path.at(-1) === 'command') {
         return 'must be a list of the program and its arguments, such as [./notify.sh, now]: there is no shell';
       }
-      return `must be ${KINDS[issue.expected] ?? issue.expected}, not ${kindOf(value)}`;
+      return `must be ${KIND_NAMES[issue.expected] ?? issue.expected}, not ${kindOf(value)}`;
     }
     case 'invalid_value': {
       if (value === undefined) return 'is required';
