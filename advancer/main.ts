@@ -7,7 +7,9 @@ import { Coordinator } from '../coordinator/coordinator.ts';
 import { etcdStore } from '../coordinator/etcd/store.ts';
 import { connectBus } from '../src/bus/nats.ts';
 import { subjects } from '../src/bus/subjects.ts';
+import { errorText } from '../src/error-text.ts';
 import { systemClock } from '../src/time/clock.ts';
+import { TroubleLog } from '../src/trouble-log.ts';
 import { ConfigError, etcdConnection, readConfig, type Config } from '../src/config/config.ts';
 import type { Handler } from './cells/cells.ts';
 import { createEffectRunner } from './cells/runner.ts';
@@ -220,24 +222,35 @@ async function untilLogUsable(
   stop: AbortSignal,
   logger: PinoLogger,
 ): Promise<void> {
-  for (let waits = 0; !stop.aborted; waits += 1) {
+  const trouble = new TroubleLog({
+    clock: systemClock,
+    logger,
+    happens: 'Postgres cannot be used yet',
+    over: 'Postgres can be used',
+  });
+  while (!stop.aborted) {
     try {
       await open();
+      trouble.end();
       return;
     } catch (cause) {
       if (cause instanceof PermanentMismatch) throw cause;
-      if (waits % 10 === 0) logger.warn({ err: cause }, 'Postgres cannot be used yet');
+      trouble.add(errorText(cause), { err: cause });
       await systemClock.sleep(500, stop);
     }
   }
 }
 
+/** A replica that starts is mostly ready after this many looks. */
+const USUAL_WAITS = 20;
+
 /** Waits until the replica can serve, and logs from time to time what it waits for. */
 async function untilReady(replica: Replica, stop: AbortSignal, logger: PinoLogger): Promise<void> {
+  const trouble = new TroubleLog({ clock: systemClock, logger, happens: 'not ready yet' });
   for (let waits = 0; ; waits += 1) {
     const reasons = replica.notReady();
     if (reasons.length === 0 || stop.aborted) return;
-    if (waits % 50 === 20) logger.warn({ reasons }, 'not ready yet');
+    if (waits >= USUAL_WAITS) trouble.add(reasons.join('; '), { reasons });
     await systemClock.sleep(100, stop);
   }
 }

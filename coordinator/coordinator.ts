@@ -1,6 +1,7 @@
 import { errorText } from '../src/error-text.ts';
 import type { Holding } from '../src/lease/holding.ts';
 import { withDeadline } from '../src/time/deadline.ts';
+import { TroubleLog } from '../src/trouble-log.ts';
 import { boundedStore } from './bounded-store.ts';
 import type { BoundedStore } from './bounded-store.ts';
 import { checkOptions, type CoordinatorOptions } from './coordinator-options.ts';
@@ -31,6 +32,7 @@ export class Coordinator implements Leases {
   readonly #registry: Registry;
   readonly #directory: Directory;
   readonly #stopSignal = new AbortController();
+  readonly #notLeading: TroubleLog;
   #tenure: Tenure | undefined;
   /** Why there is no tenure. */
   #reason = 'not started';
@@ -54,15 +56,17 @@ export class Coordinator implements Leases {
       httpUrl: typeof httpUrl === 'string' ? httpUrl : httpUrl(),
       handlers,
     }));
+    const { logger } = options;
+    this.#notLeading = new TroubleLog({ clock, logger, happens: 'not leading' });
     this.#directory = new Directory({
       store: this.#store,
       clock,
       namespace,
+      logger,
       onLease: (lease, leaseId) => {
         if (lease.replicaId === replicaId) this.#tenure?.sawOwnKey(lease, leaseId);
         else this.#tenure?.sawAnothersKey(lease);
       },
-      onBroken: (why) => options.logger?.warn({ why }, 'lease watch broke; re-listing'),
     });
   }
 
@@ -220,13 +224,14 @@ export class Coordinator implements Leases {
     while (this.#leaving === undefined) {
       const opened = await this.#open();
       if (opened instanceof Tenure) {
+        this.#notLeading.end();
         logger?.info({ replicaId, leaseId: opened.session.leaseId }, 'session opened');
         tried();
         await new Promise<string>((resolve) => opened.session.onEnd(resolve));
         logger?.warn({ replicaId, why: opened.session.ended }, 'session ended');
         continue;
       }
-      if (opened !== this.#reason) logger?.warn({ replicaId, why: opened }, 'not leading');
+      this.#notLeading.add(opened, { replicaId });
       this.#reason = opened;
       tried();
       await clock.sleep(

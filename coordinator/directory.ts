@@ -1,12 +1,16 @@
 import { TransientMap } from '../src/transient-map.ts';
 import type { Clock } from '../src/time/clock.ts';
 import { errorText } from '../src/error-text.ts';
+import type { Logger } from '../src/logger.ts';
+import { TroubleLog } from '../src/trouble-log.ts';
 import { leaseRecord, namespacePrefix, parseKey, replicaRecord } from './keys.ts';
 import type { LeaseRecord, ReplicaRecord } from './leases.ts';
 import type { Entry, KeyEvent, LeaseStore } from './store.ts';
 
 /** How long to wait before listing again after the watch broke, in milliseconds. */
 const RELIST_MS = 250;
+/** A watch that lives this long after its listing works, in milliseconds. */
+const STEADY_MS = 2_000;
 
 /** How to make a {@link Directory}. */
 export interface DirectoryOptions {
@@ -15,8 +19,8 @@ export interface DirectoryOptions {
   namespace: string;
   /** Called for every lease key that appears or changes, with the etcd lease it is attached to. */
   onLease?: ((lease: LeaseRecord, leaseId: string | undefined) => void) | undefined;
-  /** Called with the reason when the watch breaks; the directory re-lists by itself. */
-  onBroken?: ((why: string) => void) | undefined;
+  /** Where it says that the watch broke; the directory re-lists by itself. */
+  logger?: Logger | undefined;
 }
 
 /**
@@ -25,6 +29,7 @@ export interface DirectoryOptions {
  */
 export class Directory {
   readonly #options: DirectoryOptions;
+  readonly #trouble: TroubleLog;
   readonly #leases = new TransientMap<string, LeaseRecord>();
   readonly #replicas = new Map<string, { replica: ReplicaRecord; draining: boolean }>();
   readonly #listeners = new Set<(instanceId: string) => void>();
@@ -34,7 +39,14 @@ export class Directory {
   #candidates: readonly ReplicaRecord[] | undefined;
 
   constructor(options: DirectoryOptions) {
+    const { clock, logger } = options;
     this.#options = options;
+    this.#trouble = new TroubleLog({
+      clock,
+      logger,
+      happens: 'lease watch broke; re-listing',
+      over: 'lease watch works again',
+    });
   }
 
   /** Starts following. Empty until the first listing. */
@@ -72,12 +84,13 @@ export class Directory {
   }
 
   async #follow(): Promise<void> {
-    const { store, clock, namespace, onBroken } = this.#options;
+    const { store, clock, namespace } = this.#options;
     const prefix = namespacePrefix(namespace);
     while (!this.#stop.signal.aborted) {
       try {
         const { revision, entries } = await store.list(prefix);
         this.#replace(entries);
+        const steady = clock.after(STEADY_MS, () => this.#trouble.end());
         const broken = await new Promise<string | undefined>((resolve) => {
           const watch = store.watch(prefix, revision + 1, (events) => this.#apply(events), resolve);
           this.#again = () => {
@@ -86,10 +99,11 @@ export class Directory {
           };
           if (this.#stop.signal.aborted) this.#again();
         });
+        steady.cancel();
         if (broken === undefined) continue;
-        onBroken?.(broken);
+        this.#trouble.add(broken);
       } catch (error) {
-        onBroken?.(errorText(error));
+        this.#trouble.add(errorText(error));
       }
       await clock.sleep(RELIST_MS, this.#stop.signal);
     }

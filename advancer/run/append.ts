@@ -1,3 +1,5 @@
+import { errorText } from '../../src/error-text.ts';
+import { TroubleLog } from '../../src/trouble-log.ts';
 import type { AppendEntry, AppendOutcome } from '../log/log.ts';
 import type { RunContext } from './context.ts';
 
@@ -24,6 +26,7 @@ export async function appendUntilDefinite(
   const { clock, leases, log, logger } = context;
   const since = clock.monotonicMs();
   let steppedDown = false;
+  let unanswered: TroubleLog | undefined;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * 2)) {
     let outcome: AppendOutcome;
     try {
@@ -31,16 +34,22 @@ export async function appendUntilDefinite(
     } catch (cause) {
       return context.crash(cause);
     }
-    if (outcome.kind !== 'unknown') return outcome;
+    if (outcome.kind !== 'unknown') {
+      unanswered?.end();
+      return outcome;
+    }
     context.count({ what: 'unknown_append' });
     context.logTrouble(outcome.cause);
     // Rounded, so that a time-out as long as a TTL does not exceed it by a rounding error.
     const forMs = Math.round(clock.monotonicMs() - since);
+    unanswered ??= new TroubleLog({
+      clock,
+      logger,
+      happens: 'append unanswered, sending the same rows again',
+      over: 'append answered',
+    });
     const { instanceId } = entry;
-    logger.warn(
-      { instanceId, forMs, err: outcome.cause },
-      'append unanswered, sending the same rows again',
-    );
+    unanswered.add(errorText(outcome.cause), { instanceId, err: outcome.cause });
     if (!steppedDown && forMs > context.stepDownAfterMs) {
       steppedDown = true;
       await leases.stepDown(`Postgres has not answered for ${forMs} ms with an attempt in hand`);

@@ -1,5 +1,7 @@
 import type { Leases } from '../../coordinator/leases.ts';
+import { errorText } from '../../src/error-text.ts';
 import type { Logger } from '../../src/logger.ts';
+import { TroubleLog } from '../../src/trouble-log.ts';
 import type { Clock, Timer } from '../../src/time/clock.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import type { ClusterView } from '../intake/cluster-view.ts';
@@ -49,9 +51,13 @@ export class Sweeper {
   #dueMs = Number.POSITIVE_INFINITY;
   #sweeping = false;
   #stopped = false;
+  readonly #trouble: TroubleLog;
 
   constructor(options: SweeperOptions) {
+    const { clock, logger } = options;
     this.#options = options;
+    const happens = 'internal error during a sweep';
+    this.#trouble = new TroubleLog({ clock, logger, happens, level: 'error' });
     options.leases.onVanished(() => this.#schedule(SOON_MS));
   }
 
@@ -80,7 +86,7 @@ export class Sweeper {
   }
 
   async #sweep(): Promise<void> {
-    const { leases, log, clock, logger, logTrouble } = this.#options;
+    const { leases, log, clock, logTrouble } = this.#options;
     if (this.#sweeping || this.#stopped || leases.notLeading() !== undefined) return;
     this.#sweeping = true;
     try {
@@ -99,9 +105,10 @@ export class Sweeper {
           if (!this.#restingUntilMs.has(instanceId)) await this.#sweepInstance(instanceId);
         }
       }
+      this.#trouble.end();
     } catch (cause) {
       if (cause instanceof LogUnavailable) logTrouble(cause);
-      else logger.error({ err: cause }, 'internal error during a sweep');
+      else this.#trouble.add(errorText(cause), { err: cause });
     } finally {
       this.#sweeping = false;
     }

@@ -13,7 +13,7 @@ async function following(): Promise<{
   store: ReturnType<typeof simStore>;
   directory: Directory;
   vanished: string[];
-  broken: string[];
+  logged: string[];
   lists: () => number;
   cut: (yes: boolean) => void;
 }> {
@@ -27,12 +27,16 @@ async function following(): Promise<{
       return down ? Promise.reject(new StoreUnavailable('cut')) : run();
     },
   });
-  const broken: string[] = [];
+  const logged: string[] = [];
+  const log = (fields: object, message: string): void => {
+    const { times = 1 } = fields as { times?: number };
+    logged.push(`${message} (${times})`);
+  };
   const directory = new Directory({
     store,
     clock,
     namespace: NAMESPACE,
-    onBroken: (why) => broken.push(why),
+    logger: { debug: () => undefined, info: log, warn: log, error: log },
   });
   const vanished: string[] = [];
   directory.onVanished((instanceId) => vanished.push(instanceId));
@@ -42,7 +46,7 @@ async function following(): Promise<{
     down = yes;
     if (yes) store.breakWatches('cut');
   };
-  return { clock, etcd, store, directory, vanished, broken, lists: () => lists, cut };
+  return { clock, etcd, store, directory, vanished, logged, lists: () => lists, cut };
 }
 
 const lease = (i: string): string => leaseKey(NAMESPACE, i);
@@ -82,7 +86,7 @@ describe('the directory', () => {
   });
 
   it('re-lists after the watch broke, and reports what vanished meanwhile', async () => {
-    const { clock, etcd, directory, vanished, broken, lists, cut } = await following();
+    const { clock, etcd, directory, vanished, lists, cut } = await following();
     const [old, lasting] = [etcd.grant(600).leaseId, etcd.grant(600).leaseId];
     etcd.put(old, lease('lost'), leaseValue('a'));
     etcd.put(old, replicaKey(NAMESPACE, 'a'), '{}');
@@ -104,7 +108,19 @@ describe('the directory', () => {
     expect(directory.lease('kept')?.replicaId).toBe('b');
     expect(directory.lease('new')?.replicaId).toBe('b');
     expect(directory.candidates()).toEqual([]);
-    expect(broken.length).toBeGreaterThan(1);
+  });
+
+  it('logs that the watch broke at once, then at growing intervals with the count, and that it works again', async () => {
+    const { clock, logged, cut } = await following();
+    cut(true);
+    await clock.advance(16_000);
+    cut(false);
+    await clock.advance(5_000);
+    const broke = logged.filter((line) => line.startsWith('lease watch broke; re-listing'));
+    // At once, after 5 s and after 10 s more, of four failures a second.
+    expect(broke).toHaveLength(3);
+    expect(logged.at(-1)).toMatch(/^lease watch works again \(6\d\)$/);
+    expect(logged).toHaveLength(4);
   });
 
   it('misses nothing between listing and watching, and survives a compaction in between', async () => {
