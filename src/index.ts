@@ -25,7 +25,7 @@ export { fromWireRow, toWireRow } from './execution/row.ts';
 export type { Row, RowKind, Verdict, WireRow } from './execution/row.ts';
 export type { CellState, CellView, InstanceStatus } from './execution/status.ts';
 export type { ErrorCode } from './request/messages.ts';
-export type { Awaiting, InDoubt, InFlight, Step } from './execution/views.ts';
+export type { Awaiting, DoubtEvidence, InDoubt, InFlight, Step } from './execution/views.ts';
 export type { Holder, Outcome, Receipt } from './request/receipt.ts';
 export type {
   ClaimReply,

@@ -1,7 +1,7 @@
 import type { Leases } from '../../coordinator/leases.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import { toWireRow } from '../../src/execution/row.ts';
-import { foldRows } from '../../src/execution/state.ts';
+import { foldRows, type Doubt } from '../../src/execution/state.ts';
 import { cellViews, inDoubtOf, inFlightOf, statusOf } from '../../src/execution/status.ts';
 import { judgeAwait, nextCell, nextStep, type InstanceView } from '../../src/execution/plan.ts';
 import { isJsonObject, sameJson, type Json } from '../../src/json.ts';
@@ -11,9 +11,11 @@ import type {
   StartMessage,
   StatusMessage,
 } from '../../src/request/messages.ts';
+import { fitReceipt } from '../../src/request/fit-receipt.ts';
 import { noRunbook } from '../../src/runbook/no-runbook.ts';
 import type { Awaiting } from '../../src/execution/views.ts';
 import type { Log } from '../log/log.ts';
+import { doubtEvidence } from '../run/evidence.ts';
 import { didYouMean } from '../../src/runbook/nearest.ts';
 import { asJson, errorReply } from './operations.ts';
 import { fitStatus } from './status-limits.ts';
@@ -100,6 +102,7 @@ export class Queries {
     const awaiting = await this.#awaiting(view);
     const parked = awaiting !== undefined;
     const hint = this.#leases.hint(instanceId);
+    const maxBytes = this.#bus.maxBytes();
     const { open, doubt, lastSeq } = view.state;
     const reply = {
       instanceId,
@@ -111,10 +114,9 @@ export class Queries {
       lastSeq,
       awaiting,
       inFlight: open === undefined ? undefined : inFlightOf(open),
-      inDoubt: doubt === undefined ? undefined : inDoubtOf(doubt),
-      receipt: receipt?.instanceId === instanceId ? receipt : undefined,
+      inDoubt: await this.#inDoubt(instanceId, doubt),
+      receipt: receipt?.instanceId === instanceId ? fitReceipt(receipt, maxBytes / 2) : undefined,
     };
-    const maxBytes = this.#bus.maxBytes();
     const fitted = fitStatus({
       cells: cellViews(view, parked),
       cellId,
@@ -135,6 +137,14 @@ export class Queries {
     const { status, agentId, evidence } = message;
     const claim = await this.#log.claim({ claimId, status, agentId, evidence: evidence ?? null });
     return { claimId, revision: claim.revision, status: claim.status };
+  }
+
+  /** A doubt with what its holder reported late, which may be what a person needs to know. */
+  async #inDoubt(instanceId: string, doubt: Doubt | undefined) {
+    if (doubt === undefined) return undefined;
+    const { cellId, attempt } = doubt;
+    const evidence = await this.#log.lateOutcomes(instanceId, cellId, attempt);
+    return { ...inDoubtOf(doubt), ...doubtEvidence(doubt, evidence) };
   }
 
   async #awaiting(view: InstanceView): Promise<Awaiting | undefined> {

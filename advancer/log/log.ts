@@ -1,4 +1,4 @@
-import type { NewRow, Row } from '../../src/execution/row.ts';
+import type { LateKind, NewRow, Row } from '../../src/execution/row.ts';
 import type { InstanceStatus } from '../../src/execution/status.ts';
 import type { FencingToken } from '../../src/ids.ts';
 import type { Json, JsonObject } from '../../src/json.ts';
@@ -85,14 +85,14 @@ export interface Rejected {
   ofData: boolean;
 }
 
-/** The outcome that a fenced holder reported after its term was over. */
+/** What a fenced holder reported of an attempt after its term was over. */
 export interface LateOutcome {
   instanceId: string;
   cellId: string;
   attempt: number;
   fencingToken: FencingToken;
   replicaId: string;
-  kind: 'completed' | 'failed' | 'not_started';
+  kind: LateKind;
   body: JsonObject;
 }
 

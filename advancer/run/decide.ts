@@ -46,7 +46,8 @@ export class DecideJob implements Job<Decided> {
     const { agentId, cellId, attempt, as, reason, output } = this.#message;
     if (step.do !== 'settle')
       return refused('conflict', `instance ${this.#instanceId} is not in doubt`);
-    if (await settleByEvidence(this.#context, log, step, this.requester))
+    const evidence = await settleByEvidence(this.#context, log, step, this.requester);
+    if (evidence.kind === 'settles')
       return refused('conflict', 'the doubt was settled by a late outcome from its holder');
     const { doubt } = step;
     if (doubt.cellId !== cellId || doubt.attempt !== attempt) {
@@ -55,7 +56,10 @@ export class DecideJob implements Job<Decided> {
     }
     if (doubt.reason === 'not_started' && as !== 'rerun')
       return refused('conflict', 'the effect never began, so the only possible decision is rerun');
-    const decision = { as, by: agentId, reason, output: asRead(output) };
+    // Nobody can decide away that the effect happened, whether the log says so or late evidence.
+    const isKept = as === 'failed' && evidence.kind === 'needs_person' && evidence.happened;
+    const happened = isKept ? (true as const) : undefined;
+    const decision = { as, by: agentId, reason, output: asRead(output), happened };
     proposeDecision(log, step, decision, this.requester);
     return { kind: 'decided', instanceId: this.#instanceId, seq: log.view.state.lastSeq, as };
   }

@@ -1,7 +1,8 @@
 import { errorText } from '../../src/error-text.ts';
-import type { Json } from '../../src/json.ts';
-import type { NewRow, Verdict } from '../../src/execution/row.ts';
-import type { AutomaticDecider } from '../../src/execution/state.ts';
+import { isJsonObject, type Json } from '../../src/json.ts';
+import type { LateKind, NewRow, Verdict } from '../../src/execution/row.ts';
+import type { AutomaticDecider, Doubt } from '../../src/execution/state.ts';
+import type { DoubtEvidence } from '../../src/execution/views.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import { LogUnavailable, type LateOutcome } from '../log/log.ts';
 import { appendUntilDefinite } from './append.ts';
@@ -30,7 +31,8 @@ export async function keepRefusedRows(
     if (late === undefined) continue;
     await keepLateOutcome(context, late, row);
     context.count({ what: 'late_outcome', kind: late.kind });
-    context.askToSettle(instanceId);
+    if (late.kind === 'unverified') logUnverified(context, late);
+    else context.askToSettle(instanceId);
   }
 }
 
@@ -76,20 +78,35 @@ export function rowsBeforeOpening(rows: readonly NewRow[]): readonly NewRow[] {
   return opening === -1 ? rows : rows.slice(0, opening);
 }
 
-/** The evidence in a refused row: an outcome, or that the effect never began. */
+/**
+ * The evidence in a refused row: an outcome, that the effect never began, or that it ended and its
+ * `expect` cannot be evaluated.
+ */
 export function lateOutcomeOf(row: NewRow): LateOutcome | undefined {
-  const kind =
-    row.kind === 'completed' || row.kind === 'failed'
-      ? row.kind
-      : row.kind === 'interrupted' && row.body['reason'] === 'not_started'
-        ? 'not_started'
-        : undefined;
+  const kind = lateKindOf(row);
   if (kind === undefined) return undefined;
   const { instanceId, cellId, attempt, fencingToken, replicaId, body } = row;
   return { instanceId, cellId, attempt, fencingToken, replicaId, kind, body };
 }
 
-/** The decision that an attempt's evidence makes; undefined if there is none. */
+function lateKindOf({ kind, body: { reason } }: NewRow): LateKind | undefined {
+  if (kind === 'completed' || kind === 'failed') return kind;
+  if (kind !== 'interrupted') return undefined;
+  return reason === 'not_started' || reason === 'unverified' ? reason : undefined;
+}
+
+/**
+ * The report that an attempt's effect ended and its `expect` cannot be evaluated. It settles
+ * nothing: only a person can say whether the effect did what it should have, so no policy applies.
+ */
+export function unverifiedIn(evidence: readonly LateOutcome[]): LateOutcome | undefined {
+  return evidence.find(({ kind }) => kind === 'unverified');
+}
+
+/**
+ * The decision that an attempt's evidence makes; undefined if there is none, or what there is does
+ * not settle the doubt.
+ */
 export function decisionBy(evidence: readonly LateOutcome[]):
   | {
       as: Verdict;
@@ -100,9 +117,8 @@ export function decisionBy(evidence: readonly LateOutcome[]):
       happened?: true | undefined;
     }
   | undefined {
-  // An outcome proves more than a statement that nothing began.
-  const late = evidence.find(({ kind }) => kind !== 'not_started') ?? evidence[0];
-  if (late === undefined) return undefined;
+  const late = weightiest(evidence);
+  if (late === undefined || late.kind === 'unverified') return undefined;
   const by: AutomaticDecider = '@late-outcome';
   const { replicaId } = late;
   switch (late.kind) {
@@ -121,6 +137,38 @@ export function decisionBy(evidence: readonly LateOutcome[]):
     case 'not_started':
       return { as: 'rerun', by, reason: `${replicaId} reports that the effect never began` };
   }
+}
+
+/** What is known of a doubt, for a person. */
+export function doubtEvidence(
+  doubt: Pick<Doubt, 'happened'>,
+  evidence: readonly LateOutcome[],
+): DoubtEvidence {
+  const late = weightiest(evidence);
+  if (late === undefined) return doubt.happened ? { happened: true } : {};
+  const { kind, replicaId, body } = late;
+  const { detail } = body;
+  const message = isJsonObject(detail) ? detail['message'] : undefined;
+  return {
+    ...(doubt.happened || kind === 'completed' || body['happened'] === true
+      ? { happened: true }
+      : {}),
+    lateOutcome: { kind, replicaId, ...(typeof message === 'string' ? { message } : {}) },
+  };
+}
+
+/** An outcome proves more than anything else, and everything more than that nothing began. */
+function weightiest(evidence: readonly LateOutcome[]): LateOutcome | undefined {
+  const ended = evidence.find(({ kind }) => kind === 'completed' || kind === 'failed');
+  return ended ?? unverifiedIn(evidence) ?? evidence[0];
+}
+
+/** Nobody asks about a doubt that is not settled by this, so the log says that a person has to. */
+function logUnverified({ logger }: RunContext, late: LateOutcome): void {
+  const { instanceId, cellId, attempt, fencingToken: token, body } = late;
+  const happened = body['happened'] === true;
+  const fields = { instanceId, cellId, attempt, token, happened };
+  logger.info(fields, 'kept a late report that a person has to judge: its output was lost');
 }
 
 /** If Postgres refuses what the outcome holds, that it happened is kept all the same. */

@@ -4,7 +4,7 @@ import type { Verdict } from '../../src/execution/row.ts';
 import type { AutomaticDecider } from '../../src/execution/state.ts';
 import { effectContext, rerunOfUnbegun } from './attempt.ts';
 import type { RunContext } from './context.ts';
-import { decisionBy } from './evidence.ts';
+import { decisionBy, unverifiedIn } from './evidence.ts';
 import { NO_REQUESTER, type InstanceLog, type Requester } from './instance-log.ts';
 import type { Job, NotDone, ReadAgain } from './recover.ts';
 import { wrongReplica, type WrongReplica } from './wrong-replica.ts';
@@ -81,7 +81,9 @@ export async function settleDoubt(
     attempt: doubt.attempt,
     requestId: requester.requestId,
   });
-  if (await settleByEvidence(context, log, step, requester)) return 'settled';
+  const evidence = await settleByEvidence(context, log, step, requester);
+  if (evidence.kind === 'settles') return 'settled';
+  if (evidence.kind === 'needs_person') return 'unsettled';
   const decision = await decisionByPolicy(context, log, step);
   if (decision === undefined) return 'unsettled';
   if ('kind' in decision) return decision;
@@ -89,24 +91,36 @@ export async function settleDoubt(
   return 'settled';
 }
 
-/**
- * Settles a doubt by evidence from a fenced holder. Tried before a policy or a person decides.
- *
- * @returns false if there is no evidence; otherwise `decided` is proposed
- */
+/** What evidence from a fenced holder does to a doubt. */
+export type ByEvidence =
+  /** It settles the doubt: `decided` is proposed. */
+  | { kind: 'settles' }
+  /**
+   * The effect ended, and its `expect` cannot be evaluated: only a person may decide.
+   *
+   * `happened`: the effect itself succeeded.
+   */
+  | { kind: 'needs_person'; happened: boolean }
+  | { kind: 'none' };
+
+/** Settles a doubt by evidence from a fenced holder. Tried before a policy or a person decides. */
 export async function settleByEvidence(
   context: RunContext,
   log: InstanceLog,
   step: Extract<NextStep, { do: 'settle' }>,
   requester: Requester,
-): Promise<boolean> {
+): Promise<ByEvidence> {
   const { cellId, attempt, reason } = step.doubt;
-  if (reason === 'not_started') return false;
+  if (reason === 'not_started') return { kind: 'none' };
   const evidence = await context.log.lateOutcomes(log.holding.instanceId, cellId, attempt);
   const decision = decisionBy(evidence);
-  if (decision === undefined) return false;
-  proposeDecision(log, step, decision, requester);
-  return true;
+  if (decision !== undefined) {
+    proposeDecision(log, step, decision, requester);
+    return { kind: 'settles' };
+  }
+  const unverified = unverifiedIn(evidence);
+  if (unverified === undefined) return { kind: 'none' };
+  return { kind: 'needs_person', happened: unverified.body['happened'] === true };
 }
 
 /** Proposes the answer to a doubt. */

@@ -1,4 +1,4 @@
-import type { Awaiting, InDoubt, InFlight } from '../../src/execution/views.ts';
+import type { Awaiting, DoubtEvidence, InDoubt, InFlight } from '../../src/execution/views.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import { shellCommand } from './shell-quote.ts';
 import { clean, table } from './table.ts';
@@ -15,7 +15,12 @@ export function receiptText(receipt: Receipt, style: Style, nowMs: number): stri
       kind,
       attempt,
     ]);
-    lines.push(table(['SEQ', 'CELL', 'KIND', 'ATTEMPT'], rows, style), '');
+    lines.push(table(['SEQ', 'CELL', 'KIND', 'ATTEMPT'], rows, style));
+    if (receipt.stepsTruncated === true)
+      lines.push(
+        `only the newest steps; all of them: ${shellCommand('leasehold', 'status', receipt.instanceId, '--log')}`,
+      );
+    lines.push('');
   }
   lines.push(...outcomeLines(receipt, nowMs).map(clean));
   if (receipt.holder !== null) {
@@ -99,19 +104,43 @@ function unavailableLines({ instanceId, requestId, holder }: Receipt, why: strin
   ];
 }
 
-/** What is in doubt, and the commands that resolve it. */
-export function doubtLines(instanceId: string, inDoubt: InDoubt, nowMs: number): string[] {
+/** What is in doubt, what is known of it, and the commands that resolve it. */
+export function doubtLines(
+  instanceId: string,
+  inDoubt: InDoubt & DoubtEvidence,
+  nowMs: number,
+): string[] {
   const { cellId, attempt, reason, since } = inDoubt;
   const command = (as: string, ...more: string[]): string =>
     `  ${shellCommand('leasehold', 'decide', instanceId, '--cell', cellId, '--attempt', String(attempt), '--as', as, ...more)} --reason "…"`;
   return [
-    `${instanceId} is in doubt: attempt ${attempt} of ${cellId} was interrupted ${ago(since, nowMs)} (${reason}), and whether its effect happened is unknown.`,
+    `${instanceId} is in doubt: attempt ${attempt} of ${cellId} was interrupted ${ago(since, nowMs)} (${reason}), and ${unknownText(inDoubt)}.`,
+    ...lateLines(inDoubt),
     'Check the receiving system, then run one of these. succeeded takes --output JSON, if later cells need it; rerun is for an effect that did not happen, or may happen again.',
     command('succeeded'),
     command('rerun'),
     command('failed'),
     command('skipped'),
   ];
+}
+
+/** What nobody knows of an attempt in doubt. */
+function unknownText({ reason, happened, lateOutcome }: InDoubt & DoubtEvidence): string {
+  if (happened === true)
+    return 'its effect happened, but whether it did what it should have is unknown';
+  return reason === 'unverified' || lateOutcome?.kind === 'unverified'
+    ? 'its effect ended, but its output was lost, so whether it did what it should have is unknown'
+    : 'whether its effect happened is unknown';
+}
+
+/** What the replica that ran the effect reported late. Only an unverified one settles nothing. */
+function lateLines({ lateOutcome }: DoubtEvidence): string[] {
+  if (lateOutcome === undefined) return [];
+  const { kind, replicaId, message } = lateOutcome;
+  const why = message === undefined ? '' : `: ${message}`;
+  return kind === 'unverified'
+    ? [`${replicaId}, which ran it, reported this later${why}`]
+    : [`${replicaId} reported ${kind} later; the next advance settles the doubt by that.`];
 }
 
 /** The running attempt: `attempt 1 of charge has been running for 2 s`. */

@@ -38,6 +38,12 @@ const InDoubt = z.looseObject({
   reason: z.string(),
   since: z.string(),
 });
+const DoubtInStatus = InDoubt.extend({
+  happened: z.literal(true).optional(),
+  lateOutcome: z
+    .looseObject({ kind: z.string(), replicaId: z.string(), message: z.string().optional() })
+    .optional(),
+});
 
 const ReceiptReply = z.looseObject({
   requestId: z.string().nullable(),
@@ -85,7 +91,7 @@ const Schemas = {
     cells: z.array(z.looseObject({ cellId: z.string(), type: z.string(), state: z.string() })),
     awaiting: Awaiting.optional(),
     inFlight: InFlight.optional(),
-    inDoubt: InDoubt.optional(),
+    inDoubt: DoubtInStatus.optional(),
     log: z.array(RowReply).optional(),
     logTruncated: z.literal(true).optional(),
     receipt: ReceiptReply.optional(),

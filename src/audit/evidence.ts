@@ -1,5 +1,5 @@
 import type { ClaimView } from '../execution/plan.ts';
-import type { Row } from '../execution/row.ts';
+import type { LateKind, Row } from '../execution/row.ts';
 import type { InstanceStatus } from '../execution/status.ts';
 import type { JsonObject } from '../json.ts';
 import type { Receipt } from '../request/receipt.ts';
@@ -16,13 +16,13 @@ export interface RecordedReceipt {
   lastSeq?: number | undefined;
 }
 
-/** The outcome that a fenced holder reported after its term was over. */
+/** What a fenced holder reported of an attempt after its term was over. */
 export interface LateEvidence {
   cellId: string;
   attempt: number;
   fencingToken: number;
   replicaId: string;
-  kind: 'completed' | 'failed' | 'not_started';
+  kind: LateKind;
   body: JsonObject;
 }
 
@@ -48,7 +48,7 @@ export interface SeenEffect {
    */
   happened?: boolean | undefined;
   /** What the effect returned to the process that ran it, if that process is known to be alive. */
-  outcome?: 'completed' | 'failed' | undefined;
+  outcome?: 'completed' | 'failed' | 'unverified' | undefined;
 }
 
 /** One request that an agent sent, and what it got. */

@@ -10,6 +10,7 @@ import {
   applyRow,
   emptyState,
   nextIdempotencyKey,
+  type Doubt,
   type InstanceState,
 } from '../execution/state.ts';
 import type { CellRecord } from '../execution/cell-record.ts';
@@ -91,7 +92,7 @@ export function walkOf(evidence: Evidence): Walk {
       applyRow(state, row);
       if (view !== undefined && wanted.has(row.seq)) rests.set(row.seq, stateAtRow(view));
     }
-    if (view !== undefined) end = endState(view);
+    if (view !== undefined) end = endState(view, evidence);
   } catch (cause) {
     // The rules throw on an impossible log; here that is a finding.
     const why = errorText(cause);
@@ -108,15 +109,21 @@ function stateAtRow(view: InstanceView): StateAtRow {
   };
 }
 
-function endState(view: InstanceView): EndState {
+function endState(view: InstanceView, evidence: Evidence): EndState {
   const current = stateAtRow(view);
   const { step } = current;
   const statuses = [...new Set([statusOf(view, false), statusOf(view, true)])];
-  const policy =
-    step.do === 'settle'
-      ? policyFor(step.cell, step.doubt, view.state.cells.get(step.doubt.cellId))
-      : undefined;
+  if (step.do !== 'settle') return { ...current, statuses, policy: undefined };
+  const policy = isForPerson(evidence, step.doubt)
+    ? 'hold'
+    : policyFor(step.cell, step.doubt, view.state.cells.get(step.doubt.cellId));
   return { ...current, statuses, policy };
+}
+
+/** Whether the attempt's process reported late that only a person can judge its effect. */
+function isForPerson({ lateOutcomes }: Evidence, { cellId, attempt }: Doubt): boolean {
+  const about = lateOutcomes.filter((late) => late.cellId === cellId && late.attempt === attempt);
+  return about.some(({ kind }) => kind === 'unverified');
 }
 
 function answeredBy(

@@ -33,6 +33,12 @@ export const INTERRUPT_REASONS = [
   'unverified',
 ] as const;
 
+/**
+ * What a fenced holder reports of an attempt after its term was over: an outcome, that the effect
+ * never began, or an `unverified` one. See {@link InterruptReason}.
+ */
+export type LateKind = 'completed' | 'failed' | 'not_started' | 'unverified';
+
 /** How a doubt was settled. */
 export const VERDICTS = ['succeeded', 'failed', 'rerun', 'skipped'] as const;
 /** See {@link VERDICTS}. */
@@ -94,6 +100,11 @@ export interface WireRow {
   agent_id: string | null;
   body: JsonObject;
   recorded_at: string;
+  /**
+   * True in an event that was too large for a message: `body` then lacks its large members. A
+   * status with the cell's `cellId`, or with `log`, has more.
+   */
+  body_truncated?: true;
 }
 
 /** Converts a row to its wire format. */

@@ -1,4 +1,4 @@
-import type { RowKind } from './row.ts';
+import type { LateKind, RowKind } from './row.ts';
 
 /*
  * What receipts and `status` replies both show of an instance. The names of the fields are part of
@@ -29,6 +29,19 @@ export interface InDoubt {
   reason: string;
   /** ISO 8601, when it was found interrupted. */
   since: string;
+}
+
+/** What is known of a doubt besides what the log says, as `status` shows it. */
+export interface DoubtEvidence {
+  /** True if the effect itself is known to have happened, and only its `expect` is in doubt. */
+  happened?: true;
+  /** What the replica that ran the effect reported after its term was over. */
+  lateOutcome?: {
+    kind: LateKind;
+    replicaId: string;
+    /** Why a person has to judge it. */
+    message?: string;
+  };
 }
 
 /** The claim that an await cell waits for. */

@@ -42,6 +42,8 @@ export interface Receipt {
   outcome: Outcome;
   /** Every row written under this request id, by any replica. */
   steps: Step[];
+  /** True if only the newest steps fit in the message; the log has all of them. */
+  stepsTruncated?: true;
   /** The first cell that is neither satisfied nor prose; null if there is none. */
   nextCellId: string | null;
   holder: Holder | null;

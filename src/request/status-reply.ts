@@ -1,6 +1,6 @@
 import type { WireRow } from '../execution/row.ts';
 import type { CellView, InstanceStatus } from '../execution/status.ts';
-import type { Awaiting, InDoubt, InFlight } from '../execution/views.ts';
+import type { Awaiting, DoubtEvidence, InDoubt, InFlight } from '../execution/views.ts';
 import type { Holder, Receipt } from './receipt.ts';
 
 /** The answer to `status.<instanceId>`: derived from the log at one moment. */
@@ -18,7 +18,7 @@ export interface StatusReply {
   cells: CellView[];
   awaiting?: Awaiting;
   inFlight?: InFlight;
-  inDoubt?: InDoubt;
+  inDoubt?: InDoubt & DoubtEvidence;
   /** The log, if the request asked for it. */
   log?: WireRow[];
   /** True if `log` has only the newest rows: the others did not fit in a message. */
@@ -27,7 +27,10 @@ export interface StatusReply {
   receipt?: Receipt;
 }
 
-/** An event: what one commit added to an instance's log. */
+/**
+ * An event: what one commit added to an instance's log. What is too large for one message comes as
+ * several, and the receipt with the last of them.
+ */
 export interface InstanceEvent {
   instanceId: string;
   rows: WireRow[];

@@ -70,6 +70,17 @@ const InDoubt = z.strictObject({
   reason: z.string().min(1),
   since: time,
 });
+/** Only a status shows what is known besides the log. */
+const DoubtInStatus = InDoubt.extend({
+  happened: z.literal(true).optional(),
+  lateOutcome: z
+    .strictObject({
+      kind: z.enum(['completed', 'failed', 'not_started', 'unverified']),
+      replicaId: ReplicaId,
+      message: z.string().optional(),
+    })
+    .optional(),
+});
 const Awaiting = z.strictObject({
   cellId: id,
   claimId: id,
@@ -101,6 +112,8 @@ export const Receipt = z
     steps: z.array(
       z.strictObject({ seq: z.int().min(1), cellId: id, kind: Kind, attempt: z.int().min(1) }),
     ),
+    // Only if a message cannot hold all of them.
+    stepsTruncated: z.literal(true).optional(),
     // null when no cell is left, or when the instance is not known.
     nextCellId: id.nullable(),
     // null when no replica held the instance.
@@ -173,7 +186,7 @@ export const StatusReply = z
     ),
     awaiting: Awaiting.optional(),
     inFlight: InFlight.optional(),
-    inDoubt: InDoubt.optional(),
+    inDoubt: DoubtInStatus.optional(),
     log: z.array(WireRow).optional(),
     logTruncated: z.literal(true).optional(),
     receipt: Receipt.optional(),
@@ -203,7 +216,7 @@ export const StatusReply = z
 
 export const Event = z.strictObject({
   instanceId: id,
-  rows: z.array(WireRow),
+  rows: z.array(WireRow.extend({ body_truncated: z.literal(true).optional() })),
   status: Status,
   receipt: Receipt.optional(),
 });

@@ -1,7 +1,8 @@
 import { Audit } from '../../src/audit/audit.ts';
 import type { Evidence } from '../../src/audit/evidence.ts';
+import type { Row } from '../../src/execution/row.ts';
 import type { Cluster } from './cluster.ts';
-import type { Witnessed } from './sim-effects.ts';
+import type { SimEnding, Witnessed } from './sim-effects.ts';
 import { RUNBOOK, type Workload } from './workload.ts';
 import { EPOCH_MS } from './world.ts';
 
@@ -37,6 +38,8 @@ export function breaches(cluster: Cluster, workload: Workload): Breach[] {
     if (code === 'unknown_handler')
       breach(6, `${row.instanceId} failed because ${row.replicaId} lacks a handler`);
   }
+  for (const { instanceId, cellId, attempt, said, ended } of untrueOutcomes(cluster))
+    breach(6, `${instanceId}/${cellId} attempt ${attempt} is ${said}, but it was ${ended}`);
   for (const { replicaId, crashedOver } of cluster.replicas) {
     if (crashedOver !== undefined) breach(4, `${replicaId} crashed over ${crashedOver.message}`);
   }
@@ -64,6 +67,32 @@ function evidenceOf(cluster: Cluster, workload: Workload): Evidence[] {
       atRest: 'ended',
     };
   });
+}
+
+/** Outcomes in the log that are not what became of the effect; no witness outside sees as much. */
+function untrueOutcomes({ postgres, witness }: Cluster) {
+  return [...postgres.rows.values()].flat().flatMap((row) => {
+    const said = endingIn(row);
+    const ended = witness.ending(row);
+    if (said === undefined || said === ended) return [];
+    // It may have been called off before anybody tried to run it.
+    if (said === 'wrongReplica' && ended === undefined) return [];
+    return [{ ...row, said, ended: ended ?? 'never run' }];
+  });
+}
+
+/** How the effect ended, as its own process says, at once or late; undefined if it does not say. */
+function endingIn({ kind, body }: Row): SimEnding | undefined {
+  const { as, by, reason } = body;
+  const decided = kind === 'decided' && by === '@late-outcome' ? as : undefined;
+  if (kind === 'completed' || decided === 'succeeded') return 'succeeded';
+  if (kind === 'failed' || decided === 'failed') {
+    if (body['happened'] === true) return 'unexpected';
+    return body['notBegun'] === true ? 'notBegun' : 'refused';
+  }
+  if (kind !== 'interrupted') return undefined;
+  if (reason === 'unverified') return 'unverified';
+  return reason === 'not_started' ? 'wrongReplica' : undefined;
 }
 
 /** The outcome that a process learned from its effect counts only while that process lives. */

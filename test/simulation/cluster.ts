@@ -11,7 +11,13 @@ import { simStore } from './lease-store.ts';
 import { SimEtcd } from './sim-etcd.ts';
 import { CallLost, Network } from './network.ts';
 import { SimNats } from './sim-bus.ts';
-import { HANDLERS, simEffects, Witness, type Witnessed } from './sim-effects.ts';
+import {
+  HANDLERS,
+  simEffects,
+  Witness,
+  type SimEffectsOptions,
+  type Witnessed,
+} from './sim-effects.ts';
 import { SimPostgres } from './sim-log.ts';
 import { SimProcess, World } from './world.ts';
 
@@ -39,6 +45,8 @@ export interface ClusterOptions {
   /** Whether the nth replica is of a version that does not say which handlers it has. */
   silent?: (nth: number) => boolean;
   effects?: (process: SimProcess, standard: EffectRunner) => EffectRunner;
+  /** Changes how effects end. */
+  ending?: SimEffectsOptions['ending'];
   failpoint?: (process: SimProcess) => Failpoint | undefined;
   log?: (log: Log, process: SimProcess) => Log;
   leases?: (leases: LeasesLifecycle) => LeasesLifecycle;
@@ -135,6 +143,7 @@ export class Cluster {
       witness: this.witness,
       longestMs: this.#options.longestEffectMs ?? 3_000,
       handlers,
+      ending: this.#options.ending,
     });
     const log = this.postgres.log(process, network);
     const replica = new Replica({

@@ -39,6 +39,7 @@ export const EXPECTED: readonly string[] = [
   'late_outcome completed',
   'late_outcome failed',
   'late_outcome not_started',
+  'late_outcome unverified',
   'take_over',
   'declined',
   'wrong_replica',

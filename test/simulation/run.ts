@@ -21,6 +21,8 @@ export interface RunOptions extends ClusterOptions {
   schedule?: Planned[];
   /** Changes the cluster before it starts: a negative control switches a rule off. */
   prepare?: (cluster: Cluster) => void;
+  /** Called when the run is over, before it is checked: the checks use rules of the product. */
+  beforeChecks?: () => void;
 }
 
 /** How much a schedule contains by default. */
@@ -52,6 +54,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<S
   const ended = await workload.finish();
   // Late outcomes are still on their way: leave time for them, and for the sweep.
   await cluster.world.run(cluster.world.nowMs + 10_000);
+  options.beforeChecks?.();
   const found = breaches(cluster, workload);
   if (!ended) found.push({ guarantee: 4, what: 'an instance did not reach its end' });
   const { coverage, world, witness } = cluster;

@@ -23,14 +23,21 @@ export interface Witnessed {
   /** Whether the receiver performed it; false if it refused. */
   happened: boolean;
   /** The outcome that the process which ran the effect learned, if it learned one. */
-  reported?: 'completed' | 'failed';
+  reported?: 'completed' | 'failed' | 'unverified' | undefined;
 }
 
 /** Records every effect, including those of processes that were fenced long ago. */
 export class Witness {
   readonly seen: Witnessed[] = [];
+  /** By attempt: how what was run ended in truth, whatever anybody learned of it. */
+  readonly endings = new Map<string, SimEnding>();
   /** Called with each effect as it begins. */
   onSeen: (effect: Witnessed) => void = () => undefined;
+
+  /** How an attempt's effect ended; undefined if nobody tried to run it. */
+  ending(of: AttemptName): SimEnding | undefined {
+    return this.endings.get(nameOf(of));
+  }
 
   happened(idempotencyKey: string): boolean {
     return this.seen.some((effect) => effect.happened && effect.idempotencyKey === idempotencyKey);
@@ -48,6 +55,19 @@ export interface SimEffectsOptions {
   longestMs: number;
   /** The handlers that the process has. */
   handlers: readonly string[];
+  /** Changes how an effect is to end. */
+  ending?: ((cell: ExecCell, planned: SimEnding) => SimEnding) | undefined;
+}
+
+/** What identifies an attempt. */
+interface AttemptName {
+  instanceId: string;
+  cellId: string;
+  attempt: number;
+}
+
+function nameOf({ instanceId, cellId, attempt }: AttemptName): string {
+  return `${instanceId}/${cellId}/${attempt}`;
 }
 
 /** Effects of random length and outcome, run for one process. */
@@ -62,23 +82,31 @@ export function simEffects(options: SimEffectsOptions): EffectRunner {
   return {
     unfitFor,
     run(cell, context, signals) {
+      const ended = (ending: SimEnding): void => void witness.endings.set(nameOf(context), ending);
       const unfit = unfitFor(cell.exec);
-      if (unfit !== undefined)
+      if (unfit !== undefined) {
+        ended('wrongReplica');
         return Promise.resolve({ kind: 'wrong_replica', why: unfit.why, detail: {} });
+      }
       const trap = network.sprungAt(process, 'effects', 'run');
       return new Promise<CellOutcome>((resolve) => {
         if (trap?.point === 'before') {
+          ended('wrongReplica');
           // Such as a command for which the process has no file descriptor left.
           if (trap.act === 'lose') resolve({ kind: 'wrong_replica', why: 'EMFILE', detail: {} });
           else trap.spring();
           return;
         }
-        const planned = endingOf(world, cell);
+        const drawn = endingOf(world, cell);
+        const planned = options.ending?.(cell, drawn) ?? drawn;
         // The receiver deduplicates: it does not refuse what it has done.
         const done = planned === 'refused' && witness.happened(context.idempotencyKey);
         const ending = done ? 'succeeded' : planned;
+        ended(ending);
         const effect =
-          ending === 'notBegun' ? undefined : begin(process, world, witness, context, ending);
+          ending === 'notBegun' || ending === 'wrongReplica'
+            ? undefined
+            : begin(process, world, witness, context, ending);
         world.note(
           `${process.name} runs ${context.instanceId}/${cell.id} attempt ${context.attempt}`,
         );
@@ -91,8 +119,7 @@ export function simEffects(options: SimEffectsOptions): EffectRunner {
           const outcome: CellOutcome = answerLost
             ? { kind: 'unknown', reason: 'crash', detail: {} }
             : outcomeOf(world, ending, context);
-          if (effect !== undefined && (outcome.kind === 'completed' || outcome.kind === 'failed'))
-            effect.reported = outcome.kind;
+          if (effect !== undefined) effect.reported = learned(outcome);
           end(outcome);
           if (trap?.point === 'answered') trap.spring();
         });
@@ -145,7 +172,8 @@ function begin(
 }
 
 /** How an effect ends; which of them are possible depends on its cell. */
-type SimEnding = 'succeeded' | 'unexpected' | 'unverified' | 'refused' | 'notBegun' | 'unknown';
+export type SimEnding =
+  'succeeded' | 'unexpected' | 'unverified' | 'refused' | 'notBegun' | 'wrongReplica' | 'unknown';
 
 function endingOf(world: World, cell: ExecCell): SimEnding {
   const { random } = world;
@@ -153,6 +181,11 @@ function endingOf(world: World, cell: ExecCell): SimEnding {
     return random.pick(['refused', 'refused', 'notBegun', 'unknown', 'unexpected']);
   if (random.chance(0.03)) return 'unknown';
   return cell.expect !== undefined && random.chance(0.1) ? 'unverified' : 'succeeded';
+}
+
+/** What a process knows of an effect that ended; undefined if it knows nothing. */
+function learned({ kind }: CellOutcome): Witnessed['reported'] {
+  return kind === 'completed' || kind === 'failed' || kind === 'unverified' ? kind : undefined;
 }
 
 /** Nobody who reads the log can tell whether an effect of unknown outcome happened. */
@@ -168,6 +201,8 @@ function outcomeOf(world: World, ending: SimEnding, context: EffectContext): Cel
   switch (ending) {
     case 'unknown':
       return { kind: 'unknown', reason: 'crash', detail };
+    case 'wrongReplica':
+      return { kind: 'wrong_replica', why: 'EMFILE', detail };
     case 'unverified':
       return { kind: 'unverified', class: 'succeeded', output: lostOutput('gone', 9, ''), detail };
     case 'unexpected':

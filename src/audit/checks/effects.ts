@@ -1,3 +1,4 @@
+import type { Row } from '../../execution/row.ts';
 import { attemptOf, seqsOf, type Attempt } from '../attempts.ts';
 import type { Check } from '../check.ts';
 import type { SeenEffect } from '../evidence.ts';
@@ -119,7 +120,7 @@ export const EFFECTS: readonly Check[] = [
         if (outcome === undefined) continue;
         outcomes += 1;
         const found = attemptOf(attempts, { cellId, attempt });
-        const inLog = found?.closings.some(({ kind }) => kind === outcome) ?? false;
+        const inLog = found?.closings.some((row) => outcomeIn(row) === outcome) ?? false;
         const kept = lateOutcomes.some(
           (late) => late.cellId === cellId && late.attempt === attempt,
         );
@@ -157,6 +158,12 @@ export const EFFECTS: readonly Check[] = [
     },
   },
 ];
+
+/** The outcome that a closing row records; undefined if it records none. */
+function outcomeIn({ kind, body }: Row): string | undefined {
+  if (kind === 'completed' || kind === 'failed') return kind;
+  return kind === 'interrupted' && body['reason'] === 'unverified' ? 'unverified' : undefined;
+}
 
 function wasRerun({ decisions }: Attempt): boolean {
   return decisions.some(({ body }) => body['as'] === 'rerun');

@@ -1,4 +1,4 @@
-import type { Row } from '../../execution/row.ts';
+import type { LateKind, Row, Verdict } from '../../execution/row.ts';
 import { sameJson } from '../../json.ts';
 import { onInterrupt } from '../../runbook/runbook.ts';
 import { attemptOf, seqsOf } from '../attempts.ts';
@@ -168,11 +168,7 @@ export const TRUTH: readonly Check[] = [
         const cell = runbook?.cells.find(({ id }) => id === late.cellId);
         // For a cell that may be run again, an earlier completion is no contradiction.
         const mayRepeat = cell !== undefined && 'exec' in cell && onInterrupt(cell) === 'rerun';
-        if (
-          decision.body['as'] === VERDICT_OF[late.kind] ||
-          (mayRepeat && decision.body['as'] === 'rerun')
-        )
-          continue;
+        if (agrees(late, decision) || (mayRepeat && decision.body['as'] === 'rerun')) continue;
         report(
           [decision.seq],
           `${late.cellId} attempt ${late.attempt} was decided ${JSON.stringify(decision.body['as'])} by ${JSON.stringify(decision.body['by'])}, but ${late.replicaId} reported ${late.kind} late`,
@@ -183,13 +179,30 @@ export const TRUTH: readonly Check[] = [
   },
 ];
 
-const VERDICT_OF = { completed: 'succeeded', failed: 'failed', not_started: 'rerun' } as const;
+/** What a late outcome decides by itself. */
+const VERDICT_OF = {
+  completed: 'succeeded',
+  failed: 'failed',
+  not_started: 'rerun',
+  // Only a person can judge an effect whose output was lost.
+  unverified: undefined,
+} as const satisfies Record<LateKind, Verdict | undefined>;
+
+/** Whether a decision does not contradict what its attempt's process reported late. */
+function agrees({ kind, body }: LateEvidence, decision: Row): boolean {
+  const { as, by, happened } = decision.body;
+  if (kind !== 'unverified') return as === VERDICT_OF[kind];
+  // A person may decide anything about it, except that what happened did not.
+  if (body['happened'] === true && as === 'failed') return happened === true;
+  return as !== 'rerun' || (typeof by === 'string' && !by.startsWith('@'));
+}
 
 function isRefusalOf(
   refusal: { replicaId: string; fencingToken: number; kind: string },
   late: LateEvidence,
 ): boolean {
-  const kind = late.kind === 'not_started' ? 'interrupted' : late.kind;
+  const interrupted = late.kind === 'not_started' || late.kind === 'unverified';
+  const kind = interrupted ? 'interrupted' : late.kind;
   return (
     refusal.replicaId === late.replicaId &&
     refusal.fencingToken === late.fencingToken &&

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 
-import { receiptText } from '../../../cli/render/receipt.ts';
+import { eventLines } from '../../../cli/render/event.ts';
+import { doubtLines, receiptText } from '../../../cli/render/receipt.ts';
 import { rowText } from '../../../cli/render/row.ts';
 import { statusText } from '../../../cli/render/status.ts';
 import { clean, table } from '../../../cli/render/table.ts';
 import { ago, elapsed, span } from '../../../cli/render/time.ts';
 import type { WireRow } from '../../../src/execution/row.ts';
+import type { DoubtEvidence } from '../../../src/execution/views.ts';
 import { RECORDED_OUTCOMES, REFUSED_OUTCOMES } from '../../../src/request/receipt.ts';
 import type { Receipt } from '../../../src/request/receipt.ts';
 import type { StatusReply } from '../../../src/request/status-reply.ts';
@@ -38,6 +40,14 @@ const row = (more: Partial<WireRow>): WireRow => ({
   ...more,
 });
 
+it('an event on the screen says where the rest of a row is that was too large for it', () => {
+  const rows = [row({}), row({ seq: 2, kind: 'completed', body_truncated: true })];
+  const lines = eventLines({ instanceId: 'refund-7', rows, status: 'completed' });
+  expect(lines).toHaveLength(3);
+  expect(lines[1]).toContain('#2  completed charge');
+  expect(lines[2]).toContain('see: leasehold status refund-7 --cell charge');
+});
+
 describe('a receipt on the screen', () => {
   it('names the command that resolves a doubt', () => {
     const inDoubt = {
@@ -51,6 +61,36 @@ describe('a receipt on the screen', () => {
       'leasehold decide refund-7 --cell charge --attempt 2 --as succeeded --reason',
     );
     expect(text).toContain('interrupted 60 s ago (crash)');
+  });
+
+  it('says what is known of a doubt: that the effect happened, and what its replica reported later', () => {
+    const inDoubt = {
+      cellId: 'charge',
+      attempt: 1,
+      reason: 'crash',
+      since: '2030-01-01T00:00:00Z',
+    };
+    const shown = (more: DoubtEvidence): string =>
+      doubtLines('i', { ...inDoubt, ...more }, NOW).join('\n');
+    expect(shown({})).toContain('and whether its effect happened is unknown.');
+    const lateOutcome = { kind: 'unverified', replicaId: 'r-1', message: 'no output' } as const;
+    const happened = shown({ happened: true, lateOutcome });
+    expect(happened).toContain('its effect happened, but whether it did what it should have is');
+    expect(happened).toContain('r-1, which ran it, reported this later: no output');
+    expect(shown({ lateOutcome })).toContain('its effect ended, but its output was lost');
+    const settled = shown({ lateOutcome: { kind: 'failed', replicaId: 'r-1' } });
+    expect(settled).toContain('r-1 reported failed later; the next advance settles the doubt');
+    expect(doubtLines('i', { ...inDoubt, reason: 'unverified' }, NOW).join('\n')).toContain(
+      'its output was lost',
+    );
+  });
+
+  it('says that only the newest steps are shown, and where all of them are', () => {
+    const steps = [{ seq: 9, cellId: 'charge', kind: 'completed', attempt: 1 }] as const;
+    const cut = receipt({ outcome: 'completed', steps: [...steps], stepsTruncated: true });
+    expect(receiptText(cut, plain, NOW)).toContain(
+      'only the newest steps; all of them: leasehold status refund-7 --log',
+    );
   });
 
   it('says for how long the attempt of another request has been running', () => {

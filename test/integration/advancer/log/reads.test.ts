@@ -140,6 +140,25 @@ describe('evidence', () => {
     expect(await replica.lateOutcomes(late.instanceId, 'b', 2)).toEqual([]);
   });
 
+  it('that an effect happened and its output was lost is stored, if it says so', async () => {
+    const replica = log(database);
+    const late: LateOutcome = {
+      instanceId: freshId(),
+      cellId: 'a',
+      attempt: 1,
+      fencingToken: 7,
+      replicaId: 'r-1',
+      kind: 'unverified',
+      body: { reason: 'unverified', happened: true },
+    };
+    await replica.addLateOutcome(late);
+    expect(await replica.lateOutcomes(late.instanceId, 'a', 1)).toEqual([late]);
+    for (const body of [{}, { reason: 'crash' }])
+      await expect(replica.addLateOutcome({ ...late, attempt: 2, body })).rejects.toThrow(
+        /late_outcomes_unverified_check/,
+      );
+  });
+
   it('of a refused append is stored', async () => {
     const replica = log(database);
     const app = await connect(database.appUrl);

@@ -6,7 +6,13 @@ import { labelOf, migration, shippedMigrations } from '../../../../advancer/log/
 describe('migrations', () => {
   it('are numbered from 1 on', () => {
     const labels = shippedMigrations().map(labelOf);
-    expect(labels).toEqual(['0001_tables', '0002_append_only', '0003_guard', '0004_projection']);
+    expect(labels).toEqual([
+      '0001_tables',
+      '0002_append_only',
+      '0003_guard',
+      '0004_projection',
+      '0005_late_unverified',
+    ]);
   });
 
   it('have the same checksum whatever their line endings', () => {

@@ -5,6 +5,7 @@ import {
   closeForNoRequest,
   closingRows,
   decisionBy,
+  doubtEvidence,
   keepRefusedRows,
   lateOutcomeOf,
 } from '../../../../advancer/run/evidence.ts';
@@ -80,6 +81,11 @@ describe('rows that the log refused', () => {
     ['an outcome', ['completed', 'a', 1], 'completed'],
     ['a failure', ['failed', 'a', 1], 'failed'],
     ['that nothing began', ['interrupted', 'a', 1, { reason: 'not_started' }], 'not_started'],
+    [
+      'an effect whose output was lost',
+      ['interrupted', 'a', 1, { reason: 'unverified' }],
+      'unverified',
+    ],
     ['no plain interruption', ['interrupted', 'a', 1, { reason: 'crash' }], undefined],
     ['no intent', ['started', 'a', 1], undefined],
     ['no decision', ['decided', 'a', 1, { as: 'succeeded' }], undefined],
@@ -133,6 +139,60 @@ describe('rows that were refused because their request has its receipt', () => {
   });
 });
 
+describe('an outcome of an effect whose output was lost', () => {
+  it('is kept with what is known, and nobody is asked to settle the doubt by it', async () => {
+    const { context, scripted, settleAsked } = stage();
+    const body = { reason: 'unverified', happened: true, detail: { message: 'lost' } };
+    await keepRefusedRows(context, rows(['interrupted', 'a', 1, body]), 'fenced');
+    expect(scripted.refusals).toMatchObject([{ kind: 'interrupted', reason: 'fenced' }]);
+    expect(scripted.lateOutcomes).toEqual([{ ...late('unverified', body), replicaId: ME }]);
+    expect(settleAsked).toEqual([]);
+  });
+
+  it('keeps its reason and that the effect happened, even if Postgres refuses its text', async () => {
+    const { context, scripted } = stage();
+    const log = over(context.log, {
+      addLateOutcome: (one) =>
+        one.body['output'] === undefined
+          ? scripted.log.addLateOutcome(one)
+          : Promise.reject(new Error('invalid data')),
+    });
+    const body = { reason: 'unverified', happened: true, output: 'odd', detail: {} };
+    await keepRefusedRows({ ...context, log }, rows(['interrupted', 'a', 1, body]), 'fenced');
+    expect(scripted.lateOutcomes).toMatchObject([
+      { kind: 'unverified', body: { reason: 'unverified', happened: true, detail: {} } },
+    ]);
+  });
+});
+
+describe('what a person is shown of a doubt', () => {
+  it('is nothing more than the log if nothing was reported', () => {
+    expect(doubtEvidence({ happened: false }, [])).toEqual({});
+    expect(doubtEvidence({ happened: true }, [])).toEqual({ happened: true });
+  });
+
+  it('is that the effect happened, if its holder reported so late, and why it needs a person', () => {
+    const detail = { message: 'expect 1 cannot be evaluated' };
+    const body = { reason: 'unverified', happened: true, detail };
+    expect(doubtEvidence({ happened: false }, [late('unverified', body)])).toEqual({
+      happened: true,
+      lateOutcome: { kind: 'unverified', replicaId: OTHER, message: detail.message },
+    });
+    const refused = late('unverified', { reason: 'unverified' });
+    expect(doubtEvidence({ happened: false }, [refused])).toEqual({
+      lateOutcome: { kind: 'unverified', replicaId: OTHER },
+    });
+  });
+
+  it('is the outcome that will settle the doubt, whatever else was reported', () => {
+    const all = [late('not_started'), late('unverified'), late('completed', { output: 7 })];
+    expect(doubtEvidence({ happened: false }, all)).toEqual({
+      happened: true,
+      lateOutcome: { kind: 'completed', replicaId: OTHER },
+    });
+  });
+});
+
 describe('the decision that evidence makes', () => {
   it('is that of an outcome, even if a report that nothing began came first', () => {
     expect(decisionBy([late('not_started'), late('completed', { output: 7 })])).toEqual({
@@ -154,5 +214,12 @@ describe('the decision that evidence makes', () => {
 
   it('does not exist without evidence', () => {
     expect(decisionBy([])).toBeUndefined();
+  });
+
+  it('does not exist for an effect whose output was lost: only a person can judge it', () => {
+    const report = late('unverified', { reason: 'unverified', happened: true });
+    expect(decisionBy([report])).toBeUndefined();
+    expect(decisionBy([late('not_started'), report])).toBeUndefined();
+    expect(decisionBy([report, late('failed')])).toMatchObject({ as: 'failed' });
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { Audit } from '../../../../src/audit/audit.ts';
+import type { JsonObject } from '../../../../src/json.ts';
 import { CHECKS } from '../../../../src/audit/checks.ts';
 import { at, breachesOf, receiptOf, sample } from './sample.ts';
 import { row, until, type Control, type Writable } from './evidence-edits.ts';
@@ -111,6 +112,34 @@ describe('missing evidence', () => {
     until(parked, 2);
     Object.assign(parked, { atRest: 'quiet', lateOutcomes: [], refusals: [], witness: undefined });
     expect(breachesOf(parked)).toEqual([]);
+  });
+
+  it('a doubt is not stuck whose holder reported late what only a person can judge', () => {
+    const reported = sample() as Writable;
+    until(reported, 5);
+    Object.assign(reported, { atRest: 'quiet', witness: undefined, refusals: [] });
+    reported.lateOutcomes = [];
+    expect(breachesOf(reported).map(({ check }) => check)).toEqual(['stuck-instance']);
+    const { fencingToken, replicaId } = reported.rows[3]!;
+    const body = { reason: 'unverified', happened: true };
+    const about = { cellId: 'again', attempt: 1, fencingToken, replicaId };
+    reported.lateOutcomes = [{ ...about, kind: 'unverified', body }];
+    reported.refusals = [{ seq: 5, fencingToken, replicaId, kind: 'interrupted' }];
+    expect(breachesOf(reported)).toEqual([]);
+    // A person may decide anything, except that what happened did not.
+    const decide = (as: string, more: JsonObject = {}): string[] => {
+      const decided = sample() as Writable;
+      until(decided, 6);
+      const { lateOutcomes, refusals } = reported;
+      Object.assign(decided, { lateOutcomes, refusals, witness: undefined, atRest: undefined });
+      decided.rows[5]!.agentId = 'ann';
+      decided.rows[5]!.body = { as, by: 'ann', reason: 'looked', ...more };
+      return breachesOf(decided).map(({ check }) => check);
+    };
+    expect(decide('rerun')).toEqual([]);
+    expect(decide('skipped')).toEqual([]);
+    expect(decide('failed', { happened: true })).toEqual([]);
+    expect(decide('failed')).toEqual(['evidence-agrees-with-decision']);
   });
 
   it('a decision may follow an in_doubt receipt under another request id, or none', () => {

@@ -4,6 +4,14 @@ import { row, until, type Control } from './evidence-edits.ts';
 /** Negative controls of the checks on kept outcomes, liveness, receipts and evidence. */
 export const RECORD_CONTROLS: readonly Control[] = [
   ['outcome-was-kept', 'the late outcome is gone', (e) => void (e.lateOutcomes = [])],
+  [
+    'outcome-was-kept',
+    'an effect whose output was lost is only interrupted',
+    (e) => {
+      e.lateOutcomes = [];
+      e.witness!.find(({ cellId }) => cellId === 'probed')!.outcome = 'unverified';
+    },
+  ],
   ['outcome-has-its-effect', 'nobody saw it happen', (e) => void e.witness!.splice(0, 1)],
   ['stuck-instance', 'an attempt is open', (e) => until(e, 1)],
   ['stuck-instance', 'a doubt that the policy settles is left', (e) => until(e, 5)],
@@ -178,6 +186,31 @@ export const RECORD_CONTROLS: readonly Control[] = [
     'evidence-behind-decision',
     'it says another thing',
     (e) => void (e.lateOutcomes[0]!.body = { output: 8 }),
+  ],
+  [
+    'evidence-behind-decision',
+    'it is one that only a person can judge',
+    (e) => {
+      Object.assign(e.lateOutcomes[0]!, { kind: 'unverified', body: { reason: 'unverified' } });
+    },
+  ],
+  [
+    'evidence-agrees-with-decision',
+    'a probe overruled that it happened',
+    (e) => {
+      const body = { reason: 'unverified', happened: true };
+      Object.assign(e.lateOutcomes[0]!, { kind: 'unverified', body });
+      row(e, 11).body = { as: 'rerun', by: '@probe', reason: 'it did not happen' };
+    },
+  ],
+  [
+    'evidence-agrees-with-decision',
+    'a person decided away that it happened',
+    (e) => {
+      const body = { reason: 'unverified', happened: true };
+      Object.assign(e.lateOutcomes[0]!, { kind: 'unverified', body });
+      row(e, 11).body = { as: 'failed', by: 'ann', reason: 'looked' };
+    },
   ],
   [
     'evidence-agrees-with-decision',
