@@ -8,8 +8,9 @@ import {
   withoutTokens,
   withoutTrustWindow,
 } from '../harness/controls.ts';
-import { runSeed, shrinkSeed, SIZE, type RunOptions, type SeedResult } from './run.ts';
-import { planSchedule, type Fault, type Planned } from './schedule.ts';
+import { firstBreach, guarantees, onlyFault, whatBroke } from './breach-search.ts';
+import { runSeed, shrinkSeed, type RunOptions } from './run.ts';
+import type { Planned } from './schedule.ts';
 import type { LogRules } from './sim-log.ts';
 
 /*
@@ -17,26 +18,6 @@ import type { LogRules } from './sim-log.ts';
  * catch it within a bounded number of seeds. Some need the faults that the rule is there for; with
  * the rule in force, the same schedules breach nothing.
  */
-
-/** Runs seeds until one breaks a guarantee. */
-async function firstBreach(
-  seeds: number,
-  options: (seed: number) => RunOptions,
-): Promise<SeedResult | undefined> {
-  for (let seed = 1; seed <= seeds; seed += 1) {
-    const result = await runSeed(seed, options(seed));
-    if (result.breaches.length > 0) return result;
-  }
-  return undefined;
-}
-
-function guarantees(result: SeedResult | undefined): number[] {
-  return (result?.breaches ?? []).map(({ guarantee }) => guarantee);
-}
-
-function whatBroke(result: SeedResult | undefined): string {
-  return (result?.breaches ?? []).map(({ what }) => what).join('\n');
-}
 
 /** The log with some of its rules not in force. */
 function lax(...rules: (keyof LogRules)[]): Pick<RunOptions, 'prepare'> {
@@ -59,17 +40,14 @@ function withLateWatches(...rules: (keyof LogRules)[]): Pick<RunOptions, 'prepar
   };
 }
 
-/** A seed's schedule with one kind of fault in the place of all. */
-function only(seed: number, fault: (index: number) => Fault): { schedule: Planned[] } {
-  const schedule = planSchedule(seed, SIZE).map((planned, index): Planned => {
-    return planned.do === 'break' ? { atMs: planned.atMs, do: 'break', ...fault(index) } : planned;
-  });
-  return { schedule };
-}
-
 /** Holders that live and lead, but are taken for unreachable. */
 function unreachable(seed: number): { schedule: Planned[] } {
-  return only(seed, (index) => ({ fault: 'cut', victim: index, server: 'nats', forMs: 3_000 }));
+  return onlyFault(seed, (index) => ({
+    fault: 'cut',
+    victim: index,
+    server: 'nats',
+    forMs: 3_000,
+  }));
 }
 
 /**
@@ -78,13 +56,18 @@ function unreachable(seed: number): { schedule: Planned[] } {
  */
 function asleep(seed: number): { schedule: Planned[] } {
   const call = { port: 'postgres', call: 'append', point: 'applied', act: 'freeze' } as const;
-  return only(seed, (index) => ({ fault: 'trap', ...call, nth: 1 + (index % 4), forMs: 4_500 }));
+  return onlyFault(seed, (index) => ({
+    fault: 'trap',
+    ...call,
+    nth: 1 + (index % 4),
+    forMs: 4_500,
+  }));
 }
 
 describe('negative controls: with a rule switched off, the checks see it', () => {
   test('without the intent, an effect runs twice, and the failing schedule shrinks', async () => {
     const options = { log: withoutIntent };
-    const failing = await firstBreach(60, () => options);
+    const failing = await firstBreach('no intent', 60, () => options);
     expect(guarantees(failing)).toContain(1);
     if (failing === undefined) return;
     const smallest = await shrinkSeed(failing, options);
@@ -92,7 +75,7 @@ describe('negative controls: with a rule switched off, the checks see it', () =>
   });
 
   test('without the token check, neither in the log nor in the replica, tokens or receipts go back', async () => {
-    const failing = await firstBreach(60, (seed) => ({
+    const failing = await firstBreach('no token check', 60, (seed) => ({
       ...unreachable(seed),
       ...withLateWatches('tokens'),
       log: withoutTokens,
@@ -101,7 +84,7 @@ describe('negative controls: with a rule switched off, the checks see it', () =>
   });
 
   test('without trust window and chain rule, an effect begins whose attempt is closed', async () => {
-    const failing = await firstBreach(20, (seed) => ({
+    const failing = await firstBreach('no trust window, no chain rule', 20, (seed) => ({
       ...asleep(seed),
       ...lax('chain', 'tokens'),
       leases: withoutTrustWindow,
@@ -110,7 +93,7 @@ describe('negative controls: with a rule switched off, the checks see it', () =>
   });
 
   test('without the trust window alone, too: what the log refuses comes after the effect', async () => {
-    const failing = await firstBreach(20, (seed) => ({
+    const failing = await firstBreach('no trust window', 20, (seed) => ({
       ...asleep(seed),
       leases: withoutTrustWindow,
     }));
@@ -118,12 +101,15 @@ describe('negative controls: with a rule switched off, the checks see it', () =>
   });
 
   test('without one receipt for a request, agents get two answers', async () => {
-    const failing = await firstBreach(60, () => ({ ...lax('oneReceipt'), log: withoutReceipts }));
+    const failing = await firstBreach('no single receipt', 60, () => ({
+      ...lax('oneReceipt'),
+      log: withoutReceipts,
+    }));
     expect(guarantees(failing)).toContain(5);
   });
 
   test('when a take-over ignores an open attempt, it is closed while it runs', async () => {
-    const failing = await firstBreach(20, (seed) => ({
+    const failing = await firstBreach('no look for attempts', 20, (seed) => ({
       ...unreachable(seed),
       leases: withoutAskingEtcd,
       log: withoutLookingForAttempts,
