@@ -3,12 +3,14 @@ import { setMaxListeners } from 'node:events';
 import type { Leases } from '../coordinator/leases.ts';
 import type { Bus } from '../src/bus/bus.ts';
 import type { Subjects } from '../src/bus/subjects.ts';
+import { errorText } from '../src/error-text.ts';
 import type { Logger } from '../src/logger.ts';
+import { TroubleLog } from '../src/trouble-log.ts';
 import { TransientMap } from '../src/transient-map.ts';
 import type { Clock } from '../src/time/clock.ts';
-import { toWireRow } from '../src/execution/row.ts';
 import type { Holding } from '../src/lease/holding.ts';
 import type { EffectRunner } from './cells/cells.ts';
+import { announce } from './announce.ts';
 import { drainHoldings, releaseAllBut } from './drain.ts';
 import type { Failpoint } from './failpoints.ts';
 import { AnswerNotices } from './intake/answer-notices.ts';
@@ -24,8 +26,7 @@ import { LogUnavailable, type Log } from './log/log.ts';
 import { LogHealth } from './log-health.ts';
 import { readinessChecks, type Need, type ReadinessCheck } from './readiness.ts';
 import { Attempts } from './run/attempts.ts';
-import { logCommit } from './run/commit-log.ts';
-import type { Committed, Counted, RunContext } from './run/context.ts';
+import type { Counted, RunContext } from './run/context.ts';
 import { HeldInstance } from './run/held-instance.ts';
 import { LateProjections } from './run/late-projections.ts';
 import { RecentReceipts } from './run/recent-receipts.ts';
@@ -104,6 +105,8 @@ export class Replica {
     });
     this.leases = options.coordinator((readEtcdRevision) => this.#logHealth.gate(readEtcdRevision));
     const view = new ClusterView(this.leases, clock);
+    const happens = 'could not update the instance list';
+    const listTrouble = new TroubleLog({ clock, logger, happens, level: 'error' });
     const logTrouble = (cause: unknown): void => this.#logHealth.notice(cause);
     this.#peers = new Peers({
       bus,
@@ -122,13 +125,13 @@ export class Replica {
       receipts: new RecentReceipts(),
       projections: new LateProjections(clock, log, (cause) => {
         if (cause instanceof LogUnavailable) logTrouble(cause);
-        else logger.error({ err: cause }, 'could not update the instance list');
+        else listTrouble.add(errorText(cause), { err: cause });
       }),
       failpoint: options.failpoint,
       logger,
       count,
       askPeer: (replicaId, about, timeoutMs) => this.#peers.runs(replicaId, about, timeoutMs),
-      announce: (committed) => this.#announce(committed),
+      announce: (committed) => announce(committed, options),
       askToSettle: (instanceId) => bus.publish(subjects.settle(instanceId), {}),
       logTrouble,
       crash: options.crash,
@@ -286,15 +289,5 @@ export class Replica {
       if (this.#held.get(holding.instanceId) === held) this.#held.delete(holding.instanceId);
     });
     return held;
-  }
-
-  #announce(committed: Committed): void {
-    const { bus, subjects } = this.#options;
-    const { instanceId, rows, status, receipt } = committed;
-    logCommit(this.#options.logger, committed);
-    bus.publish(
-      subjects.event(instanceId),
-      asJson({ instanceId, rows: rows.map(toWireRow), status, receipt }),
-    );
   }
 }

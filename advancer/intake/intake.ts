@@ -20,6 +20,7 @@ import type { Counted } from '../run/context.ts';
 import type { Operation, ForwardedBroadcast } from './pending-request.ts';
 import { readBody } from './body.ts';
 import type { ClusterView } from './cluster-view.ts';
+import { fitReply } from './fit-reply.ts';
 import { MAX_WHY } from './hand-over.ts';
 import type { Queries } from './queries.ts';
 import { logQuery } from './request-lines.ts';
@@ -169,20 +170,21 @@ export class Intake {
       return;
     }
     const operation = this.#readAdvance(forwarded, instanceId, this.#arrivedAtMs());
-    if (operation !== undefined) this.#options.router.take(operation, replyTo(forwarded), true);
+    if (operation !== undefined)
+      this.#options.router.take(operation, this.#replyTo(forwarded), true);
   }
 
   #advance(message: BusMessage): void {
     const instanceId = subjectRest(message.subject);
     const arrivedAtMs = this.#arrivedAtMs();
     const parse = (): Operation | undefined => this.#readAdvance(message, instanceId, arrivedAtMs);
-    this.#options.router.receive(new UnreadBroadcast(instanceId, parse, replyTo(message)));
+    this.#options.router.receive(new UnreadBroadcast(instanceId, parse, this.#replyTo(message)));
   }
 
   #directAdvance(message: BusMessage): void {
     const instanceId = directRest(message.subject);
     const operation = this.#readAdvance(message, instanceId, this.#arrivedAtMs(), true);
-    if (operation !== undefined) this.#options.router.takeDirect(operation, replyTo(message));
+    if (operation !== undefined) this.#options.router.takeDirect(operation, this.#replyTo(message));
   }
 
   #readAdvance(
@@ -205,7 +207,7 @@ export class Intake {
       return;
     }
     const operation = decideOperation(instanceId, read.value, message.data, this.#arrivedAtMs());
-    this.#options.router.take(operation, replyTo(message));
+    this.#options.router.take(operation, this.#replyTo(message));
   }
 
   #settle(message: BusMessage): void {
@@ -251,14 +253,14 @@ export class Intake {
     if (direct || this.#options.view.isFirst(id)) message.reply(reply);
   }
 
+  #replyTo(message: BusMessage): (body: Json) => void {
+    return (body) => message.reply(fitReply(body, this.#options.bus.maxBytes()));
+  }
+
   /** The earliest time at which the message may have arrived: the process may have been stalled. */
   #arrivedAtMs(): number {
     return this.#options.clock.wallMs() - this.#options.stallDetector.maxAgeMs();
   }
-}
-
-function replyTo(message: BusMessage): (body: Json) => void {
-  return (body) => message.reply(body);
 }
 
 function readRequest<T>(id: string, schema: z.ZodType<T>, data: Uint8Array): Read<T> {

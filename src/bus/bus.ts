@@ -40,8 +40,10 @@ export interface BusSubscription {
 export interface Bus {
   /**
    * Never throws. Drops the message if there is no connection or the server's limit is exceeded.
+   *
+   * @param divide makes smaller bodies of one that exceeds the limit; default: it is dropped
    */
-  publish(subject: string, body: Json): void;
+  publish(subject: string, body: Json, divide?: (maxBytes: number) => readonly Json[]): void;
   /**
    * Resolves within `timeoutMs`, and at once when there is no connection or it breaks meanwhile.
    *

@@ -41,7 +41,7 @@ export class NatsBus implements Bus {
     return this.#connected && !this.#connection.isClosed();
   }
 
-  publish(subject: string, body: Json): void {
+  publish(subject: string, body: Json, divide?: (maxBytes: number) => readonly Json[]): void {
     // The client would keep the message only until its next attempt to connect. Dropping it always
     // is better than dropping it sometimes.
     if (!this.connected()) return;
@@ -50,6 +50,7 @@ export class NatsBus implements Bus {
     const data = encoded(body);
     const limit = this.maxBytes();
     if (data.byteLength <= limit) this.#send(subject, data, dropped);
+    else if (divide !== undefined) for (const part of divide(limit)) this.publish(subject, part);
     else dropped(new RangeError(`${data.byteLength} bytes; the NATS server's limit is ${limit}`));
   }
 
