@@ -7,6 +7,7 @@ import { InvalidArgumentError, Option } from 'commander';
 
 import type { AttachTo, ChaosOptions } from '../../tools/chaos/options.ts';
 import type { ChaosRecord } from '../../tools/chaos/record.ts';
+import { HOSTILE_RATE } from '../../tools/chaos/hostile/rate.ts';
 import { ConfigError } from '../../src/config/env-reader.ts';
 import type { Environment } from '../../src/config/env-reader.ts';
 import { errorText } from '../../src/error-text.ts';
@@ -28,6 +29,7 @@ interface ChaosVerbOptions {
   replicas: number;
   agents: number;
   instances: number;
+  hostile?: number | true;
   leaseTtl: number;
   out?: string;
   report?: string;
@@ -55,6 +57,11 @@ export const chaos: DefineVerb = (command, register) => {
     .option('--replicas <n>', 'how many replicas to run', countFlag, 3)
     .option('--agents <n>', 'how many agents work at the same time', countFlag, 32)
     .option('--instances <n>', 'how many instances run at the same time', countFlag, 64)
+    .option(
+      '--hostile [rate]',
+      `a hostile client on the bus throughout, at this many messages a second (${HOSTILE_RATE})`,
+      countFlag,
+    )
     .option('--lease-ttl <seconds>', 'how long a lease outlives a dead holder', countFlag, 2)
     .option(
       '--out <dir>',
@@ -139,10 +146,13 @@ async function readOptions(
   options: SharedOptions & ChaosVerbOptions,
 ): Promise<Omit<ChaosOptions, 'mix'>> {
   const { duration, seed, faults, replicas, agents, instances, leaseTtl } = options;
-  const { out, report, faketime, attach, replicaPid } = options;
+  const { out, report, faketime, attach, replicaPid, hostile } = options;
   const problems = [
     leaseTtl < 2 || leaseTtl > 60 ? `--lease-ttl must be 2 to 60 seconds, not ${leaseTtl}` : '',
     replicas > 9 ? `--replicas must be 9 at most, not ${replicas}` : '',
+    attach === true && hostile !== undefined
+      ? '--hostile needs a stack that chaos starts itself; leave out --attach'
+      : '',
     replicaPid !== undefined && attach !== true
       ? '--replica-pid needs --attach; without it, chaos starts replicas itself'
       : '',
@@ -155,6 +165,7 @@ async function readOptions(
     faults,
     agents,
     instances,
+    hostileRate: hostile === true ? HOSTILE_RATE : hostile,
     faketimeLib: faketime,
     reportFile: report === undefined ? undefined : resolve(report),
     replicas,

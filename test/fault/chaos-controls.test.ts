@@ -52,6 +52,7 @@ async function chaosWith({ control, guard, faults, durationMs }: BrokenRun): Pro
         agents: 24,
         // Enough that there is work for longer than a fault lasts.
         instances: 100,
+        hostileRate: undefined,
         leaseTtlS: 2,
         dir,
         reportFile: undefined,

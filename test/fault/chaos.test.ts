@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { MOVES } from '../../tools/chaos/hostile/moves.ts';
 import type { ChaosRecord } from '../../tools/chaos/record.ts';
 import { eventually, MAIN, TestCluster } from '../harness/replicas.ts';
 
@@ -63,11 +64,12 @@ async function recordIn(folder: string): Promise<ChaosRecord> {
 }
 
 describe('leasehold chaos', () => {
-  it('passes a short run on its own stack, and leaves record, witness and report', async () => {
+  it('passes a short run with a hostile client, and leaves record, witness and report', async () => {
     const out = join(dir, 'own');
-    const args = `--duration 22s --seed 4 --faults ${OWN_MIX} --agents 12 --instances 24`.split(
-      ' ',
-    );
+    const args =
+      `--duration 22s --seed 4 --faults ${OWN_MIX} --agents 12 --instances 24 --hostile 300`.split(
+        ' ',
+      );
     const ran = await chaos([...args, '--out', out]);
     expect(ran).toMatchObject({
       code: 0,
@@ -79,6 +81,16 @@ describe('leasehold chaos', () => {
     expect(record.counts.effects).toBeGreaterThan(50);
     expect(record.breaches).toEqual([]);
     expect(record.command).toContain('--seed 4');
+    expect(record.command).toContain('--hostile 300');
+    const { hostile, latencies } = record;
+    expect(hostile?.sent).toBeGreaterThan(2_000);
+    expect(hostile?.heard).toBeGreaterThan(1_000);
+    // It tried to forge receipts, and the server did not let it.
+    expect(hostile?.refused).toBeGreaterThan(0);
+    expect(Object.keys(hostile?.byMove ?? {})).toEqual(
+      expect.arrayContaining(MOVES.map(({ name }) => name)),
+    );
+    expect(latencies?.['start']?.count).toBeGreaterThan(10);
     // A check that examined nothing proves nothing.
     for (const name of [
       'effect-seen-once',
@@ -174,6 +186,9 @@ describe('leasehold chaos', () => {
     const unknown = await chaos(['--faults', 'sigkil']);
     expect(unknown.code).toBe(2);
     expect(unknown.stderr).toContain('did you mean sigkill');
+    const attached = await chaos(['--attach', '--hostile']);
+    expect(attached.code).toBe(2);
+    expect(attached.stderr).toContain('--hostile needs a stack');
     const unattached = await chaos(['--replica-pid', '4711']);
     expect(unattached.code).toBe(2);
     expect(unattached.stderr).toContain('--attach');

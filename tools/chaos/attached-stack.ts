@@ -26,6 +26,7 @@ export interface AttachedStackOptions {
  */
 export class AttachedStack implements SystemUnderTest {
   readonly own = false;
+  readonly hostile = undefined;
   readonly namespace: string;
   readonly natsUrls: readonly string[];
   readonly databaseUrl: string;

@@ -1,6 +1,8 @@
 import type { ClientRequest } from '../../src/audit/evidence.ts';
 import { isRecorded } from '../../src/request/receipt.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
+import { Histogram } from '../bench/histogram.ts';
+import type { Latency } from './record.ts';
 
 /** A decision that an agent received an acknowledgement for. */
 export interface AcknowledgedDecision {
@@ -14,6 +16,7 @@ export interface AcknowledgedDecision {
  */
 export class ClientHistory {
   readonly byOutcome: { [outcome: string]: number } = {};
+  readonly #latencies = new Map<string, Histogram>();
   /** Requests that were answered with a receipt that is recorded. */
   acknowledged = 0;
   decisions = 0;
@@ -42,6 +45,28 @@ export class ClientHistory {
     append(this.#answers, instanceId, answer);
   }
 
+  /** A request of this verb was answered after `ms`. */
+  answeredIn(verb: string, ms: number): void {
+    let histogram = this.#latencies.get(verb);
+    if (histogram === undefined) this.#latencies.set(verb, (histogram = new Histogram()));
+    histogram.record(ms);
+  }
+
+  /** How long answers took, by verb. */
+  get latencies(): { [verb: string]: Latency } {
+    return Object.fromEntries(
+      [...this.#latencies].map(([verb, histogram]) => [
+        verb,
+        {
+          count: histogram.count,
+          p50Ms: rounded(histogram.quantileMs(0.5)),
+          p99Ms: rounded(histogram.quantileMs(0.99)),
+          maxMs: rounded(histogram.maxMs),
+        },
+      ]),
+    );
+  }
+
   /** A decision was acknowledged. */
   decided(instanceId: string, decision: AcknowledgedDecision): void {
     this.decisions += 1;
@@ -65,6 +90,10 @@ export class ClientHistory {
   decisionsOf(instanceId: string): readonly AcknowledgedDecision[] {
     return this.#decisions.get(instanceId) ?? [];
   }
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 10) / 10;
 }
 
 function append<T>(lists: Map<string, T[]>, key: string, item: T): void {

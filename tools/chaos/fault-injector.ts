@@ -1,6 +1,8 @@
 import type { Server } from '../stack/server-process.ts';
 import { faultKind } from './faults.ts';
 import type { FaultKind } from './faults.ts';
+import type { HostileClients } from './hostile/hostile.ts';
+import { HOSTILE_RATE } from './hostile/rate.ts';
 import type { ReplicaSlot } from './replica-slot.ts';
 import type { PlannedFault } from './schedule.ts';
 import type { ChaosServers } from './servers.ts';
@@ -27,16 +29,26 @@ export interface SkippedFault {
   skipped: string;
 }
 
+/** What faults are made with. */
+export interface FaultInjectorOptions {
+  servers: ChaosServers;
+  slots: readonly ReplicaSlot[];
+  hostile: HostileClients;
+  /** Ends every fault early. */
+  stop: AbortSignal;
+}
+
 /** Makes faults in a run's own stack. */
 export class FaultInjector {
   readonly #servers: ChaosServers;
   readonly #slots: readonly ReplicaSlot[];
+  readonly #hostile: HostileClients;
   readonly #stop: AbortSignal;
 
-  /** @param stop ends every fault early */
-  constructor(servers: ChaosServers, slots: readonly ReplicaSlot[], stop: AbortSignal) {
+  constructor({ servers, slots, hostile, stop }: FaultInjectorOptions) {
     this.#servers = servers;
     this.#slots = slots;
+    this.#hostile = hostile;
     this.#stop = stop;
   }
 
@@ -59,6 +71,8 @@ export class FaultInjector {
       case 'nats':
       case 'postgres':
         return this.#serverFault(fault, kind.target);
+      case 'bus':
+        return this.#hostileClient(fault);
       case 'all':
         return fault.kind === 'rolling_restart' ? this.#rollingRestart() : this.#allKilled(fault);
     }
@@ -173,6 +187,20 @@ export class FaultInjector {
           await sleep(fault.durationMs, this.#stop);
           onEnd();
         });
+      },
+    };
+  }
+
+  #hostileClient(fault: PlannedFault): PreparedFault {
+    return {
+      target: `the bus, ${HOSTILE_RATE} messages/s`,
+      victim: undefined,
+      inject: async (onStart, onEnd) => {
+        const end = await this.#hostile.start(HOSTILE_RATE, fault.id);
+        onStart();
+        await sleep(fault.durationMs, this.#stop);
+        onEnd();
+        await end();
       },
     };
   }

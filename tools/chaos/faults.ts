@@ -1,7 +1,7 @@
 import type { Random } from './random.ts';
 
-/** What a fault affects: a replica's process, one of its links, a server, or all at once. */
-export type FaultTarget = 'replica' | 'link' | 'etcd' | 'nats' | 'postgres' | 'all';
+/** What a fault affects: a replica's process, a link, a server, what is said on the bus, or all. */
+export type FaultTarget = 'replica' | 'link' | 'etcd' | 'nats' | 'postgres' | 'bus' | 'all';
 
 /** The servers that a replica has a link to. */
 export const LINKED_SERVERS = ['etcd', 'postgres', 'nats'] as const;
@@ -19,6 +19,7 @@ export const FAULT_GROUPS = [
   'nats',
   'postgres',
   'clock',
+  'bus',
   'site',
 ] as const;
 /** See {@link FAULT_GROUPS}. */
@@ -173,6 +174,15 @@ export const FAULT_KINDS: readonly FaultKind[] = [
     weight: 5,
     durationMs: between(1_500, 6_000),
     isolatedMs: between(1_500, 3_000),
+    bound: noBound,
+  },
+  {
+    kind: 'hostile_client',
+    group: 'bus',
+    target: 'bus',
+    weight: 4,
+    durationMs: between(1_000, 6_000),
+    isolatedMs: between(2_000, 4_000),
     bound: noBound,
   },
   { kind: 'all_killed', group: 'site', target: 'all', weight: 1, ...brief(), bound: noBound },

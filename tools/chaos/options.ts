@@ -12,6 +12,8 @@ export interface ChaosOptions {
   agents: number;
   /** How many instances are under way at once. */
   instances: number;
+  /** Messages a second of a hostile client that is there throughout; undefined: none. */
+  hostileRate: number | undefined;
   leaseTtlS: number;
   /** Folder for the record, the witness's files, the report and the logs. */
   dir: string;
@@ -48,9 +50,11 @@ export interface AttachTo {
 /** The command that repeats a run. */
 export function commandOf(options: ChaosOptions): string {
   const { seed, durationMs, faults, replicas, agents, instances, leaseTtlS, attach } = options;
+  const { hostileRate } = options;
   const duration = durationMs % 1_000 === 0 ? `${durationMs / 1_000}s` : `${durationMs}ms`;
   const args = ['leasehold', 'chaos', '--duration', duration, '--seed', String(seed)];
   if (faults !== 'all') args.push('--faults', faults);
+  if (hostileRate !== undefined) args.push('--hostile', String(hostileRate));
   args.push(
     '--agents',
     String(agents),

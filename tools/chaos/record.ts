@@ -1,3 +1,5 @@
+import type { HostileCounts } from './hostile/hostile.ts';
+
 /**
  * The result of a chaos run: everything that the verdict is based on and the report shows, written
  * as one JSON file next to the report. Times are milliseconds since the run began, by the chaos
@@ -19,6 +21,9 @@ export interface ChaosRecord {
   faults: FaultRecord[];
   failovers: Failover[];
   counts: Counts;
+  /** By verb: `start`, `status`, and `advance` without `wait`. Records of older versions have none. */
+  latencies?: { [verb: string]: Latency };
+  hostile?: HostileRecord;
   /** Selected instances: first those that failovers were measured on, then others. */
   instances: InstanceTimeline[];
   refusals: {
@@ -108,6 +113,20 @@ export interface Counts {
   instances: number;
   stuck: number;
   decisions: number;
+}
+
+/** How long honest agents waited for answers, in milliseconds. */
+export interface Latency {
+  count: number;
+  p50Ms: number;
+  p99Ms: number;
+  maxMs: number;
+}
+
+/** What hostile clients did; see `hostile/hostile.ts`. */
+export interface HostileRecord extends HostileCounts {
+  /** Messages a second that were asked for throughout; null where only faults brought clients. */
+  rate: number | null;
 }
 
 /** What happened to one instance during the run. */

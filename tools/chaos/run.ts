@@ -117,6 +117,7 @@ class Run {
     const ticking = setInterval(() => this.#tick(workload, faultRunner), TICK_MS);
     try {
       workload.begin();
+      await this.#beHostile(system);
       await this.#makeFaults(schedule, faultRunner);
       const brokenOff = stop.aborted;
       const stuck = await this.#settle(system, workload);
@@ -137,6 +138,7 @@ class Run {
         brokenOff,
       });
       const { postgresVersion, ...evaluated } = await evaluation.run();
+      const hostile = system.hostile?.counts();
       return {
         format: 1,
         seed,
@@ -148,6 +150,10 @@ class Run {
         replicas: this.#processes,
         faults: faultRunner.records.sort((a, b) => a.id - b.id),
         ...evaluated,
+        latencies: this.#history.latencies,
+        ...(hostile !== undefined && {
+          hostile: { ...hostile, rate: this.#options.hostileRate ?? null },
+        }),
         versions: {
           leasehold: ownVersion(),
           node: process.version,
@@ -160,6 +166,17 @@ class Run {
       await workload.end();
       await workload.close();
     }
+  }
+
+  /** Starts the hostile client that is there throughout, if one is asked for. */
+  async #beHostile({ hostile }: SystemUnderTest): Promise<void> {
+    const { hostileRate, seed } = this.#options;
+    if (hostileRate === undefined || hostile === undefined) return;
+    await hostile.start(hostileRate, seed);
+    this.#hooks.onEvent({
+      kind: 'note',
+      text: `a hostile client sends ${hostileRate} messages/s throughout`,
+    });
   }
 
   async #makeFaults(schedule: Schedule, faultRunner: FaultRunner): Promise<void> {

@@ -184,6 +184,7 @@ function targetsOf(fault: PlannedFault, kind: FaultKind, replicas: number): stri
     case 'etcd':
     case 'nats':
     case 'postgres':
+    case 'bus':
       return [kind.target];
     case 'all': {
       const all = Array.from({ length: replicas }, (_, index) => `replica ${index}`);

@@ -1,3 +1,6 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
 import { startEtcdCluster } from '../stack/etcd-cluster.ts';
 import type { EtcdCluster } from '../stack/etcd-cluster.ts';
 import { locateServer } from '../stack/locate.ts';
@@ -5,6 +8,7 @@ import { startNats } from '../stack/nats-server.ts';
 import { startPostgres } from '../stack/postgres-server.ts';
 import type { Server } from '../stack/server-process.ts';
 import type { Workspace } from '../stack/workspace.ts';
+import { hostileNatsConfig } from './hostile/hostile.ts';
 
 /** A run's servers: three etcd members, NATS, and a Postgres that syncs to disk. */
 export class ChaosServers {
@@ -31,9 +35,11 @@ export class ChaosServers {
       locateServer('nats', { env, say }),
       locateServer('postgres', { env, say }),
     ]);
+    const configFile = join(workspace.dir, 'nats.conf');
+    await writeFile(configFile, hostileNatsConfig());
     const started = await Promise.allSettled([
       startEtcdCluster(etcd, workspace),
-      startNats(nats, workspace),
+      startNats(nats, workspace, { configFile }),
       startPostgres(postgres, workspace, { durable: true }),
     ]);
     const [cluster, natsServer, postgresServer] = started;

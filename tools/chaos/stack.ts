@@ -11,6 +11,7 @@ import type { Workspace } from '../stack/workspace.ts';
 import { findFaketime } from './faketime.ts';
 import { FaultInjector } from './fault-injector.ts';
 import type { PreparedFault, SkippedFault } from './fault-injector.ts';
+import { HostileClients } from './hostile/hostile.ts';
 import { Links } from './links.ts';
 import type { ServerUrls } from './links.ts';
 import type { ChaosOptions } from './options.ts';
@@ -36,6 +37,7 @@ interface StackParts {
   servers: ChaosServers;
   slots: readonly ReplicaSlot[];
   witness: Witness;
+  hostile: HostileClients;
   databaseUrl: string;
   stop: AbortSignal;
 }
@@ -53,6 +55,7 @@ export class Stack implements SystemUnderTest {
   readonly slots: readonly ReplicaSlot[];
   readonly witness: Witness;
   readonly databaseUrl: string;
+  readonly hostile: HostileClients;
   readonly #workspace: Workspace;
   readonly #injector: FaultInjector;
   #stopping: Promise<void> | undefined;
@@ -63,7 +66,8 @@ export class Stack implements SystemUnderTest {
     this.witness = options.witness;
     this.databaseUrl = options.databaseUrl;
     this.#workspace = options.workspace;
-    this.#injector = new FaultInjector(options.servers, options.slots, options.stop);
+    this.hostile = options.hostile;
+    this.#injector = new FaultInjector(options);
   }
 
   /**
@@ -93,7 +97,13 @@ export class Stack implements SystemUnderTest {
       const slots = await openSlots(options, workspace, urls);
       undo.unshift(() => closeSlots(slots, false));
       await Promise.all(slots.map((slot) => slot.start()));
-      return new Stack({ workspace, servers, slots, witness, databaseUrl, stop });
+      const hostile = new HostileClients({
+        natsUrl: servers.nats.url,
+        namespace: NAMESPACE,
+        dir,
+        watchdog: workspace.watchdog,
+      });
+      return new Stack({ workspace, servers, slots, witness, hostile, databaseUrl, stop });
     } catch (error) {
       for (const step of undo) await step().catch(() => undefined);
       throw error;
@@ -113,8 +123,9 @@ export class Stack implements SystemUnderTest {
     return this.#injector.prepare(fault);
   }
 
-  /** Ends every fault: links heal, frozen replicas resume, clocks are reset, replicas restart. */
+  /** Ends every fault: hostile clients end, links heal, frozen replicas resume, clocks are reset, replicas restart. */
   async heal(): Promise<void> {
+    await this.hostile.stop();
     await Promise.all(
       this.slots.map(async (slot) => {
         slot.resume();
@@ -126,6 +137,7 @@ export class Stack implements SystemUnderTest {
   }
 
   async stopReplicas(gently: boolean): Promise<void> {
+    await this.hostile.stop();
     await closeSlots(this.slots, gently);
     await this.witness.stop();
   }

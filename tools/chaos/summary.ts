@@ -20,6 +20,8 @@ export interface ChaosSummary {
   durationMs: number;
   faults: { made: number; skipped: number; byKind: { [kind: string]: number } };
   counts: ChaosRecord['counts'];
+  latencies: NonNullable<ChaosRecord['latencies']>;
+  hostile: ChaosRecord['hostile'];
   failovers: FailoverFigures[];
   breaches: number;
   warnings: number;
@@ -34,6 +36,7 @@ export function summaryOf(record: ChaosRecord, files: ChaosSummary['files']): Ch
   const byKind: { [kind: string]: number } = {};
   for (const { kind } of made) byKind[kind] = (byKind[kind] ?? 0) + 1;
   const { verdict, seed, command, durationMs, counts, breaches, warnings } = record;
+  const { latencies = {}, hostile } = record;
   return {
     verdict,
     seed,
@@ -41,6 +44,8 @@ export function summaryOf(record: ChaosRecord, files: ChaosSummary['files']): Ch
     durationMs,
     faults: { made: made.length, skipped: record.faults.length - made.length, byKind },
     counts,
+    latencies,
+    hostile,
     failovers: failoverFigures(record.failovers),
     breaches: breaches.length,
     warnings: warnings?.length ?? 0,
@@ -81,6 +86,8 @@ export function summaryLines(record: ChaosRecord, summary: ChaosSummary): string
       `${instances} instances, ${rows} rows, ${effects} effects witnessed`,
     `  ${requests} requests: ${acknowledged} acknowledged, ${unanswered} never answered; ` +
       `${decisions} decisions`,
+    ...latencyLines(record),
+    ...hostileLines(record),
   ];
   for (const { check, instanceId, seqs, what } of record.breaches.slice(0, BREACHES_SHOWN)) {
     const where = seqs.length > 0 ? `${instanceId} seq ${seqs.join(', ')}` : instanceId;
@@ -98,6 +105,22 @@ export function summaryLines(record: ChaosRecord, summary: ChaosSummary): string
   if (files.report !== null) lines.push(`  report   ${files.report}`);
   lines.push(`  repeat   ${summary.command}`);
   return lines;
+}
+
+function latencyLines({ latencies = {} }: ChaosRecord): string[] {
+  return Object.entries(latencies).map(
+    ([verb, { count, p50Ms, p99Ms, maxMs }]) =>
+      `  ${verb} answered in ${p50Ms} ms (median), ${p99Ms} ms (p99), ${maxMs} ms (longest) of ${count}`,
+  );
+}
+
+function hostileLines({ hostile }: ChaosRecord): string[] {
+  if (hostile === undefined) return [];
+  const { sent, unsent, refused, heard } = hostile;
+  return [
+    `  hostile clients sent ${sent} messages (${refused} refused by the server, ${unsent} not ` +
+      `sent) and heard ${heard}`,
+  ];
 }
 
 function failoverLine(figures: FailoverFigures): string {

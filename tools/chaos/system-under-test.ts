@@ -1,4 +1,5 @@
 import type { PreparedFault, SkippedFault } from './fault-injector.ts';
+import type { HostileClients } from './hostile/hostile.ts';
 import type { ChaosRecord, ReplicaProcess } from './record.ts';
 import type { PlannedFault } from './schedule.ts';
 import type { Witness } from './witness.ts';
@@ -13,6 +14,8 @@ export interface SystemUnderTest {
   /** Whether this run started the replicas, with the workload's handlers and commands. */
   readonly own: boolean;
   readonly serverVersions: Pick<ChaosRecord['versions'], 'etcd' | 'nats'>;
+  /** The hostile clients; undefined where there can be none. */
+  readonly hostile: HostileClients | undefined;
   /** Chooses what the fault will affect, or says why it cannot be made. */
   prepare(fault: PlannedFault): Promise<PreparedFault | SkippedFault>;
   /** Ends every fault. */

@@ -159,9 +159,9 @@ export class Workload {
   ): Promise<boolean> {
     const instance = this.instances.all.get(instanceId);
     const runbookId = runbook.document.runbook;
-    const reply = await agent
-      .start(instanceId, { runbookId, inputs, timeoutMs: 5_000 })
-      .catch(ignoreProtocolError);
+    const reply = await this.#timed('start', () =>
+      agent.start(instanceId, { runbookId, inputs, timeoutMs: 5_000 }),
+    );
     if (instance !== undefined && reply !== undefined) instance.started = true;
     return reply !== undefined;
   }
@@ -174,6 +174,7 @@ export class Workload {
     limits: RequestLimits,
   ): Promise<Receipt> {
     const { history } = this.#options;
+    const sentMs = performance.now();
     history.invoke(request.requestId);
     const receipt = await agent.advance(instance.instanceId, {
       ...request,
@@ -184,6 +185,8 @@ export class Workload {
       signal: limits.signal ?? NEVER,
     });
     history.complete(request.requestId, receipt);
+    if (receipt.outcome !== 'unavailable' && request.wait !== true)
+      history.answeredIn('advance', performance.now() - sentMs);
     this.instances.apply(instance, receipt);
     return receipt;
   }
@@ -274,7 +277,16 @@ export class Workload {
         this.advance(agent, instance, this.#newRequest(instance, random), limits),
         this.advance(other, instance, this.#newRequest(instance, random), limits),
       ]);
-    } else await agent.status(instance.instanceId, { timeoutMs: 3_000 }).catch(ignoreProtocolError);
+    } else
+      await this.#timed('status', () => agent.status(instance.instanceId, { timeoutMs: 3_000 }));
+  }
+
+  /** Makes a request and records how long its answer took; undefined if there was none. */
+  async #timed<T>(verb: string, request: () => Promise<T>): Promise<T | undefined> {
+    const sentMs = performance.now();
+    const reply = await request().catch(ignoreProtocolError);
+    if (reply !== undefined) this.#options.history.answeredIn(verb, performance.now() - sentMs);
+    return reply;
   }
 
   #newRequest(instance: WorkloadInstance, random: Random): SentRequest {

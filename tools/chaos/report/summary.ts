@@ -39,11 +39,14 @@ ${contradiction(record)}<dl class="facts">
 `;
 }
 
+/** One of the totals. */
+type Tile = [label: string, value: number, note: string, tone?: string];
+
 /** The totals, and the requests by outcome. */
 export function totalsSection(record: ChaosRecord): Markup {
   const { counts } = record;
   const made = record.faults.filter(({ skipped }) => skipped === undefined).length;
-  const tiles: [label: string, value: number, note: string, tone?: string][] = [
+  const tiles: Tile[] = [
     ['faults', made, `${count(record.faults.length - made)} skipped`],
     ['acknowledged', counts.acknowledged, `of ${counted(counts.requests, 'request')}`],
     ['unanswered', counts.unanswered, 'unknown, not failed'],
@@ -52,6 +55,11 @@ export function totalsSection(record: ChaosRecord): Markup {
     ['refused writes', record.refusals.length, 'stopped by the guard'],
     ['late outcomes', record.lateOutcomes.length, 'kept as evidence'],
     ['decisions', counts.decisions, 'of attempts in doubt'],
+    ...(record.hostile === undefined
+      ? []
+      : ([
+          ['hostile messages', record.hostile.sent, 'forged, replayed or garbage'],
+        ] satisfies Tile[])),
     ['stuck', counts.stuck, 'at the end', counts.stuck > 0 ? 'bad' : 'good'],
     [
       'breaches',
