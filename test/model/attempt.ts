@@ -1,5 +1,7 @@
-import type { JsonObject } from '../../src/json.ts';
-import { trusted, goOn, propose, supersede, type Walk } from './walk.ts';
+import { lineOf, type Ending } from './endings.ts';
+import { breachesOfBeginning } from './outcome-guarantees.ts';
+import { goOn } from './steps.ts';
+import { propose, supersede, trusted, type Walk } from './walk.ts';
 import { attemptKey, replicaIdOf, type World } from './world.ts';
 
 /** The last check, and the effect. See `runAttempt`. */
@@ -39,9 +41,11 @@ export function begin(walk: Walk): void {
       what: `${key} is begun for a request that was answered unavailable and was not sent again`,
     });
   }
+  world.breaches.push(...breachesOfBeginning(world, work.view.rows));
   setEffect(world, {
     attempt: key,
     times: (before?.times ?? 0) + 1,
+    found: false,
     ended: undefined,
     knownTo: undefined,
   });
@@ -68,20 +72,23 @@ function callOff(walk: Walk, place: { cellId: string; attempt: number }): void {
   }
 }
 
-/** The effect has ended, with an outcome that its process knows. */
-export function ended(walk: Walk, outcome: 'completed' | 'failed' | 'unknown'): void {
-  const { world, process, work } = walk;
+/** The effect has ended. See `proposeOutcome`. */
+export function ended(walk: Walk, ending: Ending): void {
+  const { rules, world, process, work } = walk;
   const place = work.view.rows.at(-1);
   const key = work.closing;
   if (place === undefined || key === undefined)
     throw new Error('an effect that nobody runs has ended');
-  if (outcome !== 'unknown') {
-    const times = world.effects.find(({ attempt }) => attempt === key)?.times ?? 1;
-    setEffect(world, { attempt: key, times, ended: outcome, knownTo: replicaIdOf(process) });
+  if (ending !== 'unknown') {
+    const begun = world.effects.find(({ attempt }) => attempt === key);
+    const { times, found } = begun ?? { times: 1, found: false };
+    const knownTo = replicaIdOf(process);
+    setEffect(world, { attempt: key, times, found, ended: ending, knownTo });
   }
-  const body: JsonObject =
-    outcome === 'unknown' ? { reason: 'timeout' } : outcome === 'failed' ? { error: 'failed' } : {};
-  propose(walk, outcome === 'unknown' ? 'interrupted' : outcome, place, body);
+  const recorded = rules.takenFor[ending] ?? ending;
+  const { row, body } = lineOf(recorded);
+  propose(walk, row, place, body);
+  if (recorded === 'wrongReplica') propose(walk, 'decided', place, { as: 'rerun', by: '@policy' });
   goOn(walk);
 }
 

@@ -30,7 +30,7 @@ function codeOf(world: World, renaming: Renaming): string {
         [request, outcome, log(view), token, who(replicaId)].join(),
       )
       .join(';'),
-    world.late.map(({ attempt, kind }) => attempt + kind).join(),
+    world.late.map(({ attempt, states }) => attempt + states).join(),
     lease === undefined ? '' : `${who(lease.by)}${lease.token}${lease.stale ? '!' : ''}`,
     world.token,
     world.ghosts
@@ -39,12 +39,12 @@ function codeOf(world: World, renaming: Renaming): string {
       .join(';'),
     world.decisions.map(({ attempt, as }) => attempt + as).join(),
     world.effects
-      .map(({ attempt, times, ended, knownTo }) =>
-        [attempt, times, ended?.charAt(0), knownTo === undefined ? '' : who(knownTo)].join(),
+      .map(({ attempt, times, found, ended, knownTo }) =>
+        [attempt, times, found ? 1 : 0, ended, knownTo && who(knownTo)].join(),
       )
       .join(';'),
     processes.join('/'),
-    Object.values(faults).join(''),
+    Object.values(faults).join(),
   ].join('|');
 }
 

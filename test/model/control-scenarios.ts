@@ -1,9 +1,10 @@
-import { scenario } from './scenario.ts';
+import { RETRIED, scenario } from './scenario.ts';
 
 /* The worlds in which the controls show. */
 
 export const lapse = scenario('one lapse', { lapses: 1 });
 export const lapseAndTakeOver = scenario('a lapse and a take-over', { lapses: 1, takeOvers: 1 });
+export const lapseAndDrain = scenario('a lapse and a drain', { lapses: 1, drains: 1 });
 export const lostAnswer = scenario('a lapse and a lost answer', { lapses: 1, lostAnswers: 1 });
 export const takeOver = scenario('a take-over', { takeOvers: 1 });
 export const takeOverAndLostAnswer = scenario('a take-over and a lost answer', {
@@ -13,7 +14,7 @@ export const takeOverAndLostAnswer = scenario('a take-over and a lost answer', {
 export const retried = scenario(
   'a take-over, a cell that is retried',
   { takeOvers: 1 },
-  { failures: true },
+  { ...RETRIED },
 );
 export const decidedTwice = scenario(
   'two doubts about one cell, two decisions',

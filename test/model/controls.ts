@@ -2,6 +2,7 @@ import {
   decidedTwice,
   doubted,
   lapse,
+  lapseAndDrain,
   lapseAndTakeOver,
   lostAnswer,
   retried,
@@ -134,7 +135,7 @@ export const NECESSARY: readonly Control[] = [
   {
     name: 'a receipt ends only what begins something',
     without: { receiptEnds: 'openings' },
-    scenario: lapseAndTakeOver,
+    scenario: lapseAndDrain,
     breaks: '5 a receipt has every row of its request',
   },
   {

@@ -1,6 +1,10 @@
+import { closingRows, rowsBeforeOpening } from '../../advancer/run/evidence.ts';
+import { reduced } from '../../advancer/run/reduced-row.ts';
+import type { NewRow } from '../../src/execution/row.ts';
+import { evidenceIn } from './endings.ts';
 import type { Fate } from './log.ts';
 import { send, supersede, end, handOn, type Walk } from './walk.ts';
-import { attemptKey, replicaIdOf, type Entry, type Late } from './world.ts';
+import { addLate, attemptKey, replicaIdOf, type Entry, type Work } from './world.ts';
 
 /** The entry that a walk has on its way. */
 export function entryOf({ process, work }: Pick<Walk, 'process' | 'work'>): Entry {
@@ -15,34 +19,94 @@ export function entryOf({ process, work }: Pick<Walk, 'process' | 'work'>): Entr
 /** Takes in the log's definite answer to the entry that was sent; see `InstanceLog.commit`. */
 export function answered(walk: Walk, fate: Fate): void {
   const { rules, work } = walk;
-  const refusedRows = work.view.rows.slice(work.base);
   switch (fate) {
     case 'appended':
     case 'already_recorded':
-      work.base = work.view.length;
-      work.resent = false;
-      work.closing = work.intent;
-      work.intent = undefined;
-      if (work.after === 'go_on') work.at = 'ready';
-      else if (work.after !== 'begin') end(walk);
-      else
-        work.at = fate === 'already_recorded' && rules.readsOnAfterResend ? 'verify' : 'intended';
-      return;
+      return committed(walk, fate);
     case 'receipted': {
-      const opening = refusedRows.findIndex(({ kind }) => kind === 'started');
-      const closing = opening === -1 ? refusedRows : refusedRows.slice(0, opening);
+      const closing = closingRows(proposed(work));
       work.intent = undefined;
-      if (work.after === 'salvaged') return keep(walk, closing, 'end');
-      if (closing.length === 0) return keep(walk, [], 'end');
-      work.view = work.view.prefix(work.base + closing.length);
-      return send(walk, 'salvaged');
+      if (work.after === 'salvaged' || closing.length === 0) return keep(walk, 'end');
+      return sendInstead(walk, closing, 'salvaged');
     }
     case 'fenced':
+      if (isRest(work)) return keep(walk, 'read');
       if (rules.dropsWhenFenced && work.after !== 'salvaged') supersede(walk);
-      return keep(walk, refusedRows, rules.dropsWhenFenced ? 'end' : 'go_on');
+      return keep(walk, rules.dropsWhenFenced ? 'end' : 'read');
     case 'conflict':
-      return keep(walk, refusedRows, work.after === 'salvaged' ? 'end' : 'go_on');
+      return keep(walk, work.after === 'salvaged' ? 'end' : 'read');
   }
+}
+
+function committed(walk: Walk, fate: 'appended' | 'already_recorded'): void {
+  const { rules, work } = walk;
+  work.base = work.view.length;
+  work.resent = false;
+  work.closing = work.intent;
+  work.intent = undefined;
+  switch (work.after) {
+    case 'begin':
+      work.at = fate === 'already_recorded' && rules.readsOnAfterResend ? 'verify' : 'intended';
+      return;
+    case 'wait':
+      work.at = 'waiting';
+      return;
+    case 'closed':
+    case 'reduced':
+    case 'read':
+      work.at = 'read';
+      return;
+    case 'end':
+    case 'salvaged':
+      return end(walk);
+  }
+}
+
+/** Whether the entry is what remains of one that Postgres refused. */
+function isRest({ after }: Work): boolean {
+  return after === 'closed' || after === 'reduced';
+}
+
+/** Postgres refuses the entry for what it holds or for what this role may do: `closeRejected`. */
+export function rejected(walk: Walk, ofData: boolean): void {
+  const { rules, work } = walk;
+  const intended = work.after === 'begin' ? work.intent : undefined;
+  work.intent = undefined;
+  const closing = rowsBeforeOpening(proposed(work));
+  if (intended !== undefined && rules.rejected === 'run') {
+    work.closing = intended;
+    work.at = 'intended';
+    return;
+  }
+  if (rules.rejected === 'dropped') return discardProposed(walk, 'end');
+  if (work.after === 'closed' && ofData) {
+    const rows = closing.map((row) => reduced(row, 'invalid data'));
+    return sendInstead(walk, rules.reducedKeepsFlags ? rows : rows.map(withoutFlags), 'reduced');
+  }
+  if (closing.length === 0 || isRest(work) || work.after === 'salvaged') return keep(walk, 'end');
+  const rows = rules.rejected === 'failed' ? closing.map(asFailed) : closing;
+  return sendInstead(walk, rows, 'closed');
+}
+
+function asFailed(row: NewRow): NewRow {
+  return row.kind === 'completed' ? { ...row, kind: 'failed', body: {} } : row;
+}
+
+function withoutFlags(row: NewRow): NewRow {
+  const { happened: _, notBegun: __, ...body } = row.body;
+  return { ...row, body };
+}
+
+function proposed({ view, base }: Work): readonly NewRow[] {
+  return view.rows.slice(base);
+}
+
+/** Sends other rows in the place of those that were refused. */
+function sendInstead(walk: Walk, rows: readonly NewRow[], after: Work['after']): void {
+  const { work } = walk;
+  work.view = rows.reduce((view, row) => view.with(row), work.view.prefix(work.base));
+  work.outcome = undefined;
+  send(walk, after);
 }
 
 /** The intent reads back as present: is it still the newest row? */
@@ -57,51 +121,49 @@ export function verify(walk: Walk): void {
   handOn(walk);
 }
 
-/** Keeps the evidence in refused rows, if there is any. See `keepRefusedRows`. */
-function keep(walk: Walk, refused: Entry['view']['rows'], after: 'go_on' | 'end'): void {
+/** Keeps the evidence in what was refused, if there is any. See `keepRefusedRows`. */
+function keep(walk: Walk, after: 'read' | 'end'): void {
   const { rules, work } = walk;
   work.after = after;
   work.outcome = undefined;
   work.intent = undefined;
-  const evidence = refused.filter((row) => lateOf(row) !== undefined);
-  if (evidence.length > 0 && rules.keepsEvidence) {
+  if (rules.keepsEvidence && proposed(work).some((row) => evidenceIn(row) !== undefined)) {
     work.at = 'keeping';
     return;
   }
-  discardProposed(walk);
+  discardProposed(walk, after);
 }
 
 /** Writes the late outcomes. */
 export function kept(walk: Walk): void {
   const { world, work } = walk;
-  for (const row of work.view.rows.slice(work.base)) {
-    const late = lateOf(row);
-    if (late === undefined) continue;
-    if (world.late.some(({ attempt, kind }) => attempt === late.attempt && kind === late.kind))
-      continue;
-    world.late = [...world.late, late].sort((a, b) =>
-      a.attempt + a.kind < b.attempt + b.kind ? -1 : 1,
-    );
+  for (const row of proposed(work)) {
+    const states = evidenceIn(row);
+    if (states !== undefined) addLate(world, { attempt: attemptKey(row), states });
   }
-  discardProposed(walk);
+  discardProposed(walk, work.after);
 }
 
-function discardProposed(walk: Walk): void {
+/** Postgres refuses the evidence too, whatever is left out: what its process knew is lost. */
+export function evidenceRejected(walk: Walk): void {
+  const { world, work } = walk;
+  const lost = proposed(work).map(attemptKey);
+  world.effects = world.effects.map((effect) =>
+    lost.includes(effect.attempt) ? { ...effect, knownTo: undefined } : effect,
+  );
+  discardProposed(walk, work.after);
+}
+
+function discardProposed(walk: Walk, after: Work['after']): void {
   const { work } = walk;
   work.closing = undefined;
   work.resent = false;
   work.abandoned = false;
   // What was proposed is not in the log: the next walk reads it again.
   work.base = 0;
-  if (work.after === 'end') return handOn(walk);
+  work.outcome = undefined;
+  if (after === 'end') return handOn(walk);
   work.at = 'read';
-}
-
-function lateOf(row: Entry['view']['rows'][number]): Late | undefined {
-  const attempt = attemptKey(row);
-  if (row.kind === 'completed' || row.kind === 'failed') return { attempt, kind: row.kind };
-  const neverBegan = row.kind === 'interrupted' && row.body['reason'] === 'not_started';
-  return neverBegan ? { attempt, kind: 'not_started' } : undefined;
 }
 
 /** Renumbers the entry to follow what the log holds now. Only a control does so. */

@@ -1,6 +1,8 @@
 import { policyFor } from '../../src/execution/plan.ts';
 import { onInterrupt } from '../../src/runbook/runbook.ts';
-import { attemptKey, inHand, replicaIdOf, type World } from './world.ts';
+import { heardFrom } from './endings.ts';
+import { checkOutcomes } from './outcome-guarantees.ts';
+import { attemptKey, evidenceAbout, inHand, type World } from './world.ts';
 
 /** The guarantees by name; the number is the one in the design. */
 const GUARANTEES = [
@@ -11,6 +13,9 @@ const GUARANTEES = [
   '3 an effect begins only while its attempt is open',
   '3 nobody closes an attempt that is in hand',
   '3 a cell runs again only where that is allowed',
+  '3 at most once, unless policy, a probe or a person allows more',
+  '3 a new key only after a refusal',
+  '3 nothing runs after an effect that happened and failed its cell',
   '4 never stuck',
   '4 no false doubt',
   '4 every refusal is explained',
@@ -18,6 +23,8 @@ const GUARANTEES = [
   '5 a receipt has every row of its request',
   '5 unavailable means nothing runs',
   '6 not_started is the truth',
+  '6 a recorded outcome is the truth',
+  '6 only a person settles an unverified outcome',
   '6 a known outcome is kept',
   '6 evidence is heard before a decision',
 ] as const;
@@ -38,54 +45,9 @@ export interface Breach {
 export function breachesOf(world: World): Breach[] {
   const found = [...world.breaches];
   if (world.log.breach !== undefined) found.push(world.log.breach);
-  checkNotStarted(world, found);
   checkOutcomes(world, found);
   checkReceipts(world, found);
   return found;
-}
-
-/**
- * No attempt whose effect began is called `not_started`, in the log or in the evidence.
- */
-function checkNotStarted(world: World, found: Breach[]): void {
-  for (const effect of world.effects) {
-    const inLog = world.log.rows.some(
-      (row) =>
-        row.kind === 'interrupted' &&
-        row.body['reason'] === 'not_started' &&
-        attemptKey(row) === effect.attempt,
-    );
-    const late = world.late.some(
-      (one) => one.attempt === effect.attempt && one.kind === 'not_started',
-    );
-    if (inLog || late) {
-      found.push({
-        guarantee: '6 not_started is the truth',
-        what: `${effect.attempt} was begun, and is said never to have begun`,
-      });
-    }
-  }
-}
-
-/**
- * What a living process at rest has learned about its effects is in the log or in the late
- * outcomes.
- */
-function checkOutcomes(world: World, found: Breach[]): void {
-  for (const effect of world.effects) {
-    const { attempt, ended, knownTo } = effect;
-    if (ended === undefined || knownTo === undefined) continue;
-    const process = world.processes.find((one) => replicaIdOf(one) === knownTo);
-    if (process === undefined || process.works.length > 0) continue;
-    const inLog = world.log.rows.some((row) => row.kind === ended && attemptKey(row) === attempt);
-    const late = world.late.some((one) => one.attempt === attempt && one.kind === ended);
-    if (!inLog && !late) {
-      found.push({
-        guarantee: '6 a known outcome is kept',
-        what: `${knownTo} knows that ${attempt} ${ended} and has dropped it`,
-      });
-    }
-  }
 }
 
 /** The receipt of a request names exactly the rows under it, those that came after it included. */
@@ -117,9 +79,12 @@ export function atRest(world: World, requests: number): boolean {
   if (step.do === 'close') return false;
   if (step.do !== 'settle') return true;
   const { doubt, cell } = step;
-  if (world.late.some(({ attempt }) => attempt === attemptKey(doubt))) return false;
+  const { decision, held } = heardFrom(evidenceAbout(world, attemptKey(doubt)));
+  if (decision !== undefined) return false;
   return (
-    policyFor(cell, doubt, state.cells.get(cell.id)) === 'hold' || onInterrupt(cell) === 'probe'
+    held ||
+    policyFor(cell, doubt, state.cells.get(cell.id)) === 'hold' ||
+    onInterrupt(cell) === 'probe'
   );
 }
 
@@ -128,6 +93,7 @@ export function unsettled(world: World, by: World['processes'][number]): boolean
   const { step, state } = world.log;
   if (step.do === 'close') return !inHand(by, attemptKey(step.open));
   if (step.do !== 'settle') return false;
-  if (world.late.some(({ attempt }) => attempt === attemptKey(step.doubt))) return true;
+  const { decision, held } = heardFrom(evidenceAbout(world, attemptKey(step.doubt)));
+  if (decision !== undefined || held) return decision !== undefined;
   return policyFor(step.cell, step.doubt, state.cells.get(step.cell.id)) !== 'hold';
 }

@@ -2,6 +2,7 @@ import { foldRows } from '../../src/execution/state.ts';
 import type { Row } from '../../src/execution/row.ts';
 import { onInterrupt, type Runbook } from '../../src/runbook/runbook.ts';
 import type { Breach } from './guarantees.ts';
+import { breachOfOutcomes } from './outcome-guarantees.ts';
 
 /**
  * The guarantee that the newest row of a log breaks, as far as the log alone can show it.
@@ -28,7 +29,7 @@ export function breachInLog(runbook: Runbook, rows: readonly Row[]): Breach | un
   }
   const why = notAllowed(runbook, rows, last);
   return why === undefined
-    ? undefined
+    ? breachOfOutcomes(rows)
     : { guarantee: '3 a cell runs again only where that is allowed', what: `${name}: ${why}` };
 }
 

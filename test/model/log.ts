@@ -7,7 +7,7 @@ import type { Receipt } from '../../src/request/receipt.ts';
 import type { Rules } from './rules.ts';
 import type { Entry, Recorded, World } from './world.ts';
 
-/** What the model's walk needs to know of an append's fate. */
+/** What the log itself answers; that Postgres refuses what an entry holds is a fault here. */
 export type Fate = Exclude<AppendOutcome['kind'], 'unknown' | 'rejected'>;
 
 /**

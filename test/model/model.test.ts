@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { ENDLESS, NECESSARY, NOTHING_BREAKS, SECOND_LINES, type Control } from './controls.ts';
 import { modelOf } from './moves.ts';
+import { OUTCOMES_NECESSARY, OUTCOMES_SECOND_LINES } from './outcome-controls.ts';
 import { LONG, SHORT } from './scenarios.ts';
 import { search, type Found, type SearchOptions } from './search.ts';
 
@@ -65,13 +66,13 @@ describe('every order of steps keeps every guarantee', () => {
 });
 
 describe('without a rule, a guarantee breaks', () => {
-  it.each(NECESSARY)('$name: $breaks', (control) => {
+  it.each([...NECESSARY, ...OUTCOMES_NECESSARY])('$name: $breaks', (control) => {
     expect(broken(control)).toContain(control.breaks);
   });
 });
 
 describe('behind a rule, another stands', () => {
-  it.each(SECOND_LINES)('$together.name', ({ alone, together }) => {
+  it.each([...SECOND_LINES, ...OUTCOMES_SECOND_LINES])('$together.name', ({ alone, together }) => {
     expect(brokenAtAll(alone)).toEqual([]);
     expect(broken(together)).toContain(together.breaks);
   });
@@ -108,10 +109,16 @@ const KINDS = [
   'begin',
   'crash',
   'drain',
-  'effect completes',
-  'effect ends unknown',
-  'effect fails',
+  'effect: completed',
+  'effect: happened',
+  'effect: notBegun',
+  'effect: outputLost',
+  'effect: refused',
+  'effect: unknown',
+  'effect: unverified',
+  'effect: wrongReplica',
   'etcd cannot be asked',
+  'evidence rejected',
   'ghost arrives',
   'give up',
   'go on',
@@ -121,6 +128,7 @@ const KINDS = [
   'intent abandoned',
   'keep evidence',
   'leave',
+  'left to others',
   'look before take-over',
   'new session',
   'old session expires',
@@ -134,6 +142,7 @@ const KINDS = [
   'probe: unknown',
   'read late outcomes',
   'read the log',
+  'rejected',
   'restart',
   'session expires',
   'still registered',
@@ -142,5 +151,6 @@ const KINDS = [
   'take up a decision',
   'take up a request',
   'verify',
+  'wait is over',
   'window closes',
 ].sort();

@@ -107,7 +107,7 @@ function decisionMoves(moves: Moves): void {
   const { step } = moves.from.log;
   if (step.do !== 'settle') return;
   const attempt = `${step.doubt.cellId}${step.doubt.attempt}`;
-  for (const as of ['rerun', 'succeeded'] as const) {
+  for (const as of moves.model.scenario.verdicts) {
     if (moves.from.decisions.some((one) => one.attempt === attempt && one.as === as)) continue;
     moves.fault(
       'decisions',

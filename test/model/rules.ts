@@ -1,3 +1,5 @@
+import type { Ending } from './endings.ts';
+
 /**
  * The protocol's rules as switches. All of them on is the product; a control takes one away, which
  * only test code can do.
@@ -72,6 +74,25 @@ export interface Rules {
   keepsEvidence: boolean;
   /** A walk whose request was answered `unavailable` begins nothing more. */
   unavailableEnds: boolean;
+  /** Endings that are recorded as if the effect had ended in another way: none. */
+  takenFor: Partial<Record<Ending, Ending>>;
+  /** The plan ends at a cell whose effect happened although it failed, whatever its retries. */
+  happenedEnds: boolean;
+  /** A doubt about an effect that happened is left to a person, whatever the cell's policy. */
+  unverifiedHolds: boolean;
+  /** A decision that such an effect failed says that it happened. */
+  decisionKeepsHappened: boolean;
+  /** A decision by a late failure says what that says: that the effect happened, or never began. */
+  evidenceKeepsFlags: boolean;
+  /**
+   * What follows when Postgres refuses an entry for what it holds. `closed`: what closes something
+   * is sent again alone, then with less data, then kept as evidence; an intent is not run.
+   * `failed`: a success is recorded as a failure. `dropped`: nothing is recorded. `run`: the intent
+   * is run.
+   */
+  rejected: 'closed' | 'failed' | 'dropped' | 'run';
+  /** The row with less data says the same about the effect. */
+  reducedKeepsFlags: boolean;
 }
 
 /** The protocol with every rule. */
@@ -101,4 +122,11 @@ export const PROTOCOL: Rules = {
   decisionNamesAttempt: true,
   keepsEvidence: true,
   unavailableEnds: true,
+  takenFor: {},
+  happenedEnds: true,
+  unverifiedHolds: true,
+  decisionKeepsHappened: true,
+  evidenceKeepsFlags: true,
+  rejected: 'closed',
+  reducedKeepsFlags: true,
 };

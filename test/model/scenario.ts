@@ -1,4 +1,6 @@
+import type { Verdict } from '../../src/execution/row.ts';
 import type { ExecCell, OnInterrupt, Runbook } from '../../src/runbook/runbook.ts';
+import type { Ending } from './endings.ts';
 
 /** How much may go wrong in one run, at most; every order of it is tried. */
 export interface Faults {
@@ -19,6 +21,10 @@ export interface Faults {
   drains: number;
   /** An effect ends without anybody knowing how: a time-out, an abort. */
   unknowns: number;
+  /** A replica turns out not to be able to begin an effect, which another one may be. */
+  shortages: number;
+  /** Postgres refuses a write for what it holds, or for what the role may do. */
+  rejections: number;
   /** A person answers a doubt. */
   decisions: number;
 }
@@ -31,8 +37,12 @@ export interface Scenario {
   cells: readonly OnInterrupt[];
   /** How many advance requests there are; each is asked again until it has its receipt. */
   requests: 1 | 2;
-  /** Whether an effect may also end in a definite failure; it is then tried once more. */
-  failures: boolean;
+  /** How an effect may end, apart from the endings that are faults. */
+  endings: readonly Exclude<Ending, 'unknown' | 'wrongReplica'>[];
+  /** How many attempts the cells' `retry` allows. */
+  attempts: number;
+  /** What a person may answer. */
+  verdicts: readonly Verdict[];
   faults: Faults;
 }
 
@@ -44,6 +54,8 @@ const NO_FAULTS: Faults = {
   releases: 0,
   drains: 0,
   unknowns: 0,
+  shortages: 0,
+  rejections: 0,
   decisions: 0,
 };
 
@@ -58,14 +70,19 @@ export function scenario(
     replicas: 2,
     cells: ['hold'],
     requests: 1,
-    failures: false,
+    endings: ['completed'],
+    attempts: 1,
+    verdicts: ['rerun', 'succeeded'],
     ...rest,
     faults: { ...NO_FAULTS, ...faults },
   };
 }
 
+/** An effect that may be refused, and is then tried once more. */
+export const RETRIED = { endings: ['completed', 'refused'], attempts: 2 } as const;
+
 /** The scenario's runbook, for the real planning rules. */
-export function runbookOf({ cells, failures }: Scenario): Runbook {
+export function runbookOf({ cells, attempts }: Scenario): Runbook {
   return {
     runbook: 'model',
     version: 1,
@@ -75,7 +92,7 @@ export function runbookOf({ cells, failures }: Scenario): Runbook {
       exec: { handler: 'effect' },
       onInterrupt,
       ...(onInterrupt === 'probe' ? { probe: { handler: 'probe' } } : {}),
-      ...(failures ? { retry: { attempts: 2 } } : {}),
+      ...(attempts > 1 ? { retry: { attempts } } : {}),
     })),
   };
 }

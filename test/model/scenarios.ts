@@ -1,4 +1,10 @@
-import { scenario, type Scenario } from './scenario.ts';
+import { RETRIED, scenario, type Scenario } from './scenario.ts';
+
+const EVERY_ENDING = {
+  endings: ['completed', 'happened', 'unverified', 'refused', 'notBegun'],
+  attempts: 2,
+} as const;
+const EVERY_VERDICT = { verdicts: ['rerun', 'succeeded', 'failed'] } as const;
 
 /** Small enough to be searched to the end in a test run. */
 export const SHORT: readonly Scenario[] = [
@@ -7,7 +13,7 @@ export const SHORT: readonly Scenario[] = [
   scenario(
     'hold, retried: a crash, an unknown end, a decision',
     { crashes: 1, unknowns: 1, decisions: 1 },
-    { failures: true },
+    { ...RETRIED },
   ),
   scenario('rerun: a drain, a lapse', { drains: 1, lapses: 1 }, { cells: ['rerun'] }),
   scenario('probe: a crash, an unknown end', { crashes: 1, unknowns: 1 }, { cells: ['probe'] }),
@@ -27,10 +33,47 @@ export const SHORT: readonly Scenario[] = [
     { requests: 2, cells: ['rerun'] },
   ),
   scenario('hold: a release, two lost answers', { releases: 1, lostAnswers: 2 }),
+  scenario('hold, three replicas: two take-overs', { takeOvers: 2 }, { replicas: 3 }),
   scenario(
-    'hold, three replicas: a lapse, a take-over',
-    { lapses: 1, takeOvers: 1 },
+    'hold, three replicas: a crash, a take-over',
+    { crashes: 1, takeOvers: 1 },
     { replicas: 3 },
+  ),
+  scenario('hold, every ending: a lapse', { lapses: 1 }, EVERY_ENDING),
+  scenario(
+    'rerun, every ending: an unknown end, a crash',
+    { unknowns: 1, crashes: 1 },
+    { ...EVERY_ENDING, cells: ['rerun'] },
+  ),
+  scenario(
+    'hold, two requests, every ending and verdict: an unknown end, a decision',
+    { unknowns: 1, decisions: 1 },
+    { ...EVERY_ENDING, ...EVERY_VERDICT, requests: 2 },
+  ),
+  scenario(
+    'probe, every ending: a lapse',
+    { lapses: 1 },
+    { ...EVERY_ENDING, attempts: 1, cells: ['probe'] },
+  ),
+  scenario(
+    'rerun: two shortages, a take-over',
+    { shortages: 2, takeOvers: 1 },
+    { cells: ['rerun'] },
+  ),
+  scenario(
+    'rerun: two shortages, an unknown end, a release',
+    { shortages: 2, unknowns: 1, releases: 1 },
+    { cells: ['rerun'] },
+  ),
+  scenario(
+    'hold: three refused writes, a take-over',
+    { rejections: 3, takeOvers: 1 },
+    { endings: ['completed', 'happened'] },
+  ),
+  scenario(
+    'rerun, hold, an output lost: three refused writes, a lost answer',
+    { rejections: 3, lostAnswers: 1 },
+    { cells: ['rerun', 'hold'], endings: ['completed', 'outputLost'] },
   ),
 ];
 
@@ -61,13 +104,38 @@ export const LONG: readonly Scenario[] = [
   scenario(
     'probe, hold, retried: a crash, a lapse',
     { crashes: 1, lapses: 1 },
-    { cells: ['probe', 'hold'], failures: true },
+    { cells: ['probe', 'hold'], ...RETRIED },
   ),
   scenario('hold: two lost answers, a lapse, a decision', {
     lostAnswers: 2,
     lapses: 1,
     decisions: 1,
   }),
+  scenario(
+    'hold, three replicas: a lapse, a take-over',
+    { lapses: 1, takeOvers: 1 },
+    { replicas: 3 },
+  ),
+  scenario(
+    'rerun, every ending: an unknown end, a lapse',
+    { unknowns: 1, lapses: 1 },
+    { ...EVERY_ENDING, cells: ['rerun'] },
+  ),
+  scenario(
+    'hold, every ending: a lapse, a refused write',
+    { lapses: 1, rejections: 1 },
+    EVERY_ENDING,
+  ),
+  scenario(
+    'hold: three refused writes, a lapse',
+    { rejections: 3, lapses: 1 },
+    { endings: ['completed', 'happened'] },
+  ),
+  scenario(
+    'rerun: three shortages, a take-over, a release',
+    { shortages: 3, takeOvers: 1, releases: 1 },
+    { cells: ['rerun'] },
+  ),
   scenario('hold, three replicas: a crash, a lapse', { crashes: 1, lapses: 1 }, { replicas: 3 }),
   scenario(
     'hold, three replicas: a take-over, two lapses',

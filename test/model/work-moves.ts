@@ -2,18 +2,12 @@ import { append } from './log.ts';
 import { processAt } from './lease-moves.ts';
 import type { Moves } from './moves.ts';
 import { begin, ended } from './attempt.ts';
-import { answered, entryOf, kept, renumber, verify } from './delivery.ts';
-import {
-  end,
-  goOn,
-  interrupt,
-  probed,
-  read,
-  runsOrRenounces,
-  settle,
-  supersede,
-  type Walk,
-} from './walk.ts';
+import { answered, entryOf, evidenceRejected, kept, rejected, renumber } from './delivery.ts';
+import { verify } from './delivery.ts';
+import { hasHappened } from './endings.ts';
+import { runsOrRenounces } from './promises.ts';
+import { goOn, interrupt, mayStartAtOnce, probed, read, settle, start } from './steps.ts';
+import { end, leave, supersede, type Walk } from './walk.ts';
 import { attemptKey, replicaIdOf, type Process, type Work, type World } from './world.ts';
 
 /** The next step of one walk, in every way in which it may go. */
@@ -35,6 +29,15 @@ export function workMoves(moves: Moves, index: number, at: number): void {
       return step('read the log', 'reads the log', read);
     case 'ready':
       return step('go on', 'goes on from what it knows of the log', goOn);
+    case 'waiting':
+      step('wait is over', 'has waited, and makes the next attempt if it may', start);
+      if (mayStartAtOnce(walkIn(from)) === 'start') return;
+      return moves.fault(
+        'releases',
+        'left to others',
+        `${who} could not begin the last attempt, and leaves the next one to others`,
+        (world) => leave(walkIn(world)),
+      );
     case 'confirm':
       return confirmMoves(process, work, moves, step);
     case 'ask':
@@ -59,18 +62,31 @@ export function workMoves(moves: Moves, index: number, at: number): void {
     case 'intended':
       return step('begin', `checks its trust, and begins ${work.closing} if it may`, begin);
     case 'running':
-      step('effect completes', `: ${work.closing} completes`, (walk) => ended(walk, 'completed'));
-      if (model.scenario.failures) {
-        step('effect fails', `: ${work.closing} fails`, (walk) => ended(walk, 'failed'));
+      for (const ending of model.scenario.endings) {
+        // Probes tell the truth: what they found to have happened is not refused later.
+        const found = from.effects.some((one) => one.attempt === work.closing && one.found);
+        if (found && hasHappened(ending) === false) continue;
+        step(`effect: ${ending}`, `: ${work.closing} ends (${ending})`, (walk) =>
+          ended(walk, ending),
+        );
       }
+      moves.fault('unknowns', 'effect: unknown', `${who}: ${work.closing} times out`, (world) =>
+        ended(walkIn(world), 'unknown'),
+      );
       return moves.fault(
-        'unknowns',
-        'effect ends unknown',
-        `${who}: ${work.closing} times out`,
-        (world) => ended(walkIn(world), 'unknown'),
+        'shortages',
+        'effect: wrongReplica',
+        `${who} has no file left, and cannot begin ${work.closing}`,
+        (world) => ended(walkIn(world), 'wrongReplica'),
       );
     case 'keeping':
-      return step('keep evidence', 'keeps what was refused as evidence', kept);
+      step('keep evidence', 'keeps what was refused as evidence', kept);
+      return moves.fault(
+        'rejections',
+        'evidence rejected',
+        `${who} keeps what was refused as evidence, and Postgres refuses that too`,
+        (world) => evidenceRejected(walkIn(world)),
+      );
     case 'stranded':
   }
 }
@@ -125,8 +141,14 @@ function probeAnswers(world: World, work: Work): ('happened' | 'did_not_happen' 
   const effect =
     step.do === 'settle' && world.effects.find(({ attempt }) => attempt === attemptKey(step.doubt));
   if (effect === false || effect === undefined) return ['did_not_happen', 'unknown'];
-  if (effect.ended === 'completed') return ['happened', 'unknown'];
-  return ['happened', 'did_not_happen', 'unknown'];
+  switch (hasHappened(effect.ended)) {
+    case true:
+      return ['happened', 'unknown'];
+    case false:
+      return ['did_not_happen', 'unknown'];
+    case undefined:
+      return ['happened', 'did_not_happen', 'unknown'];
+  }
 }
 
 function sendingMoves(
@@ -181,6 +203,14 @@ function sendingMoves(
       lost(walk);
     },
   );
+  for (const ofData of work.after === 'closed' ? [true, false] : [true]) {
+    moves.fault(
+      'rejections',
+      'rejected',
+      `${who} sends ${what}; Postgres refuses ${ofData ? 'what it holds' : 'it, whatever it holds'}`,
+      (world) => rejected(walkIn(world), ofData),
+    );
+  }
   if (work.resent && work.after === 'begin' && !work.abandoned) {
     step('intent abandoned', 'has waited too long for its intent, and says unavailable', (walk) => {
       walk.work.abandoned = true;

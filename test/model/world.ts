@@ -1,4 +1,5 @@
 import type { Verdict } from '../../src/execution/row.ts';
+import type { Ending, Statement } from './endings.ts';
 import type { Breach } from './guarantees.ts';
 import type { History } from './history.ts';
 import { PLACES } from './renaming.ts';
@@ -32,14 +33,17 @@ export interface Recorded {
 /** Evidence from a fenced holder. */
 export interface Late {
   readonly attempt: AttemptKey;
-  readonly kind: 'completed' | 'failed' | 'not_started';
+  readonly states: Statement;
 }
 
 /** What really happened, which no process can see as a whole. */
 interface Effect {
   readonly attempt: AttemptKey;
   readonly times: number;
-  readonly ended: 'completed' | 'failed' | undefined;
+  /** A probe has found that it happened. */
+  readonly found: boolean;
+  /** Undefined while it runs, and if nobody knows. */
+  readonly ended: Exclude<Ending, 'unknown'> | undefined;
   /** The living process that saw it end. */
   readonly knownTo: string | undefined;
 }
@@ -60,8 +64,10 @@ export type Operation =
 type Place =
   /** About to read the log. */
   | 'read'
-  /** Has the log, read now or kept from earlier, and goes on from it. */
+  /** Has the log, kept from earlier, and goes on from it. */
   | 'ready'
+  /** Waits before the next attempt; what it knows is in the log. */
+  | 'waiting'
   /** Asks etcd whether the process of the open attempt is gone. */
   | 'confirm'
   /** Asks that process itself. */
@@ -85,7 +91,18 @@ type Place =
   | 'stranded';
 
 /** What follows the append that is on its way. */
-type After = 'begin' | 'go_on' | 'end' | 'salvaged';
+type After =
+  | 'begin'
+  | 'wait'
+  | 'end'
+  /** It was refused because its request has its receipt: what closes something goes alone. */
+  | 'salvaged'
+  /** Postgres refused it for what it holds: what closes something goes alone. */
+  | 'closed'
+  /** And was refused again: it goes with less data. */
+  | 'reduced'
+  /** Evidence is kept: the log is read again. */
+  | 'read';
 
 /** One walk over the log under one term: a holding does one thing at a time. */
 export interface Work {
@@ -209,4 +226,18 @@ export function attemptKey({ cellId, attempt }: { cellId: string; attempt: numbe
 /** Whether the process really has the attempt in hand, no matter what it would answer. */
 export function inHand(process: Process, attempt: AttemptKey): boolean {
   return process.works.some(({ intent, closing }) => intent === attempt || closing === attempt);
+}
+
+/** Adds evidence; what is known already is left as it is. */
+export function addLate(world: World, late: Late): void {
+  const { attempt, states } = late;
+  if (world.late.some((one) => one.attempt === attempt && one.states === states)) return;
+  world.late = [...world.late, late].sort((a, b) =>
+    a.attempt + a.states < b.attempt + b.states ? -1 : 1,
+  );
+}
+
+/** What the late outcomes say of an attempt. */
+export function evidenceAbout(world: World, key: AttemptKey): Statement[] {
+  return world.late.filter(({ attempt }) => attempt === key).map(({ states }) => states);
 }
