@@ -1,8 +1,8 @@
 import { lineOf, type Ending } from './endings.ts';
 import { breachesOfBeginning } from './outcome-guarantees.ts';
 import { goOn } from './steps.ts';
-import { propose, supersede, trusted, type Walk } from './walk.ts';
-import { attemptKey, replicaIdOf, type World } from './world.ts';
+import { propose, trusted, type Walk } from './walk.ts';
+import { attemptKey, hasRenounced, replicaIdOf, type World } from './world.ts';
 
 /** The last check, and the effect. See `runAttempt`. */
 export function begin(walk: Walk): void {
@@ -10,10 +10,9 @@ export function begin(walk: Walk): void {
   const key = work.closing ?? '';
   const last = work.view.rows.at(-1);
   if (last === undefined) throw new Error('an intent that is not in the view');
-  const renounced = rules.promise && walk.process.renounced.includes(key);
+  const renounced = rules.promise && hasRenounced(work, key);
   if (work.abandoned || renounced || (rules.trustBeforeEffect && !trusted(walk))) {
     work.abandoned = false;
-    if (renounced && rules.dropsWhenRenounced) supersede(walk);
     return callOff(walk, last);
   }
   const intent = world.log.rows.find((row) => row.kind === 'started' && attemptKey(row) === key);

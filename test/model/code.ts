@@ -1,5 +1,6 @@
 import type { History } from './history.ts';
 import { renameReplica, type Renaming } from './renaming.ts';
+import { hasRenounced } from './world.ts';
 import type { Entry, Operation, Process, Work, World } from './world.ts';
 
 /**
@@ -57,21 +58,18 @@ function entryCode(
 }
 
 function processCode(process: Process, log: (history: History) => number): string {
-  const { life, up, draining, open, registered, holding, taking, works, renounced, neverBegan } =
-    process;
+  const { life, up, draining, open, registered, holding, taking, works } = process;
   const flags = (up ? 1 : 0) + (draining ? 2 : 0) + (open ? 4 : 0) + (registered ? 8 : 0);
   const held =
     holding === undefined ? '' : `${holding.token}:${holding.known && log(holding.known)}`;
-  const promised = `${renounced.join()}!${neverBegan.join()}`;
-  return [life, flags, held, taking, promised, ...works.map((work) => workCode(work, log))].join(
-    ' ',
-  );
+  return [life, flags, held, taking, ...works.map((work) => workCode(work, log))].join(' ');
 }
 
 function workCode(work: Work, log: (history: History) => number): string {
-  const { token, operation, at, view, base, after, outcome, intent, closing } = work;
+  const { token, operation, at, view, base, after, outcome, intent, closing, renounced } = work;
   const flags =
     (work.resent ? 1 : 0) + (work.abandoned ? 2 : 0) + (work.answeredUnavailable ? 4 : 0);
+  const promised = renounced !== undefined && hasRenounced(work, renounced);
   return [
     token,
     operationCode(operation),
@@ -82,6 +80,7 @@ function workCode(work: Work, log: (history: History) => number): string {
     outcome,
     intent,
     closing,
+    promised ? renounced : '',
     flags,
   ].join();
 }

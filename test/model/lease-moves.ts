@@ -99,8 +99,6 @@ function die(world: World, process: Process): void {
   process.holding = undefined;
   process.taking = undefined;
   process.works = [];
-  process.renounced = [];
-  process.neverBegan = [];
   world.effects = world.effects.map((effect) =>
     effect.knownTo === id ? { ...effect, knownTo: undefined } : effect,
   );
@@ -175,6 +173,7 @@ function holdingMoves(
         outcome: undefined,
         intent: undefined,
         closing: undefined,
+        renounced: undefined,
         resent: false,
         abandoned: false,
         answeredUnavailable: false,

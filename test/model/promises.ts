@@ -18,14 +18,9 @@ export function runsOrRenounces(
   const begun = world.effects.some(({ attempt }) => attempt === key);
   const own = process.works.find(({ intent, closing }) => intent === key || closing === key);
   if (registered && (begun || token <= (own?.token ?? 0))) return 'runs';
-  if (registered) renounceUnbegun(process, key);
-  if (!process.renounced.includes(key)) process.renounced = [...process.renounced, key].sort();
-  return process.neverBegan.includes(key) ? 'never_began' : 'does_not_run';
-}
-
-/** Promises not to begin an effect whose attempt is in hand. */
-function renounceUnbegun(process: Process, key: AttemptKey): void {
-  if (process.renounced.includes(key)) return;
-  process.renounced = [...process.renounced, key].sort();
-  process.neverBegan = [...process.neverBegan, key].sort();
+  if (registered && own !== undefined) own.renounced = key;
+  const { holding } = process;
+  if (rules.promise && rules.dropsWhenRenounced && holding !== undefined && holding.token < token)
+    process.holding = undefined;
+  return registered ? 'never_began' : 'does_not_run';
 }

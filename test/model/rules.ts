@@ -33,7 +33,10 @@ export interface Rules {
   registeredUntilDefinite: boolean;
   /** "I do not run it" is a promise. */
   promise: boolean;
-  /** A term that renounced an attempt is over: the term that asked has replaced it. */
+  /**
+   * A process that promises not to run an attempt ends its term, if that is an earlier one than the
+   * term that asks, and remembers nothing else.
+   */
   dropsWhenRenounced: boolean;
   /**
    * `same`: an unknown append is sent again unchanged. `renumbered`: it is changed to follow what

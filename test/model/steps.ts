@@ -7,7 +7,7 @@ import { heardFrom } from './endings.ts';
 import { runsOrRenounces } from './promises.ts';
 import { dirty, end, finish, flush, handOn, propose, send, supersede, trusted } from './walk.ts';
 import type { Walk } from './walk.ts';
-import { addLate, attemptKey, evidenceAbout, inHand, replicaIdOf } from './world.ts';
+import { addLate, attemptKey, evidenceAbout, hasRenounced, inHand, replicaIdOf } from './world.ts';
 
 /** Reads the log; see `Recovery.recover`. */
 export function read(walk: Walk): void {
@@ -101,7 +101,7 @@ export function interrupt(walk: Walk, statement?: AttemptStatement): void {
     owner?.up === true &&
     owner.registered &&
     inHand(owner, key) &&
-    !owner.neverBegan.includes(key) &&
+    !owner.works.some((one) => hasRenounced(one, key)) &&
     !wasGone;
   if (within && world.log.rows.at(-1)?.kind === 'started') {
     const what = `${key} is closed while ${step.open.replicaId} has it in hand and is in etcd`;
@@ -193,7 +193,6 @@ export function start(walk: Walk): void {
   if ((rules.trustBeforeIntent && !trusted(walk)) || process.draining) return flush(walk);
   if (rules.unavailableEnds && work.answeredUnavailable) return flush(walk);
   if (inHand(process, key)) return flush(walk);
-  if (rules.promise && process.renounced.includes(key)) return flush(walk);
   const record = work.view.state.cells.get(place.cellId);
   const idempotencyKey = nextIdempotencyKey('i', place.cellId, record);
   propose(walk, 'started', place, { idempotencyKey });

@@ -8,7 +8,7 @@ import { hasHappened } from './endings.ts';
 import { runsOrRenounces } from './promises.ts';
 import { goOn, interrupt, mayStartAtOnce, probed, read, settle, start } from './steps.ts';
 import { end, leave, supersede, type Walk } from './walk.ts';
-import { attemptKey, replicaIdOf, type Process, type Work, type World } from './world.ts';
+import { attemptKey, copyOf, replicaIdOf, type Process, type Work, type World } from './world.ts';
 
 /** The next step of one walk, in every way in which it may go. */
 export function workMoves(moves: Moves, index: number, at: number): void {
@@ -124,7 +124,7 @@ function askMoves(work: Work, moves: Moves, step: Step, whenItRuns: (walk: Walk)
   const attempt = attemptKey(next.open);
   // The peer decides at this very moment which answer it gives.
   const asker = { rules: moves.model.rules, world: moves.from, work };
-  const statement = runsOrRenounces(asker, { ...processAt(moves.from, peer) }, attempt);
+  const statement = runsOrRenounces(asker, processAt(copyOf(moves.from), peer), attempt);
   step(
     `peer: ${statement}`,
     `asks ${replicaId}, which answers ${statement} about ${attempt}`,

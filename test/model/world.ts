@@ -120,6 +120,8 @@ export interface Work {
   intent: AttemptKey | undefined;
   /** In hand: the attempt that runs, or whose closing row is not definite yet. */
   closing: AttemptKey | undefined;
+  /** The attempt that it had in hand when its process promised not to begin it. */
+  renounced: AttemptKey | undefined;
   /** An answer to the entry on its way was lost. */
   resent: boolean;
   /** The intent was unknown for too long. */
@@ -142,9 +144,6 @@ export interface Process {
   /** The term that it is about to take over. */
   taking: number | undefined;
   works: Work[];
-  renounced: readonly AttemptKey[];
-  /** Those of the renounced that it had in hand, and whose effects never began. */
-  neverBegan: readonly AttemptKey[];
 }
 
 /**
@@ -194,8 +193,6 @@ export function firstWorld(empty: History, replicas: number, faults: Faults): Wo
       holding: undefined,
       taking: undefined,
       works: [],
-      renounced: [],
-      neverBegan: [],
     })),
     faults,
     breaches: [],
@@ -221,6 +218,11 @@ export function replicaIdOf({ place, life }: Process): string {
 
 export function attemptKey({ cellId, attempt }: { cellId: string; attempt: number }): AttemptKey {
   return `${cellId}${attempt}`;
+}
+
+/** Whether the attempt that the walk has in hand is renounced: then its effect never begins. */
+export function hasRenounced({ renounced, intent, closing }: Work, attempt: AttemptKey): boolean {
+  return renounced === attempt && (intent === attempt || closing === attempt);
 }
 
 /** Whether the process really has the attempt in hand, no matter what it would answer. */
