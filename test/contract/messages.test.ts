@@ -9,7 +9,11 @@ let cluster: TestCluster;
 let receiver: Receiver;
 
 beforeAll(async () => {
-  [cluster, receiver] = await Promise.all([TestCluster.start({ replicas: 3 }), Receiver.listen()]);
+  // A long lease: nothing here is about a term that ends, not even on a busy machine.
+  [cluster, receiver] = await Promise.all([
+    TestCluster.start({ replicas: 3, ttlS: 30 }),
+    Receiver.listen(),
+  ]);
   await push(cluster, post, two, { ...two, version: 2 }, gate, doubt, halt);
 });
 

@@ -81,8 +81,13 @@ it('a rolling deploy halts nothing: what the old replicas cannot run waits, and 
   const refused = await advanceAll((why) => !why.includes('"new"'));
   expect(tally(refused)).toEqual({ unavailable: INSTANCES.length });
   for (const { error } of refused) expect(error?.message).toContain('"new"');
+  // On a busy machine a term may end before its effect begins; such attempts are left out.
   const { rows } = await cluster.app.query<{ cell_id: string; kind: string; rows: number }>(
-    'select cell_id, kind, count(*)::int as rows from leasehold.executions group by 1, 2 order by 2',
+    `select cell_id, kind, count(*)::int as rows from leasehold.executions e
+       where not exists (select from leasehold.executions u
+         where u.instance_id = e.instance_id and u.cell_id = e.cell_id and u.attempt = e.attempt
+           and u.kind = 'interrupted' and u.body->>'reason' = 'not_started')
+       group by 1, 2 order by 2`,
   );
   expect(rows).toEqual([
     { cell_id: 'reserve', kind: 'completed', rows: INSTANCES.length },
