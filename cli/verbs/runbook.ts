@@ -117,7 +117,10 @@ function defineLint(command: Command, register: Register): void {
   });
 }
 
-/** Reads every runbook of the files. Reports what is not valid, and returns undefined then. */
+/**
+ * Reads every runbook of the files, and reports every warning and every problem, in the order of
+ * the lines. Returns undefined if there is a problem.
+ */
 async function readRunbooks(
   terminal: Terminal,
   files: readonly string[],
@@ -128,18 +131,20 @@ async function readRunbooks(
     import('../../src/runbook/problem.ts'),
   ]);
   const loaded = await Promise.all(files.map(loadRunbookFile));
-  const problems: Problem[] = [];
-  const runbooks: Runbook[] = [];
-  for (const file of loaded) {
-    if (file.ok) {
-      for (const warning of file.warnings) terminal.err(`warning: ${formatProblem(warning)}`);
-      runbooks.push(...file.runbooks);
-    } else problems.push(...file.problems);
-  }
-  for (const problem of problems) {
+  const report = (problem: Problem): void => {
     const message = formatProblem(problem);
     terminal.err(message);
     if (json) printJson(terminal, { error: { code: 'invalid', message, problem } });
+  };
+  const warn = (problem: Problem): void => terminal.err(`warning: ${formatProblem(problem)}`);
+  for (const file of loaded) {
+    const found = [
+      ...file.warnings.map((problem) => ({ problem, say: warn })),
+      ...(file.ok ? [] : file.problems.map((problem) => ({ problem, say: report }))),
+    ];
+    found.sort((a, b) => a.problem.line - b.problem.line);
+    for (const { problem, say } of found) say(problem);
   }
-  return problems.length === 0 ? runbooks : undefined;
+  const isValid = loaded.every(({ ok }) => ok);
+  return isValid ? loaded.flatMap((file) => (file.ok ? file.runbooks : [])) : undefined;
 }

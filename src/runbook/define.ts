@@ -26,6 +26,6 @@ export interface RunbookDefinition {
  */
 export function defineRunbook(definition: RunbookDefinition): Runbook {
   const parsed = parseRunbookValue(definition, `runbook ${definition.runbook}`);
-  if (!parsed.ok) throw new RunbookError(parsed.problems);
+  if (!parsed.ok) throw new RunbookError(parsed.problems, parsed.warnings);
   return parsed.runbook;
 }

@@ -32,15 +32,22 @@ const MAX_DEPTH = 100;
 const MAX_ALIASES = 100;
 const MAX_FAULTS = 20;
 
+/** What was read of a text: usable if there are no faults. */
+export interface ReadDocument {
+  faults: TextFault[];
+  /**
+   * What the text says otherwise, so that it can be checked in the same run; undefined where the
+   * faults leave that open.
+   */
+  document: SourceDocument | undefined;
+}
+
 /**
  * Reads YAML 1.2 or JSON, with the position of everything. Rejects, besides bad syntax: duplicate
  * keys, several documents, unknown tags, keys that are not text, numbers that reading would change,
  * and alias bombs.
  */
-export function readDocument(
-  source: string,
-  format: 'yaml' | 'json',
-): { ok: true; document: SourceDocument } | { ok: false; faults: TextFault[] } {
+export function readDocument(source: string, format: 'yaml' | 'json'): ReadDocument {
   const whole = source.replace(/^\uFEFF/, '');
   if (whole.length > MAX_CHARACTERS) {
     return refuse([{ line: 1, column: 1, message: 'the file is larger than 1 MiB' }]);
@@ -54,6 +61,7 @@ export function readDocument(
     return line === 0 ? { line: 1, column: 1 } : { line, column: col };
   };
   const faults: TextFault[] = [];
+  let isReadable = true;
   const errors = [...document.errors, ...document.warnings];
   const exhausted = errors.find((error) => error.code === 'RESOURCE_EXHAUSTION');
   if (exhausted !== undefined)
@@ -68,37 +76,42 @@ export function readDocument(
   for (const error of errors) {
     if (format === 'json' && error.code !== 'DUPLICATE_KEY') continue;
     faults.push({ ...positionAt(error.pos[0]), message: describe(error, text) });
+    if (error.code !== 'DUPLICATE_KEY') isReadable = false;
   }
-  if (faults.length > 0) return refuse(faults);
+  if (!isReadable) return refuse(faults);
 
   if (document.contents === null)
     return refuse([{ line: 1, column: 1, message: 'the file is empty' }]);
   const warnings: Finding[] = [];
   inspect(document, {
-    fault: (node, message) => faults.push({ ...positionAt(startOf(node)), message }),
+    fault: (node, message) => {
+      faults.push({ ...positionAt(startOf(node)), message });
+      // A value that cannot be kept; everything else leaves open what the text says.
+      if (!isScalar(node) || typeof node.value !== 'number') isReadable = false;
+    },
     scalar: (node, path) => {
       const message = format === 'yaml' ? readingOf(node) : undefined;
       if (message !== undefined) warnings.push({ path, severity: 'warning', message });
     },
   });
-  if (faults.length > 0) return refuse(faults);
+  if (!isReadable) return refuse(faults);
 
   const locate = (path: Path, atKey = false): Position =>
     positionAt(offsetOf(document, path, atKey));
-  if (format === 'json') return { ok: true, document: { value: json, warnings, locate } };
+  const all = faults.slice(0, MAX_FAULTS);
+  if (format === 'json') return { faults: all, document: { value: json, warnings, locate } };
   try {
     const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
-    return { ok: true, document: { value, warnings, locate } };
+    return { faults: all, document: { value, warnings, locate } };
   } catch (error) {
     if (!(error instanceof ReferenceError)) throw error;
-    return refuse([
-      { line: 1, column: 1, message: `its aliases cannot be resolved: ${error.message}` },
-    ]);
+    const message = `its aliases cannot be resolved: ${error.message}`;
+    return refuse([...faults, { line: 1, column: 1, message }]);
   }
 }
 
-function refuse(faults: TextFault[]): { ok: false; faults: TextFault[] } {
-  return { ok: false, faults: faults.slice(0, MAX_FAULTS) };
+function refuse(faults: TextFault[]): ReadDocument {
+  return { faults: faults.slice(0, MAX_FAULTS), document: undefined };
 }
 
 function parseJson(

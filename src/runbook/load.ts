@@ -5,12 +5,13 @@ import { errorText } from '../error-text.ts';
 import { decodeUtf8, notUtf8Text } from '../utf8.ts';
 import { importModule, MODULE_ENDINGS } from './import-module.ts';
 import { parseRunbook, parseRunbookValue, type ParsedRunbook } from './parse.ts';
-import type { Problem } from './problem.ts';
+import type { Problem, RunbookError } from './problem.ts';
 import type { Runbook } from './runbook.ts';
 
-/** The runbooks of a file, or everything that is wrong with them. */
+/** The runbooks of a file, or everything that is wrong with them; and what may surprise. */
 export type LoadedRunbooks =
-  { ok: true; runbooks: Runbook[]; warnings: Problem[] } | { ok: false; problems: Problem[] };
+  | { ok: true; runbooks: Runbook[]; warnings: Problem[] }
+  | { ok: false; problems: Problem[]; warnings: Problem[] };
 
 /**
  * Reads a runbook file: `.yaml`, `.yml`, `.json`, or a module (`.ts`, `.mts`, `.js`, `.mjs`) whose
@@ -32,7 +33,8 @@ export async function loadRunbookFile(path: string): Promise<LoadedRunbooks> {
   const decoded = decodeUtf8(bytes);
   if (!decoded.ok) {
     const { line, column } = decoded;
-    return { ok: false, problems: [{ file: path, line, column, message: notUtf8Text(decoded) }] };
+    const problem = { file: path, line, column, message: notUtf8Text(decoded) };
+    return { ok: false, problems: [problem], warnings: [] };
   }
   const format = ending === '.json' ? 'json' : 'yaml';
   return joined([parseRunbook(decoded.text, { file: path, format })]);
@@ -44,12 +46,10 @@ async function loadModule(path: string): Promise<LoadedRunbooks> {
     exported = await importModule(path);
   } catch (error) {
     // The module may have another copy of RunbookError, so recognize it by its shape.
-    const problems = (error as { problems?: unknown } | null)?.problems;
+    const { problems, warnings = [] } = (error ?? {}) as Partial<RunbookError>;
     if (Array.isArray(problems)) {
-      return {
-        ok: false,
-        problems: (problems as Problem[]).map((problem) => ({ ...problem, file: path })),
-      };
+      const inFile = (problem: Problem): Problem => ({ ...problem, file: path });
+      return { ok: false, problems: problems.map(inFile), warnings: warnings.map(inFile) };
     }
     return refuse(path, `cannot be imported: ${errorText(error)}`);
   }
@@ -68,14 +68,11 @@ function looksLikeRunbook(value: unknown): boolean {
 
 function joined(parsed: ParsedRunbook[]): LoadedRunbooks {
   const problems = parsed.flatMap((one) => (one.ok ? [] : one.problems));
-  if (problems.length > 0) return { ok: false, problems };
-  return {
-    ok: true,
-    runbooks: parsed.flatMap((one) => (one.ok ? [one.runbook] : [])),
-    warnings: parsed.flatMap((one) => (one.ok ? one.warnings : [])),
-  };
+  const warnings = parsed.flatMap((one) => one.warnings);
+  if (problems.length > 0) return { ok: false, problems, warnings };
+  return { ok: true, runbooks: parsed.flatMap((one) => (one.ok ? [one.runbook] : [])), warnings };
 }
 
 function refuse(file: string, message: string): LoadedRunbooks {
-  return { ok: false, problems: [{ file, line: 0, message }] };
+  return { ok: false, problems: [{ file, line: 0, message }], warnings: [] };
 }

@@ -6,22 +6,34 @@ import type { Finding, Path, Problem } from './problem.ts';
 import { readCell, readHead } from './shape.ts';
 import type { Cell, Runbook } from './runbook.ts';
 
-/** A valid runbook, or every problem with it. */
+/** A valid runbook, or every problem with it; and what its author may not expect. */
 export type ParsedRunbook =
-  { ok: true; runbook: Runbook; warnings: Problem[] } | { ok: false; problems: Problem[] };
+  | { ok: true; runbook: Runbook; warnings: Problem[] }
+  | { ok: false; problems: Problem[]; warnings: Problem[] };
 
 /**
- * Parses a runbook's text. All problems are reported at once, each with its file, line and cell.
- * Never throws.
+ * Parses a runbook's text. All problems and warnings are reported at once, each with its file, line
+ * and cell. Never throws.
  */
 export function parseRunbook(
   text: string,
   source: { file: string; format: 'yaml' | 'json' },
 ): ParsedRunbook {
-  const read = readDocument(text, source.format);
-  if (!read.ok)
-    return { ok: false, problems: read.faults.map((fault) => ({ file: source.file, ...fault })) };
-  return examine(read.document.value, source.file, read.document);
+  const { file, format } = source;
+  const { document, faults } = readDocument(text, format);
+  const more = document === undefined ? undefined : examine(document.value, file, document);
+  if (faults.length === 0 && more !== undefined) return more;
+  const problems: Problem[] = faults.map((fault) => ({ file, ...fault }));
+  // What was wrong with a value is said once.
+  const places = new Set(faults.map(({ line, column }) => `${line}:${column}`));
+  const others = (more?.ok === false ? more.problems : []).filter(
+    ({ line, column }) => !places.has(`${line}:${column}`),
+  );
+  return {
+    ok: false,
+    problems: [...problems, ...others].sort((a, b) => a.line - b.line),
+    warnings: more?.warnings ?? [],
+  };
 }
 
 /** Checks a runbook that is already a value, e.g. from a TypeScript file. Never throws. */
@@ -44,8 +56,9 @@ function examine(
   problems.sort((a, b) => a.problem.line - b.problem.line);
   const of = (severity: Finding['severity']): Problem[] =>
     problems.filter((one) => one.severity === severity).map((one) => one.problem);
-  if (runbook === undefined) return { ok: false, problems: of('error') };
-  return { ok: true, runbook, warnings: of('warning') };
+  const warnings = of('warning');
+  if (runbook === undefined) return { ok: false, problems: of('error'), warnings };
+  return { ok: true, runbook, warnings };
 }
 
 function readRunbook(value: unknown): { runbook: Runbook | undefined; findings: Finding[] } {

@@ -35,9 +35,12 @@ export function formatProblem(problem: Problem): string {
 export class RunbookError extends Error {
   override readonly name = 'RunbookError';
   readonly problems: Problem[];
+  /** What the author may not expect, besides the problems. */
+  readonly warnings: Problem[];
 
-  constructor(problems: Problem[]) {
+  constructor(problems: Problem[], warnings: Problem[] = []) {
     super(problems.map(formatProblem).join('\n'));
     this.problems = problems;
+    this.warnings = warnings;
   }
 }

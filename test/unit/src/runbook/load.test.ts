@@ -92,6 +92,7 @@ describe('a runbook is loaded', () => {
               'is not UTF-8: byte 0xFC at line 2, column 4 begins no character; save the file as UTF-8',
           },
         ],
+        warnings: [],
       });
   });
 
@@ -129,6 +130,15 @@ describe('a runbook is loaded', () => {
     expect(await lines('bad.ts', bad)).toEqual([
       '/bad.ts cell x: exec must have one of handler, command, http',
     ]);
+    const surprising = `import { defineRunbook } from '${DEFINE}';
+      const http = { url: 'http://\${inputs.host}/x' };
+      export default defineRunbook({ runbook: 'b', version: 1, inputs: ['host'],
+        cells: [{ id: 'x', exec: { http } }, { id: 'y', exec: {} }] } as any);`;
+    expect(await load('surprising.ts', surprising)).toMatchObject({
+      ok: false,
+      problems: [{ cellId: 'y' }],
+      warnings: [{ file: join(folder, 'surprising.ts'), cellId: 'x' }],
+    });
     expect(await lines('none.mjs', 'export const a = 1;')).toEqual([
       '/none.mjs: exports no runbook: write `export default defineRunbook({…})`',
     ]);

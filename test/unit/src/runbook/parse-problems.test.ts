@@ -236,8 +236,42 @@ describe('a problem is reported by file, line, cell and field', () => {
     expect(problemsOf('{\n "runbook": }', 'json')[0]).toMatch(
       /^a\.yaml:2: is not JSON: Unexpected token/,
     );
-    expect(problemsOf('{"a": 1,\n "a": 2}', 'json')).toEqual([
+    expect(problemsOf('{"a": 1,\n "a": 2}', 'json')).toContain(
       'a.yaml:2: the key "a" occurs twice in one object',
-    ]);
+    );
+  });
+});
+
+describe('a file is checked to its end in one run', () => {
+  it.each([
+    ['a key that occurs twice', 'timeout: 1s', 'timeout: 2s'],
+    ['a number that cannot be kept', 'exec: {http: {url: "http://a", body: 1e400}}'],
+  ])('in spite of %s', (_what, ...lines) => {
+    const more = [
+      '  - {id: b, exec: {handler: 5}}',
+      '  - {id: c, exec: {http: {url: "http://a", body: {day: 2030-01-31}}}}',
+    ];
+    const text = [withCell(...lines), ...more].join('\n');
+    const parsed = parseRunbook(text, { file: 'a.yaml', format: 'yaml' });
+    if (parsed.ok) throw new Error('the runbook was accepted');
+    const [first] = parsed.problems.map(formatProblem);
+    expect(first).toMatch(/cell charge: needs exactly one|^a\.yaml:6: 1e400 cannot be kept/);
+    // A runbook that JSON cannot hold is not looked at any further.
+    if (lines.length > 1) {
+      expect(parsed.problems.map(formatProblem)).toContain(
+        'a.yaml:8 cell b: exec.handler must be text, not the number 5',
+      );
+    }
+    expect(parsed.warnings).toMatchObject([{ cellId: 'c' }]);
+  });
+
+  it('and its warnings are reported with its problems', () => {
+    const text = withCell('exec: {command: ["${inputs.order}"]}', 'timeout: soon');
+    const parsed = parseRunbook(text, { file: 'a.yaml', format: 'yaml' });
+    expect(parsed).toMatchObject({
+      ok: false,
+      problems: [{ cellId: 'charge', field: 'timeout' }],
+      warnings: [{ cellId: 'charge', field: 'exec.command.0' }],
+    });
   });
 });
