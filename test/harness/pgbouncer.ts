@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import type { TestContext } from 'vitest';
+
 import { aptOf } from '../../tools/stack/apt.ts';
 import { cacheDir } from '../../tools/stack/cache-dir.ts';
 import { runCommand } from '../../tools/stack/command.ts';
@@ -16,7 +18,7 @@ import { unprivilegedUser } from '../../tools/stack/unprivileged-user.ts';
 import { Output } from './child-process.ts';
 
 /** A PgBouncer: a program on PATH, or a directory of the cache with its libraries. */
-export interface PgBouncerProgram {
+interface PgBouncerProgram {
   version: string;
   /** The program, or the directory. */
   path: string;
@@ -31,13 +33,31 @@ function keepsStatements({ version }: PgBouncerProgram): boolean {
   return compareVersions(version, KEEPS_STATEMENTS) >= 0;
 }
 
+/** From before 1.21, or after. */
+export type PgBouncerKind = 'old' | 'new';
+
+const programs = new Map<PgBouncerKind, Promise<PgBouncerProgram | string>>();
+
+/** The PgBouncer of that kind; skips the test, with the reason, if there is none. */
+export async function pgBouncer(
+  context: Pick<TestContext, 'skip'>,
+  kind: PgBouncerKind,
+): Promise<PgBouncerProgram> {
+  const looked = programs.get(kind) ?? findPgBouncer(kind);
+  programs.set(kind, looked);
+  const program = await looked;
+  return typeof program === 'string'
+    ? context.skip(`PgBouncer (${kind}) cannot be had here: ${program}`)
+    : program;
+}
+
 /**
- * A PgBouncer from before 1.21 or after: on PATH, else in the cache, else fetched into it from
- * Debian's packages (Debian 12 has 1.18, Debian 13 has 1.24).
+ * Looks on PATH and in the cache, else fetches it into the cache from Debian's packages (Debian 12
+ * has 1.18, Debian 13 has 1.24).
  *
  * @returns the reason if there is none
  */
-export async function findPgBouncer(kind: 'old' | 'new'): Promise<PgBouncerProgram | string> {
+async function findPgBouncer(kind: PgBouncerKind): Promise<PgBouncerProgram | string> {
   const fits = (program: PgBouncerProgram): boolean =>
     keepsStatements(program) === (kind === 'new');
   for (const dir of [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin']) {

@@ -1,23 +1,19 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import { prepareAppends } from '../../../../advancer/log/sql/append.ts';
 import {
   appendUntilDefinite,
   connect,
+  databaseOfFile,
   entryOf,
   freshId,
-  insertRow,
   log,
   logDatabase,
   newRow,
+  openRival,
 } from './fixture.ts';
-import type { LogDatabase } from './fixture.ts';
 
-let database: LogDatabase;
-
-beforeAll(async () => {
-  database = await logDatabase();
-});
+const database = databaseOfFile();
 
 describe('entries that are sent together', () => {
   it('each get their own outcome', async () => {
@@ -61,10 +57,8 @@ describe('entries that are sent together', () => {
   it('do not wait again for one of them that stays blocked', async () => {
     const impatient = await logDatabase(1125);
     const replica = log(impatient, { appendTimeoutMs: 1500 });
-    const rival = await connect(impatient.ownerUrl);
     const stuck = freshId();
-    await rival.query('begin');
-    await insertRow(rival, newRow(stuck, 1, 'started', { replicaId: 'other' }));
+    const rival = await openRival(impatient.ownerUrl, stuck);
     const entries = [stuck, ...Array.from({ length: 10 }, () => freshId())].map((instanceId) =>
       entryOf([newRow(instanceId, 1, 'started')]),
     );

@@ -1,38 +1,30 @@
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { LogUnavailable } from '../../../../advancer/log/log.ts';
 import { lossyProxy } from '../../../harness/lossy-proxy.ts';
 import {
   appendUntilDefinite,
   connect,
+  databaseOfFile,
   entryOf,
   freshId,
-  insertRow,
   log,
-  logDatabase,
   newReceipt,
   newRow,
+  openRival,
   waitForBlocked,
 } from './fixture.ts';
-import type { LogDatabase } from './fixture.ts';
 
-let database: LogDatabase;
+const database = databaseOfFile();
 /** Its statements are cancelled soon. */
-let impatient: LogDatabase;
-
-beforeAll(async () => {
-  database = await logDatabase();
-  impatient = await logDatabase(450);
-});
+const impatient = databaseOfFile(450);
 
 describe('unknown', () => {
   it('is the answer while another transaction holds the key; sending again, once it has rolled back, appends', async () => {
     const replica = log(impatient, { appendTimeoutMs: 600 });
-    const rival = await connect(impatient.ownerUrl);
     const instanceId = freshId();
     const entry = entryOf([newRow(instanceId, 1, 'started')]);
-    await rival.query('begin');
-    await insertRow(rival, newRow(instanceId, 1, 'started', { replicaId: 'other' }));
+    const rival = await openRival(impatient.ownerUrl, instanceId);
     const outcome = await replica.append(entry);
     expect(outcome.kind).toBe('unknown');
     await rival.query('rollback');
@@ -41,11 +33,9 @@ describe('unknown', () => {
 
   it('becomes conflict when the other transaction commits', async () => {
     const replica = log(impatient, { appendTimeoutMs: 600 });
-    const rival = await connect(impatient.ownerUrl);
     const instanceId = freshId();
     const entry = entryOf([newRow(instanceId, 1, 'started')]);
-    await rival.query('begin');
-    await insertRow(rival, newRow(instanceId, 1, 'started', { replicaId: 'other' }));
+    const rival = await openRival(impatient.ownerUrl, instanceId);
     expect((await replica.append(entry)).kind).toBe('unknown');
     await rival.query('commit');
     expect((await appendUntilDefinite(replica, entry)).kind).toBe('conflict');
@@ -53,12 +43,10 @@ describe('unknown', () => {
 
   it('is the answer when the backend is terminated during the append', async () => {
     const replica = log(database, { replicaId: 'terminated' });
-    const rival = await connect(database.appUrl);
     const superuser = await connect(database.superuserUrl);
     const instanceId = freshId();
     const entry = entryOf([newRow(instanceId, 1, 'started')]);
-    await rival.query('begin');
-    await insertRow(rival, newRow(instanceId, 1, 'started', { replicaId: 'other' }));
+    const rival = await openRival(database.appUrl, instanceId);
     const outcome = replica.append(entry);
     await waitForBlocked(superuser);
     await superuser.query(

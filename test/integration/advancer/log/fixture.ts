@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 
 import { Client, DatabaseError } from 'pg';
-import { onTestFinished } from 'vitest';
+import { beforeAll, onTestFinished } from 'vitest';
 
 import type { AppendEntry, AppendOutcome, Instance } from '../../../../advancer/log/log.ts';
 import { migrate } from '../../../../advancer/log/migrate.ts';
@@ -43,6 +43,20 @@ export async function logDatabase(statementTimeoutMs = 15_000): Promise<LogDatab
   await migrate({ url: superuserUrl, namespace: NAMESPACE });
   await setForApp(superuserUrl, 'statement_timeout', `${statementTimeoutMs}ms`);
   return databaseOf(superuserUrl, NAMESPACE);
+}
+
+/** A database that every test of a file uses. It is there before the first of them. */
+export function databaseOfFile(statementTimeoutMs?: number): LogDatabase {
+  const database = { namespace: '', superuserUrl: '', ownerUrl: '', appUrl: '' };
+  beforeAll(async () => {
+    Object.assign(database, await logDatabase(statementTimeoutMs));
+  });
+  return database;
+}
+
+/** A database whose role has the time limit that replicas expect. */
+export function replicaDatabase(): Promise<LogDatabase> {
+  return logDatabase(1_500);
 }
 
 /** Changes a setting of the application's role in that database, for connections from now on. */
@@ -90,6 +104,19 @@ export function log(database: LogDatabase, options: Partial<LogOptions> = {}): P
   });
   onTestFinished(() => opened.close());
   return opened;
+}
+
+/** The log with the time limit of a replica, which the settings of the session must fit. */
+export function replicaLog(database: LogDatabase, options: Partial<LogOptions> = {}): PostgresLog {
+  return log(database, { appendTimeoutMs: 2_000, ...options });
+}
+
+/** The log of a fresh database in which {@link RUNBOOK} is stored. */
+export async function logWithRunbook(): Promise<{ database: LogDatabase; replica: PostgresLog }> {
+  const database = await logDatabase();
+  const replica = log(database);
+  await replica.pushRunbook(RUNBOOK);
+  return { database, replica };
 }
 
 /** An id that no other test uses. */
@@ -202,6 +229,14 @@ export async function insertRow(client: Client, row: NewRow): Promise<number | n
     ],
   );
   return result.rowCount;
+}
+
+/** A transaction of another writer that has inserted the first row of the instance. */
+export async function openRival(url: string, instanceId: string): Promise<Client> {
+  const rival = await connect(url);
+  await rival.query('begin');
+  await insertRow(rival, newRow(instanceId, 1, 'started', { replicaId: 'other' }));
+  return rival;
 }
 
 /** Inserts one receipt by plain SQL. */

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import { storableJson, type Json } from '../../../../src/json.ts';
 import { parseJsonText } from '../../../../src/json-text.ts';
@@ -7,21 +7,16 @@ import { jsonText, sameValue } from '../../../harness/number-texts.ts';
 import {
   RUNBOOK,
   connect,
+  databaseOfFile,
   entryOf,
   freshId,
   insertRow,
   log,
-  logDatabase,
   newInstance,
   newRow,
-  type LogDatabase,
 } from './fixture.ts';
 
-let database: LogDatabase;
-
-beforeAll(async () => {
-  database = await logDatabase();
-});
+const database = databaseOfFile();
 
 describe('what is stored comes out as it went in', () => {
   it('in inputs, outputs, late outcomes and claims, with numbers of all kinds', async () => {

@@ -1,30 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { beforeAll, describe, expect, it, onTestFinished, type TestContext } from 'vitest';
+import { describe, expect, it, onTestFinished, type TestContext } from 'vitest';
 
 import { migrate } from '../../../../advancer/log/migrate.ts';
-import { findPgBouncer, startPgBouncer } from '../../../harness/pgbouncer.ts';
-import type { PgBouncer, PgBouncerOptions } from '../../../harness/pgbouncer.ts';
+import { pgBouncer, startPgBouncer } from '../../../harness/pgbouncer.ts';
+import type { PgBouncer, PgBouncerKind, PgBouncerOptions } from '../../../harness/pgbouncer.ts';
 import { freshDatabase } from '../../../harness/servers.ts';
 import { connect, databaseOf, entryOf, freshId, log, newRow, setForApp } from './fixture.ts';
 
-/** The settings that docs/operations.md names are not these: PgBouncer's own defaults must do. */
-const found = {
-  old: undefined as Awaited<ReturnType<typeof findPgBouncer>> | undefined,
-  new: undefined as Awaited<ReturnType<typeof findPgBouncer>> | undefined,
-};
-
-beforeAll(async () => {
-  found.old = await findPgBouncer('old');
-  found.new = await findPgBouncer('new');
-});
+// The settings that docs/operations.md names are not used here: PgBouncer's own defaults must do.
 
 /** PgBouncer in front of a migrated database; skips the test, with the reason, if there is none. */
-async function pooled(context: TestContext, kind: 'old' | 'new', options: PgBouncerOptions) {
-  const program = found[kind];
-  if (program === undefined || typeof program === 'string') {
-    return context.skip(`PgBouncer (${kind}) cannot be had here: ${String(program)}`);
-  }
+async function pooled(context: TestContext, kind: PgBouncerKind, options: PgBouncerOptions) {
+  const program = await pgBouncer(context, kind);
   const superuserUrl = await freshDatabase();
   await migrate({ url: superuserUrl, namespace: 'pooled' });
   const direct = databaseOf(superuserUrl, 'pooled');

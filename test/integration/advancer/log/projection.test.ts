@@ -9,8 +9,7 @@ import {
   entryOf,
   freshId,
   insertRow,
-  log,
-  logDatabase,
+  logWithRunbook,
   newInstance,
   newRow,
   receiptEntry,
@@ -22,9 +21,7 @@ describe('the projection', () => {
   const lineless = (row: NewRow): AppendEntry => entryOf([row], { projection: undefined });
 
   it('starts as ready and follows each append, but never goes back', async () => {
-    const own = await logDatabase();
-    const replica = log(own);
-    await replica.pushRunbook(RUNBOOK);
+    const { replica } = await logWithRunbook();
     const instance = newInstance();
     const id = instance.instanceId;
     await replica.startInstance(instance);
@@ -58,8 +55,7 @@ describe('the projection', () => {
   });
 
   it('may be written later than the append, and still never goes back', async () => {
-    const replica = log(await logDatabase());
-    await replica.pushRunbook(RUNBOOK);
+    const { replica } = await logWithRunbook();
     const [id, other] = ['i1', 'i2'];
     for (const instanceId of [id, other]) await replica.startInstance(newInstance({ instanceId }));
     const line = async (): Promise<unknown> => (await replica.list({ limit: 1 }))[0];
@@ -89,8 +85,7 @@ describe('the projection', () => {
   });
 
   it('is listed by status, runbook and page', async () => {
-    const replica = log(await logDatabase());
-    await replica.pushRunbook(RUNBOOK);
+    const { replica } = await logWithRunbook();
     await replica.pushRunbook({ ...RUNBOOK, runbook: 'other' });
     for (const [instanceId, runbookId] of [
       ['i1', 'refund'],
@@ -113,8 +108,7 @@ describe('the projection', () => {
   });
 
   it('lists unsettled instances without recent rows, oldest first', async () => {
-    const replica = log(await logDatabase());
-    await replica.pushRunbook(RUNBOOK);
+    const { replica } = await logWithRunbook();
     for (const instanceId of ['i1', 'i2', 'i3'])
       await replica.startInstance(newInstance({ instanceId }));
     await replica.append(entryOf([newRow('i3', 1, 'started')], { projection: running }));
@@ -138,9 +132,8 @@ describe('the projection', () => {
   });
 
   it('says running for an intent that was written without a line, even after a replica found the instance at rest', async () => {
-    const own = await logDatabase();
-    const [replica, client] = [log(own), await connect(own.appUrl)];
-    await replica.pushRunbook(RUNBOOK);
+    const { database, replica } = await logWithRunbook();
+    const client = await connect(database.appUrl);
     const instance = newInstance();
     const id = instance.instanceId;
     await replica.startInstance(instance);
@@ -173,10 +166,9 @@ describe('the projection', () => {
   });
 
   it('of an instance at rest does not wait for a writer that appends to it, nor overwrite its result', async () => {
-    const own = await logDatabase();
-    const [replica, other] = [log(own), await connect(own.appUrl)];
-    const watcher = await connect(own.superuserUrl);
-    await replica.pushRunbook(RUNBOOK);
+    const { database, replica } = await logWithRunbook();
+    const other = await connect(database.appUrl);
+    const watcher = await connect(database.superuserUrl);
     const [one, two] = ['i1', 'i2'];
     for (const instanceId of [one, two]) {
       await replica.startInstance(newInstance({ instanceId }));
@@ -213,10 +205,8 @@ describe('the projection', () => {
   });
 
   it('can be deleted and rebuilt from the log', async () => {
-    const own = await logDatabase();
-    const replica = log(own);
-    const owner = await connect(own.ownerUrl);
-    await replica.pushRunbook(RUNBOOK);
+    const { database, replica } = await logWithRunbook();
+    const owner = await connect(database.ownerUrl);
     const ids = Array.from({ length: 7 }, (_, n) => `i${n}`);
     for (const instanceId of ids) await replica.startInstance(newInstance({ instanceId }));
     for (const id of ids.slice(3))

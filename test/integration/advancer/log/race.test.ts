@@ -1,27 +1,26 @@
-import { beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 
+import type { PostgresLog } from '../../../../advancer/log/postgres-log.ts';
 import {
   connect,
+  databaseOfFile,
   entryOf,
   freshId,
   insertRow,
   log,
-  logDatabase,
   newRow,
   receiptEntry,
 } from './fixture.ts';
-import type { LogDatabase } from './fixture.ts';
 
-let database: LogDatabase;
+const database = databaseOfFile();
 
-beforeAll(async () => {
-  database = await logDatabase();
-});
+/** The log as replicas `r-0`, `r-1`, … see it. */
+function logsOf(count: number): PostgresLog[] {
+  return Array.from({ length: count }, (_, index) => log(database, { replicaId: `r-${index}` }));
+}
 
 it('of 2 to 8 writers at one seq exactly one wins', async () => {
-  const replicas = Array.from({ length: 8 }, (_, index) =>
-    log(database, { replicaId: `r-${index}` }),
-  );
+  const replicas = logsOf(8);
   for (let round = 0; round < 70; round += 1) {
     const racers = replicas.slice(0, 2 + (round % 7));
     const instanceId = freshId();
@@ -42,9 +41,7 @@ it('of 2 to 8 writers at one seq exactly one wins', async () => {
 });
 
 it('of writers with different tokens at one seq exactly one wins, and no lower token follows a higher one', async () => {
-  const replicas = Array.from({ length: 4 }, (_, index) =>
-    log(database, { replicaId: `r-${index}` }),
-  );
+  const replicas = logsOf(4);
   for (let round = 0; round < 50; round += 1) {
     const instanceId = freshId();
     const outcomes = await Promise.all(
@@ -107,8 +104,7 @@ it('batches of rows and receipts over the same instances, from four replicas at 
   const ids = Array.from({ length: 40 }, () => freshId());
   const counts = { appended: 0, other: 0 };
   await Promise.all(
-    [0, 1, 2, 3].map(async (number) => {
-      const replica = log(database, { replicaId: `r-${number}` });
+    logsOf(4).map(async (replica, number) => {
       for (let round = 0; round < 15; round += 1) {
         // Each replica uses a different order.
         const order = ids.map((_, index) => ids[(index * (2 * number + 3) + round) % ids.length]!);

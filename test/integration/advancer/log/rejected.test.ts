@@ -7,6 +7,7 @@ import { freshDatabase } from '../../../harness/servers.ts';
 import {
   connect,
   databaseOf,
+  databaseOfFile,
   entryOf,
   freshId,
   log,
@@ -14,13 +15,11 @@ import {
   newReceipt,
   newRow,
 } from './fixture.ts';
-import type { LogDatabase } from './fixture.ts';
 
 /** A database whose owner restricts what may be written. */
-let database: LogDatabase;
+const database = databaseOfFile();
 
 beforeAll(async () => {
-  database = await logDatabase();
   const owner = new Client({ connectionString: database.ownerUrl });
   await owner.connect();
   await owner.query(`

@@ -14,13 +14,15 @@ import {
   log,
   logDatabase,
   newRow,
+  replicaDatabase,
+  replicaLog,
   setForApp,
   urlAs,
 } from './fixture.ts';
 import type { LogDatabase } from './fixture.ts';
 
 async function refusal(database: LogDatabase, url = database.appUrl): Promise<unknown> {
-  return log(database, { url, appendTimeoutMs: 2_000 })
+  return replicaLog(database, { url })
     .open('app')
     .then(
       () => undefined,
@@ -54,7 +56,7 @@ describe('the settings of a session', () => {
     ['enable_seqscan', 'on', 'enable_seqscan is on, not off'],
     ['session_replication_role', 'replica', 'session_replication_role is replica, not origin'],
   ])('with %s = %s are refused, by name', async (name, value, message) => {
-    const database = await logDatabase(1_500);
+    const database = await replicaDatabase();
     expect(await refusal(database)).toBeUndefined();
     await setForApp(database.superuserUrl, name, value);
     const cause = await refusal(database);
@@ -64,14 +66,14 @@ describe('the settings of a session', () => {
   });
 
   it('are set again by migrate', async () => {
-    const database = await logDatabase(1_500);
+    const database = await replicaDatabase();
     await setForApp(database.superuserUrl, 'synchronous_commit', 'off');
     await migrate({ url: database.superuserUrl, namespace: NAMESPACE });
     expect(await refusal(database)).toBeUndefined();
   });
 
   it('hold against the defaults of the database', async () => {
-    const database = await logDatabase(1_500);
+    const database = await replicaDatabase();
     const client = await connect(database.superuserUrl);
     const name = new URL(database.superuserUrl).pathname.slice(1);
     for (const setting of [
@@ -85,14 +87,14 @@ describe('the settings of a session', () => {
   });
 
   it('that the URL changes are refused', async () => {
-    const database = await logDatabase(1_500);
+    const database = await replicaDatabase();
     const cause = await refusal(database, `${database.appUrl}?options=-c%20synchronous_commit=off`);
     expect(String(cause)).toMatch(/synchronous_commit is off.*options of LEASEHOLD_DATABASE_URL/);
   });
 
   it('are verified on each connection that is opened later, before it writes', async () => {
-    const database = await logDatabase(1_500);
-    const replica = log(database, { appendTimeoutMs: 2_000 });
+    const database = await replicaDatabase();
+    const replica = replicaLog(database);
     await replica.open('app');
     await setForApp(database.superuserUrl, 'synchronous_commit', 'off');
     await endSessions(database);
@@ -110,12 +112,11 @@ describe('the settings of a session', () => {
   });
 
   it('that only matter in a power failure are a warning', async () => {
-    const database = await logDatabase(1_500);
+    const database = await replicaDatabase();
     const client = await connect(database.superuserUrl);
     const { rows } = await client.query<{ fsync: string }>('show fsync');
     const warnings: string[] = [];
-    const replica = log(database, {
-      appendTimeoutMs: 2_000,
+    const replica = replicaLog(database, {
       onWarning: (text) => warnings.push(text),
     });
     await replica.open('app');
@@ -128,7 +129,7 @@ describe('the settings of a session', () => {
 
 describe('a limit on connections', () => {
   async function limited(limit: number): Promise<LogDatabase> {
-    const database = await logDatabase(1_500);
+    const database = await replicaDatabase();
     const client = await connect(database.superuserUrl);
     const name = new URL(database.superuserUrl).pathname.slice(1);
     await client.query(`alter database "${name}" connection limit ${limit}`);
@@ -144,8 +145,7 @@ describe('a limit on connections', () => {
 
   it('is met by fewer connections, and named in a warning', async () => {
     const warnings: string[] = [];
-    const replica = log(await limited(3), {
-      appendTimeoutMs: 2_000,
+    const replica = replicaLog(await limited(3), {
       onWarning: (text) => warnings.push(text),
     });
     // Besides the superuser's, the limit allows two: one for reads, one for appends. Connections
@@ -161,8 +161,8 @@ describe('a limit on connections', () => {
   });
 
   it('is not approached before connections are needed', async () => {
-    const database = await logDatabase(1_500);
-    await log(database, { replicaId: 'modest', appendTimeoutMs: 2_000 }).open('app');
+    const database = await replicaDatabase();
+    await replicaLog(database, { replicaId: 'modest' }).open('app');
     const client = await connect(database.superuserUrl);
     const { rows } = await client.query<{ open: number }>(
       `select count(*)::int as open from pg_stat_activity where application_name = 'leasehold-modest'`,
@@ -176,13 +176,13 @@ describe('a role that could change what was recorded', () => {
     ['postgres', 'a superuser'],
     ['leasehold_owner', 'a member of leasehold_owner'],
   ])('%s is refused for good, unless that is asked for', async (role, what) => {
-    const database = await logDatabase(1_500);
+    const database = await replicaDatabase();
     const url = urlAs(database.superuserUrl, role);
     const cause = await refusal(database, url);
     expect(cause).toBeInstanceOf(PermanentMismatch);
     expect(String(cause)).toContain(`connects as ${role}, ${what}`);
     expect(String(cause)).toContain('LEASEHOLD_DATABASE_ROLE=any');
-    const replica = log(database, { url, appendTimeoutMs: 2_000 });
+    const replica = replicaLog(database, { url });
     const problem = String(await replica.open('any').catch((error: unknown) => error));
     // The statements in the message are what is missing.
     const statements = /or run: (ALTER ROLE .*)$/.exec(problem)?.[1] ?? '';
