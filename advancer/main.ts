@@ -121,6 +121,7 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
     onWarning: (message, cause) => logger.warn({ err: cause }, message),
   });
   let httpUrl = '';
+  let logNotOpen: string | undefined = 'not asked yet';
   const replica = new Replica({
     log,
     bus,
@@ -181,11 +182,16 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
     port: config.httpPort,
     replicaId,
     metrics,
-    checks: () => replica.checks(),
+    checks: () => replica.checks(logNotOpen),
   });
   httpUrl = http.url;
   try {
-    await untilLogUsable(() => log.open(config.databaseRole), stop, logger);
+    await untilLogUsable({
+      open: () => log.open(config.databaseRole),
+      stop,
+      logger,
+      notOpen: (why) => (logNotOpen = why),
+    });
     if (stop.aborted) return;
     await replica.start();
     await untilReady(replica, stop, logger);
@@ -211,17 +217,22 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
   }
 }
 
+interface LogOpening {
+  open: () => Promise<void>;
+  stop: AbortSignal;
+  logger: PinoLogger;
+  /** Receives why the log is not open, and undefined once it is. */
+  notOpen: (why: string | undefined) => void;
+}
+
 /**
- * Waits until the log can be used, and logs from time to time why it cannot: Postgres may be down,
- * or not migrated yet. Until then nothing is taken in: the log may belong to another namespace.
+ * Waits until the log can be used, and says meanwhile why it cannot, in readiness at once and in
+ * the log from time to time: Postgres may be down, a standby, or not migrated yet. Until then
+ * nothing is taken in: the log may belong to another namespace.
  *
  * @throws PermanentMismatch when waiting will not help
  */
-async function untilLogUsable(
-  open: () => Promise<void>,
-  stop: AbortSignal,
-  logger: PinoLogger,
-): Promise<void> {
+async function untilLogUsable({ open, stop, logger, notOpen }: LogOpening): Promise<void> {
   const trouble = new TroubleLog({
     clock: systemClock,
     logger,
@@ -231,11 +242,14 @@ async function untilLogUsable(
   while (!stop.aborted) {
     try {
       await open();
+      notOpen(undefined);
       trouble.end();
       return;
     } catch (cause) {
       if (cause instanceof PermanentMismatch) throw cause;
-      trouble.add(errorText(cause), { err: cause });
+      const why = errorText(cause);
+      notOpen(why);
+      trouble.add(why, { err: cause });
       await systemClock.sleep(500, stop);
     }
   }

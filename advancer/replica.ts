@@ -205,13 +205,13 @@ export class Replica {
     this.#logHealth.start();
   }
 
-  /** Everything that this replica needs to serve, each with why it does not have it, if so. */
-  checks(): ReadinessCheck[] {
+  /** Everything that this replica needs to serve; `logNotOpen` says why there is no log yet. */
+  checks(logNotOpen?: string): ReadinessCheck[] {
     const { bus, needs = [] } = this.#options;
     return readinessChecks({
       draining: this.#draining.signal.aborted,
       connected: bus.connected(),
-      logTrouble: this.#logHealth.trouble,
+      logTrouble: logNotOpen ?? this.#logHealth.trouble,
       notLeading: this.leases.notLeading(),
       needs,
     });

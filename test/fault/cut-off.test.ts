@@ -8,7 +8,7 @@ import { eventually, TestCluster, type ReplicaProcess } from '../harness/replica
 import { freshDatabase, serversForTests } from '../harness/servers.ts';
 import { TcpProxy } from '../harness/tcp-proxy.ts';
 import { Witness } from '../harness/witness.ts';
-import { allReady, readiness } from './readiness.ts';
+import { allReady, readiness } from '../harness/readiness.ts';
 
 let witness: Witness;
 

@@ -9,7 +9,7 @@ import { eventually, TestCluster } from '../harness/replicas.ts';
 import { startPrivateStack } from '../harness/servers.ts';
 import { TcpProxy } from '../harness/tcp-proxy.ts';
 import { EACH_ONCE, Witness } from '../harness/witness.ts';
-import { allReady, readiness } from './readiness.ts';
+import { allReady, readiness } from '../harness/readiness.ts';
 
 const OUTAGE_MS = 20_000;
 /** From a server's return until every replica must be ready again. */
