@@ -1,5 +1,4 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, normalize } from 'node:path';
@@ -7,6 +6,7 @@ import { dirname, join, normalize } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { Child } from '../harness/child-process.ts';
+import { busybox, oldestNode } from '../harness/fetched-programs.ts';
 import { freshDatabase, freshNamespace, serversForTests } from '../harness/servers.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -84,13 +84,38 @@ describe('the program', () => {
     };
     const options = { env: { PATH: bare }, encoding: 'utf8' } as const;
     expect(execFileSync(program, ['--version'], options)).toBe(`${version}\n`);
-    const busybox = ['/bin/busybox', '/usr/bin/busybox'].find((path) => existsSync(path));
-    if (busybox === undefined) return;
-    expect(execFileSync(busybox, ['sh', program, '--version'], options)).toBe(`${version}\n`);
+  });
+
+  it('starts with the env and the shell of BusyBox', async (context) => {
+    const path = await busybox(context);
+    const program = join(dir, 'bin', 'leasehold');
+    const bare = join(dir, 'busybox');
+    await mkdir(bare);
+    await symlink(process.execPath, join(bare, 'node'));
+    const options = { env: { PATH: bare }, encoding: 'utf8' } as const;
+    const search = `PATH=${bare}:${join(dir, 'bin')}`;
+    for (const argv of [
+      ['env', search, 'leasehold', '--version'],
+      ['sh', program, '--version'],
+    ])
+      expect(execFileSync(path, argv, options)).toMatch(/^\d+\.\d+\.\d+\n$/);
+    // With -S, which is how a script gave Node its options before, it starts nothing.
+    expect(() =>
+      execFileSync(path, ['env', '-S', 'node --version'], { ...options, stdio: 'pipe' }),
+    ).toThrow(/option/);
   });
 
   it('dev runs commands in the directory of its caller, with the handlers that the caller names', async () => {
-    const here = join(dir, 'project');
+    expect(await devServes(process.execPath, 'project')).toBe('completed');
+  }, 120_000);
+
+  it('dev, and all that it starts, runs on the oldest Node that the package names', async (context) => {
+    expect(await devServes(await oldestNode(context), 'oldest')).toBe('completed');
+  }, 120_000);
+
+  /** Runs `dev` from the package, and a runbook on it, by that Node; returns its status. */
+  async function devServes(node: string, folder: string): Promise<string> {
+    const here = join(dir, folder);
     await mkdir(here);
     const notes = { exec: { command: ['sh', '-c', 'pwd > where.txt'] } };
     await writeFile(join(here, 'handlers.mjs'), 'export default { mine: () => process.cwd() };\n');
@@ -118,10 +143,8 @@ describe('the program', () => {
       LEASEHOLD_OWNER_DATABASE_URL: await freshDatabase(),
       LEASEHOLD_HANDLERS: './handlers.mjs',
     };
-    const dev = new Child(['dev', '--replicas', '1', '--lease-ttl', '2', '--json'], env, {
-      main,
-      cwd: here,
-    });
+    const place = { main, cwd: here, node };
+    const dev = new Child(['dev', '--replicas', '1', '--lease-ttl', '2', '--json'], env, place);
     try {
       const line = await Promise.race([
         dev.stdout.until(() => dev.stdout.lines.find((text) => text.startsWith('{'))),
@@ -131,14 +154,7 @@ describe('the program', () => {
       ]);
       const { databaseUrl } = JSON.parse(line) as { databaseUrl: string };
       const run = async (...args: string[]): Promise<string> => {
-        const child = new Child(
-          args,
-          { ...env, LEASEHOLD_DATABASE_URL: databaseUrl },
-          {
-            main,
-            cwd: here,
-          },
-        );
+        const child = new Child(args, { ...env, LEASEHOLD_DATABASE_URL: databaseUrl }, place);
         const { code } = await child.exited;
         expect({ code, stderr: child.stderr.text }).toMatchObject({ code: 0 });
         return child.stdout.text;
@@ -148,15 +164,17 @@ describe('the program', () => {
       await run('advance', 'i-1');
       expect((await readFile(join(here, 'where.txt'), 'utf8')).trim()).toBe(here);
       const status = JSON.parse(await run('status', 'i-1', '--json')) as {
+        status: string;
         cells: { cellId: string; output?: unknown }[];
       };
       expect(status.cells.find(({ cellId }) => cellId === 'handler')?.output).toBe(here);
       // The examples' own commands are found from here too.
       const shown = JSON.parse(await run('runbook', 'show', 'example-refund', '--json')) as object;
       expect(JSON.stringify(shown)).toContain('node_modules/leasehold/examples/notify.mjs');
+      return status.status;
     } finally {
       dev.end();
       await dev.exited;
     }
-  }, 120_000);
+  }
 });

@@ -40,19 +40,25 @@ export class Output {
   }
 }
 
+interface ChildPlace {
+  main?: string;
+  cwd?: string;
+  node?: string;
+}
+
 export class Child {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly exited: Promise<Exit>;
   readonly #process: ChildProcess;
 
-  /** @param where another program, and the directory that it runs in */
+  /** @param where another program, the directory that it runs in, and another Node to run it */
   constructor(
     args: string[],
     env: NodeJS.ProcessEnv,
-    { main = MAIN, cwd = ROOT }: { main?: string; cwd?: string } = {},
+    { main = MAIN, cwd = ROOT, node = process.execPath }: ChildPlace = {},
   ) {
-    const child = spawn(process.execPath, [main, ...args], {
+    const child = spawn(node, [main, ...args], {
       cwd,
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
