@@ -1,5 +1,6 @@
 import type { Holder, Receipt } from '../../src/request/receipt.ts';
 import { receiptLine } from '../render/receipt-line.ts';
+import { suggestion } from '../../src/shell-quote.ts';
 import type { DemoRun } from './demo-run.ts';
 
 const REFUND_CELLS = ['charge', 'notify'];
@@ -79,10 +80,13 @@ export async function killAfterEffect(demo: DemoRun, instanceId: string): Promis
   demo.say('a person', 'sees that in the ledger, and decides:');
   const output = { key, count: await demo.ledger.count(key) };
   const reason = 'seen in the ledger';
-  demo.say(
-    '',
-    `leasehold decide ${instanceId} --cell pay --attempt 1 --as succeeded --reason '${reason}' --output '${JSON.stringify(output)}'`,
+  const flags = ['--cell', 'pay', '--attempt', '1', '--as', 'succeeded', '--reason', reason];
+  const command = suggestion(
+    'decide',
+    [instanceId],
+    [...flags, '--output', JSON.stringify(output)],
   );
+  demo.say('', command);
   await demo.agentB.decide(instanceId, {
     cellId: 'pay',
     attempt: 1,

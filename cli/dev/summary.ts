@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 
 import type { DevStack } from './stack.ts';
-import { shellCommand, shellQuote } from '../render/shell-quote.ts';
+import { shellCommand, shellQuote } from '../../src/shell-quote.ts';
 import { table } from '../render/table.ts';
 import type { Style } from '../render/table.ts';
 
@@ -25,7 +25,7 @@ export function summaryText(dev: DevStack, style: Style): string {
     ...(line.ownerDatabaseUrl === null
       ? []
       : [`LEASEHOLD_OWNER_DATABASE_URL=${shellQuote(line.ownerDatabaseUrl)}`]),
-    ...(line.namespace === 'default' ? [] : [`LEASEHOLD_NAMESPACE=${line.namespace}`]),
+    ...(line.namespace === 'default' ? [] : [`LEASEHOLD_NAMESPACE=${shellQuote(line.namespace)}`]),
     `LEDGER_URL=${shellQuote(line.ledgerUrl)}`,
   ];
   const program = shellCommand('node', join(dev.packageDir, 'dist', 'cli', 'main.js'));
@@ -44,11 +44,14 @@ export function summaryText(dev: DevStack, style: Style): string {
     'Then try:',
     '',
     '  leasehold start refund-7 --runbook example-refund --input order=7',
-    '  leasehold advance refund-7             # parks until the claim is approved',
+    '  leasehold advance refund-7',
     '  leasehold claim refund-7 approved',
-    '  leasehold advance refund-7             # completes',
+    '  leasehold advance refund-7',
     '  leasehold status refund-7 --log',
     '  curl "$LEDGER_URL/effects?key=refund-7/charge/1"',
-    '  leasehold replicas                     # kill one by its pid, and watch another take over',
+    '  leasehold replicas',
+    '',
+    'The first advance parks until the claim is approved; the second completes the refund.',
+    'Kill a replica by its pid in the middle of an effect, and watch another take over.',
   ].join('\n');
 }

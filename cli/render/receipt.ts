@@ -1,6 +1,6 @@
 import type { Awaiting, DoubtEvidence, InDoubt, InFlight } from '../../src/execution/views.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
-import { shellCommand } from './shell-quote.ts';
+import { suggestion } from '../../src/shell-quote.ts';
 import { clean, table } from './table.ts';
 import type { Style } from './table.ts';
 import { ago, elapsed } from './time.ts';
@@ -41,18 +41,18 @@ function outcomeLines(receipt: Receipt, nowMs: number): string[] {
     case 'advanced':
       return [
         `${instanceId} advanced; the next cell is ${nextCellId ?? 'none'}.`,
-        `next: ${shellCommand('leasehold', 'advance', instanceId)}`,
+        `next: ${suggestion('advance', [instanceId])}`,
       ];
     case 'parked':
       if (awaiting === undefined) return [`${instanceId} is parked${why}.`];
       return [
         `${instanceId} is parked at ${awaiting.cellId}: ${awaitingText(awaiting)}.`,
-        `next: ${shellCommand('leasehold', 'claim', awaiting.claimId, awaiting.statuses[0] ?? 'STATUS')} && ${shellCommand('leasehold', 'advance', instanceId)}`,
+        `next: ${suggestion('claim', [awaiting.claimId, awaiting.statuses[0] ?? 'STATUS'])} && ${suggestion('advance', [instanceId])}`,
       ];
     case 'halted':
       return [
         `${instanceId} halted${nextCellId === null ? '' : ` at ${nextCellId}`}${why}.`,
-        `see: ${shellCommand('leasehold', 'status', instanceId, '--log')}`,
+        `see: ${suggestion('status', [instanceId], ['--log'])}`,
       ];
     case 'in_doubt':
       return inDoubt === undefined
@@ -63,8 +63,8 @@ function outcomeLines(receipt: Receipt, nowMs: number): string[] {
         return [`nothing ran: another request is advancing ${instanceId}.`];
       return [
         `nothing ran: ${flightText(inFlight, nowMs)}${holderText(receipt)}.`,
-        `to wait: ${shellCommand('leasehold', 'advance', instanceId, '--wait')}`,
-        `to follow: ${shellCommand('leasehold', 'watch', instanceId)}`,
+        `to wait: ${suggestion('advance', [instanceId], ['--wait'])}`,
+        `to follow: ${suggestion('watch', [instanceId])}`,
       ];
     case 'out_of_order':
       return [
@@ -73,18 +73,18 @@ function outcomeLines(receipt: Receipt, nowMs: number): string[] {
           : `nothing ran: the next cell of ${instanceId} is ${nextCellId}.`,
         ...(nextCellId === null
           ? []
-          : [`next: ${shellCommand('leasehold', 'advance', instanceId, '--cell', nextCellId)}`]),
+          : [`next: ${suggestion('advance', [instanceId], ['--cell', nextCellId])}`]),
       ];
     case 'not_found':
       return [
         `nothing ran: ${error?.message ?? `there is no instance ${instanceId}`}.`,
-        `to start it: ${shellCommand('leasehold', 'start', instanceId, '--runbook', 'RUNBOOK')}`,
+        `to start it: ${suggestion('start', [instanceId], ['--runbook', 'RUNBOOK'])}`,
       ];
     case 'expired':
       return [
         `nothing ran: ${error?.message ?? 'the request expired before a replica began it'}.`,
         "if it expires at once, compare this machine's clock with the replicas'",
-        `to allow more time: ${shellCommand('leasehold', 'advance', instanceId, '--expires-in', '2m')}`,
+        `to allow more time: ${suggestion('advance', [instanceId], ['--expires-in', '2m'])}`,
       ];
     case 'invalid':
       return [`the request is invalid${why}.`];
@@ -100,7 +100,7 @@ function unavailableLines({ instanceId, requestId, holder }: Receipt, why: strin
     holder === null
       ? 'check that NATS is running and that a replica runs in this namespace (leasehold replicas)'
       : `replica ${holder.replicaId} answered but could not continue; its /readyz shows which server it cannot reach`,
-    `to repeat the request (nothing runs twice): ${shellCommand('leasehold', 'advance', instanceId, ...sameRequest)}`,
+    `to repeat the request (nothing runs twice): ${suggestion('advance', [instanceId], sameRequest)}`,
   ];
 }
 
@@ -111,8 +111,9 @@ export function doubtLines(
   nowMs: number,
 ): string[] {
   const { cellId, attempt, reason, since } = inDoubt;
-  const command = (as: string, ...more: string[]): string =>
-    `  ${shellCommand('leasehold', 'decide', instanceId, '--cell', cellId, '--attempt', String(attempt), '--as', as, ...more)} --reason "…"`;
+  const about = ['--cell', cellId, '--attempt', String(attempt)];
+  const command = (as: string): string =>
+    `  ${suggestion('decide', [instanceId], [...about, '--as', as, '--reason', '…'])}`;
   return [
     `${instanceId} is in doubt: attempt ${attempt} of ${cellId} was interrupted ${ago(since, nowMs)} (${reason}), and ${unknownText(inDoubt)}.`,
     ...lateLines(inDoubt),

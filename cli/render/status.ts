@@ -2,7 +2,7 @@ import type { CellView } from '../../src/execution/status.ts';
 import type { StatusReply } from '../../src/request/status-reply.ts';
 import { awaitingText, doubtLines, flightText } from './receipt.ts';
 import { detailText } from './row.ts';
-import { shellCommand } from './shell-quote.ts';
+import { suggestion } from '../../src/shell-quote.ts';
 import { brief, clean, cut, table } from './table.ts';
 import type { Style } from './table.ts';
 import { timeOfDay } from './time.ts';
@@ -72,9 +72,7 @@ function errorLines({ instanceId, status }: StatusReply, cell: CellView): string
   const code = error.code === undefined ? '' : ` (${error.code})`;
   return [
     `${cellId} ${state}${attempts}: ${error.message}${code}`,
-    ...(status === 'halted'
-      ? [`see: ${shellCommand('leasehold', 'status', instanceId, '--log')}`]
-      : []),
+    ...(status === 'halted' ? [`see: ${suggestion('status', [instanceId], ['--log'])}`] : []),
   ];
 }
 

@@ -59,9 +59,8 @@ export const advance: DefineVerb = (command, register) => {
         );
         if (receipt !== 'interrupted') return finish(receipt);
         terminal.err('Stopped waiting; the run goes on. To get its receipt, repeat the request:');
-        const { shellCommand } = await import('../render/shell-quote.ts');
-        const again = shellCommand('leasehold', 'advance', instanceId, '--request-id', requestId);
-        terminal.err(`  ${again}`);
+        const { suggestion } = await import('../../src/shell-quote.ts');
+        terminal.err(`  ${suggestion('advance', [instanceId], ['--request-id', requestId])}`);
         return EXIT.unavailable;
       });
     } catch (cause) {

@@ -53,7 +53,8 @@ export const decide: DefineVerb = (command, register) => {
       if (options.json === true) printJson(terminal, reply);
       else {
         terminal.out(`attempt ${attempt} of ${cell} decided: ${reply.as} (row ${reply.seq})`);
-        terminal.out(`next: leasehold advance ${instanceId}`);
+        const { suggestion } = await import('../../src/shell-quote.ts');
+        terminal.out(`next: ${suggestion('advance', [instanceId])}`);
       }
       return EXIT.done;
     });

@@ -55,8 +55,14 @@ export const list: DefineVerb = (command, register) => {
         terminal.out(table(head, rows, terminal));
       }
       const last = instances.at(-1);
-      if (last !== undefined && instances.length === limit)
-        terminal.err(`there may be more: --after ${last.instanceId}`);
+      if (last !== undefined && instances.length === limit) {
+        const { suggestion } = await import('../../src/shell-quote.ts');
+        const filter = Object.entries({ status, runbook, after: last.instanceId, limit });
+        const flags = filter.flatMap(([name, value]) =>
+          value === undefined ? [] : [`--${name}`, String(value)],
+        );
+        terminal.err(`there may be more: ${suggestion('list', [], flags)}`);
+      }
       return EXIT.done;
     });
   });

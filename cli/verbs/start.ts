@@ -45,7 +45,8 @@ export const start: DefineVerb = (command, register) => {
       else {
         const started = reply.created ? 'started' : 'already started';
         terminal.out(`${instanceId} ${started}: ${reply.runbookId} v${reply.version}`);
-        terminal.out(`next: leasehold advance ${instanceId}`);
+        const { suggestion } = await import('../../src/shell-quote.ts');
+        terminal.out(`next: ${suggestion('advance', [instanceId])}`);
       }
       return EXIT.done;
     });

@@ -59,6 +59,7 @@ export async function describeEnvironment({
 /** The command line that measures the same again. */
 export function commandOf(options: BenchOptions): string {
   const { scenarios, agents, durationMs, replicas, trials, held, rows } = options;
+  // No value has a character that a shell would change.
   return [
     `leasehold bench --scenario ${scenarios.join(',')} --agents ${agents.join(',')}`,
     `--duration ${durationMs % 1_000 === 0 ? `${durationMs / 1_000}s` : `${durationMs}ms`}`,

@@ -1,3 +1,4 @@
+import { shellCommand } from '../../src/shell-quote.ts';
 import type { FaultMix } from './fault-mix.ts';
 
 /** The options of `leasehold chaos`. */
@@ -65,5 +66,5 @@ export function commandOf(options: ChaosOptions): string {
   );
   if (attach === undefined) args.push('--replicas', String(replicas));
   else args.push('--attach', ...attach.pids.flatMap((pid) => ['--replica-pid', String(pid)]));
-  return args.join(' ');
+  return shellCommand(...args);
 }

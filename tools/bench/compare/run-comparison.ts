@@ -1,4 +1,5 @@
 import { errorText } from '../../../src/error-text.ts';
+import { shellQuote } from '../../../src/shell-quote.ts';
 import { packageRoot } from '../../stack/cache-dir.ts';
 import type { BenchStack } from '../bench-stack.ts';
 import { Interrupted, throwIfStopped } from '../events.ts';
@@ -200,7 +201,7 @@ async function measureSide(
 /** The command line that measures the same again. */
 function commandOf({ before, rounds, agents, durationMs, replicas }: ComparisonOptions): string {
   return [
-    `leasehold bench --compare ${before.dir} --rounds ${rounds} --agents ${agents.join(',')}`,
+    `leasehold bench --compare ${shellQuote(before.dir)} --rounds ${rounds} --agents ${agents.join(',')}`,
     `--duration ${durationMs}ms --replicas ${replicas}`,
   ].join(' ');
 }
