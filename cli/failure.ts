@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+
 import { CommanderError } from 'commander';
 
 import type { ErrorCode, ReplyError } from '../src/request/messages.ts';
@@ -38,17 +40,29 @@ export function reportError(terminal: Terminal, json: boolean, error: unknown): 
 /** Errors are recognized by name, because their modules may not be loaded. */
 function failureOf(error: unknown): Failure {
   if (error instanceof CommanderError) {
-    // Commander has already printed it for people.
-    return { code: 'invalid', message: error.message.replace(/^error: /, ''), lines: [] };
+    // Commander has already printed it for people: the error, or all verbs if none is named.
+    const isHelp = error.code === 'commander.help';
+    const message = isHelp ? 'no verb is named' : error.message.replace(/^error: /, '');
+    return { code: 'invalid', message, lines: [] };
   }
   if (!(error instanceof Error)) return unknownFailure(String(error));
   const { name, message } = error;
+  if ((error as NodeJS.ErrnoException).syscall === 'mkdtemp') {
+    const text = `TMPDIR: ${tmpdir()} cannot be written to (${message}); name a directory that can`;
+    return { code: 'invalid', message: text };
+  }
   switch (name) {
     case 'LeaseholdError':
       return failureOfReply((error as Error & { toJSON(): { error: ReplyError } }).toJSON().error);
     case 'ConfigError': {
       const text = message.split('\n').map(withFlag).join('\n');
       return { code: 'invalid', message: text };
+    }
+    case 'ServerNotFoundError':
+    case 'ServerStartError':
+    case 'ServerUnreachable': {
+      const lines = [`the stack could not be started: ${withFlag(message)}`];
+      return { code: 'unavailable', message: withFlag(message), lines };
     }
     case 'LogUnavailable':
       return unavailable(message, 'check that Postgres is running and that --database is right');

@@ -40,7 +40,9 @@ export async function onOwnStack<Result>(
     progress.stop();
     // Known by its name, because the module that throws it may not be loaded.
     if (!(error instanceof Error) || error.name !== 'NoStack') throw error;
-    const { message } = error;
+    const { message, cause } = error;
+    // A setting of the servers is wrong.
+    if (cause instanceof Error && cause.name === 'ConfigError') throw cause;
     const lines = [`the stack could not be started: ${message}`];
     return reportFailure(terminal, json, { code: 'unavailable', message, lines });
   } finally {

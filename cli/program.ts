@@ -42,11 +42,22 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
     const warnings = argv.includes('advancer') ? [] : unknownVariables(Object.keys(terminal.env));
     for (const warning of warnings) terminal.err(`warning: ${warning}`);
     const program = await buildProgram(terminal, register, argv);
-    await program.parseAsync([...argv], { from: 'user' });
+    await program.parseAsync(unlessUnknown(argv), { from: 'user' });
     return exitCode;
   } catch (error) {
     return reportError(terminal, argv.includes('--json'), error);
   }
+}
+
+/**
+ * Where the verb is unknown, that is all that there is to report: asked for help on it, commander
+ * would only print the overview.
+ */
+function unlessUnknown(argv: readonly string[]): string[] {
+  const [verb] = argv[0] === 'help' ? argv.slice(1) : argv;
+  const isKnown = VERB_GROUPS.some(([, verbs]) => verbs.some(({ name }) => name === verb));
+  if (verb === undefined || verb.startsWith('-') || isKnown) return [...argv];
+  return [verb];
 }
 
 /**

@@ -1,5 +1,7 @@
 import { fastify, type FastifyInstance } from 'fastify';
 
+import { ConfigError } from '../../src/config/env-reader.ts';
+import { errorText } from '../../src/error-text.ts';
 import type { Metrics } from './metrics.ts';
 
 /** The replica's HTTP server: health for the platform that runs it, metrics for operators. */
@@ -25,7 +27,7 @@ export interface HttpServerOptions {
  * Serves `/livez` (the event loop runs), `/readyz` (requests can be served; 503 with the reasons
  * when not, and what was checked) and `/metrics`.
  *
- * @throws Error naming LEASEHOLD_HTTP_PORT when the address is taken
+ * @throws ConfigError naming LEASEHOLD_HTTP_PORT when the address is taken
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { host, port, replicaId, metrics, checks } = options;
@@ -47,9 +49,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     const url = await app.listen({ host, port });
     return { url, close: () => app.close() };
   } catch (cause) {
-    throw new Error(
-      `cannot listen on ${host}:${port}; set LEASEHOLD_HTTP_PORT to another port, or to 0 for a free one`,
-      { cause },
-    );
+    throw new ConfigError([
+      `LEASEHOLD_HTTP_PORT: cannot listen on ${host}:${port} (${errorText(cause)}); set it to another port, or to 0 for a free one`,
+    ]);
   }
 }

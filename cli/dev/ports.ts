@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
 import { ConfigError } from '../../src/config/config.ts';
-import { canListen } from '../../tools/stack/free-port.ts';
+import { listenProblem } from '../../tools/stack/free-port.ts';
 import type { ExternalServers } from './environment.ts';
 
 /** What dev starts that has a port which can be fixed. */
@@ -24,14 +24,29 @@ export async function choosePorts(fixed: DevPorts, dataDir: string | undefined):
   for (const name of PORT_NAMES) {
     const port = fixed[name] ?? last[name];
     if (port === undefined) continue;
-    if (await canListen(port)) ports[name] = port;
-    else if (fixed[name] !== undefined)
-      problems.push(
-        `--${name}-port ${port}: another process listens on this port; stop it, or choose another port`,
-      );
+    const other = PORT_NAMES.find((one) => ports[one] === port);
+    const problem =
+      other === undefined
+        ? problemText(await listenProblem(port))
+        : `it is ${other}'s port too; choose another port`;
+    if (problem === undefined) ports[name] = port;
+    else if (fixed[name] !== undefined) problems.push(`--${name}-port ${port}: ${problem}`);
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return ports;
+}
+
+function problemText(problem: NodeJS.ErrnoException | undefined): string | undefined {
+  switch (problem?.code) {
+    case undefined:
+      return problem?.message;
+    case 'EADDRINUSE':
+      return 'another process listens on this port; stop it, or choose another port';
+    case 'EACCES':
+      return 'this user may not listen on it; choose a port from 1024 up';
+    default:
+      return `${problem?.message}; choose another port`;
+  }
 }
 
 /** @throws ConfigError if a port is fixed of a server that dev does not start */

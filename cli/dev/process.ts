@@ -3,8 +3,10 @@ import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
+import { ConfigError } from '../../src/config/env-reader.ts';
 import { tailOf } from '../../tools/stack/command.ts';
 import type { Watchdog } from '../../tools/stack/watchdog.ts';
+import { EXIT } from '../exit-code.ts';
 
 /** How to start a Node program that prints one line of JSON on stdout once it is ready. */
 export interface DevProcessOptions {
@@ -39,7 +41,8 @@ const STOP_TIMEOUT_MS = 10_000;
 export class DevProcess<Ready extends { pid: number }> {
   readonly name: string;
   /**
-   * The line that it printed. Rejects with the end of its log if it exits first or takes too long.
+   * The line that it printed. Rejects with the end of its log if it exits first or takes too long,
+   * and with a ConfigError if it exits because of a setting.
    */
   readonly ready: Promise<Ready>;
   /** Resolves when it has ended, for whatever reason. */
@@ -132,6 +135,8 @@ export class DevProcess<Ready extends { pid: number }> {
         ? `was not ready within ${READY_TIMEOUT_MS / 1000} s`
         : `ended: ${exitText(first)}`;
     const end = tailOf(readFileSync(logFile, 'utf8')) || '(it is empty)';
+    // It has said itself which setting is wrong, and how to correct it.
+    if (first?.code === EXIT.invalid) throw new ConfigError([`${this.name}: ${end}`]);
     throw new Error(`${this.name} ${how}; the end of its log:\n${end}`);
   }
 }

@@ -12,6 +12,7 @@ import { Watchdog } from '../../tools/stack/watchdog.ts';
 import type { DevDatabase } from './database.ts';
 import { readExternalServers, replicaEnv } from './environment.ts';
 import type { DevSize, DevUrls } from './environment.ts';
+import { reachGivenServers } from './given-servers.ts';
 import { choosePorts, portOf, refusePortsOfGiven, rememberPorts } from './ports.ts';
 import type { DevPorts } from './ports.ts';
 import { DevProcess, exitText } from './process.ts';
@@ -117,6 +118,7 @@ export class DevStack {
     const { namespace, etcdUrls, natsUrls, databaseUrl, ownerDatabaseUrl } = external;
     refusePortsOfGiven(options.ports, external);
     const ports = await choosePorts(options.ports, dataDir);
+    await reachGivenServers(external);
     say('starting the servers');
     // Imported while the servers start, which takes longer.
     const modules = Promise.all([import('./database.ts'), import('./examples.ts')]);

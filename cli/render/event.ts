@@ -1,7 +1,7 @@
 import type { InstanceEvent } from '../../src/request/status-reply.ts';
 import type { WireRow } from '../../src/execution/row.ts';
 import { rowText } from './row.ts';
-import { shellCommand } from './shell-quote.ts';
+import { shellCommand } from '../../src/shell-quote.ts';
 import { clean } from './table.ts';
 import { timeOfDay } from './time.ts';
 

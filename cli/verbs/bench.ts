@@ -1,6 +1,5 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 import { InvalidArgumentError, Option } from 'commander';
 
@@ -17,6 +16,7 @@ import type { BenchRecord } from '../../tools/bench/record.ts';
 import { ConfigError } from '../../src/config/env-reader.ts';
 import { EXIT } from '../exit-code.ts';
 import { countFlag, durationFlag } from '../flags.ts';
+import { outputDir } from '../output-dir.ts';
 import { addSharedOptions } from '../shared-options.ts';
 import { printJson } from '../terminal.ts';
 import type { Terminal } from '../terminal.ts';
@@ -26,6 +26,7 @@ const MAX_REPLICAS = 16;
 /** The sizes of a comparison: short rounds at two numbers of agents. */
 const COMPARED_AGENTS = [32, 128];
 const COMPARED_DURATION_MS = 2_000;
+const ROUNDS = 12;
 
 interface BenchVerbOptions {
   scenario: readonly Scenario[];
@@ -38,7 +39,7 @@ interface BenchVerbOptions {
   quick?: boolean;
   full?: boolean;
   compare?: string;
-  rounds: number;
+  rounds?: number;
   out?: string;
 }
 
@@ -86,19 +87,24 @@ export const bench: DefineVerb = (command, register) => {
           '(--agents then defaults to 32,128 and --duration to 2s)',
       ).conflicts(['scenario', 'trials', 'held', 'rows', 'quick', 'full']),
     )
-    .option('--rounds <n>', 'with --compare: how many interleaved rounds', countFlag, 12)
+    .option(
+      '--rounds <n>',
+      `with --compare: how many interleaved rounds (default: ${ROUNDS})`,
+      countFlag,
+    )
     .option(
       '--out <dir>',
       'where bench.json, bench.html and the logs go (default: a new directory)',
     );
   register<BenchVerbOptions>(command, async (terminal, options) => {
-    const { compare, rounds, json = false } = options;
+    const { compare, rounds = ROUNDS, json = false } = options;
+    const before = compare === undefined ? undefined : await buildIn(compare);
     const benchOptions = readOptions(terminal, options);
-    if (compare === undefined) return run(terminal, benchOptions, json);
+    if (before === undefined) return run(terminal, benchOptions, json);
     const { runCompare } = await import('./bench-compare.ts');
     const { agents = COMPARED_AGENTS, duration = COMPARED_DURATION_MS } = options;
-    const comparison = { ...benchOptions, agents, durationMs: duration, rounds };
-    return runCompare(terminal, { ...comparison, before: await buildIn(compare) }, json);
+    const comparison = { ...benchOptions, agents, durationMs: duration, rounds, before };
+    return runCompare(terminal, comparison, json);
   });
 };
 
@@ -181,10 +187,14 @@ function readOptions(terminal: Terminal, options: BenchVerbOptions): BenchOption
     held = sizes.held,
     rows = sizes.rows,
   } = options;
-  if (replicas > MAX_REPLICAS)
-    throw new ConfigError([`--replicas must be ${MAX_REPLICAS} at most, not ${replicas}`]);
-  if (duration < 200)
-    throw new ConfigError([`--duration must be 200ms at least, not ${duration}ms`]);
+  const problems = [
+    replicas > MAX_REPLICAS ? `--replicas must be ${MAX_REPLICAS} at most, not ${replicas}` : '',
+    duration < 200 ? `--duration must be 200ms at least, not ${duration}ms` : '',
+    options.rounds !== undefined && options.compare === undefined
+      ? '--rounds needs --compare, which names the build to compare with'
+      : '',
+  ].filter((problem) => problem !== '');
+  if (problems.length > 0) throw new ConfigError(problems);
   return {
     scenarios: scenario,
     agents,
@@ -193,7 +203,7 @@ function readOptions(terminal: Terminal, options: BenchVerbOptions): BenchOption
     trials,
     held,
     rows,
-    dir: out === undefined ? mkdtempSync(join(tmpdir(), 'leasehold-bench-')) : resolve(out),
+    dir: outputDir(out, 'leasehold-bench-'),
     env: terminal.env,
   };
 }

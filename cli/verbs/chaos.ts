@@ -1,6 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 import { InvalidArgumentError, Option } from 'commander';
@@ -13,6 +12,7 @@ import type { Environment } from '../../src/config/env-reader.ts';
 import { errorText } from '../../src/error-text.ts';
 import { EXIT } from '../exit-code.ts';
 import { countFlag, durationFlag } from '../flags.ts';
+import { outputDir, outputFile } from '../output-dir.ts';
 import { addSharedOptions, environment } from '../shared-options.ts';
 import type { SharedOptions } from '../shared-options.ts';
 import { printJson } from '../terminal.ts';
@@ -81,11 +81,7 @@ export const chaos: DefineVerb = (command, register) => {
     heading: ATTACHED,
   }).option('--replica-pid <pid...>', 'replica processes that may be killed and frozen', pidsFlag);
   register<ChaosVerbOptions>(command, async (terminal, options) => {
-    const { parseFaultMix } = await import('../../tools/chaos/fault-mix.ts');
-    const chaosOptions = await readOptions(terminal, options);
-    const mix = parseFaultMix(options.faults);
-    if (!mix.ok) throw new ConfigError([`--faults: ${mix.problem}`]);
-    return run(terminal, { ...chaosOptions, mix: mix.mix }, options.json === true);
+    return run(terminal, await readOptions(terminal, options), options.json === true);
   });
 };
 
@@ -141,39 +137,82 @@ async function write(terminal: Terminal, record: ChaosRecord, { dir, reportFile 
   }
 }
 
+/** @throws ConfigError that names everything that is wrong */
 async function readOptions(
   terminal: Terminal,
   options: SharedOptions & ChaosVerbOptions,
-): Promise<Omit<ChaosOptions, 'mix'>> {
+): Promise<ChaosOptions> {
+  const { parseFaultMix } = await import('../../tools/chaos/fault-mix.ts');
   const { duration, seed, faults, replicas, agents, instances, leaseTtl } = options;
-  const { out, report, faketime, attach, replicaPid, hostile } = options;
+  const { out, report, faketime, attach = false, replicaPid, hostile } = options;
+  const mix = parseFaultMix(faults);
+  const reportFile = report === undefined ? undefined : outputFile('--report', report);
   const problems = [
+    mix.ok ? '' : `--faults: ${mix.problem}`,
     leaseTtl < 2 || leaseTtl > 60 ? `--lease-ttl must be 2 to 60 seconds, not ${leaseTtl}` : '',
     replicas > 9 ? `--replicas must be 9 at most, not ${replicas}` : '',
-    attach === true && hostile !== undefined
-      ? '--hostile needs a stack that chaos starts itself; leave out --attach'
-      : '',
-    replicaPid !== undefined && attach !== true
-      ? '--replica-pid needs --attach; without it, chaos starts replicas itself'
-      : '',
+    reportFile?.problem ?? '',
+    ...(attach ? attachProblems(options) : ownStackProblems(options)),
   ].filter((problem) => problem !== '');
-  if (problems.length > 0) throw new ConfigError(problems);
+  if (problems.length > 0 || !mix.ok) throw new ConfigError(problems);
   const env = environment(terminal.env, options);
+  const attachTo = attach ? await readAttach(env, replicaPid ?? []) : undefined;
   return {
     seed: seed ?? randomInt(1, 1_000_000),
     durationMs: duration,
     faults,
+    mix: mix.mix,
     agents,
     instances,
     hostileRate: hostile === true ? HOSTILE_RATE : hostile,
-    faketimeLib: faketime,
-    reportFile: report === undefined ? undefined : resolve(report),
+    faketimeLib: faketime === undefined ? undefined : resolve(faketime),
+    reportFile: reportFile?.path,
     replicas,
     leaseTtlS: leaseTtl,
-    attach: attach === true ? await readAttach(env, replicaPid ?? []) : undefined,
-    dir: out === undefined ? mkdtempSync(join(tmpdir(), 'leasehold-chaos-')) : resolve(out),
+    attach: attachTo,
+    dir: outputDir(out, 'leasehold-chaos-'),
     env,
   };
+}
+
+/** Options that mean a stack which runs already, where chaos starts one. */
+function ownStackProblems(options: SharedOptions & ChaosVerbOptions): string[] {
+  const { namespace, nats, database, replicaPid, faketime } = options;
+  const given = { namespace, nats, database, 'replica-pid': replicaPid };
+  return [
+    ...Object.entries(given).flatMap(([name, value]) =>
+      value === undefined
+        ? []
+        : [`--${name} needs --attach; without it, chaos starts servers and replicas itself`],
+    ),
+    ...(faketime === undefined || existsSync(faketime)
+      ? []
+      : [`--faketime: there is no file ${resolve(faketime)}; install libfaketime, or correct it`]),
+  ];
+}
+
+/** Options without effect on a stack that chaos did not start, and processes that are gone. */
+function attachProblems({ faketime, hostile, replicaPid = [] }: ChaosVerbOptions): string[] {
+  return [
+    ...(hostile === undefined
+      ? []
+      : ['--hostile needs a stack that chaos starts; remove it, or --attach']),
+    ...(faketime === undefined
+      ? []
+      : ['--faketime is for replicas that chaos starts; remove it, or --attach']),
+    ...replicaPid
+      .filter((pid) => !isRunning(pid))
+      .map((pid) => `--replica-pid ${pid}: no such process; leasehold replicas lists the pids`),
+  ];
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // It runs and belongs to another user.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 async function readAttach(env: Environment, pids: readonly number[]): Promise<AttachTo> {

@@ -167,6 +167,11 @@ describe('the environment', () => {
     expect(new URL(ready.httpUrl).port).toBe(String(port));
     expect(ready.replicaId).toMatch(/^named-[0-9a-f]{8}$/);
     expect(await grantedTtlS(ready.replicaId)).toBe(7);
+    const second = advancer({ LEASEHOLD_HTTP_PORT: String(port) });
+    expect(await second.exited).toEqual({ code: 2, signal: null });
+    expect(second.stderr).toMatch(
+      /^LEASEHOLD_HTTP_PORT: cannot listen on .*EADDRINUSE.*to another port, or to 0/m,
+    );
   });
 
   it('by default the lease TTL is 5 s and the port is a free one', async () => {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { connect, JSONCodec } from 'nats';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 
+import { runCommand } from '../../tools/stack/command.ts';
 import { freshDatabase, freshNamespace, serversForTests } from '../harness/servers.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -254,6 +255,31 @@ describe('leasehold dev', () => {
     expect(await dev.exited).toBe(2);
     expect(dev.stderr).toContain('--lease-ttl must be a whole number of seconds from 2 to 3600');
     expect(dev.stdout).toBe('');
+    const nowhere = new Dev(['--data', MAIN]);
+    expect(await nowhere.exited).toBe(2);
+    expect(nowhere.stderr).toMatch(/--data: .*main\.js cannot be used .*; name a directory/);
+  });
+
+  it('prints commands that work when they are pasted into a shell', async () => {
+    const dev = new Dev(['--replicas', '1', '--lease-ttl', '2']);
+    await expect.poll(() => dev.stdout, { timeout: 60_000 }).toContain('Press Ctrl-C to stop');
+    const lines = dev.stdout.split('\n').filter((line) => line.startsWith('  '));
+    const commands = lines.filter((line) => /^ {2}(?:export|alias|leasehold|curl) /.test(line));
+    expect(commands.filter((line) => line.startsWith('  leasehold'))).toHaveLength(6);
+    expect(commands.length).toBeGreaterThanOrEqual(12);
+    // All of them, one after another; without curl where there is none.
+    const script = ['command -v curl >/dev/null || curl() { :; }', ...commands].join('\n');
+    const { code, stdout, stderr } = await runCommand('sh', ['-euc', script], { cwd: ROOT });
+    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.not.stringMatching(/error/) });
+    expect(stdout).toMatch(/is parked at approved[^]*refund-7 completed/);
+    expect(await dev.terminate()).toBe(0);
+  });
+
+  it('exits 2 with the reason when a setting of the replicas is wrong', async () => {
+    const dev = new Dev(['--json', '--replicas', '1'], { LEASEHOLD_HANDLERS: '/nope.mjs' });
+    expect(await dev.exited).toBe(2);
+    expect(dev.stderr).toMatch(/replica-1: LEASEHOLD_HANDLERS: \/nope\.mjs cannot be imported/);
+    expect(JSON.parse(dev.stdout)).toMatchObject({ error: { code: 'invalid' } });
   });
 
   it('runs the demo, and every effect is counted once', async () => {

@@ -29,16 +29,19 @@ export async function freePort(): Promise<number> {
   throw new Error(`no free loopback port between ${LOWEST_PORT} and ${HIGHEST_PORT}`);
 }
 
-/** Whether nothing listens on this loopback port. */
-export function canListen(port: number): Promise<boolean> {
+/** Whether this process can listen on this loopback port now. */
+export async function canListen(port: number): Promise<boolean> {
+  return (await listenProblem(port)) === undefined;
+}
+
+/** Why this process cannot listen on this loopback port; undefined if it can. */
+export function listenProblem(port: number): Promise<NodeJS.ErrnoException | undefined> {
   return new Promise((resolve) => {
     const probe = createServer();
-    probe.once('error', () => {
-      resolve(false);
-    });
+    probe.once('error', resolve);
     probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => {
       probe.close(() => {
-        resolve(true);
+        resolve(undefined);
       });
     });
   });

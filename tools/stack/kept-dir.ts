@@ -19,7 +19,8 @@ export async function makeKeptDir(dir: string): Promise<string> {
     await mkdir(path, { recursive: true });
     return path;
   } catch (cause) {
-    throw new KeptDirError(`${path} cannot be created (${errorText(cause)})`, { cause });
+    const why = `${path} cannot be used (${errorText(cause)})`;
+    throw new KeptDirError(`${why}; name a directory that exists or can be created`, { cause });
   }
 }
 
@@ -37,7 +38,10 @@ export async function lockKeptDir(dir: string, pid: number): Promise<void> {
       return;
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== 'EEXIST')
-        throw new KeptDirError(`${file} cannot be written (${errorText(cause)})`, { cause });
+        throw new KeptDirError(
+          `${file} cannot be written (${errorText(cause)}); choose a directory that this user may write to`,
+          { cause },
+        );
     }
     const other = Number(await readFile(file, 'utf8').catch(() => ''));
     if (isAlive(other)) {

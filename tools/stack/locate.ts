@@ -1,5 +1,6 @@
 import { access, constants, readdir, realpath } from 'node:fs/promises';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
+import { ConfigError } from '../../src/config/env-reader.ts';
 import { cacheDir, findCached } from './cache-dir.ts';
 import { runCommand } from './command.ts';
 import { fetchDebianServer } from './fetch-debian.ts';
@@ -31,7 +32,7 @@ export type Route = 'path' | 'docker' | 'fetch';
  * The routes that `LEASEHOLD_STACK_ROUTES` allows: a comma-separated list of path, docker, fetch.
  * Default: all.
  *
- * @throws Error if the list names an unknown route
+ * @throws ConfigError if the list names an unknown route
  */
 export function allowedRoutes(env: NodeJS.ProcessEnv = process.env): readonly Route[] {
   const all: readonly Route[] = ['path', 'docker', 'fetch'];
@@ -40,10 +41,10 @@ export function allowedRoutes(env: NodeJS.ProcessEnv = process.env): readonly Ro
   const chosen = text.split(',').map((word) => word.trim());
   const unknown = chosen.find((word) => !(all as readonly string[]).includes(word));
   if (unknown !== undefined) {
-    throw new Error(
+    throw new ConfigError([
       `LEASEHOLD_STACK_ROUTES: unknown route "${unknown}"; use a comma-separated list of ` +
         'path, docker, fetch',
-    );
+    ]);
   }
   return all.filter((route) => chosen.includes(route));
 }
@@ -57,7 +58,7 @@ export function seriesFor(name: ServerName, options: LocateOptions): string | un
 /**
  * The server that the environment names, else one that is installed here, else undefined.
  *
- * @throws Error if the environment names a file that does not run
+ * @throws ConfigError if the environment names a file that does not run
  */
 export async function findInstalled(
   name: ServerName,
@@ -136,10 +137,10 @@ async function findOverride(
   const path = name === 'postgres' ? join(given, executable) : given;
   const binary = await inspect(name, path, 'environment');
   if (binary === undefined) {
-    throw new Error(
+    throw new ConfigError([
       `${overrideVariable}=${given}: ${path} is not a ${executable} that runs here; ` +
         'correct or unset it',
-    );
+    ]);
   }
   return binary;
 }
