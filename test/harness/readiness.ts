@@ -12,7 +12,7 @@ export function readiness({ httpUrl }: ReplicaProcess): Promise<Readiness> {
 }
 
 /** What `/readyz` answers at the URL of a replica, which need not be ready yet. */
-export async function readinessAt(httpUrl: string): Promise<Readiness> {
+async function readinessAt(httpUrl: string): Promise<Readiness> {
   const response = await fetch(`${httpUrl}/readyz`);
   const { reasons } = (await response.json()) as { reasons: string[] };
   return { code: response.status, reasons };

@@ -30,7 +30,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** Whether this process can listen on this loopback port now. */
-export async function canListen(port: number): Promise<boolean> {
+async function canListen(port: number): Promise<boolean> {
   return (await listenProblem(port)) === undefined;
 }
 
