@@ -1,7 +1,7 @@
 import type { InstanceEvent } from '../../src/request/status-reply.ts';
 import type { WireRow } from '../../src/execution/row.ts';
+import { suggestion } from '../../src/shell-quote.ts';
 import { rowText } from './row.ts';
-import { shellCommand } from '../../src/shell-quote.ts';
 import { clean } from './table.ts';
 import { timeOfDay } from './time.ts';
 
@@ -20,6 +20,6 @@ export function eventLines({ instanceId, rows, receipt }: InstanceEvent): string
 
 /** Where to find what did not fit in the event. */
 function wholeLine({ instance_id, cell_id }: WireRow): string {
-  const command = shellCommand('leasehold', 'status', instance_id, '--cell', cell_id);
+  const command = suggestion('status', [instance_id], ['--cell', cell_id]);
   return `          too large for an event; see: ${clean(command)}`;
 }

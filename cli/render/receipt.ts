@@ -18,7 +18,7 @@ export function receiptText(receipt: Receipt, style: Style, nowMs: number): stri
     lines.push(table(['SEQ', 'CELL', 'KIND', 'ATTEMPT'], rows, style));
     if (receipt.stepsTruncated === true)
       lines.push(
-        `only the newest steps; all of them: ${shellCommand('leasehold', 'status', receipt.instanceId, '--log')}`,
+        `only the newest steps; all of them: ${suggestion('status', [receipt.instanceId], ['--log'])}`,
       );
     lines.push('');
   }

@@ -21,7 +21,9 @@ export interface ChaosRecord {
   faults: FaultRecord[];
   failovers: Failover[];
   counts: Counts;
-  /** By verb: `start`, `status`, and `advance` without `wait`. Records of older versions have none. */
+  /**
+   * By verb: `start`, `status`, and `advance` without `wait`. Records of older versions have none.
+   */
   latencies?: { [verb: string]: Latency };
   hostile?: HostileRecord;
   /** Selected instances: first those that failovers were measured on, then others. */

@@ -123,7 +123,10 @@ export class Stack implements SystemUnderTest {
     return this.#injector.prepare(fault);
   }
 
-  /** Ends every fault: hostile clients end, links heal, frozen replicas resume, clocks are reset, replicas restart. */
+  /**
+   * Ends every fault: hostile clients end, links heal, frozen replicas resume, clocks are reset,
+   * replicas restart.
+   */
   async heal(): Promise<void> {
     await this.hostile.stop();
     await Promise.all(

@@ -1,12 +1,12 @@
 import { setMaxListeners } from 'node:events';
 
 import { Agent } from '../../src/agent/agent.ts';
-import { LeaseholdError } from '../../src/agent/error.ts';
 import type { Verdict } from '../../src/execution/row.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { ClientHistory } from './client-history.ts';
 import { Instances } from './instances.ts';
 import type { SentRequest, WorkloadInstance } from './instances.ts';
+import { ignoreProtocolError } from './protocol-error.ts';
 import type { Random } from './random.ts';
 import { chaosInputs, chaosRunbooks } from './runbooks.ts';
 import type { ChaosRunbook } from './runbooks.ts';
@@ -297,10 +297,4 @@ export class Workload {
     this.instances.keep(instance, request);
     return request;
   }
-}
-
-/** Protocol errors are answers; any other error is a bug. */
-function ignoreProtocolError(error: unknown): undefined {
-  if (error instanceof LeaseholdError) return undefined;
-  throw error;
 }

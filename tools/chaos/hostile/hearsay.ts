@@ -23,7 +23,7 @@ export interface OverheardRequest {
   reply: string | undefined;
 }
 
-/** The newest so many of each are kept. */
+/** How many of each kind are remembered; the newest push out the oldest. */
 const KEPT = 256;
 
 /**
