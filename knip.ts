@@ -15,7 +15,9 @@ const config: KnipConfig = {
     // modules that a replica loads by the path in LEASEHOLD_HANDLERS;
     'tools/**/handlers.ts!',
     // commands and handlers of the tests' runbooks;
-    'test/harness/*.mjs',
+    'test/{harness,random-cells}/*.mjs',
+    // a run of random cells;
+    'test/random-cells/main.ts',
     // scripts, and the program that scripts/setup.mjs runs once it is compiled;
     'scripts/*.mjs!',
     'tools/stack/fetch-cli.ts!',

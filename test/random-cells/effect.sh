@@ -1,0 +1,100 @@
+# The effect of a random command cell. Plain sh with few processes, because thousands of them run.
+#
+#   sh effect.sh LEDGER VERDICTS PLAN [IGNORED]
+#
+# PLAN is a list of words, one for each attempt (the last one stands for all later ones): the name
+# of a move (moves.ts) and what the receiver does to the key: + acts, ! refuses, . neither.
+#
+# A receiver that keeps its word never refuses a key that it has acted on, and never acts on one
+# that it has refused. The first to create the file of a key in VERDICTS decides.
+ledger=$1
+verdicts=$2
+n=$LEASEHOLD_ATTEMPT
+# shellcheck disable=SC2086
+set -- $3
+while [ "$n" -gt 1 ] && [ $# -gt 1 ]; do
+  shift
+  n=$((n - 1))
+done
+move=${1%?}
+want=${1#"$move"}
+file=$verdicts/$LEASEHOLD_INSTANCE_ID.$LEASEHOLD_CELL_ID.${LEASEHOLD_IDEMPOTENCY_KEY##*/}
+
+note() {
+  printf 'effect %s %s %s %s %s %s %s -\n' "$LEASEHOLD_INSTANCE_ID" "$LEASEHOLD_CELL_ID" \
+    "$LEASEHOLD_IDEMPOTENCY_KEY" "$LEASEHOLD_ATTEMPT" "$LEASEHOLD_FENCING_TOKEN" "$1" "$move" \
+    >>"$ledger"
+}
+
+settle() {
+  verdict=$1
+  set -C
+  { echo "$1" >"$file"; } 2>/dev/null || read -r verdict <"$file" || verdict=refused
+  set +C
+}
+
+case $move in
+*-late) sleep 0.3 ;;
+esac
+
+case $want in
++)
+  settle acted
+  if [ "$verdict" = acted ]; then
+    note acted
+  else
+    case $move in
+    ok-*)
+      move=exit-1
+      note refused
+      ;;
+    *) note nothing ;;
+    esac
+  fi
+  ;;
+!)
+  settle refused
+  if [ "$verdict" = refused ]; then
+    note refused
+  else
+    move=ok-json
+    note acted
+  fi
+  ;;
+*) note nothing ;;
+esac
+
+large() {
+  head -c 300000 /dev/zero | tr '\0' x
+}
+
+case $move in
+ok-json | ok-late) printf '{"done": true}' ;;
+ok-text) printf 'done' ;;
+ok-quiet) ;;
+ok-file) printf '{"done": true}' >"$LEASEHOLD_OUTPUT_FILE" ;;
+ok-noisy)
+  printf '{"done": true}' >"$LEASEHOLD_OUTPUT_FILE"
+  large
+  large >&2
+  ;;
+ok-text-file) printf 'done' >"$LEASEHOLD_OUTPUT_FILE" ;;
+ok-large) large ;;
+ok-large-file) large >"$LEASEHOLD_OUTPUT_FILE" ;;
+ok-directory) mkdir "$LEASEHOLD_OUTPUT_FILE" ;;
+exit-*)
+  printf 'declined' >&2
+  exit "${move#exit-}"
+  ;;
+kill-*) kill "-${move#kill-}" $$ ;;
+hang) sleep 5 ;;
+hang-deaf)
+  trap '' TERM
+  sleep 5
+  ;;
+hang-polite)
+  trap 'exit 0' TERM
+  sleep 5 &
+  wait
+  ;;
+esac
