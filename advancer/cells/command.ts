@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { lstat, open, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { classOf, classOfExitCode, type MovedExitCodes } from '../../src/execution/outcome.ts';
 import type { JsonObject } from '../../src/json.ts';
 import { HEAD_BYTES, lostOutput } from '../../src/runbook/lost-output.ts';
 import type { OutputMode } from '../../src/runbook/runbook.ts';
+import type { Clock } from '../../src/time/clock.ts';
 import type { EffectContext } from './cells.ts';
 import { commandEnv } from './command-env.ts';
 import {
@@ -76,6 +77,7 @@ export async function runCommand(
       : await outcomeOf(call, end, outputFile, {
           mode: outputMode,
           limitBytes: limits.outputBytes,
+          clock,
         });
   } catch (error) {
     // Before the spawn: the temporary directory could not be made.
@@ -126,6 +128,7 @@ function diagnostic(name: 'stdout' | 'stderr', { bytes, last }: KeptOutput): Jso
 interface Reading {
   mode: OutputMode | undefined;
   limitBytes: number;
+  clock: Clock;
 }
 
 /** Of a command that ended by itself. */
@@ -157,19 +160,45 @@ async function outcomeOf(
   });
 }
 
+/**
+ * How often reading the output file is tried, and how far apart, while the replica is out of files
+ * or its temporary directory is gone: that lies with the replica, and may pass.
+ */
+const READ_TRIES = 10;
+const READ_AGAIN_MS = 100;
+
+const OUTPUT_FILE = 'what the command wrote to LEASEHOLD_OUTPUT_FILE';
+
 /** The output that a command wrote to its output file; undefined if it wrote none. */
 async function readOutputFile(outputFile: string, how: Reading): Promise<ReadOutput | undefined> {
-  const what = 'what the command wrote to LEASEHOLD_OUTPUT_FILE';
-  const file = await lstat(outputFile).catch(() => undefined);
-  if (file === undefined) return undefined;
-  if (!file.isFile()) return lost('not_json', lostOutput(`${what} is not a regular file`, 0, ''));
-  try {
-    if (file.size <= how.limitBytes) return readBytes(await readFile(outputFile), 'file', how);
-    return tooLarge(what, file.size, how.limitBytes, await beginningOf(outputFile));
-  } catch (error) {
-    const why = `${what} cannot be read: ${messageOf(error)}`;
-    return lost('not_json', lostOutput(why, file.size, ''));
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await readOutputFileOnce(outputFile, how);
+    } catch (error) {
+      const mayPass = isOutOfResources(error) || codeOf(error)['code'] === 'ENOENT';
+      if (mayPass && tries < READ_TRIES) await how.clock.sleep(READ_AGAIN_MS);
+      else {
+        const why = `${OUTPUT_FILE} cannot be read: ${messageOf(error)}`;
+        return lost('not_json', lostOutput(why, 0, ''));
+      }
+    }
   }
+}
+
+/** @throws the system's error, also if the folder of the file is gone */
+async function readOutputFileOnce(
+  outputFile: string,
+  how: Reading,
+): Promise<ReadOutput | undefined> {
+  const file = await lstat(outputFile).catch((error: unknown) => {
+    if (codeOf(error)['code'] === 'ENOENT' && existsSync(dirname(outputFile))) return undefined;
+    throw error;
+  });
+  if (file === undefined) return undefined;
+  if (!file.isFile())
+    return lost('not_json', lostOutput(`${OUTPUT_FILE} is not a regular file`, 0, ''));
+  if (file.size <= how.limitBytes) return readBytes(await readFile(outputFile), 'file', how);
+  return tooLarge(OUTPUT_FILE, file.size, how.limitBytes, await beginningOf(outputFile));
 }
 
 async function beginningOf(path: string): Promise<Buffer> {
