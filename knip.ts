@@ -16,8 +16,6 @@ const config: KnipConfig = {
     'tools/**/handlers.ts!',
     // commands and handlers of the tests' runbooks;
     'test/{harness,random-cells}/*.mjs',
-    // a run of random cells;
-    'test/random-cells/main.ts',
     // scripts, and the program that scripts/setup.mjs runs once it is compiled;
     'scripts/*.mjs!',
     'tools/stack/fetch-cli.ts!',

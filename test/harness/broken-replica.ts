@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { pino } from 'pino';
 
 import { loadHandlers } from '../../advancer/cells/handlers.ts';
+import type { EffectRunner } from '../../advancer/cells/cells.ts';
 import { createEffectRunner } from '../../advancer/cells/runner.ts';
 import type { Log } from '../../advancer/log/log.ts';
 import { openLog } from '../../advancer/log/postgres-log.ts';
@@ -15,10 +16,12 @@ import { subjects } from '../../src/bus/subjects.ts';
 import { systemClock } from '../../src/time/clock.ts';
 import { etcdConnection, readConfig } from '../../src/config/config.ts';
 import {
+  withoutHappened,
   withoutIntent,
   withoutReceipts,
   withoutTokens,
   withoutTrustWindow,
+  withoutUnknown,
   type Wrapper,
 } from './controls.ts';
 
@@ -28,18 +31,30 @@ import {
  */
 
 /** Which rule is switched off. */
-export type Control = 'intent' | 'tokens' | 'trust' | 'receipts';
+export type Control = 'intent' | 'tokens' | 'trust' | 'receipts' | 'unknown' | 'happened';
 
-const BROKEN: Record<Control, { log?: Wrapper<Log>; leases?: Wrapper<LeasesLifecycle> }> = {
+interface Wrappers {
+  log?: Wrapper<Log>;
+  leases?: Wrapper<LeasesLifecycle>;
+  effects?: Wrapper<EffectRunner>;
+}
+
+const BROKEN: Record<Control, Wrappers> = {
   intent: { log: withoutIntent },
   // The trust window comes before the token check: with it, a superseded holder rarely gets to
   // write at all.
   tokens: { log: withoutTokens, leases: withoutTrustWindow },
   trust: { leases: withoutTrustWindow },
   receipts: { log: withoutReceipts },
+  unknown: { effects: withoutUnknown },
+  happened: { effects: withoutHappened },
 };
 
-const { log: wrapLog, leases: wrapLeases } = BROKEN[process.argv[2] as Control];
+const {
+  log: wrapLog,
+  leases: wrapLeases,
+  effects: wrapEffects,
+} = BROKEN[process.argv[2] as Control];
 
 const config = readConfig(process.env);
 const { namespace, leaseTtlS } = config;
@@ -58,17 +73,18 @@ const bus = await connectBus({
   signal: new AbortController().signal,
   onWarning: (message, cause) => logger.warn({ err: cause }, message),
 });
+const effects = createEffectRunner({
+  clock: systemClock,
+  handlers,
+  httpAllow: config.httpAllow,
+  logger,
+  limits: { graceMs: 1_000 },
+});
 const replica = new Replica({
   log: wrapLog?.(log) ?? log,
   bus,
   subjects: subjects(namespace),
-  effects: createEffectRunner({
-    clock: systemClock,
-    handlers,
-    httpAllow: config.httpAllow,
-    logger,
-    limits: { graceMs: 1_000 },
-  }),
+  effects: wrapEffects?.(effects) ?? effects,
   clock: systemClock,
   logger,
   count: () => undefined,

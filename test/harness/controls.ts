@@ -1,8 +1,10 @@
+import type { EffectRunner } from '../../advancer/cells/cells.ts';
 import type { AppendEntry, Log } from '../../advancer/log/log.ts';
 import type { LeasesLifecycle } from '../../advancer/replica.ts';
 import type { AcquireOutcome } from '../../coordinator/leases.ts';
 import type { Row } from '../../src/execution/row.ts';
 import type { Holding } from '../../src/lease/holding.ts';
+import { isLostOutput } from '../../src/runbook/lost-output.ts';
 
 /*
  * Negative controls: replicas with a rule switched off, by wrapping the log or the leases that they
@@ -10,7 +12,7 @@ import type { Holding } from '../../src/lease/holding.ts';
  * processes under chaos. The shipped program does not contain them.
  */
 
-/** What is put between a replica and its log, or between it and its leases. */
+/** What is put between a replica and its log, its leases, or the runner of its effects. */
 export type Wrapper<Part> = (part: Part) => Part;
 
 /**
@@ -119,6 +121,33 @@ export function withoutTrustWindow(leases: LeasesLifecycle): LeasesLifecycle {
     releaseAll(which, why, headStartMs) {
       for (const instanceId of kept.keys()) if (which(instanceId)) kept.delete(instanceId);
       return leases.releaseAll(which, why, headStartMs);
+    },
+  });
+}
+
+/** An effect that may have happened counts as refused, so that the next attempt has a new key. */
+export function withoutUnknown(effects: EffectRunner): EffectRunner {
+  return over(effects, {
+    async run(cell, context, signals) {
+      const outcome = await effects.run(cell, context, signals);
+      if (outcome.kind !== 'unknown' || outcome.detail['notBegun'] === true) return outcome;
+      const error = { message: 'no answer', code: 'status' };
+      return { kind: 'failed', class: 'refused', error, detail: outcome.detail };
+    },
+  });
+}
+
+/** An effect that happened counts as refused, if its output was lost or is not as expected. */
+export function withoutHappened(effects: EffectRunner): EffectRunner {
+  return over(effects, {
+    async run(cell, context, signals) {
+      const outcome = await effects.run(cell, context, signals);
+      const { detail } = outcome;
+      if (outcome.kind === 'failed' && outcome.class === 'succeeded')
+        return { ...outcome, class: 'refused' };
+      if (outcome.kind !== 'completed' || !isLostOutput(outcome.output)) return outcome;
+      const error = { message: 'the output cannot be stored', code: 'unexpected' };
+      return { kind: 'failed', class: 'refused', error, detail };
     },
   });
 }

@@ -18,10 +18,12 @@ export interface AgentsOptions {
   /** The runbook of a cell. */
   runbookIdOf: (cell: RandomCell) => string;
   onEnd: () => void;
+  /** An instance that takes longer is stuck; default 90 s. */
+  patienceMs?: number | undefined;
 }
 
 /** What the agents of an instance know at its end. */
-export interface Told {
+export interface CarriedCell {
   cell: RandomCell;
   /** The outcome of the newest receipt; undefined if there never was one. */
   outcome: string | undefined;
@@ -31,7 +33,6 @@ export interface Told {
 
 const REQUEST_MS = 6_000;
 const AGENT = 'witness';
-/** An instance that takes longer is stuck. */
 const PATIENCE_MS = 90_000;
 
 /**
@@ -49,24 +50,25 @@ export class Agents {
   }
 
   /** Carries all cells to their ends. */
-  async work(cells: readonly RandomCell[]): Promise<Told[]> {
-    const told: Told[] = [];
+  async work(cells: readonly RandomCell[]): Promise<CarriedCell[]> {
+    const carried: CarriedCell[] = [];
     const waiting = cells[Symbol.iterator]();
     const agent = async (): Promise<void> => {
       for (const cell of waiting) {
-        told.push(await this.#carry(cell));
+        carried.push(await this.#carry(cell));
         this.#options.onEnd();
       }
     };
     await Promise.all(Array.from({ length: this.#options.atOnce }, agent));
-    return told;
+    return carried;
   }
 
   /** One more request for each, so that what has become known meanwhile is settled. */
-  async again(told: readonly Told[]): Promise<void> {
-    const waiting = told[Symbol.iterator]();
+  async again(carried: readonly CarriedCell[]): Promise<void> {
+    const waiting = carried[Symbol.iterator]();
     const agent = async (): Promise<void> => {
-      for (const one of waiting) Object.assign(one, await this.#advance(one.cell, deadline()));
+      for (const one of waiting)
+        Object.assign(one, await this.#advance(one.cell, this.#deadline()));
     };
     await Promise.all(Array.from({ length: this.#options.atOnce }, agent));
   }
@@ -90,22 +92,22 @@ export class Agents {
     return undefined;
   }
 
-  async #carry(cell: RandomCell): Promise<Told> {
+  async #carry(cell: RandomCell): Promise<CarriedCell> {
     const inputs = await this.#options.admit(cell);
-    const untilMs = deadline();
+    const untilMs = this.#deadline();
     await this.#start(cell, inputs, untilMs);
     const answers = [...cell.answers];
-    let told = await this.#advance(cell, untilMs);
-    while (told.outcome === 'in_doubt' && performance.now() < untilMs) {
+    let carried = await this.#advance(cell, untilMs);
+    while (carried.outcome === 'in_doubt' && performance.now() < untilMs) {
       const answer = answers.shift();
       if (answer === undefined) break;
       // The process that made the attempt may still bring its outcome.
       if (cell.storm) await pause(300);
-      await this.#decide(cell, told.receipt, answer);
-      told = await this.#advance(cell, untilMs);
+      await this.#decide(cell, carried.receipt, answer);
+      carried = await this.#advance(cell, untilMs);
     }
     this.#options.dismiss(cell);
-    return told;
+    return carried;
   }
 
   async #start(cell: RandomCell, inputs: object, untilMs: number): Promise<void> {
@@ -126,7 +128,7 @@ export class Agents {
   async #advance(
     cell: RandomCell,
     untilMs: number,
-  ): Promise<Told & { receipt: ReceiptReply | undefined }> {
+  ): Promise<CarriedCell & { receipt: ReceiptReply | undefined }> {
     const { instanceId } = cell;
     this.#requests += 1;
     const requestId = `${instanceId}-q${this.#requests}`;
@@ -188,6 +190,10 @@ export class Agents {
     return undefined;
   }
 
+  #deadline(): number {
+    return performance.now() + (this.#options.patienceMs ?? PATIENCE_MS);
+  }
+
   async #request(
     parts: [string, ...string[]],
     body: object,
@@ -202,10 +208,6 @@ export class Agents {
       return undefined;
     }
   }
-}
-
-function deadline(): number {
-  return performance.now() + PATIENCE_MS;
 }
 
 function pause(ms: number): Promise<void> {

@@ -53,7 +53,7 @@ export interface Attribution {
  * How much earlier than its `started` row an effect may seem to be: both are stamped on this
  * machine, in whole milliseconds.
  */
-export const CLOCK_SLACK_MS = 5;
+const CLOCK_SLACK_MS = 5;
 
 /**
  * Finds the attempt of each effect.

@@ -173,7 +173,7 @@ function runBreaches(instanceId: string, cellId: string, attempts: readonly Atte
 }
 
 /** An effect in words. */
-export function shown({ key, knew, move, attempt, token }: Entry): string {
+function shown({ key, knew, move, attempt, token }: Entry): string {
   const sender = attempt === undefined ? '' : ` of attempt ${attempt}`;
   return `${move}${sender} under ${key} (token ${token ?? '?'}, ${knew})`;
 }

@@ -6,7 +6,7 @@ import { Replica, type Reached, type ReplicasOptions } from './replicas.ts';
 export type Disturbances = Record<string, number>;
 
 /** The failpoints of a replica through whose shortcomings nothing may fail. */
-export const CALM_FAILPOINTS = [
+const CALM_FAILPOINTS = [
   'in_effect=error@cell:injected',
   'after_intent=delay:300@cell:tmp',
   'after_intent=delay:300@cell:starved',
@@ -119,25 +119,17 @@ export class StormReplicas {
     this.#later(this.#random.between(300, 900), () => this.#strike());
   }
 
-  /** From now on nobody is harmed, and who was harmed comes back. */
+  /** From now on nobody is harmed: replicas without failpoints take the others' places. */
   async calm(): Promise<void> {
     this.#over = true;
     for (const timer of this.#timers) clearTimeout(timer);
-    for (const replica of this.#replicas.values()) this.#wake(replica);
-    await Promise.all(
-      [...this.#replicas.keys()].map(async (name) => {
-        for (;;) {
-          const replica = this.#replicas.get(name);
-          if (replica === undefined) return;
-          const ready = await replica.ready.then(
-            () => true,
-            () => false,
-          );
-          if (ready && replica.running) return;
-          if (replica === this.#replicas.get(name)) this.#spawn(name);
-        }
-      }),
-    );
+    for (const [name, replica] of this.#replicas) {
+      replica.leaving = true;
+      replica.signal('SIGCONT');
+      replica.signal('SIGTERM');
+      this.#spawn(name);
+    }
+    await Promise.all([...this.#replicas.values()].map(({ ready }) => ready));
   }
 
   /** Ends them; the names of those that ended by themselves, with their last words. */
@@ -145,7 +137,7 @@ export class StormReplicas {
     this.#over = true;
     for (const timer of this.#timers) clearTimeout(timer);
     const lost = lostOf(this.#all);
-    await end(this.#replicas.values());
+    await end(this.#all.filter(({ running }) => running));
     return lost;
   }
 
@@ -198,8 +190,7 @@ export class StormReplicas {
     const forMs = this.#random.chance(0.4)
       ? this.#random.between(50, this.#ttlMs / 3)
       : this.#random.between(this.#ttlMs + 500, this.#ttlMs + 2_000);
-    if (this.#over) this.#wake(replica);
-    else this.#later(forMs, () => this.#wake(replica));
+    this.#later(forMs, () => this.#wake(replica));
   }
 
   #wake(replica: Replica): void {

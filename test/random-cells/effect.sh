@@ -64,6 +64,20 @@ case $want in
 *) note nothing ;;
 esac
 
+# The folder of the output file may be away for a while, or for good if the replica is.
+folder() {
+  tries=0
+  until [ -d "${LEASEHOLD_OUTPUT_FILE%/*}" ] || [ $tries -ge 20 ]; do
+    sleep 0.1
+    tries=$((tries + 1))
+  done
+}
+
+output() {
+  folder
+  cat >"$LEASEHOLD_OUTPUT_FILE"
+}
+
 large() {
   head -c 300000 /dev/zero | tr '\0' x
 }
@@ -72,16 +86,19 @@ case $move in
 ok-json | ok-late) printf '{"done": true}' ;;
 ok-text) printf 'done' ;;
 ok-quiet) ;;
-ok-file) printf '{"done": true}' >"$LEASEHOLD_OUTPUT_FILE" ;;
+ok-file) printf '{"done": true}' | output ;;
 ok-noisy)
-  printf '{"done": true}' >"$LEASEHOLD_OUTPUT_FILE"
+  printf '{"done": true}' | output
   large
   large >&2
   ;;
-ok-text-file) printf 'done' >"$LEASEHOLD_OUTPUT_FILE" ;;
+ok-text-file) printf 'done' | output ;;
 ok-large) large ;;
-ok-large-file) large >"$LEASEHOLD_OUTPUT_FILE" ;;
-ok-directory) mkdir "$LEASEHOLD_OUTPUT_FILE" ;;
+ok-large-file) large | output ;;
+ok-directory)
+  folder
+  mkdir "$LEASEHOLD_OUTPUT_FILE"
+  ;;
 exit-*)
   printf 'declined' >&2
   exit "${move#exit-}"

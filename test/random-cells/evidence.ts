@@ -1,5 +1,5 @@
 import type { TestCluster } from '../harness/replicas.ts';
-import type { Told } from './agents.ts';
+import type { CarriedCell } from './agents.ts';
 import type { LogRow } from './attribution.ts';
 import type { Evidence, LateOutcome } from './checker.ts';
 import type { Ledger } from './ledger.ts';
@@ -8,7 +8,7 @@ import type { Ledger } from './ledger.ts';
 export async function evidenceOf(
   cluster: TestCluster,
   ledger: Ledger,
-  told: readonly Told[],
+  carried: readonly CarriedCell[],
   statuses: ReadonlyMap<string, string | undefined>,
 ): Promise<Evidence[]> {
   const rows = await cluster.app.query<LogRow & { instanceId: string }>(
@@ -28,7 +28,7 @@ export async function evidenceOf(
     byInstance(effects),
     byInstance(probes),
   ];
-  return told.map(({ cell, unavailable }) => ({
+  return carried.map(({ cell, unavailable }) => ({
     cell,
     effects: effectsOf.get(cell.instanceId) ?? [],
     probes: probesOf.get(cell.instanceId) ?? [],

@@ -105,6 +105,7 @@ async function effect(call) {
     case 'threw':
       throw new Error('declined');
     case 'threw-text':
+      // oxlint-disable-next-line typescript/only-throw-error -- handlers of others do it too
       throw 'declined';
     case 'threw-not-begun':
       throw new NotBegun('declined');

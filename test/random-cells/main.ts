@@ -6,7 +6,7 @@ import { LINES, offenderText, problemsOf, summaryOf } from './result.ts';
 import { runRandomCells } from './run.ts';
 
 /*
- * Runs random cells on servers of its own:
+ * Runs random cells on separate servers:
  *
  *   npm run random-cells -- --cells 10000 --seed 7
  *

@@ -121,7 +121,7 @@ function held(holds: boolean): Verdict {
 }
 
 /** What an output is once the cell's `output` has been applied. */
-export function readAs(raw: Raw, output: Output): 'done' | 'other' | 'lost' {
+function readAs(raw: Raw, output: Output): 'done' | 'other' | 'lost' {
   switch (raw) {
     case 'lost':
       return 'lost';

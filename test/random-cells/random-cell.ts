@@ -1,7 +1,7 @@
 import type { Ending } from '../../src/execution/outcome.ts';
 import { Random } from '../../tools/chaos/random.ts';
 import { classIn, type Expect, type Output, type Overrides } from './meaning.ts';
-import { MOVES, moveOf, movesOf, type Kind, type MoveName } from './moves.ts';
+import { INSTEAD, MOVES, moveOf, movesOf, type Kind, type MoveName } from './moves.ts';
 
 /** What stands between a cell and its effect. */
 export type Obstacle =
@@ -131,7 +131,7 @@ const ORDINARY_TIMEOUT_MS = 20_000;
 const SHORT_TIMEOUT_MS = 600;
 const MOST_WORDS = 4;
 
-/** The nth random cell of a seed. One in so many cells is about each of `lines`. */
+/** The nth random cell of a seed. They are about one of `lines` after another. */
 export function randomCell(seed: number, nth: number, lines: readonly Ending[]): RandomCell {
   const random = new Random(Math.imul(seed, 1_000_003) + nth * 7_919);
   const line = lines[nth % lines.length] ?? 'exit_0';
@@ -151,16 +151,21 @@ export function randomCell(seed: number, nth: number, lines: readonly Ending[]):
   const overrides = random.chance(0.3) ? random.pick(OVERRIDES[kind]) : 'none';
   const expect = random.chance(0.4) ? random.pick(EXPECTS[kind]) : 'none';
   const policy = unsent ? 'rerun' : random.pick(POLICIES);
-  const plan = planOf(random, { kind, first, overrides, unsent });
+  const says = random.chance(0.7)
+    ? 'truth'
+    : random.pick(['unknown', 'nonsense', 'fails'] as const);
+  // A probe that says that nothing happened has the effect made again, however often that takes.
+  const endless = policy === 'probe' && says === 'truth';
+  const plan = planOf(random, { kind, first, overrides, unsent, ends: endless });
   return {
     instanceId: `c${nth}`,
     cellId: obstacle ?? 'plain',
     kind,
     plan,
     policy,
-    says: random.chance(0.7) ? 'truth' : random.pick(['unknown', 'nonsense', 'fails'] as const),
+    says: endless && obstacle === 'injected' ? 'unknown' : says,
     attempts: unsent || obstacle?.endsWith('_first') === true ? 4 : random.int(1, 3),
-    backoffMs: random.pick([1, 5, 20]),
+    backoffMs: random.pick([1, 2, 5]),
     expect: unsent ? 'none' : expect,
     overrides,
     output: kind === 'handler' || random.chance(0.7) ? undefined : random.pick(['json', 'text']),
@@ -197,18 +202,23 @@ interface PlanOptions {
   first: MoveName | undefined;
   overrides: Overrides;
   unsent: boolean;
+  /** Whether it must end with a success. */
+  ends: boolean;
 }
 
-function planOf(random: Random, { kind, first, overrides, unsent }: PlanOptions): string[] {
+function planOf(random: Random, options: PlanOptions): string[] {
+  const { kind, first, overrides, unsent, ends } = options;
   // Whether the receiver speaks before it is spoken to is a matter of luck; it tries often.
   if (unsent && first !== undefined) return [...Array<string>(6).fill(`${first}.`), '200-json+'];
   // Only what is decided at the connection can also be done first.
   const others = movesOf(kind).filter((name) => MOVES[name].line !== 'answered_unsent');
   const successes = others.filter((name) => MOVES[name].class === 'succeeded');
   const moves = first === undefined ? [] : [first];
-  for (let words = random.int(1, MOST_WORDS); moves.length < words;)
-    moves.push(random.pick(random.chance(0.4) ? successes : others));
-  if (random.chance(0.7)) moves.push(random.pick(successes));
+  const words = random.int(1, MOST_WORDS);
+  while (moves.length < words) moves.push(random.pick(random.chance(0.4) ? successes : others));
+  // Whatever is moved to another class is no sure success.
+  if (ends) moves.push(INSTEAD[kind].acted);
+  else if (random.chance(0.8)) moves.push(random.pick(successes));
   return moves.map((name) => `${name}${wantOf(random, name, overrides)}`);
 }
 

@@ -9,8 +9,8 @@ import { wordOf, type RandomCell, type Word } from './random-cell.ts';
 const SILENCE_MS = 5_000;
 
 /**
- * The world that http cells call: plain sockets, so that it can break off anywhere. It does what the
- * plan of each cell says, and notes what it knows before it answers.
+ * The world that http cells call: plain sockets, so that it can break off anywhere. It does what
+ * the plan of each cell says, and notes what it knows before it answers.
  *
  * A cell whose plan says something about the connection itself has an address to itself
  * (127.x.y.z), because nothing has been sent when it must be recognized.

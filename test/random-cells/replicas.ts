@@ -1,6 +1,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 import { MAIN } from '../harness/child-process.ts';
 
@@ -23,6 +24,8 @@ export interface ReplicasOptions {
 }
 
 const KEPT_LINES = 40;
+
+const run = promisify(execFile);
 
 /** One replica process. */
 export class Replica {
@@ -128,15 +131,6 @@ function onLine(stream: NodeJS.ReadableStream | null, listener: (line: string) =
     const lines = `${rest}${chunk}`.split('\n');
     rest = lines.pop() ?? '';
     lines.forEach(listener);
-  });
-}
-
-function run(program: string, args: string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    execFile(program, args, (error) => {
-      if (error === null) resolve();
-      else reject(error);
-    });
   });
 }
 

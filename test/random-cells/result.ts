@@ -48,7 +48,7 @@ export function newResult(cells: number, tookMs: number): RunResult {
 }
 
 /** Lines of the table that no effect of the run ended by. */
-export function unseenLines({ endings }: Pick<RunResult, 'endings'>): Ending[] {
+function unseenLines({ endings }: Pick<RunResult, 'endings'>): Ending[] {
   return LINES.filter((line) => (endings.get(line) ?? 0) === 0);
 }
 

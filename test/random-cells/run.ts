@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { Random } from '../../tools/chaos/random.ts';
 import { TestCluster, type Servers } from '../harness/replicas.ts';
-import { Agents, type Told } from './agents.ts';
+import { Agents, type CarriedCell } from './agents.ts';
 import { check } from './checker.ts';
 import { CalmReplicas, StormReplicas } from './disturbances.ts';
 import { evidenceOf } from './evidence.ts';
@@ -28,12 +28,17 @@ export interface RunOptions {
   atOnce?: number | undefined;
   /** What Node runs as a replica; default: the built command line. */
   replicaArgv?: readonly string[] | undefined;
+  /** How long an instance may take; default 90 s. */
+  patienceMs?: number | undefined;
   onProgress?: ((done: number, of: number, phase: string) => void) | undefined;
 }
 
-const TTL_S = 2;
+/** Long, so that no lease is lost on a busy machine. */
+const CALM_TTL_S = 6;
+/** Short, so that others take over soon. */
+const STORM_TTL_S = 2;
 /** A few more requests than one, so that what a fault left behind is settled. */
-const MOST_ROUNDS = 4;
+const MOST_ROUNDS = 3;
 /** How many runbooks are stored by one command. */
 const RUNBOOKS_AT_ONCE = 500;
 
@@ -50,18 +55,18 @@ export async function runRandomCells(options: RunOptions): Promise<RunResult> {
   const env = { LEASEHOLD_HTTP_ALLOW: '127.0.0.0/8', LEASEHOLD_LOG_LEVEL: 'error' };
   const { servers } = options;
   const cluster = await TestCluster.start({
-    ttlS: TTL_S,
+    ttlS: STORM_TTL_S,
     env,
     ...(servers === undefined ? {} : { servers }),
   });
   let world: World | undefined;
   try {
     world = await World.open(folder, cluster);
-    const told = await carryAll(options, { cluster, world, folder });
+    const all = await carryAll(options, { cluster, world, folder });
     const result = newResult(options.cells.length, performance.now() - startedMs);
-    Object.assign(result.disturbances, told.disturbances);
-    result.lostReplicas.push(...told.lost);
-    for (const one of await evidenceOf(cluster, world.ledger, told.told, told.statuses)) {
+    Object.assign(result.disturbances, all.disturbances);
+    result.lostReplicas.push(...all.lost);
+    for (const one of await evidenceOf(cluster, world.ledger, all.cells, all.statuses)) {
       result.effects += one.effects.length;
       result.rows += one.rows.length;
       result.add(check(one), one);
@@ -80,14 +85,15 @@ interface Place {
   folder: string;
 }
 
-interface Carried {
-  told: Told[];
+/** What is known once all cells have ended. */
+interface AllCarried {
+  cells: CarriedCell[];
   statuses: Map<string, string | undefined>;
   disturbances: Record<string, number>;
   lost: string[];
 }
 
-async function carryAll(options: RunOptions, place: Place): Promise<Carried> {
+async function carryAll(options: RunOptions, place: Place): Promise<AllCarried> {
   const { cells, atOnce = 64, onProgress } = options;
   const { cluster, world, folder } = place;
   const runbookIds = await pushRunbooks(place, cells);
@@ -100,30 +106,34 @@ async function carryAll(options: RunOptions, place: Place): Promise<Carried> {
     admit: (cell) => world.admit(cell),
     dismiss: (cell) => world.dismiss(cell),
     runbookIdOf: (cell) => runbookIds.get(cell.instanceId) ?? '',
+    patienceMs: options.patienceMs,
     onEnd: () => onProgress?.((done += 1), cells.length, phase),
   });
   const replicaOptions = { env: cluster.env, folder, argv: options.replicaArgv };
   const names = options.replicaArgv === undefined ? ['a', 'b', 'c'] : ['a'];
-  const carried: Carried = { told: [], statuses: new Map(), disturbances: {}, lost: [] };
+  const all: AllCarried = { cells: [], statuses: new Map(), disturbances: {}, lost: [] };
 
-  const settle = async (told: Told[]): Promise<void> => {
-    const ids = told.map(({ cell }) => cell.instanceId);
-    await settled({ cluster, world, agents, told });
+  const settle = async (carried: CarriedCell[]): Promise<void> => {
+    const ids = carried.map(({ cell }) => cell.instanceId);
+    await settled({ cluster, world, agents, carried });
     for (const [nth, status] of (await agents.statuses(ids)).entries())
-      carried.statuses.set(ids[nth] ?? '', status);
-    carried.told.push(...told);
+      all.statuses.set(ids[nth] ?? '', status);
+    all.cells.push(...carried);
   };
 
   const calm = cells.filter(({ storm }) => !storm);
   if (calm.length > 0) {
-    const replicas = new CalmReplicas(replicaOptions);
+    const replicas = new CalmReplicas({
+      ...replicaOptions,
+      env: { ...cluster.env, LEASEHOLD_LEASE_TTL_S: String(CALM_TTL_S) },
+    });
     try {
       await replicas.start(names, fileOf('handlers.mjs'), fileOf('handlers-few.mjs'));
       await settle(await agents.work(calm));
     } finally {
-      carried.lost.push(...(await replicas.stop()));
+      all.lost.push(...(await replicas.stop()));
     }
-    Object.assign(carried.disturbances, replicas.made);
+    Object.assign(all.disturbances, replicas.made);
   }
   const stormy = cells.filter(({ storm }) => storm);
   if (stormy.length > 0) {
@@ -131,19 +141,19 @@ async function carryAll(options: RunOptions, place: Place): Promise<Carried> {
     const replicas = new StormReplicas(replicaOptions, {
       random: new Random(options.seed),
       handlers: fileOf('handlers.mjs'),
-      ttlMs: TTL_S * 1_000,
+      ttlMs: STORM_TTL_S * 1_000,
     });
     try {
       await replicas.start(names);
-      const told = await agents.work(stormy);
+      const carried = await agents.work(stormy);
       await replicas.calm();
-      await settle(told);
+      await settle(carried);
     } finally {
-      carried.lost.push(...(await replicas.stop()));
+      all.lost.push(...(await replicas.stop()));
     }
-    Object.assign(carried.disturbances, replicas.made);
+    Object.assign(all.disturbances, replicas.made);
   }
-  return carried;
+  return all;
 }
 
 /** Stores the runbooks of the cells, each once; their ids by instance. */
@@ -176,15 +186,15 @@ interface Settling {
   cluster: TestCluster;
   world: World;
   agents: Agents;
-  told: Told[];
+  carried: CarriedCell[];
 }
 
 /** Sends another request for every instance that may still move. */
-async function settled({ cluster, world, agents, told }: Settling): Promise<void> {
+async function settled({ cluster, world, agents, carried }: Settling): Promise<void> {
   for (let round = 1; round <= MOST_ROUNDS; round += 1) {
-    const evidence = await evidenceOf(cluster, world.ledger, told, new Map());
+    const evidence = await evidenceOf(cluster, world.ledger, carried, new Map());
     const byCell = new Map(evidence.map((one) => [one.cell.instanceId, one]));
-    const moving = told.filter(({ cell, outcome }) => {
+    const moving = carried.filter(({ cell, outcome }) => {
       const one = byCell.get(cell.instanceId);
       if (one === undefined || cell.obstacle === 'nobody') return false;
       const end = endOf(one);

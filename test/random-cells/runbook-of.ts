@@ -9,16 +9,7 @@ const EFFECT = fileOf('effect.sh');
 const PROBE = fileOf('probe.sh');
 
 /** What every instance is started with. */
-export const INPUTS = [
-  'id',
-  'plan',
-  'says',
-  'program',
-  'origin',
-  'extra',
-  'ledger',
-  'verdicts',
-] as const;
+const INPUTS = ['id', 'plan', 'says', 'program', 'origin', 'extra', 'ledger', 'verdicts'] as const;
 
 /** The content of a runbook's file for a cell, without a name: many cells share one. */
 export function runbookOf(cell: RandomCell): object {
