@@ -1,7 +1,7 @@
 import type { Bus } from '../src/bus/bus.ts';
-import type { Subjects } from '../src/bus/subjects.ts';
 import type { Logger } from '../src/logger.ts';
 import type { Clock } from '../src/time/clock.ts';
+import type { Notes } from './mac/notes.ts';
 import type { LeasesLifecycle } from './replica.ts';
 import type { AttemptInHand, Attempts } from './run/attempts.ts';
 
@@ -19,7 +19,7 @@ export interface DrainOptions {
   leases: LeasesLifecycle;
   attempts: Attempts;
   bus: Bus;
-  subjects: Subjects;
+  notes: Notes;
   clock: Clock;
   logger: Logger;
   /** How long attempts may go on before they are aborted. */
@@ -105,9 +105,8 @@ async function untilNoAttempts(options: DrainOptions, withinMs: number): Promise
 /**
  * Announces what the others may replace at once: all that this replica holds without an attempt.
  */
-function announceLeaving({ leases, attempts, bus, subjects }: DrainOptions): void {
-  const busy = [...instancesOf(attempts.all())];
-  bus.publish(subjects.leaving, { replicaId: leases.replicaId, busy });
+function announceLeaving({ attempts, notes }: DrainOptions): void {
+  notes.send({ note: 'leaving', busy: [...instancesOf(attempts.all())] });
 }
 
 function instancesOf(attempts: readonly AttemptInHand[]): Set<string> {

@@ -6,7 +6,6 @@ import type { Subjects } from '../src/bus/subjects.ts';
 import { errorText } from '../src/error-text.ts';
 import type { Logger } from '../src/logger.ts';
 import { TroubleLog } from '../src/trouble-log.ts';
-import { TransientMap } from '../src/transient-map.ts';
 import type { Clock } from '../src/time/clock.ts';
 import type { Holding } from '../src/lease/holding.ts';
 import type { EffectRunner } from './cells/cells.ts';
@@ -17,17 +16,20 @@ import { AnswerNotices } from './intake/answer-notices.ts';
 import { ClusterView } from './intake/cluster-view.ts';
 import { HandOver } from './intake/hand-over.ts';
 import { Intake } from './intake/intake.ts';
-import { asJson } from './intake/operations.ts';
 import { Peers } from './intake/peers.ts';
 import { Queries } from './intake/queries.ts';
 import { Router } from './intake/router.ts';
 import { StallDetector } from './intake/stall-detector.ts';
 import { LogUnavailable, type Log } from './log/log.ts';
+import { Notes } from './mac/notes.ts';
+import { PeerMessages } from './mac/peer-messages.ts';
+import { Unauthenticated } from './mac/unauthenticated.ts';
 import { LogHealth } from './log-health.ts';
 import { readinessChecks, type Need, type ReadinessCheck } from './readiness.ts';
 import { Attempts } from './run/attempts.ts';
 import type { Counted, RunContext } from './run/context.ts';
-import { HeldInstance } from './run/held-instance.ts';
+import type { HeldInstance } from './run/held-instance.ts';
+import { HeldInstances } from './run/held-instances.ts';
 import { LateProjections } from './run/late-projections.ts';
 import { RecentReceipts } from './run/recent-receipts.ts';
 import { Sweeper } from './sweep/sweeper.ts';
@@ -83,11 +85,12 @@ export class Replica {
   readonly #context: RunContext;
   readonly #intake: Intake;
   readonly #peers: Peers;
+  readonly #notes: Notes;
   readonly #stallDetector: StallDetector;
   readonly #answerNotices: AnswerNotices;
   readonly #sweeper: Sweeper;
   readonly #logHealth: LogHealth;
-  readonly #held = new TransientMap<string, HeldInstance>();
+  readonly #held: HeldInstances;
   readonly #draining = new AbortController();
   readonly #abort = new AbortController();
   #drained: Promise<{ aborted: number }> | undefined;
@@ -108,10 +111,19 @@ export class Replica {
     const happens = 'could not update the instance list';
     const listTrouble = new TroubleLog({ clock, logger, happens, level: 'error' });
     const logTrouble = (cause: unknown): void => this.#logHealth.notice(cause);
+    const { replicaId } = this.leases;
+    const messages = new PeerMessages({
+      namespace: subjects.namespace,
+      leases: this.leases,
+      unauthenticated: new Unauthenticated({ clock, logger, count }),
+      onUnknownSender: (sender) => this.#peers.introduce(sender),
+    });
+    this.#notes = new Notes({ bus, subjects, replicaId, messages });
     this.#peers = new Peers({
       bus,
       subjects,
       clock,
+      messages,
       attempts: this.attempts,
       count,
       onForwarded: (broadcast, message) => this.#intake.forwarded(broadcast, message),
@@ -132,7 +144,7 @@ export class Replica {
       count,
       askPeer: (replicaId, about, timeoutMs) => this.#peers.runs(replicaId, about, timeoutMs),
       announce: (committed) => announce(committed, options),
-      askToSettle: (instanceId) => bus.publish(subjects.settle(instanceId), {}),
+      askToSettle: (instanceId) => this.#notes.send({ note: 'settle', instanceId }),
       logTrouble,
       crash: options.crash,
       draining: this.#draining.signal,
@@ -141,13 +153,14 @@ export class Replica {
       appendSuspectMs: 1_000,
       stepDownAfterMs: options.ttlMs,
     };
-    const held = (holding: Holding): HeldInstance => this.#heldInstance(holding);
+    this.#held = new HeldInstances(this.#context);
+    const held = (holding: Holding): HeldInstance => this.#held.under(holding);
     const handOver = new HandOver({
       view,
       leases: this.leases,
       logger,
       count,
-      announce: (placed) => bus.publish(subjects.placed, asJson(placed)),
+      announce: (placed) => this.#notes.send({ note: 'placed', ...placed }),
     });
     this.router = new Router({
       view,
@@ -165,7 +178,7 @@ export class Replica {
       logUnavailable: () => this.#logHealth.trouble,
     });
     this.#answerNotices = new AnswerNotices(clock, (keys) =>
-      bus.publish(subjects.answered, { keys, by: this.leases.replicaId }),
+      this.#notes.send({ note: 'answered', keys }),
     );
     this.#stallDetector = new StallDetector(clock);
     this.#intake = new Intake({
@@ -175,7 +188,8 @@ export class Replica {
       router: this.router,
       queries: new Queries(log, this.leases, bus),
       stallDetector: this.#stallDetector,
-      replicaId: this.leases.replicaId,
+      messages,
+      replicaId,
       clock,
       logger,
       count,
@@ -199,6 +213,7 @@ export class Replica {
     this.#stallDetector.start();
     this.#peers.listen(this.leases.replicaId);
     await this.leases.start();
+    for (const { replicaId } of this.leases.registered()) this.#peers.introduce(replicaId);
     this.#intake.open();
     await this.#options.bus.flush();
     this.#sweeper.start();
@@ -238,7 +253,7 @@ export class Replica {
   }
 
   async #drain(): Promise<{ aborted: number }> {
-    const { bus, subjects, clock, logger } = this.#options;
+    const { bus, clock, logger } = this.#options;
     // A run between two cells hands on at its next step; nothing new begins.
     this.#draining.abort('draining');
     this.#sweeper.stop();
@@ -250,7 +265,7 @@ export class Replica {
       leases: this.leases,
       attempts: this.attempts,
       bus,
-      subjects,
+      notes: this.#notes,
       clock,
       logger,
       drainMs: this.#options.drainMs,
@@ -278,16 +293,5 @@ export class Replica {
           : undefined;
     this.attempts.giveUp();
     await released;
-  }
-
-  #heldInstance(holding: Holding): HeldInstance {
-    const known = this.#held.get(holding.instanceId);
-    if (known?.holding === holding) return known;
-    const held = new HeldInstance(this.#context, holding);
-    this.#held.set(holding.instanceId, held);
-    holding.onEnd(() => {
-      if (this.#held.get(holding.instanceId) === held) this.#held.delete(holding.instanceId);
-    });
-    return held;
   }
 }

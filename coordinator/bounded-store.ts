@@ -35,6 +35,8 @@ export function boundedStore(store: LeaseStore, clock: Clock, callMs: number): B
     acquire: (leaseId, wants) => within('acquire', callMs, () => store.acquire(leaseId, wants)),
     release: (terms) => within('release', callMs, () => store.release(terms)),
     put: (leaseId, key, value) => within('put', callMs, () => store.put(leaseId, key, value)),
+    replace: (key, value, modRevision) =>
+      within('replace', callMs, () => store.replace(key, value, modRevision)),
     confirmAbsent: (key, own) =>
       within('confirmAbsent', callMs, () => store.confirmAbsent(key, own)),
     read: (keys) => within('read', callMs, () => store.read(keys)),

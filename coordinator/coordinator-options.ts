@@ -1,6 +1,10 @@
 import type { Logger } from '../src/logger.ts';
 import type { Clock } from '../src/time/clock.ts';
+import type { ReplicaRecord } from './leases.ts';
 import type { LeaseStore } from './store.ts';
+
+/** The version of the MAC that this one seals and opens messages with; see `advancer/mac`. */
+const MAC_VERSION = 1;
 
 /** How to make a `Coordinator`. */
 export interface CoordinatorOptions {
@@ -44,4 +48,13 @@ export function checkOptions({ ttlS, idleReleaseMs, maxHoldings }: CoordinatorOp
   if (!(idleReleaseMs > 0))
     throw new RangeError(`idleReleaseMs is ${idleReleaseMs}: give more than 0`);
   if (!(maxHoldings >= 1)) throw new RangeError(`maxHoldings is ${maxHoldings}: give at least 1`);
+}
+
+/** What this process says about itself in etcd. */
+export function ownRecord(
+  { replicaId, name, pid, httpUrl, handlers }: CoordinatorOptions,
+  secretIds: readonly string[],
+): ReplicaRecord {
+  const address = typeof httpUrl === 'string' ? httpUrl : httpUrl();
+  return { replicaId, name, pid, httpUrl: address, handlers, mac: MAC_VERSION, secretIds };
 }

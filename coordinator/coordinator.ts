@@ -1,22 +1,22 @@
 import { errorText } from '../src/error-text.ts';
 import type { Holding } from '../src/lease/holding.ts';
-import { withDeadline } from '../src/time/deadline.ts';
 import { TroubleLog } from '../src/trouble-log.ts';
 import { boundedStore } from './bounded-store.ts';
 import type { BoundedStore } from './bounded-store.ts';
-import { checkOptions, type CoordinatorOptions } from './coordinator-options.ts';
+import { checkOptions, ownRecord, type CoordinatorOptions } from './coordinator-options.ts';
 import { Directory } from './directory.ts';
+import { askGate } from './gate.ts';
+import { Keyring } from './keyring.ts';
 import { leaseKey, leaseRecord } from './keys.ts';
 import type { AcquireOutcome, LeaseRecord, Leases, ReplicaRecord } from './leases.ts';
 import { Registry } from './registry.ts';
+import type { NamespaceSecret } from './secrets.ts';
 import { Session } from './session.ts';
-import { LeaseGone, StoreUnavailable } from './store.ts';
+import { LeaseGone } from './store.ts';
 import { Tenure } from './tenure.ts';
 
 /** How long a process that does not lead waits before it tries again, in milliseconds. */
 const RETRY_MS = 1_000;
-/** How long the gate may take to answer, in milliseconds. */
-const GATE_MS = 3_000;
 
 /**
  * Who holds what, for one process, on etcd.
@@ -31,6 +31,7 @@ export class Coordinator implements Leases {
   readonly #store: BoundedStore;
   readonly #registry: Registry;
   readonly #directory: Directory;
+  readonly #keyring: Keyring;
   readonly #stopSignal = new AbortController();
   readonly #notLeading: TroubleLog;
   #tenure: Tenure | undefined;
@@ -43,19 +44,23 @@ export class Coordinator implements Leases {
 
   /** @throws RangeError that names the option, when a number is out of range */
   constructor(options: CoordinatorOptions) {
-    const { replicaId, name, pid, httpUrl, handlers, namespace, clock, ttlS } = options;
+    const { replicaId, namespace, clock, ttlS } = options;
     checkOptions(options);
     this.replicaId = replicaId;
     this.#options = options;
     // Below half the TTL: a call that times out leaves time for another one before trust ends.
     this.#store = boundedStore(options.store, clock, Math.min(1_000, ttlS * 400));
-    this.#registry = new Registry(this.#store, namespace, () => ({
-      replicaId,
-      name,
-      pid,
-      httpUrl: typeof httpUrl === 'string' ? httpUrl : httpUrl(),
-      handlers,
-    }));
+    this.#registry = new Registry(this.#store, namespace, () =>
+      ownRecord(options, this.#keyring.ids),
+    );
+    this.#keyring = new Keyring({
+      store: this.#store,
+      clock,
+      namespace,
+      logger: options.logger,
+      register: (session) => this.#registry.register(session),
+      registered: () => this.#tenure?.session,
+    });
     const { logger } = options;
     this.#notLeading = new TroubleLog({ clock, logger, happens: 'not leading' });
     this.#directory = new Directory({
@@ -67,6 +72,7 @@ export class Coordinator implements Leases {
         if (lease.replicaId === replicaId) this.#tenure?.sawOwnKey(lease, leaseId);
         else this.#tenure?.sawAnothersKey(lease);
       },
+      onSecrets: (entry) => this.#keyring.saw(entry),
     });
   }
 
@@ -134,6 +140,14 @@ export class Coordinator implements Leases {
       return listed ? seen.filter(({ replicaId }) => replicaId !== this.replicaId) : seen;
     }
     return listed ? seen : [...seen, this.#registry.self()];
+  }
+
+  registered(): readonly ReplicaRecord[] {
+    return this.#directory.registered();
+  }
+
+  secrets(): readonly NamespaceSecret[] {
+    return this.#keyring.secrets;
   }
 
   /** Names this process only while it has a trusted holding. */
@@ -244,15 +258,18 @@ export class Coordinator implements Leases {
 
   /** One attempt to lead; returns the new tenure, or why there is none. */
   async #open(): Promise<Tenure | string> {
-    const { clock, logger, namespace, replicaId, ttlS, idleReleaseMs, maxHoldings, defer } =
-      this.#options;
+    const { clock, gate, logger, namespace, replicaId, ttlS } = this.#options;
+    const { idleReleaseMs, maxHoldings, defer } = this.#options;
     let session: Session | undefined;
     try {
-      const refusal = await this.#askGate();
+      const revision = async (): Promise<number> =>
+        (await this.#store.read([this.#registry.key])).revision;
+      const refusal =
+        (await askGate(clock, () => gate(revision))) ?? (await this.#keyring.ensure());
       if (refusal !== undefined) return refusal;
       if (this.#leaving !== undefined) return this.#leaving;
       session = await Session.open({ store: this.#store, clock, ttlS });
-      await this.#registry.register(session);
+      await this.#keyring.register(session);
     } catch (error) {
       await session?.end('it could not be registered');
       return errorText(error);
@@ -272,6 +289,7 @@ export class Coordinator implements Leases {
       logger,
     });
     this.#tenure = tenure;
+    this.#keyring.follow();
     session.onEnd((why) => {
       this.#tenure = undefined;
       this.#reason = `the session ended: ${why}`;
@@ -279,17 +297,5 @@ export class Coordinator implements Leases {
       if (this.#leaving !== 'stopped') this.#directory.refresh();
     });
     return tenure;
-  }
-
-  async #askGate(): Promise<string | undefined> {
-    const { clock, gate } = this.#options;
-    const late = `the check before leading did not answer within ${GATE_MS} ms`;
-    try {
-      return await withDeadline(clock, GATE_MS, StoreUnavailable, late, () =>
-        gate(async () => (await this.#store.read([this.#registry.key])).revision),
-      );
-    } catch (error) {
-      return `the check before leading failed: ${errorText(error)}`;
-    }
   }
 }

@@ -3,7 +3,7 @@ import type { Clock } from '../src/time/clock.ts';
 import { errorText } from '../src/error-text.ts';
 import type { Logger } from '../src/logger.ts';
 import { TroubleLog } from '../src/trouble-log.ts';
-import { leaseRecord, namespacePrefix, parseKey, replicaRecord } from './keys.ts';
+import { leaseRecord, namespacePrefix, parseKey, replicaRecord, secretsKey } from './keys.ts';
 import type { LeaseRecord, ReplicaRecord } from './leases.ts';
 import type { Entry, KeyEvent, LeaseStore } from './store.ts';
 
@@ -19,6 +19,8 @@ export interface DirectoryOptions {
   namespace: string;
   /** Called for every lease key that appears or changes, with the etcd lease it is attached to. */
   onLease?: ((lease: LeaseRecord, leaseId: string | undefined) => void) | undefined;
+  /** Called with the namespace's secrets when they are listed or change; undefined: none. */
+  onSecrets?: ((entry: Entry | undefined) => void) | undefined;
   /** Where it says that the watch broke; the directory re-lists by itself. */
   logger?: Logger | undefined;
 }
@@ -36,6 +38,7 @@ export class Directory {
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
   #again: (() => void) | undefined;
+  #registered: readonly ReplicaRecord[] | undefined;
   #candidates: readonly ReplicaRecord[] | undefined;
 
   constructor(options: DirectoryOptions) {
@@ -78,6 +81,12 @@ export class Directory {
     return this.#candidates;
   }
 
+  /** Every registered replica, draining ones too. */
+  registered(): readonly ReplicaRecord[] {
+    this.#registered ??= [...this.#replicas.values()].map(({ replica }) => replica);
+    return this.#registered;
+  }
+
   onVanished(listener: (instanceId: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -112,13 +121,15 @@ export class Directory {
   #replace(entries: readonly Entry[]): void {
     const gone = new Set(this.#leases.keys());
     this.#replicas.clear();
-    this.#candidates = undefined;
+    this.#replicasChanged();
     for (const entry of entries) {
       this.#put(entry);
       const parsed = parseKey(this.#options.namespace, entry.key);
       if (parsed?.kind === 'lease') gone.delete(parsed.id);
     }
     for (const instanceId of gone) this.#vanished(instanceId);
+    const secrets = secretsKey(this.#options.namespace);
+    if (!entries.some(({ key }) => key === secrets)) this.#options.onSecrets?.(undefined);
   }
 
   #apply(events: readonly KeyEvent[]): void {
@@ -127,16 +138,18 @@ export class Directory {
         this.#put(event.entry);
         continue;
       }
+      if (event.key === secretsKey(this.#options.namespace)) this.#options.onSecrets?.(undefined);
       const parsed = parseKey(this.#options.namespace, event.key);
       if (parsed?.kind === 'lease') this.#vanished(parsed.id);
       if (parsed?.kind === 'replica') {
         this.#replicas.delete(parsed.id);
-        this.#candidates = undefined;
+        this.#replicasChanged();
       }
     }
   }
 
   #put(entry: Entry): void {
+    if (entry.key === secretsKey(this.#options.namespace)) this.#options.onSecrets?.(entry);
     const parsed = parseKey(this.#options.namespace, entry.key);
     if (parsed?.kind === 'lease') {
       const lease = leaseRecord(parsed.id, entry);
@@ -145,8 +158,13 @@ export class Directory {
     }
     if (parsed?.kind === 'replica') {
       this.#replicas.set(parsed.id, replicaRecord(parsed.id, entry));
-      this.#candidates = undefined;
+      this.#replicasChanged();
     }
+  }
+
+  #replicasChanged(): void {
+    this.#registered = undefined;
+    this.#candidates = undefined;
   }
 
   #vanished(instanceId: string): void {

@@ -20,6 +20,11 @@ export function replicaKey(namespace: string, replicaId: string): string {
   return `${namespacePrefix(namespace)}replicas/${replicaId}`;
 }
 
+/** The key of the secrets that the namespace's replicas share. */
+export function secretsKey(namespace: string): string {
+  return `${namespacePrefix(namespace)}secrets`;
+}
+
 /** What a key is for; undefined if it is not one of ours. */
 export function parseKey(
   namespace: string,
@@ -57,9 +62,10 @@ export function leaseRecord(instanceId: string, entry: Entry): LeaseRecord {
  * other replicas leave it out when they rank replicas for an instance.
  */
 export function replicaValue(replica: ReplicaRecord, draining: boolean): string {
-  const { replicaId, name, pid, httpUrl, handlers } = replica;
+  const { replicaId, name, pid, httpUrl, handlers, mac, secretIds: secrets } = replica;
+  const marked = draining ? true : undefined;
   // Members that are undefined are left out.
-  const value = { replicaId, name, pid, httpUrl, handlers, draining: draining ? true : undefined };
+  const value = { replicaId, name, pid, httpUrl, handlers, mac, secrets, draining: marked };
   return JSON.stringify(value);
 }
 
@@ -71,19 +77,23 @@ export function replicaRecord(
   replicaId: string,
   entry: Entry,
 ): { replica: ReplicaRecord; draining: boolean } {
-  const { name, pid, httpUrl, handlers, draining } = fields(entry.value);
+  const { name, pid, httpUrl, handlers, mac, secrets, draining } = fields(entry.value);
   return {
     replica: {
       replicaId,
       name: typeof name === 'string' ? name : '',
       pid: typeof pid === 'number' ? pid : 0,
       httpUrl: typeof httpUrl === 'string' ? httpUrl : '',
-      ...(Array.isArray(handlers)
-        ? { handlers: handlers.filter((handler) => typeof handler === 'string') }
-        : {}),
+      ...(Array.isArray(handlers) ? { handlers: texts(handlers) } : {}),
+      ...(typeof mac === 'number' ? { mac } : {}),
+      ...(Array.isArray(secrets) ? { secretIds: texts(secrets) } : {}),
     },
     draining: draining === true,
   };
+}
+
+function texts(list: readonly unknown[]): string[] {
+  return list.filter((item) => typeof item === 'string');
 }
 
 function fields(value: string): Record<string, unknown> {

@@ -1,5 +1,6 @@
 import type { FencingToken } from '../src/ids.ts';
 import type { Holding } from '../src/lease/holding.ts';
+import type { NamespaceSecret } from './secrets.ts';
 
 /** A lease key as it was last seen: a hint, unless a transaction returned it. */
 export interface LeaseRecord {
@@ -20,6 +21,13 @@ export interface ReplicaRecord {
    * which ones it has is unknown.
    */
   handlers?: readonly string[] | undefined;
+  /**
+   * The version of the MAC with which it seals and opens messages of replicas; undefined for a
+   * replica of a version that does not.
+   */
+  mac?: number | undefined;
+  /** The ids of the namespace's secrets that it has. */
+  secretIds?: readonly string[] | undefined;
 }
 
 /** The result of trying to acquire a lease. */
@@ -64,6 +72,10 @@ export interface Leases {
 
   /** Live replicas as last seen: a hint. Includes this one while it is registered. */
   replicas(): readonly ReplicaRecord[];
+  /** Every registered replica as last seen, draining ones too: a hint. */
+  registered(): readonly ReplicaRecord[];
+  /** The namespace's secrets, oldest first; empty until they have been read. */
+  secrets(): readonly NamespaceSecret[];
   /** The lease of an instance as last seen: a hint. */
   hint(instanceId: string): LeaseRecord | undefined;
   /** The lease of an instance, read from etcd now. */

@@ -76,6 +76,11 @@ export interface LeaseStore {
    */
   put(leaseId: string, key: string, value: string): Promise<void>;
   /**
+   * Puts a key that is attached to no lease, if it has the given mod revision (0: if it does not
+   * exist). False: it has another one, and nothing was put.
+   */
+  replace(key: string, value: string, modRevision: number): Promise<boolean>;
+  /**
    * Whether a key is absent, by a transaction that goes through etcd's log: to make it a write, it
    * puts the caller's own key again.
    *

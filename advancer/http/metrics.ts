@@ -34,6 +34,11 @@ export function createMetrics(): Metrics {
     'Advance requests answered by this replica, by outcome',
   );
   const malformed = by('verb', 'malformed_messages', 'Malformed messages, by verb');
+  const unauthenticated = counter(
+    'unauthenticated_messages',
+    'Messages between replicas that were ignored because their sender did not show that it is one, by kind and reason',
+    ['kind', 'reason'],
+  );
   const rows = by('kind', 'rows', 'Rows appended by this replica, by kind');
   const fenced = counter('fenced_appends', 'Appends refused because a later term had written');
   const late = by('kind', 'late_outcomes', 'Outcomes kept as evidence, by kind');
@@ -56,6 +61,9 @@ export function createMetrics(): Metrics {
           return;
         case 'malformed':
           malformed.inc(event.verb);
+          return;
+        case 'unauthenticated':
+          unauthenticated.inc({ kind: event.kind, reason: event.reason });
           return;
         case 'row':
           rows.inc(event.kind);

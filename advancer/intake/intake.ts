@@ -21,33 +21,16 @@ import type { Operation, ForwardedBroadcast } from './pending-request.ts';
 import { readBody } from './body.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { fitReply } from './fit-reply.ts';
-import { MAX_WHY } from './hand-over.ts';
 import type { Queries } from './queries.ts';
 import { logQuery } from './request-lines.ts';
-import {
-  advanceOperation,
-  asJson,
-  decideOperation,
-  errorReply,
-  settleOperation,
-} from './operations.ts';
+import { advanceOperation, asJson, decideOperation, errorReply } from './operations.ts';
+import { PeerNotes, type PeerNotesOptions } from './peer-notes.ts';
 import { UnreadBroadcast } from './unread-broadcast.ts';
 import type { StallDetector } from './stall-detector.ts';
 import type { Router } from './router.ts';
 
-const AnsweredNotice = z.object({ keys: z.array(z.string()), by: z.string() });
-const LeavingNotice = z.object({ replicaId: Id, busy: z.array(Id) });
-const PlacedNotice = z.object({
-  instanceId: Id,
-  by: Id,
-  to: Id.optional(),
-  forMs: z.number().min(0),
-  why: z.string().max(MAX_WHY),
-});
-const SettleNotice = z.object({});
-
 /** What the intake needs from the rest of the replica. */
-export interface IntakeOptions {
+export interface IntakeOptions extends Omit<PeerNotesOptions, 'arrivedAtMs'> {
   bus: Bus;
   subjects: Subjects;
   view: ClusterView;
@@ -58,12 +41,6 @@ export interface IntakeOptions {
   clock: Clock;
   logger: Logger;
   count: (event: Counted) => void;
-  /**
-   * Another replica was heard.
-   *
-   * @param answered whether it has answered a broadcast that came here too
-   */
-  heard: (replicaId: string, answered: boolean) => void;
   /** Postgres did not answer. */
   logTrouble: (cause: unknown) => void;
 }
@@ -74,10 +51,12 @@ export interface IntakeOptions {
  */
 export class Intake {
   readonly #options: IntakeOptions;
+  readonly #peerNotes: PeerNotes;
   #subscriptions: BusSubscription[] = [];
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#peerNotes = new PeerNotes({ ...options, arrivedAtMs: () => this.#arrivedAtMs() });
   }
 
   /** Subscribes. */
@@ -111,10 +90,7 @@ export class Intake {
       ),
       bus.subscribe(subjects.all('advance'), (m) => this.#advance(m)),
       bus.subscribe(subjects.all('decide'), (m) => this.#decide(m)),
-      bus.subscribe(subjects.all('settle'), (m) => this.#settle(m)),
-      bus.subscribe(subjects.answered, (m) => this.#answered(m)),
-      bus.subscribe(subjects.leaving, (m) => this.#leaving(m)),
-      bus.subscribe(subjects.placed, (m) => this.#placed(m)),
+      ...this.#peerNotes.open(),
     ];
   }
 
@@ -208,40 +184,6 @@ export class Intake {
     }
     const operation = decideOperation(instanceId, read.value, message.data, this.#arrivedAtMs());
     this.#options.router.take(operation, this.#replyTo(message));
-  }
-
-  #settle(message: BusMessage): void {
-    const instanceId = subjectRest(message.subject);
-    if (!isId(instanceId) || !readBody(SettleNotice, message.data).ok) {
-      this.#options.count({ what: 'malformed', verb: 'settle' });
-      return;
-    }
-    this.#options.router.take(settleOperation(instanceId, this.#arrivedAtMs()), () => undefined);
-  }
-
-  #answered(message: BusMessage): void {
-    const { router, count, heard } = this.#options;
-    const read = readBody(AnsweredNotice, message.data);
-    if (!read.ok) {
-      count({ what: 'malformed', verb: 'answered' });
-      return;
-    }
-    const { keys, by } = read.value;
-    heard(by, router.answered(keys, by));
-  }
-
-  #leaving(message: BusMessage): void {
-    const { router, count } = this.#options;
-    const read = readBody(LeavingNotice, message.data);
-    if (read.ok) router.draining(read.value.replicaId, new Set(read.value.busy));
-    else count({ what: 'malformed', verb: 'leaving' });
-  }
-
-  #placed(message: BusMessage): void {
-    const { router, count } = this.#options;
-    const read = readBody(PlacedNotice, message.data);
-    if (read.ok) router.placed(read.value);
-    else count({ what: 'malformed', verb: 'placed' });
   }
 
   /**

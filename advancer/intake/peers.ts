@@ -2,59 +2,28 @@ import { z } from 'zod';
 
 import type { Bus, BusMessage, BusReply, BusSubscription } from '../../src/bus/bus.ts';
 import type { Subjects } from '../../src/bus/subjects.ts';
-import type { Clock } from '../../src/time/clock.ts';
-import { Id } from '../../src/ids.ts';
 import type { Json } from '../../src/json.ts';
+import type { Clock } from '../../src/time/clock.ts';
+import type { PeerMessages } from '../mac/peer-messages.ts';
+import { QuestionMessage, type Question, type QuestionBody } from '../mac/statements.ts';
 import type { Attempts } from '../run/attempts.ts';
 import type { Counted, PeerAnswer, PeerQuestion } from '../run/context.ts';
 import type { ForwardedBroadcast } from './pending-request.ts';
 import { readBody } from './body.ts';
+import { Reachability, type PingResult } from './reachability.ts';
 
-const PeerMessage = z.union([
-  z.strictObject({ ask: z.literal('ping') }),
-  z.strictObject({
-    ask: z.literal('runs'),
-    instanceId: Id,
-    cellId: Id,
-    attempt: z.int().min(1),
-    // The sender's own. Replicas of older versions do not send it.
-    fencingToken: z.int().min(1).optional(),
-  }),
-  z.strictObject({
-    ask: z.literal('serve'),
-    verb: z.enum(['advance', 'decide']),
-    instanceId: Id,
-    body: z.string(),
-  }),
-]);
+const RunsAnswer = z.object({ runs: z.boolean(), began: z.literal(false).optional() });
+const ServeAnswer = z.object({ reply: z.custom<Json>((reply) => reply !== undefined) });
 
-/** `began`: only for an attempt in hand. Replicas of older versions do not send it. */
-const RunsReply = z.object({ runs: z.boolean(), began: z.literal(false).optional() });
-
-const PINGS = 3;
-/** How many more pings a replica gets if another message of it is heard meanwhile. */
-const EXTRA_PINGS = 1;
-/** All pings together stay below 300 ms, so that what follows them is done within half a second. */
-const PING_TIMEOUT_MS = 60;
-/** About as long as the pings after the first one take, so an echo in time delays nothing. */
-const ECHO_TIMEOUT_MS = 150;
-/** A ping whose timeout fires this late: this process was stalled and may have an unread reply. */
-const STALLED_MS = PING_TIMEOUT_MS * 1.5;
-/**
- * On a quiet machine a message to oneself is back within a few milliseconds. If it takes longer,
- * the machine or the server is slow, and so may be a live replica: it gets this many times as long.
- */
-const ECHO_FACTOR = 8;
-/** But no longer than this. */
-const MAX_PATIENCE_MS = 1_000;
-/** How long a result is reused for others that want to know. */
-const FRESH_MS = 100;
+/** How long a replica that was heard has to say how far its notes have come. */
+const INTRODUCTION_MS = 1_000;
 
 /** What {@link Peers} needs from the rest of the replica. */
 export interface PeersOptions {
   bus: Bus;
   subjects: Subjects;
   clock: Clock;
+  messages: PeerMessages;
   attempts: Attempts;
   count: (event: Counted) => void;
   /** Takes a broadcast that another replica forwards. */
@@ -65,39 +34,43 @@ export interface PeersOptions {
  * What replicas ask each other directly, each on its own subject: are you alive, do you run this
  * attempt, and please serve this broadcast.
  *
+ * Anybody may ask and answer here, under any name. So a question that is not sealed is not
+ * answered, and promises nothing; an answer that is not sealed for exactly that question is
+ * silence, and the right one is waited for.
+ *
  * Nothing here proves that a process is dead. "Unreachable" is a reason to look at etcd, no more.
  */
 export class Peers {
   readonly #options: PeersOptions;
-  #self: string | undefined;
-  readonly #reachability = new Map<string, { atMs: number; answer: Promise<boolean> }>();
-  /**
-   * For each replica that is being pinged, when another message of it was last heard, and when it
-   * was last heard to have answered a broadcast.
-   */
-  readonly #heard = new Map<string, { atMs: number; answeredAtMs: number }>();
+  readonly #reachability: Reachability;
+  readonly #introducing = new Set<string>();
 
   constructor(options: PeersOptions) {
     this.#options = options;
+    this.#reachability = new Reachability(options.clock, (replicaId, timeoutMs) =>
+      this.#ping(replicaId, timeoutMs),
+    );
   }
 
   /** Starts to answer what other replicas ask this one. */
   listen(replicaId: string): BusSubscription {
     const { bus, subjects } = this.#options;
-    this.#self = replicaId;
+    this.#reachability.self = replicaId;
     return bus.subscribe(subjects.replica(replicaId), (message) =>
       this.#answer(replicaId, message),
     );
   }
 
-  /** Whether another replica runs an attempt; its "no" is a promise. */
+  /**
+   * Whether another replica runs an attempt; its "no" is a promise. Silence of a registered replica
+   * means that it may run it: so it is with one of a version that cannot prove what it says.
+   */
   async runs(replicaId: string, about: PeerQuestion, timeoutMs: number): Promise<PeerAnswer> {
-    const reply = await this.#ask(replicaId, { ask: 'runs', ...about }, timeoutMs);
-    if (reply.kind !== 'reply') return 'silent';
-    const read = RunsReply.safeParse(reply.body);
-    if (!read.success) return 'silent';
-    if (read.data.runs) return 'runs';
-    return read.data.began === false ? 'never_began' : 'does_not_run';
+    if (!this.#options.messages.opens(replicaId)) return 'silent';
+    const asked = await this.#ask(replicaId, { ask: 'runs', ...about }, RunsAnswer, timeoutMs);
+    if (asked.answer === undefined) return 'silent';
+    if (asked.answer.runs) return 'runs';
+    return asked.answer.began === false ? 'never_began' : 'does_not_run';
   }
 
   /**
@@ -109,123 +82,123 @@ export class Peers {
     broadcast: ForwardedBroadcast,
     timeoutMs: number,
   ): Promise<Json | undefined> {
-    const reply = await this.#ask(replicaId, { ask: 'serve', ...broadcast }, timeoutMs);
-    return reply.kind === 'reply' ? reply.body : undefined;
-  }
-
-  /**
-   * A message of another replica was heard: it is there, and may only be slow to answer pings.
-   *
-   * @param answered whether the message says that it has answered a broadcast that came here too
-   */
-  heard(replicaId: string, answered: boolean): void {
-    if (!this.#reachability.has(replicaId)) return;
-    const atMs = this.#options.clock.monotonicMs();
-    const answeredAtMs = answered
-      ? atMs
-      : (this.#heard.get(replicaId)?.answeredAtMs ?? Number.NEGATIVE_INFINITY);
-    this.#heard.set(replicaId, { atMs, answeredAtMs });
-  }
-
-  /**
-   * Whether a replica is reachable. `false` when nobody is subscribed to its subject, or when three
-   * pings stay unanswered, and one more if another message of it is heard meanwhile: a replica that
-   * publishes but receives nothing cannot serve. `true` when it is heard to have answered
-   * broadcasts meanwhile: it receives and serves, and its replies to pings queue behind its work.
-   *
-   * While this process is cut off itself, or its own messages are lost, it cannot know, and the
-   * result is `true`. While messages are slow, it waits longer.
-   */
-  async reachable(replicaId: string): Promise<boolean> {
-    const { clock } = this.#options;
-    const nowMs = clock.monotonicMs();
-    const known = this.#reachability.get(replicaId);
-    if (known !== undefined && nowMs - known.atMs < FRESH_MS) return known.answer;
-    const answer = this.#ping(replicaId);
-    // Calls during the pings wait for the same answer.
-    this.#reachability.set(replicaId, { atMs: Number.POSITIVE_INFINITY, answer });
-    const reachable = await answer;
-    const entry = this.#reachability.get(replicaId);
-    if (entry?.answer === answer) entry.atMs = clock.monotonicMs();
-    return reachable;
-  }
-
-  async #ping(replicaId: string): Promise<boolean> {
-    const { clock } = this.#options;
-    const startMs = clock.monotonicMs();
-    let echo: Promise<number | undefined> | undefined;
-    let wasHeard = false;
-    for (let pings = 0; ;) {
-      const sentMs = clock.monotonicMs();
-      const reply = await this.#ask(replicaId, { ask: 'ping' }, PING_TIMEOUT_MS);
-      switch (reply.kind) {
-        case 'reply':
-        case 'malformed':
-        case 'disconnected':
-          return true;
-        case 'no_responders':
-          return false;
-        case 'timeout':
-      }
-      const heard = this.#heard.get(replicaId);
-      if (heard !== undefined && heard.answeredAtMs >= startMs) return true;
-      if (!wasHeard && heard !== undefined && heard.atMs >= startMs) {
-        wasHeard = true;
-        pings = PINGS - EXTRA_PINGS;
-        continue;
-      }
-      echo ??= this.#echoMs();
-      const nowMs = clock.monotonicMs();
-      if (nowMs - sentMs < STALLED_MS) pings += 1;
-      if (pings < PINGS && nowMs - startMs < MAX_PATIENCE_MS) continue;
-      const echoMs = await echo;
-      if (echoMs === undefined) return true;
-      if (nowMs - startMs >= Math.min(MAX_PATIENCE_MS, ECHO_FACTOR * echoMs)) return false;
+    const { bus, subjects, messages } = this.#options;
+    const body: QuestionBody = { ask: 'serve', ...broadcast };
+    try {
+      if (messages.opens(replicaId))
+        return (await this.#ask(replicaId, body, ServeAnswer, timeoutMs)).answer?.reply;
+      const reply = await bus.request(subjects.replica(replicaId), { ...body }, timeoutMs);
+      return reply.kind === 'reply' ? reply.body : undefined;
+    } catch (cause) {
+      // With what it is wrapped in, the request is larger than the server takes.
+      if (cause instanceof RangeError) return undefined;
+      throw cause;
     }
   }
 
   /**
-   * How long a message from this process to itself takes through the server; undefined when it does
-   * not arrive. A process that receives nothing would find every other replica unreachable, and
-   * take over what it then cannot answer for.
+   * Asks a replica how far its notes have come, so that notes which were recorded before are told
+   * from new ones; see `NoteCounts`. The question says the same about this replica.
    */
-  async #echoMs(): Promise<number | undefined> {
-    if (this.#self === undefined) return undefined;
-    const { clock } = this.#options;
-    const sentMs = clock.monotonicMs();
-    const reply = await this.#ask(this.#self, { ask: 'ping' }, ECHO_TIMEOUT_MS);
-    return reply.kind === 'reply' ? clock.monotonicMs() - sentMs : undefined;
+  introduce(replicaId: string): void {
+    if (replicaId === this.#reachability.self || this.#introducing.has(replicaId)) return;
+    this.#introducing.add(replicaId);
+    void this.#ping(replicaId, INTRODUCTION_MS).finally(() => this.#introducing.delete(replicaId));
   }
 
-  #ask(replicaId: string, body: Json, timeoutMs: number): Promise<BusReply> {
-    const { bus, subjects } = this.#options;
-    return bus.request(subjects.replica(replicaId), body, timeoutMs);
+  /** See {@link Reachability.heard}. */
+  heard(replicaId: string, answered: boolean): void {
+    this.#reachability.heard(replicaId, answered);
+  }
+
+  /** See {@link Reachability.reachable}. */
+  reachable(replicaId: string): Promise<boolean> {
+    return this.#reachability.reachable(replicaId);
+  }
+
+  async #ping(replicaId: string, timeoutMs: number): Promise<PingResult> {
+    const { bus, subjects, messages } = this.#options;
+    if (messages.opens(replicaId)) {
+      const { answer, reply } = await this.#ask(
+        replicaId,
+        { ask: 'ping' },
+        z.object({}),
+        timeoutMs,
+      );
+      return answer === undefined ? reply.kind : 'reply';
+    }
+    return (await bus.request(subjects.replica(replicaId), { ask: 'ping' }, timeoutMs)).kind;
+  }
+
+  /** Asks, and waits for the answer that is sealed for this question. */
+  async #ask<T>(
+    replicaId: string,
+    body: QuestionBody,
+    schema: z.ZodType<T>,
+    timeoutMs: number,
+  ): Promise<{ answer: T | undefined; reply: BusReply }> {
+    const { bus, subjects, messages } = this.#options;
+    const asked = messages.ask(replicaId, body);
+    // Without a secret it could not tell whose answer it is.
+    if (asked === undefined) return { answer: undefined, reply: { kind: 'disconnected' } };
+    let answer: T | undefined;
+    const accepts = (reply: Json): boolean => {
+      const opened = messages.openAnswer(asked.question, reply);
+      if (opened !== undefined) answer = schema.safeParse(opened).data;
+      return answer !== undefined;
+    };
+    const subject = subjects.replica(replicaId);
+    const reply = await bus.request(subject, asked.message, timeoutMs, accepts, true);
+    return { answer, reply };
   }
 
   #answer(replicaId: string, message: BusMessage): void {
-    const { attempts, count, onForwarded } = this.#options;
-    const read = readBody(PeerMessage, message.data);
+    const { messages, count } = this.#options;
+    const read = readBody(QuestionMessage, message.data);
     if (!read.ok) {
       count({ what: 'malformed', verb: 'replica' });
-      message.reply({ error: { ...read.error } });
       return;
     }
-    switch (read.value.ask) {
+    // So that replicas of older versions do not take this one for unreachable.
+    if (read.value.ask === 'ping' && read.value.mac === undefined && !messages.allOpen) {
+      message.reply({ replicaId });
+      return;
+    }
+    const question = messages.openQuestion(read.value);
+    if (question !== undefined) this.#answerSealed(replicaId, question, message);
+  }
+
+  #answerSealed(replicaId: string, question: Question, message: BusMessage): void {
+    const { attempts, messages, onForwarded } = this.#options;
+    const answer = (content: { [name: string]: Json }): void => {
+      const sealed = messages.answer(question, content);
+      if (sealed !== undefined) message.reply(sealed);
+    };
+    const { body } = question;
+    switch (body.ask) {
       case 'ping':
-        message.reply({ replicaId });
+        answer({ replicaId });
         return;
       case 'runs': {
-        const { instanceId, cellId, attempt, fencingToken } = read.value;
+        const { instanceId, cellId, attempt, fencingToken } = body;
         const statement = attempts.runsOrRenounces(instanceId, cellId, attempt, fencingToken);
-        message.reply({
-          runs: statement === 'runs',
-          ...(statement === 'never_began' ? { began: false } : {}),
-        });
+        answer(
+          statement === 'never_began'
+            ? { runs: false, began: false }
+            : { runs: statement === 'runs' },
+        );
         return;
       }
       case 'serve': {
-        const { verb, instanceId, body } = read.value;
-        onForwarded({ verb, instanceId, body }, message);
+        const { verb, instanceId, body: request } = body;
+        const { subject, data, wantsReply } = message;
+        const sealing: BusMessage = {
+          subject,
+          data,
+          wantsReply,
+          reply: (reply) => answer({ reply }),
+        };
+        onForwarded({ verb, instanceId, body: request }, sealing);
       }
     }
   }

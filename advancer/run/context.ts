@@ -35,6 +35,8 @@ export interface PeerQuestion {
 export type Counted =
   | { what: 'receipt'; outcome: string }
   | { what: 'malformed'; verb: string }
+  /** What replicas ask or tell each other, from a sender that could not show that it is one. */
+  | { what: 'unauthenticated'; kind: string; reason: string }
   | { what: 'row'; kind: string }
   | { what: 'fenced' }
   | { what: 'late_outcome'; kind: string }

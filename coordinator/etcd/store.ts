@@ -71,6 +71,16 @@ export function etcdStore(options: EtcdOptions): LeaseStore {
       );
     },
 
+    async replace(key, value, modRevision) {
+      const answer = await definite(() =>
+        client.kv.txn({
+          compare: [modRevision === 0 ? absent(key) : unchanged(key, modRevision)],
+          success: [{ request_put: { key: Buffer.from(key), value: Buffer.from(value) } }],
+        }),
+      );
+      return answer.succeeded;
+    },
+
     async confirmAbsent(absentKey, own) {
       const answer = await definite(() =>
         client.kv.txn({

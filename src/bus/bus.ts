@@ -47,9 +47,20 @@ export interface Bus {
   /**
    * Resolves within `timeoutMs`, and at once when there is no connection or it breaks meanwhile.
    *
+   * @param accepts whether a reply can be the answer; one that cannot is ignored, and the wait goes
+   *   on
+   * @param patient whether nothing but an accepted reply ends the wait: whatever is no JSON is
+   *   ignored too, and after a `no_responders` the wait goes on for a moment. Anybody who sees the
+   *   request can send what looks like one
    * @throws RangeError when the body is larger than the server takes
    */
-  request(subject: string, body: Json, timeoutMs: number): Promise<BusReply>;
+  request(
+    subject: string,
+    body: Json,
+    timeoutMs: number,
+    accepts?: (body: Json) => boolean,
+    patient?: boolean,
+  ): Promise<BusReply>;
   /**
    * With a `queue`, one member of the group gets each message. The handler is called in order of
    * arrival, without waiting for an asynchronous one to finish. A handler that throws or rejects is

@@ -86,7 +86,13 @@ export class NatsBus implements Bus {
     }
   }
 
-  request(subject: string, body: Json, timeoutMs: number): Promise<BusReply> {
+  request(
+    subject: string,
+    body: Json,
+    timeoutMs: number,
+    accepts?: (body: Json) => boolean,
+    patient = false,
+  ): Promise<BusReply> {
     const data = encoded(body);
     const limit = this.maxBytes();
     if (data.byteLength > limit) {
@@ -94,9 +100,9 @@ export class NatsBus implements Bus {
       return Promise.reject(new RangeError(why));
     }
     if (!this.connected()) return Promise.resolve({ kind: 'disconnected' });
-    return this.#requests.request(subject, timeoutMs, (replyTo, failed) => {
+    const send = (replyTo: string, failed: (cause: unknown) => void): void =>
       this.#send(subject, data, failed, replyTo);
-    });
+    return this.#requests.request({ subject, timeoutMs, accepts, patient, send });
   }
 
   subscribe(

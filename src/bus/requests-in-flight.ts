@@ -4,13 +4,31 @@ import type { Msg, NatsConnection } from 'nats';
 import { TransientMap } from '../transient-map.ts';
 import { errorText } from '../error-text.ts';
 import { inexactText, parseJsonText } from '../json-text.ts';
+import type { Json } from '../json.ts';
 import type { BusReply } from './bus.ts';
 import { acknowledgingStream } from './stream-acknowledgement.ts';
 
+/** How long a patient request goes on after the server said that nobody is subscribed. */
+const NO_RESPONDERS_GRACE_MS = 25;
+
 interface RequestInFlight {
   subject: string;
+  accepts: ((body: Json) => boolean) | undefined;
+  patient: boolean;
   timer: NodeJS.Timeout;
   resolve: (reply: BusReply) => void;
+}
+
+/** A request to make. */
+export interface OutgoingRequest {
+  subject: string;
+  timeoutMs: number;
+  /** See `Bus.request`. */
+  accepts: ((body: Json) => boolean) | undefined;
+  /** See `Bus.request`. */
+  patient: boolean;
+  /** Sends the request with the given reply subject, and calls `failed` if it cannot. */
+  send: (replyTo: string, failed: (cause: unknown) => void) => void;
 }
 
 /**
@@ -31,16 +49,8 @@ export class RequestsInFlight {
     this.#warn = warn;
   }
 
-  /**
-   * Resolves with the reply, or with the reason why there is none.
-   *
-   * @param send sends the request with the given reply subject, and calls `failed` if it cannot
-   */
-  request(
-    subject: string,
-    timeoutMs: number,
-    send: (replyTo: string, failed: (cause: unknown) => void) => void,
-  ): Promise<BusReply> {
+  /** Resolves with the reply, or with the reason why there is none. */
+  request({ subject, timeoutMs, accepts, patient, send }: OutgoingRequest): Promise<BusReply> {
     try {
       this.#subscribe();
     } catch (cause) {
@@ -53,7 +63,7 @@ export class RequestsInFlight {
         () => this.#resolve(replyTo, { kind: 'timeout' }),
         Math.max(1, timeoutMs),
       );
-      this.#byReplySubject.set(replyTo, { subject, timer, resolve });
+      this.#byReplySubject.set(replyTo, { subject, accepts, patient, timer, resolve });
       send(replyTo, (cause) => {
         this.#warn(`a request to ${subject} failed (${errorText(cause)})`, cause);
         this.#resolve(replyTo, { kind: 'disconnected' });
@@ -90,12 +100,23 @@ export class RequestsInFlight {
     const stream = reply.kind === 'reply' ? acknowledgingStream(reply.body) : undefined;
     const request = stream === undefined ? undefined : this.#byReplySubject.get(message.subject);
     if (stream === undefined || request === undefined) {
-      this.#resolve(message.subject, reply);
+      if (this.#isAwaited(message.subject, reply)) this.#resolve(message.subject, reply);
       return;
     }
     const why = `the JetStream stream ${stream} captures ${request.subject} and answered in place of a replica; take this namespace's subjects out of the stream`;
     this.#warn(why);
-    this.#resolve(message.subject, { kind: 'malformed', why });
+    if (!request.patient) this.#resolve(message.subject, { kind: 'malformed', why });
+  }
+
+  /** Whether the request ends with this reply; see `Bus.request`. */
+  #isAwaited(replyTo: string, reply: BusReply): boolean {
+    const request = this.#byReplySubject.get(replyTo);
+    if (request === undefined) return false;
+    if (reply.kind === 'reply') return request.accepts?.(reply.body) !== false;
+    if (!request.patient) return true;
+    if (reply.kind === 'no_responders')
+      setTimeout(() => this.#resolve(replyTo, reply), NO_RESPONDERS_GRACE_MS);
+    return false;
   }
 
   #resolve(replyTo: string, reply: BusReply): void {

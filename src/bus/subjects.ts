@@ -12,6 +12,7 @@ export const QUEUE_GROUP = 'leasehold';
 export function subjects(namespace: string) {
   const root = `leasehold.${token(namespace)}`;
   return {
+    namespace,
     start: `${root}.start`,
     status: (instanceId: string) => `${root}.status.${token(instanceId)}`,
     claim: (claimId: string) => `${root}.claim.${token(claimId)}`,

@@ -48,6 +48,8 @@ export function holderContext(
     supersede: () => undefined,
     pin: () => () => undefined,
     replicas: () => [],
+    registered: () => [],
+    secrets: () => [],
     hint: () => undefined,
     look: () => Promise.resolve('unavailable'),
     onVanished: () => () => undefined,

@@ -41,6 +41,8 @@ export function simStore(world: SimEtcd, options: SimStoreOptions = {}): SimStor
     acquire: (leaseId, wants) => call('acquire', () => world.acquire(leaseId, wants)),
     release: (terms) => call('release', () => world.release(terms)),
     put: (leaseId, key, value) => call('put', () => world.put(leaseId, key, value)),
+    replace: (key, value, modRevision) =>
+      call('replace', () => world.replace(key, value, modRevision)),
     confirmAbsent: (key, own) => call('confirmAbsent', () => world.confirmAbsent(key, own)),
     read: (keys) =>
       call('read', () => {

@@ -10,6 +10,13 @@ interface Subscriber {
   handler: (message: BusMessage) => void | Promise<void>;
 }
 
+interface SimRequest {
+  subject: string;
+  body: Json;
+  timeoutMs: number;
+  accepts: ((body: Json) => boolean) | undefined;
+}
+
 /** A NATS server in memory: subjects, queue groups, replies, and the no-responders hint. */
 export class SimNats {
   readonly #world: World;
@@ -26,7 +33,8 @@ export class SimNats {
     const connected = (): boolean => this.#network.open(process, 'nats');
     return {
       publish: (subject, body) => this.#publish(process, subject, body),
-      request: (subject, body, timeoutMs) => this.#request(process, subject, body, timeoutMs),
+      request: (subject, body, timeoutMs, accepts) =>
+        this.#request(process, { subject, body, timeoutMs, accepts }),
       subscribe: (subject, handler, options) => {
         const subscriber: Subscriber = { process, subject, queue: options?.queue, handler };
         this.#subscribers.add(subscriber);
@@ -48,7 +56,8 @@ export class SimNats {
     return this.#send(process, subject, body, undefined);
   }
 
-  #request(process: SimProcess, subject: string, body: Json, timeoutMs: number): Promise<BusReply> {
+  #request(process: SimProcess, request: SimRequest): Promise<BusReply> {
+    const { subject, body, timeoutMs, accepts } = request;
     return new Promise((resolve) => {
       if (!this.#network.open(process, 'nats')) {
         resolve({ kind: 'disconnected' });
@@ -61,6 +70,7 @@ export class SimNats {
       const reply = (answer: BusReply): void => {
         if (trap?.act === 'lose') return;
         process.deliver(this.#network.latencyMs(), () => {
+          if (answer.kind === 'reply' && accepts?.(answer.body) === false) return;
           deadline.cancel();
           resolve(answer);
           if (trap?.point === 'answered') trap.spring();

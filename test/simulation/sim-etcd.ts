@@ -139,6 +139,12 @@ export class SimEtcd {
     this.#change((change) => this.#put(leaseId, key, value, change));
   }
 
+  replace(key: string, value: string, modRevision: number): boolean {
+    if ((this.#keys.get(key)?.modRevision ?? 0) !== modRevision) return false;
+    this.#change((change) => this.#put(undefined, key, value, change));
+    return true;
+  }
+
   confirmAbsent(absentKey: string, own: { key: string; value: string; leaseId: string }): boolean {
     if (this.#keys.has(absentKey)) return false;
     this.put(own.leaseId, own.key, own.value);
@@ -204,10 +210,10 @@ export class SimEtcd {
     return answer;
   }
 
-  #put(leaseId: string, key: string, value: string, change: Change): void {
+  #put(leaseId: string | undefined, key: string, value: string, change: Change): void {
     const before = this.#keys.get(key);
     if (before?.leaseId !== undefined) this.#leases.get(before.leaseId)?.keys.delete(key);
-    this.#leases.get(leaseId)?.keys.add(key);
+    if (leaseId !== undefined) this.#leases.get(leaseId)?.keys.add(key);
     const entry: Entry = {
       key,
       value,

@@ -50,12 +50,12 @@ describe('leaving', () => {
     a.coordinator.pin(holdings[0] as Holding);
     await Promise.all([a.coordinator.stop(), a.coordinator.stop()]);
     expect(holdings.map((h) => h.signal.reason as unknown)).toEqual(Array(50).fill('released'));
-    expect(w.etcd.entries()).toEqual([]);
+    expect(w.ownEntries()).toEqual([]);
     expect(a.coordinator.notLeading()).toBe('stopped');
     await w.clock.advance(1);
     expect(w.clock.timers).toBe(0);
     await w.clock.advance(3 * TTL_MS);
-    expect(w.etcd.entries()).toEqual([]);
+    expect(w.ownEntries()).toEqual([]);
   });
 
   it('stop ends trust in everything at once, and releases it after the head start', async () => {
@@ -78,7 +78,7 @@ describe('leaving', () => {
     expect(w.etcd.get(key('i'))).toBeDefined();
     await w.clock.advance(60);
     await stopped;
-    expect(w.etcd.entries()).toEqual([]);
+    expect(w.ownEntries()).toEqual([]);
   });
 
   it('stop ends in bounded time when etcd is silent, at any moment of its life', async () => {
@@ -98,7 +98,7 @@ describe('leaving', () => {
       expect(stopped).toBe(true);
       expect((await Promise.all(acquisitions)).every(({ kind }) => kind !== 'held')).toBe(true);
       await w.clock.advance(2 * TTL_MS);
-      expect(w.etcd.entries()).toEqual([]);
+      expect(w.ownEntries()).toEqual([]);
       expect(w.clock.timers).toBe(0);
     }
   });

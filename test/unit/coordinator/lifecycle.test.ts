@@ -20,9 +20,11 @@ describe('leading', () => {
     await w.clock.advance(1);
     expect(a.coordinator.notLeading()).toBeUndefined();
     const entry = w.etcd.get(replicaKey(NAMESPACE, 'a'));
-    const self = { replicaId: 'a', name: 'a', pid: 1, httpUrl: url };
-    expect(JSON.parse(entry?.value ?? '')).toEqual(self);
-    expect(a.coordinator.replicas()).toEqual([self]);
+    const [secret] = a.coordinator.secrets();
+    const self = { replicaId: 'a', name: 'a', pid: 1, httpUrl: url, mac: 1 };
+    const value: unknown = JSON.parse(entry?.value ?? '');
+    expect(value).toEqual({ ...self, secrets: [secret?.id] });
+    expect(a.coordinator.replicas()).toEqual([{ ...self, secretIds: [secret?.id] }]);
   });
 
   it('waits for the gate, can read etcd’s revision, and says why it does not lead', async () => {

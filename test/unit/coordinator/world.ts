@@ -1,6 +1,8 @@
 import { Coordinator } from '../../../coordinator/coordinator.ts';
 import type { CoordinatorOptions } from '../../../coordinator/coordinator-options.ts';
+import { secretsKey } from '../../../coordinator/keys.ts';
 import type { AcquireOutcome } from '../../../coordinator/leases.ts';
+import type { Entry } from '../../../coordinator/store.ts';
 import type { Holding } from '../../../src/lease/holding.ts';
 import { simStore } from '../../simulation/lease-store.ts';
 import { SimEtcd } from '../../simulation/sim-etcd.ts';
@@ -25,6 +27,8 @@ export interface Replica {
 export function world(): {
   clock: HandClock;
   etcd: SimEtcd;
+  /** Every key but that of the namespace's secrets, which outlives the replicas. */
+  ownEntries: () => Entry[];
   replica: (id: string, options?: Partial<CoordinatorOptions>) => Replica;
   leading: (id: string, options?: Partial<CoordinatorOptions>) => Promise<Replica>;
 } {
@@ -54,6 +58,7 @@ export function world(): {
   return {
     clock,
     etcd,
+    ownEntries: () => etcd.entries().filter(({ key }) => key !== secretsKey(NAMESPACE)),
     replica,
     async leading(id, options) {
       const made = replica(id, options);

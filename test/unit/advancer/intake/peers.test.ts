@@ -1,45 +1,62 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { Peers } from '../../../../advancer/intake/peers.ts';
+import { QuestionMessage } from '../../../../advancer/mac/statements.ts';
 import { Attempts } from '../../../../advancer/run/attempts.ts';
 import type { Bus, BusReply } from '../../../../src/bus/bus.ts';
 import { subjects } from '../../../../src/bus/subjects.ts';
+import type { Json } from '../../../../src/json.ts';
+import { newSecret } from '../../../../coordinator/secrets.ts';
 import { HandClock } from '../../coordinator/hand-clock.ts';
+import { member } from '../mac/members.ts';
 
 const ME = 'a-00000001';
 const OTHER = 'b-00000002';
 const names = subjects('test');
 
-const ALIVE: BusReply = { kind: 'reply', body: {} };
+/** It answers as a replica does. */
+const ALIVE = 'alive';
+type Answer = BusReply | typeof ALIVE;
 
 describe('another replica', () => {
   const clock = new HandClock();
-  let answers: Map<string, BusReply>;
+  let answers: Map<string, Answer>;
   let requested: string[];
   let echoAfterMs: number;
+  let answerAfterMs: number;
   let peers: Peers;
 
   beforeEach(() => {
     answers = new Map();
     requested = [];
     echoAfterMs = 0;
+    answerAfterMs = 0;
+    const secret = newSecret();
+    const [me, other] = [member(ME, [secret]), member(OTHER, [secret])];
     const bus: Partial<Bus> = {
       subscribe: () => ({ unsubscribe: () => undefined }),
-      request: async (subject, _body, timeoutMs) => {
+      request: async (subject, body, timeoutMs, accepts) => {
         requested.push(subject);
-        if (subject === names.replica(ME) && echoAfterMs > 0) {
-          await clock.sleep(echoAfterMs);
-          return ALIVE;
-        }
-        const answer = answers.get(subject);
+        const toMe = subject === names.replica(ME);
+        const answer = toMe && echoAfterMs > 0 ? ALIVE : answers.get(subject);
         if (answer === undefined) await clock.sleep(timeoutMs);
-        return answer ?? { kind: 'timeout' };
+        if (answer !== ALIVE) return answer ?? { kind: 'timeout' };
+        const afterMs = toMe ? echoAfterMs : answerAfterMs;
+        if (afterMs > 0) await clock.sleep(afterMs);
+        const asked = QuestionMessage.parse(JSON.parse(JSON.stringify(body)));
+        const { messages } = toMe ? me : other;
+        const question = messages.openQuestion(asked);
+        const reply = question && messages.answer(question, { replicaId: 'any' });
+        return accepts?.(reply as Json) === true
+          ? { kind: 'reply', body: reply as Json }
+          : { kind: 'timeout' };
       },
     };
     peers = new Peers({
       bus: bus as Bus,
       subjects: names,
       clock,
+      messages: me.messages,
       attempts: new Attempts(),
       count: () => undefined,
       onForwarded: () => undefined,
@@ -109,6 +126,35 @@ describe('another replica', () => {
     // What it answered before the pings is no sign of life.
     await clock.advance(200);
     expect(await within(300)).toBe(false);
+  });
+
+  it('has to answer a ping at last, however much it is heard to answer: notes may be old', async () => {
+    answers.set(names.replica(ME), ALIVE);
+    const result = { reachable: true };
+    let rounds = 0;
+    for (; result.reachable && rounds < 100; rounds += 1) {
+      const answer = peers.reachable(OTHER);
+      await clock.advance(50);
+      peers.heard(OTHER, true);
+      await clock.advance(300);
+      result.reachable = await answer;
+    }
+    expect(result.reachable).toBe(false);
+    expect(rounds).toBeGreaterThan(10);
+    expect(rounds).toBeLessThan(20);
+  });
+
+  it('is reachable for good when its answers to pings come late but come: it is busy', async () => {
+    answers.set(names.replica(ME), ALIVE);
+    answers.set(names.replica(OTHER), ALIVE);
+    answerAfterMs = 900;
+    for (let round = 0; round < 40; round += 1) {
+      const answer = peers.reachable(OTHER);
+      await clock.advance(50);
+      peers.heard(OTHER, true);
+      await clock.advance(300);
+      expect(await answer).toBe(true);
+    }
   });
 
   it('gets longer when the messages of this process to itself are slow', async () => {

@@ -1,0 +1,55 @@
+import type { Bus } from '../../src/bus/bus.ts';
+import type { Subjects } from '../../src/bus/subjects.ts';
+import type { PeerMessages } from './peer-messages.ts';
+import type { Note } from './statements.ts';
+
+/** What {@link Notes} needs. */
+export interface NotesOptions {
+  bus: Pick<Bus, 'publish'>;
+  subjects: Subjects;
+  /** This replica. */
+  replicaId: string;
+  messages: Pick<PeerMessages, 'note'>;
+}
+
+/**
+ * What this replica tells all others, unasked. Best effort: a note may be lost, and without a secret
+ * none is sent, because nobody would believe it.
+ */
+export class Notes {
+  readonly #options: NotesOptions;
+
+  constructor(options: NotesOptions) {
+    this.#options = options;
+  }
+
+  /** Seals a note and publishes it. */
+  send(note: Note): void {
+    const { bus, subjects, replicaId, messages } = this.#options;
+    const sealed = messages.note(note);
+    if (sealed === undefined) return;
+    switch (note.note) {
+      case 'leaving':
+        bus.publish(subjects.leaving, { replicaId, busy: [...note.busy], ...sealed });
+        return;
+      case 'answered':
+        bus.publish(subjects.answered, { keys: [...note.keys], by: replicaId, ...sealed });
+        return;
+      case 'placed': {
+        const { instanceId, to, forMs, why } = note;
+        const named = to === undefined ? {} : { to };
+        bus.publish(subjects.placed, {
+          instanceId,
+          by: replicaId,
+          ...named,
+          forMs,
+          why,
+          ...sealed,
+        });
+        return;
+      }
+      case 'settle':
+        bus.publish(subjects.settle(note.instanceId), { by: replicaId, ...sealed });
+    }
+  }
+}
