@@ -96,8 +96,6 @@ export function isRight(verb: Verb, field: string, value: unknown): boolean {
     case 'keys':
     case 'busy':
       return Array.isArray(value) && value.length === 0;
-    case 'by':
-      return typeof value === 'string' && !/[\0\ud800]/.test(value);
     default:
       return verb === 'settle';
   }

@@ -184,5 +184,6 @@ function subjectOf(verb: Verb, id: string): string {
 
 function answerOf(verb: Verb): Malformed['answer'] {
   if (verb === 'advance') return 'receipt';
-  return NOTICES.has(verb) ? 'none' : 'error';
+  // Replicas answer only what another replica asks.
+  return NOTICES.has(verb) || verb === 'replica' ? 'none' : 'error';
 }

@@ -15,11 +15,12 @@ describe('attempts are registered per process until their closing row is definit
     ending.open();
     await scene.pass(1_000);
     const runs = await scene.result(
-      scene.request(scene.cluster.subjects.replica(holder.replicaId), {
+      scene.ask(holder, {
         ask: 'runs',
         instanceId: 'i',
         cellId: 'charge',
         attempt: 1,
+        fencingToken: 1_000,
       }),
     );
     expect(runs).toEqual({ runs: true });

@@ -146,7 +146,7 @@ test('a request that is forwarded although it was answered blocks no other', asy
     nextCellId: 'pack',
     holder: { replicaId: GONE, fencingToken: 1 },
   };
-  const { postgres, subjects } = scene.cluster;
+  const { postgres } = scene.cluster;
   postgres.receipts.set('old', {
     requestId: 'old',
     instanceId: 'i',
@@ -155,14 +155,9 @@ test('a request that is forwarded although it was answered blocks no other', asy
     fencingToken: 1,
   });
   const body = JSON.stringify({ requestId: 'old', agentId: 'agent' });
-  const sentOn = scene.request(subjects.replica(holder.replicaId), {
-    ask: 'serve',
-    verb: 'advance',
-    instanceId: 'i',
-    body,
-  });
+  const sentOn = scene.ask(holder, { ask: 'serve', verb: 'advance', instanceId: 'i', body });
   await scene.pass(20);
   const fresh = scene.advance('q2', { maxCells: 1 });
-  expect(await scene.result(sentOn)).toEqual(recorded);
+  expect(await scene.result(sentOn)).toEqual({ reply: recorded });
   expect((await scene.result(fresh)).outcome).toBe('advanced');
 });

@@ -1,5 +1,7 @@
 import type { CellOutcome, EffectContext, EffectRunner } from '../../advancer/cells/cells.ts';
 import type { AppendEntry } from '../../advancer/log/log.ts';
+import { PeerMessages } from '../../advancer/mac/peer-messages.ts';
+import type { QuestionBody } from '../../advancer/mac/statements.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import type { NewRow, RowKind } from '../../src/execution/row.ts';
 import type { Json, JsonObject } from '../../src/json.ts';
@@ -93,6 +95,25 @@ export class Scene {
   async request(subject: string, body: Json): Promise<JsonObject | undefined> {
     const reply = await this.#bus.request(subject, body, 40_000);
     return reply.kind === 'reply' ? (reply.body as JsonObject) : undefined;
+  }
+
+  /** Asks a replica as another one does; undefined: it does not answer that it believes it. */
+  async ask(asked: SimReplica, body: QuestionBody): Promise<JsonObject | undefined> {
+    const messages = new PeerMessages({
+      namespace: 'sim',
+      leases: {
+        replicaId: GONE,
+        secrets: () => asked.replica.leases.secrets(),
+        registered: () => [],
+      },
+      unauthenticated: { note: () => undefined },
+      onUnknownSender: () => undefined,
+    });
+    const sealed = messages.ask(asked.replicaId, body);
+    if (sealed === undefined) throw new Error('the replica has no secret');
+    const subject = this.cluster.subjects.replica(asked.replicaId);
+    const reply = await this.request(subject, sealed.message);
+    return reply && messages.openAnswer(sealed.question, reply);
   }
 
   advance(requestId: string, more: JsonObject = {}, instanceId = 'i'): Promise<Receipt> {
