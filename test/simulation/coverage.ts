@@ -1,7 +1,19 @@
 import { RECORDED_OUTCOMES, REFUSED_OUTCOMES } from '../../src/request/receipt.ts';
 import type { Counted } from '../../advancer/run/context.ts';
 import type { Row } from '../../src/execution/row.ts';
+import { ADVERSARY_MOVES } from './adversary.ts';
 import { PORT_CALLS, STRIKES, type Trap } from './schedule.ts';
+
+/** Messages of the adversary that a replica has to disbelieve, and why. */
+const DISBELIEVED = [
+  ...(['leaving', 'answered', 'placed', 'settle', 'ping', 'runs'] as const).flatMap((kind) =>
+    (['missing', 'unknown_key', 'wrong_mac'] as const).map((reason) => [kind, reason] as const),
+  ),
+  ...(['leaving', 'answered', 'settle'] as const).map((kind) => [kind, 'replayed'] as const),
+  ...(['ping_answer', 'runs_answer'] as const).flatMap((kind) =>
+    (['missing', 'unknown_key', 'wrong_mac'] as const).map((reason) => [kind, reason] as const),
+  ),
+];
 
 /**
  * States of the protocol that a few thousand schedules should reach; an unreached one is a blind
@@ -45,6 +57,8 @@ export const EXPECTED: readonly string[] = [
   'wrong_replica',
   'rejected',
   'unknown_append',
+  ...ADVERSARY_MOVES.map((move) => `adversary ${move}`),
+  ...DISBELIEVED.map(([kind, reason]) => `disbelieved ${kind}: ${reason}`),
   ...strikes(),
 ];
 
@@ -86,6 +100,9 @@ export class Coverage {
       case 'wrong_replica':
       case 'unknown_append':
         this.reach(event.what);
+        return;
+      case 'unauthenticated':
+        this.reach(`disbelieved ${event.kind}: ${event.reason}`);
         return;
       case 'malformed':
       case 'row':

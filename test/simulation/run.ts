@@ -1,3 +1,4 @@
+import { Adversary, type AdversaryOptions } from './adversary.ts';
 import { breaches, type Breach } from './checker.ts';
 import { Cluster, type ClusterOptions } from './cluster.ts';
 import type { Coverage } from './coverage.ts';
@@ -21,6 +22,7 @@ export interface RunOptions extends ClusterOptions {
   schedule?: Planned[];
   /** Changes the cluster before it starts: a negative control switches a rule off. */
   prepare?: (cluster: Cluster) => void;
+  adversary?: AdversaryOptions;
   /** Called when the run is over, before it is checked: the checks use rules of the product. */
   beforeChecks?: () => void;
 }
@@ -46,6 +48,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<S
   // In every fourth seed, watches are late: no rule may depend on their events.
   if (seed % 4 === 0) cluster.etcd.watchDelayMs = 250 * (1 + ((seed / 4) % 8));
   options.prepare?.(cluster);
+  void new Adversary(cluster, seed, options.adversary);
   for (let count = 0; count < 3; count += 1) cluster.startReplica();
   const workload = new Workload(cluster, SIZE.instances);
   const schedule = options.schedule ?? planSchedule(seed, SIZE);

@@ -17,11 +17,24 @@ interface SimRequest {
   accepts: ((body: Json) => boolean) | undefined;
 }
 
+/** One message as a party that reads everything sees it. */
+export interface Tapped {
+  from: string;
+  subject: string;
+  body: Json;
+  /** Whether it is the reply to a request, whose subject it has. */
+  isReply: boolean;
+  /** Replies to it, before anybody else may have; only to requests of replicas. */
+  answer?: (body: Json) => void;
+}
+
 /** A NATS server in memory: subjects, queue groups, replies, and the no-responders hint. */
 export class SimNats {
   readonly #world: World;
   readonly #network: Network;
   readonly #subscribers = new Set<Subscriber>();
+  /** Reads every message and every reply. */
+  tap: (message: Tapped) => void = () => undefined;
 
   constructor(world: World, network: Network) {
     this.#world = world;
@@ -53,6 +66,7 @@ export class SimNats {
     // Whatever runs in the process now runs on to its next wait; then it is caught.
     if (trap !== undefined) this.#world.at(0, trap.spring);
     if (trap?.point === 'before' || trap?.act === 'lose') return true;
+    this.tap({ from: process.name, subject, body, isReply: false });
     return this.#send(process, subject, body, undefined);
   }
 
@@ -76,6 +90,19 @@ export class SimNats {
           if (trap?.point === 'answered') trap.spring();
         });
       };
+      this.tap({
+        from: process.name,
+        subject,
+        body,
+        isReply: false,
+        ...(isReplica(process)
+          ? {
+              answer: (forged: Json) => {
+                if (this.#network.open(process, 'nats')) reply({ kind: 'reply', body: forged });
+              },
+            }
+          : {}),
+      });
       const sent = this.#send(process, subject, body, (answer, from) => {
         if (
           this.#lost() ||
@@ -83,6 +110,7 @@ export class SimNats {
           !this.#network.open(process, 'nats')
         )
           return;
+        this.tap({ from: from.name, subject, body: answer, isReply: true });
         reply({ kind: 'reply', body: answer });
       });
       if (!sent) reply({ kind: 'no_responders' });
@@ -142,14 +170,18 @@ export class SimNats {
     if (trap?.point !== 'before' && trap?.act !== 'lose') send();
   }
 
-  /** Agents are not struck. */
+  /** Only replicas are struck. */
   #trapFor(process: SimProcess, call: string): Sprung | undefined {
-    return process.name === 'agent' ? undefined : this.#network.sprungAt(process, 'nats', call);
+    return isReplica(process) ? this.#network.sprungAt(process, 'nats', call) : undefined;
   }
 
   #lost(): boolean {
     return this.#world.random.chance(this.#network.weather.lostMessage);
   }
+}
+
+function isReplica({ name }: SimProcess): boolean {
+  return /^r\d+-/.test(name);
 }
 
 function matches(pattern: string, subject: string): boolean {
