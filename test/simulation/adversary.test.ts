@@ -15,8 +15,9 @@ import { runSeed, type RunOptions } from './run.ts';
 function withoutAuthentication(): RunOptions {
   const secret = newSecret();
   return {
-    // No instance would ever reach its end otherwise.
     adversary: { secret, untilMs: 12_000 },
+    // A replica that believes that all others are leaving takes over from them for ever.
+    endWithinMs: 5_000,
     leases: (leases) => over(leases, { secrets: () => [secret] }),
   };
 }

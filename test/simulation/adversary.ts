@@ -21,7 +21,7 @@ export interface AdversaryOptions {
   untilMs?: number;
 }
 
-/** What the adversary learned of a row from an event. */
+/** What an event said of an instance's newest row. */
 interface Announced {
   replicaId: string;
   kind: string;
@@ -97,12 +97,10 @@ export class Adversary {
   /** Reads one message, and may answer it before the one that it is for. */
   #read(message: Tapped): void {
     if (message.from === this.#process.name || this.#over) return;
-    this.#recorded.push(message);
-    if (this.#recorded.length > MAX_RECORDED) this.#recorded.shift();
+    if (this.#recorded.push(message) > MAX_RECORDED) this.#recorded.shift();
     const body = asObject(message.body);
     if (message.isReply) {
-      this.#answers.push(body);
-      if (this.#answers.length > MAX_RECORDED) this.#answers.shift();
+      if (this.#answers.push(body) > MAX_RECORDED) this.#answers.shift();
       return;
     }
     this.#forger.read(body);
@@ -122,14 +120,14 @@ export class Adversary {
         requestId: typeof row['request_id'] === 'string' ? row['request_id'] : undefined,
       };
       this.#newest.set(String(row['instance_id']), newest);
-      if (newest.kind === 'started' && this.#random.chance(0.5))
-        this.#process.deliver(this.#random.between(1, 40), () => this.#attack(newest));
+      if (newest.kind === 'started' && this.#random.chance(0.5)) this.#leave(newest);
     }
   }
 
   /** Its holder is leaving, says the adversary, which then answers what the others ask. */
-  #attack({ replicaId }: Announced): void {
-    this.#make('forges a leaving', replicaId);
+  #leave({ replicaId }: Announced): void {
+    const soonMs = this.#random.between(1, 40);
+    this.#process.deliver(soonMs, () => this.#make('forges a leaving', replicaId));
   }
 
   #answer({ subject, body, answer }: Tapped): void {

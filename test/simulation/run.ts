@@ -23,6 +23,8 @@ export interface RunOptions extends ClusterOptions {
   /** Changes the cluster before it starts: a negative control switches a rule off. */
   prepare?: (cluster: Cluster) => void;
   adversary?: AdversaryOptions;
+  /** How long all instances may take to reach their ends once nothing is broken any more. */
+  endWithinMs?: number;
   /** Called when the run is over, before it is checked: the checks use rules of the product. */
   beforeChecks?: () => void;
 }
@@ -54,7 +56,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<S
   const schedule = options.schedule ?? planSchedule(seed, SIZE);
   workload.layOut(schedule);
   await cluster.world.run(20_000);
-  const ended = await workload.finish();
+  const ended = await workload.finish(options.endWithinMs ?? 240_000);
   // Late outcomes are still on their way: leave time for them, and for the sweep.
   await cluster.world.run(cluster.world.nowMs + 10_000);
   options.beforeChecks?.();

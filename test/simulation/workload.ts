@@ -105,7 +105,7 @@ export class Workload {
    * Ends all faults, and drives every instance to its end; false when one did not reach it in
    * time.
    */
-  async finish(): Promise<boolean> {
+  async finish(withinMs: number): Promise<boolean> {
     const { world, network } = this.#cluster;
     network.heal();
     for (const { process } of this.#cluster.living) {
@@ -124,7 +124,7 @@ export class Workload {
       ended = true;
     };
     void drive();
-    await world.run(world.nowMs + 240_000, () => ended);
+    await world.run(world.nowMs + withinMs, () => ended);
     return ended;
   }
 
