@@ -213,7 +213,7 @@ export class Replica {
     this.#stallDetector.start();
     this.#peers.listen(this.leases.replicaId);
     await this.leases.start();
-    for (const { replicaId } of this.leases.registered()) this.#peers.introduce(replicaId);
+    for (const known of this.leases.registered()) this.#peers.introduce(known.replicaId);
     this.#intake.open();
     await this.#options.bus.flush();
     this.#sweeper.start();

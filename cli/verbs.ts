@@ -93,6 +93,11 @@ export const VERB_GROUPS: readonly (readonly [heading: string, verbs: readonly V
         summary: 'create or upgrade the database schema',
         load: async () => (await import('./verbs/migrate.ts')).migrate,
       },
+      {
+        name: 'secrets',
+        summary: 'show or rotate the secret that the replicas share',
+        load: async () => (await import('./verbs/secrets.ts')).secrets,
+      },
     ],
   ],
   [

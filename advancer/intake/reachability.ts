@@ -62,8 +62,8 @@ export class Reachability {
   }
 
   /**
-   * A note of another replica was heard, which is known to be genuine: it may only be slow to answer
-   * pings. No proof that it is there: the note may have been on its way for long.
+   * A note of another replica was heard, which is known to be genuine: it may only be slow to
+   * answer pings. No proof that it is there: the note may have been on its way for long.
    *
    * @param answered whether the note says that it has answered a broadcast that came here too
    */

@@ -13,8 +13,8 @@ export interface NotesOptions {
 }
 
 /**
- * What this replica tells all others, unasked. Best effort: a note may be lost, and without a secret
- * none is sent, because nobody would believe it.
+ * What this replica tells all others, unasked. Best effort: a note may be lost, and without a
+ * secret none is sent, because nobody would believe it.
  */
 export class Notes {
   readonly #options: NotesOptions;

@@ -47,7 +47,7 @@ export class PeerMessages {
     this.#counts.introduce(options.leases.replicaId, 0);
   }
 
-  /** Whether a replica opens sealed messages, as far as is known: those of older versions do not. */
+  /** Whether a replica opens sealed messages, as far as is known. Older versions do not. */
   opens(replicaId: string): boolean {
     const record = this.#options.leases
       .registered()

@@ -38,6 +38,8 @@ describe('the keys in etcd', () => {
         pid: started.pid,
         httpUrl: started.httpUrl,
         handlers: [],
+        mac: 1,
+        secrets: [expect.stringMatching(/^[0-9a-f]{8}$/)],
       });
       expect(replica.replicaId).toMatch(new RegExp(`^${started.name}-[0-9a-f]{8}$`));
     }

@@ -132,9 +132,9 @@ describe('a hold effect is not run twice by a client that', () => {
     const [own] = secrets;
     const other = newSecret();
     const recorded: Json[] = [];
-    const asked = new Set<string>();
+    const asked = new Set<unknown>();
     answerFor(holder, (question) => {
-      asked.add(String(question['ask']));
+      asked.add(question['ask']);
       const { from, nonce, count } = question as { from: string; nonce: string; count: number };
       const { instanceId: of, cellId, attempt, fencingToken } = question;
       const body = { ask: 'runs', instanceId: of, cellId, attempt, fencingToken } as QuestionBody;
@@ -144,7 +144,7 @@ describe('a hold effect is not run twice by a client that', () => {
         to: holder.replicaId,
         nonce,
         count,
-        body: { ...body, ...more } as QuestionBody,
+        body: { ...body, ...more },
       });
       const genuine = voice(holder.replicaId, secrets);
       const elsewhere = [{ attempt: 2 }, { cellId: 'other' }, { instanceId: 'other' }].map((more) =>

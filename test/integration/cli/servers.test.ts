@@ -7,7 +7,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shippedFunctions, sqlFunction } from '../../../advancer/log/function-files.ts';
 import { migrate } from '../../../advancer/log/migrate.ts';
 import { etcdStore } from '../../../coordinator/etcd/store.ts';
-import { leaseKey, leaseValue, replicaKey, replicaValue } from '../../../coordinator/keys.ts';
+import {
+  leaseKey,
+  leaseValue,
+  replicaKey,
+  replicaValue,
+  secretsKey,
+} from '../../../coordinator/keys.ts';
+import { newSecret, secretsValue } from '../../../coordinator/secrets.ts';
 import { run } from '../../../cli/program.ts';
 import type { Json } from '../../../src/json.ts';
 import { TestTerminal } from '../../harness/test-terminal.ts';
@@ -155,6 +162,48 @@ describe('the command line against etcd', () => {
       expect((await cli(['replicas'])).out).toMatch(
         /blue-01234567\s+42\s+http:\/\/127\.0\.0\.1:1\s+serving\s+1/,
       );
+      await store.revoke(leaseId);
+    } finally {
+      store.close();
+    }
+  });
+
+  it("shows and rotates the namespace's secret, and prints it nowhere", async () => {
+    const none = await cli(['secrets', 'show']);
+    expect([none.code, none.err]).toEqual([3, expect.stringContaining('leasehold advancer')]);
+    const store = etcdStore({ hosts: [...serversForTests().etcdUrls] });
+    try {
+      const first = newSecret();
+      await store.replace(secretsKey(namespace), secretsValue([first]), 0);
+      const { leaseId } = await store.grant(60);
+      const self = { replicaId: 'red-01234567', name: 'red', pid: 42, httpUrl: '', mac: 1 };
+      const says = (secretIds: string[]): Promise<void> =>
+        store.put(
+          leaseId,
+          replicaKey(namespace, self.replicaId),
+          replicaValue({ ...self, secretIds }, false),
+        );
+      await says([first.id]);
+      expect((await cli(['secrets', 'show', '--json'])).replies).toEqual([
+        { id: first.id, replicas: [self.replicaId] },
+      ]);
+      const waiting = await cli(['secrets', 'rotate', '--timeout', '300ms']);
+      expect(waiting.code).toBe(5);
+      expect(waiting.err).toContain(self.replicaId);
+      const shown = await cli(['secrets', 'show', '--json']);
+      const [, second] = shown.replies as { id: string; replicas: string[] }[];
+      expect(second?.replicas).toEqual([]);
+      await says([first.id, second!.id]);
+      expect(await cli(['secrets', 'rotate', '--json'])).toMatchObject({
+        code: 0,
+        replies: [{ id: second?.id, removed: [first.id] }],
+      });
+      const { entries } = await store.read([secretsKey(namespace)]);
+      const { secret } = (JSON.parse(entries[0]?.value ?? '') as { secrets: { secret: string }[] })
+        .secrets[0]!;
+      const table = await cli(['secrets', 'show']);
+      expect(table.out).toMatch(new RegExp(`${second?.id}\\s+1 of 1`));
+      expect(table.out + shown.out).not.toContain(secret);
       await store.revoke(leaseId);
     } finally {
       store.close();

@@ -165,6 +165,8 @@ describe('coordinators on a real etcd', () => {
       name: 'r',
       pid: process.pid,
       httpUrl: 'http://127.0.0.1:1',
+      mac: 1,
+      secrets: coordinator.secrets().map(({ id }) => id),
     });
     expect(outcome.holding.trusted()).toBe(false);
   });

@@ -25,6 +25,8 @@ const LINES: Readonly<Record<string, readonly string[]>> = {
   'runbook lint': ['examples/refund.yaml'],
   advancer: [],
   migrate: [],
+  'secrets show': [],
+  'secrets rotate': [],
   audit: [],
   chaos: ['--attach'],
   bench: ['--replicas', '99'],

@@ -50,6 +50,26 @@ describe.each([
     expect(await store.renew(leaseId)).toEqual({ ttlMs: 0 });
   });
 
+  it('replaces a key only at the revision that was seen, and attaches it to no lease', async () => {
+    const { store, prefix } = setUp();
+    const key = `${prefix}secrets`;
+    const read = async () => (await store.read([key])).entries[0];
+    expect(await store.replace(key, 'first', 0)).toBe(true);
+    expect(await store.replace(key, 'second', 0)).toBe(false);
+    const first = await read();
+    expect(first).toMatchObject({ value: 'first', leaseId: undefined });
+    const revision = first?.modRevision ?? 0;
+    expect(await store.replace(key, 'second', revision)).toBe(true);
+    expect(await store.replace(key, 'third', revision)).toBe(false);
+    const second = await read();
+    expect(second).toMatchObject({ value: 'second', createRevision: first?.createRevision });
+    expect(second?.modRevision).toBeGreaterThan(revision);
+    // Of several that create it at once, one does.
+    const other = `${prefix}other`;
+    const created = await Promise.all(['a', 'b', 'c'].map((v) => store.replace(other, v, 0)));
+    expect(created.filter(Boolean)).toHaveLength(1);
+  });
+
   it('gives all keys won in one transaction the same revision, and refuses keys that are held', async () => {
     const { store, prefix } = setUp();
     const { leaseId } = await store.grant(10);

@@ -72,8 +72,8 @@ describe('a question', () => {
 
   it('about one attempt does not become one about another by moving characters', () => {
     const { a, b } = trio();
-    const about = { ...RUNS, instanceId: 'i1', cellId: 'c', attempt: 11, fencingToken: 1 };
-    const { message } = asked(a, 'b', about as QuestionBody);
+    const about: QuestionBody = { ...RUNS, instanceId: 'i1', cellId: 'c', attempt: 11, fencingToken: 1 };
+    const { message } = asked(a, 'b', about);
     for (const change of [
       { instanceId: 'i', cellId: '1c' },
       { cellId: 'c1', attempt: 1 },
@@ -169,16 +169,15 @@ describe('an answer', () => {
 describe('a note', () => {
   const LEAVING: Note = { note: 'leaving', busy: ['i'] };
 
-  function introduced(from: Member, name: string, to: Member, toName: string): void {
+  function introduced(from: Member, name: string, to: Member): void {
     const { question, message } = asked(to, name, { ask: 'ping' });
     const answer = sent(from.messages.answer(opened(from, message)!, { replicaId: name }));
     expect(to.messages.openAnswer(question, answer)).toBeDefined();
-    void toName;
   }
 
   it('is believed once; recorded and sent again it is not, nor is an older one', () => {
     const { a, b } = trio();
-    introduced(a, 'a', b, 'b');
+    introduced(a, 'a', b);
     const [first, second, third] = [1, 2, 3].map(() => a.messages.note(LEAVING)!);
     expect(b.messages.believes('a', LEAVING, second!)).toBe(true);
     expect(b.messages.believes('a', LEAVING, second!)).toBe(false);
@@ -189,7 +188,7 @@ describe('a note', () => {
 
   it('is not believed when its sender, its content, its count or its kind was changed', () => {
     const { a, b } = trio();
-    introduced(a, 'a', b, 'b');
+    introduced(a, 'a', b);
     const { count, mac } = a.messages.note(LEAVING)!;
     expect(b.messages.believes('c', LEAVING, { count, mac })).toBe(false);
     expect(b.messages.believes('a', { note: 'leaving', busy: [] }, { count, mac })).toBe(false);
@@ -205,7 +204,7 @@ describe('a note', () => {
     const late = member('late', [secret]);
     expect(late.messages.believes('a', LEAVING, recorded[0]!)).toBe(false);
     expect([late.ignored, late.unknown]).toEqual([['leaving unknown_sender'], ['a']]);
-    introduced(a, 'a', late, 'late');
+    introduced(a, 'a', late);
     expect(late.messages.believes('a', LEAVING, recorded[1]!)).toBe(false);
     expect(late.messages.believes('a', LEAVING, a.messages.note(LEAVING)!)).toBe(true);
   });
