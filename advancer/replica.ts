@@ -111,14 +111,13 @@ export class Replica {
     const happens = 'could not update the instance list';
     const listTrouble = new TroubleLog({ clock, logger, happens, level: 'error' });
     const logTrouble = (cause: unknown): void => this.#logHealth.notice(cause);
-    const { replicaId } = this.leases;
     const messages = new PeerMessages({
       namespace: subjects.namespace,
       leases: this.leases,
       unauthenticated: new Unauthenticated({ clock, logger, count }),
       onUnknownSender: (sender) => this.#peers.introduce(sender),
     });
-    this.#notes = new Notes({ bus, subjects, replicaId, messages });
+    this.#notes = new Notes({ bus, subjects, replicaId: this.leases.replicaId, messages });
     this.#peers = new Peers({
       bus,
       subjects,
@@ -189,11 +188,11 @@ export class Replica {
       queries: new Queries(log, this.leases, bus),
       stallDetector: this.#stallDetector,
       messages,
-      replicaId,
+      replicaId: this.leases.replicaId,
       clock,
       logger,
       count,
-      heard: (replicaId, answered) => this.#peers.heard(replicaId, answered),
+      heard: (sender, answered) => this.#peers.heard(sender, answered),
       logTrouble,
     });
     this.#sweeper = new Sweeper({

@@ -1,7 +1,7 @@
 import { errorText } from '../../src/error-text.ts';
 import { isJsonObject, type Json } from '../../src/json.ts';
 import type { LateKind, NewRow, Verdict } from '../../src/execution/row.ts';
-import type { AutomaticDecider, Doubt } from '../../src/execution/state.ts';
+import type { AutomaticDecider, Doubt, OpenAttempt } from '../../src/execution/state.ts';
 import type { DoubtEvidence } from '../../src/execution/views.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import { LogUnavailable, type LateOutcome } from '../log/log.ts';
@@ -87,6 +87,20 @@ export function lateOutcomeOf(row: NewRow): LateOutcome | undefined {
   if (kind === undefined) return undefined;
   const { instanceId, cellId, attempt, fencingToken, replicaId, body } = row;
   return { instanceId, cellId, attempt, fencingToken, replicaId, kind, body };
+}
+
+/**
+ * What the process that opened the attempt says about it, in the term in which it did. Nobody else
+ * can know what became of the effect; another row about it is no evidence.
+ */
+export function ownWord(
+  evidence: readonly LateOutcome[],
+  opened: Pick<OpenAttempt, 'replicaId' | 'fencingToken'> | undefined,
+): LateOutcome[] {
+  return evidence.filter(
+    ({ replicaId, fencingToken }) =>
+      replicaId === opened?.replicaId && fencingToken === opened.fencingToken,
+  );
 }
 
 function lateKindOf({ kind, body: { reason } }: NewRow): LateKind | undefined {

@@ -4,7 +4,7 @@ import type { Verdict } from '../../src/execution/row.ts';
 import type { AutomaticDecider } from '../../src/execution/state.ts';
 import { effectContext, rerunOfUnbegun } from './attempt.ts';
 import type { RunContext } from './context.ts';
-import { decisionBy, unverifiedIn } from './evidence.ts';
+import { decisionBy, ownWord, unverifiedIn } from './evidence.ts';
 import { NO_REQUESTER, type InstanceLog, type Requester } from './instance-log.ts';
 import type { Job, NotDone, ReadAgain } from './recover.ts';
 import { wrongReplica, type WrongReplica } from './wrong-replica.ts';
@@ -112,7 +112,8 @@ export async function settleByEvidence(
 ): Promise<ByEvidence> {
   const { cellId, attempt, reason } = step.doubt;
   if (reason === 'not_started') return { kind: 'none' };
-  const evidence = await context.log.lateOutcomes(log.holding.instanceId, cellId, attempt);
+  const late = await context.log.lateOutcomes(log.holding.instanceId, cellId, attempt);
+  const evidence = ownWord(late, log.view.state.newestAttempt);
   const decision = decisionBy(evidence);
   if (decision !== undefined) {
     proposeDecision(log, step, decision, requester);

@@ -52,7 +52,7 @@ export function chainBreach(
 
 /**
  * Whether `row` may come right after `before`. Tokens are checked by the caller, except that an
- * outcome must carry the token of its own attempt.
+ * outcome, and all that only the attempt's own process can know, must carry the attempt's token.
  */
 function follows(before: ChainRow, row: ChainRow): boolean {
   const sameAttempt = row.cellId === before.cellId && row.attempt === before.attempt;
@@ -64,7 +64,10 @@ function follows(before: ChainRow, row: ChainRow): boolean {
       if (row.kind === 'completed' || row.kind === 'failed') {
         return sameAttempt && row.fencingToken === before.fencingToken;
       }
-      return row.kind === 'interrupted' && sameAttempt && isInterruptReason(row.body['reason']);
+      if (row.kind !== 'interrupted' || !sameAttempt) return false;
+      // Others can find a crash; only the process that opened the attempt can know the rest.
+      if (row.body['reason'] === 'crash') return true;
+      return row.fencingToken === before.fencingToken && isInterruptReason(row.body['reason']);
     case 'interrupted':
       if (row.kind !== 'decided' || !sameAttempt) return false;
       if (before.body['reason'] === 'not_started') return row.body['as'] === 'rerun';

@@ -63,10 +63,10 @@ describe('the keys in etcd', () => {
     const all = await keysUnder(cluster.servers.etcdUrls[0], `/leasehold/${cluster.namespace}`);
     for (const { key } of all) {
       expect(key).toMatch(
-        new RegExp(`^/leasehold/${cluster.namespace}/(leases|replicas)/[A-Za-z0-9_-]+$`),
+        new RegExp(`^/leasehold/${cluster.namespace}/(secrets|(leases|replicas)/[A-Za-z0-9_-]+)$`),
       );
     }
-    expect(all).toHaveLength(3);
+    expect(all).toHaveLength(4);
   });
 
   it('has neither key after SIGTERM, and a process of the same name has a fresh id and higher tokens', async () => {

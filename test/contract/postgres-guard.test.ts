@@ -62,6 +62,11 @@ describe.each(roles)('the guard, for a single row that leasehold_%s inserts', (r
       row(2, { kind: 'completed', fencing_token: 11 }),
     ],
     ['a failure under a foreign token', [row(1)], row(2, { kind: 'failed', fencing_token: 11 })],
+    [
+      'a statement under a foreign token that nothing began',
+      [row(1)],
+      row(2, { kind: 'interrupted', body: '{"reason": "not_started"}', fencing_token: 11 }),
+    ],
     ["another cell's outcome", [row(1)], row(2, { kind: 'completed', cell_id: 'b' })],
     ["another attempt's outcome", [row(1)], row(2, { kind: 'completed', attempt: 2 })],
     ['a second outcome', [row(1), row(2, { kind: 'completed' })], row(3, { kind: 'failed' })],

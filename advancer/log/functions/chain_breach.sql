@@ -16,8 +16,10 @@ create or replace function leasehold.chain_breach(
       when before_kind = 'started' then
         cell_id = before_cell_id and attempt = before_attempt and case
           when kind in ('completed', 'failed') then fencing_token = before_token
-          else kind = 'interrupted'
-            and body ->> 'reason' in ('crash', 'timeout', 'aborted', 'not_started', 'unverified')
+          -- Others can find a crash; only the process that opened the attempt can know the rest.
+          else kind = 'interrupted' and (body ->> 'reason' = 'crash'
+            or fencing_token = before_token
+              and body ->> 'reason' in ('timeout', 'aborted', 'not_started', 'unverified'))
           end
       when before_kind = 'interrupted' then
         kind = 'decided' and cell_id = before_cell_id and attempt = before_attempt and case

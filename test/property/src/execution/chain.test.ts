@@ -41,7 +41,8 @@ function damage(log: readonly ChainRow[]): string | undefined {
     } else if (row.kind === 'completed' || row.kind === 'failed' || row.kind === 'interrupted') {
       if (open === undefined || `${open.cellId}/${open.attempt}` !== about)
         return `outcome without intent at ${row.seq}`;
-      if (row.kind !== 'interrupted' && row.fencingToken !== open.fencingToken)
+      const byOthers = row.kind === 'interrupted' && row.body['reason'] === 'crash';
+      if (!byOthers && row.fencingToken !== open.fencingToken)
         return `foreign outcome at ${row.seq}`;
       if (row.kind === 'interrupted') doubt = row;
       open = undefined;

@@ -8,6 +8,7 @@ import {
   doubtEvidence,
   keepRefusedRows,
   lateOutcomeOf,
+  ownWord,
 } from '../../../../advancer/run/evidence.ts';
 import type { Row } from '../../../../src/execution/row.ts';
 import { LogUnavailable } from '../../../../advancer/log/log.ts';
@@ -190,6 +191,21 @@ describe('what a person is shown of a doubt', () => {
       happened: true,
       lateOutcome: { kind: 'completed', replicaId: OTHER },
     });
+  });
+});
+
+describe('evidence of an attempt', () => {
+  const opened = { replicaId: OTHER, fencingToken: 5 };
+
+  it('is what the process that opened it says, in that term', () => {
+    const own = [late('not_started'), late('completed')];
+    expect(ownWord(own, opened)).toEqual(own);
+  });
+
+  it('is not what another process says, nor what it says of another term', () => {
+    expect(ownWord([late('not_started')], { ...opened, replicaId: ME })).toEqual([]);
+    expect(ownWord([late('not_started')], { ...opened, fencingToken: 6 })).toEqual([]);
+    expect(ownWord([late('not_started')], undefined)).toEqual([]);
   });
 });
 

@@ -66,9 +66,17 @@ describe('the token', () => {
     expect(codeOf(row(1, 'started'), row(2, kind, { fencingToken: 6 }))).toBe('LH003');
   });
 
-  it('of an interruption may be a later term’s', () => {
+  it('of an interruption by a crash may be a later term’s', () => {
     expect(codeOf(row(1, 'started'), interrupted('crash', { fencingToken: 6 }))).toBe('allowed');
   });
+
+  it.each(['not_started', 'timeout', 'aborted', 'unverified'])(
+    'of an interruption (%s) that only its own process can know of is that of its attempt',
+    (reason) => {
+      expect(codeOf(row(1, 'started'), interrupted(reason))).toBe('allowed');
+      expect(codeOf(row(1, 'started'), interrupted(reason, { fencingToken: 6 }))).toBe('LH003');
+    },
+  );
 });
 
 describe('an open attempt', () => {
