@@ -44,7 +44,7 @@ export class Coordinator implements Leases {
 
   /** @throws RangeError that names the option, when a number is out of range */
   constructor(options: CoordinatorOptions) {
-    const { replicaId, namespace, clock, ttlS } = options;
+    const { replicaId, namespace, clock, logger, ttlS } = options;
     checkOptions(options);
     this.replicaId = replicaId;
     this.#options = options;
@@ -57,11 +57,10 @@ export class Coordinator implements Leases {
       store: this.#store,
       clock,
       namespace,
-      logger: options.logger,
+      logger,
       register: (session) => this.#registry.register(session),
       registered: () => this.#tenure?.session,
     });
-    const { logger } = options;
     this.#notLeading = new TroubleLog({ clock, logger, happens: 'not leading' });
     this.#directory = new Directory({
       store: this.#store,

@@ -1,7 +1,7 @@
 import type { Leases } from '../../coordinator/leases.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import { toWireRow } from '../../src/execution/row.ts';
-import { foldRows, type Doubt } from '../../src/execution/state.ts';
+import { foldRows, type InstanceState } from '../../src/execution/state.ts';
 import { cellViews, inDoubtOf, inFlightOf, statusOf } from '../../src/execution/status.ts';
 import { judgeAwait, nextCell, nextStep, type InstanceView } from '../../src/execution/plan.ts';
 import { isJsonObject, sameJson, type Json } from '../../src/json.ts';
@@ -15,7 +15,7 @@ import { fitReceipt } from '../../src/request/fit-receipt.ts';
 import { noRunbook } from '../../src/runbook/no-runbook.ts';
 import type { Awaiting } from '../../src/execution/views.ts';
 import type { Log } from '../log/log.ts';
-import { doubtEvidence } from '../run/evidence.ts';
+import { doubtEvidence, ownWord } from '../run/evidence.ts';
 import { didYouMean } from '../../src/runbook/nearest.ts';
 import { asJson, errorReply } from './operations.ts';
 import { fitStatus } from './status-limits.ts';
@@ -103,7 +103,7 @@ export class Queries {
     const parked = awaiting !== undefined;
     const hint = this.#leases.hint(instanceId);
     const maxBytes = this.#bus.maxBytes();
-    const { open, doubt, lastSeq } = view.state;
+    const { open, lastSeq } = view.state;
     const reply = {
       instanceId,
       runbookId: instance.runbookId,
@@ -114,7 +114,7 @@ export class Queries {
       lastSeq,
       awaiting,
       inFlight: open === undefined ? undefined : inFlightOf(open),
-      inDoubt: await this.#inDoubt(instanceId, doubt),
+      inDoubt: await this.#inDoubt(instanceId, view.state),
       receipt: receipt?.instanceId === instanceId ? fitReceipt(receipt, maxBytes / 2) : undefined,
     };
     const fitted = fitStatus({
@@ -140,11 +140,11 @@ export class Queries {
   }
 
   /** A doubt with what its holder reported late, which may be what a person needs to know. */
-  async #inDoubt(instanceId: string, doubt: Doubt | undefined) {
+  async #inDoubt(instanceId: string, { doubt, newestAttempt }: InstanceState) {
     if (doubt === undefined) return undefined;
     const { cellId, attempt } = doubt;
-    const evidence = await this.#log.lateOutcomes(instanceId, cellId, attempt);
-    return { ...inDoubtOf(doubt), ...doubtEvidence(doubt, evidence) };
+    const late = await this.#log.lateOutcomes(instanceId, cellId, attempt);
+    return { ...inDoubtOf(doubt), ...doubtEvidence(doubt, ownWord(late, newestAttempt)) };
   }
 
   async #awaiting(view: InstanceView): Promise<Awaiting | undefined> {

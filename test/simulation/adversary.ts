@@ -2,7 +2,7 @@ import type { NamespaceSecret } from '../../coordinator/secrets.ts';
 import type { Json, JsonObject } from '../../src/json.ts';
 import { Random } from '../../tools/chaos/random.ts';
 import type { Cluster } from './cluster.ts';
-import { Forger } from './forger.ts';
+import { asObject, Forger, GARBAGE } from './forger.ts';
 import type { Tapped } from './sim-bus.ts';
 import { SimProcess } from './world.ts';
 
@@ -212,7 +212,7 @@ export class Adversary {
             subjects.status(instanceId),
             subjects.replica(by),
           ]),
-          this.#random.pick<Json>([null, [], 'garbage', -1, { ask: 'runs' }, { keys: 7, by: [] }]),
+          this.#random.pick(GARBAGE),
         );
         return;
       case 'forges an answer':
@@ -220,18 +220,21 @@ export class Adversary {
     }
   }
 
-  /** Whether one runs an attempt: the answer is a promise never to begin it. */
+  /** Such as whether one runs an attempt: the answer is a promise never to begin it. */
   #forgeQuestion(from: string): void {
     const to = this.#replica();
     const instanceId = this.#instance();
     const newest = this.#newest.get(instanceId);
-    const body = {
+    const runs = {
       ask: 'runs',
       instanceId,
       cellId: newest?.cellId ?? 'held',
       attempt: (newest?.attempt ?? 0) + this.#random.int(newest?.kind === 'started' ? 0 : 1, 2),
       fencingToken: Number.MAX_SAFE_INTEGER,
     };
+    const request = { requestId: this.#requestOf(instanceId), agentId: 'agent', wait: true };
+    const serve = { ask: 'serve', verb: 'advance', instanceId, body: JSON.stringify(request) };
+    const body = this.#random.pick<JsonObject>([runs, runs, serve, { ask: 'ping' }]);
     const subject = this.#cluster.subjects.replica(to);
     this.#ask(subject, this.#forger.question(from, subject, body));
   }
@@ -293,8 +296,4 @@ export class Adversary {
   #count(move: Move): void {
     this.#cluster.coverage.reach(`adversary ${move}`);
   }
-}
-
-function asObject(body: Json): JsonObject {
-  return typeof body === 'object' && body !== null && !Array.isArray(body) ? body : {};
 }

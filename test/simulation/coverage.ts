@@ -6,8 +6,9 @@ import { PORT_CALLS, STRIKES, type Trap } from './schedule.ts';
 
 /** Messages of the adversary that a replica has to disbelieve, and why. */
 const DISBELIEVED = [
-  ...(['leaving', 'answered', 'placed', 'settle', 'ping', 'runs'] as const).flatMap((kind) =>
-    (['missing', 'unknown_key', 'wrong_mac'] as const).map((reason) => [kind, reason] as const),
+  ...(['leaving', 'answered', 'placed', 'settle', 'ping', 'runs', 'serve'] as const).flatMap(
+    (kind) =>
+      (['missing', 'unknown_key', 'wrong_mac'] as const).map((reason) => [kind, reason] as const),
   ),
   ...(['leaving', 'answered', 'settle'] as const).map((kind) => [kind, 'replayed'] as const),
   ...(['ping_answer', 'runs_answer'] as const).flatMap((kind) =>

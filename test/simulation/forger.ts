@@ -14,6 +14,21 @@ import type { Random } from '../../tools/chaos/random.ts';
 /** A MAC of the right form that was made with no secret. */
 const NO_MAC: Mac = { key: '00000000', tag: 'A'.repeat(43) };
 
+/** Bodies that are no message. */
+export const GARBAGE: readonly Json[] = [
+  null,
+  [],
+  'garbage',
+  -1,
+  { ask: 'runs' },
+  { keys: 7, by: [] },
+];
+
+/** The body of a message, or an empty one. */
+export function asObject(body: Json): JsonObject {
+  return typeof body === 'object' && body !== null && !Array.isArray(body) ? body : {};
+}
+
 /**
  * Makes messages look like a replica's: plain, as older versions speak, or under a MAC that nobody
  * made. With a secret, which only a negative control has, it makes the right one.
