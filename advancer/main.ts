@@ -12,6 +12,7 @@ import { systemClock } from '../src/time/clock.ts';
 import { TroubleLog } from '../src/trouble-log.ts';
 import { ConfigError, etcdConnection, readConfig, type Config } from '../src/config/config.ts';
 import type { Handler } from './cells/cells.ts';
+import { commandUserProblem } from './cells/command-user.ts';
 import { createEffectRunner } from './cells/runner.ts';
 import { loadHandlers } from './cells/handlers.ts';
 import { temporaryDirectoryProblem } from './cells/temporary-directory.ts';
@@ -46,6 +47,9 @@ export async function runAdvancer(
   let handlers: Record<string, Handler>;
   try {
     config = readConfig(env);
+    const { commandUser } = config;
+    const problem = commandUser === undefined ? undefined : commandUserProblem(commandUser);
+    if (problem !== undefined) throw new ConfigError([problem]);
     failpoint = failpointsOf(config);
     handlers = config.handlers === undefined ? {} : await loadHandlers(config.handlers);
   } catch (cause) {
@@ -130,6 +134,8 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
       clock: systemClock,
       handlers,
       httpAllow: config.httpAllow,
+      commandEnv: config.commandEnv,
+      commandUser: config.commandUser,
       logger,
       failpoint,
       // A command that ignores its signal must be gone, and its row written, within the last
@@ -141,7 +147,9 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
     count: metrics.count,
     failpoint,
     ttlMs: config.leaseTtlS * 1_000,
-    needs: [{ name: 'temporary directory', problem: temporaryDirectoryProblem }],
+    needs: [
+      { name: 'temporary directory', problem: () => temporaryDirectoryProblem(config.commandUser) },
+    ],
     drainMs: config.drainS * 1_000,
     coordinator: (gate) =>
       new Coordinator({

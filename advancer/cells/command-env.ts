@@ -1,24 +1,41 @@
+import type { CommandUser } from '../../src/config/command-settings.ts';
 import type { EffectContext } from './cells.ts';
 
-/**
- * Variables that are private to the replica: its own settings (database URLs contain passwords),
- * the Postgres client's, and those that would change a child's Node process.
- */
-const PRIVATE =
-  /^(LEASEHOLD_.*|PG(HOST|PORT|USER|PASSWORD|PASSFILE|DATABASE|SERVICE|SSL.*)|NODE_OPTIONS|NODE_V8_COVERAGE)$/;
+/** Variables of the replica that every command gets: what finding and running a program takes. */
+const ALWAYS_PASSED = ['PATH', 'HOME', 'LANG', 'TZ'] as const;
+
+/** Where commands run, as whom, and the environment from which theirs is made. */
+export interface CommandEnvironment {
+  cwd: string;
+  /** The replica's. */
+  env: NodeJS.ProcessEnv;
+  /** Names of further variables of the replica that commands get. */
+  passed: readonly string[];
+  /** undefined: the replica's own user. */
+  user: CommandUser | undefined;
+}
+
+/** What the environment of one command is made of, besides the replica's. */
+export interface CommandVariables {
+  /** The variables that the cell sets. */
+  cell: Readonly<Record<string, string>>;
+  context: EffectContext;
+  outputFile: string;
+}
 
 /**
- * The environment of a command: the replica's own without its private variables, and the attempt's
- * variables.
+ * The environment of a command. Nothing of the replica's gets in unless it is listed: database URLs
+ * contain passwords, and nobody can list what else a deployment keeps in its environment.
  */
 export function commandEnv(
-  own: NodeJS.ProcessEnv,
-  context: EffectContext,
-  outputFile: string,
+  { env, passed, user }: CommandEnvironment,
+  { cell, context, outputFile }: CommandVariables,
 ): NodeJS.ProcessEnv {
-  const passed = Object.entries(own).filter(([name]) => !PRIVATE.test(name));
   return {
-    ...Object.fromEntries(passed),
+    ...chosen(env, ALWAYS_PASSED),
+    ...(user === undefined ? {} : { HOME: user.home }),
+    ...chosen(env, passed),
+    ...cell,
     LEASEHOLD_INSTANCE_ID: context.instanceId,
     LEASEHOLD_CELL_ID: context.cellId,
     LEASEHOLD_ATTEMPT: String(context.attempt),
@@ -26,4 +43,10 @@ export function commandEnv(
     LEASEHOLD_IDEMPOTENCY_KEY: context.idempotencyKey,
     LEASEHOLD_OUTPUT_FILE: outputFile,
   };
+}
+
+function chosen(env: NodeJS.ProcessEnv, names: readonly string[]): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])),
+  );
 }

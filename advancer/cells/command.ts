@@ -1,14 +1,10 @@
 import { existsSync } from 'node:fs';
-import { lstat, open, readFile, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 import { classOf, classOfExitCode, type MovedExitCodes } from '../../src/execution/outcome.ts';
 import type { JsonObject } from '../../src/json.ts';
-import { HEAD_BYTES, lostOutput } from '../../src/runbook/lost-output.ts';
-import type { OutputMode } from '../../src/runbook/runbook.ts';
-import type { Clock } from '../../src/time/clock.ts';
 import type { EffectContext } from './cells.ts';
-import { commandEnv } from './command-env.ts';
+import { commandEnv, type CommandEnvironment } from './command-env.ts';
 import {
   codeOf,
   endedAs,
@@ -18,20 +14,21 @@ import {
   type Invocation,
   type InvocationOptions,
 } from './invocation.ts';
-import { lost, tooLarge, type ReadOutput } from './output.ts';
+import { tooLarge, type ReadOutput } from './output.ts';
+import { readOutputFile, type Reading } from './output-file.ts';
 import { startProcessGroup, type KeptOutput, type ProcessGroupExit } from './process-group.ts';
-import { makeTemporaryFolder, temporaryDirectory } from './temporary-directory.ts';
+import {
+  makeTemporaryFolder,
+  removeTemporaryFolder,
+  temporaryDirectory,
+} from './temporary-directory.ts';
 import { readBytes } from './text-output.ts';
-
-/** Where commands run, and the environment from which theirs is made. */
-export interface CommandEnvironment {
-  cwd: string;
-  env: NodeJS.ProcessEnv;
-}
 
 /** A command with its placeholders filled. */
 export interface CommandCall extends MovedExitCodes {
   argv: string[];
+  env: Record<string, string>;
+  cwd: string | undefined;
 }
 
 /**
@@ -46,18 +43,21 @@ export async function runCommand(
   { clock, limits, cancellation, outputMode, onBegun }: InvocationOptions,
 ): Promise<Invocation> {
   const { argv } = call;
+  const { user } = environment;
+  const cwd = resolve(environment.cwd, call.cwd ?? '');
   let folder: string | undefined;
   try {
     // Synchronous, like everything up to the spawn: the trust that was checked a moment ago must
     // not age here.
-    folder = makeTemporaryFolder();
+    folder = makeTemporaryFolder(user);
     const outputFile = join(folder, 'output.json');
     let group: ReturnType<typeof startProcessGroup>;
     try {
       group = startProcessGroup({
         argv,
-        env: commandEnv(environment.env, context, outputFile),
-        cwd: environment.cwd,
+        env: commandEnv(environment, { cell: call.env, context, outputFile }),
+        cwd,
+        user,
         stdin: JSON.stringify({ inputs: context.inputs, outputs: context.outputs }),
         clock,
         graceMs: limits.graceMs,
@@ -68,7 +68,7 @@ export async function runCommand(
       group.ended.catch(() => undefined);
       await group.started;
     } catch (error) {
-      return notSpawned(argv, environment.cwd, error);
+      return notSpawned(argv, cwd, error);
     }
     onBegun();
     const end = await group.ended;
@@ -78,6 +78,7 @@ export async function runCommand(
           mode: outputMode,
           limitBytes: limits.outputBytes,
           clock,
+          ownerUid: user?.uid,
         });
   } catch (error) {
     // Before the spawn: the temporary directory could not be made.
@@ -85,9 +86,7 @@ export async function runCommand(
     const why = `the temporary directory ${temporaryDirectory()} cannot be used: ${messageOf(error)}`;
     return wrongReplica(why, error);
   } finally {
-    // If this fails, the folder is left to the system's cleanup: the command's outcome stands.
-    if (folder !== undefined)
-      await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+    if (folder !== undefined) await removeTemporaryFolder(folder, user);
   }
 }
 
@@ -124,13 +123,6 @@ function diagnostic(name: 'stdout' | 'stderr', { bytes, last }: KeptOutput): Jso
   return { [name]: text, [`${name}Truncated`]: true };
 }
 
-/** How a command's output is read. */
-interface Reading {
-  mode: OutputMode | undefined;
-  limitBytes: number;
-  clock: Clock;
-}
-
 /** Of a command that ended by itself. */
 async function outcomeOf(
   call: CommandCall,
@@ -158,57 +150,6 @@ async function outcomeOf(
       ...read.detail,
     },
   });
-}
-
-/**
- * How often reading the output file is tried, and how far apart, while the replica is out of files
- * or its temporary directory is gone: that lies with the replica, and may pass.
- */
-const READ_TRIES = 10;
-const READ_AGAIN_MS = 100;
-
-const OUTPUT_FILE = 'what the command wrote to LEASEHOLD_OUTPUT_FILE';
-
-/** The output that a command wrote to its output file; undefined if it wrote none. */
-async function readOutputFile(outputFile: string, how: Reading): Promise<ReadOutput | undefined> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await readOutputFileOnce(outputFile, how);
-    } catch (error) {
-      const mayPass = isOutOfResources(error) || codeOf(error)['code'] === 'ENOENT';
-      if (mayPass && tries < READ_TRIES) await how.clock.sleep(READ_AGAIN_MS);
-      else {
-        const why = `${OUTPUT_FILE} cannot be read: ${messageOf(error)}`;
-        return lost('not_json', lostOutput(why, 0, ''));
-      }
-    }
-  }
-}
-
-/** @throws the system's error, also if the folder of the file is gone */
-async function readOutputFileOnce(
-  outputFile: string,
-  how: Reading,
-): Promise<ReadOutput | undefined> {
-  const file = await lstat(outputFile).catch((error: unknown) => {
-    if (codeOf(error)['code'] === 'ENOENT' && existsSync(dirname(outputFile))) return undefined;
-    throw error;
-  });
-  if (file === undefined) return undefined;
-  if (!file.isFile())
-    return lost('not_json', lostOutput(`${OUTPUT_FILE} is not a regular file`, 0, ''));
-  if (file.size <= how.limitBytes) return readBytes(await readFile(outputFile), 'file', how);
-  return tooLarge(OUTPUT_FILE, file.size, how.limitBytes, await beginningOf(outputFile));
-}
-
-async function beginningOf(path: string): Promise<Buffer> {
-  const file = await open(path);
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
 }
 
 function readStdout({ bytes, first }: KeptOutput, how: Reading): ReadOutput {

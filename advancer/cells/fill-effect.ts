@@ -12,8 +12,8 @@ export type FilledEffect =
   | { kind: 'http'; call: HttpCall };
 
 /**
- * Fills an effect's placeholders. Arguments, URLs and headers are text: other values are inserted
- * as JSON. A URL is filled by position, so that no value changes where the call leads.
+ * Fills an effect's placeholders. Arguments, variables, directories, URLs and headers are text:
+ * other values are inserted as JSON. A URL is filled by position, so that no value changes where the call leads.
  */
 export function fillEffect(
   effect: Effect,
@@ -21,14 +21,18 @@ export function fillEffect(
 ): { ok: true; effect: FilledEffect } | { ok: false; message: string } {
   if ('handler' in effect) return { ok: true, effect: { kind: 'handler', name: effect.handler } };
   if ('command' in effect) {
-    const filled = fill(effect.command, scope);
+    const { command, env = {}, cwd, refusedExitCodes, unknownExitCodes } = effect;
+    const filled = fill({ command, env, ...(cwd === undefined ? {} : { cwd }) }, scope);
     if (!filled.ok) return filled;
-    const { refusedExitCodes, unknownExitCodes } = effect;
-    const argv = (filled.value as Json[]).map(asText);
-    return {
-      ok: true,
-      effect: { kind: 'command', call: { argv, refusedExitCodes, unknownExitCodes } },
+    const value = filled.value as JsonObject;
+    const call: CommandCall = {
+      argv: (value['command'] as Json[]).map(asText),
+      env: asTexts(value['env'] as JsonObject),
+      cwd: value['cwd'] === undefined ? undefined : asText(value['cwd']),
+      refusedExitCodes,
+      unknownExitCodes,
     };
+    return { ok: true, effect: { kind: 'command', call } };
   }
   const { method, url, headers = {}, body, refused, notBegun, unknown } = effect.http;
   const filledUrl = fillUrl(url, scope);
@@ -36,20 +40,20 @@ export function fillEffect(
   const filled = fill({ headers, ...(body === undefined ? {} : { body }) }, scope);
   if (!filled.ok) return filled;
   const value = filled.value as JsonObject;
-  const filledHeaders = Object.entries(value['headers'] as JsonObject).map(([name, header]) => [
-    name,
-    asText(header),
-  ]);
   const call: HttpCall = {
     method,
     url: filledUrl.url,
-    headers: Object.fromEntries(filledHeaders) as Record<string, string>,
+    headers: asTexts(value['headers'] as JsonObject),
     body: value['body'],
     refused,
     notBegun,
     unknown,
   };
   return { ok: true, effect: { kind: 'http', call } };
+}
+
+function asTexts(values: JsonObject): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, asText(value)]));
 }
 
 function asText(value: Json): string {

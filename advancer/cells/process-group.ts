@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 
+import type { MachineUser } from '../../src/reachable.ts';
 import type { Clock, Timer } from '../../src/time/clock.ts';
 
 /** How a command's process group ended. */
@@ -26,6 +27,8 @@ export interface ProcessGroupOptions {
   argv: string[];
   env: NodeJS.ProcessEnv;
   cwd: string;
+  /** Whom it runs as, without supplementary groups; undefined: as this process. */
+  user: MachineUser | undefined;
   stdin: string;
   clock: Clock;
   graceMs: number;
@@ -57,6 +60,8 @@ export function startProcessGroup(options: ProcessGroupOptions): {
   const child = spawn(program, args, {
     cwd: options.cwd,
     env: options.env,
+    uid: options.user?.uid,
+    gid: options.user?.gid,
     detached: true,
     stdio: 'pipe',
   });

@@ -1,3 +1,4 @@
+import type { CommandUser } from '../../src/config/command-settings.ts';
 import type { HttpAllow } from '../../src/config/http-allow.ts';
 import type { Logger } from '../../src/logger.ts';
 import type { Clock } from '../../src/time/clock.ts';
@@ -8,6 +9,7 @@ import { onInterrupt, type Effect, type Expectation } from '../../src/runbook/ru
 import type { Failpoint } from '../failpoints.ts';
 import type { CellOutcome, EffectContext, EffectRunner, Handler } from './cells.ts';
 import { runCommand } from './command.ts';
+import type { CommandEnvironment } from './command-env.ts';
 import { Cancellation } from './cancellation.ts';
 import { fillEffect } from './fill-effect.ts';
 import { runHandler } from './handler.ts';
@@ -34,8 +36,12 @@ export interface EffectRunnerOptions {
   httpAllow: HttpAllow;
   /** Where commands run; default: the replica's working directory. */
   cwd?: string | undefined;
-  /** The environment of commands, less the replica's private variables; default: `process.env`. */
+  /** The replica's environment, of which commands get a few variables; default: `process.env`. */
   env?: NodeJS.ProcessEnv | undefined;
+  /** Names of further variables of it that commands get; default: none. */
+  commandEnv?: readonly string[] | undefined;
+  /** The user that commands run as; default: the replica's. */
+  commandUser?: CommandUser | undefined;
   limits?: Partial<EffectLimits> | undefined;
   logger?: Logger | undefined;
   /** Reached as `in_effect` once an effect has begun. */
@@ -57,7 +63,12 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
   const { clock, logger, failpoint, httpAllow } = options;
   const limits: EffectLimits = { ...LIMITS, ...options.limits };
   const handlers = new Map(Object.entries(options.handlers));
-  const environment = { cwd: options.cwd ?? process.cwd(), env: options.env ?? process.env };
+  const environment: CommandEnvironment = {
+    cwd: options.cwd ?? process.cwd(),
+    env: options.env ?? process.env,
+    passed: options.commandEnv ?? [],
+    user: options.commandUser,
+  };
 
   // Synchronous up to the spawn, the call, or the first packet: the caller checked its trust just
   // now and relies on it.
@@ -88,7 +99,7 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
         return handlers.has(handler) ? undefined : { why: lacksHandler(handler), handler };
       }
       if (!('command' in effect)) return undefined;
-      const why = temporaryDirectoryProblem();
+      const why = temporaryDirectoryProblem(environment.user);
       return why === undefined ? undefined : { why };
     },
 

@@ -1,7 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { readdir, rm, rmdir, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { isReachable, type MachineUser } from '../../src/reachable.ts';
 import { messageOf } from './invocation.ts';
 
 /** Where commands get a folder for their output file: TMPDIR, or the system's. */
@@ -12,26 +14,64 @@ export function temporaryDirectory(): string {
 /**
  * Makes a folder for one command.
  *
+ * The folder of another user's command stays the replica's, and the user's group may write in it.
+ * So that user cannot put something else in its place, such as a link to a file that only the
+ * replica can read.
+ *
  * @throws the system's error
  */
-export function makeTemporaryFolder(): string {
-  return mkdtempSync(join(temporaryDirectory(), 'leasehold-'));
+export function makeTemporaryFolder(user?: MachineUser): string {
+  const folder = mkdtempSync(join(temporaryDirectory(), 'leasehold-'));
+  if (user === undefined) return folder;
+  chownSync(folder, process.getuid?.() ?? 0, user.gid);
+  chmodSync(folder, 0o770);
+  return folder;
 }
 
 /**
- * Why no command can be run, because its folder cannot be made or written to; undefined when it
- * can. Tried out, because only that shows a full or read-only disk. Synchronous: it takes a tenth
- * of a millisecond, and a command takes many.
+ * Removes the folder of a command that has ended. What cannot be removed is left to the system's
+ * cleanup: the command's outcome stands.
+ *
+ * With another user's folder it does not descend into directories, because that user may still put
+ * a link in the place of one and so choose what is removed.
  */
-export function temporaryDirectoryProblem(): string | undefined {
+export async function removeTemporaryFolder(
+  folder: string,
+  user: MachineUser | undefined,
+): Promise<void> {
+  try {
+    if (user === undefined) {
+      await rm(folder, { recursive: true, force: true });
+      return;
+    }
+    for (const name of await readdir(folder))
+      await unlink(join(folder, name)).catch(() => undefined);
+    await rmdir(folder);
+  } catch {
+    // The disk may have failed, or the command left a directory.
+  }
+}
+
+/**
+ * Why no command can be run, because its folder cannot be made, written to, or entered by the user
+ * of commands; undefined when it can. Tried out, because only that shows a full or read-only disk.
+ * Synchronous: it takes a tenth of a millisecond, and a command takes many.
+ */
+export function temporaryDirectoryProblem(user?: MachineUser): string | undefined {
+  const directory = temporaryDirectory();
+  if (user !== undefined && !isReachable(directory, user, 'enter'))
+    return (
+      `the temporary directory ${directory} cannot be entered by the user of ` +
+      `LEASEHOLD_COMMAND_USER (user id ${user.uid}): name another one in TMPDIR`
+    );
   let folder: string | undefined;
   try {
-    folder = makeTemporaryFolder();
+    folder = makeTemporaryFolder(user);
     writeFileSync(join(folder, 'output.json'), '{}');
     return undefined;
   } catch (error) {
     return (
-      `the temporary directory ${temporaryDirectory()} cannot be used (${messageOf(error)}): ` +
+      `the temporary directory ${directory} cannot be used (${messageOf(error)}): ` +
       'make room in it, or name another one in TMPDIR'
     );
   } finally {

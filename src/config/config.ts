@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { unknownVariables } from './known-variables.ts';
+import { readCommandUser, readVariableNames, type CommandUser } from './command-settings.ts';
 import { EnvReader, readText } from './env-reader.ts';
 import type { Environment, EtcdConfig, NatsConfig, ReadFile } from './env-reader.ts';
 import type { HttpAllow } from './http-allow.ts';
@@ -39,6 +40,10 @@ export interface Config {
   logLevel: LogLevel;
   /** Where http cells may call; undefined: anywhere but to local addresses. */
   httpAllow: HttpAllow;
+  /** Names of the replica's own variables that commands also get. */
+  commandEnv: string[];
+  /** The user that commands run as; undefined: the replica's own. */
+  commandUser: CommandUser | undefined;
   /** undefined: for people on a terminal, else JSON. */
   logFormat: LogFormat | undefined;
   /** How long attempts may go on once the replica drains, in seconds. */
@@ -71,6 +76,7 @@ export type LogFormat = (typeof LOG_FORMATS)[number];
  */
 export function readConfig(env: Environment, readFile: ReadFile = readText): Config {
   const reader = new EnvReader(env, readFile);
+  const commandEnv = reader.setting('LEASEHOLD_COMMAND_ENV', readVariableNames) ?? [];
   const config: Config = {
     namespace: reader.namespace(),
     nats: reader.nats(),
@@ -91,6 +97,10 @@ export function readConfig(env: Environment, readFile: ReadFile = readText): Con
       'info',
     ),
     httpAllow: reader.httpAllow(),
+    commandEnv,
+    commandUser: reader.setting('LEASEHOLD_COMMAND_USER', (text) =>
+      readCommandUser(text, { euid: process.geteuid?.(), readFile }),
+    ),
     logFormat: reader.value<LogFormat | undefined>(
       'LEASEHOLD_LOG_FORMAT',
       z.enum(LOG_FORMATS, `must be one of ${LOG_FORMATS.join(', ')}`),
@@ -101,7 +111,12 @@ export function readConfig(env: Environment, readFile: ReadFile = readText): Con
     failpoints: reader.text('LEASEHOLD_FAILPOINTS'),
     idleReleaseMs: reader.value('LEASEHOLD_IDLE_RELEASE_S', wholeNumber(1, 86_400), 60) * 1_000,
     maxHoldings: reader.value('LEASEHOLD_MAX_HOLDINGS', wholeNumber(1, 10_000_000), 100_000),
-    warnings: unknownVariables(Object.keys(env)),
+    warnings: [
+      ...unknownVariables(Object.keys(env)),
+      ...commandEnv
+        .filter((name) => env[name] === undefined)
+        .map((name) => `LEASEHOLD_COMMAND_ENV lists ${name}, which is not set`),
+    ],
   };
   reader.done();
   return config;

@@ -4,6 +4,7 @@ import type { z } from 'zod';
 
 import { errorText } from '../error-text.ts';
 import { Id } from '../ids.ts';
+import type { Setting } from './command-settings.ts';
 import { parseHttpAllow, type HttpAllow } from './http-allow.ts';
 import { etcdAddress, natsAddress, postgresAddress, type Address } from './addresses.ts';
 
@@ -149,6 +150,16 @@ export class EnvReader {
     const { entries, problems } = parseHttpAllow(text);
     for (const problem of problems) this.#problem(name, problem);
     return entries;
+  }
+
+  /** A variable with a syntax that has its own reader; undefined where it is not set or wrong. */
+  setting<T>(name: string, read: (text: string) => Setting<T>): T | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const result = read(text);
+    if (result.ok) return result.value;
+    this.#problem(name, result.problem);
+    return undefined;
   }
 
   postgres(name: string, role: string): string {

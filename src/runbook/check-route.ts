@@ -36,6 +36,20 @@ export function checkArguments(command: readonly string[], path: Path): Finding[
   });
 }
 
+/** Names of a command's variables. */
+export function checkVariables(env: Readonly<Record<string, string>>, path: Path): Finding[] {
+  return Object.keys(env).flatMap((name): Finding[] => {
+    const message = !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
+      ? 'is not the name of a variable: write letters, digits and _'
+      : name.startsWith('LEASEHOLD_')
+        ? 'is reserved: what begins with LEASEHOLD_ is set by the replica'
+        : undefined;
+    return message === undefined
+      ? []
+      : [{ path: [...path, name], atKey: true, severity: 'error', message }];
+  });
+}
+
 function leadingPlaceholder(text: string): string | undefined {
   const parsed = parsePlaceholders(text);
   const [first] = parsed.ok ? parsed.parts : [];

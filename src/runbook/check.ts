@@ -1,6 +1,6 @@
 import { parseDurationMs } from '../time/duration.ts';
 import type { Json } from '../json.ts';
-import { checkArguments, checkUrl } from './check-route.ts';
+import { checkArguments, checkUrl, checkVariables } from './check-route.ts';
 import { checkOutcomes } from './check-outcomes.ts';
 import { didYouMean } from './nearest.ts';
 import { placeholdersOf } from './placeholder.ts';
@@ -129,6 +129,9 @@ function checkEffect(effect: Effect, at: Path, context: CellContext): Finding[] 
     const findings = [
       ...checkPlaceholders(effect.command, path, context),
       ...checkArguments(effect.command, path),
+      ...checkPlaceholders(effect.env ?? {}, [...at, 'env'], context),
+      ...checkVariables(effect.env ?? {}, [...at, 'env']),
+      ...checkPlaceholders(effect.cwd ?? '', [...at, 'cwd'], context),
     ];
     if (program === '') findings.push(error([...path, 0], 'must name a program'));
     if (effect.command.length === 1 && /\S\s+\S/.test(program) && !program.includes('${')) {

@@ -26,6 +26,10 @@ export const Effect = z.union([
   z.strictObject({ handler: z.string().min(1) }),
   z.strictObject({
     command: z.array(z.string()).min(1),
+    /** Variables that the command gets besides the replica's few and the attempt's. */
+    env: z.record(z.string(), z.string()).optional(),
+    /** Where it runs; a relative path starts at the replica's directory, which is the default. */
+    cwd: z.string().min(1).optional(),
     /** Exit codes that mean that the effect was refused. */
     refusedExitCodes: ExitCodes.optional(),
     /** Exit codes that do not tell whether the effect happened. */

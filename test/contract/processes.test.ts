@@ -223,6 +223,8 @@ describe('the environment', () => {
     ['LEASEHOLD_HTTP_PORT', '99999'],
     ['LEASEHOLD_LOG_LEVEL', 'loud'],
     ['LEASEHOLD_HANDLERS', '/not/there.mjs'],
+    ['LEASEHOLD_COMMAND_ENV', 'TOKEN=secret'],
+    ['LEASEHOLD_COMMAND_USER', 'nobody-of-this-name'],
   ])('%s=%s is refused at start, by name', async (name, value) => {
     const child = advancer({ [name]: value });
     const { code } = await child.exited;

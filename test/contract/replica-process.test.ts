@@ -111,6 +111,39 @@ describe('a replica logs', () => {
   });
 });
 
+describe('a command of a replica', () => {
+  const script = 'env; cat /proc/$PPID/environ || true';
+
+  it('gets none of the replica’s settings and secrets, except those that are listed', async () => {
+    const replica = await cluster.startReplica('env', {
+      LEASEHOLD_COMMAND_ENV: 'LISTED',
+      LISTED: 'yes',
+      NOT_LISTED: 'secret of the deployment',
+    });
+    onTestFinished(() => replica.kill());
+    await cluster.start('env', 'ends', { script: 'env' });
+    expect(await cluster.advance('env', 'env-1')).toMatchObject({ outcome: 'completed' });
+    const seen = JSON.stringify((await cluster.rows('env')).at(-1)!.body);
+    expect(seen).toContain('LISTED=yes');
+    expect(seen).toContain('LEASEHOLD_INSTANCE_ID=env');
+    expect(seen).not.toMatch(/secret of the deployment|LEASEHOLD_(DATABASE_URL|NATS|ETCD)/);
+  });
+
+  // Only root can start processes as other users.
+  it.skipIf(process.geteuid?.() !== 0)(
+    'cannot read the replica’s environment in /proc if LEASEHOLD_COMMAND_USER is set',
+    async () => {
+      const replica = await cluster.startReplica('user', { LEASEHOLD_COMMAND_USER: '54321:54321' });
+      onTestFinished(() => replica.kill());
+      await cluster.start('user', 'ends', { script });
+      expect(await cluster.advance('user', 'user-1')).toMatchObject({ outcome: 'completed' });
+      const { body } = (await cluster.rows('user')).at(-1)!;
+      expect(JSON.stringify(body)).toMatch(/environ: Permission denied/);
+      expect(JSON.stringify(body)).not.toContain('LEASEHOLD_DATABASE_URL');
+    },
+  );
+});
+
 it('a drain lasts at most LEASEHOLD_DRAIN_S, then the attempts are aborted', async () => {
   const replica = await cluster.startReplica('drain', { LEASEHOLD_DRAIN_S: '1' });
   await cluster.start('long', 'ends', { script: 'sleep 60' });

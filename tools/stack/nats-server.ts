@@ -14,13 +14,15 @@ export interface NatsOptions {
   readonly monitorPort?: number | undefined;
   /** A configuration file for other settings, such as permissions to publish. */
   readonly configFile?: string | undefined;
+  /** Variables that the configuration file refers to. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
 }
 
 /** Starts nats-server with JetStream, on loopback and without TLS. */
 export async function startNats(
   binary: ServerBinary,
   workspace: Workspace,
-  { port: fixedPort, monitorPort, configFile }: NatsOptions = {},
+  { port: fixedPort, monitorPort, configFile, env }: NatsOptions = {},
 ): Promise<Server> {
   const dir = join(workspace.dir, 'nats');
   await mkdir(dir, { recursive: true });
@@ -42,6 +44,7 @@ export async function startNats(
           ...(monitorPort === undefined ? [] : ['-m', String(monitorPort)]),
           ...(configFile === undefined ? [] : ['-c', configFile]),
         ],
+        env,
         cwd: dir,
         logFile: join(dir, 'nats.log'),
         probe: () => probeNats(port),

@@ -1,14 +1,15 @@
 import { existsSync } from 'node:fs';
 import { chown, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { isReachable } from '../../src/reachable.ts';
+import type { MachineUser } from '../../src/reachable.ts';
 import { runCommand, tailOf } from './command.ts';
 import { KeptDirError } from './kept-dir.ts';
 import { querySql } from './postgres-wire.ts';
 import type { ServerBinary } from './server-binary.ts';
 import { ServerProcess } from './server-process.ts';
 import type { Server } from './server-process.ts';
-import { isReachable, reachableBinDir, unprivilegedUser } from './unprivileged-user.ts';
-import type { UnprivilegedUser } from './unprivileged-user.ts';
+import { reachableBinDir, unprivilegedUser } from './unprivileged-user.ts';
 import type { Workspace } from './workspace.ts';
 import { onFreePort } from './workspace.ts';
 
@@ -40,7 +41,7 @@ export async function startPostgres(
   await mkdir(dir, { recursive: true, mode: 0o700 });
   if (user !== undefined) {
     await chown(dir, user.uid, user.gid);
-    if (workspace.isKept && !(await isReachable(dir, user)))
+    if (workspace.isKept && !isReachable(dir, user, 'list'))
       throw new KeptDirError(
         `${workspace.dir} cannot be entered by the account that runs Postgres (user id ${user.uid}), because Postgres refuses to run as root; choose a directory that every user may pass through`,
       );
@@ -80,7 +81,7 @@ async function initCluster(
   binDir: string,
   dataDir: string,
   cwd: string,
-  user: UnprivilegedUser | undefined,
+  user: MachineUser | undefined,
   durable: boolean,
 ): Promise<void> {
   const draft = `${dataDir}.new`;

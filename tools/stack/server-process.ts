@@ -5,7 +5,7 @@ import { open, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tailOf } from './command.ts';
 import type { ServerName } from './server-binary.ts';
-import type { UnprivilegedUser } from './unprivileged-user.ts';
+import type { MachineUser } from '../../src/reachable.ts';
 import type { Watchdog } from './watchdog.ts';
 
 /** A server that this process started and stops. */
@@ -35,7 +35,7 @@ export interface ServerProcessOptions {
   readonly command: string;
   readonly argv: readonly string[];
   readonly env?: NodeJS.ProcessEnv | undefined;
-  readonly user?: UnprivilegedUser | undefined;
+  readonly user?: MachineUser | undefined;
   readonly cwd: string;
   readonly logFile: string;
   /** Resolves if the server answers, and rejects if it does not yet. */

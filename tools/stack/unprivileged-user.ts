@@ -1,11 +1,8 @@
-import { chmod, cp, readFile, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { chmod, cp, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
-/** The account for a server that refuses to run as root. */
-export interface UnprivilegedUser {
-  readonly uid: number;
-  readonly gid: number;
-}
+import { isReachable } from '../../src/reachable.ts';
+import type { MachineUser } from '../../src/reachable.ts';
 
 /**
  * The account for Postgres when this process runs as root: `postgres`, else `nobody`. It never
@@ -13,7 +10,7 @@ export interface UnprivilegedUser {
  *
  * @throws Error if this process is root and neither account exists
  */
-export async function unprivilegedUser(): Promise<UnprivilegedUser | undefined> {
+export async function unprivilegedUser(): Promise<MachineUser | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const accounts = await readFile('/etc/passwd', 'utf8').catch(() => '');
   for (const name of ['postgres', 'nobody']) {
@@ -26,27 +23,16 @@ export async function unprivilegedUser(): Promise<UnprivilegedUser | undefined> 
   );
 }
 
-/** Whether the user may read and enter the path, and pass through every directory above it. */
-export async function isReachable(path: string, user: UnprivilegedUser): Promise<boolean> {
-  for (let place = resolve(path), wanted = 0o5; ; place = dirname(place), wanted = 0o1) {
-    const found = await stat(place).catch(() => undefined);
-    if (found === undefined) return false;
-    const shift = found.uid === user.uid ? 6 : found.gid === user.gid ? 3 : 0;
-    if (((found.mode >> shift) & wanted) !== wanted) return false;
-    if (place === dirname(place)) return true;
-  }
-}
-
 /**
  * The directory of an installation's programs, copied if the user cannot reach it: root's home,
  * and so a cache in it, is usually closed to other users.
  */
 export async function reachableBinDir(
   binDir: string,
-  user: UnprivilegedUser,
+  user: MachineUser,
   copyTo: string,
 ): Promise<string> {
-  if (await isReachable(join(binDir, 'postgres'), user)) return binDir;
+  if (isReachable(join(binDir, 'postgres'), user, 'list')) return binDir;
   await cp(dirname(binDir), copyTo, { recursive: true, verbatimSymlinks: true });
   await chmod(copyTo, 0o755);
   return join(copyTo, 'bin');

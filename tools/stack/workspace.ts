@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { freePort } from './free-port.ts';
 import { lockKeptDir, makeKeptDir, unlockKeptDir } from './kept-dir.ts';
 import { ServerStartError } from './server-process.ts';
-import { isReachable, unprivilegedUser } from './unprivileged-user.ts';
+import { isReachable } from '../../src/reachable.ts';
+import { unprivilegedUser } from './unprivileged-user.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** A stack's directory, and the watchdog that stops the stack if this process cannot. */
@@ -65,7 +66,7 @@ export function dataDirIn(serverDir: string, { isKept }: Workspace, port: number
 async function reachableTmpDir(): Promise<string> {
   const user = await unprivilegedUser();
   if (user === undefined) return tmpdir();
-  for (const dir of [tmpdir(), '/tmp', '/var/tmp']) if (await isReachable(dir, user)) return dir;
+  for (const dir of [tmpdir(), '/tmp', '/var/tmp']) if (isReachable(dir, user, 'list')) return dir;
   return tmpdir();
 }
 

@@ -29,35 +29,6 @@ describe('a command', () => {
     });
   });
 
-  it('gets its attempt as LEASEHOLD_ variables, and none of the replica’s own secrets', async () => {
-    const env = {
-      PATH: process.env['PATH'],
-      TZ: 'UTC',
-      LEASEHOLD_DATABASE_URL: 'postgres://secret',
-      LEASEHOLD_FAILPOINTS: 'x',
-      PGPASSWORD: 'secret',
-      NODE_OPTIONS: '--inspect',
-    };
-    const script = 'console.log(JSON.stringify(process.env))';
-    const outcome = await run({ exec: { command: [NODE, '-e', script] } }, { env });
-    const seen = (outcome as { output: Record<string, string> }).output;
-    expect(seen).toMatchObject({
-      PATH: process.env['PATH'],
-      TZ: 'UTC',
-      LEASEHOLD_INSTANCE_ID: 'i-1',
-      LEASEHOLD_CELL_ID: 'charge',
-      LEASEHOLD_ATTEMPT: '2',
-      LEASEHOLD_FENCING_TOKEN: '4711',
-      LEASEHOLD_IDEMPOTENCY_KEY: 'i-1/charge/1',
-    });
-    const names = Object.keys(seen).filter((name) => /^(LEASEHOLD|PG|NODE_OPTIONS)/.test(name));
-    expect(names.sort()).toEqual(
-      ['ATTEMPT', 'CELL_ID', 'FENCING_TOKEN', 'IDEMPOTENCY_KEY', 'INSTANCE_ID', 'OUTPUT_FILE'].map(
-        (name) => `LEASEHOLD_${name}`,
-      ),
-    );
-  });
-
   it('has its arguments filled in, each as one argument, without a shell', async () => {
     const command = [
       NODE,

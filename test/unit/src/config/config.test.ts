@@ -46,6 +46,8 @@ describe('the configuration', () => {
       drainS: 8,
       databaseRole: 'app',
       httpAllow: undefined,
+      commandEnv: [],
+      commandUser: undefined,
       handlers: undefined,
       failpoints: undefined,
       idleReleaseMs: 60_000,

@@ -50,6 +50,42 @@ describe('lint warns', () => {
   });
 });
 
+describe('the variables and the directory of a command', () => {
+  const withEnv = (env: string): string => `exec: {command: [x], env: ${env}}`;
+
+  it('may have placeholders', () => {
+    const text =
+      'exec: {command: [x], env: {ORDER: "of ${inputs.order}"}, cwd: "/srv/${inputs.order}"}';
+    expect(lint(text)).toEqual({ accepted: true, said: [] });
+  });
+
+  it.each([
+    [
+      '{"MY-NAME": a}',
+      'exec.env.MY-NAME is not the name of a variable: write letters, digits and _',
+    ],
+    [
+      '{LEASEHOLD_ATTEMPT: a}',
+      'exec.env.LEASEHOLD_ATTEMPT is reserved: what begins with LEASEHOLD_ is set by the replica',
+    ],
+    [
+      '{A: "${inputs.ordr}"}',
+      'exec.env.A refers to ${inputs.ordr}, but ordr is not declared (inputs: order); did you mean order?',
+    ],
+    ['{A: 1}', 'exec.env.A must be text, not the number 1'],
+  ])('are refused in %s', (env, said) => {
+    expect(lint(withEnv(env))).toEqual({
+      accepted: false,
+      said: [`a.yaml:6 cell charge: ${said}`],
+    });
+  });
+
+  it('belong to a command only', () => {
+    expect(lint('exec: {handler: a, env: {A: b}}').accepted).toBe(false);
+    expect(lint('exec: {command: [x], cwd: ""}').accepted).toBe(false);
+  });
+});
+
 describe('lint does not warn', () => {
   it.each([
     url('https://a.example/orders/${inputs.order}/cancel?q=${inputs.order}'),
