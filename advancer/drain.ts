@@ -1,8 +1,8 @@
 import type { Bus } from '../src/bus/bus.ts';
 import type { Logger } from '../src/logger.ts';
 import type { Clock } from '../src/time/clock.ts';
+import type { LeasesLifecycle } from './leases-lifecycle.ts';
 import type { Notes } from './mac/notes.ts';
-import type { LeasesLifecycle } from './replica.ts';
 import type { AttemptInHand, Attempts } from './run/attempts.ts';
 
 /** How long aborted attempts have to record their outcome. */

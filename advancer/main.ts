@@ -147,6 +147,7 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
     count: metrics.count,
     failpoint,
     ttlMs: config.leaseTtlS * 1_000,
+    agentIds: config.agentIds,
     needs: [
       { name: 'temporary directory', problem: () => temporaryDirectoryProblem(config.commandUser) },
     ],

@@ -1,6 +1,5 @@
 import { setMaxListeners } from 'node:events';
 
-import type { Leases } from '../coordinator/leases.ts';
 import type { Bus } from '../src/bus/bus.ts';
 import type { Subjects } from '../src/bus/subjects.ts';
 import { errorText } from '../src/error-text.ts';
@@ -12,6 +11,7 @@ import type { EffectRunner } from './cells/cells.ts';
 import { announce } from './announce.ts';
 import { drainHoldings, releaseAllBut } from './drain.ts';
 import type { Failpoint } from './failpoints.ts';
+import type { AgentIdPolicy } from './intake/agent-account.ts';
 import { AnswerNotices } from './intake/answer-notices.ts';
 import { ClusterView } from './intake/cluster-view.ts';
 import { HandOver } from './intake/hand-over.ts';
@@ -20,6 +20,7 @@ import { Peers } from './intake/peers.ts';
 import { Queries } from './intake/queries.ts';
 import { Router } from './intake/router.ts';
 import { StallDetector } from './intake/stall-detector.ts';
+import type { LeasesLifecycle } from './leases-lifecycle.ts';
 import { LogUnavailable, type Log } from './log/log.ts';
 import { Notes } from './mac/notes.ts';
 import { PeerMessages } from './mac/peer-messages.ts';
@@ -34,21 +35,7 @@ import { LateProjections } from './run/late-projections.ts';
 import { RecentReceipts } from './run/recent-receipts.ts';
 import { Sweeper } from './sweep/sweeper.ts';
 
-/** The coordinator as the replica drives it. */
-export interface LeasesLifecycle extends Leases {
-  start(): Promise<void>;
-  /** Acquires nothing more, and says so in etcd; what is held stays held until it is released. */
-  drain(): Promise<void>;
-  /** How many leases are held, with or without work. */
-  readonly held: number;
-  /**
-   * Ends every term at once, releases everything and ends the session.
-   *
-   * @param headStartMs how long others that know of it have to replace the terms before they are
-   *   released
-   */
-  stop(headStartMs?: number): Promise<void>;
-}
+export type { LeasesLifecycle } from './leases-lifecycle.ts';
 
 /** What a replica is made of; the simulation replaces each port. */
 export interface ReplicaOptions {
@@ -68,6 +55,8 @@ export interface ReplicaOptions {
   coordinator: (
     gate: (readEtcdRevision: () => Promise<number>) => Promise<string | undefined>,
   ) => LeasesLifecycle;
+  /** Which agent ids it believes; default: `claimed`. */
+  agentIds?: AgentIdPolicy | undefined;
   /** What it needs besides its servers; default: nothing. */
   needs?: readonly Need[] | undefined;
   /** Ends the process: an invariant is broken. */
@@ -189,6 +178,7 @@ export class Replica {
       stallDetector: this.#stallDetector,
       messages,
       replicaId: this.leases.replicaId,
+      agentIds: options.agentIds ?? 'claimed',
       clock,
       logger,
       count,

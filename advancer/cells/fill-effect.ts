@@ -13,7 +13,8 @@ export type FilledEffect =
 
 /**
  * Fills an effect's placeholders. Arguments, variables, directories, URLs and headers are text:
- * other values are inserted as JSON. A URL is filled by position, so that no value changes where the call leads.
+ * other values are inserted as JSON. A URL is filled by position, so that no value changes where
+ * the call leads.
  */
 export function fillEffect(
   effect: Effect,

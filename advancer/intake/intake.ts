@@ -1,9 +1,8 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 
 import type { Bus, BusMessage, BusSubscription } from '../../src/bus/bus.ts';
 import { directRest, QUEUE_GROUP, subjectRest, type Subjects } from '../../src/bus/subjects.ts';
 import type { Clock } from '../../src/time/clock.ts';
-import { Id, isId } from '../../src/ids.ts';
 import type { Json } from '../../src/json.ts';
 import type { Logger } from '../../src/logger.ts';
 import {
@@ -13,18 +12,18 @@ import {
   StartMessage,
   StatusMessage,
   type Read,
-  type ReplyError,
 } from '../../src/request/messages.ts';
 import { LogUnavailable } from '../log/log.ts';
 import type { Counted } from '../run/context.ts';
 import type { Operation, ForwardedBroadcast } from './pending-request.ts';
-import { readBody } from './body.ts';
+import type { AgentIdPolicy } from './agent-account.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { fitReply } from './fit-reply.ts';
 import type { Queries } from './queries.ts';
 import { logQuery } from './request-lines.ts';
-import { advanceOperation, asJson, decideOperation, errorReply } from './operations.ts';
+import { advanceOperation, decideOperation, errorReply } from './operations.ts';
 import { PeerNotes, type PeerNotesOptions } from './peer-notes.ts';
+import { invalidReceipt, readRequest } from './read-request.ts';
 import { UnreadBroadcast } from './unread-broadcast.ts';
 import type { StallDetector } from './stall-detector.ts';
 import type { Router } from './router.ts';
@@ -38,6 +37,7 @@ export interface IntakeOptions extends Omit<PeerNotesOptions, 'arrivedAtMs'> {
   queries: Queries;
   stallDetector: StallDetector;
   replicaId: string;
+  agentIds: AgentIdPolicy;
   clock: Clock;
   logger: Logger;
   count: (event: Counted) => void;
@@ -114,7 +114,7 @@ export class Intake {
       message.reply(reply);
       logQuery(logger, verb, id, reply, clock.monotonicMs() - sinceMs);
     };
-    const read = readRequest(id, schema, message.data);
+    const read = this.#readRequest(id, schema, message);
     if (!read.ok) {
       count({ what: 'malformed', verb });
       answered(errorReply(read.error));
@@ -139,6 +139,7 @@ export class Intake {
       subject: message.subject,
       data: new TextEncoder().encode(body),
       wantsReply: message.wantsReply,
+      account: { kind: 'checked' },
       reply: (answer) => message.reply(answer),
     };
     if (verb === 'decide') {
@@ -169,7 +170,7 @@ export class Intake {
     arrivedAtMs: number,
     direct = false,
   ): Operation | undefined {
-    const read = readRequest(instanceId, AdvanceMessage, message.data);
+    const read = this.#readRequest(instanceId, AdvanceMessage, message);
     if (read.ok) return advanceOperation(instanceId, read.value, arrivedAtMs, this.#options.count);
     const reply = invalidReceipt(instanceId, message.data, read.error);
     this.#malformed(message, 'advance', instanceId, reply, direct);
@@ -177,13 +178,17 @@ export class Intake {
   }
 
   #decide(message: BusMessage, instanceId = subjectRest(message.subject)): void {
-    const read = readRequest(instanceId, DecideMessage, message.data);
+    const read = this.#readRequest(instanceId, DecideMessage, message);
     if (!read.ok) {
       this.#malformed(message, 'decide', instanceId, errorReply(read.error));
       return;
     }
     const operation = decideOperation(instanceId, read.value, message.data, this.#arrivedAtMs());
     this.#options.router.take(operation, this.#replyTo(message));
+  }
+
+  #readRequest<T>(id: string, schema: z.ZodType<T>, message: BusMessage): Read<T> {
+    return readRequest(id, schema, message, this.#options.agentIds);
   }
 
   /**
@@ -203,26 +208,4 @@ export class Intake {
   #arrivedAtMs(): number {
     return this.#options.clock.wallMs() - this.#options.stallDetector.maxAgeMs();
   }
-}
-
-function readRequest<T>(id: string, schema: z.ZodType<T>, data: Uint8Array): Read<T> {
-  if (!isId(id)) {
-    const message = `the id in the subject must be 1 to 128 characters of A-Z a-z 0-9 _ -`;
-    return { ok: false, error: { code: 'invalid', message, field: 'subject' } };
-  }
-  return readBody(schema, data);
-}
-
-/** `advance` always answers with a receipt; it has the request id if the body yields one. */
-function invalidReceipt(instanceId: string, data: Uint8Array, error: ReplyError): Json {
-  const id = readBody(z.looseObject({ requestId: Id }), data);
-  return asJson({
-    requestId: id.ok ? id.value.requestId : null,
-    instanceId,
-    outcome: 'invalid',
-    steps: [],
-    nextCellId: null,
-    holder: null,
-    error,
-  });
 }

@@ -191,10 +191,11 @@ export class Peers {
       }
       case 'serve': {
         const { verb, instanceId, body: request } = body;
-        const { subject, data, wantsReply } = message;
+        const { subject, data, account, wantsReply } = message;
         const sealing: BusMessage = {
           subject,
           data,
+          account,
           wantsReply,
           reply: (reply) => answer({ reply }),
         };

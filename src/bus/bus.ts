@@ -1,5 +1,16 @@
 import type { Json } from '../json.ts';
 
+/** Which NATS account a message comes from. */
+export type ReportedAccount =
+  /** The server says so, when it passes a message from one account to another. */
+  | { kind: 'reported'; account: string }
+  /** The server says nothing: sender and receiver share an account, or it is not to report. */
+  | { kind: 'none' }
+  /** The message contradicts itself: its sender has tried to speak for the server. */
+  | { kind: 'contradictory' }
+  /** Another replica forwards the message, and has checked it. */
+  | { kind: 'checked' };
+
 /** One message as it arrived. */
 export interface BusMessage {
   /** The whole subject. Not to be trusted: the publisher chose it. */
@@ -8,6 +19,11 @@ export interface BusMessage {
   data: Uint8Array;
   /** Whether the publisher waits for a reply. */
   wantsReply: boolean;
+  /**
+   * To be trusted as far as the server is configured: a sender in the receiver's own account may
+   * claim to come from another one.
+   */
+  account: ReportedAccount;
   /** Sends a reply; does nothing if the publisher expects none. Never throws. */
   reply(body: Json): void;
 }

@@ -4,6 +4,7 @@ import type { Msg, NatsConnection } from 'nats';
 import { errorText } from '../error-text.ts';
 import type { Json } from '../json.ts';
 import type { Bus, BusMessage, BusReply, BusSubscription } from './bus.ts';
+import { reportedAccount } from './reported-account.ts';
 import { RequestsInFlight } from './requests-in-flight.ts';
 
 const FLUSH_TIMEOUT_MS = 5_000;
@@ -148,6 +149,9 @@ export class NatsBus implements Bus {
       data: message.data,
       get wantsReply() {
         return hasReply(message);
+      },
+      get account() {
+        return reportedAccount(message);
       },
       reply: (body) => {
         if (hasReply(message) && this.connected()) this.#reply(message.reply, body);

@@ -40,6 +40,8 @@ export interface Config {
   logLevel: LogLevel;
   /** Where http cells may call; undefined: anywhere but to local addresses. */
   httpAllow: HttpAllow;
+  /** `account`: only ids that the NATS server's report of the agent's account confirms. */
+  agentIds: 'claimed' | 'account';
   /** Names of the replica's own variables that commands also get. */
   commandEnv: string[];
   /** The user that commands run as; undefined: the replica's own. */
@@ -97,6 +99,11 @@ export function readConfig(env: Environment, readFile: ReadFile = readText): Con
       'info',
     ),
     httpAllow: reader.httpAllow(),
+    agentIds: reader.value(
+      'LEASEHOLD_AGENT_IDS',
+      z.enum(['claimed', 'account'], 'must be claimed or account'),
+      'claimed',
+    ),
     commandEnv,
     commandUser: reader.setting('LEASEHOLD_COMMAND_USER', (text) =>
       readCommandUser(text, { euid: process.geteuid?.(), readFile }),

@@ -154,6 +154,7 @@ export class SimNats {
             subject,
             data,
             wantsReply: reply !== undefined,
+            account: { kind: 'none' },
             reply: (answer) => {
               if (reply !== undefined) this.#reply(process, () => reply(answer, process));
             },

@@ -46,6 +46,7 @@ describe('the configuration', () => {
       drainS: 8,
       databaseRole: 'app',
       httpAllow: undefined,
+      agentIds: 'claimed',
       commandEnv: [],
       commandUser: undefined,
       handlers: undefined,

@@ -1,0 +1,45 @@
+import { z } from 'zod';
+
+import type { BusMessage } from '../../src/bus/bus.ts';
+import { Id, isId } from '../../src/ids.ts';
+import type { Json } from '../../src/json.ts';
+import type { Read, ReplyError } from '../../src/request/messages.ts';
+import { agentIdProblem, type AgentIdPolicy } from './agent-account.ts';
+import { readBody } from './body.ts';
+import { asJson } from './operations.ts';
+
+/**
+ * Reads a request that anybody may have sent: the id in its subject, its body, and whether the
+ * agent id in it may be recorded.
+ */
+export function readRequest<T>(
+  id: string,
+  schema: z.ZodType<T>,
+  message: Pick<BusMessage, 'data' | 'account'>,
+  policy: AgentIdPolicy,
+): Read<T> {
+  if (!isId(id)) {
+    const problem = `the id in the subject must be 1 to 128 characters of A-Z a-z 0-9 _ -`;
+    return { ok: false, error: { code: 'invalid', message: problem, field: 'subject' } };
+  }
+  const read = readBody(schema, message.data);
+  const body: unknown = read.ok ? read.value : undefined;
+  // A status is read by no agent in particular.
+  if (typeof body !== 'object' || body === null || !('agentId' in body)) return read;
+  const error = agentIdProblem(String(body.agentId), message.account, policy);
+  return error === undefined ? read : { ok: false, error };
+}
+
+/** `advance` always answers with a receipt; it has the request id if the body yields one. */
+export function invalidReceipt(instanceId: string, data: Uint8Array, error: ReplyError): Json {
+  const id = readBody(z.looseObject({ requestId: Id }), data);
+  return asJson({
+    requestId: id.ok ? id.value.requestId : null,
+    instanceId,
+    outcome: 'invalid',
+    steps: [],
+    nextCellId: null,
+    holder: null,
+    error,
+  });
+}
