@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { connect, type NatsConnection } from 'nats';
+import { connect, type ConnectionOptions, type NatsConnection } from 'nats';
 import { Pool } from 'pg';
 
 import { freshDatabase, freshNamespace, serversForTests } from './servers.ts';
@@ -67,7 +67,14 @@ export class TestCluster {
 
   /** Migrates a fresh database, and starts replicas `a`, `b`, … of the given number. */
   static async start(
-    options: { replicas?: number; ttlS?: number; env?: NodeJS.ProcessEnv; servers?: Servers } = {},
+    options: {
+      replicas?: number;
+      ttlS?: number;
+      env?: NodeJS.ProcessEnv;
+      servers?: Servers;
+      /** How the plain NATS connection logs in. */
+      natsLogin?: Pick<ConnectionOptions, 'user' | 'pass' | 'tls'>;
+    } = {},
   ): Promise<TestCluster> {
     const servers = options.servers ?? {
       ...serversForTests(),
@@ -92,6 +99,7 @@ export class TestCluster {
       ...options.env,
     };
     const nats = await connect({
+      ...options.natsLogin,
       servers: [...servers.natsUrls],
       maxReconnectAttempts: -1,
       reconnectTimeWait: 100,

@@ -17,6 +17,7 @@ const FOLDERS = [
   'test',
   'examples',
   'docs',
+  'deploy',
   'scripts',
   '.',
 ];
