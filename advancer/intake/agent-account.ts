@@ -33,7 +33,7 @@ export function agentIdProblem(
         ? undefined
         : refused(
             'is not confirmed by the NATS server, and this replica wants that (LEASEHOLD_AGENT_IDS): ' +
-              "import its services into the agent's account with share: true",
+              'connect as a user of an account that imports the services, see deploy/nats/accounts.conf',
           );
   }
 }

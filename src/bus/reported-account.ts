@@ -2,7 +2,7 @@ import type { Msg } from 'nats';
 
 import type { ReportedAccount } from './bus.ts';
 
-/** The header that a server adds to a message when a service import says `share: true`. */
+/** The header that a server adds to a message that comes through a service import. */
 const HEADER = 'Nats-Request-Info';
 
 /**

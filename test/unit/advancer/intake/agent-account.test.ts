@@ -34,7 +34,7 @@ describe('an agent id', () => {
   it('without a report is recorded as claimed, unless LEASEHOLD_AGENT_IDS=account', () => {
     expect(agentIdProblem('billing', NONE, 'claimed')).toBeUndefined();
     expect(agentIdProblem('billing', NONE, 'account')?.message).toMatch(
-      /not confirmed by the NATS server.*LEASEHOLD_AGENT_IDS.*share: true/,
+      /not confirmed by the NATS server.*LEASEHOLD_AGENT_IDS.*an account that imports/,
     );
   });
 
