@@ -115,6 +115,7 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
   });
   const store = etcdStore({
     ...etcdConnection(config.etcd),
+    onWarning: (message) => logger.warn(message),
     callTimeoutMs: Math.min(1_000, config.leaseTtlS * 300),
   });
   const bus = await connectBus({
@@ -123,6 +124,7 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
     waitOnFirstConnect: true,
     signal: stop,
     onWarning: (message, cause) => logger.warn({ err: cause }, message),
+    onRefusedReply: () => metrics.count({ what: 'refused_reply' }),
   });
   let httpUrl = '';
   let logNotOpen: string | undefined = 'not asked yet';

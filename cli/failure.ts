@@ -2,6 +2,8 @@ import { tmpdir } from 'node:os';
 
 import { CommanderError } from 'commander';
 
+import { markedTrouble } from '../src/config/connection-trouble.ts';
+import { withoutCredentials } from '../src/redaction.ts';
 import type { ErrorCode, ReplyError } from '../src/request/messages.ts';
 import { EXIT, exitCodeOfError } from './exit-code.ts';
 import { withFlag } from './shared-options.ts';
@@ -24,9 +26,10 @@ export interface Failure {
 
 /** Reports a failure on stderr, and on stdout with `--json`. Returns the exit code. */
 export function reportFailure(terminal: Terminal, json: boolean, failure: Failure): number {
-  const { lines, ...error } = failure;
+  const { lines, ...failed } = failure;
+  const error = { ...failed, message: withoutCredentials(failure.message) };
   if (json) printJson(terminal, { error });
-  for (const line of lines ?? [failure.message]) terminal.err(line);
+  for (const line of lines ?? [failure.message]) terminal.err(withoutCredentials(line));
   return exitCodeOfError(failure.code);
 }
 
@@ -53,7 +56,7 @@ function failureOf(error: unknown): Failure {
   }
   switch (name) {
     case 'LeaseholdError':
-      return failureOfReply((error as Error & { toJSON(): { error: ReplyError } }).toJSON().error);
+      return failureOfReply(error as Error & { toJSON(): { error: ReplyError } });
     case 'ConfigError': {
       const text = message.split('\n').map(withFlag).join('\n');
       return { code: 'invalid', message: text };
@@ -65,35 +68,41 @@ function failureOf(error: unknown): Failure {
       return { code: 'unavailable', message: withFlag(message), lines };
     }
     case 'LogUnavailable':
-      return unavailable(message, 'check that Postgres is running and that --database is right');
+      return unavailable(error, 'check that Postgres is running and that --database is right');
     case 'StoreUnavailable':
-      return unavailable(message, 'check that etcd is running and that --etcd is right');
+      return unavailable(error, 'check that etcd is running and that --etcd is right');
     default:
       return isUnreachable(error)
         ? unavailable(
-            connectionText(error),
+            error,
             'check that the server is running and its URL is right',
+            connectionText(error),
           )
         : unknownFailure(message === '' ? name : message);
   }
 }
 
-function failureOfReply(error: ReplyError): Failure {
+function failureOfReply(thrown: Error & { toJSON(): { error: ReplyError } }): Failure {
+  const { error } = thrown.toJSON();
   const line = `${error.code}: ${error.message}`;
   const hint =
     'check that NATS is running and that a replica runs in this namespace (leasehold replicas)';
   const isUnknown = error.code === 'not_found' && error.field === 'instanceId';
   const more =
     error.code === 'unavailable'
-      ? [hint]
+      ? markedTrouble(thrown) === undefined
+        ? [hint]
+        : []
       : isUnknown
         ? ['to see which instances there are: leasehold list']
         : [];
   return { ...error, lines: [line, ...more] };
 }
 
-function unavailable(message: string, hint: string): Failure {
-  return { code: 'unavailable', message, lines: [`unavailable: ${message}`, hint] };
+/** @param hint what to check if the error itself does not say that the server is there */
+function unavailable(error: Error, hint: string, message = error.message): Failure {
+  const hints = markedTrouble(error) === undefined ? [hint] : [];
+  return { code: 'unavailable', message, lines: [`unavailable: ${message}`, ...hints] };
 }
 
 function unknownFailure(message: string): Failure {

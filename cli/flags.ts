@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 
-import { ConfigError } from '../src/config/env-reader.ts';
+import { ConfigError } from '../src/config/config-error.ts';
 import { parseDurationMs } from '../src/time/duration.ts';
 import { errorText } from '../src/error-text.ts';
 import { isId } from '../src/ids.ts';

@@ -2,7 +2,7 @@ import { accessSync, constants, mkdirSync, mkdtempSync, statSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
-import { ConfigError } from '../src/config/env-reader.ts';
+import { ConfigError } from '../src/config/config-error.ts';
 import { errorText } from '../src/error-text.ts';
 
 /**

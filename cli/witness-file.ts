@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 
 import type { SeenEffect } from '../src/audit/evidence.ts';
 import { readWitnessLine } from '../src/audit/witness-line.ts';
-import { ConfigError } from '../src/config/env-reader.ts';
+import { ConfigError } from '../src/config/config-error.ts';
 import { errorText } from '../src/error-text.ts';
 
 /**

@@ -47,6 +47,10 @@ export function createMetrics(): Metrics {
     'declined_advances',
     'Direct advances declined because this replica does not hold the instance',
   );
+  const refusedReplies = counter(
+    'refused_replies',
+    'Replies not sent, because their subject is under none of LEASEHOLD_NATS_REPLY_PREFIXES',
+  );
   const wrongReplica = counter(
     'wrong_replica',
     'Leases released because this replica cannot run the next cell',
@@ -79,6 +83,9 @@ export function createMetrics(): Metrics {
           return;
         case 'declined':
           declined.inc();
+          return;
+        case 'refused_reply':
+          refusedReplies.inc();
           return;
         case 'wrong_replica':
           wrongReplica.inc();

@@ -1,6 +1,6 @@
 import { fastify, type FastifyInstance } from 'fastify';
 
-import { ConfigError } from '../../src/config/env-reader.ts';
+import { ConfigError } from '../../src/config/config-error.ts';
 import { errorText } from '../../src/error-text.ts';
 import type { Metrics } from './metrics.ts';
 

@@ -3,7 +3,8 @@ import { Client } from 'pg';
 import type { Evidence } from '../../src/audit/evidence.ts';
 import type { ClaimView } from '../../src/execution/plan.ts';
 import { byInstance, claimKey, evidenceOf, type PinnedRunbook } from './audit-page.ts';
-import { isRefusal, unavailable, type Queryable } from './connections.ts';
+import { isRefusal, type Queryable } from './connections.ts';
+import { DatabaseTarget } from './database-target.ts';
 import { COLUMN_TYPES } from './json-columns.ts';
 import { RunbookCache, versionKey, type RunbookVersion } from './runbook-cache.ts';
 import { checkSchema } from './schema-check.ts';
@@ -89,8 +90,9 @@ export class AuditSource {
    * @throws LogMismatch when the database is not one that this program knows
    */
   static async open(options: AuditSourceOptions, scope: AuditScope = {}): Promise<AuditSource> {
-    const client = await connect(options.url);
-    const db = queryableOf(client);
+    const target = new DatabaseTarget(options.url);
+    const client = await connect(target);
+    const db = queryableOf(client, target);
     try {
       const namespace = options.namespace ?? (await namespaceOf(db));
       await checkSchema(db, namespace);
@@ -221,9 +223,10 @@ async function readPinned(
   );
 }
 
-async function connect(url: string): Promise<Client> {
+async function connect(target: DatabaseTarget): Promise<Client> {
+  target.verifyFiles();
   const client = new Client({
-    connectionString: url,
+    ...target.clientConfig(),
     application_name: 'leasehold-audit',
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: QUERY_TIMEOUT_MS,
@@ -236,17 +239,17 @@ async function connect(url: string): Promise<Client> {
     await client.connect();
     return client;
   } catch (cause) {
-    throw unavailable(cause);
+    throw target.unavailable(cause);
   }
 }
 
-function queryableOf(client: Client): Queryable {
+function queryableOf(client: Client, target: DatabaseTarget): Queryable {
   return {
     async query<R extends object>(text: string, values: readonly unknown[] = []): Promise<R[]> {
       try {
         return (await client.query<R>(text, [...values])).rows;
       } catch (cause) {
-        throw isRefusal(cause) ? cause : unavailable(cause);
+        throw isRefusal(cause) ? cause : target.unavailable(cause);
       }
     },
   };

@@ -4,6 +4,7 @@ import { DatabaseError, Pool } from 'pg';
 import type { ClientBase, PoolClient } from 'pg';
 
 import { COLUMN_TYPES } from './json-columns.ts';
+import { DatabaseTarget } from './database-target.ts';
 import { LogUnavailable } from './log.ts';
 import { isConnectionLimit, troubleText } from './postgres-trouble.ts';
 import {
@@ -30,6 +31,8 @@ export interface Queryable {
 export interface ConnectionOptions {
   /** `postgres://…`; TLS and credentials are in its query (`sslmode`, `sslrootcert`, …). */
   url: string;
+  /** The variable that holds the URL, for errors. Default: `LEASEHOLD_DATABASE_URL`. */
+  urlVariable?: string | undefined;
   applicationName: string;
   /** At most this many open connections. */
   max: number;
@@ -67,13 +70,15 @@ const UNAVAILABLE = /^(?:08|40|53|57|58|XX|25006|26000|42P05|55006|55P03)/;
  */
 export class Connections implements Queryable {
   readonly #options: ConnectionOptions;
+  readonly #target: DatabaseTarget;
   readonly #pool: Pool;
   #closed: Promise<void> | undefined;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
+    this.#target = new DatabaseTarget(options.url, options.urlVariable, options.onWarning);
     this.#pool = new Pool({
-      connectionString: connectionString(options.url),
+      Client: this.#target.clientClass(),
       application_name: options.applicationName,
       max: options.max,
       query_timeout: options.queryTimeoutMs,
@@ -108,7 +113,7 @@ export class Connections implements Queryable {
     } catch (cause) {
       if (isRefusal(cause)) throw cause;
       // The answer may still be on its way: this connection must not run another query.
-      broken = unavailable(cause);
+      broken = this.#target.unavailable(cause);
       throw broken;
     } finally {
       // A broken one keeps its listener: it may emit further errors while it is closed.
@@ -140,12 +145,14 @@ export class Connections implements Queryable {
    * open.
    */
   async #connect(): Promise<PoolClient> {
+    // The pool may make a client outside of any call, where an error would end the process.
+    this.#target.verifyFiles();
     for (;;) {
       try {
         return await this.#pool.connect();
       } catch (cause) {
         const open = this.#pool.totalCount;
-        if (open === 0 || !isConnectionLimit(cause)) throw unavailable(cause);
+        if (open === 0 || !isConnectionLimit(cause)) throw this.#target.unavailable(cause);
         this.#options.onWarning?.(
           `only ${open} of ${this.#options.max} connections: ${troubleText(cause)}`,
         );
@@ -190,32 +197,6 @@ export function isRefusal(error: unknown): error is DatabaseError & { code: stri
   return (
     error instanceof DatabaseError && error.code !== undefined && !UNAVAILABLE.test(error.code)
   );
-}
-
-/** The error for a Postgres that could not be asked or did not answer. */
-export function unavailable(cause: unknown): LogUnavailable {
-  return cause instanceof LogUnavailable
-    ? cause
-    : new LogUnavailable(troubleText(cause), { cause });
-}
-
-/**
- * The URL without the parameters that this program chooses itself: pg lets the URL override them,
- * and PgBouncer refuses the time limits.
- */
-function connectionString(url: string): string {
-  let parsed: URL;
-  try {
-    parsed = new URL(url);
-  } catch (cause) {
-    throw new TypeError('the database URL is not a URL; write postgres://user@host:5432/database', {
-      cause,
-    });
-  }
-  for (const name of ['application_name', 'statement_timeout', 'query_timeout']) {
-    parsed.searchParams.delete(name);
-  }
-  return parsed.toString();
 }
 
 const statementNames = new Map<string, string>();

@@ -11,7 +11,8 @@ import {
   otherNamespace,
   wrongEncoding,
 } from './migration-refused.ts';
-import { isRefusal, unavailable } from './connections.ts';
+import { isRefusal } from './connections.ts';
+import { DatabaseTarget } from './database-target.ts';
 import {
   OWNER_ROLE,
   ensureRoles,
@@ -60,6 +61,7 @@ export interface MigrateReport {
   withoutPassword: string[];
 }
 
+const OWNER_DATABASE_URL = 'LEASEHOLD_OWNER_DATABASE_URL';
 /** Serialises runs in one database. */
 const MIGRATION_LOCK = 5_498_620_917_342;
 
@@ -71,7 +73,8 @@ const MIGRATION_LOCK = 5_498_620_917_342;
  * @throws LogUnavailable when Postgres does not answer; errors of `pg` otherwise
  */
 export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
-  const client = await connect(options.url, 'the role in LEASEHOLD_OWNER_DATABASE_URL');
+  const target = new DatabaseTarget(options.url, OWNER_DATABASE_URL);
+  const client = await connect(target, `the role in ${OWNER_DATABASE_URL}`);
   try {
     await refuseEncoding(client);
     await prepareRoles(client, options);
@@ -88,7 +91,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateReport> {
       cause instanceof DatabaseError
         ? !isRefusal(cause)
         : cause instanceof Error && cause.message.startsWith('Connection terminated');
-    throw lost ? unavailable(cause) : cause;
+    throw lost ? target.unavailable(cause) : cause;
   } finally {
     await client.end();
   }
@@ -103,9 +106,10 @@ async function refuseEncoding(client: Client): Promise<void> {
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
-async function connect(url: string, who: string): Promise<Client> {
+async function connect(target: DatabaseTarget, who: string): Promise<Client> {
+  target.verifyFiles();
   const client = new Client({
-    connectionString: url,
+    ...target.clientConfig(),
     application_name: 'leasehold-migrate',
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
   });
@@ -114,9 +118,11 @@ async function connect(url: string, who: string): Promise<Client> {
     await client.connect();
     return client;
   } catch (cause) {
-    await client.end().catch(() => undefined);
+    // Not awaited: after a failed TLS handshake it would never end.
+    client.end().catch(() => undefined);
     // A wrong password, role or database: the server is there.
-    if (!isRefusal(cause) && !asksForPassword(cause)) throw unavailable(cause);
+    const refused = isRefusal(cause) || asksForPassword(cause);
+    if (!refused || target.trouble(cause)?.kind === 'tls') throw target.unavailable(cause);
     throw new MigrationRefused(
       `cannot connect as ${who}: ${troubleText(cause)}; run as a superuser, \`leasehold migrate\` sets the passwords of ` +
         'the roles from LEASEHOLD_OWNER_PASSWORD and LEASEHOLD_APP_PASSWORD',
@@ -186,7 +192,11 @@ async function connectAsApp(
   url.username = APP_ROLE;
   if (password !== undefined) url.password = encodeURIComponent(password);
   const variable = password === undefined ? 'LEASEHOLD_DATABASE_URL' : 'LEASEHOLD_APP_PASSWORD';
-  return connect(url.href, `${APP_ROLE} with ${variable}`);
+  const target = new DatabaseTarget(
+    url.href,
+    appUrl === undefined ? OWNER_DATABASE_URL : 'LEASEHOLD_DATABASE_URL',
+  );
+  return connect(target, `${APP_ROLE} with ${variable}`);
 }
 
 async function bringUpToDate(

@@ -42,6 +42,8 @@ export type Counted =
   | { what: 'late_outcome'; kind: string }
   | { what: 'take_over' }
   | { what: 'declined' }
+  /** A reply that was not sent, since the requester wanted it on a subject that is not allowed. */
+  | { what: 'refused_reply' }
   /** This replica could not run an instance's next cell, and released its lease. */
   | { what: 'wrong_replica' }
   | { what: 'unknown_append' };

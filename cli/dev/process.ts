@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
-import { ConfigError } from '../../src/config/env-reader.ts';
+import { ConfigError } from '../../src/config/config-error.ts';
 import { tailOf } from '../../tools/stack/command.ts';
 import type { Watchdog } from '../../tools/stack/watchdog.ts';
 import { EXIT } from '../exit-code.ts';

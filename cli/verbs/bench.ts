@@ -13,7 +13,7 @@ import {
 import type { BenchOptions, Scenario } from '../../tools/bench/options.ts';
 import type { Build } from '../../tools/bench/compare/build.ts';
 import type { BenchRecord } from '../../tools/bench/record.ts';
-import { ConfigError } from '../../src/config/env-reader.ts';
+import { ConfigError } from '../../src/config/config-error.ts';
 import { EXIT } from '../exit-code.ts';
 import { countFlag, durationFlag } from '../flags.ts';
 import { outputDir } from '../output-dir.ts';

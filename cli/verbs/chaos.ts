@@ -7,7 +7,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import type { AttachTo, ChaosOptions } from '../../tools/chaos/options.ts';
 import type { ChaosRecord } from '../../tools/chaos/record.ts';
 import { HOSTILE_RATE } from '../../tools/chaos/hostile/rate.ts';
-import { ConfigError } from '../../src/config/env-reader.ts';
+import { ConfigError } from '../../src/config/config-error.ts';
 import type { Environment } from '../../src/config/env-reader.ts';
 import { errorText } from '../../src/error-text.ts';
 import { EXIT } from '../exit-code.ts';

@@ -61,7 +61,8 @@ function policy(execute: <T>(run: () => T | PromiseLike<T>) => T | PromiseLike<T
   };
 }
 
-function isUnreachable(error: unknown): boolean {
+/** Whether a call failed because its member could not be reached. */
+export function isUnreachable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return isRecoverableError(error) || ('code' in error && UNREACHABLE.has(error.code as number));
 }

@@ -1,9 +1,9 @@
 import { EtcdLeaseInvalidError, Range } from 'etcd3';
-import { etcdErrorText } from './etcd-error-text.ts';
-import type { ICompare, IRequestOp } from 'etcd3';
+import { etcdUnavailable, type EtcdAccess } from './etcd-error-text.ts';
+import type { Etcd3, ICompare, IRequestOp } from 'etcd3';
 import { systemClock } from '../../src/time/clock.ts';
 import { exactInteger } from '../../src/ids.ts';
-import { etcdClient } from './client.ts';
+import { EtcdClients } from './clients.ts';
 import type { EtcdOptions } from './client.ts';
 import { entryOf } from './entry.ts';
 import { EtcdKeepAlive } from './keep-alive.ts';
@@ -17,28 +17,34 @@ const LIST_PAGE = 2_000;
 export function etcdStore(options: EtcdOptions): LeaseStore {
   const clock = options.clock ?? systemClock;
   const callTimeoutMs = options.callTimeoutMs ?? 1_000;
-  const client = etcdClient(options, clock, callTimeoutMs);
+  const clients = new EtcdClients(options, clock, callTimeoutMs);
   const members = [options.hosts].flat();
   // So that not all replicas start with the same one.
   let next = Math.floor(Math.random() * members.length);
   const keepAlive = new EtcdKeepAlive({
     clock,
     timeoutMs: callTimeoutMs,
-    dial: () => etcdClient(options, clock, callTimeoutMs, members[next++ % members.length]),
+    dial: () => clients.dial(members[next++ % members.length]),
   });
+  const access = (): EtcdAccess => ({
+    secure: members.every((member) => member.startsWith('https:')),
+    tls: clients.tls(),
+  });
+  const call = <T>(run: (client: Etcd3) => Promise<T>): Promise<T> =>
+    definite(access, () => clients.use(run));
 
   return {
     async grant(ttlS) {
-      const granted = await definite(() => client.leaseClient.leaseGrant({ TTL: ttlS }));
+      const granted = await call((client) => client.leaseClient.leaseGrant({ TTL: ttlS }));
       return { leaseId: granted.ID, ttlMs: exactInteger(granted.TTL) * 1_000 };
     },
 
-    renew: (leaseId) => definite(() => keepAlive.renew(leaseId)),
+    renew: (leaseId) => definite(access, () => keepAlive.renew(leaseId)),
 
     async revoke(leaseId) {
       void keepAlive.revokeBlindly(leaseId);
       try {
-        await definite(() => client.leaseClient.leaseRevoke({ ID: leaseId }));
+        await call((client) => client.leaseClient.leaseRevoke({ ID: leaseId }));
       } catch (error) {
         if (!(error instanceof LeaseGone)) throw error;
       }
@@ -46,7 +52,7 @@ export function etcdStore(options: EtcdOptions): LeaseStore {
 
     async acquire(leaseId, wants) {
       limited(wants.length);
-      const answer = await definite(() =>
+      const answer = await call((client) =>
         client.kv.txn({ success: wants.map((want) => acquireOp(leaseId, want)) }),
       );
       return {
@@ -61,18 +67,18 @@ export function etcdStore(options: EtcdOptions): LeaseStore {
 
     async release(terms) {
       limited(terms.length);
-      const answer = await definite(() => client.kv.txn({ success: terms.map(releaseOp) }));
+      const answer = await call((client) => client.kv.txn({ success: terms.map(releaseOp) }));
       return answer.responses.map(({ response_txn: nested }) => nested.succeeded);
     },
 
     async put(leaseId, key, value) {
-      await definite(() =>
+      await call((client) =>
         client.kv.put({ key: Buffer.from(key), value: Buffer.from(value), lease: leaseId }),
       );
     },
 
     async replace(key, value, modRevision) {
-      const answer = await definite(() =>
+      const answer = await call((client) =>
         client.kv.txn({
           compare: [modRevision === 0 ? absent(key) : unchanged(key, modRevision)],
           success: [{ request_put: { key: Buffer.from(key), value: Buffer.from(value) } }],
@@ -82,7 +88,7 @@ export function etcdStore(options: EtcdOptions): LeaseStore {
     },
 
     async confirmAbsent(absentKey, own) {
-      const answer = await definite(() =>
+      const answer = await call((client) =>
         client.kv.txn({
           compare: [absent(absentKey)],
           success: [putOp(own.key, own.value, own.leaseId)],
@@ -94,7 +100,7 @@ export function etcdStore(options: EtcdOptions): LeaseStore {
 
     async read(keys) {
       limited(keys.length);
-      const answer = await definite(() =>
+      const answer = await call((client) =>
         client.kv.txn({
           success: keys.map((key) => ({ request_range: { key: Buffer.from(key) } })),
         }),
@@ -113,7 +119,7 @@ export function etcdStore(options: EtcdOptions): LeaseStore {
       let start = Buffer.from(prefix);
       let revision = 0;
       for (;;) {
-        const page = await definite(() =>
+        const page = await call((client) =>
           client.kv.range({ key: start, range_end: end, limit: LIST_PAGE, revision }),
         );
         // Later pages are read at the first one's revision, so that a watch from there misses
@@ -126,12 +132,31 @@ export function etcdStore(options: EtcdOptions): LeaseStore {
       }
     },
 
-    watch: (prefix, fromRevision, onEvents, onBroken) =>
-      watchEtcd({ client, clock, callTimeoutMs, prefix, fromRevision, onEvents, onBroken }),
+    watch(prefix, fromRevision, onEvents, onBroken) {
+      const { client, release } = clients.borrow();
+      const watch = watchEtcd({
+        client,
+        clock,
+        callTimeoutMs,
+        prefix,
+        fromRevision,
+        onEvents,
+        onBroken(why) {
+          release();
+          onBroken(why);
+        },
+      });
+      return {
+        close() {
+          watch.close();
+          release();
+        },
+      };
+    },
 
     close() {
       keepAlive.close();
-      client.close();
+      clients.close();
     },
   };
 }
@@ -177,13 +202,13 @@ function releaseOp(term: { key: string; modRevision: number }): IRequestOp {
  * Maps errors to the two that the port defines; with any error but a missing lease the outcome is
  * unknown.
  */
-async function definite<T>(run: () => Promise<T>): Promise<T> {
+async function definite<T>(access: () => EtcdAccess, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (cause) {
     if (cause instanceof StoreUnavailable) throw cause;
     if (cause instanceof EtcdLeaseInvalidError) throw new LeaseGone(cause.message, { cause });
-    throw new StoreUnavailable(etcdErrorText(cause), { cause });
+    throw etcdUnavailable(cause, access());
   }
 }
 

@@ -6,7 +6,7 @@ import type { Json } from '../json.ts';
 import type { HolderCache } from '../request/holder-cache.ts';
 import type { AdvanceMessage, ErrorCode } from '../request/messages.ts';
 import type { Outcome, Receipt, ReceiptError } from '../request/receipt.ts';
-import { readReply } from './replies.ts';
+import { answers, answersStatus, readReply } from './replies.ts';
 
 /** One advance request, and how to wait for its receipt. All times in milliseconds. */
 export interface AdvanceCallOptions {
@@ -140,13 +140,18 @@ class AdvanceCall {
     broadcastAfterMs: number,
     onReply: (reply: BusReply, mayHaveArrived: boolean) => void,
   ): void {
-    const { bus, clock, message } = this.#options;
+    const { bus, clock, instanceId, message } = this.#options;
     const nowMs = clock.monotonicMs();
     const mayArrive = bus.connected();
     this.#broadcastAtMs = nowMs + broadcastAfterMs;
     this.#inFlight += 1;
     bus
-      .request(subject, message as unknown as Json, Math.max(1, this.#deadlineMs - nowMs))
+      .request(
+        subject,
+        message as unknown as Json,
+        Math.max(1, this.#deadlineMs - nowMs),
+        answers({ instanceId, requestId: message.requestId }),
+      )
       .then(
         (reply) => onReply(reply, mayArrive),
         (cause: unknown) => (this.#answer ??= this.#unavailable(String(cause), false)),
@@ -211,13 +216,19 @@ class AdvanceCall {
       1,
       Math.min(STATUS_TIMEOUT_MS, this.#deadlineMs - clock.monotonicMs()),
     );
+    const { requestId } = message;
     bus
-      .request(subjects.status(instanceId), { requestId: message.requestId }, timeoutMs)
+      .request(
+        subjects.status(instanceId),
+        { requestId },
+        timeoutMs,
+        answersStatus(instanceId, requestId),
+      )
       .then((reply) => {
         const read = reply.kind === 'reply' ? readReply('status', reply.body) : undefined;
         if (read?.kind !== 'result') return;
         this.#answer ??= read.value.receipt;
-        const underWay = read.value.inFlight?.requestId === message.requestId;
+        const underWay = read.value.inFlight?.requestId === requestId;
         this.#mayBeTaken ||= underWay;
         this.#unknownPolls = underWay ? 0 : this.#unknownPolls + 1;
       })

@@ -1,16 +1,13 @@
 import { randomUUID } from 'node:crypto';
 
-import type { z } from 'zod';
-
 import type { Bus } from '../bus/bus.ts';
 import { connectBus } from '../bus/nats.ts';
 import type { BusOptions } from '../bus/nats.ts';
-import { subjects } from '../bus/subjects.ts';
+import { subjectRest, subjects } from '../bus/subjects.ts';
 import type { Subjects } from '../bus/subjects.ts';
 import { systemClock } from '../time/clock.ts';
 import type { Clock } from '../time/clock.ts';
 import { errorText } from '../error-text.ts';
-import { Id } from '../ids.ts';
 import type { Json } from '../json.ts';
 import { HolderCache } from '../request/holder-cache.ts';
 import {
@@ -19,9 +16,7 @@ import {
   DecideMessage,
   StartMessage,
   StatusMessage,
-  readMessage,
 } from '../request/messages.ts';
-import type { ReplyError } from '../request/messages.ts';
 import type { Receipt } from '../request/receipt.ts';
 import type {
   ClaimReply,
@@ -31,9 +26,9 @@ import type {
   StatusReply,
 } from '../request/status-reply.ts';
 import { advanceUntilAnswered, refusal } from './advance.ts';
+import { checkId, checked, invalid } from './checked.ts';
 import { LeaseholdError } from './error.ts';
 import { eventQueue, readEvent } from './events.ts';
-import { unsendable } from './unsendable.ts';
 import type {
   AdvanceOptions,
   AgentOptions,
@@ -42,6 +37,7 @@ import type {
   StartOptions,
   StatusOptions,
 } from './options.ts';
+import { answers, answersStatus } from './replies.ts';
 import { requestUntilAnswered } from './request.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -94,12 +90,15 @@ export class Agent {
         onWarning: options.onWarning,
         tls: options.tls,
         auth: options.auth,
+        inboxPrefix: options.inboxPrefix,
         waitOnFirstConnect: options.waitOnFirstConnect,
         connectTimeoutMs: options.connectTimeoutMs,
       });
       return new Agent(bus, options);
     } catch (cause) {
       const message = errorText(cause);
+      if (cause instanceof RangeError)
+        throw new LeaseholdError({ code: 'invalid', message, field: 'servers' }, { cause });
       throw new LeaseholdError({ code: 'unavailable', message }, { cause });
     }
   }
@@ -114,28 +113,40 @@ export class Agent {
       inputs,
       agentId: this.agentId,
     });
-    return this.#request('start', this.#subjects.start, body, timeoutMs, 'always');
+    return this.#request({
+      name: 'start',
+      subject: this.#subjects.start,
+      body,
+      accepts: answers({ instanceId, runbookId }),
+      timeoutMs,
+      retry: 'always',
+    });
   }
 
   /** The current state of an instance. */
   async status(instanceId: string, options: StatusOptions = {}): Promise<StatusReply> {
     const { log, requestId, cellId, timeoutMs } = options;
-    const subject = this.#subjects.status(checkId(instanceId, 'instanceId'));
-    return this.#request(
-      'status',
-      subject,
-      checked(StatusMessage, { log, requestId, cellId }),
+    return this.#request({
+      name: 'status',
+      subject: this.#subjects.status(checkId(instanceId, 'instanceId')),
+      body: checked(StatusMessage, { log, requestId, cellId }),
+      accepts: answersStatus(instanceId, requestId),
       timeoutMs,
-      'always',
-    );
+      retry: 'always',
+    });
   }
 
   /** Records a claim's new status; the reply means that it is committed. */
   async claim(claimId: string, options: ClaimOptions): Promise<ClaimReply> {
     const { status, evidence, timeoutMs } = options;
-    const subject = this.#subjects.claim(checkId(claimId, 'claimId'));
-    const body = checked(ClaimMessage, { status, agentId: this.agentId, evidence });
-    return this.#request('claim', subject, body, timeoutMs, 'undelivered');
+    return this.#request({
+      name: 'claim',
+      subject: this.#subjects.claim(checkId(claimId, 'claimId')),
+      body: checked(ClaimMessage, { status, agentId: this.agentId, evidence }),
+      accepts: answers({ claimId }),
+      timeoutMs,
+      retry: 'undelivered',
+    });
   }
 
   /**
@@ -144,9 +155,14 @@ export class Agent {
    */
   async decide(instanceId: string, options: DecideOptions): Promise<DecideReply> {
     const { timeoutMs, ...decision } = options;
-    const subject = this.#subjects.decide(checkId(instanceId, 'instanceId'));
-    const body = checked(DecideMessage, { agentId: this.agentId, ...decision });
-    return this.#request('decide', subject, body, timeoutMs, 'undelivered');
+    return this.#request({
+      name: 'decide',
+      subject: this.#subjects.decide(checkId(instanceId, 'instanceId')),
+      body: checked(DecideMessage, { agentId: this.agentId, ...decision }),
+      accepts: answers({ instanceId }),
+      timeoutMs,
+      retry: 'undelivered',
+    });
   }
 
   /**
@@ -200,7 +216,7 @@ export class Agent {
         ? this.#subjects.all('event')
         : this.#subjects.event(checkId(instanceId, 'instanceId'));
     const subscription = this.#bus.subscribe(subject, (message) => {
-      const read = readEvent(message.data);
+      const read = readEvent(message.data, subjectRest(message.subject));
       if (read.kind === 'result') listener(read.value);
       else this.#warn(`ignored an event on ${message.subject}: ${read.why}`);
     });
@@ -246,21 +262,20 @@ export class Agent {
     await this.#bus.close();
   }
 
-  #request<K extends 'start' | 'status' | 'claim' | 'decide'>(
-    name: K,
-    subject: string,
-    body: object,
-    timeoutMs: number | undefined,
-    retry: 'always' | 'undelivered',
-  ) {
+  #request<K extends 'start' | 'status' | 'claim' | 'decide'>(request: {
+    name: K;
+    subject: string;
+    body: object;
+    accepts: (body: Json) => boolean;
+    timeoutMs: number | undefined;
+    retry: 'always' | 'undelivered';
+  }) {
     return requestUntilAnswered({
+      ...request,
       bus: this.#bus,
       clock: this.#clock,
-      name,
-      subject,
-      body: body as Json,
-      timeoutMs: timeoutMs ?? DEFAULT_TIMEOUT_MS,
-      retry,
+      body: request.body as Json,
+      timeoutMs: request.timeoutMs ?? DEFAULT_TIMEOUT_MS,
       signal: this.#closed.signal,
     });
   }
@@ -275,23 +290,4 @@ function expiryOf(options: AdvanceOptions, nowMs: number): string {
   const at = expiresAt ?? new Date(nowMs + (expiresInMs ?? DEFAULT_EXPIRY_MS));
   if (Number.isNaN(at.getTime())) throw invalid('expiresAt', 'must be a time');
   return at.toISOString();
-}
-
-/** The body as it will be sent, checked by the rules that replicas apply. */
-function checked<T extends object>(schema: z.ZodType<T>, body: object): T {
-  const fault = unsendable(body);
-  if (fault !== undefined) throw invalid(fault.path.join('.').slice(0, 128), fault.message);
-  const read = readMessage(schema, new TextEncoder().encode(JSON.stringify(body)));
-  if (!read.ok) throw new LeaseholdError(read.error);
-  return read.value;
-}
-
-function checkId(id: string, field: string): string {
-  if (Id.safeParse(id).success) return id;
-  throw invalid(field, 'must be 1 to 128 characters of A-Z a-z 0-9 _ -');
-}
-
-function invalid(field: string, message: string): LeaseholdError {
-  const error: ReplyError = { code: 'invalid', message: `${field}: ${message}`, field };
-  return new LeaseholdError(error);
 }

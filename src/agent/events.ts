@@ -47,15 +47,24 @@ export function eventQueue(
 
 const fromUtf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Reads an event that anybody may have published. */
+/**
+ * Reads an event that anybody may have published. It must be about the instance that its subject
+ * names: a server can say who may publish on a subject, but not what.
+ */
 export function readEvent(
   data: Uint8Array,
+  instanceId: string,
 ): { kind: 'result'; value: InstanceEvent } | { kind: 'malformed'; why: string } {
   try {
     const { value, inexact } = parseJsonText(fromUtf8.decode(data));
     if (inexact[0] !== undefined) return { kind: 'malformed', why: inexactText(inexact[0]) };
     const read = readReply('event', value);
-    return read.kind === 'error' ? { kind: 'malformed', why: 'it is an error' } : read;
+    if (read.kind === 'error') return { kind: 'malformed', why: 'it is an error' };
+    const isForeign =
+      read.kind === 'result' &&
+      (read.value.instanceId !== instanceId ||
+        read.value.rows.some((row) => row.instance_id !== instanceId));
+    return isForeign ? { kind: 'malformed', why: 'it is about another instance' } : read;
   } catch (cause) {
     return { kind: 'malformed', why: `it is not JSON (${String(cause)})` };
   }

@@ -6,12 +6,14 @@ import type { Json, JsonObject } from '../json.ts';
 export interface AgentOptions {
   /** The caller's name; recorded with everything that this agent causes. */
   agentId: string;
-  /** Default: `nats://127.0.0.1:4222`. */
+  /** Default: `nats://127.0.0.1:4222`. `tls://` enforces TLS; credentials go to `auth`. */
   servers?: string[] | undefined;
   /** Default: `default`. */
   namespace?: string | undefined;
   tls?: BusOptions['tls'];
   auth?: BusOptions['auth'];
+  /** Replies are received under this subject, such as `_INBOX.agent-7`. Default: `_INBOX`. */
+  inboxPrefix?: string | undefined;
   /** Keeps trying when NATS cannot be reached at first. */
   waitOnFirstConnect?: boolean | undefined;
   connectTimeoutMs?: number | undefined;

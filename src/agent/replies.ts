@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { ROW_KINDS } from '../execution/row.ts';
 import { INSTANCE_STATUSES } from '../execution/status.ts';
-import type { Json } from '../json.ts';
+import { isJsonObject, type Json } from '../json.ts';
 import type { ReplyError } from '../request/messages.ts';
 import { RECORDED_OUTCOMES, REFUSED_OUTCOMES } from '../request/receipt.ts';
 import type { Receipt } from '../request/receipt.ts';
@@ -135,6 +135,38 @@ export type ReadReply<T> =
   | { kind: 'result'; value: T }
   | { kind: 'error'; error: ReplyError }
   | { kind: 'malformed'; why: string };
+
+/** The ids that a request was about, by the names that they have in a reply. */
+export type AskedIds = Readonly<
+  Partial<Record<'instanceId' | 'requestId' | 'claimId' | 'runbookId', string>>
+>;
+
+/**
+ * Whether a reply can be the answer to a request about these ids: it names no others. An error
+ * names none. A request that could not be read is answered under no request id.
+ */
+export function answers(asked: AskedIds): (body: Json) => boolean {
+  const ids = Object.entries(asked);
+  return (body) =>
+    !isJsonObject(body) ||
+    ids.every(
+      ([name, id]) =>
+        body[name] === undefined ||
+        body[name] === id ||
+        (name === 'requestId' && body[name] === null && body['outcome'] === 'invalid'),
+    );
+}
+
+/** As {@link answers}, for a status with the receipt that was asked for. */
+export function answersStatus(
+  instanceId: string,
+  requestId: string | undefined,
+): (body: Json) => boolean {
+  const aboutInstance = answers({ instanceId });
+  const ownReceipt = answers(requestId === undefined ? { instanceId } : { instanceId, requestId });
+  return (body) =>
+    aboutInstance(body) && (!isJsonObject(body) || ownReceipt(body['receipt'] ?? null));
+}
 
 /** Reads a reply that anybody may have sent. */
 export function readReply<K extends keyof Replies>(name: K, body: Json): ReadReply<Replies[K]> {

@@ -13,6 +13,8 @@ export interface RequestOptions<K extends keyof Replies> {
   name: K;
   subject: string;
   body: Json;
+  /** Whether a reply can be the answer; others are ignored. */
+  accepts: (body: Json) => boolean;
   timeoutMs: number;
   /**
    * When to retry within the time: `always` if a repeated request changes nothing; `undelivered`
@@ -67,7 +69,7 @@ export async function requestUntilAnswered<K extends keyof Replies>(
  * The first reply to any of them counts, so that a slow replica is not asked in vain.
  */
 async function firstReply<K extends keyof Replies>(
-  { bus, clock, subject, body, retry, signal }: RequestOptions<K>,
+  { bus, clock, subject, body, accepts, retry, signal }: RequestOptions<K>,
   withinMs: number,
 ): Promise<BusReply> {
   const startMs = clock.monotonicMs();
@@ -76,7 +78,7 @@ async function firstReply<K extends keyof Replies>(
   try {
     for (;;) {
       const leftMs = Math.max(1, startMs + withinMs - clock.monotonicMs());
-      sends.push(bus.request(subject, body, leftMs));
+      sends.push(bus.request(subject, body, leftMs, accepts));
       if (retry !== 'always' || leftMs <= SEND_AGAIN_MS) return await Promise.race(sends);
       const pause = clock.sleep(SEND_AGAIN_MS, AbortSignal.any([over.signal, signal]));
       const reply = await Promise.race([...sends, pause]);

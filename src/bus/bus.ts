@@ -24,7 +24,10 @@ export interface BusMessage {
    * claim to come from another one.
    */
   account: ReportedAccount;
-  /** Sends a reply; does nothing if the publisher expects none. Never throws. */
+  /**
+   * Sends a reply; does nothing if the publisher expects none, or wants it on a subject to which
+   * this process does not reply. Never throws.
+   */
   reply(body: Json): void;
 }
 

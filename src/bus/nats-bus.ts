@@ -1,10 +1,12 @@
 import { Events } from 'nats';
-import type { Msg, NatsConnection } from 'nats';
+import type { NatsConnection } from 'nats';
 
+import { isReplySubject } from '../config/reply-prefixes.ts';
 import { errorText } from '../error-text.ts';
 import type { Json } from '../json.ts';
 import type { Bus, BusMessage, BusReply, BusSubscription } from './bus.ts';
-import { reportedAccount } from './reported-account.ts';
+import { incoming } from './incoming.ts';
+import { RepeatedWarning } from './repeated-warning.ts';
 import { RequestsInFlight } from './requests-in-flight.ts';
 
 const FLUSH_TIMEOUT_MS = 5_000;
@@ -19,10 +21,26 @@ interface OutgoingMessage {
   replyTo: string | undefined;
 }
 
+/** What a {@link NatsBus} is made of. */
+export interface NatsBusOptions {
+  connection: NatsConnection;
+  warn: (message: string, cause?: unknown) => void;
+  /** Default: `_INBOX`. */
+  inboxPrefix?: string | undefined;
+  /** Default: replies go wherever the requester wants them. */
+  replyPrefixes?: readonly string[] | undefined;
+  /** Called for each reply that is not sent because of its subject. */
+  onRefusedReply?: (() => void) | undefined;
+  /** Learns when the connection is lost, and when it is back or closed. */
+  outage?: { begin(): void; end(): void } | undefined;
+}
+
 /** The bus over a NATS connection that exists; see `connectBus`. */
 export class NatsBus implements Bus {
   readonly #connection: NatsConnection;
   readonly #warn: (message: string, cause?: unknown) => void;
+  readonly #options: NatsBusOptions;
+  readonly #refusedReplies: RepeatedWarning;
   readonly #subscriptions = new Set<BusSubscription>();
   readonly #requests: RequestsInFlight;
   /** Ends each flush that is waiting, when the connection breaks. */
@@ -31,10 +49,13 @@ export class NatsBus implements Bus {
   #connected = true;
   #closing: Promise<void> | undefined;
 
-  constructor(connection: NatsConnection, warn: (message: string, cause?: unknown) => void) {
+  constructor(options: NatsBusOptions) {
+    const { connection, warn, inboxPrefix } = options;
+    this.#options = options;
     this.#connection = connection;
     this.#warn = (message, cause) => ignoringErrors(() => warn(message, cause));
-    this.#requests = new RequestsInFlight(connection, this.#warn);
+    this.#refusedReplies = new RepeatedWarning(this.#warn);
+    this.#requests = new RequestsInFlight(connection, this.#warn, inboxPrefix);
     void this.#followStatus();
   }
 
@@ -126,7 +147,7 @@ export class NatsBus implements Bus {
           return;
         }
         try {
-          const handling = handler(this.#incoming(message));
+          const handling = handler(incoming(message, (to, body) => this.#reply(to, body)));
           if (handling !== undefined) handling.catch(failed);
         } catch (cause) {
           failed(cause);
@@ -142,27 +163,20 @@ export class NatsBus implements Bus {
     return handle;
   }
 
-  #incoming(message: Msg): BusMessage {
-    // The client decodes the reply subject at each access, so only those that reply pay for it.
-    return {
-      subject: message.subject,
-      data: message.data,
-      get wantsReply() {
-        return hasReply(message);
-      },
-      get account() {
-        return reportedAccount(message);
-      },
-      reply: (body) => {
-        if (hasReply(message) && this.connected()) this.#reply(message.reply, body);
-      },
-    };
-  }
-
   #reply(to: string, body: Json): void {
+    if (!this.connected()) return;
     // The sender of the request chose this subject.
+    const { replyPrefixes, onRefusedReply } = this.#options;
+    if (replyPrefixes !== undefined && !isReplySubject(to, replyPrefixes)) {
+      if (onRefusedReply !== undefined) ignoringErrors(onRefusedReply);
+      const where = `${shown(to)}, which is under none of ${replyPrefixes.join(', ')}`;
+      this.#refusedReplies.warn(
+        `did not reply to ${where} (LEASEHOLD_NATS_REPLY_PREFIXES): a requester may not make this process publish there`,
+      );
+      return;
+    }
     const dropped = (cause: unknown): void =>
-      this.#warn(`dropped a reply to ${to.slice(0, 128)} (${errorText(cause)})`, cause);
+      this.#warn(`dropped a reply to ${shown(to)} (${errorText(cause)})`, cause);
     const data = encoded(body);
     const limit = this.maxBytes();
     if (data.byteLength <= limit) {
@@ -206,6 +220,7 @@ export class NatsBus implements Bus {
     // Also receives what the server had sent before it saw the unsubscribe.
     await this.#flush(CLOSE_TIMEOUT_MS);
     this.#connected = false;
+    this.#options.outage?.end();
     this.#endWaits();
     await this.#connection
       .close()
@@ -238,6 +253,8 @@ export class NatsBus implements Bus {
     if (this.#closing !== undefined || this.#connected === connected) return;
     this.#connected = connected;
     if (!connected) this.#endWaits();
+    if (connected) this.#options.outage?.end();
+    else this.#options.outage?.begin();
     this.#warn(connected ? 'reconnected to NATS' : 'lost the connection to NATS; reconnecting');
   }
 
@@ -248,8 +265,9 @@ export class NatsBus implements Bus {
   }
 }
 
-function hasReply(message: Msg): message is Msg & { reply: string } {
-  return message.reply !== undefined && message.reply !== '';
+/** A subject that a stranger chose. */
+function shown(subject: string): string {
+  return JSON.stringify(subject.slice(0, 128));
 }
 
 function encoded(body: Json): Uint8Array {

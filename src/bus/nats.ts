@@ -1,13 +1,25 @@
 import { connect, credsAuthenticator } from 'nats';
-import type { ConnectionOptions } from 'nats';
+import type { Authenticator, ConnectionOptions, NatsConnection, TlsOptions } from 'nats';
 
-import { errorText } from '../error-text.ts';
+import { natsAddress } from '../config/addresses.ts';
+import {
+  connectionErrorText,
+  connectionTrouble,
+  markTrouble,
+  type ServerNames,
+} from '../config/connection-trouble.ts';
+import { keepingLast, tlsVariables, type TlsTexts } from '../config/tls-texts.ts';
+import { withoutCredentials } from '../redaction.ts';
 import type { Bus } from './bus.ts';
 import { NatsBus } from './nats-bus.ts';
+import { Outage } from './outage.ts';
 
 /** How to reach NATS, and how to authenticate there. */
 export interface BusOptions {
-  /** Such as `nats://127.0.0.1:4222`; any one of them will do. */
+  /**
+   * Such as `nats://127.0.0.1:4222`; any one of them will do. With `tls://`, nothing is sent to a
+   * server that does not speak TLS. They have no user or password: see `auth`.
+   */
   servers: string[];
   /** What the server's monitoring shows for this connection. */
   name: string;
@@ -16,15 +28,26 @@ export interface BusOptions {
    * messages.
    */
   onWarning?: ((message: string, cause?: unknown) => void) | undefined;
-  /** PEM texts. An empty object asks for TLS with the system's trust store. */
-  tls?:
-    { ca?: string | undefined; cert?: string | undefined; key?: string | undefined } | undefined;
-  /** At most one of the three. `credentials` is the text of a `.creds` file. */
+  /**
+   * What TLS needs. An empty object asks for TLS with the authorities that Node.js trusts. A
+   * function is called for every new connection, so that replaced certificates are used.
+   */
+  tls?: TlsTexts | (() => TlsTexts) | undefined;
+  /**
+   * At most one of the three. `credentials` is the text of a `.creds` file, or a function that is
+   * called for every new connection.
+   */
   auth?:
     | { username: string; password: string }
     | { token: string }
-    | { credentials: string }
+    | { credentials: string | (() => string) }
     | undefined;
+  /** Replies are received on subjects under this one. Default: `_INBOX`. */
+  inboxPrefix?: string | undefined;
+  /** Replies are sent to subjects under these only, such as `_INBOX.`. Default: to any. */
+  replyPrefixes?: readonly string[] | undefined;
+  /** Called for each reply that is not sent because of its subject. */
+  onRefusedReply?: (() => void) | undefined;
   /** After two unanswered pings the connection counts as lost. */
   pingIntervalMs?: number | undefined;
   /** Keeps trying when no server can be reached at first, until `signal` aborts. */
@@ -43,23 +66,36 @@ const WARN_INTERVAL_MS = 10_000;
  * Connects to NATS.
  *
  * Once connected it never gives up: it reconnects every 100 to 500 ms after a loss and restores the
- * subscriptions.
+ * subscriptions. With a `tls://` address, or with `tls`, nothing is sent to a server that does not
+ * speak TLS or whose certificate does not hold.
  *
+ * @throws RangeError for a server's address that cannot be used
  * @throws Error when no server can be reached (with `waitOnFirstConnect`: when `signal` aborts
  *   first)
  */
 export async function connectBus(options: BusOptions): Promise<Bus> {
   const warn = options.onWarning ?? (() => {});
+  const servers = addresses(options.servers);
+  const tls = tlsOf(
+    options.tls ?? (servers[0]?.startsWith('tls:') === true ? {} : undefined),
+    warn,
+  );
+  const how = connectionOptions(options, servers, tls);
   let warnedAt = Number.NEGATIVE_INFINITY;
   for (;;) {
     try {
-      return new NatsBus(await connect(connectionOptions(options)), warn);
-    } catch (cause) {
-      const servers = options.servers.join(', ');
-      const failure = new Error(
-        `cannot connect to NATS at ${servers} (${errorText(cause)}); is nats-server running there?`,
-        { cause },
+      const connection = await connectOnce(how);
+      const { inboxPrefix, replyPrefixes, onRefusedReply } = options;
+      const outage = new Outage(
+        () =>
+          tryToConnect(how).catch((cause: unknown) => {
+            throw notConnected(servers, cause, tls);
+          }),
+        warn,
       );
+      return new NatsBus({ connection, warn, inboxPrefix, replyPrefixes, onRefusedReply, outage });
+    } catch (cause) {
+      const failure = notConnected(servers, cause, tls);
       if (options.waitOnFirstConnect !== true) throw failure;
       if (performance.now() - warnedAt >= WARN_INTERVAL_MS) {
         warnedAt = performance.now();
@@ -71,10 +107,88 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
   }
 }
 
-function connectionOptions(options: BusOptions): ConnectionOptions {
-  const { tls, auth } = options;
+/**
+ * Connects, or fails and leaves nothing behind.
+ *
+ * If the server closes a connection before it is established, as it does when it refuses a
+ * certificate, a client that may reconnect keeps trying in the background, whatever it answers
+ * here, and does not say why. So with TLS, a client that may not reconnect connects first.
+ */
+async function connectOnce(options: ConnectionOptions): Promise<NatsConnection> {
+  if (options.tls !== undefined) await tryToConnect(options);
+  let abandoned = false;
+  try {
+    return await connect({
+      ...options,
+      reconnectDelayHandler: () => {
+        if (abandoned) throw new Error('this client failed to connect');
+        return reconnectDelayMs();
+      },
+    });
+  } catch (cause) {
+    abandoned = true;
+    throw cause;
+  }
+}
+
+async function tryToConnect(options: ConnectionOptions): Promise<void> {
+  const connection = await connect({ ...options, reconnect: false });
+  await connection.close();
+}
+
+const NAMES: ServerNames = {
+  ...tlsVariables('LEASEHOLD_NATS'),
+  server: 'NATS',
+  url: 'LEASEHOLD_NATS_URLS',
+  credentials:
+    'LEASEHOLD_NATS_USERNAME and LEASEHOLD_NATS_PASSWORD, LEASEHOLD_NATS_TOKEN or LEASEHOLD_NATS_CREDS_FILE',
+  tlsAddress: 'tls://',
+};
+
+/** The error for a connection that did not come about. */
+function notConnected(servers: string[], cause: unknown, tls: TlsOptions | undefined): Error {
+  const trouble = connectionTrouble(cause, NAMES, tls);
+  const advice = trouble?.advice ?? 'is nats-server running there?';
+  const where = `NATS at ${withoutCredentials(servers.join(', '))}`;
+  const why = connectionErrorText(cause);
+  const failure = new Error(`cannot connect to ${where} (${why}); ${advice}`, { cause });
+  return trouble === undefined ? failure : markTrouble(failure, trouble.kind);
+}
+
+/** The client ignores the scheme, and a user and password too. */
+function addresses(servers: readonly string[]): string[] {
+  const urls = servers.map((server) => {
+    const read = natsAddress(server.includes('://') ? server : `nats://${server}`);
+    if (!read.ok)
+      throw new RangeError(`${JSON.stringify(withoutCredentials(server))} ${read.problem}`);
+    return read.url;
+  });
+  const secure = urls.filter((url) => url.startsWith('tls:')).length;
+  if (secure > 0 && secure < urls.length)
+    throw new RangeError('the servers mix nats:// and tls://; use one for all');
+  return urls;
+}
+
+/** Options whose texts are read again for every new connection. */
+function tlsOf(tls: BusOptions['tls'], warn: (problem: string) => void): TlsOptions | undefined {
+  if (tls === undefined) return undefined;
+  const texts = typeof tls === 'function' ? keepingLast(tls, warn) : () => tls;
+  const options: TlsOptions = {};
+  for (const name of ['ca', 'cert', 'key'] as const) {
+    if (texts()[name] !== undefined)
+      Object.defineProperty(options, name, { enumerable: true, get: () => texts()[name] });
+  }
+  return options;
+}
+
+function connectionOptions(
+  options: BusOptions,
+  servers: string[],
+  tls: TlsOptions | undefined,
+): ConnectionOptions {
+  const { auth } = options;
   return {
-    servers: options.servers,
+    servers,
     name: options.name,
     timeout: options.connectTimeoutMs ?? 5_000,
     pingInterval: options.pingIntervalMs ?? 2_000,
@@ -83,16 +197,24 @@ function connectionOptions(options: BusOptions): ConnectionOptions {
     // By default the client closes for good after the same authentication error twice in a row,
     // even when its cause is temporary.
     ignoreAuthErrorAbort: true,
-    reconnectDelayHandler: reconnectDelayMs,
     noAsyncTraces: true,
-    ...(tls === undefined ? {} : { tls: defined(tls) }),
+    ...(tls === undefined ? {} : { tls }),
     ...(auth === undefined
       ? {}
       : 'credentials' in auth
-        ? { authenticator: credsAuthenticator(new TextEncoder().encode(auth.credentials)) }
+        ? { authenticator: credentials(auth.credentials) }
         : 'token' in auth
           ? { token: auth.token }
           : { user: auth.username, pass: auth.password }),
+  };
+}
+
+function credentials(text: string | (() => string)): Authenticator {
+  const encoder = new TextEncoder();
+  return (nonce) => {
+    // Once per connection: the client would read it twice, and might get two versions of it.
+    const bytes = encoder.encode(typeof text === 'string' ? text : text());
+    return credsAuthenticator(bytes)(nonce);
   };
 }
 
@@ -110,10 +232,4 @@ function pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> 
     const timer = setTimeout(done, delayMs);
     signal?.addEventListener('abort', done, { once: true });
   });
-}
-
-function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
 }

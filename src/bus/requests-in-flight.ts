@@ -1,11 +1,13 @@
-import { createInbox } from 'nats';
 import type { Msg, NatsConnection } from 'nats';
 
-import { TransientMap } from '../transient-map.ts';
+import { DEFAULT_INBOX_PREFIX } from '../config/reply-prefixes.ts';
 import { errorText } from '../error-text.ts';
 import { inexactText, parseJsonText } from '../json-text.ts';
 import type { Json } from '../json.ts';
+import { TransientMap } from '../transient-map.ts';
 import type { BusReply } from './bus.ts';
+import { RandomTokens } from './random-tokens.ts';
+import { RepeatedWarning } from './repeated-warning.ts';
 import { acknowledgingStream } from './stream-acknowledgement.ts';
 
 /** How long a patient request goes on after the server said that nobody is subscribed. */
@@ -35,18 +37,28 @@ export interface OutgoingRequest {
  * Correlates requests with their replies over a single inbox subscription. The NATS client's
  * `request` does the same but creates an error object for every reply, which costs more than the
  * rest of the request.
+ *
+ * A reply proves nothing but that its sender knew where to send it, so nobody can guess that: the
+ * inbox has a random name, and each request a random token in it.
  */
 export class RequestsInFlight {
   readonly #connection: NatsConnection;
   readonly #warn: (message: string, cause?: unknown) => void;
-  readonly #inbox = `${createInbox()}.`;
+  readonly #foreign: RepeatedWarning;
+  readonly #tokens = new RandomTokens();
+  readonly #inbox: string;
   readonly #byReplySubject = new TransientMap<string, RequestInFlight>();
   #subscribed = false;
-  #sent = 0;
 
-  constructor(connection: NatsConnection, warn: (message: string, cause?: unknown) => void) {
+  constructor(
+    connection: NatsConnection,
+    warn: (message: string, cause?: unknown) => void,
+    inboxPrefix = DEFAULT_INBOX_PREFIX,
+  ) {
     this.#connection = connection;
     this.#warn = warn;
+    this.#foreign = new RepeatedWarning(warn);
+    this.#inbox = `${inboxPrefix}.${this.#tokens.next()}${this.#tokens.next()}.`;
   }
 
   /** Resolves with the reply, or with the reason why there is none. */
@@ -57,7 +69,7 @@ export class RequestsInFlight {
       this.#warn(`cannot subscribe to replies (${errorText(cause)})`, cause);
       return Promise.resolve({ kind: 'disconnected' });
     }
-    const replyTo = `${this.#inbox}${(this.#sent += 1).toString(36)}`;
+    const replyTo = this.#inbox + this.#tokens.next();
     return new Promise((resolve) => {
       const timer = setTimeout(
         () => this.#resolve(replyTo, { kind: 'timeout' }),
@@ -96,16 +108,21 @@ export class RequestsInFlight {
   }
 
   #onReply(message: Msg): void {
+    const { subject } = message;
+    const request = this.#byReplySubject.get(subject);
+    // Late, or a second reply.
+    if (request === undefined) return;
     const reply = parseReply(message);
     const stream = reply.kind === 'reply' ? acknowledgingStream(reply.body) : undefined;
-    const request = stream === undefined ? undefined : this.#byReplySubject.get(message.subject);
-    if (stream === undefined || request === undefined) {
-      if (this.#isAwaited(message.subject, reply)) this.#resolve(message.subject, reply);
+    if (stream === undefined) {
+      if (this.#isAwaited(subject, reply)) this.#resolve(subject, reply);
+      else if (reply.kind === 'reply')
+        this.#foreign.warn(`ignored a reply to ${request.subject} that answers something else`);
       return;
     }
     const why = `the JetStream stream ${stream} captures ${request.subject} and answered in place of a replica; take this namespace's subjects out of the stream`;
     this.#warn(why);
-    if (!request.patient) this.#resolve(message.subject, { kind: 'malformed', why });
+    if (!request.patient) this.#resolve(subject, { kind: 'malformed', why });
   }
 
   /** Whether the request ends with this reply; see `Bus.request`. */
@@ -131,15 +148,19 @@ export class RequestsInFlight {
 const fromUtf8 = new TextDecoder('utf-8', { fatal: true });
 
 function parseReply(message: Msg): BusReply {
-  // The server's way to say that nobody is subscribed.
-  if (message.data.byteLength === 0 && message.headers?.code === 503)
-    return { kind: 'no_responders' };
   try {
+    // The server's way to say that nobody is subscribed. The client throws for headers that it
+    // cannot read, and what is thrown here would end all delivery on this connection.
+    if (message.data.byteLength === 0 && message.headers?.code === 503)
+      return { kind: 'no_responders' };
     const { value, inexact } = parseJsonText(fromUtf8.decode(message.data));
     return inexact[0] === undefined
       ? { kind: 'reply', body: value }
       : { kind: 'malformed', why: `in the reply, ${inexactText(inexact[0])}` };
   } catch (cause) {
-    return { kind: 'malformed', why: `the reply is not JSON in UTF-8 (${errorText(cause)})` };
+    return {
+      kind: 'malformed',
+      why: `the reply cannot be read as JSON in UTF-8 (${errorText(cause)})`,
+    };
   }
 }

@@ -1,3 +1,5 @@
+import { postgresTlsProblem } from './postgres-tls.ts';
+
 /** An address in the form that the clients take, or what is wrong with it. */
 export type Address = { ok: true; url: string } | { ok: false; problem: string };
 
@@ -44,6 +46,8 @@ export function postgresAddress(text: string, example: string): Address {
   if (url.hash !== '') return wrong('has a #; write %23 for a # in a name or password');
   if (url.hostname === '' && !url.searchParams.has('host'))
     return wrong('names no host; for a socket, add ?host=/the/folder/of/the/socket');
+  const tls = postgresTlsProblem(url);
+  if (tls !== undefined) return wrong(tls);
   if (url.pathname.endsWith('/')) url.pathname = `/${database}`;
   return { ok: true, url: url.href };
 }

@@ -2,13 +2,16 @@ import { z } from 'zod';
 
 import { unknownVariables } from './known-variables.ts';
 import { readCommandUser, readVariableNames, type CommandUser } from './command-settings.ts';
-import { EnvReader, readText } from './env-reader.ts';
-import type { Environment, EtcdConfig, NatsConfig, ReadFile } from './env-reader.ts';
+import { EnvReader } from './env-reader.ts';
+import type { Environment } from './env-reader.ts';
 import type { HttpAllow } from './http-allow.ts';
+import { readText, type ReadFile } from './read-file.ts';
+import type { EtcdConfig, NatsConfig } from './servers.ts';
 import { Id } from '../ids.ts';
 
-export { ConfigError } from './env-reader.ts';
-export type { Environment, EtcdConfig, NatsConfig, ReadFile } from './env-reader.ts';
+export { ConfigError } from './config-error.ts';
+export type { Environment } from './env-reader.ts';
+export type { EtcdConfig, NatsConfig } from './servers.ts';
 
 /** An agent's settings: NATS and the namespace, nothing else. */
 export interface AgentConfig {
@@ -21,7 +24,8 @@ export interface AgentConfig {
 /** A replica's settings. */
 export interface Config {
   namespace: string;
-  nats: NatsConfig;
+  /** Replies go to subjects under `replyPrefixes` only. */
+  nats: NatsConfig & { replyPrefixes: readonly string[] };
   etcd: EtcdConfig;
   /**
    * For the role that may only SELECT and INSERT. TLS is set by the URL's own parameters
@@ -81,7 +85,7 @@ export function readConfig(env: Environment, readFile: ReadFile = readText): Con
   const commandEnv = reader.setting('LEASEHOLD_COMMAND_ENV', readVariableNames) ?? [];
   const config: Config = {
     namespace: reader.namespace(),
-    nats: reader.nats(),
+    nats: { ...reader.nats(), replyPrefixes: reader.replyPrefixes() },
     etcd: reader.etcd(),
     databaseUrl: reader.postgres('LEASEHOLD_DATABASE_URL', 'leasehold_app'),
     databaseRole: reader.value(
@@ -161,13 +165,7 @@ export function readEtcdConfig(
 
 /** The settings as options of the coordinator's etcd client. */
 export function etcdConnection({ urls, tls, auth }: EtcdConfig) {
-  const bytes = (text: string): Buffer => Buffer.from(text, 'utf8');
-  const credentials = tls && {
-    rootCertificate: bytes(tls.ca),
-    ...(tls.cert !== undefined && { certChain: bytes(tls.cert) }),
-    ...(tls.key !== undefined && { privateKey: bytes(tls.key) }),
-  };
-  return { hosts: urls, credentials, auth };
+  return { hosts: urls, tls, auth };
 }
 
 /** Reads how to reach the log, as the application's role. @throws ConfigError */

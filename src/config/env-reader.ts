@@ -1,54 +1,26 @@
-import { readFileSync } from 'node:fs';
-
 import type { z } from 'zod';
 
 import { errorText } from '../error-text.ts';
 import { Id } from '../ids.ts';
+import { withoutCredentials } from '../redaction.ts';
 import type { Setting } from './command-settings.ts';
-import { parseHttpAllow, type HttpAllow } from './http-allow.ts';
 import { etcdAddress, natsAddress, postgresAddress, type Address } from './addresses.ts';
+import { ConfigError } from './config-error.ts';
+import { parseHttpAllow, type HttpAllow } from './http-allow.ts';
+import { postgresTarget } from './postgres-tls.ts';
+import type { ReadFile } from './read-file.ts';
+import {
+  DEFAULT_INBOX_PREFIX,
+  DEFAULT_REPLY_PREFIXES,
+  isReplySubject,
+  parseInboxPrefix,
+  parseReplyPrefixes,
+} from './reply-prefixes.ts';
+import type { EtcdConfig, NatsConfig } from './servers.ts';
+import { tlsFiles, type TlsTexts } from './tls-texts.ts';
 
 /** A process's environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** PEM texts; an empty object means TLS with the system's trust store. */
-export interface TlsConfig {
-  ca?: string;
-  cert?: string;
-  key?: string;
-}
-
-/** How to reach NATS, and the credentials for it. */
-export interface NatsConfig {
-  servers: string[];
-  tls?: TlsConfig;
-  auth?: { username: string; password: string } | { token: string } | { credentials: string };
-}
-
-/** How to reach etcd, and the credentials for it. */
-export interface EtcdConfig {
-  urls: string[];
-  /** etcd's client package needs the CA whenever certificates are used. */
-  tls?: TlsConfig & { ca: string };
-  auth?: { username: string; password: string };
-}
-
-/** The environment is invalid; the message has one line per variable, which says how to fix it. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-  readonly problems: readonly string[];
-
-  constructor(problems: readonly string[]) {
-    super(problems.join('\n'));
-    this.problems = problems;
-  }
-}
-
-/** Reads a file of certificates or credentials; replaced in tests. */
-export type ReadFile = (path: string) => string;
-
-/** Reads a file from disk. */
-export const readText: ReadFile = (path) => readFileSync(path, 'utf8');
 
 /**
  * Reads variables one by one and collects their problems, so that all of them are reported at once.
@@ -81,7 +53,7 @@ export class EnvReader {
     if (result.success) return result.data;
     this.#problem(
       name,
-      `${result.error.issues[0]?.message ?? 'is not usable'}, not ${JSON.stringify(text)}`,
+      `${result.error.issues[0]?.message ?? 'is not usable'}, not ${JSON.stringify(withoutCredentials(text))}`,
     );
     return fallback;
   }
@@ -102,7 +74,7 @@ export class EnvReader {
     if (secure > 0 && secure < servers.length) {
       this.#problem('LEASEHOLD_NATS_URLS', 'mixes nats:// and tls://; use one for all servers');
     }
-    const tls = this.#tls('LEASEHOLD_NATS') ?? (secure > 0 ? {} : undefined);
+    const tls = this.#tls('LEASEHOLD_NATS');
     const password = this.#password('LEASEHOLD_NATS');
     const token = this.text('LEASEHOLD_NATS_TOKEN');
     const creds = this.text('LEASEHOLD_NATS_CREDS_FILE');
@@ -113,13 +85,45 @@ export class EnvReader {
         `cannot be used together with LEASEHOLD_NATS_${ways[0] as string}; keep one`,
       );
     }
+    this.#file('LEASEHOLD_NATS_CREDS_FILE');
     const auth =
       password ??
       (token === undefined ? undefined : { token }) ??
-      (creds === undefined
-        ? undefined
-        : { credentials: this.#file('LEASEHOLD_NATS_CREDS_FILE') ?? '' });
-    return { servers, ...(tls && { tls }), ...(auth && { auth }) };
+      (creds === undefined ? undefined : { credentials: () => this.#readFile(creds) });
+    const inboxPrefix = this.#inboxPrefix();
+    return {
+      servers,
+      ...(tls && { tls }),
+      ...(auth && { auth }),
+      ...(inboxPrefix !== undefined && { inboxPrefix }),
+    };
+  }
+
+  /** Where a replica may send replies: to its own inbox too, since replicas ask each other. */
+  replyPrefixes(): readonly string[] {
+    const name = 'LEASEHOLD_NATS_REPLY_PREFIXES';
+    const text = this.text(name);
+    const parsed = text === undefined ? undefined : parseReplyPrefixes(text);
+    if (parsed?.ok === false) this.#problem(name, parsed.problem);
+    const prefixes = parsed?.ok === true ? parsed.value : DEFAULT_REPLY_PREFIXES;
+    const inbox = `${this.#inboxPrefix(false) ?? DEFAULT_INBOX_PREFIX}.`;
+    if (parsed?.ok !== false && !isReplySubject(inbox, prefixes)) {
+      this.#problem(
+        'LEASEHOLD_NATS_INBOX_PREFIX',
+        `is under none of ${prefixes.join(', ')} (${name}), so other replicas would not reply to this one`,
+      );
+    }
+    return prefixes;
+  }
+
+  #inboxPrefix(report = true): string | undefined {
+    const name = 'LEASEHOLD_NATS_INBOX_PREFIX';
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const parsed = parseInboxPrefix(text);
+    if (parsed.ok) return parsed.value;
+    if (report) this.#problem(name, parsed.problem);
+    return undefined;
   }
 
   etcd(): EtcdConfig {
@@ -135,11 +139,7 @@ export class EnvReader {
         'must be https://, because certificates are given for etcd',
       );
     }
-    if (tls !== undefined && tls.ca === undefined) {
-      this.#problem('LEASEHOLD_ETCD_CA_FILE', 'is required with LEASEHOLD_ETCD_CERT_FILE');
-    }
-    const ca = tls?.ca;
-    return { urls, ...(ca !== undefined && { tls: { ...tls, ca } }), ...(auth && { auth }) };
+    return { urls, ...(tls && { tls }), ...(auth && { auth }) };
   }
 
   /** Where cells may call; undefined where it is not set. */
@@ -165,7 +165,16 @@ export class EnvReader {
   postgres(name: string, role: string): string {
     const example = `postgres://${role}:password@127.0.0.1:5432/leasehold`;
     const read = (text: string): Address => postgresAddress(text, example);
-    return this.#urls(name, read, example, undefined, false)[0] ?? '';
+    const [url] = this.#urls(name, read, example, undefined, false);
+    if (url === undefined) return '';
+    const { tls } = postgresTarget(url, name, this.#readFile);
+    try {
+      if (typeof tls === 'object') tls.read();
+    } catch (cause) {
+      // The message begins with the parameter.
+      this.#problem(name, `is wrong: ${errorText(cause)}`);
+    }
+    return url;
   }
 
   /**
@@ -230,18 +239,23 @@ export class EnvReader {
     return urls;
   }
 
-  #tls(prefix: string): TlsConfig | undefined {
-    const ca = this.#file(`${prefix}_CA_FILE`);
-    const cert = this.#file(`${prefix}_CERT_FILE`);
-    const key = this.#file(`${prefix}_KEY_FILE`);
-    const hasCert = this.text(`${prefix}_CERT_FILE`) !== undefined;
-    const hasKey = this.text(`${prefix}_KEY_FILE`) !== undefined;
-    if (hasCert !== hasKey) {
-      const [missing, given] = hasCert ? ['KEY', 'CERT'] : ['CERT', 'KEY'];
+  #tls(prefix: string): (() => TlsTexts) | undefined {
+    const [ca, cert, key] = (['CA', 'CERT', 'KEY'] as const).map((what) =>
+      this.text(`${prefix}_${what}_FILE`),
+    );
+    if ((cert === undefined) !== (key === undefined)) {
+      const [missing, given] = cert === undefined ? ['CERT', 'KEY'] : ['KEY', 'CERT'];
       this.#problem(`${prefix}_${missing}_FILE`, `is required with ${prefix}_${given}_FILE`);
+      return undefined;
     }
-    if (ca === undefined && cert === undefined && key === undefined) return undefined;
-    return { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
+    if (ca === undefined && cert === undefined) return undefined;
+    const read = tlsFiles(prefix, { ca, cert, key }, this.#readFile);
+    try {
+      read();
+    } catch (cause) {
+      this.#problems.push(errorText(cause));
+    }
+    return read;
   }
 
   #password(prefix: string): { username: string; password: string } | undefined {

@@ -1,3 +1,4 @@
+import { isId } from '../ids.ts';
 import type { Receipt } from './receipt.ts';
 
 /** Beyond this many instances, the entries that were learned first are dropped. */
@@ -20,7 +21,13 @@ export class HolderCache {
   /** Learns the holder from a receipt, and forgets it if the instance has nothing left to run. */
   learn({ instanceId, holder, outcome }: Pick<Receipt, 'instanceId' | 'holder' | 'outcome'>): void {
     const known = this.#byInstance;
-    if (holder === null || outcome === 'completed' || outcome === 'halted')
+    // A subject is made of it.
+    if (
+      holder === null ||
+      !isId(holder.replicaId) ||
+      outcome === 'completed' ||
+      outcome === 'halted'
+    )
       known?.delete(instanceId);
     else if (known !== undefined && known.get(instanceId) !== holder.replicaId) {
       known.set(instanceId, holder.replicaId);

@@ -1,6 +1,6 @@
 import { access, constants, readdir, realpath } from 'node:fs/promises';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
-import { ConfigError } from '../../src/config/env-reader.ts';
+import { ConfigError } from '../../src/config/config-error.ts';
 import { cacheDir, findCached } from './cache-dir.ts';
 import { runCommand } from './command.ts';
 import { fetchDebianServer } from './fetch-debian.ts';

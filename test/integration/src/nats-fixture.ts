@@ -8,11 +8,12 @@ import { serversForTests } from '../../harness/servers.ts';
 
 /** A bus on the shared NATS, or on these servers, closed when the test is over. */
 export async function openBus(
-  options: { servers?: string[]; warnings?: string[] } = {},
+  options: { servers?: string[]; warnings?: string[]; inboxPrefix?: string } = {},
 ): Promise<Bus> {
   const bus = await connectBus({
     servers: options.servers ?? [...serversForTests().natsUrls],
     name: 'test',
+    inboxPrefix: options.inboxPrefix,
     onWarning: (message) => void options.warnings?.push(message),
   });
   onTestFinished(() => bus.close());

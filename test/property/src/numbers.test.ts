@@ -160,7 +160,7 @@ describe('an event', () => {
   it('is read with every number unchanged, or ignored with a reason', () => {
     const property = fc.property(jsonText, (written) => {
       const event = `{"instanceId": "i", "rows": [], "status": "ready", "more": ${written.text}}`;
-      const read = readEvent(new TextEncoder().encode(event));
+      const read = readEvent(new TextEncoder().encode(event), 'i');
       expect(read.kind).toBe(lossy(written).length === 0 ? 'result' : 'malformed');
       if (read.kind !== 'result') return;
       const { more } = read.value as unknown as { more: Json };

@@ -143,7 +143,7 @@ describe('an agent', () => {
         message.reply({ error: { code: 'invalid', message: 'no', field: 'cellId' } }),
       );
       replica.subscribe(names.advance('new'), (message) =>
-        message.reply(receipt(body(message).requestId, { later: { field: 1 } })),
+        message.reply(receipt(body(message).requestId, { instanceId: 'new', later: { field: 1 } })),
       );
     });
     expect(await agent.advance('bad')).toMatchObject({

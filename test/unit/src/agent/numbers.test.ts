@@ -45,7 +45,7 @@ describe('what an agent sends', () => {
 describe('an event', () => {
   it('with a number that cannot be kept is malformed, and the reason says where it is', () => {
     const text = '{"instanceId": "i", "rows": [], "status": "ready", "x": [12345678901234567890]}';
-    expect(readEvent(new TextEncoder().encode(text))).toEqual({
+    expect(readEvent(new TextEncoder().encode(text), 'i')).toEqual({
       kind: 'malformed',
       why: 'the number 12345678901234567890 at /x/0 cannot be kept exactly; send it as text: "12345678901234567890"',
     });

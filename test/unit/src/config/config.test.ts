@@ -8,6 +8,7 @@ import {
   readMigrateConfig,
 } from '../../../../src/config/config.ts';
 import type { Environment } from '../../../../src/config/config.ts';
+import { TestAuthority } from '../../../harness/certificates.ts';
 
 const enough = {
   LEASEHOLD_ETCD_URLS: 'http://127.0.0.1:2379',
@@ -15,8 +16,18 @@ const enough = {
   LEASEHOLD_DATABASE_URL: 'postgres://leasehold_app:secret@127.0.0.1/leasehold',
 };
 
+const authority = new TestAuthority();
+const own = authority.issue();
+const files: Record<string, string> = {
+  '/there/ca': authority.ca,
+  '/there/cert': own.cert,
+  '/there/key': own.key,
+  '/there/other-key': authority.issue().key,
+  '/there/creds': 'content of the credentials',
+  '/there/text': 'no certificate',
+};
 const file = (path: string): string => {
-  if (path.startsWith('/there/')) return `content of ${path}`;
+  if (files[path] !== undefined) return files[path];
   throw new Error(`ENOENT ${path}`);
 };
 
@@ -34,7 +45,7 @@ describe('the configuration', () => {
   it('has the defaults of the contract', () => {
     expect(readConfig(enough)).toEqual({
       namespace: 'default',
-      nats: { servers: ['nats://127.0.0.1:4222'] },
+      nats: { servers: ['nats://127.0.0.1:4222'], replyPrefixes: ['_INBOX.', '_R_.'] },
       etcd: { urls: ['http://127.0.0.1:2379'] },
       databaseUrl: enough.LEASEHOLD_DATABASE_URL,
       replicaName: 'replica',
@@ -121,7 +132,7 @@ describe('the configuration', () => {
     ],
     [{ LEASEHOLD_ETCD_URLS: ',' }, /^LEASEHOLD_ETCD_URLS must be a URL/],
     [
-      { LEASEHOLD_ETCD_CERT_FILE: '/there/c' },
+      { LEASEHOLD_ETCD_CERT_FILE: '/there/cert' },
       /^LEASEHOLD_ETCD_KEY_FILE is required with LEASEHOLD_ETCD_CERT_FILE/,
     ],
     [
@@ -133,10 +144,40 @@ describe('the configuration', () => {
       /^LEASEHOLD_NATS_PASSWORD is required with LEASEHOLD_NATS_USERNAME/,
     ],
     [
-      { LEASEHOLD_NATS_TOKEN: 't', LEASEHOLD_NATS_CREDS_FILE: '/there/x' },
+      { LEASEHOLD_NATS_TOKEN: 't', LEASEHOLD_NATS_CREDS_FILE: '/there/creds' },
       /^LEASEHOLD_NATS_CREDS_FILE cannot be used together with LEASEHOLD_NATS_TOKEN/,
     ],
     [{ LEASEHOLD_ETCD_CA_FILE: '/there/ca' }, /^LEASEHOLD_ETCD_URLS must be https/],
+    [{ LEASEHOLD_NATS_CREDS_FILE: '/gone' }, /^LEASEHOLD_NATS_CREDS_FILE names a file/],
+    [{ LEASEHOLD_NATS_CA_FILE: '/there/text' }, /^LEASEHOLD_NATS_CA_FILE holds no certificate/],
+    [
+      { LEASEHOLD_NATS_CERT_FILE: '/there/cert', LEASEHOLD_NATS_KEY_FILE: '/there/other-key' },
+      /^LEASEHOLD_NATS_CERT_FILE and LEASEHOLD_NATS_KEY_FILE do not belong together/,
+    ],
+    [
+      { LEASEHOLD_NATS_CERT_FILE: '/there/cert', LEASEHOLD_NATS_KEY_FILE: '/there/text' },
+      /^LEASEHOLD_NATS_KEY_FILE holds no private key/,
+    ],
+    [
+      { LEASEHOLD_DATABASE_URL: 'postgres://h/d?sslmode=require&sslrootcert=/gone' },
+      /^LEASEHOLD_DATABASE_URL is wrong: sslrootcert .*cannot be read: ENOENT/,
+    ],
+    [
+      { LEASEHOLD_DATABASE_URL: 'postgres://h/d?sslmode=verify' },
+      /^LEASEHOLD_DATABASE_URL has sslmode=verify; write one of disable, /,
+    ],
+    [
+      { LEASEHOLD_NATS_INBOX_PREFIX: '_INBOX.>' },
+      /^LEASEHOLD_NATS_INBOX_PREFIX must be .*wildcard/,
+    ],
+    [
+      { LEASEHOLD_NATS_INBOX_PREFIX: 'replies' },
+      /^LEASEHOLD_NATS_INBOX_PREFIX is under none of _INBOX\., _R_\. \(LEASEHOLD_NATS_REPLY/,
+    ],
+    [
+      { LEASEHOLD_NATS_REPLY_PREFIXES: '$JS.API' },
+      /^LEASEHOLD_NATS_REPLY_PREFIXES must list .*belongs to the NATS server/,
+    ],
   ])('refuses %j', (env, message) => {
     expect(problems({ ...enough, ...env })).toContainEqual(expect.stringMatching(message));
   });
@@ -164,19 +205,44 @@ describe('the configuration', () => {
       },
       file,
     );
-    expect(config.nats).toMatchObject({
-      tls: { ca: 'content of /there/ca' },
-      auth: { credentials: 'content of /there/creds' },
+    expect(config.nats.tls?.()).toEqual({ ca: authority.ca });
+    const { auth } = config.nats;
+    expect(auth !== undefined && 'credentials' in auth && auth.credentials()).toBe(
+      'content of the credentials',
+    );
+    const { hosts, tls } = etcdConnection(config.etcd);
+    expect(hosts).toEqual(['https://e:2379']);
+    expect(tls?.()).toEqual({ ca: authority.ca, ...own });
+  });
+
+  it('reads certificates again each time they are asked for', () => {
+    const now = { ...files };
+    const read = (path: string): string => now[path] ?? file(path);
+    const env = {
+      ...enough,
+      LEASEHOLD_NATS_CERT_FILE: '/there/cert',
+      LEASEHOLD_NATS_KEY_FILE: '/there/key',
+    };
+    const { tls } = readConfig(env, read).nats;
+    const renewed = authority.issue();
+    now['/there/cert'] = renewed.cert;
+    expect(() => tls?.()).toThrow(/CERT_FILE and LEASEHOLD_NATS_KEY_FILE do not belong together/);
+    now['/there/key'] = renewed.key;
+    expect(tls?.()).toEqual(renewed);
+    expect(tls?.()).toBe(tls?.());
+  });
+
+  it('reads where replies arrive, and where a replica sends them', () => {
+    const env = {
+      ...enough,
+      LEASEHOLD_NATS_INBOX_PREFIX: '_INBOX.replicas',
+      LEASEHOLD_NATS_REPLY_PREFIXES: '_INBOX.replicas,_INBOX.agents.',
+    };
+    expect(readConfig(env).nats).toMatchObject({
+      inboxPrefix: '_INBOX.replicas',
+      replyPrefixes: ['_INBOX.replicas.', '_INBOX.agents.'],
     });
-    expect(etcdConnection(config.etcd)).toEqual({
-      hosts: ['https://e:2379'],
-      credentials: {
-        rootCertificate: Buffer.from('content of /there/ca'),
-        certChain: Buffer.from('content of /there/cert'),
-        privateKey: Buffer.from('content of /there/key'),
-      },
-      auth: undefined,
-    });
+    expect(readAgentConfig({ LEASEHOLD_NATS_INBOX_PREFIX: 'mine' }).nats.inboxPrefix).toBe('mine');
   });
 
   it('requires of an agent only NATS and the namespace, and has defaults for both', () => {
