@@ -1,6 +1,7 @@
 import { destination, pino, stdTimeFunctions, type DestinationStream, type Logger } from 'pino';
 
 import type { LogFormat, LogLevel } from '../src/config/config.ts';
+import { withoutCredentials } from '../src/redaction.ts';
 
 /** How a replica logs. */
 export interface LoggingOptions {
@@ -30,6 +31,8 @@ export async function createLogger(
       level,
       base: { replicaId },
       timestamp: stdTimeFunctions.isoTime,
+      // Whatever an error or a setting holds, no line shows the credentials of a URL.
+      hooks: { streamWrite: withoutCredentials },
       formatters: {
         level: (label) => ({ level: label }),
         log: (fields) => withoutReserved(fields, replicaId),

@@ -1,11 +1,12 @@
 import type { Environment } from '../src/config/config.ts';
+import { withoutCredentials } from '../src/redaction.ts';
 
 /** The streams, environment and signals that a verb uses: the process's, or a test's. */
 export interface Terminal {
   env: Environment;
   /** Prints a result: what a script reads. */
   out(line: string): void;
-  /** Prints progress, warnings and errors, for people. */
+  /** Prints progress, warnings and errors, for people; without the credentials of URLs. */
   err(line: string): void;
   /** Writes to stderr without a line break; does nothing where stderr is not a terminal. */
   live(text: string): void;
@@ -36,7 +37,7 @@ export function processTerminal(): Terminal {
   return {
     env,
     out: (line) => void stdout.write(`${line}\n`),
-    err: (line) => void stderr.write(`${line}\n`),
+    err: (line) => void stderr.write(`${withoutCredentials(line)}\n`),
     live: (text) => {
       if (stderr.isTTY) stderr.write(text);
     },

@@ -4,6 +4,9 @@ const URL_IN_TEXT = /[a-z][a-z0-9+.-]*:\/\/[^\s"'`<>\\]*/gi;
 /** Separates the URLs of a list. */
 const BETWEEN_URLS = /,(?=[a-z][a-z0-9+.-]*:\/\/)/i;
 
+/** `user:password@host` without a scheme, as a whole word. */
+const BARE_CREDENTIALS = /(^|[\s"'`(=,])([^\s"'`(=,:@/]+):([^\s"'`@/]+)@(?=[\w[])/g;
+
 /** A parameter whose value is secret, such as `password` or `sslpassword`. */
 const SECRET_PARAMETER =
   /([?&][^=&#]*(?:pass(?:word|wd|phrase)?|secret|token|credential|signature|api[-_]?key)=)[^&#]*/gi;
@@ -20,8 +23,9 @@ const HIDDEN = '***';
  * the scheme to the last `@` counts as credentials if there is an `@` or a `:` before the path.
  */
 export function withoutCredentials(text: string): string {
-  if (!text.includes('://')) return text;
-  return text.replace(URL_IN_TEXT, (urls) => urls.split(BETWEEN_URLS).map(redacted).join(','));
+  const bare = text.includes('@') ? text.replace(BARE_CREDENTIALS, `$1$2:${HIDDEN}@`) : text;
+  if (!bare.includes('://')) return bare;
+  return bare.replace(URL_IN_TEXT, (urls) => urls.split(BETWEEN_URLS).map(redacted).join(','));
 }
 
 function redacted(url: string): string {

@@ -1,6 +1,7 @@
 import { request, validateHeaderName, validateHeaderValue, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 
+import { withoutCredentials } from '../../src/redaction.ts';
 import { classOf, classOfStatus, type MovedStatuses } from '../../src/execution/outcome.ts';
 import type { Json, JsonObject } from '../../src/json.ts';
 import { lostOutput } from '../../src/runbook/lost-output.ts';
@@ -135,7 +136,8 @@ const RESERVED_HEADERS = new Set([
 
 /** The request to send, or why it cannot be sent. */
 function prepare(call: HttpCall, context: EffectContext): Prepared | string {
-  if (!URL.canParse(call.url)) return `${JSON.stringify(call.url)} is not a URL`;
+  if (!URL.canParse(call.url))
+    return `${JSON.stringify(withoutCredentials(call.url))} is not a URL`;
   const url = new URL(call.url);
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     return `${url.protocol} is not http: or https:`;

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 
+import { withoutCredentials } from '../../src/redaction.ts';
 import type { DevStack } from './stack.ts';
 import { shellCommand, shellQuote } from '../../src/shell-quote.ts';
 import { table } from '../render/table.ts';
@@ -11,7 +12,7 @@ export function summaryText(dev: DevStack, style: Style): string {
   const urls: Record<string, string> = {
     etcd: line.etcdUrls.join(','),
     nats: line.natsUrls.join(','),
-    postgres: line.databaseUrl,
+    postgres: withoutCredentials(line.databaseUrl),
     ledger: line.ledgerUrl,
   };
   const rows = [
@@ -19,14 +20,14 @@ export function summaryText(dev: DevStack, style: Style): string {
     ...line.servers.map(({ name, pid }) => [name, pid, urls[name] ?? '']),
   ];
   const exports = [
-    `LEASEHOLD_NATS_URLS=${shellQuote(line.natsUrls.join(','))}`,
-    `LEASEHOLD_ETCD_URLS=${shellQuote(line.etcdUrls.join(','))}`,
-    `LEASEHOLD_DATABASE_URL=${shellQuote(line.databaseUrl)}`,
+    exported('LEASEHOLD_NATS_URLS', line.natsUrls.join(',')),
+    exported('LEASEHOLD_ETCD_URLS', line.etcdUrls.join(',')),
+    exported('LEASEHOLD_DATABASE_URL', line.databaseUrl),
     ...(line.ownerDatabaseUrl === null
       ? []
-      : [`LEASEHOLD_OWNER_DATABASE_URL=${shellQuote(line.ownerDatabaseUrl)}`]),
-    ...(line.namespace === 'default' ? [] : [`LEASEHOLD_NAMESPACE=${shellQuote(line.namespace)}`]),
-    `LEDGER_URL=${shellQuote(line.ledgerUrl)}`,
+      : [exported('LEASEHOLD_OWNER_DATABASE_URL', line.ownerDatabaseUrl)]),
+    ...(line.namespace === 'default' ? [] : [exported('LEASEHOLD_NAMESPACE', line.namespace)]),
+    exported('LEDGER_URL', line.ledgerUrl),
   ];
   const program = shellCommand('node', join(dev.packageDir, 'dist', 'cli', 'main.js'));
   return [
@@ -38,7 +39,7 @@ export function summaryText(dev: DevStack, style: Style): string {
     '',
     'In another terminal, set up the shell:',
     '',
-    ...exports.map((assignment) => `  export ${assignment}`),
+    ...exports.map((assignment) => `  ${assignment}`),
     `  alias leasehold=${shellQuote(program)}`,
     '',
     'Then try:',
@@ -54,4 +55,11 @@ export function summaryText(dev: DevStack, style: Style): string {
     'The first advance parks until the claim is approved; the second completes the refund.',
     'Kill a replica by its pid in the middle of an effect, and watch another take over.',
   ].join('\n');
+}
+
+/** The command that sets a variable. A password is not shown: its owner has it already. */
+function exported(name: string, value: string): string {
+  return withoutCredentials(value) === value
+    ? `export ${name}=${shellQuote(value)}`
+    : `# ${name} as it is set here: it has a password`;
 }

@@ -218,8 +218,9 @@ function isRunning(pid: number): boolean {
 async function readAttach(env: Environment, pids: readonly number[]): Promise<AttachTo> {
   const { readAgentConfig, readDatabaseConfig } = await import('../../src/config/config.ts');
   const { namespace, nats } = readAgentConfig(env);
+  const { servers: natsUrls, ...natsAccess } = nats;
   const { databaseUrl } = readDatabaseConfig(env);
-  return { namespace, natsUrls: nats.servers, databaseUrl, pids };
+  return { namespace, natsUrls, natsAccess, databaseUrl, pids };
 }
 
 function seedFlag(text: string): number {

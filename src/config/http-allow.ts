@@ -3,6 +3,7 @@
  * only a name, because a name can lead anywhere.
  */
 
+import { withoutCredentials } from '../redaction.ts';
 import {
   contains,
   embeddedV4,
@@ -48,9 +49,8 @@ export function parseHttpAllow(text: string): ParsedHttpAllow {
   for (const [i, entryText] of texts.entries()) {
     const entry = parseEntry(entryText);
     if (typeof entry !== 'string') parsed.entries.push(entry);
-    // The part before an @ may be a password.
     else {
-      const shown = entryText.replace(/^(\w+:\/\/)?[^/]*@/, '$1…@');
+      const shown = withoutCredentials(entryText);
       parsed.problems.push(`entry ${i + 1} ${JSON.stringify(shown)} ${entry}`);
     }
   }

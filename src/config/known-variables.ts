@@ -7,7 +7,7 @@ const families = (['ETCD', 'NATS'] as const).flatMap((server) =>
 );
 
 /** Every variable that replicas, agents and the command line read. */
-const KNOWN = [
+export const KNOWN = [
   ...families,
   'LEASEHOLD_NATS_TOKEN',
   'LEASEHOLD_NATS_CREDS_FILE',

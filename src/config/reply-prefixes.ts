@@ -4,6 +4,8 @@
  * may not, such as to the administration of JetStream.
  */
 
+import { withoutCredentials } from '../redaction.ts';
+
 /** Where an agent or a replica receives replies, unless it is configured. */
 export const DEFAULT_INBOX_PREFIX = '_INBOX';
 
@@ -60,6 +62,7 @@ function prefixProblem(prefix: string): string | undefined {
   return undefined;
 }
 
-function quoted(text: string): string {
+function quoted(value: string): string {
+  const text = withoutCredentials(value);
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }

@@ -3,6 +3,7 @@
  * in which it stands, and no value can change the parts that the author wrote.
  */
 
+import { withoutCredentials } from '../redaction.ts';
 import {
   parsePlaceholders,
   placeholderText,
@@ -204,6 +205,7 @@ function encode(text: string): string {
   );
 }
 
-function quote(text: string): string {
+function quote(value: string): string {
+  const text = withoutCredentials(value);
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }

@@ -1,5 +1,9 @@
+import type { NatsConfig } from '../../src/config/servers.ts';
 import { shellCommand } from '../../src/shell-quote.ts';
 import type { FaultMix } from './fault-mix.ts';
+
+/** How to connect to NATS, besides its addresses. */
+export type NatsAccess = Pick<NatsConfig, 'tls' | 'auth' | 'inboxPrefix'>;
 
 /** The options of `leasehold chaos`. */
 export interface ChaosOptions {
@@ -42,6 +46,8 @@ export interface ChaosOptions {
 export interface AttachTo {
   namespace: string;
   natsUrls: readonly string[];
+  /** TLS and credentials for NATS. */
+  natsAccess: NatsAccess;
   /** For the application's role. */
   databaseUrl: string;
   /** Replica processes on this machine that may be killed and frozen. */

@@ -226,6 +226,7 @@ class Run {
     return Workload.connect({
       namespace: system.namespace,
       natsUrls: system.natsUrls,
+      natsAccess: this.#options.attach?.natsAccess ?? {},
       agents,
       instances,
       own: system.own,

@@ -6,6 +6,7 @@ import type { Receipt } from '../../src/request/receipt.ts';
 import type { ClientHistory } from './client-history.ts';
 import { Instances } from './instances.ts';
 import type { SentRequest, WorkloadInstance } from './instances.ts';
+import type { NatsAccess } from './options.ts';
 import { ignoreProtocolError } from './protocol-error.ts';
 import type { Random } from './random.ts';
 import { chaosInputs, chaosRunbooks } from './runbooks.ts';
@@ -16,6 +17,7 @@ import { NEVER, sleep } from './sleep.ts';
 export interface WorkloadOptions {
   namespace: string;
   natsUrls: readonly string[];
+  natsAccess: NatsAccess;
   /** How many agents work at once. */
   agents: number;
   /** How many instances are under way at once. */
@@ -75,6 +77,7 @@ export class Workload {
           agentId: `${options.prefix}-agent${index + 1}`,
           namespace: options.namespace,
           servers: [...options.natsUrls],
+          ...options.natsAccess,
           connectTimeoutMs: CONNECT_TIMEOUT_MS,
           waitOnFirstConnect: true,
         }),

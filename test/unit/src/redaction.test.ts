@@ -22,6 +22,7 @@ describe('a text without credentials', () => {
       'https://h/x?api_key=hunter2&access_token=hunter2#a',
       'https://h/x?api_key=***&access_token=***#a',
     ],
+    ['"u:hunter2@h" is no URL', '"u:***@h" is no URL'],
     // Nobody encoded these passwords.
     ['postgres://app:hun/ter2@h/db', 'postgres://app:***@h/db'],
     ['postgres://app:hunter2?@h/db', 'postgres://app:***@h/db'],
@@ -41,7 +42,9 @@ describe('a text without credentials', () => {
     'nats://127.0.0.1:4222',
     'https://h.example/users/@me?mail=a@b',
     'http://[::1]:2379',
-    'file:///etc/x',
+    'file:///etc/x@1.0.0/y',
+    'at 10:30, a@b',
+    'pkg@1.2.3',
   ])('leaves %s as it is', (text) => {
     expect(withoutCredentials(text)).toBe(text);
   });
