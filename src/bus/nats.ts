@@ -1,3 +1,5 @@
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+
 import { connect, credsAuthenticator } from 'nats';
 import type { Authenticator, ConnectionOptions, NatsConnection, TlsOptions } from 'nats';
 
@@ -108,27 +110,13 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
 }
 
 /**
- * Connects, or fails and leaves nothing behind.
- *
  * If the server closes a connection before it is established, as it does when it refuses a
- * certificate, a client that may reconnect keeps trying in the background, whatever it answers
- * here, and does not say why. So with TLS, a client that may not reconnect connects first.
+ * certificate, a client that may reconnect says nothing but TIMEOUT, after all of that time. So
+ * with TLS, a client that may not reconnect connects first.
  */
 async function connectOnce(options: ConnectionOptions): Promise<NatsConnection> {
   if (options.tls !== undefined) await tryToConnect(options);
-  let abandoned = false;
-  try {
-    return await connect({
-      ...options,
-      reconnectDelayHandler: () => {
-        if (abandoned) throw new Error('this client failed to connect');
-        return reconnectDelayMs();
-      },
-    });
-  } catch (cause) {
-    abandoned = true;
-    throw cause;
-  }
+  return connect(options);
 }
 
 async function tryToConnect(options: ConnectionOptions): Promise<void> {
@@ -197,8 +185,9 @@ function connectionOptions(
     // By default the client closes for good after the same authentication error twice in a row,
     // even when its cause is temporary.
     ignoreAuthErrorAbort: true,
+    reconnectDelayHandler: reconnectDelayMs,
     noAsyncTraces: true,
-    ...(tls === undefined ? {} : { tls }),
+    ...(tls === undefined ? {} : { tls: withIdentityCheck(tls, servers) }),
     ...(auth === undefined
       ? {}
       : 'credentials' in auth
@@ -207,6 +196,23 @@ function connectionOptions(
           ? { token: auth.token }
           : { user: auth.username, pass: auth.password }),
   };
+}
+
+/**
+ * The client checks a certificate against `localhost` wherever the address is an IP address. So the
+ * check is against that address: any of those that are configured, since the client does not say
+ * which one it is.
+ */
+function withIdentityCheck(tls: TlsOptions, servers: string[]): TlsOptions {
+  const hosts = servers.map((server) => new URL(server).hostname.replace(/^\[(.*)\]$/, '$1'));
+  const check = (host: string, certificate: PeerCertificate): Error | undefined => {
+    const wanted = host !== 'localhost' && hosts.includes(host) ? [host] : hosts;
+    const problems = wanted.map((one) => checkServerIdentity(one, certificate));
+    return problems.includes(undefined) ? undefined : problems[0];
+  };
+  // The client hands on what its type does not name.
+  Object.assign(tls, { checkServerIdentity: check });
+  return tls;
 }
 
 function credentials(text: string | (() => string)): Authenticator {

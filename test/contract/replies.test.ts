@@ -1,16 +1,47 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { locateServer } from '../../tools/stack/locate.ts';
+import { startNats } from '../../tools/stack/nats-server.ts';
+import type { Server } from '../../tools/stack/server-process.ts';
+import { closeWorkspace, openWorkspace, type Workspace } from '../../tools/stack/workspace.ts';
 import { TestCluster } from '../harness/replicas.ts';
+import { freshDatabase, serversForTests } from '../harness/servers.ts';
 import { push, two } from './runbooks.ts';
 
 let cluster: TestCluster;
+let workspace: Workspace;
+let nats: Server;
 
 beforeAll(async () => {
-  cluster = await TestCluster.start({ replicas: 1 });
+  workspace = await openWorkspace();
+  nats = await obedientNats(workspace);
+  const { etcdUrls } = serversForTests();
+  const servers = { etcdUrls, natsUrls: [nats.url], superuserUrl: await freshDatabase() };
+  cluster = await TestCluster.start({ replicas: 1, servers });
   await push(cluster, two);
 });
 
-afterAll(() => cluster?.stop());
+afterAll(async () => {
+  await cluster?.stop();
+  await nats?.stop();
+  await closeWorkspace(workspace);
+});
+
+/**
+ * A server whose JetStream takes a request with fields that it does not know, as all do before 2.12
+ * and all that are configured so.
+ */
+async function obedientNats(place: Workspace): Promise<Server> {
+  const binary = await locateServer('nats');
+  const [major = 0, minor = 0] = binary.version.split('.').map(Number);
+  if (major === 2 && minor < 12) return startNats(binary, place);
+  const configFile = join(place.dir, 'obedient.conf');
+  await writeFile(configFile, 'jetstream { strict: false }\n');
+  return startNats(binary, place, { configFile });
+}
 
 const encoded = (body: object): Uint8Array => new TextEncoder().encode(JSON.stringify(body));
 

@@ -1,5 +1,6 @@
 import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
+import { isIPv4 } from 'node:net';
 
 /*
  * Certificates for tests of TLS, made without any program or package: X.509 version 3 in DER, with
@@ -16,13 +17,15 @@ export interface Certificate {
 export interface CertificateOptions {
   /** The common name. Default: `localhost`. */
   name?: string;
+  /** Which hosts it is for. Default: `localhost` and `127.0.0.1`. */
+  hosts?: readonly string[];
   /** When its validity begins, in seconds from now. Default: an hour ago. */
   fromS?: number;
   /** When its validity ends, in seconds from now. Default: in an hour. */
   untilS?: number;
 }
 
-/** A certificate authority. Its certificates are for `127.0.0.1` and `localhost`, on both sides. */
+/** A certificate authority. Its certificates are for servers and for clients. */
 export class TestAuthority {
   /** Its own certificate as PEM text. */
   readonly ca: string;
@@ -33,16 +36,17 @@ export class TestAuthority {
     const { privateKey, publicKey } = newKeys();
     this.#name = name;
     this.#key = privateKey;
-    this.ca = this.#certify({ name, publicKey, fromS: -3_600, untilS: 3_600, isAuthority: true });
+    this.ca = this.#certify({ name, publicKey, fromS: -3_600, untilS: 3_600 });
   }
 
   issue({
     name = 'localhost',
+    hosts = HOSTS,
     fromS = -3_600,
     untilS = 3_600,
   }: CertificateOptions = {}): Certificate {
     const { privateKey, publicKey } = newKeys();
-    const cert = this.#certify({ name, publicKey, fromS, untilS, isAuthority: false });
+    const cert = this.#certify({ name, publicKey, fromS, untilS, hosts });
     return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string };
   }
 
@@ -51,7 +55,8 @@ export class TestAuthority {
     publicKey: KeyObject;
     fromS: number;
     untilS: number;
-    isAuthority: boolean;
+    /** Undefined for an authority. */
+    hosts?: readonly string[];
   }): string {
     const spki = subject.publicKey.export({ type: 'spki', format: 'der' });
     const body = sequence(
@@ -62,7 +67,7 @@ export class TestAuthority {
       sequence(time(subject.fromS), time(subject.untilS)),
       commonName(subject.name),
       spki,
-      der(0xa3, sequence(...(subject.isAuthority ? authorityExtensions(spki) : LEAF_EXTENSIONS))),
+      der(0xa3, sequence(...extensions(subject.hosts, spki))),
     );
     const signature = sign('sha256', body, this.#key);
     return pem(sequence(body, ECDSA_WITH_SHA256, bitString(signature)));
@@ -125,6 +130,12 @@ function time(inS: number): Buffer {
 const TRUE = der(0x01, Buffer.from([0xff]));
 const ECDSA_WITH_SHA256 = sequence(oid(1, 2, 840, 10_045, 4, 3, 2));
 
+const HOSTS = ['localhost', '127.0.0.1'];
+
+function extensions(hosts: readonly string[] | undefined, spki: Buffer): Buffer[] {
+  return hosts === undefined ? authorityExtensions(spki) : leafExtensions(hosts);
+}
+
 function authorityExtensions(spki: Buffer): Buffer[] {
   return [
     // Basic constraints, key usage (signs certificates and revocation lists), key identifier.
@@ -134,15 +145,19 @@ function authorityExtensions(spki: Buffer): Buffer[] {
   ];
 }
 
-const LEAF_EXTENSIONS = [
-  // Key usage (signs), extended key usage (servers, clients), alternative names.
-  sequence(oid(2, 5, 29, 15), TRUE, octets(bitString(Buffer.from([0b1000_0000]), 7))),
-  sequence(
-    oid(2, 5, 29, 37),
-    octets(sequence(oid(1, 3, 6, 1, 5, 5, 7, 3, 1), oid(1, 3, 6, 1, 5, 5, 7, 3, 2))),
-  ),
-  sequence(
-    oid(2, 5, 29, 17),
-    octets(sequence(der(0x82, Buffer.from('localhost')), der(0x87, Buffer.from([127, 0, 0, 1])))),
-  ),
-];
+function leafExtensions(hosts: readonly string[]): Buffer[] {
+  const names = hosts.map((host) =>
+    isIPv4(host)
+      ? der(0x87, Buffer.from(host.split('.').map(Number)))
+      : der(0x82, Buffer.from(host)),
+  );
+  return [
+    // Key usage (signs), extended key usage (servers, clients), alternative names.
+    sequence(oid(2, 5, 29, 15), TRUE, octets(bitString(Buffer.from([0b1000_0000]), 7))),
+    sequence(
+      oid(2, 5, 29, 37),
+      octets(sequence(oid(1, 3, 6, 1, 5, 5, 7, 3, 1), oid(1, 3, 6, 1, 5, 5, 7, 3, 2))),
+    ),
+    sequence(oid(2, 5, 29, 17), octets(sequence(...names))),
+  ];
+}

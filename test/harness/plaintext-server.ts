@@ -10,8 +10,6 @@ import { onTestFinished } from 'vitest';
 export async function plaintextServer(answer: {
   greeting?: string;
   reply?: (chunk: Buffer) => string | undefined;
-  /** Ends the connection at the first chunk. */
-  end?: boolean;
 }): Promise<{ port: number; received: () => string; connections: () => number }> {
   const chunks: Buffer[] = [];
   let connections = 0;
@@ -23,7 +21,6 @@ export async function plaintextServer(answer: {
       chunks.push(chunk);
       const text = answer.reply?.(chunk);
       if (text !== undefined) socket.write(text);
-      if (answer.end === true) socket.destroy();
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

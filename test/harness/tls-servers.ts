@@ -39,11 +39,14 @@ export class CertificateFolder {
 
   /** Replaces all files by certificates of another authority. */
   async replace(authority: TestAuthority): Promise<void> {
-    const server = authority.issue();
     await this.#write('ca', authority.ca);
-    await this.#write('server', server.cert);
-    await this.#write('serverKey', server.key);
+    await this.replaceServer(authority.issue());
     await this.replaceClient(authority.issue({ name: 'leasehold_app' }));
+  }
+
+  async replaceServer({ cert, key }: Certificate): Promise<void> {
+    await this.#write('server', cert);
+    await this.#write('serverKey', key);
   }
 
   async replaceClient({ cert, key }: Certificate): Promise<void> {

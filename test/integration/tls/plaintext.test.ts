@@ -83,18 +83,6 @@ describe('a server without TLS gets nothing', () => {
   });
 });
 
-it('a client that failed to connect tries no more', async () => {
-  const server = await plaintextServer({ greeting: `INFO ${JSON.stringify(info)}\r\n`, end: true });
-  const servers = [`nats://127.0.0.1:${server.port}`];
-  await expect(connectBus({ servers, name: 'test', connectTimeoutMs: 300 })).rejects.toThrow(
-    /cannot connect/,
-  );
-  const before = server.connections();
-  await new Promise((resolve) => setTimeout(resolve, 1_500));
-  // One attempt may have been under way.
-  expect(server.connections() - before).toBeLessThanOrEqual(1);
-});
-
 describe('an address with credentials', () => {
   it('is rejected by an agent and not shown', async () => {
     const servers = ['nats://agent:hunter2@127.0.0.1:4222'];

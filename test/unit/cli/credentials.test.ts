@@ -28,6 +28,16 @@ const URLS = {
   postgres: `postgres://leasehold_app:${SECRET}@127.0.0.1:1/leasehold`,
 };
 
+function problems(read: () => unknown): string {
+  try {
+    read();
+    return '';
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+}
+
 describe('no credentials of a URL are shown', () => {
   it.each([
     ['status', ['status', 'i', '--nats', URLS.nats]],
@@ -54,18 +64,15 @@ describe('no credentials of a URL are shown', () => {
   });
 
   it('by what is wrong with a variable, whichever has it', () => {
+    const messages: string[] = [];
     for (const name of KNOWN.filter((known) => !/PASSWORD|TOKEN|USERNAME|FILE$/.test(known))) {
       for (const url of [...Object.values(URLS), `amqp://u:${SECRET}@h`, `u:${SECRET}@h`]) {
-        for (const read of [readConfig, readAgentConfig, readMigrateConfig]) {
-          try {
-            read({ [name]: url });
-          } catch (error) {
-            expect(error).toBeInstanceOf(ConfigError);
-            expect(`${name}: ${(error as Error).message}`).not.toContain(SECRET);
-          }
-        }
+        for (const read of [readConfig, readAgentConfig, readMigrateConfig])
+          messages.push(`${name}: ${problems(() => read({ [name]: url }))}`);
       }
     }
+    expect(messages.filter((message) => message.includes(SECRET))).toEqual([]);
+    expect(messages.filter((message) => message.includes('LEASEHOLD')).length).toBeGreaterThan(50);
   });
 
   it('by a line of the log, wherever the URL is', async () => {
