@@ -104,10 +104,16 @@ function breaksChain(rules: Rules, before: Row | undefined, row: Row): boolean {
   }
 }
 
-/** For the rules on order alone: an outcome still belongs to its attempt's own term. */
+/**
+ * For the rules on order alone: what only the attempt's own process can know still belongs to its
+ * attempt's own term.
+ */
 function asIfNotStale(row: ChainRow, before: Row | undefined): ChainRow {
-  const outcome = row.kind === 'completed' || row.kind === 'failed';
-  return { ...row, fencingToken: (before?.fencingToken ?? 0) + (outcome ? 1 : 0) };
+  const own =
+    row.kind === 'completed' ||
+    row.kind === 'failed' ||
+    (row.kind === 'interrupted' && row.body['reason'] !== 'crash');
+  return { ...row, fencingToken: (before?.fencingToken ?? 0) + (own ? 1 : 0) };
 }
 
 function breaksOrder(rules: Rules, before: Row | undefined, row: ChainRow): boolean {
