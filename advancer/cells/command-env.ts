@@ -1,5 +1,6 @@
 import type { CommandUser } from '../../src/config/command-settings.ts';
 import type { EffectContext } from './cells.ts';
+import type { CommandFolders } from './command-folders.ts';
 
 /** Variables of the replica that every command gets: what finding and running a program takes. */
 const ALWAYS_PASSED = ['PATH', 'HOME', 'LANG', 'TZ'] as const;
@@ -13,6 +14,8 @@ export interface CommandEnvironment {
   passed: readonly string[];
   /** undefined: the replica's own user. */
   user: CommandUser | undefined;
+  /** Where their output files are. */
+  folders: CommandFolders;
 }
 
 /** What the environment of one command is made of, besides the replica's. */
@@ -28,7 +31,7 @@ export interface CommandVariables {
  * contain passwords, and nobody can list what else a deployment keeps in its environment.
  */
 export function commandEnv(
-  { env, passed, user }: CommandEnvironment,
+  { env, passed, user }: Omit<CommandEnvironment, 'folders'>,
   { cell, context, outputFile }: CommandVariables,
 ): NodeJS.ProcessEnv {
   return {

@@ -17,11 +17,7 @@ import {
 import { tooLarge, type ReadOutput } from './output.ts';
 import { readOutputFile, type Reading } from './output-file.ts';
 import { startProcessGroup, type KeptOutput, type ProcessGroupExit } from './process-group.ts';
-import {
-  makeTemporaryFolder,
-  removeTemporaryFolder,
-  temporaryDirectory,
-} from './temporary-directory.ts';
+import { removeTemporaryFolder, temporaryDirectory } from './temporary-directory.ts';
 import { readBytes } from './text-output.ts';
 
 /** A command with its placeholders filled. */
@@ -49,7 +45,7 @@ export async function runCommand(
   try {
     // Synchronous, like everything up to the spawn: the trust that was checked a moment ago must
     // not age here.
-    folder = makeTemporaryFolder(user);
+    folder = environment.folders.take();
     const outputFile = join(folder, 'output.json');
     let group: ReturnType<typeof startProcessGroup>;
     try {

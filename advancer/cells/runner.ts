@@ -10,6 +10,7 @@ import type { Failpoint } from '../failpoints.ts';
 import type { CellOutcome, EffectContext, EffectRunner, Handler } from './cells.ts';
 import { runCommand } from './command.ts';
 import type { CommandEnvironment } from './command-env.ts';
+import { CommandFolders } from './command-folders.ts';
 import { Cancellation } from './cancellation.ts';
 import { fillEffect } from './fill-effect.ts';
 import { runHandler } from './handler.ts';
@@ -25,7 +26,6 @@ import {
 import { onAbort } from './on-abort.ts';
 import { storable } from './output.ts';
 import { probeAnswer } from './probe.ts';
-import { temporaryDirectoryProblem } from './temporary-directory.ts';
 
 /** How to make an effect runner. */
 export interface EffectRunnerOptions {
@@ -68,6 +68,7 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
     env: options.env ?? process.env,
     passed: options.commandEnv ?? [],
     user: options.commandUser,
+    folders: new CommandFolders(options.commandUser),
   };
 
   // Synchronous up to the spawn, the call, or the first packet: the caller checked its trust just
@@ -99,7 +100,7 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
         return handlers.has(handler) ? undefined : { why: lacksHandler(handler), handler };
       }
       if (!('command' in effect)) return undefined;
-      const why = temporaryDirectoryProblem(environment.user);
+      const why = environment.folders.problem();
       return why === undefined ? undefined : { why };
     },
 

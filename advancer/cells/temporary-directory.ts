@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { readdir, rm, rmdir, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,18 +14,33 @@ export function temporaryDirectory(): string {
 /**
  * Makes a folder for one command.
  *
- * The folder of another user's command stays the replica's, and the user's group may write in it.
- * So that user cannot put something else in its place, such as a link to a file that only the
- * replica can read.
+ * @throws the system's error
+ */
+export function makeTemporaryFolder(): string {
+  return mkdtempSync(join(temporaryDirectory(), 'leasehold-'));
+}
+
+/**
+ * Lets another user's command write in its folder. The folder stays the replica's, and the user's
+ * group may write in it. So that user cannot put something else in its place, such as a link to a
+ * file that only the replica can read.
  *
  * @throws the system's error
  */
-export function makeTemporaryFolder(user?: MachineUser): string {
-  const folder = mkdtempSync(join(temporaryDirectory(), 'leasehold-'));
-  if (user === undefined) return folder;
+export function giveTo(folder: string, user: MachineUser): void {
   chownSync(folder, process.getuid?.() ?? 0, user.gid);
   chmodSync(folder, 0o770);
-  return folder;
+}
+
+/**
+ * Writes to a folder: only that shows a full or read-only disk. Nothing is left in it.
+ *
+ * @throws the system's error
+ */
+export function tryOut(folder: string): void {
+  const file = join(folder, 'tried');
+  writeFileSync(file, '{}');
+  unlinkSync(file);
 }
 
 /**
@@ -56,8 +71,13 @@ export async function removeTemporaryFolder(
  * Why no command can be run, because its folder cannot be made, written to, or entered by the user
  * of commands; undefined when it can. Tried out, because only that shows a full or read-only disk.
  * Synchronous: it takes a tenth of a millisecond, and a command takes many.
+ *
+ * @param keep takes the folder that was made for this; default: it is removed
  */
-export function temporaryDirectoryProblem(user?: MachineUser): string | undefined {
+export function temporaryDirectoryProblem(
+  user?: MachineUser,
+  keep: (folder: string) => void = removeNow,
+): string | undefined {
   const directory = temporaryDirectory();
   if (user !== undefined && !isReachable(directory, user, 'enter'))
     return (
@@ -66,21 +86,21 @@ export function temporaryDirectoryProblem(user?: MachineUser): string | undefine
     );
   let folder: string | undefined;
   try {
-    folder = makeTemporaryFolder(user);
-    writeFileSync(join(folder, 'output.json'), '{}');
+    folder = makeTemporaryFolder();
+    tryOut(folder);
+    keep(folder);
     return undefined;
   } catch (error) {
+    if (folder !== undefined) removeNow(folder);
     return (
       `the temporary directory ${directory} cannot be used (${messageOf(error)}): ` +
       'make room in it, or name another one in TMPDIR'
     );
-  } finally {
-    if (folder !== undefined) removed(folder);
   }
 }
 
-/** What cannot be removed is left to the system's cleanup. */
-function removed(folder: string): void {
+/** Removes a folder that no command has used. What cannot be removed is left to the system. */
+export function removeNow(folder: string): void {
   try {
     rmSync(folder, { recursive: true, force: true });
   } catch {

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import { commandUserProblem } from '../../../../advancer/cells/command-user.ts';
 import {
+  giveTo,
   makeTemporaryFolder,
   removeTemporaryFolder,
   temporaryDirectoryProblem,
@@ -101,7 +102,8 @@ describe.skipIf(!isRoot)('a command that runs as another user', () => {
     const target = join(folder, 'target');
     await mkdir(target);
     await writeFile(join(target, 'kept'), '');
-    const made = makeTemporaryFolder(USER);
+    const made = makeTemporaryFolder();
+    giveTo(made, USER);
     await symlink(target, join(made, 'link'));
     await mkdir(join(made, 'directory'));
     await chown(join(made, 'directory'), USER.uid, USER.gid);

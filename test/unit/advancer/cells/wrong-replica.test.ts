@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -7,8 +7,9 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { isOutOfResources } from '../../../../advancer/cells/invocation.ts';
 import { temporaryDirectoryProblem } from '../../../../advancer/cells/temporary-directory.ts';
-import { Folder, run, runnerWith } from './fixture.ts';
+import { attempt, cell, CONTEXT, Folder, run, runnerWith } from './fixture.ts';
 
+const RUNNER = new URL('../../../../advancer/cells/runner.ts', import.meta.url).href;
 const OUT_OF_FILES = fileURLToPath(new URL('../../../harness/out-of-files.ts', import.meta.url));
 
 afterEach(() => {
@@ -41,6 +42,73 @@ describe('without a usable temporary directory', () => {
     writeFileSync(folder.file('file'), '');
     vi.stubEnv('TMPDIR', folder.file('file'));
     expect(temporaryDirectoryProblem()).toContain('ENOTDIR');
+    await folder.remove();
+  });
+});
+
+describe('the folder with which the temporary directory is tried out', () => {
+  const printsFolder = {
+    command: [
+      'node',
+      '-e',
+      `console.log(require("node:path").dirname(process.env.LEASEHOLD_OUTPUT_FILE))`,
+    ],
+  };
+
+  it('serves the command, and is empty; nothing is left', async () => {
+    const folder = await Folder.make();
+    vi.stubEnv('TMPDIR', folder.path);
+    const runner = runnerWith();
+    expect(runner.unfitFor(printsFolder)).toBeUndefined();
+    // Checked again for another instance: still one folder.
+    expect(runner.unfitFor(printsFolder)).toBeUndefined();
+    const made = readdirSync(folder.path);
+    expect(made).toHaveLength(1);
+    expect(readdirSync(folder.file(made[0]!))).toEqual([]);
+    const outcomes = await Promise.all(
+      [1, 2].map(() => runner.run(cell({ exec: printsFolder }), CONTEXT, attempt().signals)),
+    );
+    const used = outcomes.map((outcome) => 'output' in outcome && outcome.output);
+    // One of them got the folder that was made, the other one a separate one.
+    expect(used).toContainEqual({ stdout: `${folder.file(made[0]!)}\n` });
+    expect(new Set(used.map((output) => JSON.stringify(output))).size).toBe(2);
+    expect(readdirSync(folder.path)).toEqual([]);
+    await folder.remove();
+  });
+
+  it('is tried out each time, and replaced if it is gone or the directory is another one', async () => {
+    const [first, second] = [await Folder.make(), await Folder.make()];
+    vi.stubEnv('TMPDIR', first.path);
+    const runner = runnerWith();
+    expect(runner.unfitFor(printsFolder)).toBeUndefined();
+    rmSync(first.file(readdirSync(first.path)[0]!), { recursive: true });
+    expect(runner.unfitFor(printsFolder)).toBeUndefined();
+    expect(readdirSync(first.path)).toHaveLength(1);
+    vi.stubEnv('TMPDIR', second.path);
+    expect(runner.unfitFor(printsFolder)).toBeUndefined();
+    expect(readdirSync(first.path)).toEqual([]);
+    expect(readdirSync(second.path)).toHaveLength(1);
+    vi.stubEnv('TMPDIR', '/nowhere/at/all');
+    expect(runner.unfitFor(printsFolder)?.why).toContain('ENOENT');
+    expect(readdirSync(second.path)).toEqual([]);
+    await Promise.all([first.remove(), second.remove()]);
+  });
+
+  it('is removed when the process ends before a command has used it', async () => {
+    const folder = await Folder.make();
+    const script = `
+      const { createEffectRunner } = await import(${JSON.stringify(RUNNER)});
+      const clock = { monotonicMs: () => 0 };
+      createEffectRunner({ clock, handlers: {}, httpAllow: [] }).unfitFor({ command: ['true'] });
+      console.log((await import('node:fs')).readdirSync(process.env.TMPDIR).join());
+    `;
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--import', 'tsx', '--input-type=module', '-e', script],
+      { env: { ...process.env, TMPDIR: folder.path } },
+    );
+    expect(stdout).toContain('leasehold-');
+    expect(readdirSync(folder.path).filter((name) => name.startsWith('leasehold-'))).toEqual([]);
     await folder.remove();
   });
 });
