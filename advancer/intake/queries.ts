@@ -161,11 +161,13 @@ function inputProblem(
 ): string | undefined {
   if (!isJsonObject(inputs)) return 'inputs: must be an object';
   const missing = declared.filter((name) => !Object.hasOwn(inputs, name));
-  if (missing.length > 0) return `inputs: missing ${missing.join(', ')}`;
   const unknown = Object.keys(inputs).filter((name) => !declared.includes(name));
-  if (unknown.length > 0)
-    return `inputs: unknown ${unknown.join(', ')}; the runbook declares ${declared.join(', ')}`;
-  return undefined;
+  const problems = [
+    missing.length > 0 ? `missing ${missing.join(', ')}` : '',
+    unknown.length > 0 ? `unknown ${unknown.join(', ')}` : '',
+  ].filter((problem) => problem !== '');
+  if (problems.length === 0) return undefined;
+  return `inputs: ${problems.join(', ')}; the runbook declares ${declared.join(', ') || 'none'}`;
 }
 
 function refuse(error: ReplyError): Json {

@@ -31,11 +31,11 @@ export function breachText({ check, guarantee, severity, instanceId, seqs, what 
 /** The result in one line. */
 export function summaryText(summary: AuditSummary, tookMs: number): string {
   const { instances, rows, breaches, breached, warnings } = summary;
-  const looked = `${number(instances)} instances, ${number(rows)} rows in ${span(tookMs)}`;
-  const warned = warnings === 0 ? '' : `; ${number(warnings)} warnings`;
+  const looked = `${count(instances, 'instance')}, ${count(rows, 'row')} in ${span(tookMs)}`;
+  const warned = warnings === 0 ? '' : `; ${count(warnings, 'warning')}`;
   return breaches === 0
     ? `clean: no breach in ${looked}${warned}`
-    : `${number(breaches)} breaches in ${number(breached)} of ${looked}${warned}`;
+    : `${count(breaches, 'breach', 'breaches')} in ${number(breached)} of ${looked}${warned}`;
 }
 
 function verdict({ checked, notChecked, breaches, severity, seen }: CheckCount): string {
@@ -43,6 +43,10 @@ function verdict({ checked, notChecked, breaches, severity, seen }: CheckCount):
   const partly = notChecked === 0 ? '' : ` (${number(notChecked)} instances not checked)`;
   if (breaches > 0) return (severity === 'warning' ? 'warning' : 'BREACH') + partly;
   return (seen === 0 ? 'nothing to look at' : 'ok') + partly;
+}
+
+function count(value: number, one: string, several = `${one}s`): string {
+  return `${number(value)} ${value === 1 ? one : several}`;
 }
 
 function number(value: number): string {

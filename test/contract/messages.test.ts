@@ -56,6 +56,15 @@ describe('start', () => {
     ]);
   });
 
+  it.each([
+    ['post', { ulr: 'x' }, 'inputs: missing url, unknown ulr; the runbook declares url'],
+    ['two', { a: 1, b: 2 }, 'inputs: unknown a, b; the runbook declares none'],
+    ['post', {}, 'inputs: missing url; the runbook declares url'],
+  ])('names all that is wrong with the inputs of %s', async (runbookId, inputs, message) => {
+    const reply = await start({ instanceId: 'start-wrong', runbookId, inputs });
+    expect(reply).toEqual({ error: { code: 'invalid', message, field: 'inputs' } });
+  });
+
   it('answers created: true to exactly one of several identical starts at once', async () => {
     const body = { instanceId: 'start-race', runbookId: 'two' };
     const replies = await Promise.all(Array.from({ length: 8 }, () => start(body)));

@@ -61,7 +61,7 @@ describe('a log that the product wrote', () => {
     expect(out).toMatch(/^chain-unbroken +1 +19 rows +0 +ok$/m);
     expect(out).toMatch(/^effect-seen-once +3 +- +- +not checked$/m);
     expect(out).toMatch(/^expired-ran-nothing +7 +0 expired requests +0 +nothing to look at$/m);
-    expect(out).toMatch(/^clean: no breach in 1 instances, 19 rows/m);
+    expect(out).toMatch(/^clean: no breach in 1 instance, 19 rows/m);
   });
 
   it('is clean with a witness that saw each effect once', async () => {
