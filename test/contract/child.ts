@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-import { MAIN, type Exit } from '../harness/replicas.ts';
+import { MAIN, type Exit } from '../harness/child-process.ts';
 
 /** A process whose output is followed while it runs. */
 export class FollowedProcess {

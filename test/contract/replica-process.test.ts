@@ -4,7 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 
 import { Output } from '../harness/child-process.ts';
-import { MAIN, TestCluster, eventually } from '../harness/replicas.ts';
+import { MAIN } from '../harness/child-process.ts';
+import { TestCluster, eventually } from '../harness/replicas.ts';
 
 let cluster: TestCluster;
 

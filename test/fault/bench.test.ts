@@ -10,7 +10,7 @@ import { COMPARED } from '../../tools/bench/compare/comparison.ts';
 import type { ComparisonRecord } from '../../tools/bench/compare/run-comparison.ts';
 import type { BenchRecord } from '../../tools/bench/record.ts';
 import { closeWorkspace, openWorkspace } from '../../tools/stack/workspace.ts';
-import { MAIN } from '../harness/replicas.ts';
+import { MAIN } from '../harness/child-process.ts';
 
 /* `leasehold bench` as a user runs it, as briefly as possible. It checks that figures are measured,
  * never what they are. */

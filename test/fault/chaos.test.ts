@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { MOVES } from '../../tools/chaos/hostile/moves.ts';
 import type { ChaosRecord } from '../../tools/chaos/record.ts';
-import { eventually, MAIN, TestCluster } from '../harness/replicas.ts';
+import { MAIN } from '../harness/child-process.ts';
+import { eventually, TestCluster } from '../harness/replicas.ts';
 
 /*
  * `leasehold chaos` as a user runs it: a short run that must pass, and a run of the same shipped

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { untilAvailable, watchMachine } from '../harness/busy.ts';
-import type { ReceiptReply } from '../harness/replicas.ts';
+import type { ReceiptReply } from '../harness/replies.ts';
 import { httpCell, lane, PROBE, runbookOf, Scene, stepsOf } from '../harness/scene.ts';
 import { CUT, POINTS, POLICIES, type Policy, rerunBy } from './crash-points.ts';
 

@@ -4,7 +4,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 
 import type { ServerName } from '../../tools/stack/servers.ts';
 import { watchMachine } from '../harness/busy.ts';
-import { eventually, TestCluster, type ReplicaProcess } from '../harness/replicas.ts';
+import type { ReplicaProcess } from '../harness/replica-process.ts';
+import { eventually, TestCluster } from '../harness/replicas.ts';
 import { freshDatabase, serversForTests } from '../harness/servers.ts';
 import { TcpProxy } from '../harness/tcp-proxy.ts';
 import { Witness } from '../harness/witness.ts';

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { watchMachine } from '../harness/busy.ts';
-import { TestCluster, type ReceiptReply } from '../harness/replicas.ts';
+import { TestCluster } from '../harness/replicas.ts';
+import type { ReceiptReply } from '../harness/replies.ts';
 
 const HANDLERS = `export default {
   quick: () => ({ done: true }),

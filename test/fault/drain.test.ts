@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { watchMachine } from '../harness/busy.ts';
 import { changedReceipts, Load } from '../harness/load.ts';
-import { eventually, TestCluster, type ReplicaProcess } from '../harness/replicas.ts';
+import type { ReplicaProcess } from '../harness/replica-process.ts';
+import { eventually, TestCluster } from '../harness/replicas.ts';
 import { EACH_ONCE, Witness } from '../harness/witness.ts';
 
 describe('a replica that gets SIGTERM', () => {

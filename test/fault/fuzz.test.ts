@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 
 import { malformed, type Malformed } from '../harness/malformed.ts';
 import { seeded } from '../harness/random.ts';
-import { eventually, TestCluster, type ReceiptReply } from '../harness/replicas.ts';
+import { eventually, TestCluster } from '../harness/replicas.ts';
+import type { ReceiptReply } from '../harness/replies.ts';
 import { EACH_ONCE, Witness } from '../harness/witness.ts';
 
 const SEED = Number(process.env['LEASEHOLD_TEST_FUZZ_SEED'] ?? 1);

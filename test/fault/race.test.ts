@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { untilAvailable, watchMachine } from '../harness/busy.ts';
 import { withoutIntent } from '../harness/controls.ts';
 import { seeded } from '../harness/random.ts';
-import { TestCluster, type ReceiptReply } from '../harness/replicas.ts';
+import { TestCluster } from '../harness/replicas.ts';
+import type { ReceiptReply } from '../harness/replies.ts';
 import { advanceTwice } from '../harness/two-holders.ts';
 import { EACH_ONCE, Witness } from '../harness/witness.ts';
 

@@ -1,4 +1,5 @@
-import { eventually, type ReplicaProcess } from '../harness/replicas.ts';
+import type { ReplicaProcess } from '../harness/replica-process.ts';
+import { eventually } from '../harness/replicas.ts';
 import type { Scene } from '../harness/scene.ts';
 
 /** Resolves once etcd no longer has a session of the replica: its lease has expired. */

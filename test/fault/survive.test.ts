@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
 import { watchMachine } from '../harness/busy.ts';
-import { eventually, type ReplicaProcess } from '../harness/replicas.ts';
+import type { ReplicaProcess } from '../harness/replica-process.ts';
+import { eventually } from '../harness/replicas.ts';
 import { httpCell, runbookOf, Scene, stepsOf } from '../harness/scene.ts';
 
 const RUNBOOKS = [

@@ -1,4 +1,5 @@
-import { eventually, type ReplicaProcess, type TestCluster } from './replicas.ts';
+import type { ReplicaProcess } from './replica-process.ts';
+import { eventually, type TestCluster } from './replicas.ts';
 
 /** An answer of `/readyz`. */
 export interface Readiness {

@@ -10,10 +10,6 @@ import { Child } from './child-process.ts';
 import { ReplicaProcess } from './replica-process.ts';
 import type { LogRow, ReceiptReply, StatusReply } from './replies.ts';
 
-export { MAIN, type Exit } from './child-process.ts';
-export type { ReplicaProcess } from './replica-process.ts';
-export type { ReceiptReply } from './replies.ts';
-
 /** Where a test cluster's servers are; by default the ones that all tests share. */
 export interface Servers {
   etcdUrls: readonly string[];

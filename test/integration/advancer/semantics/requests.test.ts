@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import type { ReceiptReply } from '../../../harness/replicas.ts';
+import type { ReceiptReply } from '../../../harness/replies.ts';
 import { httpCell, runbookOf, Scene, stepsOf } from '../../../harness/scene.ts';
 
 const RUNBOOKS = [
