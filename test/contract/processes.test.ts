@@ -174,6 +174,17 @@ describe('the environment', () => {
     );
   });
 
+  it('does not start as a role that could change the log, unless LEASEHOLD_DATABASE_ROLE says so', async () => {
+    for (const role of ['postgres', 'leasehold_owner']) {
+      const url = new URL(cluster.servers.superuserUrl);
+      url.username = role;
+      const refused = advancer({ LEASEHOLD_DATABASE_URL: url.href });
+      expect(await refused.exited).toEqual({ code: 1, signal: null });
+      expect(refused.stderr).toContain(`connects as ${role}, `);
+      expect(refused.stderr).toContain('or set LEASEHOLD_DATABASE_ROLE=any');
+    }
+  });
+
   it('by default the lease TTL is 5 s and the port is a free one', async () => {
     const [one, two] = [undefined, undefined].map(() =>
       advancer({ LEASEHOLD_LEASE_TTL_S: undefined, LEASEHOLD_HTTP_PORT: undefined }),

@@ -36,7 +36,7 @@ async function shell(line: string): Promise<CommandResult> {
   const program = `${shellQuote(process.execPath)} ${shellQuote(MAIN)}`;
   const result = await runCommand('sh', ['-euc', `leasehold() { ${program} "$@"; }\n${line}`], {
     env: cluster.env,
-    timeoutMs: 60_000,
+    timeoutMs: 120_000,
   });
   // Where a command printed nothing on stderr, this is the command itself.
   return { ...result, stderr: result.stderr.replace(/^Command failed: [^]*/, '') };
@@ -112,6 +112,7 @@ it('also those of requests that run nothing', async () => {
   expect(await running).toMatchObject({ code: 0 });
 
   const missing = await shell('leasehold advance -- -nope');
+  expect(missing.stdout).toMatch(/^nothing ran: there is no instance -nope\.$/m);
   expect(await follow(commandsIn(missing)[0])).toMatchObject({ code: 3 });
   const expired = await shell('leasehold advance --expires-in 0ms -- -busy');
   expect(await follow(commandsIn(expired)[0])).toMatchObject({ code: 0 });
