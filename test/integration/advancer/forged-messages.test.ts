@@ -1,5 +1,5 @@
 import { connect, type NatsConnection } from 'nats';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { PeerMessages } from '../../../advancer/mac/peer-messages.ts';
 import type { QuestionBody } from '../../../advancer/mac/statements.ts';
@@ -8,7 +8,7 @@ import { newSecret, readSecrets, type NamespaceSecret } from '../../../coordinat
 import type { Json } from '../../../src/json.ts';
 import type { ReplicaProcess } from '../../harness/replica-process.ts';
 import { httpCell, runbookOf, Scene } from '../../harness/scene.ts';
-import { realStore } from '../coordinator/store-fixture.ts';
+import { realStore, until } from '../coordinator/store-fixture.ts';
 
 /*
  * Attacks by a client that the bus lets in, and that can reach neither etcd nor Postgres. Where an
@@ -25,14 +25,14 @@ const NEVER_BEGAN = { runs: false, began: false };
 let scene: Scene;
 let attacker: NatsConnection;
 
-beforeEach(async () => {
+beforeAll(async () => {
   scene = await Scene.start({ replicas: 3, ttlS: 5 }, [HOLD]);
+});
+afterAll(() => scene?.stop());
+beforeEach(async () => {
   attacker = await connect({ servers: [...scene.cluster.servers.natsUrls] });
 });
-afterEach(async () => {
-  await attacker?.close();
-  await scene?.stop();
-});
+afterEach(() => attacker?.close());
 
 /** A replica's voice, for what an attacker can have recorded. */
 function voice(
@@ -209,5 +209,43 @@ describe('a hold effect is not run twice by a client that', () => {
       'runs missing': 1,
       'runs unknown_key': 1,
     });
+  });
+});
+
+describe('the secret of the namespace', () => {
+  it('is rotated, and created again when it is gone: each replica believes the one that counts, and no other', async () => {
+    const { cluster } = scene;
+    /** Which replicas answer a ping that is sealed with these secrets. */
+    const believing = async (secrets: readonly NamespaceSecret[]): Promise<number> => {
+      const asking = voice('asker-00000001', secrets);
+      const answers = cluster.replicas.map(async ({ replicaId }) => {
+        const asked = asking.ask(replicaId, { ask: 'ping' })!;
+        const subject = cluster.subject('replica', replicaId);
+        const body = JSON.stringify(asked.message);
+        const reply = await attacker
+          .request(subject, body, { timeout: 500 })
+          .catch(() => undefined);
+        return reply !== undefined && asking.openAnswer(asked.question, reply.json()) !== undefined;
+      });
+      return (await Promise.all(answers)).filter(Boolean).length;
+    };
+    const first = await secretsOfNamespace();
+    const all = cluster.replicas.length;
+    expect(await believing(first)).toBe(all);
+    const rotated = await cluster.cli(['secrets', 'rotate', '--json']);
+    expect(rotated).toMatchObject({ code: 0 });
+    const second = await secretsOfNamespace();
+    expect(second.map(({ id }) => id)).not.toEqual(first.map(({ id }) => id));
+    await until(async () => (await believing(first)) === 0);
+    expect(await believing(second)).toBe(all);
+
+    const store = realStore();
+    const key = secretsKey(cluster.namespace);
+    const [entry] = (await store.read([key])).entries;
+    await store.release([{ key, modRevision: entry!.modRevision }]);
+    await until(async () => (await store.read([key])).entries[0] !== undefined);
+    const third = await secretsOfNamespace();
+    await until(async () => (await believing(third)) === all);
+    expect(await believing(second)).toBe(0);
   });
 });
