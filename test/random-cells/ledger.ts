@@ -43,9 +43,9 @@ export interface Noted {
 }
 
 /**
- * What the world outside remembers, in files that only grow: a receiver writes an act down before it
- * answers, in one line that is appended at once. Of each key, a second file has the verdict of its
- * receiver, which the first to create it decides.
+ * What the world outside remembers, in files that only grow: a receiver writes an act down before
+ * it answers, in one line that is appended at once. Of each key, a second file has the verdict of
+ * its receiver, which the first to create it decides.
  */
 export class Ledger {
   readonly file: string;
