@@ -2,7 +2,7 @@ import type { Logger } from '../src/logger.ts';
 import type { Clock } from '../src/time/clock.ts';
 import { errorText } from '../src/error-text.ts';
 import { withDeadline } from '../src/time/deadline.ts';
-import type { Log } from './log/log.ts';
+import type { Log, TokenPlace } from './log/log.ts';
 
 const RETRY_MS = 500;
 /** How often Postgres is checked, so that readiness does not depend on requests. */
@@ -49,7 +49,7 @@ export class LogHealth {
    * the cause once.
    */
   async gate(readEtcdRevision: () => Promise<number>): Promise<string | undefined> {
-    let highest: number;
+    let highest: TokenPlace | undefined;
     try {
       await this.#options.log.check();
       highest = await this.#options.log.highestToken();
@@ -59,12 +59,7 @@ export class LogHealth {
     // In this order: other replicas acquire meanwhile, and their tokens would seem to be ahead of a
     // revision that was read first.
     const etcdRevision = await readEtcdRevision();
-    if (highest <= etcdRevision) return undefined;
-    return (
-      `etcd is at revision ${etcdRevision}, below token ${highest} in the log: it was restored from a backup or ` +
-      `replaced. Restore it with "etcdutl snapshot restore --bump-revision ${highest} --mark-compacted" (etcd 3.5 ` +
-      `and newer), or write to it until its revision is above ${highest}`
-    );
+    return highest === undefined ? undefined : tokenProblem(highest, etcdRevision);
   }
 
   /** Checks from time to time, until {@link stop}. */
@@ -123,4 +118,29 @@ export class LogHealth {
       }
     }
   }
+}
+
+/**
+ * An etcd that writes ten thousand times a second needs three years for this many revisions: a
+ * token that is further ahead is not one that it has issued.
+ */
+const PLAUSIBLE_LEAD = 1_000_000_000_000n;
+
+/** Why the highest token in the log does not go with etcd's revision, and what to do about it. */
+function tokenProblem(highest: TokenPlace, etcdRevision: number): string | undefined {
+  const { token, table, instanceId, key, replicaId } = highest;
+  const ahead = token - BigInt(etcdRevision);
+  if (ahead <= 0n) return undefined;
+  const column = table === 'executions' ? 'seq' : 'request';
+  const row = `leasehold.${table}, instance ${instanceId}, ${column} ${key}, token ${token}, replica ${replicaId ?? 'not named'}`;
+  const remove =
+    'remove it as the owner of the database (docs/operations.md, "A row that no replica can have written")';
+  if (ahead > PLAUSIBLE_LEAD)
+    return `the log has a row that no replica can have written, since etcd is at revision ${etcdRevision}: ${row}; ${remove}`;
+  return (
+    `etcd is at revision ${etcdRevision}, below token ${token} in the log: it was restored from a backup or ` +
+    `replaced. Restore it with "etcdutl snapshot restore --bump-revision ${token} --mark-compacted" (etcd 3.5 ` +
+    `and newer), or write to it until its revision is above ${token}. The token is in ${row}; if no replica wrote ` +
+    `that row, ${remove}`
+  );
 }

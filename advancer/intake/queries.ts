@@ -14,7 +14,7 @@ import type {
 import { fitReceipt } from '../../src/request/fit-receipt.ts';
 import { noRunbook } from '../../src/runbook/no-runbook.ts';
 import type { Awaiting } from '../../src/execution/views.ts';
-import type { Log } from '../log/log.ts';
+import { ClaimExhausted, type Claim, type Log } from '../log/log.ts';
 import { doubtEvidence, ownWord } from '../run/evidence.ts';
 import { didYouMean } from '../../src/runbook/nearest.ts';
 import { asJson, errorReply } from './operations.ts';
@@ -59,9 +59,10 @@ export class Queries {
       agentId,
     });
     const same =
-      instance.runbookId === runbookId &&
-      instance.version === version &&
-      sameJson(instance.inputs, inputs);
+      created ||
+      (instance.runbookId === runbookId &&
+        instance.version === version &&
+        sameJson(instance.inputs, inputs));
     if (!same) {
       return refuse({
         code: 'conflict',
@@ -135,7 +136,13 @@ export class Queries {
   /** Records the newest status of a claim. */
   async claim(claimId: string, message: ClaimMessage): Promise<Json> {
     const { status, agentId, evidence } = message;
-    const claim = await this.#log.claim({ claimId, status, agentId, evidence: evidence ?? null });
+    let claim: Claim;
+    try {
+      claim = await this.#log.claim({ claimId, status, agentId, evidence: evidence ?? null });
+    } catch (cause) {
+      if (!(cause instanceof ClaimExhausted)) throw cause;
+      return refuse({ code: 'conflict', message: cause.message, field: 'claimId' });
+    }
     return { claimId, revision: claim.revision, status: claim.status };
   }
 

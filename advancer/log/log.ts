@@ -130,6 +130,18 @@ export interface Snapshot {
   receipt?: Receipt | undefined;
 }
 
+/** A token in the log, and the row that has it. */
+export interface TokenPlace {
+  /** Not a number: one that only another client can have written may be too large for that. */
+  token: bigint;
+  table: 'executions' | 'requests';
+  instanceId: string;
+  /** The row's seq, or the request's id. */
+  key: string;
+  /** Null if a receipt does not name its holder. */
+  replicaId: string | null;
+}
+
 /** An instance as `list` shows it. */
 export interface ListedInstance {
   instanceId: string;
@@ -173,7 +185,11 @@ export interface Log {
   newestRow(instanceId: string): Promise<Row | undefined>;
   receipt(requestId: string): Promise<Receipt | undefined>;
   append(entry: AppendEntry): Promise<AppendOutcome>;
-  /** Records the next revision of a claim. */
+  /**
+   * Records the next revision of a claim.
+   *
+   * @throws ClaimExhausted when there is none
+   */
   claim(claim: {
     claimId: string;
     status: string;
@@ -186,8 +202,8 @@ export interface Log {
   /** Stores the evidence; storing it again has no effect. */
   addLateOutcome(late: LateOutcome): Promise<void>;
   addRefusal(refusal: Refusal): Promise<void>;
-  /** The highest token in the log; 0 for an empty one. */
-  highestToken(): Promise<FencingToken>;
+  /** The highest token in the log, and the row that has it; undefined for an empty log. */
+  highestToken(): Promise<TokenPlace | undefined>;
   /**
    * Instances whose projection says `running` or `in_doubt` and has not moved for `quietMs`, oldest
    * first.
@@ -209,6 +225,11 @@ export interface Log {
   /** Resolves when Postgres answers and has the right schema and namespace. */
   check(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** A claim has the highest revision that there is, which only another client can have written. */
+export class ClaimExhausted extends Error {
+  override readonly name = 'ClaimExhausted';
 }
 
 /**

@@ -1,6 +1,5 @@
 import { Batches } from '../../src/batches.ts';
 import type { Row } from '../../src/execution/row.ts';
-import type { FencingToken } from '../../src/ids.ts';
 import { storableJson } from '../../src/json.ts';
 import type { Json } from '../../src/json.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
@@ -20,6 +19,7 @@ import type {
   ProjectionLine,
   Refusal,
   Snapshot,
+  TokenPlace,
   Unsettled,
 } from './log.ts';
 import { RunbookCache, versionKey } from './runbook-cache.ts';
@@ -183,7 +183,7 @@ export class PostgresLog implements Log {
     return receiptOf(this.#reads, requestId);
   }
 
-  highestToken(): Promise<FencingToken> {
+  highestToken(): Promise<TokenPlace | undefined> {
     return highestToken(this.#reads);
   }
 
@@ -207,11 +207,8 @@ export class PostgresLog implements Log {
   }
 
   async startInstance(instance: Instance): Promise<{ instance: Instance; created: boolean }> {
-    const created = await insertInstance(this.#reads, {
-      ...instance,
-      inputs: storableJson(instance.inputs),
-    });
-    if (created !== undefined) return { instance: created, created: true };
+    const storable = { ...instance, inputs: storableJson(instance.inputs) };
+    if (await insertInstance(this.#reads, storable)) return { instance: storable, created: true };
     const stored = await readInstance(this.#reads, instance.instanceId);
     if (stored !== undefined) return { instance: stored, created: false };
     throw new Error(

@@ -16,6 +16,7 @@ import type { InstanceStatus } from '../../src/execution/status.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import { frozen } from './frozen.ts';
+import { highestToken } from './highest-token.ts';
 import type { Network } from './network.ts';
 import { refuseUnstorable, unstorable, Unstorable } from './unstorable.ts';
 import { EPOCH_MS, type SimProcess, type World } from './world.ts';
@@ -264,10 +265,7 @@ export class SimPostgres {
           this.#addLateOutcome(late);
         }),
       addRefusal: (refusal) => call('addRefusal', () => void this.refusals.push(refusal)),
-      highestToken: () =>
-        call('highestToken', () =>
-          Math.max(0, ...[...this.rows.values()].flat().map((row) => row.fencingToken)),
-        ),
+      highestToken: () => call('highestToken', () => highestToken([...this.rows.values()].flat())),
       unsettled: (limit, quietMs, after) =>
         call('unsettled', () =>
           [...this.projection]

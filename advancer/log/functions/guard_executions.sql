@@ -72,7 +72,7 @@ begin
         and (f.kind <> 'started' or 'running' = (
           select p.status from leasehold_projection.instances p
             where p.instance_id = f.instance_id))
-        and f.fencing_token > 0
+        and f.fencing_token between 1 and 9007199254740991
         and greatest(length(f.instance_id), length(f.cell_id), length(f.request_id)) <= 128
         and f.instance_id || ' ' || f.cell_id || ' ' || f.request_id
           ~ '^[A-Za-z0-9_-]+ [A-Za-z0-9_-]+ [A-Za-z0-9_-]+$'

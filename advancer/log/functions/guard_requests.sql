@@ -28,15 +28,19 @@ begin
   end if;
   perform leasehold.refuse_malformed('leasehold.requests', m.wrong)
     from fresh f
-    cross join lateral (select case when f.last_seq < 0 then 'last_seq' else coalesce(
-      leasehold.malformed(
-        f.instance_id, f.fencing_token + 1, 'started', 'none', 1, f.request_id, '{}'),
-      case when jsonb_typeof(f.receipt) <> 'object' then 'receipt' end,
-      case when f.with_rows and not exists (
-        select from leasehold.executions e
-          where e.instance_id = f.instance_id and e.seq = f.last_seq
-            and e.xmin = pg_current_xact_id()::xid and e.fencing_token = f.fencing_token
-      ) then 'with_rows' end) end as wrong offset 0) m
+    cross join lateral (select case
+      when f.last_seq not between 0 and 9007199254740991 then 'last_seq'
+      -- 0: a receipt that needed no lease.
+      when f.fencing_token not between 0 and 9007199254740991 then 'fencing_token'
+      else coalesce(
+        leasehold.malformed(f.instance_id, greatest(f.fencing_token, 1), 'started', 'none', 1,
+                            f.request_id, '{}'),
+        case when jsonb_typeof(f.receipt) <> 'object' then 'receipt' end,
+        case when f.with_rows and not exists (
+          select from leasehold.executions e
+            where e.instance_id = f.instance_id and e.seq = f.last_seq
+              and e.xmin = pg_current_xact_id()::xid and e.fencing_token = f.fencing_token
+        ) then 'with_rows' end) end as wrong offset 0) m
     where m.wrong is not null;
   -- Receipts without a row of this transaction.
   perform pg_advisory_xact_lock(19528, l.key)

@@ -8,6 +8,7 @@ begin
   raise exception 'new row of %: % violates its check constraint', table_name, column_name
     using errcode = '23514', column = column_name, table = table_name,
           hint = 'Ids are 1 to 128 characters of A-Z a-z 0-9 _ -; '
-                 'bodies and receipts are JSON objects.';
+                 'bodies and receipts are JSON objects; '
+                 'numbers are at most 9007199254740991 (2^53 - 1).';
 end
 $$;

@@ -1,5 +1,7 @@
 import type { Json } from '../../../src/json.ts';
+import { isRefusal } from '../connections.ts';
 import type { Queryable } from '../connections.ts';
+import { ClaimExhausted } from '../log.ts';
 import type { Claim } from '../log.ts';
 
 interface ClaimLine {
@@ -26,19 +28,33 @@ export async function newestClaim(db: Queryable, claimId: string): Promise<Claim
 /**
  * Records the claim as the revision after the newest; undefined when another writer took that
  * revision first.
+ *
+ * @throws ClaimExhausted when the newest revision is the last that the column holds
  */
 export async function insertNextClaim(
   db: Queryable,
   claim: { claimId: string; status: string; agentId: string; evidence: Json },
 ): Promise<Claim | undefined> {
-  const [line] = await db.query<ClaimLine>(
+  const stored = db.query<ClaimLine>(
     `insert into leasehold.claims (claim_id, revision, status, agent_id, evidence)
        select $1, coalesce(max(revision), 0) + 1, $2, $3, $4::jsonb from leasehold.claims where claim_id = $1
        on conflict do nothing
        returning ${COLUMNS}`,
     [claim.claimId, claim.status, claim.agentId, JSON.stringify(claim.evidence)],
   );
+  const [line] = await stored.catch((cause: unknown) => {
+    // The one number that is computed here.
+    throw isRefusal(cause) && cause.code === '22003' ? exhausted(claim.claimId, cause) : cause;
+  });
   return line && fromLine(line);
+}
+
+function exhausted(claimId: string, cause: unknown): ClaimExhausted {
+  const message =
+    `claim ${claimId} has the highest revision that there is, so it can get no further status: ` +
+    'the owner of the database has to remove that row of leasehold.claims (docs/operations.md, ' +
+    '"A row that no replica can have written")';
+  return new ClaimExhausted(message, { cause });
 }
 
 function fromLine(line: ClaimLine): Claim {

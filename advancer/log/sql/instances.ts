@@ -8,14 +8,11 @@ const COLUMNS =
   'instance_id as "instanceId", runbook_id as "runbookId", version, inputs, agent_id as "agentId"';
 
 /**
- * Stores the instance and its first line in the projection, and returns it. Undefined if the id is
- * taken or the runbook version does not exist.
+ * Stores the instance and its first line in the projection. False if the id is taken or the runbook
+ * version does not exist.
  */
-export async function insertInstance(
-  db: Queryable,
-  instance: Instance,
-): Promise<Instance | undefined> {
-  const [line] = await db.query<Instance>(
+export async function insertInstance(db: Queryable, instance: Instance): Promise<boolean> {
+  const stored = await db.query(
     `with stored as (
        insert into leasehold.instances (instance_id, runbook_id, version, inputs, agent_id)
          select $1, $2, $3, $4::jsonb, $5
@@ -27,7 +24,7 @@ export async function insertInstance(
            (instance_id, runbook_id, version, status, next_cell_id, last_seq, updated_at)
          select instance_id, runbook_id, version, 'ready', null, 0, clock_timestamp() from stored
          on conflict do nothing)
-     select ${COLUMNS} from stored`,
+     select instance_id from stored`,
     [
       instance.instanceId,
       instance.runbookId,
@@ -36,7 +33,7 @@ export async function insertInstance(
       instance.agentId,
     ],
   );
-  return line;
+  return stored.length > 0;
 }
 
 /** The instance as it was started. */

@@ -1,7 +1,6 @@
 import type { Row, WireRow } from '../../../src/execution/row.ts';
-import { exactInteger } from '../../../src/ids.ts';
-import type { FencingToken } from '../../../src/ids.ts';
 import type { Queryable } from '../connections.ts';
+import type { TokenPlace } from '../log.ts';
 import { WIRE_ROW, fromWire } from './wire.ts';
 
 /** Rows of an instance after `afterSeq`, in order. */
@@ -28,12 +27,18 @@ export async function newestRow(db: Queryable, instanceId: string): Promise<Row 
   return line && fromWire(line.row);
 }
 
-/** The highest token of any row or receipt; 0 when there is none. */
-export async function highestToken(db: Queryable): Promise<FencingToken> {
-  const [line] = await db.query<{ token: string }>(
-    `select greatest(
-       (select max(fencing_token) from leasehold.executions where kind not in ('completed', 'failed')),
-       (select max(fencing_token) from leasehold.requests where not with_rows), 0) as token`,
+/** The highest token of any row or receipt, and where it is; undefined when there is none. */
+export async function highestToken(db: Queryable): Promise<TokenPlace | undefined> {
+  const [line] = await db.query<Omit<TokenPlace, 'token'> & { token: string }>(
+    `select * from (
+       (select 'executions' as "table", instance_id as "instanceId", seq::text as key,
+               replica_id as "replicaId", fencing_token as token
+          from leasehold.executions where kind not in ('completed', 'failed')
+          order by fencing_token desc limit 1)
+       union all
+       (select 'requests', instance_id, request_id, receipt #>> '{holder,replicaId}', fencing_token
+          from leasehold.requests where not with_rows order by fencing_token desc limit 1)) highest
+       order by token desc limit 1`,
   );
-  return exactInteger(line?.token ?? 0);
+  return line && { ...line, token: BigInt(line.token) };
 }

@@ -25,6 +25,39 @@ export const TOKENS: readonly Check[] = [
     },
   },
   {
+    name: 'numbers-exact',
+    guarantee: 2,
+    severity: 'breach',
+    states:
+      'tokens and seqs are whole numbers up to 2^53 - 1, so that all readers see the same ones',
+    of: 'numbers',
+    needs: [],
+    look({ evidence: { rows, receipts, lateOutcomes, refusals } }, report) {
+      let numbers = 0;
+      const check = (what: string, number: number | undefined, seqs: number[] = []): void => {
+        if (number === undefined) return;
+        numbers += 1;
+        if (!Number.isSafeInteger(number) || number < 0)
+          report(seqs, `${what} is about ${number}, which is no number that a replica writes`);
+      };
+      for (const { seq, fencingToken, replicaId } of rows) {
+        check(`a seq of ${replicaId}`, seq);
+        check(`the token of ${replicaId}`, fencingToken, [seq]);
+      }
+      for (const { requestId, fencingToken, lastSeq } of receipts) {
+        check(`the token of the receipt of ${requestId}`, fencingToken);
+        check(`the seq that the receipt of ${requestId} rests on`, lastSeq);
+      }
+      for (const { cellId, attempt, fencingToken } of lateOutcomes)
+        check(`the token of a late outcome of ${cellId} attempt ${attempt}`, fencingToken);
+      for (const { seq, fencingToken, replicaId } of refusals) {
+        check(`the seq of a refused write of ${replicaId}`, seq);
+        check(`the token of a refused write of ${replicaId}`, fencingToken);
+      }
+      return numbers;
+    },
+  },
+  {
     name: 'outcome-under-its-own-token',
     guarantee: 2,
     severity: 'breach',

@@ -1,21 +1,26 @@
 import { expect, it } from 'vitest';
 
 import { LogHealth } from '../../../advancer/log-health.ts';
+import type { TokenPlace } from '../../../advancer/log/log.ts';
 import { systemClock } from '../../../src/time/clock.ts';
 import { HandClock } from '../coordinator/hand-clock.ts';
 
-function logHealth(highestToken: () => number): LogHealth {
+function logHealth(highestToken: () => number | bigint): LogHealth {
   const log = {
     check: () => Promise.resolve(),
-    highestToken: () => Promise.resolve(highestToken()),
+    highestToken: () => Promise.resolve(placeOf(BigInt(highestToken()))),
   };
   return new LogHealth({ log, clock: systemClock } as never);
+}
+
+function placeOf(token: bigint): TokenPlace {
+  return { token, table: 'executions', instanceId: 'refund-7', key: '3', replicaId: 'r-00000001' };
 }
 
 /** One whose releases are recorded. */
 function recording(clock: HandClock, check: () => Promise<void>, released: string[]): LogHealth {
   return new LogHealth({
-    log: { check, highestToken: () => Promise.resolve(0) },
+    log: { check, highestToken: () => Promise.resolve(undefined) },
     clock,
     logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
     release(why) {
@@ -36,7 +41,19 @@ it('an etcd behind the log is refused, with the way to repair it', async () => {
   const refused = await logHealth(() => 41).gate(() => Promise.resolve(40));
   expect(refused).toContain('etcd is at revision 40, below token 41');
   expect(refused).toContain('--bump-revision 41');
+  expect(refused).toContain('instance refund-7, seq 3, token 41, replica r-00000001');
 });
+
+it.each([2n ** 63n - 1n, 2n ** 53n - 1n, 2_000_000_000_000n])(
+  'a row with token %s, which etcd cannot have issued, is named, with how to remove it',
+  async (token) => {
+    const refused = await logHealth(() => token).gate(() => Promise.resolve(40));
+    const row = `leasehold.executions, instance refund-7, seq 3, token ${token}, replica r-00000001`;
+    expect(refused).toContain(row);
+    expect(refused).toContain('docs/operations.md, "A row that no replica can have written"');
+    expect(refused).not.toContain('--bump-revision');
+  },
+);
 
 it('a replica that was stalled releases nothing before it has read that Postgres answers', async () => {
   const clock = new HandClock();

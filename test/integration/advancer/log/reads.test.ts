@@ -184,12 +184,24 @@ describe('evidence', () => {
 it('the highest token is that of any row or receipt', async () => {
   const own = await logDatabase();
   const replica = log(own);
-  expect(await replica.highestToken()).toBe(0);
-  await replica.append(entryOf([newRow(freshId(), 1, 'started', { fencingToken: 41 })]));
+  expect(await replica.highestToken()).toBeUndefined();
+  const first = freshId();
+  await replica.append(entryOf([newRow(first, 1, 'started', { fencingToken: 41 })]));
   await replica.append(entryOf([newRow(freshId(), 1, 'started', { fencingToken: 7 })]));
-  expect(await replica.highestToken()).toBe(41);
-  await replica.append(receiptEntry(freshId(), freshId('q'), 0, { fencingToken: 5_000_000_000 }));
-  expect(await replica.highestToken()).toBe(5_000_000_000);
+  expect(await replica.highestToken()).toEqual({
+    token: 41n,
+    table: 'executions',
+    instanceId: first,
+    key: '1',
+    replicaId: newRow(first, 1, 'started').replicaId,
+  });
+  const request = freshId('q');
+  await replica.append(receiptEntry(freshId(), request, 0, { fencingToken: 5_000_000_000 }));
+  expect(await replica.highestToken()).toMatchObject({
+    token: 5_000_000_000n,
+    table: 'requests',
+    key: request,
+  });
   // A receipt that comes with rows has the token of the last of them, so only the other receipts
   // are indexed by token.
   const id = freshId();
@@ -207,7 +219,7 @@ it('the highest token is that of any row or receipt', async () => {
       ...over,
     }),
   );
-  expect(await replica.highestToken()).toBe(6_000_000_000);
+  expect(await replica.highestToken()).toMatchObject({ token: 6_000_000_000n });
   const owner = await connect(own.ownerUrl);
   const alone = await owner.query(
     'select fencing_token from leasehold.requests where not with_rows',

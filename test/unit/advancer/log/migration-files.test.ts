@@ -12,6 +12,7 @@ describe('migrations', () => {
       '0003_guard',
       '0004_projection',
       '0005_late_unverified',
+      '0006_numbers',
     ]);
   });
 

@@ -23,6 +23,22 @@ export const EXECUTION_CONTROLS: readonly Control[] = [
     'a later row has an older token',
     (e) => void (row(e, 12).fencingToken = 12),
   ],
+  ['numbers-exact', 'a token is above 2^53 - 1', (e) => void (row(e, 19).fencingToken = 2 ** 53)],
+  [
+    'numbers-exact',
+    'the token of a receipt is above 2^53 - 1',
+    (e) => void (e.receipts[1]!.fencingToken = 2 ** 63),
+  ],
+  [
+    'numbers-exact',
+    'the token of a late outcome is above 2^53 - 1',
+    (e) => void (e.lateOutcomes[0]!.fencingToken = 2 ** 63),
+  ],
+  [
+    'numbers-exact',
+    'a refused write names a seq above 2^53 - 1',
+    (e) => void (e.refusals[0]!.seq = 2 ** 63),
+  ],
   [
     'outcome-under-its-own-token',
     'an outcome came from a later term',
