@@ -154,6 +154,7 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
       { name: 'temporary directory', problem: () => temporaryDirectoryProblem(config.commandUser) },
     ],
     drainMs: config.drainS * 1_000,
+    limits: config.limits,
     coordinator: (gate) =>
       new Coordinator({
         store,
@@ -186,6 +187,8 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
     leases: () => replica.leases.held,
     attempts: () => replica.attempts.all().length,
     remembered: () => replica.router.remembered,
+    messageBytes: () => replica.queryTurns.bytes,
+    waitingQueries: () => replica.queryTurns.waiting,
     ready: () => replica.notReady().length === 0,
   });
   const http = await startHttpServer({

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 
 import type { Bus } from '../src/bus/bus.ts';
 import type { Subjects } from '../src/bus/subjects.ts';
+import { DEFAULT_LIMITS, type IntakeLimits } from '../src/config/limits.ts';
 import { errorText } from '../src/error-text.ts';
 import type { Logger } from '../src/logger.ts';
 import { TroubleLog } from '../src/trouble-log.ts';
@@ -18,6 +19,8 @@ import { HandOver } from './intake/hand-over.ts';
 import { Intake } from './intake/intake.ts';
 import { Peers } from './intake/peers.ts';
 import { Queries } from './intake/queries.ts';
+import { QueryTurns } from './intake/query-turns.ts';
+import { Quota } from './intake/quota.ts';
 import { Router } from './intake/router.ts';
 import { StallDetector } from './intake/stall-detector.ts';
 import type { LeasesLifecycle } from './leases-lifecycle.ts';
@@ -51,6 +54,7 @@ export interface ReplicaOptions {
   ttlMs: number;
   /** How long attempts may go on once the replica drains. */
   drainMs: number;
+  limits?: IntakeLimits | undefined;
   /** Makes the coordinator, which must pass the gate before it leads. */
   coordinator: (
     gate: (readEtcdRevision: () => Promise<number>) => Promise<string | undefined>,
@@ -69,7 +73,8 @@ export interface ReplicaOptions {
 export class Replica {
   readonly leases: LeasesLifecycle;
   readonly router: Router;
-  readonly attempts = new Attempts();
+  readonly attempts = new Attempts(() => this.leases);
+  readonly queryTurns: QueryTurns;
   readonly #options: ReplicaOptions;
   readonly #context: RunContext;
   readonly #intake: Intake;
@@ -86,7 +91,9 @@ export class Replica {
 
   constructor(options: ReplicaOptions) {
     const { bus, clock, log, logger, subjects, count } = options;
+    const { limits = DEFAULT_LIMITS, agentIds = 'claimed' } = options;
     this.#options = options;
+    const quota = new Quota(limits);
     // Every wait of every instance listens to these two; Node would warn of a leak.
     setMaxListeners(0, this.#draining.signal, this.#abort.signal);
     this.#logHealth = new LogHealth({
@@ -153,6 +160,8 @@ export class Replica {
     this.router = new Router({
       view,
       handOver,
+      quota,
+      receipts: this.#context.receipts,
       leases: this.leases,
       log,
       peers: this.#peers,
@@ -169,21 +178,22 @@ export class Replica {
       this.#notes.send({ note: 'answered', keys }),
     );
     this.#stallDetector = new StallDetector(clock);
+    this.queryTurns = new QueryTurns({ ...options, quota, limits, agentIds, logTrouble });
     this.#intake = new Intake({
       bus,
       subjects,
       view,
       router: this.router,
       queries: new Queries(log, this.leases, bus),
+      queryTurns: this.queryTurns,
       stallDetector: this.#stallDetector,
       messages,
       replicaId: this.leases.replicaId,
-      agentIds: options.agentIds ?? 'claimed',
+      agentIds,
       clock,
       logger,
       count,
       heard: (sender, answered) => this.#peers.heard(sender, answered),
-      logTrouble,
     });
     this.#sweeper = new Sweeper({
       view,

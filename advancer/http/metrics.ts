@@ -8,6 +8,8 @@ export interface Readings {
   leases: () => number;
   attempts: () => number;
   remembered: () => number;
+  messageBytes: () => number;
+  waitingQueries: () => number;
   ready: () => boolean;
 }
 
@@ -55,6 +57,11 @@ export function createMetrics(): Metrics {
     'wrong_replica',
     'Leases released because this replica cannot run the next cell',
   );
+  const overLimit = by(
+    'limit',
+    'over_limit',
+    'Requests and messages that were not taken in, because a limit was reached, by limit',
+  );
   const unknown = counter('unknown_appends', 'Appends whose result was lost');
   return {
     contentType: registry.contentType,
@@ -74,6 +81,9 @@ export function createMetrics(): Metrics {
           return;
         case 'late_outcome':
           late.inc(event.kind);
+          return;
+        case 'over_limit':
+          overLimit.inc(event.limit);
           return;
         case 'fenced':
           fenced.inc();
@@ -106,6 +116,16 @@ export function createMetrics(): Metrics {
         'remembered_requests',
         'Requests that this replica remembers and would step in for',
         readings.remembered,
+      );
+      gauge(
+        'message_bytes',
+        'Bytes of messages that wait or are being worked on',
+        readings.messageBytes,
+      );
+      gauge(
+        'waiting_queries',
+        'Queries that wait until it is the turn of their agent',
+        readings.waitingQueries,
       );
       gauge('ready', '1 while the replica can serve', () => (readings.ready() ? 1 : 0));
     },

@@ -15,8 +15,9 @@ const CLOSING_BRACKET = 0x5d;
 const CLOSING_BRACE = 0x7d;
 
 /** Reads a body that anybody may have sent. One that nests too deeply is rejected unparsed. */
-export function readBody<T>(schema: z.ZodType<T>, data: Uint8Array): Read<T> {
-  if (!nestsTooDeeply(data)) return readMessage(schema, data);
+export function readBody<T>(schema: z.ZodType<T>, data: Uint8Array, maxBytes?: number): Read<T> {
+  const tooLarge = maxBytes !== undefined && data.byteLength > maxBytes;
+  if (tooLarge || !nestsTooDeeply(data)) return readMessage(schema, data, maxBytes);
   const message = `the body nests more than ${MAX_NESTING} levels of arrays and objects`;
   return { ok: false, error: { code: 'invalid', message } };
 }

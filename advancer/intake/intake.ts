@@ -13,20 +13,22 @@ import {
   StatusMessage,
   type Read,
 } from '../../src/request/messages.ts';
-import { LogUnavailable } from '../log/log.ts';
 import type { Counted } from '../run/context.ts';
 import type { Operation, ForwardedBroadcast } from './pending-request.ts';
 import type { AgentIdPolicy } from './agent-account.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { fitReply } from './fit-reply.ts';
 import type { Queries } from './queries.ts';
-import { logQuery } from './request-lines.ts';
-import { advanceOperation, decideOperation, errorReply } from './operations.ts';
+import { advanceOperation, decideOperation, errorReply, expiryProblem } from './operations.ts';
 import { PeerNotes, type PeerNotesOptions } from './peer-notes.ts';
+import { isLarge, type Query, type QueryTurns } from './query-turns.ts';
 import { invalidReceipt, readRequest } from './read-request.ts';
 import { UnreadBroadcast } from './unread-broadcast.ts';
 import type { StallDetector } from './stall-detector.ts';
 import type { Router } from './router.ts';
+
+/** Far above the size of a message that carries nothing of the sender's, such as an advance. */
+const MAX_SMALL_BYTES = 8 * 1024;
 
 /** What the intake needs from the rest of the replica. */
 export interface IntakeOptions extends Omit<PeerNotesOptions, 'arrivedAtMs'> {
@@ -35,14 +37,13 @@ export interface IntakeOptions extends Omit<PeerNotesOptions, 'arrivedAtMs'> {
   view: ClusterView;
   router: Router;
   queries: Queries;
+  queryTurns: QueryTurns;
   stallDetector: StallDetector;
   replicaId: string;
   agentIds: AgentIdPolicy;
   clock: Clock;
   logger: Logger;
   count: (event: Counted) => void;
-  /** Postgres did not answer. */
-  logTrouble: (cause: unknown) => void;
 }
 
 /**
@@ -61,35 +62,33 @@ export class Intake {
 
   /** Subscribes. */
   open(): void {
-    const { bus, subjects, queries, replicaId } = this.#options;
+    const { bus, subjects, queries, queryTurns, replicaId } = this.#options;
     const queue = { queue: QUEUE_GROUP };
+    const start: Query<StartMessage> = {
+      verb: 'start',
+      schema: StartMessage,
+      answer: (body) => queries.start(body),
+    };
+    const status: Query<StatusMessage> = {
+      verb: 'status',
+      schema: StatusMessage,
+      maxBytes: MAX_SMALL_BYTES,
+      answer: (body, id) => queries.status(id, body),
+    };
+    const claim: Query<ClaimMessage> = {
+      verb: 'claim',
+      schema: ClaimMessage,
+      answer: (body, id) => queries.claim(id, body),
+    };
     // Stays open until the connection closes, so that an agent that still takes this replica for a
     // holder gets an answer at once.
     bus.subscribe(subjects.allAdvancesAt(replicaId), (m) => this.#directAdvance(m));
     this.#subscriptions = [
-      bus.subscribe(
-        subjects.start,
-        (m) => this.#query(m, 'start', 'start', StartMessage, (body) => queries.start(body)),
-        queue,
-      ),
-      bus.subscribe(
-        subjects.all('status'),
-        (m) =>
-          this.#query(m, 'status', subjectRest(m.subject), StatusMessage, (body, id) =>
-            queries.status(id, body),
-          ),
-        queue,
-      ),
-      bus.subscribe(
-        subjects.all('claim'),
-        (m) =>
-          this.#query(m, 'claim', subjectRest(m.subject), ClaimMessage, (body, id) =>
-            queries.claim(id, body),
-          ),
-        queue,
-      ),
+      bus.subscribe(subjects.start, (m) => queryTurns.take(m, 'start', start), queue),
+      bus.subscribe(subjects.all('status'), (m) => queryTurns.take(m, idOf(m), status), queue),
+      bus.subscribe(subjects.all('claim'), (m) => queryTurns.take(m, idOf(m), claim), queue),
       bus.subscribe(subjects.all('advance'), (m) => this.#advance(m)),
-      bus.subscribe(subjects.all('decide'), (m) => this.#decide(m)),
+      bus.subscribe(subjects.all('decide'), (m) => this.#receiveDecision(m)),
       ...this.#peerNotes.open(),
     ];
   }
@@ -98,39 +97,6 @@ export class Intake {
   close(): void {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.#subscriptions = [];
-  }
-
-  /** A request that any replica may answer. */
-  async #query<T>(
-    message: BusMessage,
-    verb: string,
-    id: string,
-    schema: z.ZodType<T>,
-    answer: (body: T, id: string) => Promise<Json>,
-  ): Promise<void> {
-    const { count, logger, logTrouble, clock } = this.#options;
-    const sinceMs = clock.monotonicMs();
-    const answered = (reply: Json): void => {
-      message.reply(reply);
-      logQuery(logger, verb, id, reply, clock.monotonicMs() - sinceMs);
-    };
-    const read = this.#readRequest(id, schema, message);
-    if (!read.ok) {
-      count({ what: 'malformed', verb });
-      answered(errorReply(read.error));
-      return;
-    }
-    try {
-      answered(await answer(read.value, id));
-    } catch (cause) {
-      const unavailable = cause instanceof LogUnavailable;
-      if (unavailable) logTrouble(cause);
-      else logger.error({ verb, id, err: cause }, 'internal error while answering a query');
-      const why = unavailable
-        ? 'Postgres does not answer'
-        : "internal error (see the replica's log)";
-      answered(errorReply({ code: 'unavailable', message: `${why}; ask again` }));
-    }
   }
 
   /** Takes a broadcast that another replica forwards, as if it had arrived itself. */
@@ -155,7 +121,9 @@ export class Intake {
     const instanceId = subjectRest(message.subject);
     const arrivedAtMs = this.#arrivedAtMs();
     const parse = (): Operation | undefined => this.#readAdvance(message, instanceId, arrivedAtMs);
-    this.#options.router.receive(new UnreadBroadcast(instanceId, parse, this.#replyTo(message)));
+    const { byteLength: bytes } = message.data;
+    const reply = this.#replyTo(message);
+    this.#options.router.receive(new UnreadBroadcast({ instanceId, bytes, parse, reply }));
   }
 
   #directAdvance(message: BusMessage): void {
@@ -170,11 +138,24 @@ export class Intake {
     arrivedAtMs: number,
     direct = false,
   ): Operation | undefined {
-    const read = this.#readRequest(instanceId, AdvanceMessage, message);
-    if (read.ok) return advanceOperation(instanceId, read.value, arrivedAtMs, this.#options.count);
-    const reply = invalidReceipt(instanceId, message.data, read.error);
+    const { count, clock } = this.#options;
+    const read = this.#readRequest(instanceId, AdvanceMessage, message, MAX_SMALL_BYTES);
+    const error = read.ok ? expiryProblem(read.value, clock.wallMs()) : read.error;
+    if (read.ok && error === undefined)
+      return advanceOperation(instanceId, read.value, arrivedAtMs, count);
+    const reply = invalidReceipt(instanceId, message.data, error);
     this.#malformed(message, 'advance', instanceId, reply, direct);
     return undefined;
+  }
+
+  /** A decision may have a large output: then it waits for its turn. */
+  #receiveDecision(message: BusMessage): void {
+    const { queryTurns, view } = this.#options;
+    const refuse = (reply: Json): void => {
+      if (view.isFirst(idOf(message))) message.reply(reply);
+    };
+    if (isLarge(message)) queryTurns.takeLarge(message, () => this.#decide(message), refuse);
+    else this.#decide(message);
   }
 
   #decide(message: BusMessage, instanceId = subjectRest(message.subject)): void {
@@ -187,8 +168,13 @@ export class Intake {
     this.#options.router.take(operation, this.#replyTo(message));
   }
 
-  #readRequest<T>(id: string, schema: z.ZodType<T>, message: BusMessage): Read<T> {
-    return readRequest(id, schema, message, this.#options.agentIds);
+  #readRequest<T>(
+    id: string,
+    schema: z.ZodType<T>,
+    message: BusMessage,
+    maxBytes?: number,
+  ): Read<T> {
+    return readRequest(id, schema, message, this.#options.agentIds, maxBytes);
   }
 
   /**
@@ -208,4 +194,8 @@ export class Intake {
   #arrivedAtMs(): number {
     return this.#options.clock.wallMs() - this.#options.stallDetector.maxAgeMs();
   }
+}
+
+function idOf(message: BusMessage): string {
+  return subjectRest(message.subject);
 }

@@ -8,10 +8,25 @@ import type { AdvanceRequest } from '../run/active-request.ts';
 import { refusedOutright } from '../run/receipts.ts';
 import type { Operation } from './pending-request.ts';
 
+/** An advance expires at most this long after its arrival. */
+const MAX_EXPIRY_MS = 24 * 60 * 60 * 1_000;
+/** The clock of an agent may be ahead of this one. */
+const CLOCK_TOLERANCE_MS = 60_000;
 /** How long after its arrival an advance without `expiresAt` may be admitted. */
 const DEFAULT_EXPIRY_MS = 30_000;
 /** How long a decision, or a notice that something can be settled, is remembered. */
 const SHORT_EXPIRY_MS = 10_000;
+
+/** What is wrong with the expiry of an advance; undefined if nothing is. */
+export function expiryProblem(
+  { expiresAt }: AdvanceMessage,
+  nowMs: number,
+): ReplyError | undefined {
+  if (expiresAt === undefined) return undefined;
+  if (Date.parse(expiresAt) <= nowMs + MAX_EXPIRY_MS + CLOCK_TOLERANCE_MS) return undefined;
+  const message = `expiresAt: must be at most one day ahead, not ${expiresAt}; send the request again when it has expired`;
+  return { code: 'invalid', message, field: 'expiresAt' };
+}
 
 /** An advance as an operation; its receipt is the reply. */
 export function advanceOperation(
@@ -37,6 +52,8 @@ export function advanceOperation(
     key: `advance/${instanceId}/${message.requestId}`,
     instanceId,
     requestId: message.requestId,
+    // What is kept of an advance is small, however large the message was.
+    share: { agentId: message.agentId, bytes: 0 },
     expiresAtMs,
     runsEffects: true,
     async serve(held, progress) {
@@ -51,6 +68,7 @@ export function advanceOperation(
         return { kind: 'wrong_replica', wrong: handled, refusal };
       }
       count({ what: 'receipt', outcome });
+      if (outcome === 'not_found') return { kind: 'no_instance', reply: asJson(handled.receipt) };
       return { kind: 'answered', reply: asJson(handled.receipt), recorded: isRecorded(outcome) };
     },
     forward() {
@@ -76,6 +94,7 @@ export function decideOperation(
   return {
     key: `decide/${instanceId}/${digest}`,
     instanceId,
+    share: { agentId: message.agentId, bytes: body.byteLength },
     expiresAtMs: arrivedAtMs + SHORT_EXPIRY_MS,
     runsEffects: false,
     async serve(held) {
@@ -84,7 +103,9 @@ export function decideOperation(
         case 'handed_on':
           return decided;
         case 'refused':
-          return { kind: 'answered', reply: errorReply(decided.error), recorded: false };
+          return decided.error.code === 'not_found'
+            ? { kind: 'no_instance', reply: errorReply(decided.error) }
+            : { kind: 'answered', reply: errorReply(decided.error), recorded: false };
         case 'decided': {
           const { seq, as } = decided;
           return { kind: 'answered', reply: { instanceId, seq, as }, recorded: true };
@@ -92,7 +113,12 @@ export function decideOperation(
       }
     },
     forward: () => ({ verb: 'decide', instanceId, body: new TextDecoder().decode(body) }),
-    refusal: (outcome, why) => errorReply({ code: outcome, message: why }),
+    refusal: (outcome, why) =>
+      errorReply({
+        code: outcome,
+        message: why,
+        ...(outcome === 'not_found' && { field: 'instanceId' }),
+      }),
   };
 }
 
@@ -101,6 +127,7 @@ export function settleOperation(instanceId: string, arrivedAtMs: number): Operat
   return {
     key: `settle/${instanceId}`,
     instanceId,
+    share: { agentId: undefined, bytes: 0 },
     expiresAtMs: arrivedAtMs + SHORT_EXPIRY_MS,
     runsEffects: true,
     async serve(held) {

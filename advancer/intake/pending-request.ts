@@ -3,6 +3,8 @@ import type { Json } from '../../src/json.ts';
 import type { RequestProgress } from '../run/active-request.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
 import type { WrongReplica } from '../run/wrong-replica.ts';
+import type { Snapshot } from '../log/log.ts';
+import type { Share } from './quota.ts';
 import type { Waiter } from './waiting-room.ts';
 
 /** What came of serving a request, whatever its verb: the reply as it is sent, or none here. */
@@ -10,8 +12,16 @@ export type Served =
   /** `recorded`: the answer is in the log, where another replica will find it. */
   | { kind: 'answered'; reply: Json; recorded: boolean }
   | { kind: 'handed_on' }
+  /** There is no such instance, so nobody needs to hold it. */
+  | { kind: 'no_instance'; reply: Json }
   /** Another replica has to do it; `refusal` makes the reply if there is none that can. */
   | { kind: 'wrong_replica'; wrong: WrongReplica; refusal: () => Json };
+
+/**
+ * At most this many senders of one request get its reply: the first one and the newest. For the
+ * others the result stays unknown, which is always true.
+ */
+const MAX_SENDERS = 16;
 
 /** A broadcast in the form in which one replica forwards it to another. */
 export interface ForwardedBroadcast {
@@ -28,6 +38,8 @@ export interface Operation {
   instanceId: string;
   /** The id under which an agent repeats it; only of an advance. */
   requestId?: string | undefined;
+  /** What it counts for while it is remembered. */
+  share: Share;
   /** By the wall clock, in milliseconds since 1970; nobody acts on it afterwards. */
   expiresAtMs: number;
   /**
@@ -39,7 +51,7 @@ export interface Operation {
   /** The message to forward to a holder that may not have received it; absent: not worth it. */
   forward?: (() => ForwardedBroadcast) | undefined;
   /** The reply when no replica can serve it for now, or it has expired. */
-  refusal(outcome: 'unavailable' | 'expired', why: string): Json;
+  refusal(outcome: 'unavailable' | 'expired' | 'not_found', why: string): Json;
 }
 
 /**
@@ -65,6 +77,12 @@ export class PendingRequest implements RequestProgress {
   forwardedTo: string | undefined;
   /** The reply, once there is one. */
   reply: Json | undefined;
+  /**
+   * What was read of the instance just before its lease was acquired.
+   */
+  snapshot: Snapshot | undefined;
+  /** How often it was sent. */
+  senders = 1;
   readonly #replies: ((body: Json) => void)[];
   #settled = false;
   #wake: () => void = () => undefined;
@@ -81,9 +99,24 @@ export class PendingRequest implements RequestProgress {
     return this.#settled;
   }
 
-  /** The same request was sent again: its sender gets the same answer. */
-  alsoReplyTo(reply: (body: Json) => void): void {
+  /**
+   * The same request was sent again: its sender gets the same answer.
+   *
+   * @returns false if an earlier sender gets none, because there are too many
+   */
+  alsoReplyTo(reply: (body: Json) => void): boolean {
+    this.senders += 1;
     this.#replies.push(reply);
+    if (this.#replies.length <= MAX_SENDERS) return true;
+    this.#replies.splice(1, 1);
+    return false;
+  }
+
+  /** See {@link RequestProgress}. */
+  takeSnapshot(): Snapshot | undefined {
+    const { snapshot } = this;
+    this.snapshot = undefined;
+    return snapshot;
   }
 
   /** Replies to every sender, and settles the request. */

@@ -1,5 +1,7 @@
 /** Beyond this many instances, the oldest is forgotten: then ranks alone decide again. */
 const MAX_INSTANCES = 10_000;
+/** Beyond this many replicas that cannot run an instance's next cell, the oldest is forgotten. */
+const MAX_AVOIDING = 128;
 /** A note counts for no longer than this, whatever it says: anyone may have sent it. */
 const MAX_FOR_MS = 60_000;
 
@@ -44,7 +46,12 @@ export class Placements {
     this.#placements.set(instanceId, placement);
     for (const [replicaId, avoidance] of placement.avoiding)
       if (avoidance.untilMs <= nowMs) placement.avoiding.delete(replicaId);
+    placement.avoiding.delete(by);
     placement.avoiding.set(by, { untilMs, why });
+    for (const oldest of placement.avoiding.keys()) {
+      if (placement.avoiding.size <= MAX_AVOIDING) break;
+      placement.avoiding.delete(oldest);
+    }
     placement.first = to === undefined ? undefined : { replicaId: to, untilMs };
     for (const oldest of this.#placements.keys()) {
       if (this.#placements.size <= MAX_INSTANCES) break;

@@ -17,12 +17,13 @@ export function readRequest<T>(
   schema: z.ZodType<T>,
   message: Pick<BusMessage, 'data' | 'account'>,
   policy: AgentIdPolicy,
+  maxBytes?: number,
 ): Read<T> {
   if (!isId(id)) {
     const problem = `the id in the subject must be 1 to 128 characters of A-Z a-z 0-9 _ -`;
     return { ok: false, error: { code: 'invalid', message: problem, field: 'subject' } };
   }
-  const read = readBody(schema, message.data);
+  const read = readBody(schema, message.data, maxBytes);
   const body: unknown = read.ok ? read.value : undefined;
   // A status is read by no agent in particular.
   if (typeof body !== 'object' || body === null || !('agentId' in body)) return read;
@@ -31,7 +32,11 @@ export function readRequest<T>(
 }
 
 /** `advance` always answers with a receipt; it has the request id if the body yields one. */
-export function invalidReceipt(instanceId: string, data: Uint8Array, error: ReplyError): Json {
+export function invalidReceipt(
+  instanceId: string,
+  data: Uint8Array,
+  error: ReplyError | undefined,
+): Json {
   const id = readBody(z.looseObject({ requestId: Id }), data);
   return asJson({
     requestId: id.ok ? id.value.requestId : null,

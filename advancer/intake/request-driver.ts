@@ -1,49 +1,37 @@
-import type { LeaseRecord, Leases } from '../../coordinator/leases.ts';
 import type { Json } from '../../src/json.ts';
-import type { Logger } from '../../src/logger.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import type { Clock } from '../../src/time/clock.ts';
-import { LogUnavailable, type Log } from '../log/log.ts';
-import type { Counted } from '../run/context.ts';
+import { LogUnavailable } from '../log/log.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { errorReply } from './operations.ts';
 import type { Peers } from './peers.ts';
 import type { HandOver } from './hand-over.ts';
+import { LeaseTaker, RETRY_MS, type LeaseTakerOptions } from './lease-taker.ts';
 import type { Operation, PendingRequest, Served } from './pending-request.ts';
 import type { PendingTable } from './pending-table.ts';
 import { logPending } from './request-lines.ts';
 import { refusalWaitMs } from './turn.ts';
 
-/** How long to wait before a retry: after a lost acquisition, or while etcd is silent. */
-const RETRY_MS = 50;
-/** How long to wait when an open attempt belongs to a process that is still in etcd. */
-const OPEN_ATTEMPT_RETRY_MS = 500;
 const ASK_AGAIN = 'Ask again with the same request id.';
-/** A timer takes no more; an expiry may lie years ahead. */
+/** Nobody waits for longer; an expiry may lie a day ahead. */
 const MAX_FORWARD_TIMEOUT_MS = 600_000;
 
 /** What the driver needs from the rest of the replica. */
-export interface RequestDriverOptions {
+export interface RequestDriverOptions extends LeaseTakerOptions {
   /** Where a request is forgotten once it is settled. */
   pending: PendingTable;
   view: ClusterView;
-  leases: Leases;
-  log: Pick<Log, 'newestRow'>;
   peers: Pick<Peers, 'reachable' | 'forward'>;
   /** Gives up an instance whose next cell this replica cannot run. */
   handOver: Pick<HandOver, 'handOver'>;
   clock: Clock;
-  logger: Logger;
-  count: (event: Counted) => void;
   /** How long a session lives without a keep-alive. */
   ttlMs: number;
   /** The one runner of an instance under a holding. */
   held: (holding: Holding) => HeldInstance;
   /** Announces to the other replicas that a request is answered, and whether the log has it. */
   announceAnswered: (key: string, recorded: boolean) => void;
-  /** Postgres did not answer. */
-  logTrouble: (cause: unknown) => void;
   /** Why the log cannot be used now, as far as is known. */
   logUnavailable: () => string | undefined;
 }
@@ -54,11 +42,13 @@ export interface RequestDriverOptions {
  */
 export class RequestDriver {
   readonly #options: RequestDriverOptions;
+  readonly #leaseTaker: LeaseTaker;
   #notLeadingFromMs: number | undefined;
   #closed = false;
 
   constructor(options: RequestDriverOptions) {
     this.#options = options;
+    this.#leaseTaker = new LeaseTaker(options);
   }
 
   /** Starts on a request. */
@@ -122,7 +112,7 @@ export class RequestDriver {
 
   /** Serves it under the holding; false when the holding was lost meanwhile. */
   async #serve(pending: PendingRequest, holding: Holding): Promise<boolean> {
-    const { clock, held, logTrouble } = this.#options;
+    const { clock, held } = this.#options;
     try {
       const served = await pending.operation.serve(held(holding), pending);
       if (served.kind === 'handed_on') {
@@ -131,15 +121,26 @@ export class RequestDriver {
         return false;
       }
       if (served.kind === 'wrong_replica') return await this.#handOver(pending, holding, served);
+      if (served.kind === 'no_instance') {
+        // The lease was another replica's before.
+        this.#announceAnswered(pending, false);
+        pending.answer(served.reply);
+        await this.#options.leases.release(holding, 'there is no such instance');
+        return true;
+      }
       this.#announceAnswered(pending, served.recorded);
       pending.answer(served.reply);
       return true;
     } catch (cause) {
       if (!(cause instanceof LogUnavailable)) throw cause;
-      logTrouble(cause);
-      this.#refuse(pending, 'unavailable', `Postgres does not answer. ${ASK_AGAIN}`);
+      this.#refuseWithoutLog(pending, cause);
       return true;
     }
+  }
+
+  #refuseWithoutLog(pending: PendingRequest, cause: LogUnavailable): void {
+    this.#options.logTrouble(cause);
+    this.#refuse(pending, 'unavailable', `Postgres does not answer. ${ASK_AGAIN}`);
   }
 
   /** Leaves the request to a replica that can serve it; true when there is none. */
@@ -177,13 +178,11 @@ export class RequestDriver {
       case 'wait':
         return turn.forMs;
       case 'acquire':
-        return (await leases.acquire(instanceId)).kind === 'acquired' ? 0 : RETRY_MS;
+        return this.#acquire(pending);
       case 'replace':
-        return (await this.#replace(pending, turn.lease, 'took over from one that drains'))
-          ? 0
-          : RETRY_MS;
+        return this.#leaseTaker.replace(pending, turn.lease, 'took over from one that drains');
       case 'ping':
-        if (!(await peers.reachable(turn.holderId))) return this.#takeOver(pending);
+        if (!(await peers.reachable(turn.holderId))) return this.#leaseTaker.takeOver(pending);
         if (turn.forward) this.#forward(pending, turn.holderId);
         return turn.againMs;
     }
@@ -228,41 +227,17 @@ export class RequestDriver {
     });
   }
 
-  /**
-   * Takes over from a holder that does not answer, if etcd still has its lease and the log has no
-   * open attempt. Returns after how many milliseconds to look again.
-   */
-  async #takeOver(pending: PendingRequest): Promise<number> {
-    const { leases, log, peers, logTrouble } = this.#options;
-    const { instanceId } = pending.operation;
-    const seen = await leases.look(instanceId);
-    // Another request may have acquired it meanwhile.
-    if (leases.holding(instanceId) !== undefined) return 0;
-    if (seen === 'none') return 0;
-    if (seen === 'unavailable') return RETRY_MS;
-    if (await peers.reachable(seen.replicaId)) return RETRY_MS;
+  async #acquire(pending: PendingRequest): Promise<number> {
     try {
-      const newest = await log.newestRow(instanceId);
-      // An open attempt belongs to its process for as long as that is in etcd.
-      if (newest?.kind === 'started') return OPEN_ATTEMPT_RETRY_MS;
+      const waitMs = await this.#leaseTaker.acquire(pending);
+      if (waitMs !== 'no_instance') return waitMs;
+      const why = `there is no instance ${pending.operation.instanceId}`;
+      this.#refuse(pending, 'not_found', why);
     } catch (cause) {
-      logTrouble(cause);
-      return RETRY_MS;
+      if (!(cause instanceof LogUnavailable)) throw cause;
+      this.#refuseWithoutLog(pending, cause);
     }
-    if (leases.holding(instanceId) !== undefined) return 0;
-    const taken = await this.#replace(pending, seen, 'took over from an unreachable holder');
-    if (taken) this.#options.count({ what: 'take_over' });
-    return taken ? 0 : RETRY_MS;
-  }
-
-  /** Replaces another replica's lease; false if that failed. */
-  async #replace({ operation }: PendingRequest, lease: LeaseRecord, how: string): Promise<boolean> {
-    const outcome = await this.#options.leases.takeOver(lease);
-    if (outcome.kind !== 'acquired') return false;
-    const { instanceId, requestId } = operation;
-    const { token } = outcome.holding;
-    this.#options.logger.info({ instanceId, from: lease.replicaId, token, requestId }, how);
-    return true;
+    return 0;
   }
 
   /**
@@ -281,7 +256,11 @@ export class RequestDriver {
     return 0;
   }
 
-  #refuse(pending: PendingRequest, outcome: 'unavailable' | 'expired', why: string): void {
+  #refuse(
+    pending: PendingRequest,
+    outcome: 'unavailable' | 'expired' | 'not_found',
+    why: string,
+  ): void {
     this.#announceAnswered(pending, false);
     pending.answer(pending.operation.refusal(outcome, why));
   }

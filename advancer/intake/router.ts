@@ -1,8 +1,11 @@
 import type { Json } from '../../src/json.ts';
-import { instanceOfKey } from './operations.ts';
+import type { RecentReceipts } from '../run/recent-receipts.ts';
+import { recordedFor } from '../run/receipts.ts';
+import { asJson, instanceOfKey } from './operations.ts';
 import type { Operation, PendingRequest } from './pending-request.ts';
 import { PendingTable } from './pending-table.ts';
 import type { Placed } from './placements.ts';
+import type { Quota, Refused } from './quota.ts';
 import { RequestDriver, type RequestDriverOptions } from './request-driver.ts';
 import { FORWARD_AFTER_MS, HOLDER_GRACE_MS } from './turn.ts';
 import type { UnreadBroadcast } from './unread-broadcast.ts';
@@ -12,8 +15,13 @@ import { WaitingRoom } from './waiting-room.ts';
 /** How long the reply to a forwarded request may take after it was announced as answered. */
 const FORWARDED_REPLY_MS = 1_000;
 
-/** What the router needs from the rest of the replica: what its driver needs. */
-export type RouterOptions = Omit<RequestDriverOptions, 'pending'>;
+/** What the router needs from the rest of the replica: what its driver needs, and a little more. */
+export interface RouterOptions extends Omit<RequestDriverOptions, 'pending'> {
+  /** What may be remembered. */
+  quota: Quota;
+  /** The newest receipts, by request id. */
+  receipts: Pick<RecentReceipts, 'get'>;
+}
 
 /**
  * Routes each request to the replica that acts on it: the holder, or, if nobody holds the instance,
@@ -30,14 +38,16 @@ export type RouterOptions = Omit<RequestDriverOptions, 'pending'>;
  */
 export class Router {
   readonly #options: RouterOptions;
-  readonly #pending = new PendingTable();
-  readonly #unread = new UnreadTable();
+  readonly #pending: PendingTable;
+  readonly #unread: UnreadTable;
   readonly #driver: RequestDriver;
   readonly #waitingRoom: WaitingRoom;
   #closed = false;
 
   constructor(options: RouterOptions) {
     this.#options = options;
+    this.#pending = new PendingTable(options.quota);
+    this.#unread = new UnreadTable(options.quota);
     this.#driver = new RequestDriver({ ...options, pending: this.#pending });
     this.#waitingRoom = new WaitingRoom(options.clock, HOLDER_GRACE_MS, FORWARD_AFTER_MS);
     // A replica that dies takes all its leases with it: look at ranks once all of that is seen.
@@ -147,7 +157,7 @@ export class Router {
 
   /** How many requests are remembered. */
   get remembered(): number {
-    return this.#pending.size + this.#unread.all().length;
+    return this.#options.quota.requests;
   }
 
   /** Takes nothing more, and forgets what others will serve; what is being served goes on. */
@@ -177,14 +187,54 @@ export class Router {
     this.#unread.remove(unread);
   }
 
-  /** Undefined when the request was joined to one that is remembered already. */
+  /** Undefined when the request was joined to one that is remembered already, or is refused. */
   #remember(
     operation: Operation,
     reply: (body: Json) => void,
     turnsFromMs: number,
     direct = false,
   ): PendingRequest | undefined {
-    return this.#closed ? undefined : this.#pending.add(operation, reply, turnsFromMs, direct);
+    if (this.#closed) return undefined;
+    const remembered = this.#pending.add(operation, reply, turnsFromMs, direct);
+    switch (remembered.kind) {
+      case 'new':
+        return remembered.pending;
+      case 'joined':
+        if (!remembered.allAnswered) this.#options.count({ what: 'over_limit', limit: 'senders' });
+        return undefined;
+      case 'refused':
+        this.#refuse(operation, reply, direct, remembered.refused);
+        return undefined;
+    }
+  }
+
+  /**
+   * Answers a request that is one too many, if answering it is up to this replica: it holds the
+   * instance, or nobody does and it ranks first. Nothing was run for it here. If it was answered
+   * before, and that is still known, it gets that answer.
+   */
+  #refuse(
+    operation: Operation,
+    reply: (body: Json) => void,
+    direct: boolean,
+    { limit, why }: Refused,
+  ): void {
+    const { leases, view, receipts, count, announceAnswered } = this.#options;
+    const { instanceId, requestId } = operation;
+    count({ what: 'over_limit', limit });
+    const holds = leases.holding(instanceId) !== undefined;
+    if (direct && !holds) {
+      reply(this.#driver.decline(operation));
+      return;
+    }
+    if (!holds && (view.otherHolder(instanceId) !== undefined || !view.isFirst(instanceId))) return;
+    const receipt = requestId === undefined ? undefined : receipts.get(requestId);
+    if (!direct) announceAnswered(operation.key, receipt !== undefined);
+    reply(
+      requestId === undefined || receipt === undefined
+        ? operation.refusal('unavailable', why)
+        : asJson(recordedFor({ instanceId, requestId }, receipt)),
+    );
   }
 
   #settleAnswered(pending: PendingRequest, by: string): void {

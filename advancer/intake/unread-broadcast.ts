@@ -2,6 +2,17 @@ import type { Json } from '../../src/json.ts';
 import type { Operation } from './pending-request.ts';
 import type { Waiter } from './waiting-room.ts';
 
+/** A broadcast as it arrived. */
+export interface UnreadBroadcastOptions {
+  instanceId: string;
+  bytes: number;
+  /**
+   * Called at most once; returns undefined for a malformed broadcast, which it has then dealt with.
+   */
+  parse: () => Operation | undefined;
+  reply: (body: Json) => void;
+}
+
 /**
  * A broadcast whose body is not parsed yet. Of those that another replica has to serve, nearly all
  * are answered before this replica needs to know what they say, and parsing many at once, when the
@@ -10,6 +21,8 @@ import type { Waiter } from './waiting-room.ts';
 export class UnreadBroadcast {
   /** From the subject, which is not to be trusted. */
   readonly instanceId: string;
+  /** The size of its body. */
+  readonly bytes: number;
   /** Replies to the sender. */
   readonly reply: (body: Json) => void;
   /** Its place in the waiting room. */
@@ -17,12 +30,9 @@ export class UnreadBroadcast {
   #parse: (() => Operation | undefined) | undefined;
   #operation: Operation | undefined;
 
-  /**
-   * @param parse called at most once; returns undefined for a malformed broadcast, which it has
-   *   then dealt with
-   */
-  constructor(instanceId: string, parse: () => Operation | undefined, reply: (body: Json) => void) {
+  constructor({ instanceId, bytes, parse, reply }: UnreadBroadcastOptions) {
     this.instanceId = instanceId;
+    this.bytes = bytes;
     this.#parse = parse;
     this.reply = reply;
   }

@@ -1,3 +1,4 @@
+import type { Snapshot } from '../log/log.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { InstanceLog } from './instance-log.ts';
 
@@ -19,6 +20,11 @@ export interface RequestProgress {
   readonly remembered: boolean;
   /** Whether another replica has answered it, so that nobody waits for what is done for it now. */
   readonly answeredElsewhere: boolean;
+  /**
+   * What was read of the instance just before its lease was acquired, once. Others may have written
+   * since: the log refuses what does not follow from that, as it does for a log that is kept.
+   */
+  takeSnapshot(): Snapshot | undefined;
 }
 
 /** The request that is being worked on, or is next. Other requests look at it while they wait. */

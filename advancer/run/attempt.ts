@@ -62,9 +62,6 @@ export async function runAttempt(
     if (context.failpoint !== undefined) await context.failpoint('after_intent', place);
     const whyNot = reasonNotToBegin(context, holding, inHand, abandoned);
     if (whyNot !== undefined) {
-      // The term that asked has replaced this one. If this one went on, each would call off what
-      // the other begins.
-      if (context.attempts.renounced(inHand)) context.leases.supersede(holding);
       proposeNotStarted(log, step, requester, { detail: whyNot });
       return 'closed';
     }
@@ -114,8 +111,10 @@ function reasonNotToBegin(
   abandoned: boolean,
 ): string | undefined {
   if (abandoned) return 'the intent was unknown for too long';
+  // Its term ended with that, too.
+  if (context.attempts.renounced(inHand)) return 'it was renounced to a later term';
   if (!holding.trusted() || context.abort.aborted) return 'trust ended';
-  return context.attempts.begin(inHand) ? undefined : 'it was renounced to a later term';
+  return context.attempts.begin(inHand) ? undefined : 'it was given up';
 }
 
 async function commitIntent(

@@ -1,3 +1,4 @@
+import type { Leases } from '../../coordinator/leases.ts';
 import { TransientMap } from '../../src/transient-map.ts';
 
 /** One attempt that this process has in hand. */
@@ -17,7 +18,7 @@ export interface AttemptInHand {
 
 /**
  * What a process states about an attempt. All but `runs` are promises that it will not begin the
- * effect from now on.
+ * effect from now on; see {@link Attempts} for how they are kept.
  */
 export type AttemptStatement =
   /** It runs it, or has an outcome that is not in the log yet. */
@@ -36,6 +37,7 @@ class Entry implements AttemptInHand {
   readonly onGivenUp: () => void;
   begun = false;
   givenUp = false;
+  renounced = false;
   #over = false;
   #done: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
@@ -79,16 +81,30 @@ class Entry implements AttemptInHand {
  * because an attempt outlives the term under which it was begun: from before `started` is sent
  * until the closing row is definite. An outcome that is not yet in the log counts as running.
  *
- * An attempt that was renounced to another replica, which saw its `started` in the log, is never
- * begun.
+ * An attempt that was renounced to another term, which saw its `started` in the log, is never
+ * begun. No list of promises is needed for that, which anyone who asks could make grow:
+ *
+ * - An attempt in hand is marked, and the mark lives as long as the attempt is in hand. Once it is
+ *   not, its closing row is definite, or its `started` is definitely not in the log.
+ * - An attempt that is not in hand could be begun only by a term that takes it in hand again. One
+ *   term could send the same `started` again, the one that wrote it, and it ends with the answer:
+ *   its token is below that of the term that asks. Every other term would have to write a second
+ *   `started` of that attempt, and the log has one already.
+ *
+ * So what is asked about an attempt that does not exist binds nobody, and is forgotten at once.
  */
 export class Attempts {
+  readonly #leases: () => Pick<Leases, 'holding' | 'supersede'>;
   readonly #inHand = new TransientMap<string, Entry>();
-  readonly #renounced = new Map<string, Exclude<AttemptStatement, 'runs'>>();
+
+  /** @param leases the terms of this process, which end with a promise */
+  constructor(leases: () => Pick<Leases, 'holding' | 'supersede'>) {
+    this.#leases = leases;
+  }
 
   /**
-   * Takes an attempt in hand; undefined if this process has it already, or has promised not to run
-   * it.
+   * Takes an attempt in hand; undefined if this process has it already. Called only under a term
+   * that is trusted at this very moment, which no term is any more that made a promise.
    *
    * @param onGivenUp called if it is given up before its effect has begun; see {@link giveUp}
    */
@@ -100,7 +116,7 @@ export class Attempts {
     onGivenUp: () => void = () => undefined,
   ): AttemptInHand | undefined {
     const key = keyOf(instanceId, cellId, attempt);
-    if (this.#renounced.has(key) || this.#inHand.has(key)) return undefined;
+    if (this.#inHand.has(key)) return undefined;
     const entry = new Entry(key, instanceId, cellId, attempt, fencingToken, onGivenUp);
     this.#inHand.set(key, entry);
     return entry;
@@ -109,14 +125,14 @@ export class Attempts {
   /** Marks the effect as begun. False if it must not begin: it was given up or renounced. */
   begin(attempt: AttemptInHand): boolean {
     const entry = this.#inHand.get(attempt.key);
-    if (entry === undefined || entry.givenUp || this.renounced(attempt)) return false;
+    if (entry === undefined || entry.givenUp || entry.renounced) return false;
     entry.begun = true;
     return true;
   }
 
-  /** Whether it was renounced to the term that replaced its own. */
+  /** Whether it is in hand, and was renounced to the term that replaced its own. */
   renounced({ key }: AttemptInHand): boolean {
-    return this.#renounced.has(key);
+    return this.#inHand.get(key)?.renounced === true;
   }
 
   /**
@@ -137,21 +153,26 @@ export class Attempts {
    * effect has not begun is renounced to a later term only: an earlier term that asks is the one
    * that was replaced.
    *
-   * @param fencingToken the token of the term that asks; 0 if it does not say
+   * @param fencingToken the token of the term that asks. Without it nothing can be promised
    */
   runsOrRenounces(
     instanceId: string,
     cellId: string,
     attempt: number,
-    fencingToken = 0,
+    fencingToken: number | undefined,
   ): AttemptStatement {
-    const key = keyOf(instanceId, cellId, attempt);
-    const entry = this.#inHand.get(key);
-    if (entry !== undefined && (entry.begun || fencingToken <= entry.fencingToken)) return 'runs';
-    const statement =
-      this.#renounced.get(key) ?? (entry === undefined ? 'does_not_run' : 'never_began');
-    this.#renounced.set(key, statement);
-    return statement;
+    if (fencingToken === undefined) return 'runs';
+    const entry = this.#inHand.get(keyOf(instanceId, cellId, attempt));
+    if (entry !== undefined) {
+      if (entry.begun || fencingToken <= entry.fencingToken) return 'runs';
+      entry.renounced = true;
+    }
+    const leases = this.#leases();
+    const holding = leases.holding(instanceId);
+    // The term that asks has replaced it. If this one went on, each would call off what the other
+    // begins.
+    if (holding !== undefined && holding.token < fencingToken) leases.supersede(holding);
+    return entry === undefined ? 'does_not_run' : 'never_began';
   }
 
   /**

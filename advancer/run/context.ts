@@ -46,7 +46,9 @@ export type Counted =
   | { what: 'refused_reply' }
   /** This replica could not run an instance's next cell, and released its lease. */
   | { what: 'wrong_replica' }
-  | { what: 'unknown_append' };
+  | { what: 'unknown_append' }
+  /** Something was not taken in, because a limit was reached; see `ReachedLimit`. */
+  | { what: 'over_limit'; limit: string };
 
 /** What running an instance needs from outside. The simulation replaces each part. */
 export interface RunContext {

@@ -12,7 +12,11 @@ import { receiptOf, recordedFor } from './receipts.ts';
 import { Recovery } from './recover.ts';
 import { SettleJob, type Settled } from './settle.ts';
 
-const JUST_ARRIVED: RequestProgress = { remembered: false, answeredElsewhere: false };
+const JUST_ARRIVED: RequestProgress = {
+  remembered: false,
+  answeredElsewhere: false,
+  takeSnapshot: () => undefined,
+};
 
 /**
  * One instance under one holding. Its work is done one thing at a time, in order of arrival.
@@ -93,7 +97,8 @@ export class HeldInstance {
     const recent = receipts.get(request.requestId);
     if (recent !== undefined) return answeredBy(recent, request);
     if (this.#recovery.log === undefined) {
-      const snapshot = await log.snapshot(request.instanceId, request.requestId);
+      const { instanceId, requestId } = request;
+      const snapshot = progress.takeSnapshot() ?? (await log.snapshot(instanceId, requestId));
       if (snapshot?.receipt !== undefined) return answeredBy(snapshot.receipt, request);
       this.#recovery.offer(snapshot);
     } else if (progress.remembered) {

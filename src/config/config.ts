@@ -5,8 +5,10 @@ import { readCommandUser, readVariableNames, type CommandUser } from './command-
 import { EnvReader } from './env-reader.ts';
 import type { Environment } from './env-reader.ts';
 import type { HttpAllow } from './http-allow.ts';
+import { readLimits, type IntakeLimits } from './limits.ts';
 import { readText, type ReadFile } from './read-file.ts';
 import type { EtcdConfig, NatsConfig } from './servers.ts';
+import { wholeNumber } from './whole-number.ts';
 import { Id } from '../ids.ts';
 
 export { ConfigError } from './config-error.ts';
@@ -61,6 +63,7 @@ export interface Config {
   idleReleaseMs: number;
   /** Beyond this many holdings, releases the ones idle longest. */
   maxHoldings: number;
+  limits: IntakeLimits;
   /** What is unusual, but not wrong, in the environment; one line each. */
   warnings: string[];
 }
@@ -122,6 +125,7 @@ export function readConfig(env: Environment, readFile: ReadFile = readText): Con
     failpoints: reader.text('LEASEHOLD_FAILPOINTS'),
     idleReleaseMs: reader.value('LEASEHOLD_IDLE_RELEASE_S', wholeNumber(1, 86_400), 60) * 1_000,
     maxHoldings: reader.value('LEASEHOLD_MAX_HOLDINGS', wholeNumber(1, 10_000_000), 100_000),
+    limits: readLimits(reader),
     warnings: [
       ...unknownVariables(Object.keys(env)),
       ...commandEnv
@@ -219,12 +223,3 @@ const ReplicaName = z
     /^[A-Za-z0-9_-]{1,119}$/,
     'must be 1 to 119 characters of A-Z a-z 0-9 _ - (a suffix is added)',
   );
-
-function wholeNumber(min: number, max: number) {
-  const message = `must be a whole number from ${min} to ${max}`;
-  return z
-    .string()
-    .regex(/^\d{1,12}$/, message)
-    .transform(Number)
-    .refine((value) => value >= min && value <= max, message);
-}

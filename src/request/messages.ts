@@ -3,10 +3,15 @@ import { z } from 'zod';
 import { issueText } from './issue-text.ts';
 import { Id } from '../ids.ts';
 import { VERDICTS } from '../execution/row.ts';
-import { isStorable, type Json } from '../json.ts';
+import { isJsonObject, isStorable, type Json, type JsonObject } from '../json.ts';
 import { inexactText, parseJsonText, type ParsedJson } from '../json-text.ts';
 
-const JsonValue: z.ZodType<Json> = z.json();
+/** What was parsed as JSON is JSON: going through it once more took as long as parsing it. */
+const JsonValue = z.custom<Json>((value) => value !== undefined, 'is required');
+const JsonObjectValue = z.custom<JsonObject>(
+  (value) => isJsonObject(value as Json | undefined),
+  'must be an object',
+);
 const IsoTime = z.iso.datetime({
   offset: true,
   message: 'must be an ISO 8601 time such as 2030-01-31T12:00:00Z',
@@ -17,7 +22,7 @@ export const StartMessage = z.strictObject({
   instanceId: Id,
   runbookId: Id,
   version: z.int().min(1).optional(),
-  inputs: z.record(z.string(), JsonValue),
+  inputs: JsonObjectValue,
   agentId: Id,
 });
 /** See the schema. */
@@ -98,10 +103,13 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
  * Reads an untrusted body: it must be within bounds, UTF-8, JSON without a number that a JavaScript
  * number would change, and of the right shape.
  */
-export function readMessage<T>(schema: z.ZodType<T>, data: Uint8Array): Read<T> {
-  if (data.byteLength > MAX_BODY_BYTES) {
-    return invalid(`the body has ${data.byteLength} bytes; at most ${MAX_BODY_BYTES} are read`);
-  }
+export function readMessage<T>(
+  schema: z.ZodType<T>,
+  data: Uint8Array,
+  maxBytes = MAX_BODY_BYTES,
+): Read<T> {
+  if (data.byteLength > maxBytes)
+    return invalid(`the body has ${data.byteLength} bytes; at most ${maxBytes} are read`);
   let parsed: ParsedJson;
   try {
     parsed = parseJsonText(utf8.decode(data));

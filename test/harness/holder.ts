@@ -63,7 +63,7 @@ export function holderContext(
     leases,
     effects: createEffectRunner({ clock: systemClock, handlers, httpAllow }),
     clock: systemClock,
-    attempts: new Attempts(),
+    attempts: new Attempts(() => leases),
     receipts: new RecentReceipts(),
     projections: new LateProjections(systemClock, log, () => undefined),
     failpoint: undefined,

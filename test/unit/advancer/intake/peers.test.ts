@@ -57,7 +57,7 @@ describe('another replica', () => {
       subjects: names,
       clock,
       messages: me.messages,
-      attempts: new Attempts(),
+      attempts: new Attempts(() => ({ holding: () => undefined, supersede: () => undefined })),
       count: () => undefined,
       onForwarded: () => undefined,
     });

@@ -7,6 +7,7 @@ import { HandClock } from '../../coordinator/hand-clock.ts';
 const operation: Operation = {
   key: 'advance/i/q',
   instanceId: 'i',
+  share: { agentId: 'a', bytes: 0 },
   expiresAtMs: 0,
   runsEffects: true,
   serve: () => Promise.resolve({ kind: 'handed_on' }),

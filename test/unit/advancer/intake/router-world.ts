@@ -4,11 +4,16 @@ import type { Placed } from '../../../../advancer/intake/placements.ts';
 import type { Operation, Served } from '../../../../advancer/intake/pending-request.ts';
 import { UnreadBroadcast } from '../../../../advancer/intake/unread-broadcast.ts';
 import { Router, type RouterOptions } from '../../../../advancer/intake/router.ts';
+import { Quota } from '../../../../advancer/intake/quota.ts';
+import type { Snapshot } from '../../../../advancer/log/log.ts';
+import type { RequestProgress } from '../../../../advancer/run/active-request.ts';
+import { RecentReceipts } from '../../../../advancer/run/recent-receipts.ts';
 import type { HeldInstance } from '../../../../advancer/run/held-instance.ts';
 import type { AcquireOutcome, LeaseRecord, Leases } from '../../../../coordinator/leases.ts';
 import type { RowKind } from '../../../../src/execution/row.ts';
 import type { Json } from '../../../../src/json.ts';
 import type { Holding } from '../../../../src/lease/holding.ts';
+import { DEFAULT_LIMITS, type IntakeLimits } from '../../../../src/config/limits.ts';
 import { ranking } from '../../../harness/ranking.ts';
 import { HandClock } from '../../coordinator/hand-clock.ts';
 
@@ -33,6 +38,14 @@ export class World {
   readonly replies: Json[] = [];
   /** The keys that were announced as answered. */
   readonly announced: string[] = [];
+  /** How often an instance was read before its lease was acquired; it exists unless said so. */
+  reads = 0;
+  snapshot: () => Promise<Snapshot | undefined> = () => Promise.resolve({} as Snapshot);
+  /** What is known of recorded receipts. */
+  readonly receipts = new RecentReceipts();
+  onServe: (progress: RequestProgress) => void = () => undefined;
+  /** The limits that were reached. */
+  readonly counted: string[] = [];
   /** How many broadcasts were read. */
   read = 0;
   holding: Holding | undefined;
@@ -52,7 +65,7 @@ export class World {
   readonly view: ClusterView;
   readonly router: Router;
 
-  constructor() {
+  constructor(limits: IntakeLimits = DEFAULT_LIMITS) {
     const leases: Partial<Leases> = {
       replicaId: ME,
       holding: (instanceId) => (this.holding?.instanceId === instanceId ? this.holding : undefined),
@@ -89,7 +102,13 @@ export class World {
       log: {
         newestRow: () =>
           Promise.resolve(this.newest === undefined ? undefined : ({ kind: this.newest } as never)),
+        snapshot: () => {
+          this.reads += 1;
+          return this.snapshot();
+        },
       },
+      quota: new Quota(limits),
+      receipts: this.receipts,
       peers: {
         reachable: (replicaId) => {
           this.did.push(`ping ${replicaId}`);
@@ -109,7 +128,9 @@ export class World {
       }),
       clock: this.clock,
       logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
-      count: () => undefined,
+      count: (event) => {
+        if (event.what === 'over_limit') this.counted.push(event.limit);
+      },
       ttlMs: 2_000,
       held: () => ({}) as HeldInstance,
       announceAnswered: (key) => void this.announced.push(key),
@@ -140,14 +161,17 @@ export class World {
     this.#vanished(instanceId);
   }
 
-  operation(instanceId: string, expiresInMs = 30_000): Operation {
+  operation(instanceId: string, expiresInMs = 30_000, id = 'q', agentId = 'agent'): Operation {
     return {
-      key: `advance/${instanceId}/q`,
+      key: `advance/${instanceId}/${id}`,
       instanceId,
+      requestId: id,
+      share: { agentId, bytes: 0 },
       expiresAtMs: this.clock.wallMs() + expiresInMs,
       runsEffects: true,
-      serve: () => {
+      serve: (_held, progress) => {
         this.did.push('serve');
+        this.onServe(progress);
         return this.serve();
       },
       refusal: (outcome) => outcome,
@@ -171,7 +195,12 @@ export class World {
       return parse();
     };
     this.router.receive(
-      new UnreadBroadcast(instanceId, counted, (body) => void this.replies.push(body)),
+      new UnreadBroadcast({
+        instanceId,
+        bytes: 100,
+        parse: counted,
+        reply: (body) => void this.replies.push(body),
+      }),
     );
   }
 }

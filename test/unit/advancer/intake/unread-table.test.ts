@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
+import { DEFAULT_LIMITS } from '../../../../src/config/limits.ts';
 import { FIRST, OTHERS, World } from './router-world.ts';
 
 let world: World;
@@ -64,6 +65,8 @@ describe('a broadcast that is another replica’s to serve', () => {
   });
 
   it('is read at once when many are unread, so that no long list is scanned', async () => {
+    world = new World({ ...DEFAULT_LIMITS, requestsPerInstance: 10_000 });
+    world.heldBy(OTHERS[0]!, FIRST);
     for (let nth = 0; nth < 1_000; nth += 1)
       world.receive(FIRST, () => ({ ...world.operation(FIRST), key: `advance/${FIRST}/r${nth}` }));
     expect(world.read).toBe(1_000 - 64);

@@ -64,6 +64,14 @@ describe('the configuration', () => {
       failpoints: undefined,
       idleReleaseMs: 60_000,
       maxHoldings: 100_000,
+      limits: {
+        requests: 50_000,
+        requestsPerAgent: 10_000,
+        requestsPerInstance: 1_000,
+        messageBytes: 67_108_864,
+        messageBytesPerAgent: 16_777_216,
+        queriesPerAgent: 16,
+      },
       warnings: [],
     });
   });
@@ -78,6 +86,12 @@ describe('the configuration', () => {
       LEASEHOLD_LOG_LEVEL: 'debug',
       LEASEHOLD_IDLE_RELEASE_S: '5',
       LEASEHOLD_MAX_HOLDINGS: '10',
+      LEASEHOLD_MAX_REQUESTS: '11',
+      LEASEHOLD_MAX_REQUESTS_PER_AGENT: '12',
+      LEASEHOLD_MAX_REQUESTS_PER_INSTANCE: '13',
+      LEASEHOLD_MAX_MESSAGE_BYTES: '2000000',
+      LEASEHOLD_MAX_MESSAGE_BYTES_PER_AGENT: '1500000',
+      LEASEHOLD_MAX_QUERIES_PER_AGENT: '1',
       LEASEHOLD_HANDLERS: './handlers.ts',
       LEASEHOLD_REPLICA_NAME: 'blue',
       LEASEHOLD_FAILPOINTS: '',
@@ -90,10 +104,31 @@ describe('the configuration', () => {
       logLevel: 'debug',
       idleReleaseMs: 5_000,
       maxHoldings: 10,
+      limits: {
+        requests: 11,
+        requestsPerAgent: 12,
+        requestsPerInstance: 13,
+        messageBytes: 2_000_000,
+        messageBytesPerAgent: 1_500_000,
+        queriesPerAgent: 1,
+      },
       handlers: './handlers.ts',
       replicaName: 'blue',
       failpoints: undefined,
     });
+  });
+
+  it.each([
+    ['LEASEHOLD_MAX_REQUESTS', '0', 'from 2 to 10000000'],
+    ['LEASEHOLD_MAX_REQUESTS_PER_AGENT', 'many', 'from 2 to 10000000'],
+    ['LEASEHOLD_MAX_REQUESTS_PER_INSTANCE', '-1', 'from 2 to 10000000'],
+    // Less than the largest message.
+    ['LEASEHOLD_MAX_MESSAGE_BYTES', '1000', 'from 1048576 to 1073741824'],
+    ['LEASEHOLD_MAX_MESSAGE_BYTES_PER_AGENT', '1.5', 'from 1048576 to 1073741824'],
+    ['LEASEHOLD_MAX_QUERIES_PER_AGENT', '0', 'from 1 to 1000'],
+  ])('rejects %s=%s', (name, value, range) => {
+    const problem = `${name} must be a whole number ${range}, not "${value}"`;
+    expect(problems({ ...enough, [name]: value })).toEqual([problem]);
   });
 
   it('reports all problems at once, by variable and with the fix', () => {
