@@ -19,7 +19,7 @@ export function canonicalCode(world: World, renamings: readonly Renaming[]): str
 function codeOf(world: World, renaming: Renaming): string {
   const log = (history: History): number => history.renamed(renaming).id;
   const who = (replicaId: string): string => renameReplica(replicaId, renaming);
-  const { lease, faults } = world;
+  const { lease, faults, recording } = world;
   const processes: string[] = [];
   world.processes.forEach((process, place) => {
     processes[renaming[place] ?? place] = processCode(process, log);
@@ -45,6 +45,14 @@ function codeOf(world: World, renaming: Renaming): string {
       )
       .join(';'),
     processes.join('/'),
+    recording.questions
+      .map(({ by, to, attempt, token }) => [who(by), who(to), attempt, token].join())
+      .sort()
+      .join(';'),
+    recording.answers
+      .map(({ from, attempt, statement }) => [who(from), attempt, statement].join())
+      .sort()
+      .join(';'),
     Object.values(faults).join(),
   ].join('|');
 }
@@ -58,15 +66,17 @@ function entryCode(
 }
 
 function processCode(process: Process, log: (history: History) => number): string {
-  const { life, up, draining, open, registered, holding, taking, works } = process;
+  const { life, up, draining, open, registered, holding, taking, works, promised } = process;
   const flags = (up ? 1 : 0) + (draining ? 2 : 0) + (open ? 4 : 0) + (registered ? 8 : 0);
   const held =
     holding === undefined ? '' : `${holding.token}:${holding.known && log(holding.known)}`;
-  return [life, flags, held, taking, ...works.map((work) => workCode(work, log))].join(' ');
+  const codes = works.map((work) => workCode(work, log));
+  return [life, flags, held, taking, promised.join(), ...codes].join(' ');
 }
 
 function workCode(work: Work, log: (history: History) => number): string {
-  const { token, operation, at, view, base, after, outcome, intent, closing, renounced } = work;
+  const { token, operation, at, view, base, after, outcome, intent, closing, renounced, heldBack } =
+    work;
   const flags =
     (work.resent ? 1 : 0) + (work.abandoned ? 2 : 0) + (work.answeredUnavailable ? 4 : 0);
   const promised = renounced !== undefined && hasRenounced(work, renounced);
@@ -81,6 +91,7 @@ function workCode(work: Work, log: (history: History) => number): string {
     intent,
     closing,
     promised ? renounced : '',
+    heldBack,
     flags,
   ].join();
 }

@@ -21,6 +21,8 @@ export interface Control {
   scenario: Scenario;
   /** The guarantee that breaks; undefined where nothing does: the README says why. */
   breaks: Guarantee | undefined;
+  /** After how many states the search gives up, where there is no end to them. */
+  limit?: number;
 }
 
 /** Rules without which a guarantee breaks. */

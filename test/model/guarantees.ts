@@ -18,6 +18,7 @@ const GUARANTEES = [
   '3 nothing runs after an effect that happened and failed its cell',
   '4 never stuck',
   '4 no false doubt',
+  '4 nobody gives way to a term that does not exist',
   '4 every refusal is explained',
   '5 one receipt',
   '5 a receipt has every row of its request',

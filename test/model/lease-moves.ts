@@ -99,6 +99,7 @@ function die(world: World, process: Process): void {
   process.holding = undefined;
   process.taking = undefined;
   process.works = [];
+  process.promised = [];
   world.effects = world.effects.map((effect) =>
     effect.knownTo === id ? { ...effect, knownTo: undefined } : effect,
   );
@@ -123,6 +124,10 @@ function acquireMoves(moves: Moves, index: number, process: Process, id: string)
   if (lease === undefined) return get('acquire', `${id} acquires the lease`);
   // If its own key is there but its term has ended, the key is replaced.
   if (lease.by === id) return get('acquire', `${id} replaces its own earlier term`);
+  if (model.scenario.hostile && !model.rules.notesSealed) {
+    const label = `${id} hears that ${lease.by} leaves, which is forged, and replaces its term`;
+    moves.fault('takeOvers', 'forged leaving', label, (world) => hold(world, index, id));
+  }
   if (process.taking === undefined) {
     if (model.rules.takeOverLooks && from.log.step.do === 'close') return;
     const label = `${id} cannot reach ${lease.by}, and is about to take over token ${lease.token}`;
@@ -174,6 +179,7 @@ function holdingMoves(
         intent: undefined,
         closing: undefined,
         renounced: undefined,
+        heldBack: undefined,
         resent: false,
         abandoned: false,
         answeredUnavailable: false,

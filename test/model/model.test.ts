@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { BUS_NECESSARY, BUS_NOTHING_BREAKS, BUS_SECOND_LINES } from './bus-controls.ts';
 import { ENDLESS, NECESSARY, NOTHING_BREAKS, SECOND_LINES, type Control } from './controls.ts';
 import { modelOf } from './moves.ts';
 import { OUTCOMES_NECESSARY, OUTCOMES_SECOND_LINES } from './outcome-controls.ts';
@@ -17,7 +18,8 @@ afterAll(() => {
 });
 
 function run(control: Omit<Control, 'breaks'>, options: Omit<SearchOptions, 'limit'> = {}): Found {
-  const found = search(modelOf(control.scenario, control.without), { limit: LIMIT, ...options });
+  const { limit = LIMIT } = control;
+  const found = search(modelOf(control.scenario, control.without), { limit, ...options });
   const { states, transitions, depth, complete, seconds } = found;
   const all = complete ? 'all of them' : 'not all of them';
   report.push(
@@ -66,20 +68,23 @@ describe('every order of steps keeps every guarantee', () => {
 });
 
 describe('without a rule, a guarantee breaks', () => {
-  it.each([...NECESSARY, ...OUTCOMES_NECESSARY])('$name: $breaks', (control) => {
+  it.each([...NECESSARY, ...OUTCOMES_NECESSARY, ...BUS_NECESSARY])('$name: $breaks', (control) => {
     expect(broken(control)).toContain(control.breaks);
   });
 });
 
 describe('behind a rule, another stands', () => {
-  it.each([...SECOND_LINES, ...OUTCOMES_SECOND_LINES])('$together.name', ({ alone, together }) => {
-    expect(brokenAtAll(alone)).toEqual([]);
-    expect(broken(together)).toContain(together.breaks);
-  });
+  it.each([...SECOND_LINES, ...OUTCOMES_SECOND_LINES, ...BUS_SECOND_LINES])(
+    '$together.name',
+    ({ alone, together }) => {
+      expect(brokenAtAll(alone)).toEqual([]);
+      expect(broken(together)).toContain(together.breaks);
+    },
+  );
 });
 
 describe('without a rule, nothing breaks in this model', () => {
-  it.each(NOTHING_BREAKS)('$name', (control) => {
+  it.each([...NOTHING_BREAKS, ...BUS_NOTHING_BREAKS])('$name', (control) => {
     expect(brokenAtAll(control)).toEqual([]);
   });
 });
@@ -103,6 +108,7 @@ describe('without a rule, there is no end', () => {
 /** Every kind of step that the protocol has in this model, so that an unreached one is seen. */
 const KINDS = [
   'acquire',
+  'answer held back',
   'answer lost',
   'append',
   'append delayed',
@@ -127,6 +133,7 @@ const KINDS = [
   'release',
   'intent abandoned',
   'keep evidence',
+  'late answer',
   'leave',
   'left to others',
   'look before take-over',
@@ -142,7 +149,9 @@ const KINDS = [
   'probe: unknown',
   'read late outcomes',
   'read the log',
+  'record question',
   'rejected',
+  'replayed question',
   'restart',
   'session expires',
   'still registered',

@@ -3,6 +3,7 @@ import { append } from './log.ts';
 import { renamingsOf, type Renaming } from './renaming.ts';
 import { PROTOCOL, type Rules } from './rules.ts';
 import { runbookOf, type Scenario } from './scenario.ts';
+import { hostileAnswers, hostileQuestions } from './hostile-moves.ts';
 import { leaseMoves } from './lease-moves.ts';
 import { workMoves } from './work-moves.ts';
 import { copyOf, firstWorld, type World } from './world.ts';
@@ -45,6 +46,13 @@ export class Moves {
     const world = copyOf(this.from);
     change(world);
     this.found.push({ kind, label, fault: false, world });
+  }
+
+  /** A step of the adversary on the bus: there is no end to them, and nothing depends on them. */
+  hostile(kind: string, label: string, change: (world: World) => void): void {
+    const world = copyOf(this.from);
+    change(world);
+    this.found.push({ kind, label, fault: true, world });
   }
 
   /** A step that may happen as long as the scenario has such faults left. */
@@ -98,6 +106,10 @@ export function movesFrom(model: Model, from: World): Move[] {
   from.processes.forEach((process, index) => {
     leaseMoves(moves, index);
     process.works.forEach((_, at) => workMoves(moves, index, at));
+    if (model.scenario.hostile) {
+      process.works.forEach((_, at) => hostileAnswers(moves, index, at));
+      hostileQuestions(moves, index);
+    }
   });
   return moves.found;
 }

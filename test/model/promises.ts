@@ -1,10 +1,17 @@
 import type { AttemptStatement } from '../../advancer/run/attempts.ts';
-import type { Walk } from './walk.ts';
-import type { AttemptKey, Process } from './world.ts';
+import type { Rules } from './rules.ts';
+import type { AttemptKey, Process, World } from './world.ts';
+
+/** Who asks whether an attempt runs: a term, or somebody who claims to be one. */
+interface Asker {
+  readonly rules: Rules;
+  readonly world: World;
+  readonly token: number;
+}
 
 /** Whether this process runs the attempt; see `Attempts.runsOrRenounces`. */
 export function runsOrRenounces(
-  { rules, world, work: { token } }: Pick<Walk, 'rules' | 'world' | 'work'>,
+  { rules, world, token }: Asker,
   process: Process,
   key: AttemptKey,
 ): AttemptStatement {
@@ -22,5 +29,7 @@ export function runsOrRenounces(
   const { holding } = process;
   if (rules.promise && rules.dropsWhenRenounced && holding !== undefined && holding.token < token)
     process.holding = undefined;
+  if (rules.listsPromises && !process.promised.includes(key))
+    process.promised = [...process.promised, key].sort();
   return registered ? 'never_began' : 'does_not_run';
 }

@@ -38,6 +38,8 @@ export interface Rules {
    * term that asks, and remembers nothing else.
    */
   dropsWhenRenounced: boolean;
+  /** A process lists what it promised not to begin, even what does not exist: only a control. */
+  listsPromises: boolean;
   /**
    * `same`: an unknown append is sent again unchanged. `renumbered`: it is changed to follow what
    * the log holds now. `rederived`: the log is read and the walk starts over. `never`: it counts as
@@ -96,6 +98,19 @@ export interface Rules {
   rejected: 'closed' | 'failed' | 'dropped' | 'run';
   /** The row with less data says the same about the effect. */
   reducedKeepsFlags: boolean;
+  /** Only a holder of the namespace's secret can ask. */
+  questionsSealed: boolean;
+  /** A question is for the replica that it names. */
+  addresseeSealed: boolean;
+  /** Only a holder of the namespace's secret can answer. */
+  answersSealed: boolean;
+  /**
+   * What an answer is about. `question`: the question with its nonce, so no other one. `attempt`:
+   * the replica and the attempt. `replica`: the replica alone.
+   */
+  answerSeals: 'question' | 'attempt' | 'replica';
+  /** Only a holder of the namespace's secret can announce that a replica leaves. */
+  notesSealed: boolean;
 }
 
 /** The protocol with every rule. */
@@ -112,6 +127,7 @@ export const PROTOCOL: Rules = {
   registeredUntilDefinite: true,
   promise: true,
   dropsWhenRenounced: true,
+  listsPromises: false,
   resend: 'same',
   readsOnAfterResend: true,
   afterFailedCheck: 'not_started',
@@ -132,4 +148,9 @@ export const PROTOCOL: Rules = {
   evidenceKeepsFlags: true,
   rejected: 'closed',
   reducedKeepsFlags: true,
+  questionsSealed: true,
+  addresseeSealed: true,
+  answersSealed: true,
+  answerSeals: 'question',
+  notesSealed: true,
 };

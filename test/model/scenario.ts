@@ -41,6 +41,8 @@ export interface Scenario {
   endings: readonly Exclude<Ending, 'unknown' | 'wrongReplica'>[];
   /** How many attempts the cells' `retry` allows. */
   attempts: number;
+  /** Whether an adversary is on the bus, who says anything, as often as it likes. */
+  hostile: boolean;
   /** What a person may answer. */
   verdicts: readonly Verdict[];
   faults: Faults;
@@ -72,6 +74,7 @@ export function scenario(
     requests: 1,
     endings: ['completed'],
     attempts: 1,
+    hostile: false,
     verdicts: ['rerun', 'succeeded'],
     ...rest,
     faults: { ...NO_FAULTS, ...faults },

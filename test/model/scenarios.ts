@@ -75,6 +75,25 @@ export const SHORT: readonly Scenario[] = [
     { rejections: 3, lostAnswers: 1 },
     { cells: ['rerun', 'hold'], endings: ['completed', 'outputLost'] },
   ),
+  scenario('hostile, hold: two take-overs', { takeOvers: 2 }, { hostile: true }),
+  scenario(
+    'hostile, hold: a take-over, a lost answer',
+    { takeOvers: 1, lostAnswers: 1 },
+    { hostile: true },
+  ),
+  scenario(
+    'hostile, hold, every ending: a lapse',
+    { lapses: 1 },
+    {
+      ...EVERY_ENDING,
+      hostile: true,
+    },
+  ),
+  scenario(
+    'hostile, hold: a take-over, an unknown end, a decision',
+    { takeOvers: 1, unknowns: 1, decisions: 1 },
+    { hostile: true },
+  ),
 ];
 
 /** What `LEASEHOLD_MODEL_DEPTH=long` searches as well. */
@@ -151,5 +170,16 @@ export const LONG: readonly Scenario[] = [
     'rerun, hold, three replicas: two crashes',
     { crashes: 2 },
     { replicas: 3, cells: ['rerun', 'hold'] },
+  ),
+  scenario('hostile, hold: a take-over, a lapse', { takeOvers: 1, lapses: 1 }, { hostile: true }),
+  scenario(
+    'hostile, hold, three replicas: two take-overs',
+    { takeOvers: 2 },
+    { hostile: true, replicas: 3 },
+  ),
+  scenario(
+    'hostile, probe: a crash, a lapse',
+    { crashes: 1, lapses: 1 },
+    { hostile: true, cells: ['probe'] },
   ),
 ];

@@ -79,12 +79,13 @@ export function mayStartAtOnce(walk: Walk): MayStart['kind'] {
 
 /** See `closeAttempt`. */
 function close(walk: Walk, { open }: Extract<NextStep, { do: 'close' }>): void {
-  const { process, work } = walk;
+  const { rules, world, process, work } = walk;
   if (open.replicaId !== replicaIdOf(process)) {
     work.at = 'confirm';
     return;
   }
-  const statement = runsOrRenounces(walk, process, attemptKey(open));
+  const asker = { rules, world, token: work.token };
+  const statement = runsOrRenounces(asker, process, attemptKey(open));
   if (statement === 'runs') return end(walk);
   interrupt(walk, statement);
 }
@@ -93,6 +94,7 @@ function close(walk: Walk, { open }: Extract<NextStep, { do: 'close' }>): void {
 export function interrupt(walk: Walk, statement?: AttemptStatement): void {
   const { world, work } = walk;
   const wasGone = work.at === 'ask gone';
+  work.heldBack = undefined;
   const { step } = work.view;
   if (step.do !== 'close') return;
   const key = attemptKey(step.open);
@@ -192,7 +194,7 @@ export function start(walk: Walk): void {
   const key = attemptKey(place);
   if ((rules.trustBeforeIntent && !trusted(walk)) || process.draining) return flush(walk);
   if (rules.unavailableEnds && work.answeredUnavailable) return flush(walk);
-  if (inHand(process, key)) return flush(walk);
+  if (inHand(process, key) || process.promised.includes(key)) return flush(walk);
   const record = work.view.state.cells.get(place.cellId);
   const idempotencyKey = nextIdempotencyKey('i', place.cellId, record);
   propose(walk, 'started', place, { idempotencyKey });

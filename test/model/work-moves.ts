@@ -1,4 +1,5 @@
 import { append } from './log.ts';
+import { peerOf, questionOf, recordAnswer } from './bus.ts';
 import { processAt } from './lease-moves.ts';
 import type { Moves } from './moves.ts';
 import { begin, ended } from './attempt.ts';
@@ -116,24 +117,20 @@ function confirmMoves(process: Process, work: Work, moves: Moves, step: Step): v
 }
 
 function askMoves(work: Work, moves: Moves, step: Step, whenItRuns: (walk: Walk) => void): void {
-  const { step: next } = work.view;
-  if (next.do !== 'close') return;
-  const { replicaId } = next.open;
-  const peer = moves.from.processes.findIndex((one) => one.up && replicaIdOf(one) === replicaId);
-  if (peer === -1) return;
-  const attempt = attemptKey(next.open);
+  const asked = questionOf(moves.from, work);
+  const peer = asked && peerOf(moves.from, asked.to);
+  if (asked === undefined || peer === undefined) return;
+  const { to, attempt, token } = asked;
+  const { rules } = moves.model;
   // The peer decides at this very moment which answer it gives.
-  const asker = { rules: moves.model.rules, world: moves.from, work };
+  const asker = { rules, world: moves.from, token };
   const statement = runsOrRenounces(asker, processAt(copyOf(moves.from), peer), attempt);
-  step(
-    `peer: ${statement}`,
-    `asks ${replicaId}, which answers ${statement} about ${attempt}`,
-    (walk) => {
-      const answer = runsOrRenounces(walk, processAt(walk.world, peer), attempt);
-      if (answer === 'runs') whenItRuns(walk);
-      else interrupt(walk, answer);
-    },
-  );
+  step(`peer: ${statement}`, `asks ${to}, which answers ${statement} about ${attempt}`, (walk) => {
+    const answer = runsOrRenounces({ ...walk, token }, processAt(walk.world, peer), attempt);
+    recordAnswer(walk, { from: to, attempt, statement: answer });
+    if (answer === 'runs') whenItRuns(walk);
+    else interrupt(walk, answer);
+  });
 }
 
 function probeAnswers(world: World, work: Work): ('happened' | 'did_not_happen' | 'unknown')[] {

@@ -1,3 +1,4 @@
+import type { AttemptStatement } from '../../advancer/run/attempts.ts';
 import type { Verdict } from '../../src/execution/row.ts';
 import type { Ending, Statement } from './endings.ts';
 import type { Breach } from './guarantees.ts';
@@ -122,6 +123,8 @@ export interface Work {
   closing: AttemptKey | undefined;
   /** The attempt that it had in hand when its process promised not to begin it. */
   renounced: AttemptKey | undefined;
+  /** The genuine answer to its question, if it is held back on the bus. */
+  heldBack: AttemptStatement | undefined;
   /** An answer to the entry on its way was lost. */
   resent: boolean;
   /** The intent was unknown for too long. */
@@ -144,6 +147,30 @@ export interface Process {
   /** The term that it is about to take over. */
   taking: number | undefined;
   works: Work[];
+  /** Attempts that it has promised not to begin. Only a control keeps such a list. */
+  promised: readonly AttemptKey[];
+}
+
+/** A question on the bus: whether `to` runs the attempt. */
+export interface Question {
+  readonly by: string;
+  readonly to: string;
+  readonly attempt: AttemptKey;
+  /** The term that asks. */
+  readonly token: number;
+}
+
+/** An answer on the bus. */
+export interface Answer {
+  readonly from: string;
+  readonly attempt: AttemptKey;
+  readonly statement: AttemptStatement;
+}
+
+/** What an adversary has recorded of what was said on the bus, to say it again. */
+export interface Recording {
+  readonly questions: readonly Question[];
+  readonly answers: readonly Answer[];
 }
 
 /**
@@ -163,6 +190,7 @@ export interface World {
   decisions: readonly Decision[];
   effects: readonly Effect[];
   processes: Process[];
+  recording: Recording;
   /** What may still go wrong. */
   faults: Faults;
   /** What the step into this state did against the guarantees. */
@@ -193,7 +221,9 @@ export function firstWorld(empty: History, replicas: number, faults: Faults): Wo
       holding: undefined,
       taking: undefined,
       works: [],
+      promised: [],
     })),
+    recording: { questions: [], answers: [] },
     faults,
     breaches: [],
   };
