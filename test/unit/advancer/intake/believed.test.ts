@@ -75,6 +75,7 @@ function replica(me: Member) {
       subject,
       data,
       wantsReply: true,
+      account: { kind: 'none' },
       reply: (reply) => void replies.push(JSON.parse(JSON.stringify(reply)) as Json),
     });
     return replies;
