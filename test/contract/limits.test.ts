@@ -5,12 +5,9 @@ import { join } from 'node:path';
 import { createInbox, type NatsConnection } from 'nats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import {
-  TestCluster,
-  eventually,
-  type ReceiptReply,
-  type ReplicaProcess,
-} from '../harness/replicas.ts';
+import { TestCluster, eventually } from '../harness/replicas.ts';
+import type { ReplicaProcess } from '../harness/replica-process.ts';
+import type { ReceiptReply } from '../harness/replies.ts';
 import { keysUnder } from './etcd-gateway.ts';
 import { push } from './runbooks.ts';
 

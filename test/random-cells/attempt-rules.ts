@@ -89,7 +89,8 @@ function recordedAs(kind: string, body: Record<string, unknown>): Stated {
       return 'not_started';
     case 'interrupted':
       if (body['reason'] === 'not_started') return 'not_started';
-      if (body['reason'] !== 'unverified') return 'interrupted';
+      return body['reason'] === 'unverified' ? recordedAs('unverified', body) : 'interrupted';
+    case 'unverified':
       return body['happened'] === true ? 'unverified_happened' : 'unverified';
     default:
       return 'nothing';
@@ -205,12 +206,14 @@ function wrongDecision(about: Attributed, { body }: LogRow): string | undefined 
 /** How much earlier than asked the next attempt may seem to begin, by the database's clock. */
 const WAIT_SLACK_MS = 50;
 
-function tooSoon({ attempt, next, effect }: Attributed): string | undefined {
+function tooSoon(about: Attributed): string | undefined {
+  const { attempt, next, effect } = about;
   const { closing } = attempt;
   if (closing === undefined || next === undefined || effect === undefined) return undefined;
   // An agent's decision ends the wait.
   if (attempt.decisions.some(({ body }) => !String(body['by']).startsWith('@'))) return undefined;
-  if (isTakeover(attempt, closing)) return undefined;
+  // Who closed it did not see the answer.
+  if (isTakeover(attempt, closing) || failedInside(about, closing)) return undefined;
   const { retryAfterMs }: { retryAfterMs?: number } = MOVES[effect.move as MoveName];
   if (retryAfterMs === undefined) return undefined;
   const waitedMs = next.started.recordedAtMs - closing.recordedAtMs;

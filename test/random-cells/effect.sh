@@ -64,18 +64,19 @@ case $want in
 *) note nothing ;;
 esac
 
-# The folder of the output file may be away for a while, or for good if the replica is.
-folder() {
+# Writes the output file. Its folder may be away for a while, or for good if the replica is.
+output() {
   tries=0
-  until [ -d "${LEASEHOLD_OUTPUT_FILE%/*}" ] || [ $tries -ge 20 ]; do
+  until { cat >"$LEASEHOLD_OUTPUT_FILE"; } 2>/dev/null || [ $tries -ge 20 ]; do
     sleep 0.1
     tries=$((tries + 1))
   done
 }
 
-output() {
-  folder
-  cat >"$LEASEHOLD_OUTPUT_FILE"
+# A command that hangs never says how it ended, however long the replica is frozen.
+hang() {
+  sleep 5
+  kill -9 $$
 }
 
 large() {
@@ -96,22 +97,28 @@ ok-text-file) printf 'done' | output ;;
 ok-large) large ;;
 ok-large-file) large | output ;;
 ok-directory)
-  folder
-  mkdir "$LEASEHOLD_OUTPUT_FILE"
+  tries=0
+  until mkdir "$LEASEHOLD_OUTPUT_FILE" 2>/dev/null || [ $tries -ge 20 ]; do
+    sleep 0.1
+    tries=$((tries + 1))
+  done
   ;;
 exit-*)
   printf 'declined' >&2
   exit "${move#exit-}"
   ;;
 kill-*) kill "-${move#kill-}" $$ ;;
-hang) sleep 5 ;;
+hang) hang ;;
 hang-deaf)
   trap '' TERM
-  sleep 5
+  hang
   ;;
 hang-polite)
   trap 'exit 0' TERM
   sleep 5 &
   wait
+  kill -9 $$
   ;;
 esac
+# It acted, or it would not have come so far.
+exit 0

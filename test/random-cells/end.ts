@@ -68,10 +68,16 @@ export function wrongEnd(evidence: Evidence): string | undefined {
   return end === 'in_doubt' ? wrongDoubt(evidence) : undefined;
 }
 
-/** Why nobody but a person can settle the doubt; what is wrong if something else could have. */
-function wrongDoubt({ cell, rows }: Evidence): string | undefined {
+/** What is wrong with a doubt: something else than a person could settle it. */
+export function wrongDoubt({ cell, rows, late }: Evidence): string | undefined {
   const last = rows.at(-1);
   if (last === undefined || last.body['reason'] === 'unverified') return undefined;
+  // The process that made the attempt says so, too late for the log.
+  const saysSo = late.some(
+    ({ cellId, attempt, kind }) =>
+      kind === 'unverified' && cellId === last.cellId && attempt === last.attempt,
+  );
+  if (saysSo) return undefined;
   if (last.body['reason'] === 'not_started') return 'it is in doubt, but nothing was begun';
   const policy = last.cellId === cell.cellId ? cell.policy : 'rerun';
   switch (policy) {

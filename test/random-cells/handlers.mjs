@@ -125,10 +125,10 @@ async function effect(call) {
       await stopped(call.signal);
       throw new Error('declined');
     case 'never-ends':
-      // Long after the replica has given up on it.
+      // Long after the replica has given up on it, unless it was frozen.
       await pause(5_000);
   }
-  return null;
+  throw new OutcomeUnknown('it took too long');
 }
 
 /** Answers about an attempt, as probe.sh does. */

@@ -11,7 +11,7 @@ import { Agents, type CarriedCell } from './agents.ts';
 import { check } from './checker.ts';
 import { CalmReplicas, StormReplicas } from './disturbances.ts';
 import { evidenceOf } from './evidence.ts';
-import { endOf } from './end.ts';
+import { endOf, wrongDoubt } from './end.ts';
 import type { RandomCell } from './random-cell.ts';
 import { newResult, type RunResult } from './result.ts';
 import { runbookOf } from './runbook-of.ts';
@@ -30,6 +30,8 @@ export interface RunOptions {
   replicaArgv?: readonly string[] | undefined;
   /** How long an instance may take; default 90 s. */
   patienceMs?: number | undefined;
+  /** Whether what a fault left behind is settled by further requests; default true. */
+  settles?: boolean | undefined;
   onProgress?: ((done: number, of: number, phase: string) => void) | undefined;
 }
 
@@ -115,7 +117,7 @@ async function carryAll(options: RunOptions, place: Place): Promise<AllCarried> 
 
   const settle = async (carried: CarriedCell[]): Promise<void> => {
     const ids = carried.map(({ cell }) => cell.instanceId);
-    await settled({ cluster, world, agents, carried });
+    if (options.settles !== false) await settled({ cluster, world, agents, carried });
     for (const [nth, status] of (await agents.statuses(ids)).entries())
       all.statuses.set(ids[nth] ?? '', status);
     all.cells.push(...carried);
@@ -199,7 +201,8 @@ async function settled({ cluster, world, agents, carried }: Settling): Promise<v
       if (one === undefined || cell.obstacle === 'nobody') return false;
       const end = endOf(one);
       // A doubt may have got evidence since; once asked again, it stays.
-      return end === 'ready' || outcome === undefined || (end === 'in_doubt' && round === 1);
+      const doubtful = end === 'in_doubt' && (round === 1 || wrongDoubt(one) !== undefined);
+      return end === 'ready' || outcome === undefined || doubtful;
     });
     if (moving.length === 0) return;
     await agents.again(moving);

@@ -40,6 +40,13 @@ const TRUE: Record<string, Evidence> = {
       effect(2, 1, '200-json', 'acted', { ...call, atMs: 1_310 }),
     ],
   }),
+  'a doubt that only a person settles, because the late outcome is unverified': repeated({
+    cell: { ...CELL, expect: 'done' },
+    effects: [effect(1, 1, 'ok-large', 'acted')],
+    rows: log(started(1, 1), [...lost]).map((row) => ({ ...row, token: 6 + row.seq })),
+    late: [{ cellId: 'plain', attempt: 1, kind: 'unverified', body: { happened: true } }],
+    status: 'in_doubt',
+  }),
   'a doubt that waits for a person': repeated({
     cell: { ...CELL, policy: 'hold' },
     effects: [effect(1, 1, 'kill-9', 'acted')],
@@ -75,6 +82,13 @@ const DOCTORED: Record<string, [Rule, Evidence]> = {
     repeated({
       effects: [effect(1, 1, 'exit-137', 'acted')],
       rows: log(started(1, 1), ['failed', 1, { notBegun: true }], started(2, 1), ['completed', 2]),
+    }),
+  ],
+  'unverified by a late outcome that says that it happened, and nothing happened': [
+    'completed-means-happened',
+    repeated({
+      effects: [],
+      late: [{ cellId: 'plain', attempt: 1, kind: 'unverified', body: { happened: true } }],
     }),
   ],
   'failed by a late outcome, and the effect happened': [

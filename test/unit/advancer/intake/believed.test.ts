@@ -26,7 +26,7 @@ function replica(me: Member) {
   const handlers = new Map<string, (message: BusMessage) => void>();
   const sent: { subject: string; body: Json }[] = [];
   const did: string[] = [];
-  const attempts = new Attempts();
+  const attempts = new Attempts(() => ({ holding: () => undefined, supersede: () => undefined }));
   const bus: Partial<Bus> = {
     subscribe(subject, handler) {
       handlers.set(subject, (message) => void handler(message));
