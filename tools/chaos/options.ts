@@ -3,7 +3,7 @@ import { shellCommand } from '../../src/shell-quote.ts';
 import type { FaultMix } from './fault-mix.ts';
 
 /** How to connect to NATS, besides its addresses. */
-export type NatsAccess = Pick<NatsConfig, 'tls' | 'auth' | 'inboxPrefix'>;
+type NatsAccess = Pick<NatsConfig, 'tls' | 'auth' | 'inboxPrefix'>;
 
 /** The options of `leasehold chaos`. */
 export interface ChaosOptions {

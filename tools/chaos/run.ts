@@ -225,8 +225,7 @@ class Run {
     await pushRunbooks(system.databaseUrl, system.namespace, documents);
     return Workload.connect({
       namespace: system.namespace,
-      natsUrls: system.natsUrls,
-      natsAccess: this.#options.attach?.natsAccess ?? {},
+      nats: { ...this.#options.attach?.natsAccess, servers: [...system.natsUrls] },
       agents,
       instances,
       own: system.own,

@@ -6,7 +6,6 @@ import type { Receipt } from '../../src/request/receipt.ts';
 import type { ClientHistory } from './client-history.ts';
 import { Instances } from './instances.ts';
 import type { SentRequest, WorkloadInstance } from './instances.ts';
-import type { NatsAccess } from './options.ts';
 import { ignoreProtocolError } from './protocol-error.ts';
 import type { Random } from './random.ts';
 import { chaosInputs, chaosRunbooks } from './runbooks.ts';
@@ -16,8 +15,7 @@ import { NEVER, sleep } from './sleep.ts';
 /** What a workload works with. */
 export interface WorkloadOptions {
   namespace: string;
-  natsUrls: readonly string[];
-  natsAccess: NatsAccess;
+  nats: Partial<Parameters<typeof Agent.connect>[0]>;
   /** How many agents work at once. */
   agents: number;
   /** How many instances are under way at once. */
@@ -76,8 +74,7 @@ export class Workload {
         Agent.connect({
           agentId: `${options.prefix}-agent${index + 1}`,
           namespace: options.namespace,
-          servers: [...options.natsUrls],
-          ...options.natsAccess,
+          ...options.nats,
           connectTimeoutMs: CONNECT_TIMEOUT_MS,
           waitOnFirstConnect: true,
         }),
