@@ -10,12 +10,12 @@ import { span } from './time.ts';
 export function checksTable(checks: readonly CheckCount[], style: Style): string {
   return table(
     ['CHECK', 'GUARANTEE', 'LOOKED AT', 'FOUND', 'VERDICT'],
-    checks.map((count) => [
-      count.check,
-      count.guarantee,
-      count.checked === 0 ? '-' : `${number(count.seen)} ${count.of}`,
-      count.checked === 0 ? '-' : number(count.breaches),
-      verdict(count),
+    checks.map((result) => [
+      result.check,
+      result.guarantee,
+      result.checked === 0 ? '-' : `${number(result.seen)} ${result.of}`,
+      result.checked === 0 ? '-' : number(result.breaches),
+      verdict(result),
     ]),
     style,
   );

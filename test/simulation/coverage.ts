@@ -106,6 +106,7 @@ export class Coverage {
         this.reach(`disbelieved ${event.kind}: ${event.reason}`);
         return;
       case 'malformed':
+      case 'over_limit':
       case 'refused_reply':
       case 'row':
     }

@@ -11,6 +11,7 @@ import { Evaluation } from './evaluation.ts';
 import type { ChaosEvent, RunningCounts } from './events.ts';
 import { FailoverMeter } from './failover-meter.ts';
 import { FaultRunner } from './fault-runner.ts';
+import { HONEST_INBOX } from './hostile/hostile.ts';
 import { commandOf } from './options.ts';
 import type { ChaosOptions } from './options.ts';
 import { Random } from './random.ts';
@@ -225,7 +226,12 @@ class Run {
     await pushRunbooks(system.databaseUrl, system.namespace, documents);
     return Workload.connect({
       namespace: system.namespace,
-      nats: { ...this.#options.attach?.natsAccess, servers: [...system.natsUrls] },
+      nats: {
+        ...this.#options.attach?.natsAccess,
+        // Where hostile clients may not listen, nor send forged replies.
+        ...(system.own && { inboxPrefix: HONEST_INBOX }),
+        servers: [...system.natsUrls],
+      },
       agents,
       instances,
       own: system.own,

@@ -45,7 +45,7 @@ export interface HostileClientsOptions {
  */
 const HOSTILE = { user: 'hostile', password: 'hostile' } as const;
 /** Where the run's honest agents are answered. */
-const HONEST_INBOX = '_INBOX.honest';
+export const HONEST_INBOX = '_INBOX.honest';
 
 /** How long a client has to write down its counts before it is killed. */
 const STOP_MS = 2_000;

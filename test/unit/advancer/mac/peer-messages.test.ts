@@ -72,7 +72,13 @@ describe('a question', () => {
 
   it('about one attempt does not become one about another by moving characters', () => {
     const { a, b } = trio();
-    const about: QuestionBody = { ...RUNS, instanceId: 'i1', cellId: 'c', attempt: 11, fencingToken: 1 };
+    const about: QuestionBody = {
+      ...RUNS,
+      instanceId: 'i1',
+      cellId: 'c',
+      attempt: 11,
+      fencingToken: 1,
+    };
     const { message } = asked(a, 'b', about);
     for (const change of [
       { instanceId: 'i', cellId: '1c' },
