@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { shippedFunctions, sqlFunction } from '../../../../advancer/log/function-files.ts';
 import type { SqlFunction } from '../../../../advancer/log/function-files.ts';
 import { migrate } from '../../../../advancer/log/migrate.ts';
-import { migration, shippedMigrations } from '../../../../advancer/log/migration-files.ts';
+import { labelOf, migration, shippedMigrations } from '../../../../advancer/log/migration-files.ts';
 import { freshDatabase } from '../../../harness/servers.ts';
 import { connect, databaseOf, log, logDatabase } from './fixture.ts';
 
@@ -99,7 +99,7 @@ describe('functions of the log', () => {
     );
     const functions = [...shippedFunctions(), answer];
     expect(await migrate({ url, namespace: 'one', migrations, functions })).toMatchObject({
-      applied: ['0005_dependent'],
+      applied: [labelOf(dependent)],
       functions: ['answer'],
     });
   });
