@@ -7,9 +7,7 @@ import { Coordinator } from '../coordinator/coordinator.ts';
 import { etcdStore } from '../coordinator/etcd/store.ts';
 import { connectBus } from '../src/bus/nats.ts';
 import { subjects } from '../src/bus/subjects.ts';
-import { errorText } from '../src/error-text.ts';
 import { systemClock } from '../src/time/clock.ts';
-import { TroubleLog } from '../src/trouble-log.ts';
 import { ConfigError, etcdConnection, readConfig, type Config } from '../src/config/config.ts';
 import type { Handler } from './cells/cells.ts';
 import { commandUserProblem } from './cells/command-user.ts';
@@ -22,8 +20,9 @@ import { parseFailpoints, type Failpoint } from './failpoints.ts';
 import { initWarning } from './init-process.ts';
 import { createLogger } from './logging.ts';
 import { openLog } from './log/postgres-log.ts';
-import { PermanentMismatch } from './log/schema-check.ts';
+import type { ReadinessCheck } from './readiness.ts';
 import { Replica } from './replica.ts';
+import { checksWithoutBus, untilLogUsable, untilReady } from './starting.ts';
 
 /** How `leasehold advancer` was called. */
 export interface AdvancerOptions {
@@ -118,6 +117,17 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
     onWarning: (message) => logger.warn(message),
     callTimeoutMs: Math.min(1_000, config.leaseTtlS * 300),
   });
+  let logNotOpen: string | undefined = 'not asked yet';
+  let checks = (): ReadinessCheck[] => checksWithoutBus(logNotOpen);
+  // First of all, so that a platform sees a process that waits for NATS as live, and why it waits.
+  const http = await startHttpServer({
+    host: config.httpHost,
+    port: config.httpPort,
+    replicaId,
+    metrics,
+    checks: () => checks(),
+  });
+  const httpUrl = http.url;
   const bus = await connectBus({
     ...config.nats,
     name: `leasehold ${replicaId}`,
@@ -125,9 +135,12 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
     signal: stop,
     onWarning: (message, cause) => logger.warn({ err: cause }, message),
     onRefusedReply: () => metrics.count({ what: 'refused_reply' }),
+  }).catch(async (cause: unknown) => {
+    await Promise.allSettled([log.close(), http.close()]);
+    store.close();
+    if (!stop.aborted) throw cause;
   });
-  let httpUrl = '';
-  let logNotOpen: string | undefined = 'not asked yet';
+  if (bus === undefined) return;
   const replica = new Replica({
     log,
     bus,
@@ -191,14 +204,7 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
     waitingQueries: () => replica.queryTurns.waiting,
     ready: () => replica.notReady().length === 0,
   });
-  const http = await startHttpServer({
-    host: config.httpHost,
-    port: config.httpPort,
-    replicaId,
-    metrics,
-    checks: () => replica.checks(logNotOpen),
-  });
-  httpUrl = http.url;
+  checks = () => replica.checks(logNotOpen);
   try {
     await untilLogUsable({
       open: () => log.open(config.databaseRole),
@@ -228,58 +234,6 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
   } finally {
     await Promise.allSettled([bus.close(), log.close(), http.close()]);
     store.close();
-  }
-}
-
-interface LogOpening {
-  open: () => Promise<void>;
-  stop: AbortSignal;
-  logger: PinoLogger;
-  /** Receives why the log is not open, and undefined once it is. */
-  notOpen: (why: string | undefined) => void;
-}
-
-/**
- * Waits until the log can be used, and says meanwhile why it cannot, in readiness at once and in
- * the log from time to time: Postgres may be down, a standby, or not migrated yet. Until then
- * nothing is taken in: the log may belong to another namespace.
- *
- * @throws PermanentMismatch when waiting will not help
- */
-async function untilLogUsable({ open, stop, logger, notOpen }: LogOpening): Promise<void> {
-  const trouble = new TroubleLog({
-    clock: systemClock,
-    logger,
-    happens: 'Postgres cannot be used yet',
-    over: 'Postgres can be used',
-  });
-  while (!stop.aborted) {
-    try {
-      await open();
-      notOpen(undefined);
-      trouble.end();
-      return;
-    } catch (cause) {
-      if (cause instanceof PermanentMismatch) throw cause;
-      const why = errorText(cause);
-      notOpen(why);
-      trouble.add(why, { err: cause });
-      await systemClock.sleep(500, stop);
-    }
-  }
-}
-
-/** A replica that starts is mostly ready after this many looks. */
-const USUAL_WAITS = 20;
-
-/** Waits until the replica can serve, and logs from time to time what it waits for. */
-async function untilReady(replica: Replica, stop: AbortSignal, logger: PinoLogger): Promise<void> {
-  const trouble = new TroubleLog({ clock: systemClock, logger, happens: 'not ready yet' });
-  for (let waits = 0; ; waits += 1) {
-    const reasons = replica.notReady();
-    if (reasons.length === 0 || stop.aborted) return;
-    if (waits >= USUAL_WAITS) trouble.add(reasons.join('; '), { reasons });
-    await systemClock.sleep(100, stop);
   }
 }
 

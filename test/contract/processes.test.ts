@@ -92,26 +92,32 @@ describe('leasehold advancer --json', () => {
     await expect(fetch(`${httpUrl}/livez`)).rejects.toThrow('fetch failed');
   });
 
-  it('is live but not ready while etcd cannot be reached, says why, and still exits 0', async () => {
-    const port = await freePort();
-    const child = advancer({
-      LEASEHOLD_ETCD_URLS: 'http://127.0.0.1:9',
-      LEASEHOLD_HTTP_PORT: String(port),
-    });
-    const httpUrl = `http://127.0.0.1:${port}`;
-    const live = await eventually(() => fetch(`${httpUrl}/livez`).catch(() => undefined));
-    expect(live.status).toBe(200);
-    const readyz = await fetch(`${httpUrl}/readyz`);
-    expect(readyz.status).toBe(503);
-    // It says what it waits for once it has started to connect.
-    await eventually(async () => {
-      const body = await (await fetch(`${httpUrl}/readyz`)).text();
-      return body.includes('etcd') || undefined;
-    });
-    expect(child.stdout).toBe('');
-    child.signal('SIGTERM');
-    expect(await child.exited).toEqual({ code: 0, signal: null });
-  });
+  it.each([
+    ['etcd', 'LEASEHOLD_ETCD_URLS', 'http://127.0.0.1:9'],
+    ['NATS', 'LEASEHOLD_NATS_URLS', 'nats://127.0.0.1:9'],
+    ['Postgres', 'LEASEHOLD_DATABASE_URL', 'postgres://leasehold_app@127.0.0.1:9/x'],
+  ])(
+    'is live but not ready while %s cannot be reached, says why, and still exits 0',
+    async (name, variable, url) => {
+      const port = await freePort();
+      const child = advancer({ [variable]: url, LEASEHOLD_HTTP_PORT: String(port) });
+      const httpUrl = `http://127.0.0.1:${port}`;
+      const live = await eventually(() => fetch(`${httpUrl}/livez`).catch(() => undefined));
+      expect(live.status).toBe(200);
+      const readyz = await fetch(`${httpUrl}/readyz`);
+      expect(readyz.status).toBe(503);
+      // It says what it waits for once it has started to connect.
+      await eventually(async () => {
+        const { reasons } = (await (await fetch(`${httpUrl}/readyz`)).json()) as {
+          reasons: string[];
+        };
+        return reasons.some((reason) => reason.includes(name)) || undefined;
+      });
+      expect(child.stdout).toBe('');
+      child.signal('SIGTERM');
+      expect(await child.exited).toEqual({ code: 0, signal: null });
+    },
+  );
 
   it('exits 0 within 10 s of SIGTERM; the outcome of an effect that ends in time is written, any other effect is aborted', async (context) => {
     const machine = await watchMachine();
