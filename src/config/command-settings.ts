@@ -74,7 +74,12 @@ export function readVariableNames(text: string): Setting<string[]> {
         `lists names of variables, not values: write ${name.slice(0, name.indexOf('='))}`,
       );
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
-      return wrong(`lists ${JSON.stringify(name)}, which is not the name of a variable`);
+      // A value that stands where a name should may be a secret.
+      return wrong(
+        /^[\w .-]*$/.test(name)
+          ? `lists ${JSON.stringify(name)}, which is not the name of a variable`
+          : 'lists something that is not the name of a variable; write names, separated by commas',
+      );
     if (OF_THE_ATTEMPT.test(name)) return wrong(`lists ${name}, which every attempt sets itself`);
   }
   return { ok: true, value: [...new Set(names)] };

@@ -2,34 +2,12 @@ import { describe, expect, it } from 'vitest';
 
 import {
   ConfigError,
-  etcdConnection,
   readAgentConfig,
   readConfig,
   readMigrateConfig,
 } from '../../../../src/config/config.ts';
 import type { Environment } from '../../../../src/config/config.ts';
-import { TestAuthority } from '../../../harness/certificates.ts';
-
-const enough = {
-  LEASEHOLD_ETCD_URLS: 'http://127.0.0.1:2379',
-  LEASEHOLD_NATS_URLS: 'nats://127.0.0.1:4222',
-  LEASEHOLD_DATABASE_URL: 'postgres://leasehold_app:secret@127.0.0.1/leasehold',
-};
-
-const authority = new TestAuthority();
-const own = authority.issue();
-const files: Record<string, string> = {
-  '/there/ca': authority.ca,
-  '/there/cert': own.cert,
-  '/there/key': own.key,
-  '/there/other-key': authority.issue().key,
-  '/there/creds': 'content of the credentials',
-  '/there/text': 'no certificate',
-};
-const file = (path: string): string => {
-  if (files[path] !== undefined) return files[path];
-  throw new Error(`ENOENT ${path}`);
-};
+import { enough, file } from './config-files.ts';
 
 function problems(env: Environment): readonly string[] {
   try {
@@ -225,46 +203,6 @@ describe('the configuration', () => {
     };
     expect(problems(env)).toHaveLength(2);
     expect(problems(env).join()).not.toContain('hunter2');
-  });
-
-  it('reads certificates and credentials', () => {
-    const config = readConfig(
-      {
-        ...enough,
-        LEASEHOLD_ETCD_URLS: 'https://e:2379',
-        LEASEHOLD_ETCD_CA_FILE: '/there/ca',
-        LEASEHOLD_ETCD_CERT_FILE: '/there/cert',
-        LEASEHOLD_ETCD_KEY_FILE: '/there/key',
-        LEASEHOLD_NATS_CREDS_FILE: '/there/creds',
-        LEASEHOLD_NATS_CA_FILE: '/there/ca',
-      },
-      file,
-    );
-    expect(config.nats.tls?.()).toEqual({ ca: authority.ca });
-    const { auth } = config.nats;
-    expect(auth !== undefined && 'credentials' in auth && auth.credentials()).toBe(
-      'content of the credentials',
-    );
-    const { hosts, tls } = etcdConnection(config.etcd);
-    expect(hosts).toEqual(['https://e:2379']);
-    expect(tls?.()).toEqual({ ca: authority.ca, ...own });
-  });
-
-  it('reads certificates again each time they are asked for', () => {
-    const now = { ...files };
-    const read = (path: string): string => now[path] ?? file(path);
-    const env = {
-      ...enough,
-      LEASEHOLD_NATS_CERT_FILE: '/there/cert',
-      LEASEHOLD_NATS_KEY_FILE: '/there/key',
-    };
-    const { tls } = readConfig(env, read).nats;
-    const renewed = authority.issue();
-    now['/there/cert'] = renewed.cert;
-    expect(() => tls?.()).toThrow(/CERT_FILE and LEASEHOLD_NATS_KEY_FILE do not belong together/);
-    now['/there/key'] = renewed.key;
-    expect(tls?.()).toEqual(renewed);
-    expect(tls?.()).toBe(tls?.());
   });
 
   it('reads where replies arrive, and where a replica sends them', () => {
