@@ -55,13 +55,23 @@ export interface Attribution {
  */
 const CLOCK_SLACK_MS = 5;
 
+/** How late a receiver on a busy machine may note what arrived. */
+const LATE_MS = 2_000;
+
+/** Whether the log says that the attempt sent something, and not too long ago. */
+function mayHaveMade({ closing }: Attempt, { atMs }: Entry): boolean {
+  if (closing?.body['reason'] === 'not_started') return false;
+  return atMs === undefined || closing === undefined || atMs <= closing.recordedAtMs + LATE_MS;
+}
+
 /**
  * Finds the attempt of each effect.
  *
  * A command and a handler say which attempt they are. An http call does not; it carries the key and
  * the token. A process makes one attempt after another, so the latest effect belongs to the latest
  * attempt with that key and token which had begun by then, the one before it to an earlier one, and
- * so on. An effect that is noted late is still counted for its own attempt.
+ * so on. An effect that is noted late is still counted for its own attempt; one that was sent by no
+ * other is counted for an attempt that says that it never began, which is a breach.
  */
 export function attribute(effects: readonly Entry[], attempts: readonly Attempt[]): Attribution {
   const byAttempt = new Map<number, Entry[]>();
@@ -82,9 +92,11 @@ export function attribute(effects: readonly Entry[], attempts: readonly Attempt[
       ({ started }) =>
         entry.atMs === undefined || started.recordedAtMs <= entry.atMs + CLOCK_SLACK_MS,
     );
-    const free = begun.findLast(({ attempt }) => !byAttempt.has(attempt)) ?? begun.at(-1);
-    if (free === undefined) unexplained.unshift(entry);
-    else give(free.attempt, entry);
+    const free = begun.filter(({ attempt }) => !byAttempt.has(attempt));
+    const found = free.findLast((attempt) => mayHaveMade(attempt, entry)) ?? free.at(-1);
+    const attempt = found ?? begun.at(-1);
+    if (attempt === undefined) unexplained.unshift(entry);
+    else give(attempt.attempt, entry);
   }
   return { byAttempt, unexplained };
 }

@@ -111,10 +111,13 @@ function checkCell(
       cellId === cell.cellId
         ? cell
         : { expect: 'none' as const, overrides: 'none' as const, output: undefined };
-    const wanted =
+    const move =
       effect === undefined || effect.move === 'cancelled' || effect.move === 'found'
         ? undefined
-        : { line: moveOf(effect.move).line, row: recordOf(moveOf(effect.move), planned) };
+        : moveOf(effect.move);
+    const known = isUnreadable(attempt) && move !== undefined ? { ...move, raw: LOST } : move;
+    const wanted =
+      known === undefined ? undefined : { line: known.line, row: recordOf(known, planned) };
     const about: Attributed = {
       attempt,
       next: attempts[nth + 1],
@@ -136,6 +139,14 @@ function checkCell(
     if (ending !== undefined) finding.endings.push(ending);
     finding.seen.push(...seen);
   }
+}
+
+const LOST = 'lost' as const;
+
+/** Whether the replica was out of files for so long that the output could not be read. */
+function isUnreadable({ closing }: Attempt): boolean {
+  const output = closing?.body['output'] as { outputLost?: { why?: string } } | undefined | null;
+  return output?.outputLost?.why?.includes('cannot be read') === true;
 }
 
 /** Effects under different keys, unless the receiver refused the earlier one in between. */

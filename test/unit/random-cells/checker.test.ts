@@ -47,6 +47,23 @@ const TRUE: Record<string, Evidence> = {
     late: [{ cellId: 'plain', attempt: 1, kind: 'unverified', body: { happened: true } }],
     status: 'in_doubt',
   }),
+  'a call that is noted once a later attempt has ended that could not call': repeated({
+    cell: http,
+    effects: [
+      effect(1, 1, '500', 'acted', { ...call, atMs: 1_350 }),
+      effect(3, 1, '200-json', 'acted', { ...call, atMs: 1_610 }),
+    ],
+    rows: log(
+      started(1, 1),
+      [...lost],
+      RERUN,
+      started(2, 1),
+      ['interrupted', 2, { reason: 'not_started', wrongReplica: true }],
+      ['decided', 2, { as: 'rerun', by: '@policy' }],
+      started(3, 1),
+      ['completed', 3],
+    ),
+  }),
   'a doubt that waits for a person': repeated({
     cell: { ...CELL, policy: 'hold' },
     effects: [effect(1, 1, 'kill-9', 'acted')],
@@ -123,6 +140,14 @@ const DOCTORED: Record<string, [Rule, Evidence]> = {
         started(2, 1),
         ['completed', 2],
       ),
+    }),
+  ],
+  'not_started, and a call arrived that nobody else made': [
+    'not-begun-means-nothing',
+    repeated({
+      cell: http,
+      effects: [effect(1, 1, '200-json', 'acted', { ...call, atMs: 1_010 })],
+      rows: log(started(1, 1), ['interrupted', 1, { reason: 'not_started' }], RERUN),
     }),
   ],
   'completed, and nothing happened': ['completed-means-happened', repeated({ effects: [] })],
