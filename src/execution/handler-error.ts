@@ -69,9 +69,12 @@ function statementOf(error: unknown): unknown {
   return (error as { [STATES]?: unknown })[STATES];
 }
 
-/** Codes of connection, time-out and abort errors: Node, undici, gRPC clients, Postgres. */
+/**
+ * Codes of connection, time-out and abort errors (Node, undici, gRPC clients, Postgres), and of
+ * what this machine was short of: a handler may run out of files after its effect.
+ */
 const CODES =
-  /^(E(CONN(RESET|REFUSED|ABORTED)|PIPE|(SOCKET)?TIMEDOUT|HOST(UNREACH|DOWN)|NET(UNREACH|DOWN|RESET)|NOTCONN|SHUTDOWN|PROTO|AI_AGAIN|NOTFOUND|RR_(NETWORK|CANCELED|SOCKET_CLOSED|STREAM_PREMATURE_CLOSE|HTTP2_\w+|TLS_\w+|SSL_\w+))|UND_ERR_\w+|ABORT_ERR|TIMEOUT|\w*CONNECTION_(CLOSED|ENDED|DESTROYED|TIMEOUT|LOST)\w*|08\w{3}|57P0[1-3])$/;
+  /^(E(MFILE|NFILE|AGAIN|NOMEM|NOBUFS|NOSPC|CONN(RESET|REFUSED|ABORTED)|PIPE|(SOCKET)?TIMEDOUT|HOST(UNREACH|DOWN)|NET(UNREACH|DOWN|RESET)|NOTCONN|SHUTDOWN|PROTO|AI_AGAIN|NOTFOUND|RR_(NETWORK|CANCELED|SOCKET_CLOSED|STREAM_PREMATURE_CLOSE|HTTP2_\w+|TLS_\w+|SSL_\w+))|UND_ERR_\w+|ABORT_ERR|TIMEOUT|\w*CONNECTION_(CLOSED|ENDED|DESTROYED|TIMEOUT|LOST)\w*|08\w{3}|57P0[1-3])$/;
 
 /** Names of such errors: AbortError, TimeoutError, ConnectTimeoutError, SocketError. */
 const NAMES = /(Abort|Cancell?ed|Timed?[oO]ut|Connection|Socket|Network)\w*(Error|Exception)$/;

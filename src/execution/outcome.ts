@@ -77,7 +77,7 @@ export const ENDINGS = {
   threw_not_begun: { text: 'it threw `NotBegun`', class: 'notBegun' },
   threw_unknown: { text: 'it threw `OutcomeUnknown`', class: 'unknown' },
   threw_broken_off: {
-    text: 'it threw an error that is, or was caused by, a connection, time-out or abort error',
+    text: 'it threw an error that is, or was caused by, a connection, time-out or abort error, or that says that the machine is short of files, memory or disk space',
     class: 'unknown',
   },
   threw_after_stop: { text: 'it threw after it was asked to stop', class: 'unknown' },

@@ -70,6 +70,11 @@ describe('what a handler threw', () => {
     'CONNECTION_CLOSED',
     '08006',
     '57P01',
+    'EMFILE',
+    'ENFILE',
+    'EAGAIN',
+    'ENOMEM',
+    'ENOSPC',
   ])('is broken off if the code of a cause is %s', (code) => {
     expect(endingOfError(withCode(code))).toBe('threw_broken_off');
     expect(endingOfError(new TypeError('fetch failed', { cause: withCode(code) }))).toBe(
