@@ -16,6 +16,8 @@ import { runRandomCells } from '../random-cells/run.ts';
 
 const SEED = Number(process.env['LEASEHOLD_TEST_CELLS_SEED'] ?? 1);
 const CELLS_PER_LINE = 8;
+/** More cells for the line that needs a replica frozen at the right moment. */
+const CELLS_TO_FREEZE = 16;
 const CELLS_OF_A_CONTROL = 24;
 const REPLICA = fileURLToPath(new URL('../harness/broken-replica.ts', import.meta.url));
 
@@ -25,7 +27,9 @@ function say(text: string): void {
 
 it('what happened is what is recorded, for every ending of the table', async () => {
   const count = CELLS_PER_LINE * LINES.length;
-  const cells = Array.from({ length: count }, (_, nth) => randomCell(SEED, nth, LINES));
+  const cells = Array.from({ length: count + CELLS_TO_FREEZE }, (_, nth) =>
+    randomCell(SEED, nth, nth < count ? LINES : ['stopped_before']),
+  );
   const result = await runRandomCells({ cells, seed: SEED });
   say(`seed ${SEED}: ${summaryOf(result)}`);
   result.offenders.slice(0, 3).forEach((offender) => say(offenderText(offender)));

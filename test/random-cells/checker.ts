@@ -137,8 +137,15 @@ function checkCell(
     const { breaches, ending, seen } = attemptBreaches(about);
     for (const [rule, what] of breaches) breach(rule, `attempt ${attempt.attempt}: ${what}`);
     if (ending !== undefined) finding.endings.push(ending);
+    // Another term may have closed it before its own process, which woke, could say so.
+    else if (about.late.some(isStoppedBefore)) finding.endings.push('stopped_before');
     finding.seen.push(...seen);
   }
+}
+
+/** A late statement of its own process: stopped before the effect began, not for want of anything. */
+function isStoppedBefore({ kind, body }: LateOutcome): boolean {
+  return kind === 'not_started' && body['wrongReplica'] !== true;
 }
 
 const LOST = 'lost' as const;
