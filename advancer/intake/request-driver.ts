@@ -14,6 +14,8 @@ import { logPending } from './request-lines.ts';
 import { refusalWaitMs } from './turn.ts';
 
 const ASK_AGAIN = 'Ask again with the same request id.';
+/** How long each replica before this one has to say that there is no such instance. */
+const NOT_FOUND_GRACE_MS = 500;
 /** Nobody waits for longer; an expiry may lie a day ahead. */
 const MAX_FORWARD_TIMEOUT_MS = 600_000;
 
@@ -231,6 +233,8 @@ export class RequestDriver {
     try {
       const waitMs = await this.#leaseTaker.acquire(pending);
       if (waitMs !== 'no_instance') return waitMs;
+      const graceMs = this.#graceForOthersMs(pending);
+      if (graceMs > 0) return graceMs;
       const why = `there is no instance ${pending.operation.instanceId}`;
       this.#refuse(pending, 'not_found', why);
     } catch (cause) {
@@ -238,6 +242,16 @@ export class RequestDriver {
       this.#refuseWithoutLog(pending, cause);
     }
     return 0;
+  }
+
+  /**
+   * How much longer those before this replica have to say that there is no such instance: no lease
+   * keeps two replicas from saying so.
+   */
+  #graceForOthersMs({ operation, turnsFromMs }: PendingRequest): number {
+    const { clock, view } = this.#options;
+    const dueMs = turnsFromMs + view.rank(operation.instanceId) * NOT_FOUND_GRACE_MS;
+    return Math.max(0, dueMs - clock.monotonicMs());
   }
 
   /**

@@ -94,7 +94,7 @@ async function raiseRevision(times: number): Promise<void> {
     await fetch(url, { method: 'POST', body: JSON.stringify({ key, value: key }) });
 }
 
-/** What the audit found, except that attempts are open: they have been since the log was written. */
+/** What the audit found, but not that attempts have been open since the log was written. */
 async function audit(): Promise<{ code: number | null; breaches: string[] }> {
   const { code, stdout } = await cluster.cli(['audit', '--json']);
   const found = stdout.split('\n').filter((line) => line.startsWith('{"check"'));

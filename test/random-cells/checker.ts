@@ -143,7 +143,7 @@ function checkCell(
   }
 }
 
-/** A late statement of its own process: stopped before the effect began, not for want of anything. */
+/** A late statement of the attempt's own process: stopped before it began, for no lack. */
 function isStoppedBefore({ kind, body }: LateOutcome): boolean {
   return kind === 'not_started' && body['wrongReplica'] !== true;
 }

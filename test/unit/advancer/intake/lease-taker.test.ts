@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { LogUnavailable, type Snapshot } from '../../../../advancer/log/log.ts';
 import { settled } from '../../coordinator/hand-clock.ts';
-import { FIRST, World } from './router-world.ts';
+import { FIRST, LAST, World } from './router-world.ts';
 
 describe('the lease of an instance that does not exist', () => {
   it('is not acquired: the answer is not_found, which the other replicas learn', async () => {
@@ -14,6 +14,16 @@ describe('the lease of an instance that does not exist', () => {
     expect(world.replies).toEqual(['not_found']);
     expect(world.announced).toHaveLength(1);
     expect(world.router.remembered).toBe(0);
+  });
+
+  it('is said not to exist by the first in rank, and by the others only if that one is silent', async () => {
+    const world = new World();
+    world.snapshot = () => Promise.resolve(undefined);
+    world.take(LAST);
+    await world.clock.advance(900);
+    expect(world.replies).toEqual([]);
+    await world.clock.advance(200);
+    expect(world.replies).toEqual(['not_found']);
   });
 
   it('is released where it was taken over from another replica', async () => {
