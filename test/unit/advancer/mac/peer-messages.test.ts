@@ -221,7 +221,7 @@ describe('a note', () => {
     expect(b.messages.believes('a', LEAVING, a.messages.note(LEAVING)!)).toBe(true);
   });
 
-  it('of its own comes back to a replica, and is believed', () => {
+  it('that a replica sent itself comes back to it, and is believed', () => {
     const { a } = trio();
     expect(a.messages.believes('a', LEAVING, a.messages.note(LEAVING)!)).toBe(true);
   });
