@@ -32,6 +32,7 @@ export interface DirectoryOptions {
 export class Directory {
   readonly #options: DirectoryOptions;
   readonly #trouble: TroubleLog;
+  readonly #secretsKey: string;
   readonly #leases = new TransientMap<string, LeaseRecord>();
   readonly #replicas = new Map<string, { replica: ReplicaRecord; draining: boolean }>();
   readonly #listeners = new Set<(instanceId: string) => void>();
@@ -43,6 +44,7 @@ export class Directory {
 
   constructor(options: DirectoryOptions) {
     const { clock, logger } = options;
+    this.#secretsKey = secretsKey(options.namespace);
     this.#options = options;
     this.#trouble = new TroubleLog({
       clock,
@@ -128,8 +130,7 @@ export class Directory {
       if (parsed?.kind === 'lease') gone.delete(parsed.id);
     }
     for (const instanceId of gone) this.#vanished(instanceId);
-    const secrets = secretsKey(this.#options.namespace);
-    if (!entries.some(({ key }) => key === secrets)) this.#options.onSecrets?.(undefined);
+    if (!entries.some(({ key }) => key === this.#secretsKey)) this.#options.onSecrets?.(undefined);
   }
 
   #apply(events: readonly KeyEvent[]): void {
@@ -138,7 +139,7 @@ export class Directory {
         this.#put(event.entry);
         continue;
       }
-      if (event.key === secretsKey(this.#options.namespace)) this.#options.onSecrets?.(undefined);
+      if (event.key === this.#secretsKey) this.#options.onSecrets?.(undefined);
       const parsed = parseKey(this.#options.namespace, event.key);
       if (parsed?.kind === 'lease') this.#vanished(parsed.id);
       if (parsed?.kind === 'replica') {
@@ -149,7 +150,7 @@ export class Directory {
   }
 
   #put(entry: Entry): void {
-    if (entry.key === secretsKey(this.#options.namespace)) this.#options.onSecrets?.(entry);
+    if (entry.key === this.#secretsKey) this.#options.onSecrets?.(entry);
     const parsed = parseKey(this.#options.namespace, entry.key);
     if (parsed?.kind === 'lease') {
       const lease = leaseRecord(parsed.id, entry);

@@ -1,18 +1,19 @@
 import type { z } from 'zod';
 
 import { readMessage, type Read } from '../../src/request/messages.ts';
+import {
+  CLOSING_BRACE,
+  CLOSING_BRACKET,
+  endOfString,
+  OPENING_BRACE,
+  OPENING_BRACKET,
+  QUOTE,
+} from './json-bytes.ts';
 
 /**
  * No legitimate body nests deeper. Far above it, checks that walk a value would overflow the stack.
  */
 const MAX_NESTING = 64;
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPENING_BRACKET = 0x5b;
-const OPENING_BRACE = 0x7b;
-const CLOSING_BRACKET = 0x5d;
-const CLOSING_BRACE = 0x7d;
 
 /** Reads a body that anybody may have sent. One that nests too deeply is rejected unparsed. */
 export function readBody<T>(schema: z.ZodType<T>, data: Uint8Array, maxBytes?: number): Read<T> {
@@ -28,8 +29,7 @@ function nestsTooDeeply(data: Uint8Array): boolean {
   for (let at = 0; at < data.length; at += 1) {
     switch (data[at]!) {
       case QUOTE:
-        for (at += 1; at < data.length && data[at] !== QUOTE; at += 1)
-          if (data[at] === BACKSLASH) at += 1;
+        at = endOfString(data, at + 1);
         break;
       case OPENING_BRACKET:
       case OPENING_BRACE:

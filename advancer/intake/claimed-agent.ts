@@ -1,13 +1,15 @@
 import { isId } from '../../src/ids.ts';
+import {
+  CLOSING_BRACE,
+  CLOSING_BRACKET,
+  endOfString,
+  OPENING_BRACE,
+  OPENING_BRACKET,
+  QUOTE,
+} from './json-bytes.ts';
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const COMMA = 0x2c;
-const OPENING_BRACKET = 0x5b;
-const OPENING_BRACE = 0x7b;
-const CLOSING_BRACKET = 0x5d;
-const CLOSING_BRACE = 0x7d;
 
 const NAME = Buffer.from('agentId');
 
@@ -24,8 +26,7 @@ export function claimedAgent(data: Uint8Array): string | undefined {
     switch (data[at]!) {
       case QUOTE: {
         const from = at + 1;
-        for (at = from; at < data.length && data[at] !== QUOTE; at += 1)
-          if (data[at] === BACKSLASH) at += 1;
+        at = endOfString(data, from);
         if (depth !== 1) break;
         if (named && at < data.length) found = idIn(data, from, at);
         named = isName(data, from, at) && nextAfterSpace(data, at + 1) === COLON;

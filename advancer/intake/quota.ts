@@ -19,7 +19,10 @@ export interface Refused {
 
 /** What a request or message counts for. */
 export interface Share {
-  /** The agent's id, as the message claims it; undefined while the message is unread. */
+  /**
+   * The account that the NATS server reports, else the id that the message claims; undefined while
+   * the message is unread.
+   */
   agentId: string | undefined;
   /** What is kept of its message, in bytes; 0 if that is a small constant. */
   bytes: number;
@@ -28,8 +31,9 @@ export interface Share {
 /**
  * Counts what this replica remembers and works on: in total, for each agent, and for each instance.
  *
- * The total protects the replica. An agent is known by what its messages claim, so the shares of
- * agents keep one that misbehaves from starving the others, and stop nobody who uses many ids.
+ * The total protects the replica. Where the server reports no account, an agent is known by what
+ * its messages claim, so the shares of agents keep one that misbehaves from starving the others,
+ * and stop nobody who uses many ids.
  */
 export class Quota {
   readonly #limits: IntakeLimits;

@@ -1,11 +1,9 @@
+import { LogThrottle } from '../../src/log-throttle.ts';
 import type { Logger } from '../../src/logger.ts';
 import type { Clock } from '../../src/time/clock.ts';
 import type { Counted } from '../run/context.ts';
 import type { NotAuthentic } from './seal.ts';
 import type { NoteKind, QuestionKind } from './statements.ts';
-
-/** How often one reason is logged, however many messages there are. */
-const LOG_INTERVAL_MS = 10_000;
 
 /** Why a message of another replica is not believed. */
 export type Reason =
@@ -49,7 +47,7 @@ export interface UnauthenticatedOptions {
  */
 export class Unauthenticated {
   readonly #options: UnauthenticatedOptions;
-  readonly #logged = new Map<Reason, { atMs: number; since: number }>();
+  readonly #throttles = new Map<Reason, LogThrottle>();
 
   constructor(options: UnauthenticatedOptions) {
     this.#options = options;
@@ -63,14 +61,10 @@ export class Unauthenticated {
     count({ what: 'unauthenticated', kind, reason });
     const meaning = MEANING[reason];
     if (meaning === undefined) return;
-    const nowMs = clock.monotonicMs();
-    const logged = this.#logged.get(reason);
-    if (logged !== undefined && nowMs - logged.atMs < LOG_INTERVAL_MS) {
-      logged.since += 1;
-      return;
-    }
-    const ignored = 1 + (logged?.since ?? 0);
-    this.#logged.set(reason, { atMs: nowMs, since: 0 });
-    logger.warn({ kind, ...claim, ignored }, `ignored ${meaning}`);
+    let throttle = this.#throttles.get(reason);
+    if (throttle === undefined) this.#throttles.set(reason, (throttle = new LogThrottle()));
+    const leftOut = throttle.admit(clock.monotonicMs());
+    if (leftOut === undefined) return;
+    logger.warn({ kind, ...claim, ignored: leftOut + 1 }, `ignored ${meaning}`);
   }
 }

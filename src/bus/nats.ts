@@ -11,6 +11,7 @@ import {
   type ServerNames,
 } from '../config/connection-trouble.ts';
 import { keepingLast, tlsVariables, type TlsTexts } from '../config/tls-texts.ts';
+import { LogThrottle } from '../log-throttle.ts';
 import { withoutCredentials } from '../redaction.ts';
 import type { Bus } from './bus.ts';
 import { NatsBus } from './nats-bus.ts';
@@ -61,8 +62,6 @@ export interface BusOptions {
 
 const MIN_RECONNECT_MS = 100;
 const MAX_RECONNECT_MS = 500;
-/** How often the warning that NATS cannot be reached is repeated. */
-const WARN_INTERVAL_MS = 10_000;
 
 /**
  * Connects to NATS.
@@ -83,7 +82,7 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
     warn,
   );
   const how = connectionOptions(options, servers, tls);
-  let warnedAt = Number.NEGATIVE_INFINITY;
+  const throttle = new LogThrottle();
   for (;;) {
     try {
       const connection = await connectOnce(how);
@@ -99,10 +98,8 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
     } catch (cause) {
       const failure = notConnected(servers, cause, tls);
       if (options.waitOnFirstConnect !== true) throw failure;
-      if (performance.now() - warnedAt >= WARN_INTERVAL_MS) {
-        warnedAt = performance.now();
+      if (throttle.admit(performance.now()) !== undefined)
         warn(`${failure.message} Retrying.`, cause);
-      }
       await pause(reconnectDelayMs(), options.signal);
       if (options.signal?.aborted === true) throw failure;
     }

@@ -1,5 +1,4 @@
-/** How often a warning that anybody on the bus can cause is repeated. */
-const INTERVAL_MS = 10_000;
+import { LogThrottle } from '../log-throttle.ts';
 
 /**
  * Passes on a warning at most every 10 seconds, with the number of those that were left out: what
@@ -8,8 +7,7 @@ const INTERVAL_MS = 10_000;
 export class RepeatedWarning {
   readonly #warn: (message: string) => void;
   readonly #nowMs: () => number;
-  #quietUntilMs = Number.NEGATIVE_INFINITY;
-  #leftOut = 0;
+  readonly #throttle = new LogThrottle();
 
   constructor(warn: (message: string) => void, nowMs: () => number = () => performance.now()) {
     this.#warn = warn;
@@ -17,14 +15,9 @@ export class RepeatedWarning {
   }
 
   warn(message: string): void {
-    const nowMs = this.#nowMs();
-    if (nowMs < this.#quietUntilMs) {
-      this.#leftOut += 1;
-      return;
-    }
-    this.#quietUntilMs = nowMs + INTERVAL_MS;
-    const more = this.#leftOut === 0 ? '' : ` (and ${this.#leftOut} more since the last warning)`;
-    this.#leftOut = 0;
+    const leftOut = this.#throttle.admit(this.#nowMs());
+    if (leftOut === undefined) return;
+    const more = leftOut === 0 ? '' : ` (and ${leftOut} more since the last warning)`;
     this.#warn(`${message}${more}`);
   }
 }

@@ -82,6 +82,18 @@ async function rotate(
   return { failuresBeforeRestart };
 }
 
+/** Watches what the load puts: how many events came, and why the watch broke. */
+function watch(store: ReturnType<typeof etcdStore>): { seen: number; broken: string[] } {
+  const watched = { seen: 0, broken: [] as string[] };
+  store.watch(
+    '/x/',
+    1,
+    (events) => (watched.seen += events.length),
+    (why) => watched.broken.push(why),
+  );
+  return watched;
+}
+
 describe('certificates that are replaced under load are used from the next connection on', () => {
   it('to NATS', async () => {
     const folder = await CertificateFolder.open(new TestAuthority());
@@ -112,14 +124,7 @@ describe('certificates that are replaced under load are used from the next conne
     });
     onTestFinished(() => store.close());
     const { leaseId } = await store.grant(600);
-    const broken: string[] = [];
-    let seen = 0;
-    store.watch(
-      '/x/',
-      1,
-      (events) => (seen += events.length),
-      (why) => broken.push(why),
-    );
+    const watched = watch(store);
     const calls = load(async () => {
       await store.put(leaseId, '/x/a', 'b');
       await store.renew(leaseId);
@@ -133,8 +138,8 @@ describe('certificates that are replaced under load are used from the next conne
     expect(calls.failures()).toEqual([]);
     await server.restart();
     await calls.succeeds();
-    expect(broken).toHaveLength(1);
-    expect(seen).toBeGreaterThan(0);
+    expect(watched.broken).toHaveLength(1);
+    expect(watched.seen).toBeGreaterThan(0);
     // At most that a certificate and its key did not match while they were being replaced.
     expect(warnings.filter((one) => !one.includes('do not belong together'))).toEqual([]);
   });
@@ -148,22 +153,15 @@ describe('certificates that are replaced under load are used from the next conne
     onTestFinished(() => store.close());
     await folder.replaceClient(authority.issue({ name: 'old', untilS: 4 }));
     const { leaseId } = await store.grant(600);
-    const broken: string[] = [];
-    let seen = 0;
-    store.watch(
-      '/x/',
-      1,
-      (events) => (seen += events.length),
-      (why) => broken.push(why),
-    );
+    const watched = watch(store);
     const calls = load(() => store.put(leaseId, '/x/a', 'b'));
     await calls.succeeds();
     await folder.replaceClient(authority.issue({ name: 'new' }));
     await sleep(5_000);
-    const before = seen;
+    const before = watched.seen;
     await calls.succeeds();
-    expect(seen).toBeGreaterThan(before);
-    expect(broken).toEqual([]);
+    expect(watched.seen).toBeGreaterThan(before);
+    expect(watched.broken).toEqual([]);
     expect(calls.failures()).toEqual([]);
     await server.restart();
     await calls.succeeds();

@@ -117,18 +117,15 @@ describe('claims', () => {
   });
 });
 
+/** What a fenced holder reported of an attempt of cell `a` in a new instance. */
+function lateOutcome(about: Pick<LateOutcome, 'attempt' | 'kind' | 'body'>): LateOutcome {
+  return { instanceId: freshId(), cellId: 'a', fencingToken: 7, replicaId: 'r-1', ...about };
+}
+
 describe('evidence', () => {
   it('of a fenced holder is stored once per kind, oldest first', async () => {
     const replica = log(database);
-    const late: LateOutcome = {
-      instanceId: freshId(),
-      cellId: 'a',
-      attempt: 2,
-      fencingToken: 7,
-      replicaId: 'r-1',
-      kind: 'completed',
-      body: { output: { ok: true } },
-    };
+    const late = lateOutcome({ attempt: 2, kind: 'completed', body: { output: { ok: true } } });
     await replica.addLateOutcome(late);
     await replica.addLateOutcome(late);
     await replica.addLateOutcome({ ...late, kind: 'not_started', body: {} });
@@ -142,19 +139,12 @@ describe('evidence', () => {
 
   it('that an effect happened and its output was lost is stored, if it says so', async () => {
     const replica = log(database);
-    const late: LateOutcome = {
-      instanceId: freshId(),
-      cellId: 'a',
-      attempt: 1,
-      fencingToken: 7,
-      replicaId: 'r-1',
-      kind: 'unverified',
-      body: { reason: 'unverified', happened: true },
-    };
+    const body = { reason: 'unverified', happened: true };
+    const late = lateOutcome({ attempt: 1, kind: 'unverified', body });
     await replica.addLateOutcome(late);
     expect(await replica.lateOutcomes(late.instanceId, 'a', 1)).toEqual([late]);
-    for (const body of [{}, { reason: 'crash' }])
-      await expect(replica.addLateOutcome({ ...late, attempt: 2, body })).rejects.toThrow(
+    for (const other of [{}, { reason: 'crash' }])
+      await expect(replica.addLateOutcome({ ...late, attempt: 2, body: other })).rejects.toThrow(
         /late_outcomes_unverified_check/,
       );
   });

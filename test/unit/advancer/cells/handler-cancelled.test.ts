@@ -4,6 +4,19 @@ import { NotBegun } from '../../../../src/execution/handler-error.ts';
 import { attempt, cell, CONTEXT, run, runnerWith } from './fixture.ts';
 import { endless, runHandler } from './handler-fixture.ts';
 
+/** The outcome of a handler whose attempt is aborted once it was called. */
+async function aborted({ handler, called }: ReturnType<typeof endless>, fields: object = {}) {
+  const { signals, abort } = attempt();
+  const outcome = runnerWith({ handlers: { h: handler } }).run(
+    cell({ exec: { handler: 'h' }, ...fields }),
+    CONTEXT,
+    signals,
+  );
+  await called;
+  abort();
+  return outcome;
+}
+
 describe('a handler that is cancelled', () => {
   it('on time-out and throws then is unknown, not failed', async () => {
     const { handler } = endless((call, { reject }) => reject(call.signal.reason as Error));
@@ -15,15 +28,7 @@ describe('a handler that is cancelled', () => {
 
   it('and says that nothing was begun is unknown: it was stopped in the middle', async () => {
     const { handler, called } = endless((_, { reject }) => reject(new NotBegun('early')));
-    const { signals, abort } = attempt();
-    const outcome = runnerWith({ handlers: { h: handler } }).run(
-      cell({ exec: { handler: 'h' } }),
-      CONTEXT,
-      signals,
-    );
-    await called;
-    abort();
-    expect(await outcome).toMatchObject({
+    expect(await aborted({ handler, called })).toMatchObject({
       kind: 'unknown',
       reason: 'aborted',
       detail: { threw: 'early' },
@@ -32,41 +37,21 @@ describe('a handler that is cancelled', () => {
 
   it('on shutdown and returns its result anyway has completed', async () => {
     const { handler, called } = endless((_, { resolve }) => resolve('done'));
-    const { signals, abort } = attempt();
-    const outcome = runnerWith({ handlers: { h: handler } }).run(
-      cell({ exec: { handler: 'h' } }),
-      CONTEXT,
-      signals,
-    );
-    await called;
-    abort();
-    expect(await outcome).toMatchObject({ kind: 'completed', output: 'done' });
+    expect(await aborted({ handler, called })).toMatchObject({ kind: 'completed', output: 'done' });
   });
 
   it('and returns something unexpected is unknown: an abort is not a failure', async () => {
     const { handler, called } = endless((_, { resolve }) => resolve('half done'));
-    const { signals, abort } = attempt();
-    const outcome = runnerWith({ handlers: { h: handler } }).run(
-      cell({ exec: { handler: 'h' }, expect: [{ pointer: '', equals: 'done' }] }),
-      CONTEXT,
-      signals,
-    );
-    await called;
-    abort();
-    expect(await outcome).toMatchObject({ kind: 'unknown', reason: 'aborted' });
+    const expected = { expect: [{ pointer: '', equals: 'done' }] };
+    expect(await aborted({ handler, called }, expected)).toMatchObject({
+      kind: 'unknown',
+      reason: 'aborted',
+    });
   });
 
   it('and returns an output that cannot be stored has completed without it', async () => {
     const { handler, called } = endless((_, { resolve }) => resolve((() => 1) as never));
-    const { signals, abort } = attempt();
-    const outcome = runnerWith({ handlers: { h: handler } }).run(
-      cell({ exec: { handler: 'h' } }),
-      CONTEXT,
-      signals,
-    );
-    await called;
-    abort();
-    expect(await outcome).toMatchObject({
+    expect(await aborted({ handler, called })).toMatchObject({
       kind: 'completed',
       output: { outputLost: { why: 'the output is a function, which is not JSON' } },
     });
