@@ -143,7 +143,7 @@ export class Intake {
     const error = read.ok ? expiryProblem(read.value, clock.wallMs()) : read.error;
     if (read.ok && error === undefined)
       return advanceOperation(instanceId, read.value, arrivedAtMs, count);
-    const reply = invalidReceipt(instanceId, message.data, error);
+    const reply = invalidReceipt(instanceId, message.data, error, MAX_SMALL_BYTES);
     this.#malformed(message, 'advance', instanceId, reply, direct);
     return undefined;
   }

@@ -31,13 +31,18 @@ export function readRequest<T>(
   return error === undefined ? read : { ok: false, error };
 }
 
-/** `advance` always answers with a receipt; it has the request id if the body yields one. */
+/**
+ * `advance` always answers with a receipt; it has the request id if the body yields one.
+ *
+ * @param maxBytes a larger body is not read for it either
+ */
 export function invalidReceipt(
   instanceId: string,
   data: Uint8Array,
   error: ReplyError | undefined,
+  maxBytes: number,
 ): Json {
-  const id = readBody(z.looseObject({ requestId: Id }), data);
+  const id = readBody(z.looseObject({ requestId: Id }), data, maxBytes);
   return asJson({
     requestId: id.ok ? id.value.requestId : null,
     instanceId,
