@@ -107,13 +107,14 @@ export class Replica {
     const happens = 'could not update the instance list';
     const listTrouble = new TroubleLog({ clock, logger, happens, level: 'error' });
     const logTrouble = (cause: unknown): void => this.#logHealth.notice(cause);
+    const introduce = (other: string): void => this.#peers.introduce(other);
     const messages = new PeerMessages({
       namespace: subjects.namespace,
       leases: this.leases,
       unauthenticated: new Unauthenticated({ clock, logger, count }),
-      onUnknownSender: (sender) => this.#peers.introduce(sender),
+      onUnknownSender: introduce,
     });
-    this.#notes = new Notes({ bus, subjects, replicaId: this.leases.replicaId, messages });
+    this.#notes = new Notes({ bus, subjects, messages, leases: this.leases, introduce });
     this.#peers = new Peers({
       bus,
       subjects,

@@ -1,3 +1,4 @@
+import type { Leases } from '../../coordinator/leases.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import type { Subjects } from '../../src/bus/subjects.ts';
 import type { PeerMessages } from './peer-messages.ts';
@@ -7,9 +8,10 @@ import type { Note } from './statements.ts';
 export interface NotesOptions {
   bus: Pick<Bus, 'publish'>;
   subjects: Subjects;
-  /** This replica. */
-  replicaId: string;
   messages: Pick<PeerMessages, 'note'>;
+  leases: Pick<Leases, 'replicaId' | 'registered'>;
+  /** Tells a replica how far this one's notes have come; see `NoteCounts`. */
+  introduce: (replicaId: string) => void;
 }
 
 /**
@@ -18,6 +20,7 @@ export interface NotesOptions {
  */
 export class Notes {
   readonly #options: NotesOptions;
+  #introducedTo: ReturnType<Leases['registered']> | undefined;
 
   constructor(options: NotesOptions) {
     this.#options = options;
@@ -25,7 +28,9 @@ export class Notes {
 
   /** Seals a note and publishes it. */
   send(note: Note): void {
-    const { bus, subjects, replicaId, messages } = this.#options;
+    this.#introduce();
+    const { bus, subjects, messages, leases } = this.#options;
+    const { replicaId } = leases;
     const sealed = messages.note(note);
     if (sealed === undefined) return;
     switch (note.note) {
@@ -51,5 +56,17 @@ export class Notes {
       case 'settle':
         bus.publish(subjects.settle(note.instanceId), { by: replicaId, ...sealed });
     }
+  }
+
+  /**
+   * Before a note to replicas that have come since the last one: those that started together may
+   * not know each other yet, and would not believe it.
+   */
+  #introduce(): void {
+    const { leases, introduce } = this.#options;
+    const registered = leases.registered();
+    if (registered === this.#introducedTo) return;
+    this.#introducedTo = registered;
+    for (const { replicaId } of registered) introduce(replicaId);
   }
 }

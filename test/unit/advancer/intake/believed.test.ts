@@ -165,8 +165,9 @@ describe('a note', () => {
     const notes = new Notes({
       bus: { publish: (subject, body) => void spoken.push({ subject, body }) },
       subjects: names,
-      replicaId: 'other',
       messages: other.messages,
+      leases: { replicaId: 'other', registered: () => [] },
+      introduce: () => undefined,
     });
     const { message } = other.messages.ask('me', { ask: 'ping' })!;
     me.messages.openQuestion(QuestionMessage.parse(message));
