@@ -12,6 +12,7 @@ import type {
   StatusMessage,
 } from '../../src/request/messages.ts';
 import { fitReceipt } from '../../src/request/fit-receipt.ts';
+import { inputNames } from '../../src/runbook/head.ts';
 import { noRunbook } from '../../src/runbook/no-runbook.ts';
 import type { Awaiting } from '../../src/execution/views.ts';
 import { ClaimExhausted, type Claim, type Log } from '../log/log.ts';
@@ -47,7 +48,8 @@ export class Queries {
       });
     }
     const existing = await this.#log.instance(instanceId);
-    const problem = existing === undefined ? inputProblem(runbook.inputs, inputs) : undefined;
+    const problem =
+      existing === undefined ? inputProblem(inputNames(runbook.inputs), inputs) : undefined;
     if (problem !== undefined)
       return refuse({ code: 'invalid', message: problem, field: 'inputs' });
     const version = message.version ?? existing?.version ?? runbook.version;

@@ -1,3 +1,4 @@
+import { inputNames } from '../../src/runbook/head.ts';
 import { cellType } from '../../src/runbook/runbook.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import type { Log } from '../../advancer/log/log.ts';
@@ -31,7 +32,7 @@ export function runbookText(runbook: Runbook, style: Style): string {
   });
   return [
     `${runbookId} v${version}`,
-    `inputs: ${inputs.length === 0 ? 'none' : inputs.join(', ')}`,
+    `inputs: ${inputNames(inputs).join(', ') || 'none'}`,
     '',
     table(['CELL', 'TYPE', 'CONTENT'], rows, style),
   ].join('\n');

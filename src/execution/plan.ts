@@ -1,7 +1,7 @@
 import type { JsonObject } from '../json.ts';
 import { isId } from '../ids.ts';
 import { parseDurationMs } from '../time/duration.ts';
-import { evaluateChecks } from '../runbook/expect.ts';
+import { evaluateChecks } from '../runbook/evaluate-checks.ts';
 import { fill } from '../runbook/placeholder.ts';
 import {
   cellType,

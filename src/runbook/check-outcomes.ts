@@ -1,9 +1,10 @@
 import { classOfExitCode, classOfStatus } from '../execution/outcome.ts';
 import type { Finding, Path } from './problem.ts';
-import type { Effect, ExecCell } from './runbook.ts';
+import type { Attempt } from './check-effect.ts';
+import type { Effect } from './effect.ts';
 
 /** Checks what a cell says of the classes of its outcomes, and suggests what it might say. */
-export function checkOutcomes(cell: ExecCell): Finding[] {
+export function checkOutcomes(cell: Attempt): Finding[] {
   return [
     ...repeated(cell.exec),
     ...(cell.probe === undefined ? [] : movedByProbe(cell.probe)),
@@ -52,7 +53,7 @@ function movedByProbe(probe: Effect): Finding[] {
 }
 
 /** An outcome that is unknown is never judged. */
-function neverHolding({ exec, expect = [] }: ExecCell): Finding[] {
+function neverHolding({ exec, expect = [] }: Attempt): Finding[] {
   return expect.flatMap((expectation, i): Finding[] => {
     const at: Path = ['expect', i];
     if ('status' in expectation && 'http' in exec) {
@@ -76,7 +77,7 @@ function neverHolding({ exec, expect = [] }: ExecCell): Finding[] {
 }
 
 /** A call that only reads may be repeated without asking a person. */
-function rerunOfReading(cell: ExecCell): Finding[] {
+function rerunOfReading(cell: Attempt): Finding[] {
   if (!('http' in cell.exec) || cell.onInterrupt !== undefined) return [];
   const { method } = cell.exec.http;
   if (method !== 'GET' && method !== 'HEAD') return [];

@@ -1,21 +1,29 @@
 import type { z } from 'zod';
 
+import type { JsonObject } from '../json.ts';
+import type { AssertCell, AwaitCell, ExecCell, ProseCell, RunCell } from './cells.ts';
+import type { OnHalt } from './head.ts';
 import { parseRunbookValue } from './parse.ts';
 import { RunbookError } from './problem.ts';
-import type { AssertCell, AwaitCell, ExecCell, ProseCell, Runbook } from './runbook.ts';
+import type { Runbook } from './runbook.ts';
 
 /** A cell as an author writes it: fields with a default are optional. */
 export type CellDefinition =
   | z.input<typeof ExecCell>
   | z.input<typeof AwaitCell>
   | z.input<typeof AssertCell>
+  | z.input<typeof RunCell>
   | z.input<typeof ProseCell>;
 
 /** A runbook as an author writes it in TypeScript; the same shape as a file. */
 export interface RunbookDefinition {
   runbook: string;
   version: number;
-  inputs?: readonly string[];
+  title?: string;
+  description?: string;
+  onHalt?: OnHalt;
+  /** Names, or a JSON Schema by name. */
+  inputs?: readonly string[] | Readonly<Record<string, JsonObject>>;
   cells: readonly CellDefinition[];
 }
 

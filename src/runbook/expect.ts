@@ -1,9 +1,9 @@
-import { sameJson, type Json, type JsonObject } from '../json.ts';
+import { sameJson, type Json } from '../json.ts';
 import type { OutcomeClass } from '../execution/outcome.ts';
 import { isLostOutput } from './lost-output.ts';
 import { fill, type Scope } from './placeholder.ts';
 import { pointerGet } from './pointer.ts';
-import type { Check, Expectation } from './runbook.ts';
+import type { Expectation } from './effect.ts';
 
 /** What was observed of an effect with a definite outcome. */
 export interface Observed {
@@ -69,50 +69,6 @@ export function fillExpectations(
     filled.push({ ...expectation, equals: equals.value });
   }
   return { ok: true, expectations: filled };
-}
-
-/** One condition of an assert cell and its result, as recorded in the log. */
-export interface SeenCheck extends JsonObject {
-  cell: string;
-  pointer: string;
-  held: boolean;
-}
-
-/**
- * Evaluates an assert cell over the outputs of earlier cells. `seen` is JSON: the condition as
- * written (`equals` filled), `actual` (absent if there is no such value), `held`, and `error` if it
- * could not be evaluated.
- *
- * @param inputs of the instance, for placeholders in `equals`
- */
-export function evaluateChecks(
-  checks: Check[],
-  outputs: JsonObject,
-  inputs: JsonObject = {},
-): { held: boolean; seen: SeenCheck[] } {
-  const seen = checks.map((check) => evaluate(check, outputs, inputs));
-  return { held: seen.every((one) => one.held), seen };
-}
-
-function evaluate(check: Check, outputs: JsonObject, inputs: JsonObject): SeenCheck {
-  const { cell, pointer } = check;
-  const target = Object.hasOwn(outputs, cell)
-    ? pointerGet(outputs[cell], pointer)
-    : { found: false as const };
-  if (isLostOutput(outputs[cell])) {
-    const { why } = outputs[cell].outputLost;
-    const error = `the output of ${cell} was lost: ${why}`;
-    return { ...check, held: false, error };
-  }
-  const actual: JsonObject = target.found ? { actual: target.value } : {};
-  if ('exists' in check) {
-    return { cell, pointer, exists: check.exists, ...actual, held: target.found === check.exists };
-  }
-  const equals = fill(check.equals, { inputs, outputs });
-  if (!equals.ok)
-    return { cell, pointer, equals: check.equals, ...actual, held: false, error: equals.message };
-  const held = target.found && sameJson(target.value, equals.value);
-  return { cell, pointer, equals: equals.value, ...actual, held };
 }
 
 function unmet(expectation: Expectation, observed: Observed): string[] {

@@ -1,10 +1,12 @@
 import { type Json, storableFault } from '../json.ts';
-import { checkCells, type ReadCell } from './check.ts';
+import type { Cell } from './cells.ts';
+import type { ReadCell } from './check-names.ts';
+import { checkCells } from './check.ts';
 import { readDocument, type SourceDocument } from './document.ts';
 import { isId } from '../ids.ts';
 import type { Finding, Path, Problem } from './problem.ts';
 import { readCell, readHead } from './shape.ts';
-import type { Cell, Runbook } from './runbook.ts';
+import type { Runbook } from './runbook.ts';
 
 /** A valid runbook, or every problem with it; and what its author may not expect. */
 export type ParsedRunbook =
@@ -63,7 +65,7 @@ function examine(
 
 function readRunbook(value: unknown): { runbook: Runbook | undefined; findings: Finding[] } {
   const { head, findings } = readHead(value);
-  const given = (value as { inputs?: unknown; cells?: unknown } | null) ?? {};
+  const given = (value as { inputs?: unknown; onHalt?: unknown; cells?: unknown } | null) ?? {};
   const cells = (Array.isArray(given.cells) ? given.cells : []).map(
     (cell: unknown, i): ReadCell => {
       const read = readCell(cell);
@@ -74,15 +76,19 @@ function readRunbook(value: unknown): { runbook: Runbook | undefined; findings: 
       return { id: idOf(cell), type, cell: read.cell, rest, removed };
     },
   );
-  const inputs = (Array.isArray(given.inputs) ? given.inputs : []).filter(
-    (name) => typeof name === 'string',
-  );
-  if (cells.length > 0) findings.push(...checkCells(inputs, cells));
+  const inputs = declaredNames(given.inputs);
+  if (cells.length > 0) findings.push(...checkCells({ inputs, onHalt: given.onHalt }, cells));
   if (head === undefined || findings.some((finding) => finding.severity === 'error')) {
     return { runbook: undefined, findings };
   }
   const whole = cells.flatMap(({ cell }): Cell[] => (cell === undefined ? [] : [cell]));
   return { runbook: { ...head, cells: whole }, findings };
+}
+
+/** The names of inputs, also of a head with problems. */
+function declaredNames(inputs: unknown): string[] {
+  if (Array.isArray(inputs)) return inputs.filter((name) => typeof name === 'string');
+  return typeof inputs === 'object' && inputs !== null ? Object.keys(inputs) : [];
 }
 
 function toProblem(

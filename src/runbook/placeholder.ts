@@ -67,6 +67,12 @@ export function placeholderText({ root, path }: Placeholder): string {
   return `\${${[root, ...path].join('.')}}`;
 }
 
+/** Whether a text is one placeholder and nothing else: its value then keeps its type. */
+export function isLonePlaceholder(text: string): boolean {
+  const parsed = parsePlaceholders(text);
+  return parsed.ok && parsed.parts.length === 1 && parsed.parts[0]?.kind === 'placeholder';
+}
+
 class Unfillable extends Error {}
 
 function filled(read: () => Json): Filled {

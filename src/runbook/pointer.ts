@@ -12,8 +12,8 @@ export type Found = { found: true; value: Json } | { found: false };
 export function pointerGet(value: Json | undefined, pointer: string): Found {
   if (value === undefined || pointerFault(pointer) !== undefined) return { found: false };
   let at: Json = value;
-  for (const token of pointer.split('/').slice(1)) {
-    const next = memberOf(at, token.replaceAll('~1', '/').replaceAll('~0', '~'));
+  for (const key of pointerKeys(pointer)) {
+    const next = memberOf(at, key);
     if (next === undefined) return { found: false };
     at = next;
   }
@@ -25,10 +25,18 @@ export function pointerOf(path: readonly string[]): string {
   return path.map((key) => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }
 
+/** The keys and indexes along which a well-formed pointer leads. */
+export function pointerKeys(pointer: string): string[] {
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
+}
+
 /** What is wrong with a pointer's syntax; undefined when it is valid. */
 export function pointerFault(pointer: string): string | undefined {
   if (pointer !== '' && !pointer.startsWith('/')) {
-    return `must be empty (the whole output) or start with /, such as /${pointer.replace(/^#\/?/, '')}`;
+    return `must be empty (the whole value) or start with /, such as /${pointer.replace(/^#\/?/, '')}`;
   }
   if (/~(?![01])/.test(pointer)) return 'must write ~ as ~0 and / inside a key as ~1';
   return undefined;

@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from '../json.ts';
 import type { Path } from './problem.ts';
-import { CELL_SCHEMAS, type Cell, type CellType } from './runbook.ts';
+import { CELL_SCHEMAS, type Cell, type CellType } from './cells.ts';
 
 /** What can still be checked in a cell that has problems of its form. */
 export interface Salvage {
@@ -15,7 +15,7 @@ export interface Salvage {
   readonly faults: readonly { readonly path: Path; readonly message: string }[];
 }
 
-const LISTS = ['expect', 'assert'];
+const LISTS = ['expect', 'assert', 'when'];
 /** How often to look again at what is left: each time takes out larger parts. */
 const MAX_LOOKS = 4;
 
@@ -79,7 +79,7 @@ function withoutHoles(left: JsonObject, holes: ReadonlyMap<string, ReadonlySet<n
     if (!Array.isArray(all)) continue;
     const good = all.filter((_, index) => !indices.has(index));
     if (good.length > 0) copy[list] = good;
-    else if (list === 'expect') delete copy[list];
+    else if (list !== 'assert') delete copy[list];
   }
   return copy;
 }

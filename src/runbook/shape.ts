@@ -2,9 +2,10 @@ import { z } from 'zod';
 
 import { KIND_NAMES } from '../kind-names.ts';
 import type { Json, JsonObject } from '../json.ts';
+import { CELL_SCHEMAS, CELL_TYPES, type Cell, type CellType } from './cells.ts';
 import { didYouMean } from './nearest.ts';
 import type { Finding, Path } from './problem.ts';
-import { CELL_SCHEMAS, CELL_TYPES, RunbookHead, type Cell, type CellType } from './runbook.ts';
+import { RunbookHead } from './head.ts';
 import { salvage, type Salvage } from './salvage.ts';
 
 /** Reads a runbook's own fields. */
@@ -51,7 +52,7 @@ export function readCell(value: unknown): CellReading {
     const removed = types.map((each) => ({ path: [each], value: value[each] as Json }));
     return {
       removed,
-      findings: [error([], `needs exactly one of prose, exec, await, assert per cell; ${given}`)],
+      findings: [error([], `needs exactly one of ${CELL_TYPES.join(', ')} per cell; ${given}`)],
     };
   }
   const schema = CELL_SCHEMAS[type];
@@ -88,13 +89,35 @@ function translate(issues: Issue[], schema: unknown, value: unknown): Finding[] 
     if (issue.code === 'invalid_union') {
       const union = schemaAt(schema, path);
       if (!(union instanceof z.ZodUnion)) return [error(path, 'must be a JSON value')];
-      return branch(union, issue.errors, at).map((finding) => ({
-        ...finding,
-        path: [...path, ...finding.path],
-      }));
+      const found = union.options.every((option) => fieldsOf(option).length > 0)
+        ? branch(union, issue.errors, at)
+        : branchByKind(union, issue, at);
+      return found.map((finding) => ({ ...finding, path: [...path, ...finding.path] }));
+    }
+    if (issue.code === 'invalid_key') {
+      const message = issue.issues[0]?.message ?? issue.message;
+      return [{ ...error(path, message), atKey: true }];
     }
     return [error(path, messageFor(issue, at, path))];
   });
+}
+
+/** The findings for a union of which the kind of the value shows which option the author meant. */
+function branchByKind(
+  union: z.ZodUnion,
+  issue: Extract<Issue, { code: 'invalid_union' }>,
+  value: unknown,
+): Finding[] {
+  const meant = union.options.findIndex((option) =>
+    Array.isArray(value)
+      ? option instanceof z.ZodArray
+      : isObject(value)
+        ? option instanceof z.ZodRecord
+        : typeof value === 'string' && option instanceof z.ZodString,
+  );
+  if (value === undefined) return [error([], 'is required')];
+  if (meant === -1) return [error([], `${issue.message}, not ${kindOf(value)}`)];
+  return translate(issue.errors[meant] ?? [], union.options[meant], value);
 }
 
 /** The findings for a union of objects: the fields show which option the author meant. */
@@ -159,6 +182,7 @@ function messageFor(issue: Issue, value: unknown, path: Path): string {
       if (issue.origin === 'array' || issue.origin === 'string') return 'must not be empty';
       return `must be at least ${issue.minimum}`;
     case 'too_big':
+      if (issue.origin === 'string') return `must have at most ${issue.maximum} characters`;
       return `must be at most ${issue.maximum}`;
     default:
       return issue.message;
@@ -170,6 +194,7 @@ function schemaAt(schema: unknown, path: Path): unknown {
   for (const segment of path) {
     if (at instanceof z.ZodObject) at = bare(at.shape[segment]);
     else if (at instanceof z.ZodArray) at = bare(at.element);
+    else if (at instanceof z.ZodRecord) at = bare(at.valueType);
     else return undefined;
   }
   return at;

@@ -9,7 +9,7 @@ import type { RunbookVersion } from '../runbook-cache.ts';
 /** Identifies the content of a runbook version: SHA-256 of its cells and input names, in hex. */
 export function runbookDigest(runbook: Runbook): string {
   // Cells are JSON by their schema; the cast says so to the compiler, which sees optional members.
-  const content = { cells: runbook.cells as unknown as Json, inputs: runbook.inputs };
+  const content = { cells: runbook.cells as unknown as Json, inputs: runbook.inputs as Json };
   return createHash('sha256').update(canonicalJson(content)).digest('hex');
 }
 
