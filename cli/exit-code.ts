@@ -27,6 +27,7 @@ export function exitCodeOfOutcome(outcome: Outcome): number {
       return EXIT.refused;
     case 'in_doubt':
     case 'halted':
+    case 'cancelled':
       return EXIT.halted;
     case 'unavailable':
       return EXIT.unavailable;

@@ -1,5 +1,6 @@
 import { foldRows } from '../src/execution/state.ts';
-import { judgeAwait, nextCell, nextStep } from '../src/execution/plan.ts';
+import { judgeAwait } from '../src/execution/await.ts';
+import { nextCell, nextStep } from '../src/execution/plan.ts';
 import { statusOf } from '../src/execution/status.ts';
 
 /**
@@ -21,10 +22,14 @@ export async function rebuild(url: string, namespace: string): Promise<number> {
   });
   try {
     return await rebuildProjection(log, async ({ instance, runbook, rows }) => {
-      const view = { runbook, inputs: instance.inputs, state: foldRows(rows) };
+      const { inputs, recordedAt } = instance;
+      const view = { runbook, inputs, recordedAt, state: foldRows(rows) };
       const step = nextStep(view);
       const parked =
-        step.do === 'await' && judgeAwait(step, await log.claimStatus(step.claimId)).do === 'park';
+        step.do === 'wait' ||
+        step.do === 'run' ||
+        (step.do === 'await' &&
+          judgeAwait(step, await log.claimStatus(step.claimId), false).do === 'park');
       return {
         status: statusOf(view, parked),
         nextCellId: nextCell(runbook, view.state)?.id ?? null,

@@ -2,8 +2,16 @@ import type { Leases } from '../../coordinator/leases.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import { toWireRow } from '../../src/execution/row.ts';
 import { foldRows, type InstanceState } from '../../src/execution/state.ts';
-import { cellViews, inDoubtOf, inFlightOf, statusOf } from '../../src/execution/status.ts';
-import { judgeAwait, nextCell, nextStep, type InstanceView } from '../../src/execution/plan.ts';
+import {
+  cancelledOf,
+  cellViews,
+  inDoubtOf,
+  inFlightOf,
+  statusOf,
+  unwindingOf,
+} from '../../src/execution/status.ts';
+import { judgeAwait, judgeWait } from '../../src/execution/await.ts';
+import { nextCell, nextStep, type InstanceView } from '../../src/execution/plan.ts';
 import { isJsonObject, sameJson, type Json } from '../../src/json.ts';
 import type {
   ClaimMessage,
@@ -14,7 +22,7 @@ import type {
 import { fitReceipt } from '../../src/request/fit-receipt.ts';
 import { inputNames } from '../../src/runbook/head.ts';
 import { noRunbook } from '../../src/runbook/no-runbook.ts';
-import type { Awaiting } from '../../src/execution/views.ts';
+import type { Awaiting, Waiting } from '../../src/execution/views.ts';
 import { ClaimExhausted, type Claim, type Log } from '../log/log.ts';
 import { doubtEvidence, ownWord } from '../run/evidence.ts';
 import { didYouMean } from '../../src/runbook/nearest.ts';
@@ -90,10 +98,19 @@ export class Queries {
       message.requestId === undefined ? undefined : await this.#log.receipt(message.requestId);
     const { instance, runbook, rows } = snapshot;
     const { cellId } = message;
-    if (cellId !== undefined && !runbook.cells.some((cell) => cell.id === cellId)) {
+    const view: InstanceView = {
+      runbook,
+      inputs: instance.inputs,
+      recordedAt: instance.recordedAt,
+      state: foldRows(rows),
+    };
+    const waits = await this.#waits(view);
+    const parked = waits !== undefined;
+    const cells = cellViews(view, parked);
+    if (cellId !== undefined && !cells.some((cell) => cell.cellId === cellId)) {
       const near = didYouMean(
         cellId,
-        runbook.cells.map((cell) => cell.id),
+        cells.map((cell) => cell.cellId),
       );
       return refuse({
         code: 'not_found',
@@ -101,12 +118,9 @@ export class Queries {
         field: 'cellId',
       });
     }
-    const view: InstanceView = { runbook, inputs: instance.inputs, state: foldRows(rows) };
-    const awaiting = await this.#awaiting(view);
-    const parked = awaiting !== undefined;
     const hint = this.#leases.hint(instanceId);
     const maxBytes = this.#bus.maxBytes();
-    const { open, lastSeq } = view.state;
+    const { open, lastSeq, unwinding, cancelled } = view.state;
     const reply = {
       instanceId,
       runbookId: instance.runbookId,
@@ -115,13 +129,15 @@ export class Queries {
       nextCellId: nextCell(runbook, view.state)?.id ?? null,
       holder: hint === undefined ? null : { replicaId: hint.replicaId, fencingToken: hint.token },
       lastSeq,
-      awaiting,
+      ...waits,
+      unwinding: unwinding && unwindingOf(unwinding),
+      cancelled: cancelled && cancelledOf(cancelled),
       inFlight: open === undefined ? undefined : inFlightOf(open),
       inDoubt: await this.#inDoubt(instanceId, view.state),
       receipt: receipt?.instanceId === instanceId ? fitReceipt(receipt, maxBytes / 2) : undefined,
     };
     const fitted = fitStatus({
-      cells: cellViews(view, parked),
+      cells,
       cellId,
       log: message.log === true ? rows.map(toWireRow) : undefined,
       otherBytes: Buffer.byteLength(JSON.stringify(reply)),
@@ -156,11 +172,18 @@ export class Queries {
     return { ...inDoubtOf(doubt), ...doubtEvidence(doubt, ownWord(late, newestAttempt)) };
   }
 
-  async #awaiting(view: InstanceView): Promise<Awaiting | undefined> {
+  /** What the instance waits for; undefined if it is not parked. */
+  async #waits(
+    view: InstanceView,
+  ): Promise<{ awaiting: Awaiting } | { waiting: Waiting } | undefined> {
     const step = nextStep(view);
-    if (step.do !== 'await') return undefined;
-    const judged = judgeAwait(step, await this.#log.claimStatus(step.claimId));
-    return judged.do === 'park' ? judged.awaiting : undefined;
+    if (step.do === 'await') {
+      const judged = judgeAwait(step, await this.#log.claimStatus(step.claimId), false);
+      return judged.do === 'park' ? { awaiting: judged.awaiting } : undefined;
+    }
+    if (step.do !== 'wait') return undefined;
+    const judged = judgeWait(step, false);
+    return judged.do === 'park' ? { waiting: judged.waiting } : undefined;
   }
 }
 

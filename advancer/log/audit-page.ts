@@ -1,4 +1,4 @@
-import type { ClaimView } from '../../src/execution/plan.ts';
+import type { ClaimView } from '../../src/execution/await.ts';
 import type { Evidence } from '../../src/audit/evidence.ts';
 import type { Row } from '../../src/execution/row.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
@@ -52,6 +52,7 @@ function evidenceOfInstance(
       runbookId: record.runbook_id,
       version: record.version,
       inputs: record.inputs,
+      recordedAt: record.recorded_at,
     },
     runbook: pinned?.runbook,
     digest: pinned?.digest,

@@ -1,7 +1,7 @@
 import { Client } from 'pg';
 
 import type { Evidence } from '../../src/audit/evidence.ts';
-import type { ClaimView } from '../../src/execution/plan.ts';
+import type { ClaimView } from '../../src/execution/await.ts';
 import { byInstance, claimKey, evidenceOf, type PinnedRunbook } from './audit-page.ts';
 import { isRefusal, type Queryable } from './connections.ts';
 import { DatabaseTarget } from './database-target.ts';

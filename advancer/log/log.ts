@@ -5,13 +5,19 @@ import type { Json, JsonObject } from '../../src/json.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 
-/** One run of one runbook version. */
-export interface Instance {
+/** One run of one runbook version, as it is started. */
+export interface NewInstance {
   instanceId: string;
   runbookId: string;
   version: number;
   inputs: JsonObject;
   agentId: string;
+}
+
+/** One run of one runbook version. */
+export interface Instance extends NewInstance {
+  /** ISO 8601, by the database's clock. */
+  recordedAt: string;
 }
 
 /** A receipt to record; fenced like a row. */
@@ -174,7 +180,7 @@ export interface Log {
   /** Every runbook version, newest first within an id. */
   runbooks(): Promise<{ runbookId: string; version: number; digest: string; recordedAt: string }[]>;
   /** Stores the instance; returns the stored one, and whether this call stored it. */
-  startInstance(instance: Instance): Promise<{ instance: Instance; created: boolean }>;
+  startInstance(instance: NewInstance): Promise<{ instance: Instance; created: boolean }>;
   /** The instance; undefined when there is none. */
   instance(instanceId: string): Promise<Instance | undefined>;
   /** The instance, its runbook and its whole log; undefined when there is no such instance. */

@@ -12,6 +12,7 @@ import type {
   AppendOutcome,
   Claim,
   Instance,
+  NewInstance,
   LateOutcome,
   ListedInstance,
   Log,
@@ -206,9 +207,10 @@ export class PostgresLog implements Log {
     return listRunbooks(this.#reads);
   }
 
-  async startInstance(instance: Instance): Promise<{ instance: Instance; created: boolean }> {
+  async startInstance(instance: NewInstance): Promise<{ instance: Instance; created: boolean }> {
     const storable = { ...instance, inputs: storableJson(instance.inputs) };
-    if (await insertInstance(this.#reads, storable)) return { instance: storable, created: true };
+    const created = await insertInstance(this.#reads, storable);
+    if (created !== undefined) return { instance: created, created: true };
     const stored = await readInstance(this.#reads, instance.instanceId);
     if (stored !== undefined) return { instance: stored, created: false };
     throw new Error(

@@ -1,4 +1,5 @@
-import { judgeAwait, nextStep, type NextStep } from '../../src/execution/plan.ts';
+import { judgeAwait, judgeWait } from '../../src/execution/await.ts';
+import { nextStep, type NextStep } from '../../src/execution/plan.ts';
 import { inDoubtOf, inFlightOf } from '../../src/execution/status.ts';
 import type { ExecCell } from '../../src/runbook/runbook.ts';
 import type { Receipt, ReceiptError, RecordedOutcome } from '../../src/request/receipt.ts';
@@ -15,6 +16,7 @@ import {
 } from './receipts.ts';
 import type { Job, NotDone, ReadAgain } from './recover.ts';
 import { settleDoubt } from './settle.ts';
+import { proposeUnwinding, proposeUnwound, proposeVerdict } from './verdicts.ts';
 import { startAfterNotStarted, wrongReplica } from './wrong-replica.ts';
 import type { AdvanceAtWrongReplica, WrongReplica } from './wrong-replica.ts';
 
@@ -116,22 +118,38 @@ export class AdvanceJob implements Job<Handled> {
         }
         case 'complete':
           return this.#finish(log, 'completed', {});
+        case 'cancelled':
+          return this.#finish(log, 'cancelled', {});
         case 'halt': {
           const error = { code: 'halted', message: `cell ${step.cell.id} ${step.why}` };
           return this.#finish(log, 'halted', { error });
         }
         case 'await': {
-          const judged = judgeAwait(step, await this.#context.log.claimStatus(step.claimId));
+          const claim = await this.#context.log.claimStatus(step.claimId);
+          const judged = judgeAwait(step, claim, false);
           if (judged.do === 'park')
             return this.#finish(log, 'parked', { awaiting: judged.awaiting });
-          log.propose('satisfied', step.cell.id, 1, judged.body, this.requester);
+          proposeVerdict(log, step, judged, this.requester);
           break;
         }
-        case 'satisfy':
-          log.propose('satisfied', step.cell.id, 1, step.body, this.requester);
+        case 'wait': {
+          const judged = judgeWait(step, false);
+          if (judged.do === 'park') return this.#finish(log, 'parked', { waiting: judged.waiting });
+          proposeVerdict(log, step, judged, this.requester);
           break;
+        }
+        case 'run':
+          return this.#finish(log, 'parked', {});
+        case 'satisfy':
         case 'refute':
-          log.propose('refuted', step.cell.id, 1, step.body, this.requester);
+        case 'skip':
+          proposeVerdict(log, step, step, this.requester);
+          break;
+        case 'unwind':
+          proposeUnwinding(log, step.reason, this.requester);
+          break;
+        case 'cancel':
+          proposeUnwound(log, this.requester);
           break;
         case 'start': {
           if (this.#cellsUsedUp(log)) return this.#finish(log, 'advanced', {});

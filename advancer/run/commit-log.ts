@@ -4,7 +4,7 @@ import type { Logger } from '../../src/logger.ts';
 import type { Committed } from './context.ts';
 
 /**
- * Logs what an operator wants to know of a commit: doubts, decisions, refuted cells and halts. An
+ * Logs what an operator wants to know of a commit: doubts, decisions, halts and cancellations. An
  * ordinary commit costs a look at the kinds of its rows.
  */
 export function logCommit(logger: Logger, { rows, status }: Committed): void {
@@ -17,11 +17,22 @@ export function logCommit(logger: Logger, { rows, status }: Committed): void {
       }
       case 'decided': {
         const { as, by, reason } = row.body;
-        logger.info({ ...placeOf(row), as, by, reason }, 'an interrupted attempt was decided');
+        logger.info({ ...placeOf(row), as, by, reason }, 'an attempt was decided');
+        break;
+      }
+      case 'unwinding': {
+        const { by, reason } = row.body;
+        logger.info({ ...placeOf(row), by, reason }, 'the instance is being unwound');
+        break;
+      }
+      case 'cancelled': {
+        const { by, reason, left } = row.body;
+        logger.info({ ...placeOf(row), by, reason, left }, 'the instance was cancelled');
         break;
       }
       case 'failed':
       case 'refuted':
+      case 'skipped':
       case 'started':
       case 'completed':
       case 'satisfied':

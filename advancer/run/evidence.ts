@@ -1,5 +1,6 @@
 import { errorText } from '../../src/error-text.ts';
 import { isJsonObject, type Json } from '../../src/json.ts';
+import { isOfInstance, opens } from '../../src/execution/row.ts';
 import type { LateKind, NewRow, Verdict } from '../../src/execution/row.ts';
 import type { AutomaticDecider, Doubt, OpenAttempt } from '../../src/execution/state.ts';
 import type { DoubtEvidence } from '../../src/execution/views.ts';
@@ -65,16 +66,17 @@ export async function closeForNoRequest(
   await keepRefusedRows(context, closing, `request ${requestId} has its receipt`);
 }
 
-/** The rows before the first one that opens something, for no request. */
+/**
+ * The rows before the first one that opens something or is about the instance as a whole, for no
+ * request.
+ */
 export function closingRows(rows: readonly NewRow[]): NewRow[] {
   return rowsBeforeOpening(rows).map((row) => ({ ...row, requestId: null }));
 }
 
-/** The rows before the first one that opens something. */
+/** The rows before the first one that opens something or is about the instance as a whole. */
 export function rowsBeforeOpening(rows: readonly NewRow[]): readonly NewRow[] {
-  const opening = rows.findIndex(
-    ({ kind }) => kind === 'started' || kind === 'satisfied' || kind === 'refuted',
-  );
+  const opening = rows.findIndex((row) => opens(row) || isOfInstance(row));
   return opening === -1 ? rows : rows.slice(0, opening);
 }
 

@@ -147,7 +147,7 @@ export class HeldInstance {
           const job = new AdvanceJob(this.#context, active);
           if (failpoint !== undefined) await failpoint('on_admission', { instanceId, requestId });
           const handled = await this.#recovery.recover(job);
-          this.#recovery.forgetIfCompleted();
+          this.#recovery.forgetIfEnded();
           return handled;
         } finally {
           active.hasRead(undefined);

@@ -73,6 +73,7 @@ export class InstanceLog implements Lagging {
     this.view = {
       runbook: snapshot.runbook,
       inputs: snapshot.instance.inputs,
+      recordedAt: snapshot.instance.recordedAt,
       state: foldRows(snapshot.rows),
     };
     this.#committedSeq = this.view.state.lastSeq;
@@ -149,7 +150,7 @@ export class InstanceLog implements Lagging {
   /**
    * Appends what is proposed, and the receipt if there is one, all or nothing.
    *
-   * @param parked whether the next cell is an await whose claim is not in a wanted status
+   * @param parked whether the next cell waits; see `statusOf`
    */
   async commit(receipt?: Receipt, parked = false): Promise<Commit> {
     if (this.#proposed.length === 0 && receipt === undefined) return COMMITTED;
@@ -252,6 +253,11 @@ export class InstanceLog implements Lagging {
     state.last = last;
     if (state.open !== undefined) state.open.since = last.recordedAt;
     if (state.doubt !== undefined) state.doubt.since = last.recordedAt;
+    if (state.unwinding === undefined && state.cancelled === undefined) return;
+    for (const { kind, recordedAt } of rows) {
+      if (kind === 'unwinding' && state.unwinding) state.unwinding.since = recordedAt;
+      if (kind === 'cancelled' && state.cancelled) state.cancelled.since = recordedAt;
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import { unwindingOf } from '../../src/execution/status.ts';
 import type { Outcome, Receipt } from '../../src/request/receipt.ts';
 import type { RunContext } from './context.ts';
 import type { InstanceLog } from './instance-log.ts';
@@ -9,7 +10,10 @@ export interface RequestName {
 }
 
 /** The members that a receipt may have, depending on its outcome. */
-export type ReceiptDetail = Pick<Receipt, 'awaiting' | 'inFlight' | 'inDoubt' | 'error'>;
+export type ReceiptDetail = Pick<
+  Receipt,
+  'awaiting' | 'waiting' | 'children' | 'inFlight' | 'inDoubt' | 'error'
+>;
 
 /** The receipt of a request that is refused without looking at the log. */
 export function refusedOutright(
@@ -50,13 +54,15 @@ export function receiptOf(
   outcome: Outcome,
   detail: ReceiptDetail,
 ): Receipt {
+  const { stepsByRequest, unwinding } = log.view.state;
   return {
     requestId: request.requestId,
     instanceId: request.instanceId,
     outcome,
-    steps: [...(log.view.state.stepsByRequest.get(request.requestId) ?? [])],
+    steps: [...(stepsByRequest.get(request.requestId) ?? [])],
     nextCellId: log.nextCellId,
     holder: { replicaId: context.leases.replicaId, fencingToken: log.holding.token },
+    ...(unwinding && { unwinding: unwindingOf(unwinding) }),
     ...detail,
   };
 }

@@ -33,7 +33,7 @@ export interface Job<T> {
 }
 
 /**
- * Up to this many rows, the log of a completed instance is forgotten: it is rarely asked for again,
+ * Up to this many rows, the log of an instance that has ended is forgotten: it is rarely asked for again,
  * and reading it once more costs less than keeping it for the garbage collector to trace for as
  * long as the lease is held.
  */
@@ -73,11 +73,12 @@ export class Recovery {
     this.#snapshot = undefined;
   }
 
-  /** Forgets the log of a completed instance, unless reading it again would cost much. */
-  forgetIfCompleted(): void {
+  /** Forgets the log of an instance that has ended, unless reading it again would cost much. */
+  forgetIfEnded(): void {
     const view = this.#log?.view;
     if (view === undefined || view.state.lastSeq > SHORT_LOG) return;
-    if (nextStep(view).do === 'complete') this.forget();
+    const step = nextStep(view);
+    if (step.do === 'complete' || step.do === 'cancelled') this.forget();
   }
 
   /**

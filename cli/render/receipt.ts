@@ -54,6 +54,8 @@ function outcomeLines(receipt: Receipt, nowMs: number): string[] {
         `${instanceId} halted${nextCellId === null ? '' : ` at ${nextCellId}`}${why}.`,
         `see: ${suggestion('status', [instanceId], ['--log'])}`,
       ];
+    case 'cancelled':
+      return [`${instanceId} is cancelled${why}.`];
     case 'in_doubt':
       return inDoubt === undefined
         ? [`${instanceId} is in doubt${why}.`]

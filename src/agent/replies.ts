@@ -25,6 +25,18 @@ const Awaiting = z.looseObject({
   claimId: z.string(),
   statuses: z.array(z.string()),
   currentStatus: z.string().nullable(),
+  until: z.string().optional(),
+});
+const Waiting = z.looseObject({ cellId: z.string(), until: z.string() });
+const Children = z.looseObject({ cellId: z.string(), ended: z.number(), total: z.number() });
+const Unwinding = z.looseObject({ by: z.string(), reason: z.string() });
+const Cancelled = Unwinding.extend({
+  left: z.array(z.looseObject({ cellId: z.string(), attempt: z.number() })),
+});
+const Parent = z.looseObject({
+  instanceId: z.string(),
+  cellId: z.string(),
+  n: z.number().optional(),
 });
 const InFlight = z.looseObject({
   cellId: z.string(),
@@ -60,6 +72,9 @@ const ReceiptReply = z.looseObject({
   nextCellId: z.string().nullable(),
   holder: Holder.nullable(),
   awaiting: Awaiting.optional(),
+  waiting: Waiting.optional(),
+  children: Children.optional(),
+  unwinding: Unwinding.optional(),
   inFlight: InFlight.optional(),
   inDoubt: InDoubt.optional(),
   error: z
@@ -90,6 +105,11 @@ const Schemas = {
     lastSeq: z.number(),
     cells: z.array(z.looseObject({ cellId: z.string(), type: z.string(), state: z.string() })),
     awaiting: Awaiting.optional(),
+    waiting: Waiting.optional(),
+    children: Children.optional(),
+    unwinding: Unwinding.optional(),
+    cancelled: Cancelled.optional(),
+    parent: Parent.optional(),
     inFlight: InFlight.optional(),
     inDoubt: DoubtInStatus.optional(),
     log: z.array(RowReply).optional(),

@@ -1,4 +1,4 @@
-import type { Row } from '../execution/row.ts';
+import { isOfInstance, opens, type Row } from '../execution/row.ts';
 
 /**
  * The rows of one attempt of an exec cell. In a correct log `started`, `closings` and `decisions`
@@ -17,7 +17,7 @@ export interface Attempt {
 export function attemptsOf(rows: readonly Row[]): Attempt[] {
   const attempts = new Map<string, Attempt>();
   for (const row of rows) {
-    if (row.kind === 'satisfied' || row.kind === 'refuted') continue;
+    if (isOfInstance(row) || (opens(row) && row.kind !== 'started')) continue;
     const { cellId, attempt } = row;
     const key = `${cellId}/${attempt}`;
     let found = attempts.get(key);
@@ -38,11 +38,6 @@ export function attemptOf(
   at: { cellId: string; attempt: number },
 ): Attempt | undefined {
   return attempts.find(({ cellId, attempt }) => cellId === at.cellId && attempt === at.attempt);
-}
-
-/** Whether the row opens an attempt, or is the one row of an await or assert cell. */
-export function opens({ kind }: Pick<Row, 'kind'>): boolean {
-  return kind === 'started' || kind === 'satisfied' || kind === 'refuted';
 }
 
 /** The seqs of rows. */

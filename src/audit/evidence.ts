@@ -1,4 +1,4 @@
-import type { ClaimView } from '../execution/plan.ts';
+import type { ClaimView } from '../execution/await.ts';
 import type { LateKind, Row } from '../execution/row.ts';
 import type { InstanceStatus } from '../execution/status.ts';
 import type { JsonObject } from '../json.ts';
@@ -67,7 +67,8 @@ export interface ClientRequest {
 export interface Evidence {
   instanceId: string;
   /** The instance's record; undefined when there is none. */
-  instance: { runbookId: string; version: number; inputs: JsonObject } | undefined;
+  instance:
+    { runbookId: string; version: number; inputs: JsonObject; recordedAt: string } | undefined;
   /** The pinned version; undefined when it does not exist. */
   runbook: Runbook | undefined;
   /** The pinned version's digest, as recorded and as computed from its content. */

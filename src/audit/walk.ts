@@ -14,8 +14,9 @@ import {
   type InstanceState,
 } from '../execution/state.ts';
 import type { CellRecord } from '../execution/cell-record.ts';
+import { opens } from '../execution/row.ts';
 import { statusOf, type InstanceStatus } from '../execution/status.ts';
-import { opens } from './attempts.ts';
+import { execCellOf } from '../runbook/undo.ts';
 import type { Evidence } from './evidence.ts';
 
 /** Where an instance was after a row. */
@@ -61,8 +62,8 @@ export interface Walk {
 export function walkOf(evidence: Evidence): Walk {
   const { runbook, rows, receipts, instanceId } = evidence;
   const state = emptyState();
-  const inputs = evidence.instance?.inputs ?? {};
-  const view: InstanceView | undefined = runbook && { runbook, inputs, state };
+  const { inputs = {}, recordedAt = '' } = evidence.instance ?? {};
+  const view: InstanceView | undefined = runbook && { runbook, inputs, recordedAt, state };
   const next = new Map<number, NextStep>();
   const keys = new Map<number, string>();
   const answered = new Map<number, AnsweredDoubt>();
@@ -133,7 +134,7 @@ function answeredBy(
   row: { cellId: string; attempt: number },
 ): AnsweredDoubt | undefined {
   if (doubt?.cellId !== row.cellId || doubt.attempt !== row.attempt) return undefined;
-  const cell = runbook?.cells.find(({ id }) => id === row.cellId);
-  const policy = cell !== undefined && 'exec' in cell ? policyFor(cell, doubt, record) : undefined;
+  const cell = runbook && execCellOf(runbook.cells, row.cellId);
+  const policy = cell && policyFor(cell, doubt, record);
   return { reason: doubt.reason, policy };
 }

@@ -1,4 +1,4 @@
-import type { Json } from '../json.ts';
+import type { Json, JsonObject } from '../json.ts';
 import type { NotStarted } from './not-started.ts';
 import { failedAfterEffect, isRefusal } from './outcome.ts';
 import type { Row } from './row.ts';
@@ -14,7 +14,10 @@ export interface CellRecord {
   run: number;
   /** Failures since the last decision by an agent, for the retry budget. */
   failures: number;
-  /** Whether the effect of the newest attempt happened although the cell failed. */
+  /**
+   * Whether the newest failure came although the effect happened. What a person decides about the
+   * cell afterwards does not change that it is to be undone.
+   */
   happened: boolean;
   /** How long the receiver of the newest attempt asked to wait. */
   retryAfterMs: number;
@@ -31,6 +34,8 @@ export interface CellRecord {
   output: Json | undefined;
   /** The newest definite failure; undefined once a later row of the cell supersedes it. */
   failure: Json | undefined;
+  /** Why the cell was skipped: the body of the row that says so. */
+  skipped: JsonObject | undefined;
 }
 
 /** The record of a cell that no row names yet. */
@@ -46,6 +51,7 @@ export function newRecord(): CellRecord {
     result: undefined,
     output: undefined,
     failure: undefined,
+    skipped: undefined,
   };
 }
 
@@ -74,6 +80,25 @@ export function succeed(cell: CellRecord, output: Json): void {
   cell.output = output;
   cell.interruptions = 0;
   cell.notStarted = undefined;
+  cell.failure = undefined;
+}
+
+/** The cell is skipped; `why` is the body of the row that says so. */
+export function skip(cell: CellRecord, why: JsonObject): void {
+  succeed(cell, null);
+  cell.result = 'skipped';
+  cell.skipped = why;
+}
+
+/** The cell is refuted, for what this body says. */
+export function refute(cell: CellRecord, why: JsonObject): void {
+  cell.result = 'refuted';
+  cell.failure = why;
+}
+
+/** A decision has it run again, or judged again. */
+export function rerun(cell: CellRecord): void {
+  cell.result = undefined;
   cell.failure = undefined;
 }
 

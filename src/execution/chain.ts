@@ -1,5 +1,6 @@
+import { isUndoCellId } from '../runbook/undo.ts';
 import { failedAfterEffect } from './outcome.ts';
-import { INTERRUPT_REASONS, VERDICTS, type NewRow } from './row.ts';
+import { INTERRUPT_REASONS, isOfInstance, opens, VERDICTS, type NewRow } from './row.ts';
 
 /** Why the log refuses a row, with the SQLSTATE that the guard in the database raises for it. */
 export type ChainBreach =
@@ -8,7 +9,9 @@ export type ChainBreach =
   /** LH002: the token is below the predecessor's. */
   | { code: 'LH002'; rule: 'stale_token'; detail: string }
   /** LH003: this row may not follow its predecessor. */
-  | { code: 'LH003'; rule: 'order'; detail: string };
+  | { code: 'LH003'; rule: 'order'; detail: string }
+  /** LH007: the instance is cancelled, and nothing follows that. */
+  | { code: 'LH007'; rule: 'cancelled'; detail: string };
 
 /** What the chain rule reads of a row. */
 export type ChainRow = Pick<
@@ -31,12 +34,17 @@ export function chainBreach(
   row: ChainRow,
 ): ChainBreach | undefined {
   if (row.seq === 1) {
-    return opens(row) && row.attempt === 1
-      ? undefined
-      : order(`${describe(row)} cannot be the first row`);
+    return mayBeFirst(row) ? undefined : order(`${describe(row)} cannot be the first row`);
   }
   if (predecessor === undefined) {
     return { code: 'LH001', rule: 'gap', detail: `there is no row at seq ${row.seq - 1}` };
+  }
+  if (predecessor.kind === 'cancelled') {
+    return {
+      code: 'LH007',
+      rule: 'cancelled',
+      detail: `${describe(row)} comes after the cancellation at seq ${predecessor.seq}`,
+    };
   }
   if (row.fencingToken < predecessor.fencingToken) {
     return {
@@ -50,15 +58,18 @@ export function chainBreach(
     : order(`${describe(row)} may not follow ${describe(predecessor)}`);
 }
 
+function mayBeFirst(row: ChainRow): boolean {
+  return row.attempt === 1 && (isOfInstance(row) || (opens(row) && !isUndoCellId(row.cellId)));
+}
+
 /**
  * Whether `row` may come right after `before`. Tokens are checked by the caller, except that an
  * outcome, and all that only the attempt's own process can know, must carry the attempt's token.
  */
 function follows(before: ChainRow, row: ChainRow): boolean {
   const sameAttempt = row.cellId === before.cellId && row.attempt === before.attempt;
-  const nextAttempt =
-    row.kind === 'started' && row.cellId === before.cellId && row.attempt === before.attempt + 1;
-  const nextCell = opens(row) && row.cellId !== before.cellId && row.attempt === 1;
+  if (row.kind === 'cancelled') return sameAttempt && before.kind !== 'started';
+  if (row.kind === 'unwinding') return sameAttempt && mayUnwindAfter(before);
   switch (before.kind) {
     case 'started':
       if (row.kind === 'completed' || row.kind === 'failed') {
@@ -69,33 +80,71 @@ function follows(before: ChainRow, row: ChainRow): boolean {
       if (row.body['reason'] === 'crash') return true;
       return row.fencingToken === before.fencingToken && isInterruptReason(row.body['reason']);
     case 'interrupted':
-      if (row.kind !== 'decided' || !sameAttempt) return false;
-      if (before.body['reason'] === 'not_started') return row.body['as'] === 'rerun';
-      // The effect happened: nobody can decide that its next attempt is a new one.
-      if (before.body['happened'] === true && row.body['as'] === 'failed')
-        return row.body['happened'] === true;
-      return isVerdict(row.body['as']);
+      return row.kind === 'decided' && sameAttempt && settles(before, row);
     case 'decided':
       switch (before.body['as']) {
         case 'rerun':
-          return nextAttempt;
+          return opensAgain(before, row);
         case 'failed':
-          return nextAttempt && !failedAfterEffect(before);
+          return followsFailure(before, row);
         default:
-          return nextCell;
+          return opensNext(before, row);
       }
     case 'failed':
-      return nextAttempt && !failedAfterEffect(before);
+      return followsFailure(before, row);
+    case 'refuted':
+      return row.kind === 'decided' && sameAttempt && repairs(row);
     case 'completed':
     case 'satisfied':
-      return nextCell;
-    case 'refuted':
+    case 'skipped':
+      return opensNext(before, row);
+    case 'unwinding':
+      return row.kind === 'started' && row.attempt === 1 && isUndoCellId(row.cellId);
+    case 'cancelled':
       return false;
   }
 }
 
-function opens(row: ChainRow): boolean {
-  return row.kind === 'started' || row.kind === 'satisfied' || row.kind === 'refuted';
+/** At most one row of a log says `unwinding`: after it, only undo cells and `cancelled` follow. */
+function mayUnwindAfter({ kind, cellId }: ChainRow): boolean {
+  return (
+    kind !== 'started' && kind !== 'interrupted' && kind !== 'unwinding' && !isUndoCellId(cellId)
+  );
+}
+
+/** Whether a decision may settle this doubt. */
+function settles(doubt: ChainRow, { body }: ChainRow): boolean {
+  if (doubt.body['reason'] === 'not_started') return body['as'] === 'rerun';
+  // The effect happened: nobody can decide that its next attempt is a new one.
+  if (doubt.body['happened'] === true && body['as'] === 'failed') return body['happened'] === true;
+  return isVerdict(body['as']);
+}
+
+/** Whether a decision may follow a failure or a refuted cell: by an agent, and not failed again. */
+function repairs({ body: { as, by } }: ChainRow): boolean {
+  return isVerdict(as) && as !== 'failed' && typeof by === 'string' && !by.startsWith('@');
+}
+
+function followsFailure(before: ChainRow, row: ChainRow): boolean {
+  if (row.cellId !== before.cellId) return false;
+  if (row.kind === 'decided') return row.attempt === before.attempt && repairs(row);
+  // The effect happened, although the cell failed: there are no retries.
+  const isRetry = row.kind === 'started' && row.attempt === before.attempt + 1;
+  return isRetry && !failedAfterEffect(before);
+}
+
+/** The cell runs again, or is judged again. An undo cell has attempts only. */
+function opensAgain(before: ChainRow, row: ChainRow): boolean {
+  const isNext = row.cellId === before.cellId && row.attempt === before.attempt + 1;
+  return isNext && (isUndoCellId(row.cellId) ? row.kind === 'started' : opens(row));
+}
+
+/** Another cell begins: an undo cell if and only if the one before is. */
+function opensNext(before: ChainRow, row: ChainRow): boolean {
+  if (row.cellId === before.cellId || row.attempt !== 1) return false;
+  return isUndoCellId(before.cellId)
+    ? row.kind === 'started' && isUndoCellId(row.cellId)
+    : opens(row) && !isUndoCellId(row.cellId);
 }
 
 function isInterruptReason(value: unknown): boolean {

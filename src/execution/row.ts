@@ -10,6 +10,9 @@ export const ROW_KINDS = [
   'decided',
   'satisfied',
   'refuted',
+  'skipped',
+  'unwinding',
+  'cancelled',
 ] as const;
 
 /** The kind of a row. See the table in `docs/protocol.md`. */
@@ -39,6 +42,19 @@ export const INTERRUPT_REASONS = [
  */
 export type LateKind = 'completed' | 'failed' | 'not_started' | 'unverified';
 
+/**
+ * Whether a row opens something: an attempt, or the verdict on a cell that has none. It needs the
+ * row before it to be at rest.
+ */
+export function opens({ kind }: Pick<NewRow, 'kind'>): boolean {
+  return kind === 'started' || kind === 'satisfied' || kind === 'refuted' || kind === 'skipped';
+}
+
+/** Whether a row is about the instance as a whole, and not about the cell that it names. */
+export function isOfInstance({ kind }: Pick<NewRow, 'kind'>): boolean {
+  return kind === 'unwinding' || kind === 'cancelled';
+}
+
 /** How a doubt was settled. */
 export const VERDICTS = ['succeeded', 'failed', 'rerun', 'skipped'] as const;
 /** See {@link VERDICTS}. */
@@ -53,7 +69,10 @@ export interface NewRow {
   replicaId: string;
   kind: RowKind;
   cellId: string;
-  /** From 1. Cells without attempts (await, assert) have 1. */
+  /**
+   * From 1. A cell without effects (await, assert, run) counts its verdicts. `unwinding` and
+   * `cancelled` have the cell and the attempt of the row before.
+   */
   attempt: number;
   /** The request that the row was written for; null for a row of recovery or of a decision. */
   requestId: string | null;

@@ -1,16 +1,19 @@
 import { TransientMap } from '../transient-map.ts';
-import type { Json } from '../json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../json.ts';
 import {
   begin,
   fail,
   interrupt,
   newRecord,
+  refute,
+  rerun,
+  skip,
   succeed,
   textOf,
   type CellRecord,
 } from './cell-record.ts';
-import type { Row } from './row.ts';
-import type { Step } from './views.ts';
+import { isOfInstance, type Row } from './row.ts';
+import type { LeftDoubt, Step } from './views.ts';
 
 /** An open attempt: its `started` row is the newest row of the log. */
 export interface OpenAttempt {
@@ -44,6 +47,23 @@ export interface Doubt {
   since: string;
 }
 
+/** The instance is being unwound: what it did is undone, and nothing else follows. */
+export interface Unwinding {
+  /** An agent's id, or `@policy`. */
+  by: string;
+  reason: string;
+  /** Whether its children are to be cancelled. */
+  children: boolean;
+  /** ISO 8601, when this was recorded. */
+  since: string;
+}
+
+/** The instance is cancelled; nothing follows. */
+export interface Cancelled extends Unwinding {
+  /** The doubts that nobody settled. */
+  left: LeftDoubt[];
+}
+
 /** What the log of one instance adds up to: a fold over its rows. */
 export interface InstanceState {
   lastSeq: number;
@@ -53,6 +73,8 @@ export interface InstanceState {
   /** The newest attempt, open or closed. */
   newestAttempt: OpenAttempt | undefined;
   doubt: Doubt | undefined;
+  unwinding: Unwinding | undefined;
+  cancelled: Cancelled | undefined;
   cells: Map<string, CellRecord>;
   /** Outputs of finished cells by cell id, as effects and placeholders see them. */
   outputs: { [cellId: string]: Json };
@@ -73,6 +95,8 @@ export function emptyState(): InstanceState {
     open: undefined,
     newestAttempt: undefined,
     doubt: undefined,
+    unwinding: undefined,
+    cancelled: undefined,
     cells: new Map(),
     outputs: {},
     stepsByRequest: new TransientMap(),
@@ -103,9 +127,34 @@ export function applyRow(state: InstanceState, row: Row): void {
       `instance ${row.instanceId}: row ${row.seq} was applied after row ${state.lastSeq}`,
     );
   }
-  const cell = recordOf(state, row.cellId);
   state.open = undefined;
   state.doubt = undefined;
+  if (isOfInstance(row)) applyToInstance(state, row);
+  else applyToCell(state, row);
+  state.last = row;
+  state.lastSeq = row.seq;
+  state.lastToken = row.fencingToken;
+  if (row.requestId !== null) {
+    const step = { seq: row.seq, cellId: row.cellId, kind: row.kind, attempt: row.attempt };
+    const steps = state.stepsByRequest.get(row.requestId);
+    if (steps === undefined) state.stepsByRequest.set(row.requestId, [step]);
+    else steps.push(step);
+  }
+}
+
+function applyToInstance(state: InstanceState, { kind, body, recordedAt }: Row): void {
+  const said: Unwinding = {
+    by: textOf(body['by']),
+    reason: textOf(body['reason']),
+    children: body['children'] === true,
+    since: recordedAt,
+  };
+  if (kind === 'unwinding') state.unwinding = said;
+  else state.cancelled = { ...said, left: leftIn(body) };
+}
+
+function applyToCell(state: InstanceState, row: Row): void {
+  const cell = recordOf(state, row.cellId);
   cell.attempts = Math.max(cell.attempts, row.attempt);
   switch (row.kind) {
     case 'started':
@@ -151,18 +200,14 @@ export function applyRow(state: InstanceState, row: Row): void {
       satisfy(state, row.cellId, cell, row.body);
       break;
     case 'refuted':
-      cell.result = 'refuted';
-      cell.failure = row.body;
+      refute(cell, row.body);
       break;
-  }
-  state.last = row;
-  state.lastSeq = row.seq;
-  state.lastToken = row.fencingToken;
-  if (row.requestId !== null) {
-    const step = { seq: row.seq, cellId: row.cellId, kind: row.kind, attempt: row.attempt };
-    const steps = state.stepsByRequest.get(row.requestId);
-    if (steps === undefined) state.stepsByRequest.set(row.requestId, [step]);
-    else steps.push(step);
+    case 'skipped':
+      skipCell(state, row.cellId, cell, row.body);
+      break;
+    case 'unwinding':
+    case 'cancelled':
+      throw broken(row, 'a row of the instance was applied to a cell');
   }
 }
 
@@ -206,13 +251,13 @@ function decide(state: InstanceState, cell: CellRecord, row: Row): void {
       satisfy(state, row.cellId, cell, row.body['output'] ?? null);
       return;
     case 'skipped':
-      satisfy(state, row.cellId, cell, null);
-      cell.result = 'skipped';
+      skipCell(state, row.cellId, cell, row.body);
       return;
     case 'failed':
       fail(cell, row, row.body['reason'] ?? null);
       return;
     default:
+      rerun(cell);
       // So does the count of reruns.
       if (!byAgent) return;
       cell.interruptions = 0;
@@ -232,6 +277,26 @@ function isAutomatic(by: string): boolean {
 function satisfy(state: InstanceState, cellId: string, cell: CellRecord, output: Json): void {
   succeed(cell, output);
   state.outputs[cellId] = output;
+}
+
+function skipCell(
+  state: InstanceState,
+  cellId: string,
+  cell: CellRecord,
+  why: JsonObject,
+): void {
+  skip(cell, why);
+  state.outputs[cellId] = null;
+}
+
+/** The doubts that a `cancelled` row lists. */
+function leftIn({ left }: JsonObject): LeftDoubt[] {
+  if (!Array.isArray(left)) return [];
+  return left.flatMap((one) => {
+    if (!isJsonObject(one)) return [];
+    const { cellId, attempt } = one;
+    return typeof cellId === 'string' && typeof attempt === 'number' ? [{ cellId, attempt }] : [];
+  });
 }
 
 function recordOf(state: InstanceState, cellId: string): CellRecord {

@@ -1,11 +1,12 @@
 import type { Json } from '../json.ts';
 import { cellType, type Cell, type CellType } from '../runbook/runbook.ts';
+import { undoCellId } from '../runbook/undo.ts';
 import { cellError, type CellError } from './cell-error.ts';
-import type { Doubt, InstanceState, OpenAttempt } from './state.ts';
-import { nextCell, nextStep, type InstanceView } from './plan.ts';
-import type { InDoubt, InFlight } from './views.ts';
+import { nextCell, nextStep, undoCells, type InstanceView } from './plan.ts';
+import type { Cancelled, Doubt, InstanceState, OpenAttempt, Unwinding } from './state.ts';
+import type { CancelledView, InDoubt, InFlight, UnwindingView } from './views.ts';
 
-/** What an instance is doing, derived from its log (and, for an await, from the claim). */
+/** What an instance is doing, derived from its log (and, for a wait, from claim and clock). */
 export const INSTANCE_STATUSES = [
   'ready',
   'running',
@@ -13,16 +14,22 @@ export const INSTANCE_STATUSES = [
   'in_doubt',
   'halted',
   'completed',
+  'cancelled',
 ] as const;
 /** See {@link INSTANCE_STATUSES}. */
 export type InstanceStatus = (typeof INSTANCE_STATUSES)[number];
 
-/** What a cell is doing. `text` is a prose cell, which does nothing. */
+/**
+ * What a cell is doing. `awaiting` is for a claim, `waiting` for time to pass or for the instances
+ * that the cell started. `text` is a prose cell, which does nothing.
+ */
 export const CELL_STATES = [
   'pending',
   'running',
   'awaiting',
+  'waiting',
   'satisfied',
+  'undone',
   'skipped',
   'failed',
   'refuted',
@@ -53,8 +60,8 @@ export interface CellView {
 /**
  * The status of an instance.
  *
- * @param parked whether the next cell is an await whose claim is not in a wanted status (the log
- *   alone does not show this)
+ * @param parked whether the next cell waits: for a claim, for time to pass, or for the instances
+ *   that it started (the log alone does not show this)
  */
 export function statusOf(view: InstanceView, parked: boolean): InstanceStatus {
   const step = nextStep(view);
@@ -67,19 +74,30 @@ export function statusOf(view: InstanceView, parked: boolean): InstanceStatus {
       return 'halted';
     case 'complete':
       return 'completed';
+    case 'cancelled':
+      return 'cancelled';
     case 'await':
+    case 'wait':
+    case 'run':
       return parked ? 'parked' : 'ready';
     case 'start':
     case 'satisfy':
     case 'refute':
+    case 'skip':
+    case 'unwind':
+    case 'cancel':
       return 'ready';
   }
 }
 
-/** Every cell of the instance, as `status` shows it. See {@link statusOf} for `parked`. */
+/**
+ * Every cell of the instance, as `status` shows it; once it is unwound, the undo cells as well, in
+ * the order in which they run. See {@link statusOf} for `parked`.
+ */
 export function cellViews({ runbook, state }: InstanceView, parked: boolean): CellView[] {
   const next = nextCell(runbook, state);
-  return runbook.cells.map((cell) => {
+  const undo = state.unwinding === undefined ? [] : undoCells(runbook, state);
+  return [...runbook.cells, ...undo].map((cell) => {
     const record = state.cells.get(cell.id);
     const shown: CellView = { cellId: cell.id, type: cellType(cell), state: 'pending' };
     shown.state = cellState(cell, state, parked && cell.id === next?.id);
@@ -94,16 +112,32 @@ function cellState(cell: Cell, state: InstanceState, parked: boolean): CellState
   if ('prose' in cell) return 'text';
   if (state.open?.cellId === cell.id) return 'running';
   if (state.doubt?.cellId === cell.id) return 'in_doubt';
+  if (isUndone(cell, state)) return 'undone';
   const record = state.cells.get(cell.id);
   if (record?.result !== undefined) return record.result;
   if (record?.failure !== undefined) return 'failed';
-  return parked ? 'awaiting' : 'pending';
+  if (!parked) return 'pending';
+  return 'await' in cell && 'claim' in cell.await ? 'awaiting' : 'waiting';
+}
+
+function isUndone(cell: Cell, { unwinding, cells }: InstanceState): boolean {
+  return unwinding !== undefined && cells.get(undoCellId(cell.id))?.result === 'satisfied';
 }
 
 /** The open attempt as receipts and `status` show it. */
 export function inFlightOf(open: OpenAttempt): InFlight {
   const { cellId, attempt, requestId, since } = open;
   return { cellId, attempt, requestId, since };
+}
+
+/** What receipts and `status` show of an instance that is unwound. */
+export function unwindingOf({ by, reason }: Unwinding): UnwindingView {
+  return { by, reason };
+}
+
+/** What `status` shows of a cancelled instance. */
+export function cancelledOf({ by, reason, left }: Cancelled): CancelledView {
+  return { by, reason, left };
 }
 
 /** The doubt as receipts and `status` show it. */

@@ -44,6 +44,46 @@ export interface DoubtEvidence {
   };
 }
 
+/** The pause that an instance waits for the end of. */
+export interface Waiting {
+  cellId: string;
+  /** ISO 8601. */
+  until: string;
+}
+
+/** Why an instance is being unwound, and by whom. */
+export interface UnwindingView {
+  /** An agent's id, or `@policy`. */
+  by: string;
+  reason: string;
+}
+
+/** An attempt that was in doubt when its instance was cancelled. */
+export interface LeftDoubt {
+  cellId: string;
+  attempt: number;
+}
+
+/** Why an instance was cancelled, and what was left. */
+export interface CancelledView extends UnwindingView {
+  left: LeftDoubt[];
+}
+
+/** How many of the instances that a run cell started have ended. */
+export interface ChildrenView {
+  cellId: string;
+  ended: number;
+  total: number;
+}
+
+/** The instance, and its run cell, that started an instance. */
+export interface ParentView {
+  instanceId: string;
+  cellId: string;
+  /** Which element of the cell's list it is for, from 0; absent if the cell has no list. */
+  n?: number;
+}
+
 /** The claim that an await cell waits for. */
 export interface Awaiting {
   cellId: string;
@@ -51,4 +91,6 @@ export interface Awaiting {
   statuses: string[];
   /** Null when the claim was never made. */
   currentStatus: string | null;
+  /** ISO 8601, the deadline; absent if there is none. */
+  until?: string;
 }

@@ -33,8 +33,8 @@ export function fitReceipt(receipt: Receipt, maxBytes: number): Receipt {
 }
 
 /** At least its size, without writing it: most receipts are small. */
-function mayBeBytes({ steps, error, awaiting }: Receipt): number {
-  const texts = [error?.message ?? '', ...(awaiting?.statuses ?? [])];
+function mayBeBytes({ steps, error, awaiting, unwinding }: Receipt): number {
+  const texts = [error?.message ?? '', unwinding?.reason ?? '', ...(awaiting?.statuses ?? [])];
   const characters = texts.reduce((sum, text) => sum + text.length, 0);
   return OTHER_BYTES + steps.length * STEP_BYTES + characters * CHARACTER_BYTES;
 }

@@ -26,6 +26,7 @@ export class HolderCache {
       holder === null ||
       !isId(holder.replicaId) ||
       outcome === 'completed' ||
+      outcome === 'cancelled' ||
       outcome === 'halted'
     )
       known?.delete(instanceId);

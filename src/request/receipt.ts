@@ -1,7 +1,22 @@
-import type { Awaiting, InDoubt, InFlight, Step } from '../execution/views.ts';
+import type {
+  Awaiting,
+  ChildrenView,
+  InDoubt,
+  InFlight,
+  Step,
+  UnwindingView,
+  Waiting,
+} from '../execution/views.ts';
 
 /** Outcomes of requests that were admitted; recorded once, under the request id. */
-export const RECORDED_OUTCOMES = ['completed', 'advanced', 'parked', 'halted', 'in_doubt'] as const;
+export const RECORDED_OUTCOMES = [
+  'completed',
+  'advanced',
+  'parked',
+  'halted',
+  'in_doubt',
+  'cancelled',
+] as const;
 /**
  * Outcomes of requests that were refused: nothing ran, nothing is recorded, and the same request id
  * may be sent again.
@@ -44,10 +59,16 @@ export interface Receipt {
   steps: Step[];
   /** True if only the newest steps fit in the message; the log has all of them. */
   stepsTruncated?: true;
-  /** The first cell that is neither satisfied nor prose; null if there is none. */
+  /**
+   * The first cell that is neither satisfied nor prose, or the undo cell that is next; null if there
+   * is none.
+   */
   nextCellId: string | null;
   holder: Holder | null;
   awaiting?: Awaiting;
+  waiting?: Waiting;
+  children?: ChildrenView;
+  unwinding?: UnwindingView;
   inFlight?: InFlight;
   inDoubt?: InDoubt;
   error?: ReceiptError;

@@ -1,6 +1,16 @@
 import type { WireRow } from '../execution/row.ts';
 import type { CellView, InstanceStatus } from '../execution/status.ts';
-import type { Awaiting, DoubtEvidence, InDoubt, InFlight } from '../execution/views.ts';
+import type {
+  Awaiting,
+  CancelledView,
+  ChildrenView,
+  DoubtEvidence,
+  InDoubt,
+  InFlight,
+  ParentView,
+  UnwindingView,
+  Waiting,
+} from '../execution/views.ts';
 import type { Holder, Receipt } from './receipt.ts';
 
 /** The answer to `status.<instanceId>`: derived from the log at one moment. */
@@ -9,7 +19,10 @@ export interface StatusReply {
   runbookId: string;
   version: number;
   status: InstanceStatus;
-  /** The first cell that is neither satisfied nor prose; null if there is none. */
+  /**
+   * The first cell that is neither satisfied nor prose, or the undo cell that is next; null if there
+   * is none.
+   */
   nextCellId: string | null;
   /** As the answering replica last saw it; null if no replica holds the instance. */
   holder: Holder | null;
@@ -17,6 +30,14 @@ export interface StatusReply {
   lastSeq: number;
   cells: CellView[];
   awaiting?: Awaiting;
+  waiting?: Waiting;
+  /** The instances that its run cell waits for. */
+  children?: ChildrenView;
+  /** Set from when it begins to be unwound; `cancelled` follows once everything is undone. */
+  unwinding?: UnwindingView;
+  cancelled?: CancelledView;
+  /** Absent if it was started by an agent. */
+  parent?: ParentView;
   inFlight?: InFlight;
   inDoubt?: InDoubt & DoubtEvidence;
   /** The log, if the request asked for it. */

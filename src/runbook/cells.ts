@@ -10,7 +10,6 @@ import {
   Moment,
   Name,
   Title,
-  UNDO_PREFIX,
   Wait,
 } from './fields.ts';
 
@@ -162,14 +161,6 @@ export function cellType(cell: Cell): CellType {
 /** The cell's policy for interrupted attempts. */
 export function onInterrupt(cell: { onInterrupt?: OnInterrupt | undefined }): OnInterrupt {
   return cell.onInterrupt ?? 'hold';
-}
-
-/** The exec cell that undoes a cell; undefined if the cell defines no undo. */
-export function undoCell(cell: Cell): ExecCell | undefined {
-  const undo = 'undo' in cell ? cell.undo : undefined;
-  if (undo === undefined) return undefined;
-  const id = `${UNDO_PREFIX}${cell.id}`;
-  return isEffect(undo) ? { id, exec: undo } : { id, ...undo };
 }
 
 /** Whether an undo is an effect alone. */

@@ -4,7 +4,6 @@ import type { Inputs, OnHalt } from './head.ts';
 export {
   cellType,
   onInterrupt,
-  undoCell,
   type AwaitCell,
   type Cell,
   type CellType,

@@ -50,9 +50,15 @@ export function goOn(walk: Walk): void {
     case 'halt':
       return finish(walk, 'halted');
     case 'await':
+    case 'wait':
+    case 'run':
     case 'satisfy':
     case 'refute':
-      throw new Error('the model has exec cells only');
+    case 'skip':
+    case 'unwind':
+    case 'cancel':
+    case 'cancelled':
+      throw new Error('the model has exec cells only, and no cancellation');
   }
 }
 

@@ -10,7 +10,7 @@ import {
   type ProjectionLine,
   type Refusal,
 } from '../../advancer/log/log.ts';
-import { chainBreach } from '../../src/execution/chain.ts';
+import { chainBreach, type ChainBreach } from '../../src/execution/chain.ts';
 import type { Row } from '../../src/execution/row.ts';
 import type { InstanceStatus } from '../../src/execution/status.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
@@ -155,13 +155,14 @@ export class SimPostgres {
       this.lateOutcomes.push(structuredClone(late));
   }
 
-  #inForce(rule: 'gap' | 'stale_token' | 'order'): boolean {
+  #inForce(rule: ChainBreach['rule']): boolean {
     switch (rule) {
       case 'gap':
         return true;
       case 'stale_token':
         return this.rules.tokens;
       case 'order':
+      case 'cancelled':
         return this.rules.chain;
     }
   }
@@ -194,8 +195,10 @@ export class SimPostgres {
       startInstance: (instance) =>
         call('startInstance', () => {
           const existing = this.instances.get(instance.instanceId);
-          if (existing === undefined) this.instances.set(instance.instanceId, instance);
-          return { instance: existing ?? instance, created: existing === undefined };
+          const recordedAt = new Date(EPOCH_MS + world.nowMs).toISOString();
+          const stored = existing ?? { ...instance, recordedAt };
+          this.instances.set(instance.instanceId, stored);
+          return { instance: stored, created: existing === undefined };
         }),
       snapshot: (instanceId, requestId) =>
         callForRows('snapshot', () => {

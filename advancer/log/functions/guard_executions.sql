@@ -7,6 +7,7 @@
 --   LH003  order: this row may not follow its predecessor
 --   LH005  the request has its receipt: nothing more may be written under its id
 --   LH006  the receipt does not rest on the newest row: the log has moved on
+--   LH007  the instance is cancelled: nothing follows
 --   23514  a column holds a value it may not; the error names it
 --
 -- If one row of a statement is refused, the whole statement is. The guard checks a statement's rows
@@ -58,7 +59,7 @@ begin
 
   -- Plainly right: a first intent, an outcome after its intent, or the next cell's intent after an
   -- outcome, under no older token, with sound columns, for a request without a receipt; and the
-  -- line of an intent says `running`.
+  -- line of an intent says `running`. Undo cells may not begin everywhere, so none is plainly right.
   if not exists (
     select from fresh f
       left join leasehold.executions b on b.instance_id = f.instance_id and b.seq = f.seq - 1
@@ -68,7 +69,9 @@ begin
             and f.attempt = b.attempt and f.fencing_token = b.fencing_token
           when b.kind = 'completed' then f.kind = 'started' and f.cell_id <> b.cell_id
             and f.attempt = 1 and f.fencing_token >= b.fencing_token
+            and not starts_with(b.cell_id, 'undo-')
         end
+        and not starts_with(f.cell_id, 'undo-')
         and (f.kind <> 'started' or 'running' = (
           select p.status from leasehold_projection.instances p
             where p.instance_id = f.instance_id))
@@ -115,6 +118,9 @@ begin
         breach.seq - 1, breach.instance_id)
       when 'LH002' then format('stale token: %s is below %s, the token at seq %s of instance %s',
         breach.fencing_token, breach.before_token, breach.before_seq, breach.instance_id)
+      when 'LH007' then format(
+        'cancelled: %s (cell %s, attempt %s) may not follow the cancellation at seq %s of instance %s',
+        breach.kind, breach.cell_id, breach.attempt, breach.before_seq, breach.instance_id)
       when 'LH005' then format(
         'request %s has its receipt: %s (cell %s) may not be written under it',
         breach.request_id, breach.kind, breach.cell_id)

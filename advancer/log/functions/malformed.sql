@@ -10,7 +10,8 @@ create or replace function leasehold.malformed(
     when not leasehold.is_id(instance_id) then 'instance_id'
     when fencing_token not between 1 and 9007199254740991 then 'fencing_token'
     when kind not in (
-      'started', 'completed', 'failed', 'interrupted', 'decided', 'satisfied', 'refuted'
+      'started', 'completed', 'failed', 'interrupted', 'decided', 'satisfied', 'refuted',
+      'skipped', 'unwinding', 'cancelled'
     ) then 'kind'
     when not leasehold.is_id(cell_id) then 'cell_id'
     when attempt < 1 then 'attempt'

@@ -1,4 +1,4 @@
-import type { ClaimView } from '../../../src/execution/plan.ts';
+import type { ClaimView } from '../../../src/execution/await.ts';
 import type { RowKind } from '../../../src/execution/row.ts';
 import type { InstanceStatus } from '../../../src/execution/status.ts';
 import type { JsonObject } from '../../../src/json.ts';
@@ -107,6 +107,7 @@ export interface InstanceLine {
   runbook_id: string;
   version: number;
   inputs: JsonObject;
+  recorded_at: string;
   /** The projection's, null where it has no line. */
   status: InstanceStatus | null;
   next_cell_id: string | null;
@@ -116,7 +117,8 @@ export interface InstanceLine {
 /** The records of these instances, with their lines in the projection. */
 export function auditInstances(db: Queryable, ids: readonly string[]): Promise<InstanceLine[]> {
   return db.query<InstanceLine>(
-    `select i.instance_id, i.runbook_id, i.version, i.inputs, p.status, p.next_cell_id, p.last_seq
+    `select i.instance_id, i.runbook_id, i.version, i.inputs,
+       leasehold.iso8601(i.recorded_at) as recorded_at, p.status, p.next_cell_id, p.last_seq
        from leasehold.instances i left join leasehold_projection.instances p using (instance_id)
        where i.instance_id = any($1)`,
     [ids],

@@ -1,18 +1,22 @@
 import type { Row, WireRow } from '../../../src/execution/row.ts';
 import type { Receipt } from '../../../src/request/receipt.ts';
 import type { Queryable } from '../connections.ts';
-import type { Instance } from '../log.ts';
+import type { Instance, NewInstance } from '../log.ts';
 import { WIRE_ROW, fromWire } from './wire.ts';
 
 const COLUMNS =
-  'instance_id as "instanceId", runbook_id as "runbookId", version, inputs, agent_id as "agentId"';
+  'instance_id as "instanceId", runbook_id as "runbookId", version, inputs, agent_id as "agentId", ' +
+  'leasehold.iso8601(recorded_at) as "recordedAt"';
 
 /**
- * Stores the instance and its first line in the projection. False if the id is taken or the runbook
- * version does not exist.
+ * Stores the instance and its first line in the projection. Undefined if the id is taken or the
+ * runbook version does not exist.
  */
-export async function insertInstance(db: Queryable, instance: Instance): Promise<boolean> {
-  const stored = await db.query(
+export async function insertInstance(
+  db: Queryable,
+  instance: NewInstance,
+): Promise<Instance | undefined> {
+  const [stored] = await db.query<{ recordedAt: string }>(
     `with stored as (
        insert into leasehold.instances (instance_id, runbook_id, version, inputs, agent_id)
          select $1, $2, $3, $4::jsonb, $5
@@ -24,7 +28,7 @@ export async function insertInstance(db: Queryable, instance: Instance): Promise
            (instance_id, runbook_id, version, status, next_cell_id, last_seq, updated_at)
          select instance_id, runbook_id, version, 'ready', null, 0, clock_timestamp() from stored
          on conflict do nothing)
-     select instance_id from stored`,
+     select leasehold.iso8601(recorded_at) as "recordedAt" from stored`,
     [
       instance.instanceId,
       instance.runbookId,
@@ -33,7 +37,7 @@ export async function insertInstance(db: Queryable, instance: Instance): Promise
       instance.agentId,
     ],
   );
-  return stored.length > 0;
+  return stored && { ...instance, recordedAt: stored.recordedAt };
 }
 
 /** The instance as it was started. */

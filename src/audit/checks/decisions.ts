@@ -10,7 +10,7 @@ export const DECISIONS: readonly Check[] = [
     name: 'decision-names-its-attempt',
     guarantee: 3,
     severity: 'breach',
-    states: 'a decision directly follows the interruption of the attempt that it names',
+    states: 'a decision directly follows the interruption or the failure of the attempt that it names',
     of: 'decisions',
     needs: [],
     look({ evidence: { rows } }, report) {
@@ -19,14 +19,12 @@ export const DECISIONS: readonly Check[] = [
         if (row.kind !== 'decided') return;
         decisions += 1;
         const before = rows[index - 1];
-        const answers =
-          before?.kind === 'interrupted' &&
-          before.cellId === row.cellId &&
-          before.attempt === row.attempt;
-        if (!answers) {
+        const isAbout =
+          before !== undefined && before.cellId === row.cellId && before.attempt === row.attempt;
+        if (!isAbout || !isDecidable(before)) {
           report(
             seqsOf(before, row),
-            `decided ${row.cellId} attempt ${row.attempt} settles no doubt of that attempt`,
+            `decided ${row.cellId} attempt ${row.attempt} answers no doubt and no failure of that attempt`,
           );
         }
       });
@@ -117,6 +115,12 @@ export const DECISIONS: readonly Check[] = [
     },
   },
 ];
+
+/** Whether a decision may answer the row: a doubt, or what halts an instance. */
+function isDecidable({ kind, body }: Row): boolean {
+  if (kind === 'decided') return body['as'] === 'failed';
+  return kind === 'interrupted' || kind === 'failed' || kind === 'refuted';
+}
 
 /** Whether the row before is a failure of the previous attempt, or a decision to run it again. */
 function letsRunAgain(before: Row | undefined, row: Row): boolean {

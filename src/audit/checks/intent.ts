@@ -52,6 +52,7 @@ export const INTENT: readonly Check[] = [
           case 'started':
           case 'satisfied':
           case 'refuted':
+          case 'skipped':
             beginnings += 1;
             if (open !== undefined) {
               report(
@@ -67,6 +68,8 @@ export const INTENT: readonly Check[] = [
             if (closes) open = undefined;
             break;
           case 'decided':
+          case 'unwinding':
+          case 'cancelled':
             break;
         }
       }

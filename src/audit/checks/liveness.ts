@@ -1,8 +1,11 @@
 import { parseDurationMs } from '../../time/duration.ts';
+import type { NextStep } from '../../execution/plan.ts';
 import type { Row } from '../../execution/row.ts';
 import type { Check } from '../check.ts';
 import type { EndState } from '../walk.ts';
 
+/** The steps at which nothing happens any more unless a person decides. */
+const ENDS: readonly NextStep['do'][] = ['complete', 'cancelled', 'halt'];
 /** How long one attempt may take when its cell does not say. */
 const DEFAULT_TIMEOUT_MS = 300_000;
 /** Much longer than the expiry of a lease, a takeover and a sweep take together. */
@@ -28,7 +31,7 @@ export const LIVENESS: readonly Check[] = [
           seqs,
           `${step.doubt.cellId} attempt ${step.doubt.attempt} is still in doubt, although it needs no person`,
         );
-      } else if (atRest === 'ended' && step.do !== 'complete' && step.do !== 'halt') {
+      } else if (atRest === 'ended' && !ENDS.includes(step.do)) {
         report(
           seqs,
           `${instanceId} did not reach its end: next is ${walk.end.nextCellId ?? 'nothing'}`,

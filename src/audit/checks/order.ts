@@ -61,7 +61,7 @@ export const ORDER: readonly Check[] = [
       let verdicts = 0;
       for (const row of rows) {
         const step = walk.next.get(row.seq);
-        if (row.kind !== 'satisfied' && row.kind !== 'refuted') continue;
+        if (row.kind !== 'satisfied' && row.kind !== 'refuted' && row.kind !== 'skipped') continue;
         if (step === undefined || !('cell' in step) || step.cell.id !== row.cellId) continue;
         verdicts += 1;
         const fault = faultOf(row, step);
@@ -126,10 +126,18 @@ function fits(row: Row, step: NextStep): boolean {
     case 'halt':
       return row.kind === 'started' && row.cellId === step.cell.id && 'exec' in step.cell;
     case 'await':
+    case 'wait':
+    case 'run':
     case 'satisfy':
     case 'refute':
-      return row.kind !== 'started' && row.cellId === step.cell.id;
+    case 'skip':
+      return (
+        row.kind !== 'started' && row.cellId === step.cell.id && row.attempt === step.attempt
+      );
     case 'complete':
+    case 'unwind':
+    case 'cancel':
+    case 'cancelled':
     case 'close':
     case 'settle':
       return false;
@@ -145,9 +153,18 @@ function faultOf(row: Row, step: NextStep): string | undefined {
         ? undefined
         : `the assert does not hold: ${JSON.stringify(step.body)}`;
     }
+    case 'skip':
+      return row.kind === 'skipped'
+        ? undefined
+        : `its when does not hold: ${JSON.stringify(step.body)}`;
+    case 'wait':
+      return row.kind === 'satisfied' ? undefined : 'a pause can only end';
     case 'await': {
-      if (row.kind === 'refuted')
-        return 'an await whose claim id can be filled in is never refuted';
+      if (row.kind !== 'satisfied') {
+        if (step.deadline === undefined) return `a wait without a deadline is never ${row.kind}`;
+        const allowed = step.otherwise === 'skip' ? 'skipped' : 'refuted';
+        return row.kind === allowed ? undefined : `past its deadline it is ${allowed}`;
+      }
       const { claimId, status } = row.body;
       if (claimId !== step.claimId)
         return `saw claim ${JSON.stringify(claimId)}, but waits for ${step.claimId}`;
@@ -167,9 +184,18 @@ function describe(step: NextStep): string {
       return `nothing: ${step.cell.id} ${step.why}`;
     case 'complete':
       return 'nothing: every cell was done';
+    case 'unwind':
+      return `nothing: ${step.reason}, so everything was to be undone`;
+    case 'cancel':
+      return 'nothing: everything was undone';
+    case 'cancelled':
+      return 'nothing: it was cancelled';
     case 'await':
+    case 'wait':
+    case 'run':
     case 'satisfy':
     case 'refute':
+    case 'skip':
       return step.cell.id;
     case 'close':
     case 'settle':

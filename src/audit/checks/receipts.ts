@@ -239,11 +239,18 @@ function outcomesAt(step: StateAtRow['step']): Receipt['outcome'][] {
       return ['halted'];
     case 'settle':
       return ['in_doubt'];
+    case 'cancelled':
+      return ['cancelled'];
     case 'await':
+    case 'wait':
+    case 'run':
       return ['parked', 'advanced'];
     case 'start':
     case 'satisfy':
     case 'refute':
+    case 'skip':
+    case 'unwind':
+    case 'cancel':
       return ['advanced'];
     case 'close':
       return [];

@@ -1,6 +1,7 @@
 import type { LateKind, Row, Verdict } from '../../execution/row.ts';
 import { sameJson } from '../../json.ts';
 import { onInterrupt } from '../../runbook/runbook.ts';
+import { execCellOf } from '../../runbook/undo.ts';
 import { attemptOf, seqsOf } from '../attempts.ts';
 import type { Check } from '../check.ts';
 import type { LateEvidence } from '../evidence.ts';
@@ -165,9 +166,9 @@ export const TRUTH: readonly Check[] = [
         const [decision] = attemptOf(attempts, late)?.decisions ?? [];
         if (decision === undefined) continue;
         count += 1;
-        const cell = runbook?.cells.find(({ id }) => id === late.cellId);
+        const cell = runbook && execCellOf(runbook.cells, late.cellId);
         // For a cell that may be run again, an earlier completion is no contradiction.
-        const mayRepeat = cell !== undefined && 'exec' in cell && onInterrupt(cell) === 'rerun';
+        const mayRepeat = cell !== undefined && onInterrupt(cell) === 'rerun';
         if (agrees(late, decision) || (mayRepeat && decision.body['as'] === 'rerun')) continue;
         report(
           [decision.seq],

@@ -102,7 +102,7 @@ describe('a commit is logged at info', () => {
     const decided = row({ kind: 'decided', body: { as: 'rerun', by: '@policy', reason: 'r' } });
     expect(await logged([interrupted, decided], 'ready')).toMatchObject([
       place,
-      { ...place, msg: 'an interrupted attempt was decided', as: 'rerun', by: '@policy' },
+      { ...place, msg: 'an attempt was decided', as: 'rerun', by: '@policy' },
     ]);
   });
 });

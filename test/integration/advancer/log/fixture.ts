@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Client, DatabaseError } from 'pg';
 import { beforeAll, onTestFinished } from 'vitest';
 
-import type { AppendEntry, AppendOutcome, Instance } from '../../../../advancer/log/log.ts';
+import type { AppendEntry, AppendOutcome, NewInstance } from '../../../../advancer/log/log.ts';
 import { migrate } from '../../../../advancer/log/migrate.ts';
 import { openLog } from '../../../../advancer/log/postgres-log.ts';
 import type { LogOptions, PostgresLog } from '../../../../advancer/log/postgres-log.ts';
@@ -187,7 +187,7 @@ export function receiptEntry(
   });
 }
 
-export function newInstance(over: Partial<Instance> = {}): Instance {
+export function newInstance(over: Partial<NewInstance> = {}): NewInstance {
   return {
     instanceId: freshId(),
     runbookId: RUNBOOK.runbook,

@@ -193,7 +193,7 @@ describe('the log', () => {
     staged.scripted.rows = rows(['satisfied', 'a', 1], ['satisfied', 'b', 1]);
     const recovery = recoveryOf(staged);
     await recovery.recover(looking);
-    recovery.forgetIfCompleted();
+    recovery.forgetIfEnded();
     expect(recovery.log).toBeUndefined();
   });
 
@@ -202,7 +202,7 @@ describe('the log', () => {
     staged.scripted.rows = rows(['satisfied', 'a', 1]);
     const recovery = recoveryOf(staged);
     await recovery.recover(looking);
-    recovery.forgetIfCompleted();
+    recovery.forgetIfEnded();
     expect(recovery.log?.view.state.lastSeq).toBe(1);
   });
 });

@@ -33,7 +33,12 @@ export function randomLog(choices: readonly number[]): Evidence {
 class RandomLog {
   readonly #choices: readonly number[];
   readonly #state = emptyState();
-  readonly #view: InstanceView = { runbook: RUNBOOK, inputs: {}, state: this.#state };
+  readonly #view: InstanceView = {
+    runbook: RUNBOOK,
+    inputs: {},
+    recordedAt: at(0),
+    state: this.#state,
+  };
   readonly #rows: Row[] = [];
   readonly #receipts: RecordedReceipt[] = [];
   readonly #late: LateEvidence[] = [];
@@ -61,7 +66,7 @@ class RandomLog {
     this.#receipt();
     return {
       instanceId: 'i',
-      instance: { runbookId: 'sample', version: 1, inputs: {} },
+      instance: { runbookId: 'sample', version: 1, inputs: {}, recordedAt: at(0) },
       runbook: RUNBOOK,
       rows: this.#rows,
       receipts: this.#receipts,

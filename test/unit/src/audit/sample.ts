@@ -125,7 +125,7 @@ export function sample(): Evidence {
   };
   return {
     instanceId: 'i',
-    instance: { runbookId: 'sample', version: 1, inputs: {} },
+    instance: { runbookId: 'sample', version: 1, inputs: {}, recordedAt: at(0) },
     runbook: structuredClone(RUNBOOK),
     digest: { recorded: 'same', computed: 'same' },
     rows,

@@ -51,6 +51,7 @@ export function viewOf(cells: Cell[], ...lines: Line[]): InstanceView {
   return {
     runbook: { runbook: 'book', version: 1, inputs: [], cells },
     inputs: { order: 'o1' },
+    recordedAt: '1970-01-01T00:00:00.000000Z',
     state: foldRows(rows(...lines)),
   };
 }

@@ -1,11 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
-import {
-  judgeAwait,
-  MAX_RETRY_AFTER_MS,
-  nextCell,
-  nextStep,
-} from '../../../../src/execution/plan.ts';
+import { judgeAwait } from '../../../../src/execution/await.ts';
+import { nextCell, nextStep } from '../../../../src/execution/plan.ts';
+import { MAX_RETRY_AFTER_MS } from '../../../../src/execution/retry.ts';
 import type { AssertCell, AwaitCell, Cell } from '../../../../src/runbook/runbook.ts';
 import { viewOf, exec, type Line } from './fixture.ts';
 
@@ -131,6 +128,7 @@ describe('a definite failure', () => {
     expect(nextStep(viewOf([exec('a')], ...failures(1)))).toEqual({
       do: 'halt',
       cell: exec('a'),
+      attempt: 1,
       why: 'failed once: no',
     });
   });
@@ -157,6 +155,7 @@ describe('a definite failure', () => {
     expect(nextStep(unexpected)).toEqual({
       do: 'halt',
       cell,
+      attempt: 1,
       why: 'happened, but not as expected: no',
     });
   });
@@ -245,22 +244,22 @@ describe('an await', () => {
 
   it('goes on once the claim is in a wanted status, and records what it saw', () => {
     const claim = { revision: 3, status: 'o1', agentId: 'bob', evidence: { why: 'paid' } };
-    expect(judgeAwait(step, claim)).toEqual({
+    expect(judgeAwait(step, claim, false)).toEqual({
       do: 'satisfy',
       body: { claimId: 'refund-o1', ...claim },
     });
-    expect(judgeAwait(step, { revision: 1, status: 'open', agentId: 'bob' })).toMatchObject({
+    expect(judgeAwait(step, { revision: 1, status: 'open', agentId: 'bob' }, false)).toMatchObject({
       body: { evidence: null },
     });
   });
 
   it('parks at any other status, and at a claim that was never made', () => {
     const awaiting = { cellId: 'gate', claimId: 'refund-o1', statuses: ['open', 'o1'] };
-    expect(judgeAwait(step, undefined)).toEqual({
+    expect(judgeAwait(step, undefined, false)).toEqual({
       do: 'park',
       awaiting: { ...awaiting, currentStatus: null },
     });
-    expect(judgeAwait(step, { revision: 1, status: 'Open', agentId: 'bob' })).toEqual({
+    expect(judgeAwait(step, { revision: 1, status: 'Open', agentId: 'bob' }, false)).toEqual({
       do: 'park',
       awaiting: { ...awaiting, currentStatus: 'Open' },
     });
@@ -272,6 +271,7 @@ describe('an assert', () => {
     expect(nextStep(viewOf([exec('a'), CHECK], ...ran('a')))).toEqual({
       do: 'satisfy',
       cell: CHECK,
+      attempt: 1,
       body: { checks: [{ cell: 'a', pointer: '/count', equals: 1, actual: 1, held: true }] },
     });
   });
