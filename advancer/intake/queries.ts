@@ -22,6 +22,7 @@ import type {
 import { fitReceipt } from '../../src/request/fit-receipt.ts';
 import { inputNames } from '../../src/runbook/head.ts';
 import { noRunbook } from '../../src/runbook/no-runbook.ts';
+import { isUndoCellId } from '../../src/runbook/undo.ts';
 import type { Awaiting, Waiting } from '../../src/execution/views.ts';
 import { ClaimExhausted, type Claim, type Log } from '../log/log.ts';
 import { doubtEvidence, ownWord } from '../run/evidence.ts';
@@ -60,6 +61,13 @@ export class Queries {
       existing === undefined ? inputProblem(inputNames(runbook.inputs), inputs) : undefined;
     if (problem !== undefined)
       return refuse({ code: 'invalid', message: problem, field: 'inputs' });
+    const reserved = runbook.cells.find(({ id }) => isUndoCellId(id))?.id;
+    if (existing === undefined && reserved !== undefined) {
+      const message =
+        `runbookId: ${runbookId} version ${runbook.version} cannot run: the id ${reserved} begins ` +
+        'with undo-, which names what undoes a cell; push a version that names the cell otherwise';
+      return refuse({ code: 'invalid', message, field: 'runbookId' });
+    }
     const version = message.version ?? existing?.version ?? runbook.version;
     const { instance, created } = await this.#log.startInstance({
       instanceId,

@@ -22,6 +22,7 @@ import {
   setPassword,
 } from './roles.ts';
 import { asksForPassword, troubleText } from './postgres-trouble.ts';
+import { reservedIds, type ReservedIds } from './reserved-ids.ts';
 import type { RolePasswords } from './roles.ts';
 import { APP_ROLE } from './session-settings.ts';
 
@@ -57,6 +58,8 @@ export interface MigrateReport {
   kept: string[];
   version: number;
   namespace: string;
+  /** Stored runbook versions that cannot run, because of the ids of their cells. */
+  reserved: ReservedIds[];
   /** Roles that cannot log in by password, on a server that asks for one. */
   withoutPassword: string[];
 }
@@ -245,6 +248,7 @@ async function bringUpToDate(
     kept: functions.kept,
     version,
     namespace: options.namespace,
+    reserved: await reservedIds(client),
   };
 }
 

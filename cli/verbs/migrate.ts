@@ -1,6 +1,7 @@
 import { EXIT } from '../exit-code.ts';
 import { addSharedOptions, environment } from '../shared-options.ts';
 import { printJson } from '../terminal.ts';
+import type { ReservedIds } from '../../advancer/log/reserved-ids.ts';
 import type { DefineVerb } from '../verb.ts';
 
 interface MigrateOptions {
@@ -40,6 +41,7 @@ export const migrate: DefineVerb = (command, register) => {
       rebuilt = await rebuild(databaseUrl ?? ownerDatabaseUrl, namespace);
     }
     for (const role of report.withoutPassword) terminal.err(noPassword(role));
+    for (const one of report.reserved) terminal.err(cannotRun(one));
     if (json === true) {
       printJson(terminal, { ...report, ...(rebuilt !== undefined && { rebuilt }) });
       return EXIT.done;
@@ -56,6 +58,19 @@ export const migrate: DefineVerb = (command, register) => {
     return EXIT.done;
   });
 };
+
+/** What to do about a runbook version whose cells have ids that are reserved. */
+function cannotRun({ runbookId, version, cellIds, unfinished }: ReservedIds): string {
+  const instances =
+    unfinished === 0
+      ? ''
+      : ` Instances of this version that have not ended: ${unfinished}. They halt at such a cell; ` +
+        'cancel them, or finish them with the previous release first.';
+  return (
+    `${runbookId} version ${version} cannot run: the ids ${cellIds.join(', ')} begin with undo-, ` +
+    `which names what undoes a cell. Push a version that names these cells otherwise.${instances}`
+  );
+}
 
 /** What to do about a role that cannot log in. */
 function noPassword(role: string): string {

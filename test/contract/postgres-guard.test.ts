@@ -90,7 +90,7 @@ describe.each(roles)('the guard, for a single row that leasehold_%s inserts', (r
       [row(1), row(2, { kind: 'interrupted', body: '{"reason": "not_started"}' })],
       row(3, { kind: 'decided', body: '{"as": "succeeded"}' }),
     ],
-    ['anything after a refuted', [row(1, { kind: 'refuted' })], row(2, { cell_id: 'b' })],
+    ['another cell after a refuted', [row(1, { kind: 'refuted' })], row(2, { cell_id: 'b' })],
     [
       'an interruption for an unknown reason',
       [row(1)],

@@ -49,9 +49,19 @@ const BODIES: JsonObject[] = [
   { as: 'failed', happened: true },
   { as: 'failed', happened: false },
   { as: 'rerun', happened: true },
+  ...['ann', '', '@policy', '@parent', null, 7, ['ann']].flatMap((by) =>
+    ['succeeded', 'failed', 'rerun', 'skipped'].map((as) => ({ as, by })),
+  ),
 ];
 
-const CELLS = ['a', 'b', 'c'];
+/** Where a row must say something to be allowed, every body; elsewhere a few, one of which is odd. */
+function bodiesOf(kind: RowKind): readonly JsonObject[] {
+  return kind === 'interrupted' || kind === 'decided' || kind === 'failed' ? BODIES : FEW_BODIES;
+}
+
+const FEW_BODIES: JsonObject[] = [{}, { as: 'rerun' }, { happened: true }];
+
+const CELLS = ['a', 'b', 'undo-a', 'undo-b'];
 
 /** Recipes for the candidates of one log. */
 export const recipes: fc.Arbitrary<Recipe[]> = fc.array(
@@ -88,8 +98,8 @@ export function candidate(log: readonly ChainRow[], recipe: Recipe): ChainRow {
   const honest: ChainRow[] = [];
   for (const kind of ROW_KINDS) {
     for (const cellId of CELLS) {
-      for (const attempt of [1, 2, 3, (newest?.attempt ?? 0) + 1]) {
-        for (const body of BODIES) {
+      for (const attempt of [1, newest?.attempt ?? 1, (newest?.attempt ?? 0) + 1]) {
+        for (const body of bodiesOf(kind)) {
           const row = {
             seq: log.length + 1,
             fencingToken: newest?.fencingToken ?? 10,

@@ -100,6 +100,15 @@ describe('a bug throws instead of returning an outcome', () => {
     );
   });
 
+  it('a row after the cancellation that its own author has read', async () => {
+    const replica = log(database);
+    const instanceId = freshId();
+    await replica.append(entryOf([newRow(instanceId, 1, 'cancelled')]));
+    await expect(
+      replica.append(entryOf([newRow(instanceId, 2, 'started', { cellId: 'b' })])),
+    ).rejects.toThrow(/LH007 at seq 2/);
+  });
+
   it('an entry whose later row breaks the order, and none of it is recorded', async () => {
     const replica = log(database);
     const instanceId = freshId();

@@ -128,6 +128,20 @@ describe('conflict', () => {
     );
   });
 
+  it('is the answer when another writer cancelled the instance meanwhile', async () => {
+    const replica = log(database);
+    const instanceId = freshId();
+    await replica.append(entryOf([newRow(instanceId, 1, 'satisfied')]));
+    await replica.append(entryOf([newRow(instanceId, 2, 'cancelled', { replicaId: 'other' })]));
+    const next = newRow(instanceId, 2, 'started', { cellId: 'b' });
+    expect((await replica.append(entryOf([next]))).kind).toBe('conflict');
+    const verdict = newRow(instanceId, 2, 'satisfied', { cellId: 'b' });
+    expect((await replica.append(entryOf([verdict, { ...next, seq: 3, cellId: 'c' }]))).kind).toBe(
+      'conflict',
+    );
+    expect(await replica.rowsAfter(instanceId, 0)).toHaveLength(2);
+  });
+
   it('appends none of the entry’s rows, although the later ones would fit', async () => {
     const replica = log(database);
     const instanceId = freshId();

@@ -21,11 +21,42 @@ describe('migrate', () => {
       kept: [],
       version: names.length,
       namespace: 'one',
+      reserved: [],
       withoutPassword: [],
     });
     const again = { ...first, applied: [], functions: [] };
     expect(await migrate({ url, namespace: 'one' })).toEqual(again);
     expect(await migrate({ url: urlAs(url, 'leasehold_owner'), namespace: 'one' })).toEqual(again);
+  });
+
+  it('names the runbooks whose cells have ids that now name what undoes a cell', async () => {
+    const url = await freshDatabase();
+    await migrate({ url, namespace: 'one' });
+    const client = await connect(url);
+    const store = (id: string, cells: string[], digest = 'd'): Promise<unknown> =>
+      client.query(
+        `insert into leasehold.runbooks (runbook_id, version, cells, digest) values ($1, 1, $2, $3)`,
+        [id, JSON.stringify(cells.map((cell) => ({ id: cell, prose: '' }))), digest],
+      );
+    await store('fine', ['a', 'undo', 'undoing-a', 'redo-undo-a']);
+    await store('old', ['a', 'undo-a', 'b', 'undo-']);
+    for (const [instanceId, status] of Object.entries({ x: 'halted', y: 'completed' })) {
+      await client.query(
+        `insert into leasehold.instances (instance_id, runbook_id, version, agent_id)
+           values ($1, 'old', 1, 'ann')`,
+        [instanceId],
+      );
+      await client.query(
+        `insert into leasehold_projection.instances
+             (instance_id, runbook_id, version, status, last_seq, updated_at)
+           values ($1, 'old', 1, $2, 0, now())`,
+        [instanceId, status],
+      );
+    }
+    const { reserved } = await migrate({ url, namespace: 'one' });
+    expect(reserved).toEqual([
+      { runbookId: 'old', version: 1, cellIds: ['undo-a', 'undo-'], unfinished: 1 },
+    ]);
   });
 
   it('works as the owner alone, once the roles are there', async () => {

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 
 import { chainBreach } from '../../../../src/execution/chain.ts';
 import type { ChainRow } from '../../../../src/execution/chain.ts';
+import { isOfInstance, opens } from '../../../../src/execution/row.ts';
 import { candidate, recipes } from '../../../harness/candidate-rows.ts';
 import type { Recipe } from '../../../harness/candidate-rows.ts';
 
@@ -23,21 +24,26 @@ function grow(list: readonly Recipe[], judge: typeof chainBreach = chainBreach):
 function damage(log: readonly ChainRow[]): string | undefined {
   let open: ChainRow | undefined;
   let doubt: ChainRow | undefined;
+  let unwinding = false;
   const attempts = new Map<string, number>();
   for (const [index, row] of log.entries()) {
     const before = log[index - 1];
     if (before !== undefined && row.fencingToken < before.fencingToken)
       return `token goes back at ${row.seq}`;
-    if (before?.kind === 'refuted') return `row ${row.seq} after the end`;
+    if (before?.kind === 'cancelled') return `row after cancelled at ${row.seq}`;
+    if (opens(row) && row.cellId.startsWith('undo-') !== unwinding)
+      return unwinding ? `cell begun while unwinding at ${row.seq}` : `undone too early at ${row.seq}`;
+    if (before?.kind === 'refuted' && row.kind !== 'decided' && !isOfInstance(row))
+      return `row after refuted at ${row.seq}`;
     const about = `${row.cellId}/${row.attempt}`;
-    if (row.kind === 'started') {
+    if (opens(row)) {
       if (open !== undefined) return `second open attempt at ${row.seq}`;
       if (doubt !== undefined) return `attempt at ${row.seq} with an undecided doubt`;
       const sameRun = before !== undefined && before.cellId === row.cellId;
       if (row.attempt !== (sameRun ? (attempts.get(row.cellId) ?? 0) + 1 : 1))
         return `attempt number at ${row.seq}`;
       attempts.set(row.cellId, row.attempt);
-      open = row;
+      if (row.kind === 'started') open = row;
     } else if (row.kind === 'completed' || row.kind === 'failed' || row.kind === 'interrupted') {
       if (open === undefined || `${open.cellId}/${open.attempt}` !== about)
         return `outcome without intent at ${row.seq}`;
@@ -47,14 +53,29 @@ function damage(log: readonly ChainRow[]): string | undefined {
       if (row.kind === 'interrupted') doubt = row;
       open = undefined;
     } else if (row.kind === 'decided') {
-      if (doubt === undefined || `${doubt.cellId}/${doubt.attempt}` !== about)
+      const answered = doubt ?? (before !== undefined && halts(before) ? before : undefined);
+      if (answered === undefined || `${answered.cellId}/${answered.attempt}` !== about)
         return `decision without doubt at ${row.seq}`;
+      const by = row.body['by'];
+      if (doubt === undefined && (typeof by !== 'string' || by.startsWith('@')))
+        return `repair by nobody at ${row.seq}`;
       doubt = undefined;
-    } else if (open !== undefined || doubt !== undefined) {
-      return `${row.kind} in the middle of an attempt at ${row.seq}`;
+    } else if (row.kind === 'unwinding') {
+      if (unwinding) return `unwound twice at ${row.seq}`;
+      if (open !== undefined || doubt !== undefined) return `unwound in doubt at ${row.seq}`;
+      unwinding = true;
+    } else if (open !== undefined) {
+      return `cancelled in the middle of an attempt at ${row.seq}`;
     }
   }
   return undefined;
+}
+
+/** Whether the row may have halted its instance. */
+function halts({ kind, body }: ChainRow): boolean {
+  return (
+    kind === 'failed' || kind === 'refuted' || (kind === 'decided' && body['as'] === 'failed')
+  );
 }
 
 it('whatever is offered, a log that obeys the chain rule keeps its guarantees', () => {
@@ -90,6 +111,9 @@ it('without the rule the same offers damage logs, and the check sees it', () => 
       'second open attempt',
       'outcome without intent',
       'foreign outcome',
+      'row after cancelled',
+      'undone too early',
+      'cell begun while unwinding',
     ]),
   );
 });

@@ -19,8 +19,18 @@ const decided = (as: string, over: Partial<ChainRow> = {}): ChainRow =>
   row(3, 'decided', { body: { as }, ...over });
 
 describe('the first row', () => {
-  it.each(['started', 'satisfied', 'refuted'] as const)('may be %s', (kind) => {
+  it.each(['started', 'satisfied', 'refuted', 'skipped'] as const)('may be %s', (kind) => {
     expect(codeOf(undefined, row(1, kind))).toBe('allowed');
+  });
+
+  it.each(['unwinding', 'cancelled'] as const)('may be %s: nothing has run', (kind) => {
+    expect(codeOf(undefined, row(1, kind))).toBe('allowed');
+    expect(codeOf(undefined, row(1, kind, { attempt: 2 }))).toBe('LH003');
+  });
+
+  it('is never of an undo cell: there is nothing to undo', () => {
+    for (const kind of ['started', 'satisfied', 'refuted', 'skipped'] as const)
+      expect(codeOf(undefined, row(1, kind, { cellId: 'undo-a' }))).toBe('LH003');
   });
 
   it.each(['completed', 'failed', 'interrupted', 'decided'] as const)(
@@ -80,10 +90,10 @@ describe('the token', () => {
 });
 
 describe('an open attempt', () => {
-  it.each(['started', 'satisfied', 'refuted', 'decided'] as const)(
+  it.each(['started', 'satisfied', 'refuted', 'skipped', 'decided', 'unwinding', 'cancelled'] as const)(
     'is not followed by %s',
     (kind) => {
-      const body = { as: 'succeeded' };
+      const body = { as: 'succeeded', by: 'ann' };
       expect(codeOf(row(1, 'started'), row(2, kind, { cellId: 'b', body }))).toBe('LH003');
       expect(codeOf(row(1, 'started'), row(2, kind, { attempt: 2, body }))).toBe('LH003');
       expect(codeOf(row(1, 'started'), row(2, kind, { body }))).toBe('LH003');
@@ -136,13 +146,20 @@ describe('a doubt', () => {
       expect(codeOf(doubt, decided(as))).toBe('allowed');
   });
 
-  it.each(['started', 'completed', 'failed', 'interrupted', 'satisfied', 'refuted'] as const)(
-    'is not followed by %s',
-    (kind) => {
-      const next = row(3, kind, { cellId: 'b', body: { reason: 'crash' } });
-      expect(codeOf(interrupted('crash'), next)).toBe('LH003');
-    },
-  );
+  it.each([
+    'started',
+    'completed',
+    'failed',
+    'interrupted',
+    'satisfied',
+    'refuted',
+    'skipped',
+    'unwinding',
+  ] as const)('is not followed by %s', (kind) => {
+    const body = { reason: 'crash' };
+    expect(codeOf(interrupted('crash'), row(3, kind, { cellId: 'b', body }))).toBe('LH003');
+    expect(codeOf(interrupted('crash'), row(3, kind, { body }))).toBe('LH003');
+  });
 
   it('is decided for the attempt that it is about', () => {
     expect(codeOf(interrupted('crash'), decided('rerun', { attempt: 2 }))).toBe('LH003');
@@ -151,6 +168,15 @@ describe('a doubt', () => {
 });
 
 describe('after a decision', () => {
+  it('rerun comes the next verdict on a cell that has no attempts', () => {
+    for (const kind of ['satisfied', 'refuted', 'skipped'] as const) {
+      expect(codeOf(decided('rerun'), row(4, kind, { attempt: 2 }))).toBe('allowed');
+      expect(codeOf(decided('rerun'), row(4, kind, { attempt: 1 }))).toBe('LH003');
+      expect(codeOf(decided('rerun'), row(4, kind, { cellId: 'b', attempt: 2 }))).toBe('LH003');
+      expect(codeOf(decided('failed'), row(4, kind, { attempt: 2 }))).toBe('LH003');
+    }
+  });
+
   it.each(['rerun', 'failed'])('%s comes the next attempt of the same cell', (as) => {
     expect(codeOf(decided(as), row(4, 'started', { attempt: 2 }))).toBe('allowed');
     expect(codeOf(decided(as), row(4, 'started', { attempt: 1 }))).toBe('LH003');
@@ -166,7 +192,7 @@ describe('after a decision', () => {
 });
 
 describe('after an end', () => {
-  it('failed comes the next attempt of the same cell, or nothing', () => {
+  it('failed comes the next attempt of the same cell, or a decision about it', () => {
     const failed = row(2, 'failed');
     expect(codeOf(failed, row(3, 'started', { attempt: 2 }))).toBe('allowed');
     expect(codeOf(failed, row(3, 'satisfied', { attempt: 2 }))).toBe('LH003');
@@ -181,8 +207,8 @@ describe('after an end', () => {
     expect(codeOf(row(3, 'failed', { body: { notBegun: true } }), next)).toBe('allowed');
   });
 
-  it.each(['completed', 'satisfied'] as const)('%s comes another cell, at attempt 1', (kind) => {
-    for (const next of ['started', 'satisfied', 'refuted'] as const) {
+  it.each(['completed', 'satisfied', 'skipped'] as const)('%s comes another cell, at attempt 1', (kind) => {
+    for (const next of ['started', 'satisfied', 'refuted', 'skipped'] as const) {
       expect(codeOf(row(2, kind), row(3, next, { cellId: 'b' }))).toBe('allowed');
       expect(codeOf(row(2, kind), row(3, next, { cellId: 'b', attempt: 2 }))).toBe('LH003');
       expect(codeOf(row(2, kind), row(3, next))).toBe('LH003');
@@ -190,14 +216,10 @@ describe('after an end', () => {
     expect(codeOf(row(2, kind), row(3, 'completed'))).toBe('LH003');
   });
 
-  it('refuted comes nothing', () => {
-    for (const kind of ['started', 'satisfied', 'refuted', 'decided', 'completed'] as const) {
-      expect(codeOf(row(2, 'refuted'), row(3, kind, { cellId: 'b', body: { as: 'rerun' } }))).toBe(
-        'LH003',
-      );
-      expect(codeOf(row(2, 'refuted'), row(3, kind, { attempt: 2, body: { as: 'rerun' } }))).toBe(
-        'LH003',
-      );
+  it('refuted comes no other cell, and no verdict before a decision', () => {
+    for (const kind of ['started', 'satisfied', 'refuted', 'skipped', 'completed'] as const) {
+      expect(codeOf(row(2, 'refuted'), row(3, kind, { cellId: 'b' }))).toBe('LH003');
+      expect(codeOf(row(2, 'refuted'), row(3, kind, { attempt: 2 }))).toBe('LH003');
     }
   });
 });

@@ -3,7 +3,7 @@ import { isRefusal } from '../../../../src/execution/outcome.ts';
 import type { Row, RowKind } from '../../../../src/execution/row.ts';
 import { foldRows } from '../../../../src/execution/state.ts';
 import type { JsonObject } from '../../../../src/json.ts';
-import type { Cell, ExecCell } from '../../../../src/runbook/runbook.ts';
+import type { Cell, ExecCell, Runbook } from '../../../../src/runbook/runbook.ts';
 
 /**
  * Rows as they are written in a test: kind, cell, attempt, and what is different from the usual.
@@ -48,8 +48,13 @@ function runKey(lines: readonly Line[], index: number): string {
 
 /** An instance of these cells whose log is these lines. */
 export function viewOf(cells: Cell[], ...lines: Line[]): InstanceView {
+  return viewOfBook({ runbook: 'book', version: 1, inputs: [], cells }, ...lines);
+}
+
+/** An instance of this runbook whose log is these lines. */
+export function viewOfBook(runbook: Runbook, ...lines: Line[]): InstanceView {
   return {
-    runbook: { runbook: 'book', version: 1, inputs: [], cells },
+    runbook,
     inputs: { order: 'o1' },
     recordedAt: '1970-01-01T00:00:00.000000Z',
     state: foldRows(rows(...lines)),
