@@ -25,7 +25,19 @@ export { fromWireRow, toWireRow } from './execution/row.ts';
 export type { Row, RowKind, Verdict, WireRow } from './execution/row.ts';
 export type { CellState, CellView, InstanceStatus } from './execution/status.ts';
 export type { ErrorCode } from './request/messages.ts';
-export type { Awaiting, DoubtEvidence, InDoubt, InFlight, Step } from './execution/views.ts';
+export type {
+  Awaiting,
+  CancelledView,
+  ChildrenView,
+  DoubtEvidence,
+  InDoubt,
+  InFlight,
+  LeftDoubt,
+  ParentView,
+  Step,
+  UnwindingView,
+  Waiting,
+} from './execution/views.ts';
 export type { Holder, Outcome, Receipt } from './request/receipt.ts';
 export type {
   ClaimReply,

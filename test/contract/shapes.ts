@@ -21,8 +21,19 @@ const Kind = z.enum([
   'decided',
   'satisfied',
   'refuted',
+  'skipped',
+  'unwinding',
+  'cancelled',
 ]);
-const Status = z.enum(['ready', 'running', 'parked', 'in_doubt', 'halted', 'completed']);
+const Status = z.enum([
+  'ready',
+  'running',
+  'parked',
+  'in_doubt',
+  'halted',
+  'completed',
+  'cancelled',
+]);
 
 /** The error of a reply, and of a receipt that was refused. */
 const Failure = z.strictObject({
@@ -87,13 +98,26 @@ const Awaiting = z.strictObject({
   statuses: z.array(z.string()).min(1),
   // null: the claim was never made.
   currentStatus: z.string().nullable(),
+  until: time.optional(),
 });
+const Waiting = z.strictObject({ cellId: id, until: time });
+const Children = z.strictObject({ cellId: id, ended: whole, total: whole });
+const Unwinding = z.strictObject({ by: z.string().min(1), reason: z.string().min(1) });
+/** What a parked instance waits for. */
+const WAITS = {
+  awaiting: Awaiting.optional(),
+  waiting: Waiting.optional(),
+  children: Children.optional(),
+};
+const waits = (reply: { awaiting?: unknown; waiting?: unknown; children?: unknown }): boolean =>
+  reply.awaiting !== undefined || reply.waiting !== undefined || reply.children !== undefined;
 
 export const OUTCOMES = [
   'completed',
   'advanced',
   'parked',
   'halted',
+  'cancelled',
   'in_flight',
   'in_doubt',
   'out_of_order',
@@ -118,7 +142,8 @@ export const Receipt = z
     nextCellId: id.nullable(),
     // null when no replica held the instance.
     holder: Holder.nullable(),
-    awaiting: Awaiting.optional(),
+    ...WAITS,
+    unwinding: Unwinding.optional(),
     inFlight: InFlight.optional(),
     inDoubt: InDoubt.optional(),
     error: Failure.optional(),
@@ -129,10 +154,7 @@ export const Receipt = z
       if (!ok) context.addIssue({ code: 'custom', message: `${outcome}: ${message}` });
     };
     must(outcome === 'invalid' || receipt.requestId !== null, 'a request id');
-    must(
-      (outcome === 'parked') === (receipt.awaiting !== undefined),
-      'awaiting if and only if parked',
-    );
+    must((outcome === 'parked') === waits(receipt), 'what it waits for if and only if parked');
     must(
       (outcome === 'in_flight') === (receipt.inFlight !== undefined),
       'inFlight if and only if in_flight',
@@ -176,7 +198,7 @@ export const StatusReply = z
     cells: z.array(
       z.strictObject({
         cellId: id,
-        type: z.enum(['prose', 'exec', 'await', 'assert']),
+        type: z.enum(['prose', 'exec', 'await', 'assert', 'run']),
         state: z.string().min(1),
         attempt: z.int().min(1).optional(),
         output: z.unknown().optional(),
@@ -184,7 +206,12 @@ export const StatusReply = z
         error: z.strictObject({ code: z.string().optional(), message: z.string() }).optional(),
       }),
     ),
-    awaiting: Awaiting.optional(),
+    ...WAITS,
+    unwinding: Unwinding.optional(),
+    cancelled: Unwinding.extend({
+      left: z.array(z.strictObject({ cellId: id, attempt: z.int().min(1) })),
+    }).optional(),
+    parent: z.strictObject({ instanceId: id, cellId: id, n: whole.optional() }).optional(),
     inFlight: InFlight.optional(),
     inDoubt: DoubtInStatus.optional(),
     log: z.array(WireRow).optional(),
@@ -195,9 +222,10 @@ export const StatusReply = z
     const must = (ok: boolean, message: string): void => {
       if (!ok) context.addIssue({ code: 'custom', message: `${reply.status}: ${message}` });
     };
+    must((reply.status === 'parked') === waits(reply), 'what it waits for if and only if parked');
     must(
-      (reply.status === 'parked') === (reply.awaiting !== undefined),
-      'awaiting if and only if parked',
+      (reply.status === 'cancelled') === (reply.cancelled !== undefined),
+      'cancelled if and only if cancelled',
     );
     must(
       (reply.status === 'running') === (reply.inFlight !== undefined),

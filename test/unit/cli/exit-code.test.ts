@@ -22,6 +22,7 @@ describe('exit codes', () => {
       expired: 3,
       in_doubt: 4,
       halted: 4,
+      cancelled: 4,
       unavailable: 5,
     });
   });
