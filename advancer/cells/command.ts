@@ -25,6 +25,8 @@ export interface CommandCall extends MovedExitCodes {
   argv: string[];
   env: Record<string, string>;
   cwd: string | undefined;
+  /** What it reads on stdin; undefined: the instance's inputs and outputs, as JSON. */
+  stdin?: string | undefined;
 }
 
 /**
@@ -54,7 +56,7 @@ export async function runCommand(
         env: commandEnv(environment, { cell: call.env, context, outputFile }),
         cwd,
         user,
-        stdin: JSON.stringify({ inputs: context.inputs, outputs: context.outputs }),
+        stdin: call.stdin ?? JSON.stringify({ inputs: context.inputs, outputs: context.outputs }),
         clock,
         graceMs: limits.graceMs,
         stdoutBytes: limits.outputBytes,

@@ -22,14 +22,19 @@ export function fillEffect(
 ): { ok: true; effect: FilledEffect } | { ok: false; message: string } {
   if ('handler' in effect) return { ok: true, effect: { kind: 'handler', name: effect.handler } };
   if ('command' in effect) {
-    const { command, env = {}, cwd, refusedExitCodes, unknownExitCodes } = effect;
-    const filled = fill({ command, env, ...(cwd === undefined ? {} : { cwd }) }, scope);
+    const { command, env = {}, cwd, stdin, refusedExitCodes, unknownExitCodes } = effect;
+    const optional = {
+      ...(cwd === undefined ? {} : { cwd }),
+      ...(stdin === undefined ? {} : { stdin }),
+    };
+    const filled = fill({ command, env, ...optional }, scope);
     if (!filled.ok) return filled;
     const value = filled.value as JsonObject;
     const call: CommandCall = {
       argv: (value['command'] as Json[]).map(asText),
       env: asTexts(value['env'] as JsonObject),
       cwd: value['cwd'] === undefined ? undefined : asText(value['cwd']),
+      stdin: value['stdin'] === undefined ? undefined : asText(value['stdin']),
       refusedExitCodes,
       unknownExitCodes,
     };

@@ -12,7 +12,7 @@ import {
 } from '../../src/execution/status.ts';
 import { judgeAwait, judgeWait } from '../../src/execution/await.ts';
 import { nextCell, nextStep, type InstanceView } from '../../src/execution/plan.ts';
-import { isJsonObject, sameJson, type Json } from '../../src/json.ts';
+import type { Json } from '../../src/json.ts';
 import type {
   ClaimMessage,
   ReplyError,
@@ -20,14 +20,12 @@ import type {
   StatusMessage,
 } from '../../src/request/messages.ts';
 import { fitReceipt } from '../../src/request/fit-receipt.ts';
-import { inputNames } from '../../src/runbook/head.ts';
-import { noRunbook } from '../../src/runbook/no-runbook.ts';
-import { isUndoCellId } from '../../src/runbook/undo.ts';
 import type { Awaiting, Waiting } from '../../src/execution/views.ts';
 import { ClaimExhausted, type Claim, type Log } from '../log/log.ts';
 import { doubtEvidence, ownWord } from '../run/evidence.ts';
 import { didYouMean } from '../../src/runbook/nearest.ts';
 import { asJson, errorReply } from './operations.ts';
+import { startInstance } from './start-instance.ts';
 import { fitStatus } from './status-limits.ts';
 
 /**
@@ -46,49 +44,8 @@ export class Queries {
   }
 
   /** Pins an instance to a runbook version. */
-  async start(message: StartMessage): Promise<Json> {
-    const { instanceId, runbookId, inputs, agentId } = message;
-    const runbook = await this.#log.runbook(runbookId, message.version);
-    if (runbook === undefined) {
-      return refuse({
-        code: 'not_found',
-        message: `runbookId: ${noRunbook(runbookId, message.version, await this.#log.runbooks())}`,
-        field: 'runbookId',
-      });
-    }
-    const existing = await this.#log.instance(instanceId);
-    const problem =
-      existing === undefined ? inputProblem(inputNames(runbook.inputs), inputs) : undefined;
-    if (problem !== undefined)
-      return refuse({ code: 'invalid', message: problem, field: 'inputs' });
-    const reserved = runbook.cells.find(({ id }) => isUndoCellId(id))?.id;
-    if (existing === undefined && reserved !== undefined) {
-      const message =
-        `runbookId: ${runbookId} version ${runbook.version} cannot run: the id ${reserved} begins ` +
-        'with undo-, which names what undoes a cell; push a version that names the cell otherwise';
-      return refuse({ code: 'invalid', message, field: 'runbookId' });
-    }
-    const version = message.version ?? existing?.version ?? runbook.version;
-    const { instance, created } = await this.#log.startInstance({
-      instanceId,
-      runbookId,
-      version,
-      inputs,
-      agentId,
-    });
-    const same =
-      created ||
-      (instance.runbookId === runbookId &&
-        instance.version === version &&
-        sameJson(instance.inputs, inputs));
-    if (!same) {
-      return refuse({
-        code: 'conflict',
-        message: `instance ${instanceId} exists with other content: ${instance.runbookId} version ${instance.version}`,
-        field: 'instanceId',
-      });
-    }
-    return { instanceId, runbookId, version: instance.version, created };
+  start(message: StartMessage): Promise<Json> {
+    return startInstance(this.#log, message);
   }
 
   /** What the log has on an instance, cut to the size of a message. */
@@ -193,21 +150,6 @@ export class Queries {
     const judged = judgeWait(step, false);
     return judged.do === 'park' ? { waiting: judged.waiting } : undefined;
   }
-}
-
-function inputProblem(
-  declared: readonly string[],
-  inputs: { [name: string]: Json },
-): string | undefined {
-  if (!isJsonObject(inputs)) return 'inputs: must be an object';
-  const missing = declared.filter((name) => !Object.hasOwn(inputs, name));
-  const unknown = Object.keys(inputs).filter((name) => !declared.includes(name));
-  const problems = [
-    missing.length > 0 ? `missing ${missing.join(', ')}` : '',
-    unknown.length > 0 ? `unknown ${unknown.join(', ')}` : '',
-  ].filter((problem) => problem !== '');
-  if (problems.length === 0) return undefined;
-  return `inputs: ${problems.join(', ')}; the runbook declares ${declared.join(', ') || 'none'}`;
 }
 
 function refuse(error: ReplyError): Json {

@@ -148,6 +148,16 @@ export interface TokenPlace {
   replicaId: string | null;
 }
 
+/** A runbook version as `runbook list` shows it. */
+export interface ListedRunbook {
+  runbookId: string;
+  version: number;
+  /** Absent if it has none. */
+  title?: string | undefined;
+  digest: string;
+  recordedAt: string;
+}
+
 /** An instance as `list` shows it. */
 export interface ListedInstance {
   instanceId: string;
@@ -178,7 +188,7 @@ export interface Log {
    */
   pushRunbook(runbook: Runbook): Promise<'created' | 'exists' | 'conflict'>;
   /** Every runbook version, newest first within an id. */
-  runbooks(): Promise<{ runbookId: string; version: number; digest: string; recordedAt: string }[]>;
+  runbooks(): Promise<ListedRunbook[]>;
   /** Stores the instance; returns the stored one, and whether this call stored it. */
   startInstance(instance: NewInstance): Promise<{ instance: Instance; created: boolean }>;
   /** The instance; undefined when there is none. */

@@ -15,6 +15,7 @@ import type {
   NewInstance,
   LateOutcome,
   ListedInstance,
+  ListedRunbook,
   Log,
   Projection,
   ProjectionLine,
@@ -201,9 +202,7 @@ export class PostgresLog implements Log {
       : 'conflict';
   }
 
-  runbooks(): Promise<
-    { runbookId: string; version: number; digest: string; recordedAt: string }[]
-  > {
+  runbooks(): Promise<ListedRunbook[]> {
     return listRunbooks(this.#reads);
   }
 

@@ -1,4 +1,4 @@
-import type { Json } from '../json.ts';
+import type { Json, JsonObject } from '../json.ts';
 import type { Cell, CellType } from './cells.ts';
 import { didYouMean } from './nearest.ts';
 import { placeholdersOf, placeholderText } from './placeholder.ts';
@@ -18,6 +18,8 @@ export interface ReadCell extends Pick<CellReading, 'rest' | 'removed'> {
 export interface CellContext {
   /** The names of the declared inputs. */
   inputs: readonly string[];
+  /** The schemas of those that have a valid one. */
+  schemas: Readonly<Record<string, JsonObject>>;
   cells: readonly ReadCell[];
   /** The index at which each cell id is first used. */
   firstAt: ReadonlyMap<string, number>;

@@ -17,6 +17,8 @@ import type { Finding, Path } from './problem.ts';
 export interface HeadContext {
   /** The names of the declared inputs. */
   inputs: readonly string[];
+  /** The schemas of those that have a valid one. */
+  schemas: Readonly<Record<string, JsonObject>>;
   onHalt: unknown;
 }
 
@@ -24,7 +26,8 @@ export interface HeadContext {
  * Checks what the schema of a runbook cannot: that names exist, in the right order, and more. Of a
  * cell with schema errors, the parts that have none are checked, and the names in the others.
  */
-export function checkCells({ inputs, onHalt }: HeadContext, cells: readonly ReadCell[]): Finding[] {
+export function checkCells(head: HeadContext, cells: readonly ReadCell[]): Finding[] {
+  const { inputs, schemas, onHalt } = head;
   const findings: Finding[] = [];
   const firstAt = new Map<string, number>();
   for (const [i, { id }] of cells.entries()) {
@@ -38,7 +41,7 @@ export function checkCells({ inputs, onHalt }: HeadContext, cells: readonly Read
     if (inputs.indexOf(name) < i) findings.push(error(['inputs', i], `declares ${name} twice`));
   }
   for (const [i, { cell, rest, removed = [] }] of cells.entries()) {
-    const context = { inputs, cells, firstAt, here: i };
+    const context = { inputs, schemas, cells, firstAt, here: i };
     const readable = cell ?? rest;
     const found = [
       ...(readable === undefined ? [] : checkCell(readable, context)),
@@ -52,7 +55,7 @@ export function checkCells({ inputs, onHalt }: HeadContext, cells: readonly Read
   }
   const isUnread = cells.some(({ type, cell }) => type === undefined && cell === undefined);
   if (!isUnread && !cells.some(({ type }) => type === 'exec' || type === 'run')) {
-    findings.push(warning(['cells'], 'have no exec cell, so this runbook does nothing'));
+    findings.push(warning(['cells'], 'have no exec or run cell, so this runbook does nothing'));
   }
   if (onHalt === 'undo' && !isUnread && !cells.some(hasUndo)) {
     const message = 'is undo, but no cell defines one: a halted instance would be cancelled';

@@ -61,9 +61,9 @@ function evaluate(check: Check, values: Values): SeenCheck {
   if (lost !== undefined) return { ...seen(operand), held: false, error: lost };
   const filled = fillOperand(demand, values);
   if (!filled.ok) return { ...seen(operand), held: false, error: filled.message };
-  const met = meets(operator, filled.value, found);
+  const met = isMet({ ...demand, operand: filled.value }, found);
   return typeof met === 'boolean'
-    ? { ...seen(filled.value), held: met !== negated }
+    ? { ...seen(filled.value), held: met }
     : { ...seen(filled.value), held: false, error: met.error };
 }
 
@@ -91,6 +91,15 @@ function fillOperand({ operator, operand }: Demand, scope: Values): Filled {
   if ((operator === 'atLeast' || operator === 'atMost') && typeof value !== 'number')
     return { ok: false, message: `${operator} is ${kindOf(value)}, not a number` };
   return filled;
+}
+
+/** Whether a check holds for this value; its operand has no placeholders left. */
+export function isMet(
+  { operator, operand, negated }: Demand,
+  found: Found,
+): boolean | { error: string } {
+  const met = meets(operator, operand, found);
+  return typeof met === 'boolean' ? met !== negated : met;
 }
 
 /**

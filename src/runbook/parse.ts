@@ -5,6 +5,7 @@ import { checkCells } from './check.ts';
 import { readDocument, type SourceDocument } from './document.ts';
 import { isId } from '../ids.ts';
 import type { Finding, Path, Problem } from './problem.ts';
+import { checkInputs } from './inputs.ts';
 import { readCell, readHead } from './shape.ts';
 import type { Runbook } from './runbook.ts';
 
@@ -51,7 +52,8 @@ function examine(
   const fault = jsonFault(value);
   const { runbook, findings } =
     fault === undefined ? readRunbook(value) : { runbook: undefined, findings: [fault] };
-  const problems = [...findings, ...(document?.warnings ?? [])].map((finding) => ({
+  const readings = (document?.warnings ?? []).filter(({ path }) => !isMoment(path));
+  const problems = [...findings, ...readings].map((finding) => ({
     severity: finding.severity,
     problem: toProblem(finding, value, file, document),
   }));
@@ -61,6 +63,11 @@ function examine(
   const warnings = of('warning');
   if (runbook === undefined) return { ok: false, problems: of('error'), warnings };
   return { ok: true, runbook, warnings };
+}
+
+/** Where a moment is expected, which is text in quotes or without. */
+function isMoment([top, , field, inside]: Path): boolean {
+  return top === 'cells' && field === 'await' && inside === 'until';
 }
 
 function readRunbook(value: unknown): { runbook: Runbook | undefined; findings: Finding[] } {
@@ -76,19 +83,16 @@ function readRunbook(value: unknown): { runbook: Runbook | undefined; findings: 
       return { id: idOf(cell), type, cell: read.cell, rest, removed };
     },
   );
-  const inputs = declaredNames(given.inputs);
-  if (cells.length > 0) findings.push(...checkCells({ inputs, onHalt: given.onHalt }, cells));
+  const inFile = checkInputs(given.inputs);
+  findings.push(...inFile.findings);
+  const { names: inputs, schemas } = inFile;
+  if (cells.length > 0)
+    findings.push(...checkCells({ inputs, schemas, onHalt: given.onHalt }, cells));
   if (head === undefined || findings.some((finding) => finding.severity === 'error')) {
     return { runbook: undefined, findings };
   }
   const whole = cells.flatMap(({ cell }): Cell[] => (cell === undefined ? [] : [cell]));
   return { runbook: { ...head, cells: whole }, findings };
-}
-
-/** The names of inputs, also of a head with problems. */
-function declaredNames(inputs: unknown): string[] {
-  if (Array.isArray(inputs)) return inputs.filter((name) => typeof name === 'string');
-  return typeof inputs === 'object' && inputs !== null ? Object.keys(inputs) : [];
 }
 
 function toProblem(

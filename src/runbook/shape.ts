@@ -1,12 +1,13 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 
-import { KIND_NAMES } from '../kind-names.ts';
 import type { Json, JsonObject } from '../json.ts';
 import { CELL_SCHEMAS, CELL_TYPES, type Cell, type CellType } from './cells.ts';
 import { didYouMean } from './nearest.ts';
 import type { Finding, Path } from './problem.ts';
 import { RunbookHead } from './head.ts';
 import { salvage, type Salvage } from './salvage.ts';
+import { error } from './check-names.ts';
+import { fieldsOf, isObject, kindOf, translate } from './schema-findings.ts';
 
 /** Reads a runbook's own fields. */
 export function readHead(value: unknown): {
@@ -58,11 +59,46 @@ export function readCell(value: unknown): CellReading {
   const schema = CELL_SCHEMAS[type];
   const parsed = schema.safeParse(value);
   if (parsed.success) return { cell: parsed.data, type, findings: [] };
-  const findings = translate(parsed.error.issues, schema, value);
+  const findings = translate(parsed.error.issues, schema, value).map((finding) =>
+    finding.isUnknown === true
+      ? { ...finding, ...elsewhere(type, finding.path) }
+      : isNoWait(value['await']) && finding.path.join('.') === 'await'
+        ? { ...finding, message: 'must be a claim with its statuses, or a pause: for or until' }
+        : finding,
+  );
   const paths = findings.map(({ path }) => path);
   const { cell: rest, removed, faults } = salvage(type, value as JsonObject, paths);
   findings.push(...faults.map(({ path, message }) => error(path, message)));
   return { type, rest, removed, findings };
+}
+
+/** Whether an await says neither what it waits for nor how long. */
+function isNoWait(wait: unknown): boolean {
+  return isObject(wait) && !['claim', 'for', 'until'].some((name) => name in wait);
+}
+
+/** Where a field belongs that the cell does not have, but another one would. */
+function elsewhere(type: CellType, path: Path): { message?: string } {
+  const [field = '', inside] = path;
+  if (path.length === 1) {
+    const others = CELL_TYPES.filter((other) =>
+      fieldsOf(CELL_SCHEMAS[other]).includes(String(field)),
+    );
+    if (others.length === 0) return {};
+    const message = `is not a field here: only ${others.join(', ')} cells have it`;
+    return { message: type === 'prose' ? `${message}; this one is text` : message };
+  }
+  if (field !== 'await' || path.length > 2) return {};
+  switch (inside) {
+    case 'for':
+      return { message: 'is a pause by itself; the deadline of a claim is within' };
+    case 'within':
+    case 'otherwise':
+    case 'statuses':
+      return { message: 'is only used with a claim, and this await is a pause' };
+    default:
+      return {};
+  }
 }
 
 function suggestion(cell: Record<string, unknown>): string {
@@ -71,181 +107,4 @@ function suggestion(cell: Record<string, unknown>): string {
     if (key !== 'id' && near !== '') return ` (${key}${near})`;
   }
   return '';
-}
-
-type Issue = z.core.$ZodIssue;
-
-/** Turns zod's issues into findings; for a union, those of the option that the author meant. */
-function translate(issues: Issue[], schema: unknown, value: unknown): Finding[] {
-  return issues.flatMap((issue) => {
-    const path = issue.path.map((segment) =>
-      typeof segment === 'number' ? segment : String(segment),
-    );
-    const at = valueAt(value, path);
-    if (issue.code === 'unrecognized_keys') {
-      const known = fieldsOf(schemaAt(schema, path));
-      return issue.keys.map((key) => unknownField(path, key, known));
-    }
-    if (issue.code === 'invalid_union') {
-      const union = schemaAt(schema, path);
-      if (!(union instanceof z.ZodUnion)) return [error(path, 'must be a JSON value')];
-      const found = union.options.every((option) => fieldsOf(option).length > 0)
-        ? branch(union, issue.errors, at)
-        : branchByKind(union, issue, at);
-      return found.map((finding) => ({ ...finding, path: [...path, ...finding.path] }));
-    }
-    if (issue.code === 'invalid_key') {
-      const message = issue.issues[0]?.message ?? issue.message;
-      return [{ ...error(path, message), atKey: true }];
-    }
-    return [error(path, messageFor(issue, at, path))];
-  });
-}
-
-/** The findings for a union of which the kind of the value shows which option the author meant. */
-function branchByKind(
-  union: z.ZodUnion,
-  issue: Extract<Issue, { code: 'invalid_union' }>,
-  value: unknown,
-): Finding[] {
-  const meant = union.options.findIndex((option) =>
-    Array.isArray(value)
-      ? option instanceof z.ZodArray
-      : isObject(value)
-        ? option instanceof z.ZodRecord
-        : typeof value === 'string' && option instanceof z.ZodString,
-  );
-  if (value === undefined) return [error([], 'is required')];
-  if (meant === -1) return [error([], `${issue.message}, not ${kindOf(value)}`)];
-  return translate(issue.errors[meant] ?? [], union.options[meant], value);
-}
-
-/** The findings for a union of objects: the fields show which option the author meant. */
-function branch(union: z.ZodUnion, errors: Issue[][], value: unknown): Finding[] {
-  const options = union.options.map((option, i) => ({
-    option,
-    fields: fieldsOf(option),
-    required: requiredOf(option),
-    errors: errors[i] ?? [],
-  }));
-  const oneOf = options.map(({ required }) => required.join(' with ')).join(', ');
-  if (!isObject(value)) return [error([], `must be an object with ${oneOf}, not ${kindOf(value)}`)];
-  const given = Object.keys(value);
-  const known = [...new Set(options.flatMap(({ fields }) => fields))];
-  const present = given.filter((key) => known.includes(key));
-  const unknown = given.filter((key) => !known.includes(key));
-  if (present.length === 0) {
-    const near = unknown.map((key) => didYouMean(key, known)).find((text) => text !== '') ?? '';
-    return [
-      error(
-        [],
-        `must have one of ${oneOf}${unknown.length > 0 ? `, not ${unknown.join(' and ')}` : ''}${near}`,
-      ),
-    ];
-  }
-  const distance = ({ fields, required }: { fields: string[]; required: string[] }): number =>
-    required.filter((key) => !given.includes(key)).length +
-    given.filter((key) => !fields.includes(key)).length;
-  const least = Math.min(...options.map(distance));
-  const best = options.filter((option) => distance(option) === least);
-  const [first] = best;
-  if (first !== undefined && best.length === 1) return translate(first.errors, first.option, value);
-  if (unknown.length > 0) return unknown.map((key) => unknownField([], key, known));
-  const missing = best.flatMap(({ required }) => required.filter((key) => !given.includes(key)));
-  if (missing.length > 0)
-    return [error([], `needs ${missing.join(' or ')} with ${present.join(' and ')}`)];
-  return [error([], `must have exactly one of ${oneOf}; it has ${present.join(' and ')}`)];
-}
-
-function unknownField(path: Path, key: string, known: string[]): Finding {
-  const near = didYouMean(key, known);
-  const message = `is not a field here${near === '' ? ` (there are ${known.join(', ')})` : near}`;
-  return { path: [...path, key], atKey: true, severity: 'error', message };
-}
-
-function messageFor(issue: Issue, value: unknown, path: Path): string {
-  switch (issue.code) {
-    case 'invalid_type': {
-      if (value === undefined) return 'is required';
-      if (path.at(-1) === 'command') {
-        return 'must be a list of the program and its arguments, such as [./notify.sh, now]: there is no shell';
-      }
-      return `must be ${KIND_NAMES[issue.expected] ?? issue.expected}, not ${kindOf(value)}`;
-    }
-    case 'invalid_value': {
-      if (value === undefined) return 'is required';
-      const allowed = issue.values.map(String);
-      const near = typeof value === 'string' ? didYouMean(value, allowed) : '';
-      return `must be one of ${allowed.join(', ')}, not ${JSON.stringify(value) ?? kindOf(value)}${near}`;
-    }
-    case 'too_small':
-      if (issue.origin === 'array' || issue.origin === 'string') return 'must not be empty';
-      return `must be at least ${issue.minimum}`;
-    case 'too_big':
-      if (issue.origin === 'string') return `must have at most ${issue.maximum} characters`;
-      return `must be at most ${issue.maximum}`;
-    default:
-      return issue.message;
-  }
-}
-
-function schemaAt(schema: unknown, path: Path): unknown {
-  let at = bare(schema);
-  for (const segment of path) {
-    if (at instanceof z.ZodObject) at = bare(at.shape[segment]);
-    else if (at instanceof z.ZodArray) at = bare(at.element);
-    else if (at instanceof z.ZodRecord) at = bare(at.valueType);
-    else return undefined;
-  }
-  return at;
-}
-
-function bare(schema: unknown): unknown {
-  let at = schema;
-  while (at instanceof z.ZodOptional || at instanceof z.ZodDefault) at = at.unwrap();
-  return at;
-}
-
-function fieldsOf(schema: unknown): string[] {
-  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
-}
-
-function requiredOf(schema: unknown): string[] {
-  if (!(schema instanceof z.ZodObject)) return [];
-  const shape: Record<string, unknown> = schema.shape;
-  return Object.keys(shape).filter((key) => bare(shape[key]) === shape[key]);
-}
-
-function valueAt(value: unknown, path: Path): unknown {
-  let at: unknown = value;
-  for (const segment of path) {
-    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, segment)) return undefined;
-    at = (at as Record<string | number, unknown>)[segment];
-  }
-  return at;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function kindOf(value: unknown): string {
-  if (value === null || value === undefined) return 'empty';
-  if (Array.isArray(value)) return 'a list';
-  switch (typeof value) {
-    case 'string':
-      return 'text';
-    case 'number':
-      return `the number ${value}`;
-    case 'boolean':
-      return String(value);
-    case 'object':
-      return 'an object';
-    default:
-      return `a ${typeof value}`;
-  }
-}
-
-function error(path: Path, message: string): Finding {
-  return { path, severity: 'error', message };
 }

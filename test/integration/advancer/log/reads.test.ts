@@ -1,6 +1,10 @@
+import { createHash } from 'node:crypto';
+
 import { beforeAll, describe, expect, it } from 'vitest';
 
 import type { LateOutcome } from '../../../../advancer/log/log.ts';
+import { runbookDigest } from '../../../../advancer/log/sql/runbooks.ts';
+import { canonicalJson } from '../../../../src/json.ts';
 import type { Runbook } from '../../../../src/runbook/runbook.ts';
 import {
   RUNBOOK,
@@ -39,6 +43,45 @@ describe('runbooks', () => {
     expect(await replica.runbook(runbook.runbook, 2)).toEqual(runbook);
     expect(await replica.runbook(runbook.runbook, 1)).toBeUndefined();
     expect(await replica.runbook('none')).toBeUndefined();
+  });
+
+  it('keep their head: title, description, policy and the schemas of their inputs', async () => {
+    const replica = log(database);
+    const runbook: Runbook = {
+      runbook: freshId('book'),
+      version: 1,
+      title: 'A title',
+      description: 'More.\n',
+      onHalt: 'undo',
+      inputs: { order: { type: 'string' }, count: { default: 1 } },
+      cells: [{ id: 'a', title: 'A', exec: { command: ['true'] }, undo: { command: ['b'] } }],
+    };
+    expect(await replica.pushRunbook(runbook)).toBe('created');
+    expect(await replica.pushRunbook(structuredClone(runbook))).toBe('exists');
+    const { title: _, ...untitled } = runbook;
+    for (const other of [
+      untitled,
+      { ...runbook, title: 'Another' },
+      { ...runbook, description: 'Less.' },
+      { ...runbook, onHalt: 'hold' as const },
+      { ...runbook, inputs: { order: { type: 'string' }, count: { default: 2 } } },
+      { ...runbook, inputs: ['order', 'count'] },
+    ])
+      expect(await replica.pushRunbook(other)).toBe('conflict');
+    expect(await replica.runbook(runbook.runbook)).toEqual(runbook);
+    const listed = (await replica.runbooks()).find((one) => one.runbookId === runbook.runbook);
+    expect(listed).toMatchObject({ version: 1, title: 'A title' });
+    const instance = newInstance({ runbookId: runbook.runbook, inputs: { order: 'o', count: 1 } });
+    await replica.startInstance(instance);
+    expect((await replica.snapshot(instance.instanceId))?.runbook).toEqual(runbook);
+  });
+
+  it('keep the digests that they had before they had a head', async () => {
+    const cells = [{ id: 'a', exec: { command: ['true'] } }];
+    const before = createHash('sha256').update(canonicalJson({ cells, inputs: ['order'] }));
+    expect(runbookDigest({ runbook: 'a', version: 1, inputs: ['order'], cells })).toBe(
+      before.digest('hex'),
+    );
   });
 
   it('are read as the newest version when none is named, and listed newest first', async () => {

@@ -29,6 +29,37 @@ describe('a command', () => {
     });
   });
 
+  it.each<[string, ExecCell['exec'], unknown]>([
+    ['text as it is', { command: ['cat'], stdin: 'order ${inputs.order}\n"x"' }, 'order o-1\n"x"'],
+    ['a filled number as JSON', { command: ['cat'], stdin: '${inputs.count}' }, '3'],
+    ['nothing', { command: ['cat'], stdin: '' }, ''],
+    ['null', { command: ['cat'], stdin: null }, 'null'],
+    [
+      'an object as JSON',
+      { command: ['cat'], stdin: { id: '${outputs.before.id}', '${inputs.order}': ['$${'] } },
+      '{"id":7,"${inputs.order}":["${"]}',
+    ],
+  ])('reads what its cell gives it on stdin: %s', async (_, exec, text) => {
+    expect(await run({ exec, output: 'text' })).toMatchObject({
+      kind: 'completed',
+      output: { stdout: text },
+    });
+  });
+
+  it('reads all of a large stdin, and may as well read none of it', async () => {
+    const stdin = 'x'.repeat(1_000_000);
+    expect(await run({ exec: { command: ['wc', '-c'], stdin }, output: 'text' })).toMatchObject({
+      output: { stdout: '1000000\n' },
+    });
+    expect(await run({ exec: { command: ['true'], stdin } })).toMatchObject({ kind: 'completed' });
+  });
+
+  it('whose stdin cannot be filled is a failure, and nothing has run', async () => {
+    const exec = { command: ['touch', folder.file('never-fed')], stdin: ['${inputs.who}'] };
+    expect(await run({ exec })).toMatchObject({ kind: 'failed', class: 'notBegun' });
+    expect(readdirSync(folder.path)).not.toContain('never-fed');
+  });
+
   it('has its arguments filled in, each as one argument, without a shell', async () => {
     const command = [
       NODE,

@@ -22,6 +22,39 @@ describe('why a cell did not succeed', () => {
       'charge /count is 2, expected 1; charge output does not exist, expected 1; ' +
         'charge /a should exist; charge /a should not exist; x /a could not be checked: no input a',
     ],
+    [
+      {
+        checks: [
+          { cell: 'a', pointer: '/n', atLeast: 5, actual: 3, held: false },
+          { cell: 'a', pointer: '/n', atMost: 1, held: false },
+          { input: '/mode', in: ['a', 'b'], actual: 'c', held: false },
+          { input: '', matches: '^x', actual: 'y', held: false },
+          { input: '/n', atLeast: 1, actual: 'y', held: false, error: 'it is text, not a number' },
+        ],
+      },
+      'a /n is 3, expected at least 5; a /n does not exist, expected at most 1; ' +
+        'input /mode is "c", expected one of ["a","b"]; ' +
+        'the input object is "y", expected text that matches ^x; ' +
+        'input /n could not be checked: it is text, not a number',
+    ],
+    [
+      {
+        checks: [
+          { input: '/m', not: { equals: 'a' }, actual: 'a', held: false },
+          { input: '/m', not: { in: ['a'] }, actual: 'a', held: false },
+          { input: '/m', not: { atLeast: 5 }, actual: 7, held: false },
+          { input: '/m', not: { atMost: 5 }, actual: 4, held: false },
+          { input: '/m', not: { matches: 'x' }, actual: 'x', held: false },
+          { input: '/m', not: { exists: true }, actual: 'x', held: false },
+          { input: '/m', not: { exists: false }, held: false },
+        ],
+      },
+      'input /m is "a", expected another value; input /m is "a", expected none of ["a"]; ' +
+        'input /m is 7, expected less than 5; input /m is 4, expected more than 5; ' +
+        'input /m is "x", expected text that does not match x; ' +
+        'input /m should not exist; input /m should exist',
+    ],
+    [{ checks: [{ a: 1, held: false }] }, '{"a":1,"held":false}'],
     [[1], '[1]'],
   ])('%j reads as a sentence', (failure, text) => {
     expect(failureText(failure)).toBe(text);

@@ -1,11 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import {
-  evaluateChecks,
-  fillExpectations,
-  judge,
-  type Observed,
-} from '../../../../src/runbook/expect.ts';
+import { fillExpectations, judge, type Observed } from '../../../../src/runbook/expect.ts';
 import { lostOutput } from '../../../../src/runbook/lost-output.ts';
 import { fill } from '../../../../src/runbook/placeholder.ts';
 import { pointerGet } from '../../../../src/runbook/pointer.ts';
@@ -147,23 +142,6 @@ describe('without its output, which was lost', () => {
     });
   });
 
-  it('an assert over it does not hold, whatever it says', () => {
-    for (const exists of [true, false]) {
-      expect(evaluateChecks([{ cell: 'a', pointer: '/b', exists }], { a: output })).toEqual({
-        held: false,
-        seen: [
-          {
-            cell: 'a',
-            pointer: '/b',
-            exists,
-            held: false,
-            error: 'the output of a was lost: it has 300000 bytes',
-          },
-        ],
-      });
-    }
-  });
-
   it('a placeholder that refers to it cannot be filled', () => {
     const message = /\$\{outputs.a.*\} cannot be filled: the output of a was lost \(it has/;
     for (const text of ['${outputs.a}', '${outputs.a.outputLost.head}', 'x${outputs.a.b}']) {
@@ -172,44 +150,6 @@ describe('without its output, which was lost', () => {
         message: expect.stringMatching(message),
       });
     }
-  });
-});
-
-describe('an assert', () => {
-  const outputs = { charge: { count: 1, order: 'o-1' } };
-
-  it('holds when every check holds, and says what was seen', () => {
-    const checks = [
-      { cell: 'charge', pointer: '/count', equals: 1 },
-      { cell: 'charge', pointer: '/order', equals: '${inputs.order}' },
-      { cell: 'charge', pointer: '/refund', exists: false },
-    ];
-    expect(evaluateChecks(checks, outputs, { order: 'o-1' })).toEqual({
-      held: true,
-      seen: [
-        { cell: 'charge', pointer: '/count', equals: 1, actual: 1, held: true },
-        { cell: 'charge', pointer: '/order', equals: 'o-1', actual: 'o-1', held: true },
-        { cell: 'charge', pointer: '/refund', exists: false, held: true },
-      ],
-    });
-  });
-
-  it('does not hold when one check is false, and shows the others too', () => {
-    const checks = [
-      { cell: 'charge', pointer: '/count', equals: 2 },
-      { cell: 'absent', pointer: '', exists: true },
-      { cell: 'toString', pointer: '', exists: true },
-      { cell: 'charge', pointer: '/count', equals: '${inputs.absent}' },
-    ];
-    expect(evaluateChecks(checks, outputs)).toMatchObject({
-      held: false,
-      seen: [
-        { actual: 1, held: false },
-        { held: false },
-        { held: false },
-        { held: false, error: '${inputs.absent} cannot be filled: inputs has no absent' },
-      ],
-    });
   });
 });
 

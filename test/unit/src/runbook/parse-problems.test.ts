@@ -16,17 +16,17 @@ describe('a problem is reported by file, line, cell and field', () => {
     [
       'a cell of no type',
       withCell('timeout: 1s'),
-      'a.yaml:5 cell charge: needs exactly one of prose, exec, await, assert per cell; it has none of them',
+      'a.yaml:5 cell charge: needs exactly one of prose, exec, await, assert, run per cell; it has none of them',
     ],
     [
       'a cell of a mistyped type',
       withCell('exce: {handler: a}'),
-      'a.yaml:5 cell charge: needs exactly one of prose, exec, await, assert per cell; it has none of them (exce; did you mean exec?)',
+      'a.yaml:5 cell charge: needs exactly one of prose, exec, await, assert, run per cell; it has none of them (exce; did you mean exec?)',
     ],
     [
       'a cell of two types',
       withCell('prose: a', 'exec: {handler: a}'),
-      'a.yaml:5 cell charge: needs exactly one of prose, exec, await, assert per cell; it has prose and exec',
+      'a.yaml:5 cell charge: needs exactly one of prose, exec, await, assert, run per cell; it has prose and exec',
     ],
     [
       'an unknown field near a known one',
@@ -36,7 +36,7 @@ describe('a problem is reported by file, line, cell and field', () => {
     [
       'an unknown field near nothing',
       withCell('await: {claim: a, statuses: [b]}', 'colour: red'),
-      'a.yaml:7 cell charge: colour is not a field here (there are id, await)',
+      'a.yaml:7 cell charge: colour is not a field here (there are id, title, description, when, await, undo)',
     ],
     [
       'a bad method',
@@ -86,7 +86,7 @@ describe('a problem is reported by file, line, cell and field', () => {
     [
       'a pointer without its slash',
       withCell('exec: {handler: a}', 'expect:', '  - pointer: count', '    equals: 1'),
-      'a.yaml:8 cell charge: expect.0.pointer must be empty (the whole output) or start with /, such as /count',
+      'a.yaml:8 cell charge: expect.0.pointer must be empty (the whole value) or start with /, such as /count',
     ],
     [
       'a pointer alone',

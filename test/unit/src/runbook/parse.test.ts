@@ -80,7 +80,7 @@ describe('a runbook file', () => {
       format: 'yaml',
     });
     expect(parsed.ok && parsed.warnings.map(formatProblem)).toEqual([
-      'a.yaml:3: cells have no exec cell, so this runbook does nothing',
+      'a.yaml:3: cells have no exec or run cell, so this runbook does nothing',
     ]);
   });
 });

@@ -1,0 +1,323 @@
+import { describe, expect, it } from 'vitest';
+
+import type { JsonObject } from '../../../../src/json.ts';
+import { completeInputs, inputProblemsText } from '../../../../src/runbook/inputs.ts';
+import { parseRunbook } from '../../../../src/runbook/parse.ts';
+import { formatProblem } from '../../../../src/runbook/problem.ts';
+
+/** What `completeInputs` says of these inputs, as text. */
+function problemsOf(declared: JsonObject, given: JsonObject): string {
+  const completed = completeInputs(declared as Record<string, JsonObject>, given);
+  return completed.ok ? '' : inputProblemsText(completed.problems);
+}
+
+describe('inputs that are declared by name', () => {
+  it('are kept as they are', () => {
+    expect(completeInputs(['a'], { a: null })).toEqual({ ok: true, inputs: { a: null } });
+  });
+
+  it('must all be there, and no others', () => {
+    expect(completeInputs(['a', 'b'], { a: 1, c: 1, constructor: 1 })).toEqual({
+      ok: false,
+      problems: [
+        {
+          field: 'inputs',
+          message: 'missing b, unknown c, constructor; the runbook declares a, b',
+        },
+      ],
+    });
+  });
+});
+
+describe('inputs that are declared by schema', () => {
+  const declared = {
+    service: { type: 'string', pattern: '^[a-z-]+$' },
+    regions: { type: 'array', items: { type: 'string' }, uniqueItems: true, default: ['eu'] },
+    count: { type: 'integer', minimum: 1, default: 1 },
+    note: { default: null },
+  };
+
+  it('get the defaults of those that were left out', () => {
+    expect(completeInputs(declared, { service: 'web', count: 5 })).toEqual({
+      ok: true,
+      inputs: { service: 'web', regions: ['eu'], count: 5, note: null },
+    });
+  });
+
+  it('are the same whether a default is left out or given', () => {
+    const given = { service: 'web', regions: ['eu'], count: 1, note: null };
+    expect(completeInputs(declared, given)).toEqual(completeInputs(declared, { service: 'web' }));
+  });
+
+  it('report every problem by field', () => {
+    const given = { regions: [5, 'a', 'a', null], count: 0, serivce: 'web' };
+    expect(problemsOf(declared, given)).toBe(
+      'inputs.service: is required; inputs.regions.0: must be text; inputs.regions.3: must be text; ' +
+        'inputs.regions: must not have an element twice; inputs.count: must be at least 1; ' +
+        'inputs.serivce: is not declared (inputs: service, regions, count, note); did you mean service?',
+    );
+  });
+
+  it('name at most 20 that are not declared', () => {
+    const many = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`x${i}`, 1]));
+    const completed = completeInputs({}, many);
+    expect(completed.ok ? [] : completed.problems).toHaveLength(21);
+    expect(problemsOf({}, many)).toContain('inputs: 30 more are not declared');
+  });
+
+  it('of a large value report the first problem, of a small one all', () => {
+    const schema = { list: { type: 'array', items: { type: 'string' } } };
+    const list = (length: number) => ({ list: Array.from({ length }, () => 1) });
+    expect(problemsOf(schema, list(3)).split('; ')).toHaveLength(3);
+    expect(problemsOf(schema, list(30)).split('; ')).toHaveLength(20);
+    expect(problemsOf(schema, list(30))).toContain('inputs.list: has 11 more problems');
+    expect(problemsOf(schema, list(100_000))).toBe('inputs.list.0: must be text');
+  });
+
+  it.each<[string, JsonObject, JsonObject[string], string]>([
+    ['type', { type: ['string', 'null'] }, 5, 'must be text or null'],
+    ['integer', { type: 'integer' }, 1.5, 'must be a whole number'],
+    ['enum', { enum: ['a', 1] }, 'b', 'must be one of "a", 1'],
+    ['const', { const: { a: 1 } }, 5, 'must be {"a":1}'],
+    ['maximum', { maximum: 3 }, 4, 'must be at most 3'],
+    ['exclusiveMinimum', { exclusiveMinimum: 3 }, 3, 'must be more than 3'],
+    ['exclusiveMaximum', { exclusiveMaximum: 3 }, 3, 'must be less than 3'],
+    ['multipleOf', { multipleOf: 0.01 }, 1.005, 'must be a multiple of 0.01'],
+    ['minLength', { minLength: 1 }, '', 'must have at least 1 character'],
+    ['maxLength', { maxLength: 2 }, 'abc', 'must have at most 2 characters'],
+    ['pattern', { pattern: '^a' }, 'ba', 'must match ^a'],
+    ['format', { format: 'date-time' }, '2030-02-30T00:00:00Z', 'must be a valid date-time'],
+    ['minItems', { minItems: 2 }, [], 'must have at least 2 elements'],
+    ['maxItems', { maxItems: 1 }, [1, 2], 'must have at most 1 element'],
+    ['contains', { contains: { const: 1 } }, [2], 'must have an element that fits contains'],
+    ['minProperties', { minProperties: 1 }, {}, 'must have at least 1 field'],
+    ['maxProperties', { maxProperties: 0 }, { a: 1 }, 'must have at most 0 fields'],
+    ['not', { not: { type: 'null' } }, null, 'is a value that its schema excludes'],
+    ['false', { properties: { a: false } }, { a: 1 }, '.a: is not allowed'],
+    ['required', { required: ['a'] }, {}, '.a: is required'],
+    ['a prototype member', { required: ['constructor'] }, {}, '.constructor: is required'],
+    ['additionalProperties', { additionalProperties: false }, { a: 1 }, '.a: is not a field here'],
+    [
+      'unevaluatedProperties',
+      { allOf: [{ properties: { a: true } }], unevaluatedProperties: false },
+      { a: 1, b: 1 },
+      '.b: is not a field here',
+    ],
+    [
+      'dependentRequired',
+      { dependentRequired: { a: ['b'] } },
+      { a: 1 },
+      '.b: is required where there is a',
+    ],
+    [
+      'propertyNames',
+      { propertyNames: { maxLength: 1 } },
+      { ab: 1 },
+      '.ab: is not a name that fits',
+    ],
+    ['then', { if: { const: 1 }, then: { const: 2 } }, 1, 'must be 2'],
+    [
+      'anyOf',
+      { anyOf: [{ type: 'string' }, { type: 'object', required: ['a'] }] },
+      5,
+      'fits none of the alternatives: it must be text, or must be an object',
+    ],
+    [
+      'oneOf',
+      { oneOf: [{ type: 'number' }, { const: 1 }] },
+      1,
+      'fits more than one of the alternatives',
+    ],
+    ['$ref', { $ref: '#/$defs/a', $defs: { a: { type: 'string' } } }, 5, 'must be text'],
+  ])('say what does not fit: %s', (_, schema, value, text) => {
+    expect(problemsOf({ x: schema }, { x: value })).toContain(
+      text.startsWith('.') ? `inputs.x${text}` : `inputs.x: ${text}`,
+    );
+  });
+
+  it.each<[JsonObject, JsonObject[string]]>([
+    [{ multipleOf: 0.01 }, 1.1],
+    [{ multipleOf: 0.1 }, 1e300],
+    [{ multipleOf: 1e-7 }, 3e-7],
+    [{ uniqueItems: true }, [1, '1', [1], { a: 1 }]],
+    [{ uniqueItems: false }, [1, 1]],
+    [{ format: 'email' }, 'a@b.example'],
+    [{ format: 'uri' }, 'https://a.example/x?y'],
+    [{ format: 'uuid' }, '00000000-0000-4000-8000-000000000000'],
+    [{ format: 'date' }, '2028-02-29'],
+    [{ format: 'time' }, '09:00:00+01:00'],
+    [{ format: 'ipv6' }, '::1'],
+    [{ format: 'hostname' }, 'a-b.example'],
+    [{ patternProperties: { '^x': { type: 'string' } } }, { xa: 'a', y: 1 }],
+  ])('accept what fits %j: %j', (schema, value) => {
+    expect(problemsOf({ x: schema }, { x: value })).toBe('');
+  });
+});
+
+describe('an agent cannot make validation slow', () => {
+  /** How long it takes, in milliseconds. */
+  function timeOf(schema: JsonObject, value: JsonObject[string]): number {
+    problemsOf({ x: schema }, { x: null });
+    const start = performance.now();
+    problemsOf({ x: schema }, { x: value });
+    return performance.now() - start;
+  }
+
+  it.each<[string, JsonObject, JsonObject[string]]>([
+    ['a text that makes others backtrack', { pattern: '^(a|a)*$' }, `${'a'.repeat(200_000)}b`],
+    ['nested repetitions', { pattern: '^((a+)+)+$' }, `${'a'.repeat(200_000)}b`],
+    [
+      'a list of objects that must differ',
+      { uniqueItems: true },
+      Array.from({ length: 50_000 }, (_, i) => ({ id: i, a: { b: 'x' } })),
+    ],
+    [
+      'names that are matched',
+      { patternProperties: { '(x+x+)+y': true } },
+      { [`${'x'.repeat(100_000)}`]: 1 },
+    ],
+    ['a long email', { format: 'email' }, `${'a@'.repeat(100_000)}`],
+    ['a long host name', { format: 'hostname' }, `${'a-'.repeat(100_000)}`],
+    ['a long number', { multipleOf: 5e-324 }, 1.7e308],
+  ])('by %s', (_, schema, value) => {
+    expect(timeOf(schema, value)).toBeLessThan(2_000);
+  });
+});
+
+describe('a schema that cannot be used is rejected with its position', () => {
+  /** The problems of a runbook with an input x, whose schema begins in line 4. */
+  function inFile(...lines: string[]): string[] {
+    const text = [
+      'runbook: a',
+      'version: 1',
+      'inputs:',
+      '  x:',
+      ...lines.map((line) => `    ${line}`),
+      'cells: [{id: c, exec: {handler: h}}]',
+    ].join('\n');
+    const parsed = parseRunbook(text, { file: 'a.yaml', format: 'yaml' });
+    return (parsed.ok ? parsed.warnings : parsed.problems).map(formatProblem);
+  }
+
+  it.each<[string, string[], string]>([
+    [
+      'an unknown type',
+      ['type: strnig'],
+      '5: inputs.x.type must be one of string, number, integer, boolean, array, object, null, not "strnig"; did you mean string?',
+    ],
+    [
+      'a mistyped keyword',
+      ['type: string', 'patern: a'],
+      '6: inputs.x.patern is not a keyword of JSON Schema; did you mean pattern?',
+    ],
+    [
+      'a keyword of another draft',
+      ['definitions: {}'],
+      '5: inputs.x.definitions is called $defs since draft 2019-09',
+    ],
+    [
+      'an old list of items',
+      ['items: [{type: string}]'],
+      '5: inputs.x.items must be one schema; a list of them is called prefixItems',
+    ],
+    [
+      'a flag of an old draft',
+      ['minimum: 1', 'exclusiveMinimum: true'],
+      '6: inputs.x.exclusiveMinimum must be a number',
+    ],
+    [
+      'required as a flag',
+      ['type: string', 'required: true'],
+      '6: inputs.x.required must be a list of names; an input itself is required unless it has a default',
+    ],
+    [
+      'a bad expression',
+      ['pattern: "a("'],
+      '5: inputs.x.pattern is not a regular expression in RE2 syntax',
+    ],
+    [
+      'a back reference',
+      ['properties:', '  y: {pattern: "(a)\\\\1"}'],
+      '6: inputs.x.properties.y.pattern is not a regular expression in RE2 syntax',
+    ],
+    [
+      'a bad name of an expression',
+      ['patternProperties: {"a(": true}'],
+      '5: inputs.x.patternProperties.a( is not a regular expression in RE2 syntax',
+    ],
+    [
+      'an unknown format',
+      ['format: datetime'],
+      '5: inputs.x.format must be one of date-time, date, time, email, hostname, ipv4, ipv6, uri, uuid, not "datetime"; did you mean date-time?',
+    ],
+    [
+      'a remote reference',
+      ['$ref: https://a.example/schema.json'],
+      '5: inputs.x.$ref must be #/$defs/name, which leads to a schema in $defs of the same input',
+    ],
+    [
+      'a reference to nothing',
+      ['$ref: "#/$defs/oder"', '$defs: {order: {}}'],
+      '5: inputs.x.$ref leads nowhere: there is no oder in $defs; did you mean order?',
+    ],
+    [
+      'a circle',
+      [
+        '$ref: "#/$defs/a"',
+        '$defs:',
+        '  a: {items: {$ref: "#/$defs/b"}}',
+        '  b: {items: {$ref: "#/$defs/a"}}',
+      ],
+      '7: inputs.x.$defs.a refers to itself (a → b → a): say how deep it may be by writing it out',
+    ],
+    [
+      'an id',
+      ['$id: https://a.example'],
+      '5: inputs.x.$id is not used here: the schema of an input stands alone',
+    ],
+    [
+      'limits that exclude everything',
+      ['minLength: 5', 'maxLength: 4'],
+      '5: inputs.x.minLength is more than maxLength, so no value fits',
+    ],
+    [
+      'a default that does not fit',
+      ['type: array', 'items: {type: string}', 'default: [a, 5]'],
+      '7: inputs.x.default.1 must be text: a default must fit its own schema',
+    ],
+    [
+      'a default inside',
+      ['properties:', '  y: {default: 1}'],
+      "6: inputs.x.properties.y.default is not filled in: only an input's default is, not one inside it",
+    ],
+    [
+      'a count below zero',
+      ['minItems: -1'],
+      '5: inputs.x.minItems must be a whole number, 0 or more',
+    ],
+    [
+      'a schema that is text',
+      ['items: string'],
+      '5: inputs.x.items must be a schema: an object, true or false',
+    ],
+  ])('%s', (_, lines, problem) => {
+    expect(inFile(...lines)).toEqual([`a.yaml:${problem}`]);
+  });
+
+  it('because it doubles with each reference', () => {
+    const defs = Array.from(
+      { length: 40 },
+      (_, i) => `  d${i}: {allOf: [{$ref: "#/$defs/d${i + 1}"}, {$ref: "#/$defs/d${i + 1}"}]}`,
+    );
+    const [problem = ''] = inFile('$ref: "#/$defs/d0"', '$defs:', ...defs, '  d40: {type: string}');
+    expect(problem).toMatch(
+      /inputs\.x has \d+ subschemas once its references are followed, and 1000 are allowed$/,
+    );
+  });
+
+  it('because it is too large', () => {
+    expect(inFile(`description: ${'x'.repeat(70_000)}`)).toEqual([
+      'a.yaml:4: inputs.x is larger than 64 KiB, which a schema may have',
+    ]);
+  });
+});
