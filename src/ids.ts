@@ -16,8 +16,8 @@ export function isId(text: unknown): text is string {
 export const Id = z.string().regex(ID_PATTERN, 'must be 1 to 128 characters of A-Z a-z 0-9 _ -');
 
 /**
- * An id that is made of others: the text itself or, if that is too long, its beginning and a hash of
- * the whole, so that two texts never get the same id.
+ * An id that is made of others: the text itself or, if that is too long, its beginning and a hash
+ * of the whole, so that two texts never get the same id.
  */
 export function derivedId(text: string): string {
   if (text.length <= MAX_ID_CHARACTERS) return text;

@@ -33,9 +33,9 @@ export interface Job<T> {
 }
 
 /**
- * Up to this many rows, the log of an instance that has ended is forgotten: it is rarely asked for again,
- * and reading it once more costs less than keeping it for the garbage collector to trace for as
- * long as the lease is held.
+ * Up to this many rows, the log of an instance that has ended is forgotten: it is rarely asked for
+ * again, and reading it once more costs less than keeping it for the garbage collector to trace for
+ * as long as the lease is held.
  */
 const SHORT_LOG = 64;
 

@@ -65,7 +65,15 @@ export function awaitOf(
   const timed = within !== undefined || until !== undefined;
   const deadline = timed ? dueOf({ within, until }, scope, sinceIso) : undefined;
   if (deadline !== undefined && 'error' in deadline) return deadline;
-  return { do: 'await', cell, attempt, claimId, statuses: statuses.map(String), deadline, otherwise };
+  return {
+    do: 'await',
+    cell,
+    attempt,
+    claimId,
+    statuses: statuses.map(String),
+    deadline,
+    otherwise,
+  };
 }
 
 /** The texts of a duration or a moment in a runbook, of which one is given. */

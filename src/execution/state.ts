@@ -279,12 +279,7 @@ function satisfy(state: InstanceState, cellId: string, cell: CellRecord, output:
   state.outputs[cellId] = output;
 }
 
-function skipCell(
-  state: InstanceState,
-  cellId: string,
-  cell: CellRecord,
-  why: JsonObject,
-): void {
+function skipCell(state: InstanceState, cellId: string, cell: CellRecord, why: JsonObject): void {
   skip(cell, why);
   state.outputs[cellId] = null;
 }

@@ -60,8 +60,8 @@ export interface Receipt {
   /** True if only the newest steps fit in the message; the log has all of them. */
   stepsTruncated?: true;
   /**
-   * The first cell that is neither satisfied nor prose, or the undo cell that is next; null if there
-   * is none.
+   * The first cell that is neither satisfied nor prose, or the undo cell that is next; null if
+   * there is none.
    */
   nextCellId: string | null;
   holder: Holder | null;

@@ -20,8 +20,8 @@ export interface StatusReply {
   version: number;
   status: InstanceStatus;
   /**
-   * The first cell that is neither satisfied nor prose, or the undo cell that is next; null if there
-   * is none.
+   * The first cell that is neither satisfied nor prose, or the undo cell that is next; null if
+   * there is none.
    */
   nextCellId: string | null;
   /** As the answering replica last saw it; null if no replica holds the instance. */

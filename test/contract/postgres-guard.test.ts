@@ -141,103 +141,110 @@ describe.each(roles)('the guard, for a single row that leasehold_%s inserts', (r
   });
 });
 
-describe.each(roles)('the guard at the ends of a life, for a single row that leasehold_%s inserts', (role) => {
-  const append = (instance: string, values: Values): Promise<void> =>
-    insert(cluster[role], 'executions', { instance_id: `${role}-end-${instance}`, ...values });
+describe.each(roles)(
+  'the guard at the ends of a life, for a single row that leasehold_%s inserts',
+  (role) => {
+    const append = (instance: string, values: Values): Promise<void> =>
+      insert(cluster[role], 'executions', { instance_id: `${role}-end-${instance}`, ...values });
 
-  it.each([
-    ['an intent', row(5, { attempt: 2 })],
-    ['an intent of another cell', row(5, { cell_id: 'b' })],
-    ['an intent that undoes', row(5, UNDO)],
-    ['a second cancellation', cancelled(5)],
-    ['an unwinding', unwinding(5)],
-    ['a decision', decided(5, 'rerun', 'ann')],
-    ['an outcome under an older token', completed(5, { fencing_token: 9 })],
-  ])('LH007: %s after cancelled', async (what, refused) => {
-    const instance = `cancelled-${what.replaceAll(' ', '-')}`;
-    for (const one of [row(1), failed(2), decided(3, 'skipped', 'ann'), cancelled(4)])
-      await append(instance, one);
-    expect(await codeOf(append(instance, refused))).toBe('LH007');
-  });
+    it.each([
+      ['an intent', row(5, { attempt: 2 })],
+      ['an intent of another cell', row(5, { cell_id: 'b' })],
+      ['an intent that undoes', row(5, UNDO)],
+      ['a second cancellation', cancelled(5)],
+      ['an unwinding', unwinding(5)],
+      ['a decision', decided(5, 'rerun', 'ann')],
+      ['an outcome under an older token', completed(5, { fencing_token: 9 })],
+    ])('LH007: %s after cancelled', async (what, refused) => {
+      const instance = `cancelled-${what.replaceAll(' ', '-')}`;
+      for (const one of [row(1), failed(2), decided(3, 'skipped', 'ann'), cancelled(4)])
+        await append(instance, one);
+      expect(await codeOf(append(instance, refused))).toBe('LH007');
+    });
 
-  it('LH007: says where the instance was cancelled', async () => {
-    await append('said', cancelled(1));
-    await expect(append('said', row(2))).rejects.toThrow(
-      `cancelled: started (cell a, attempt 1) may not follow the cancellation at seq 1 of instance ${role}-end-said`,
-    );
-  });
+    it('LH007: says where the instance was cancelled', async () => {
+      await append('said', cancelled(1));
+      await expect(append('said', row(2))).rejects.toThrow(
+        `cancelled: started (cell a, attempt 1) may not follow the cancellation at seq 1 of instance ${role}-end-said`,
+      );
+    });
 
-  it.each([
-    ['cancelled while an attempt is open', [row(1)], cancelled(2)],
-    ['cancelled of another attempt', [row(1), completed(2)], cancelled(3, { attempt: 2 })],
-    ['cancelled of another cell', [row(1), completed(2)], cancelled(3, { cell_id: 'b' })],
-    ['unwinding while an attempt is open', [row(1)], unwinding(2)],
-    [
-      'unwinding in doubt',
-      [row(1), row(2, { kind: 'interrupted', body: '{"reason": "crash"}' })],
-      unwinding(3),
-    ],
-    ['a second unwinding', [row(1), completed(2), unwinding(3)], unwinding(4)],
-    [
-      'unwinding after an undo',
-      [row(1), completed(2), unwinding(3), row(4, UNDO), completed(5, UNDO)],
-      unwinding(6, UNDO),
-    ],
-    ['an undo as the first row', [], row(1, UNDO)],
-    ['an undo before unwinding', [row(1), completed(2)], row(3, UNDO)],
-    ['an undo after a failure', [row(1), failed(2)], row(3, UNDO)],
-    ['an undo that is satisfied', [row(1), completed(2), unwinding(3)], row(4, { ...UNDO, kind: 'satisfied' })],
-    ['a cell after unwinding', [row(1), completed(2), unwinding(3)], row(4, { cell_id: 'b' })],
-    [
-      'a cell after an undo',
-      [row(1), completed(2), unwinding(3), row(4, UNDO), completed(5, UNDO)],
-      row(6, { cell_id: 'b' }),
-    ],
-    ['a retry after a decision that is none', [row(1), failed(2)], decided(3, 'failed', 'ann')],
-    ['a repair by policy', [row(1), failed(2)], decided(3, 'rerun', '@policy')],
-    ['a repair by evidence', [row(1, { kind: 'refuted' })], decided(2, 'rerun', '@late-outcome')],
-    [
-      'a repair by nobody',
-      [row(1), failed(2)],
-      row(3, { kind: 'decided', body: '{"as": "rerun"}' }),
-    ],
-    [
-      'a second repair',
-      [row(1), failed(2), decided(3, 'rerun', 'ann')],
-      decided(4, 'succeeded', 'bob'),
-    ],
-    ['a repair of what is completed', [row(1), completed(2)], decided(3, 'rerun', 'ann')],
-  ])('LH003: %s', async (what, before, refused) => {
-    const instance = what.replaceAll(/[^a-z]/g, '-');
-    for (const one of before) await append(instance, one);
-    expect(await codeOf(append(instance, refused))).toBe('LH003');
-  });
+    it.each([
+      ['cancelled while an attempt is open', [row(1)], cancelled(2)],
+      ['cancelled of another attempt', [row(1), completed(2)], cancelled(3, { attempt: 2 })],
+      ['cancelled of another cell', [row(1), completed(2)], cancelled(3, { cell_id: 'b' })],
+      ['unwinding while an attempt is open', [row(1)], unwinding(2)],
+      [
+        'unwinding in doubt',
+        [row(1), row(2, { kind: 'interrupted', body: '{"reason": "crash"}' })],
+        unwinding(3),
+      ],
+      ['a second unwinding', [row(1), completed(2), unwinding(3)], unwinding(4)],
+      [
+        'unwinding after an undo',
+        [row(1), completed(2), unwinding(3), row(4, UNDO), completed(5, UNDO)],
+        unwinding(6, UNDO),
+      ],
+      ['an undo as the first row', [], row(1, UNDO)],
+      ['an undo before unwinding', [row(1), completed(2)], row(3, UNDO)],
+      ['an undo after a failure', [row(1), failed(2)], row(3, UNDO)],
+      [
+        'an undo that is satisfied',
+        [row(1), completed(2), unwinding(3)],
+        row(4, { ...UNDO, kind: 'satisfied' }),
+      ],
+      ['a cell after unwinding', [row(1), completed(2), unwinding(3)], row(4, { cell_id: 'b' })],
+      [
+        'a cell after an undo',
+        [row(1), completed(2), unwinding(3), row(4, UNDO), completed(5, UNDO)],
+        row(6, { cell_id: 'b' }),
+      ],
+      ['a retry after a decision that is none', [row(1), failed(2)], decided(3, 'failed', 'ann')],
+      ['a repair by policy', [row(1), failed(2)], decided(3, 'rerun', '@policy')],
+      ['a repair by evidence', [row(1, { kind: 'refuted' })], decided(2, 'rerun', '@late-outcome')],
+      [
+        'a repair by nobody',
+        [row(1), failed(2)],
+        row(3, { kind: 'decided', body: '{"as": "rerun"}' }),
+      ],
+      [
+        'a second repair',
+        [row(1), failed(2), decided(3, 'rerun', 'ann')],
+        decided(4, 'succeeded', 'bob'),
+      ],
+      ['a repair of what is completed', [row(1), completed(2)], decided(3, 'rerun', 'ann')],
+    ])('LH003: %s', async (what, before, refused) => {
+      const instance = what.replaceAll(/[^a-z]/g, '-');
+      for (const one of before) await append(instance, one);
+      expect(await codeOf(append(instance, refused))).toBe('LH003');
+    });
 
-  it('accepts a whole life: skipped, repaired, unwound, in doubt, undone, cancelled', async () => {
-    const second = { ...UNDO, attempt: 2 };
-    const other = { cell_id: 'undo-b', attempt: 1 };
-    const life = [
-      row(1, { cell_id: 'w', kind: 'skipped' }),
-      row(2, { cell_id: 'g', kind: 'refuted' }),
-      decided(3, 'rerun', 'ann', { cell_id: 'g' }),
-      row(4, { cell_id: 'g', kind: 'satisfied', attempt: 2 }),
-      row(5),
-      failed(6, { body: '{"happened": true}' }),
-      decided(7, 'rerun', 'ann'),
-      row(8, { attempt: 2 }),
-      failed(9, { attempt: 2 }),
-      unwinding(10, { attempt: 2 }),
-      row(11, UNDO),
-      row(12, { ...UNDO, kind: 'interrupted', body: '{"reason": "crash"}', fencing_token: 11 }),
-      decided(13, 'rerun', 'ann', { ...UNDO, fencing_token: 11 }),
-      row(14, { ...second, fencing_token: 11 }),
-      completed(15, { ...second, fencing_token: 11 }),
-      row(16, { ...other, fencing_token: 11 }),
-      failed(17, { ...other, fencing_token: 11 }),
-      decided(18, 'skipped', 'ann', { ...other, fencing_token: 11 }),
-      cancelled(19, { ...other, fencing_token: 11 }),
-    ];
-    for (const one of life) await append('life', one);
-    expect(await codeOf(append('life', row(20, { fencing_token: 11 })))).toBe('LH007');
-  });
-});
+    it('accepts a whole life: skipped, repaired, unwound, in doubt, undone, cancelled', async () => {
+      const second = { ...UNDO, attempt: 2 };
+      const other = { cell_id: 'undo-b', attempt: 1 };
+      const life = [
+        row(1, { cell_id: 'w', kind: 'skipped' }),
+        row(2, { cell_id: 'g', kind: 'refuted' }),
+        decided(3, 'rerun', 'ann', { cell_id: 'g' }),
+        row(4, { cell_id: 'g', kind: 'satisfied', attempt: 2 }),
+        row(5),
+        failed(6, { body: '{"happened": true}' }),
+        decided(7, 'rerun', 'ann'),
+        row(8, { attempt: 2 }),
+        failed(9, { attempt: 2 }),
+        unwinding(10, { attempt: 2 }),
+        row(11, UNDO),
+        row(12, { ...UNDO, kind: 'interrupted', body: '{"reason": "crash"}', fencing_token: 11 }),
+        decided(13, 'rerun', 'ann', { ...UNDO, fencing_token: 11 }),
+        row(14, { ...second, fencing_token: 11 }),
+        completed(15, { ...second, fencing_token: 11 }),
+        row(16, { ...other, fencing_token: 11 }),
+        failed(17, { ...other, fencing_token: 11 }),
+        decided(18, 'skipped', 'ann', { ...other, fencing_token: 11 }),
+        cancelled(19, { ...other, fencing_token: 11 }),
+      ];
+      for (const one of life) await append('life', one);
+      expect(await codeOf(append('life', row(20, { fencing_token: 11 })))).toBe('LH007');
+    });
+  },
+);

@@ -54,7 +54,7 @@ const BODIES: JsonObject[] = [
   ),
 ];
 
-/** Where a row must say something to be allowed, every body; elsewhere a few, one of which is odd. */
+/** Every body where the rule reads it, elsewhere a few. */
 function bodiesOf(kind: RowKind): readonly JsonObject[] {
   return kind === 'interrupted' || kind === 'decided' || kind === 'failed' ? BODIES : FEW_BODIES;
 }

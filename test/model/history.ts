@@ -43,7 +43,8 @@ export class History {
 
   /** The next step by the real plan. */
   get step(): NextStep {
-    this.#step ??= nextStep({ runbook: this.#book.runbook, inputs: {}, state: this.state });
+    const { runbook } = this.#book;
+    this.#step ??= nextStep({ runbook, inputs: {}, recordedAt: '', state: this.state });
     return this.#step;
   }
 

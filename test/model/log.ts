@@ -2,7 +2,7 @@ import { guardedRequests, preparedEntry } from '../../advancer/log/entry.ts';
 import type { AppendEntry, AppendOutcome } from '../../advancer/log/log.ts';
 import { judgeRefused } from '../../advancer/log/outcome.ts';
 import { chainBreach, type ChainRow } from '../../src/execution/chain.ts';
-import type { Row } from '../../src/execution/row.ts';
+import { opens, type Row } from '../../src/execution/row.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { Rules } from './rules.ts';
 import type { Entry, Recorded, World } from './world.ts';
@@ -44,10 +44,7 @@ export function append(rules: Rules, world: World, entry: Entry): Fate {
     const guarded =
       rules.receiptEnds === 'all'
         ? guardedRequests(asked)
-        : [
-            ...asked.rows.filter(opensSomething).map(({ requestId }) => requestId),
-            asked.receipt?.requestId,
-          ];
+        : [...asked.rows.filter(opens).map(({ requestId }) => requestId), asked.receipt?.requestId];
     const outcome = judgeRefused(
       asked,
       {
@@ -78,8 +75,7 @@ function refused(rules: Rules, world: World, entry: Entry): boolean {
   for (const row of entry.view.rows.slice(entry.base)) {
     if (row.seq !== (before?.seq ?? 0) + 1) return true;
     if (breaksChain(rules, before, row)) return true;
-    const ends =
-      rules.receiptEnds === 'all' || (rules.receiptEnds === 'openings' && opensSomething(row));
+    const ends = rules.receiptEnds === 'all' || (rules.receiptEnds === 'openings' && opens(row));
     if (ends && receipted(row.requestId)) return true;
     before = row;
   }
@@ -96,6 +92,7 @@ function breaksChain(rules: Rules, before: Row | undefined, row: Row): boolean {
     case undefined:
       return false;
     case 'gap':
+    case 'cancelled':
       return true;
     case 'stale_token':
       return rules.tokenCheck || breaksOrder(rules, before, asIfNotStale(row, before));
@@ -153,8 +150,4 @@ function receiptOf({ request, outcome, view, token, replicaId }: Recorded): Rece
     nextCellId: null,
     holder: { replicaId, fencingToken: token },
   };
-}
-
-function opensSomething({ kind }: Pick<Row, 'kind'>): boolean {
-  return kind === 'started' || kind === 'satisfied' || kind === 'refuted';
 }

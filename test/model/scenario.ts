@@ -1,5 +1,6 @@
 import type { Verdict } from '../../src/execution/row.ts';
-import type { ExecCell, OnInterrupt, Runbook } from '../../src/runbook/runbook.ts';
+import type { OnInterrupt } from '../../src/runbook/effect.ts';
+import type { ExecCell, Runbook } from '../../src/runbook/runbook.ts';
 import type { Ending } from './endings.ts';
 
 /** How much may go wrong in one run, at most; every order of it is tried. */

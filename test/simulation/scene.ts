@@ -8,7 +8,7 @@ import type { Json, JsonObject } from '../../src/json.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { Cell } from '../../src/runbook/runbook.ts';
 import { Cluster, type ClusterOptions, type SimReplica } from './cluster.ts';
-import { SimProcess } from './world.ts';
+import { EPOCH_MS, SimProcess } from './world.ts';
 
 /** A replica that wrote before all others, and is gone. */
 export const GONE = 'r9-00000009';
@@ -52,6 +52,7 @@ export class Scene {
         version: 1,
         inputs: {},
         agentId: 'agent',
+        recordedAt: new Date(EPOCH_MS).toISOString(),
       });
     }
     this.#agent = new SimProcess(this.cluster.world, 'agent');

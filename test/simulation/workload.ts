@@ -57,8 +57,14 @@ export class Workload {
     this.instances = Array.from({ length: instances }, (_, index) => `i${index + 1}`);
     cluster.postgres.runbooks.set(RUNBOOK.runbook, RUNBOOK);
     for (const instanceId of this.instances) {
-      const instance = { instanceId, runbookId: 'sim', version: 1, inputs: {}, agentId: 'agent' };
-      cluster.postgres.instances.set(instanceId, instance);
+      cluster.postgres.instances.set(instanceId, {
+        instanceId,
+        runbookId: 'sim',
+        version: 1,
+        inputs: {},
+        agentId: 'agent',
+        recordedAt: new Date(EPOCH_MS).toISOString(),
+      });
     }
   }
 

@@ -59,7 +59,8 @@ begin
 
   -- Plainly right: a first intent, an outcome after its intent, or the next cell's intent after an
   -- outcome, under no older token, with sound columns, for a request without a receipt; and the
-  -- line of an intent says `running`. Undo cells may not begin everywhere, so none is plainly right.
+  -- line of an intent says `running`. A row of an undo cell is never plainly right: such cells may
+  -- not begin everywhere.
   if not exists (
     select from fresh f
       left join leasehold.executions b on b.instance_id = f.instance_id and b.seq = f.seq - 1

@@ -10,7 +10,8 @@ export const DECISIONS: readonly Check[] = [
     name: 'decision-names-its-attempt',
     guarantee: 3,
     severity: 'breach',
-    states: 'a decision directly follows the interruption or the failure of the attempt that it names',
+    states:
+      'a decision directly follows the interruption or the failure of the attempt that it names',
     of: 'decisions',
     needs: [],
     look({ evidence: { rows } }, report) {

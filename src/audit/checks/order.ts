@@ -131,9 +131,7 @@ function fits(row: Row, step: NextStep): boolean {
     case 'satisfy':
     case 'refute':
     case 'skip':
-      return (
-        row.kind !== 'started' && row.cellId === step.cell.id && row.attempt === step.attempt
-      );
+      return row.kind !== 'started' && row.cellId === step.cell.id && row.attempt === step.attempt;
     case 'complete':
     case 'unwind':
     case 'cancel':

@@ -32,7 +32,9 @@ function damage(log: readonly ChainRow[]): string | undefined {
       return `token goes back at ${row.seq}`;
     if (before?.kind === 'cancelled') return `row after cancelled at ${row.seq}`;
     if (opens(row) && row.cellId.startsWith('undo-') !== unwinding)
-      return unwinding ? `cell begun while unwinding at ${row.seq}` : `undone too early at ${row.seq}`;
+      return unwinding
+        ? `cell begun while unwinding at ${row.seq}`
+        : `undone too early at ${row.seq}`;
     if (before?.kind === 'refuted' && row.kind !== 'decided' && !isOfInstance(row))
       return `row after refuted at ${row.seq}`;
     const about = `${row.cellId}/${row.attempt}`;
@@ -73,9 +75,7 @@ function damage(log: readonly ChainRow[]): string | undefined {
 
 /** Whether the row may have halted its instance. */
 function halts({ kind, body }: ChainRow): boolean {
-  return (
-    kind === 'failed' || kind === 'refuted' || (kind === 'decided' && body['as'] === 'failed')
-  );
+  return kind === 'failed' || kind === 'refuted' || (kind === 'decided' && body['as'] === 'failed');
 }
 
 it('whatever is offered, a log that obeys the chain rule keeps its guarantees', () => {
@@ -113,7 +113,8 @@ it('without the rule the same offers damage logs, and the check sees it', () => 
       'foreign outcome',
       'row after cancelled',
       'undone too early',
-      'cell begun while unwinding',
+      'unwound twice',
+      'repair by nobody',
     ]),
   );
 });

@@ -38,7 +38,14 @@ export class ScriptedLog {
   snapshots = 0;
 
   get log(): Log {
-    const instance = { instanceId: 'i', runbookId: 'book', version: 1, inputs: {}, agentId: 'x' };
+    const instance = {
+      instanceId: 'i',
+      runbookId: 'book',
+      version: 1,
+      inputs: {},
+      agentId: 'x',
+      recordedAt: '2030-01-31T11:59:00.000000Z',
+    };
     const log: Partial<Log> = {
       snapshot: () => {
         this.snapshots += 1;

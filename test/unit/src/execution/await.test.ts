@@ -11,13 +11,20 @@ import {
 import type { AwaitCell } from '../../../../src/runbook/runbook.ts';
 
 const SINCE = '2030-01-31T12:00:00.123456Z';
-const SCOPE = { inputs: { order: 'o1', wait: '2h', at: '2030-02-01T10:30:00+01:00', n: 7 }, outputs: {} };
+const SCOPE = {
+  inputs: { order: 'o1', wait: '2h', at: '2030-02-01T10:30:00+01:00', n: 7 },
+  outputs: {},
+};
 
 function stepOf(wanted: AwaitCell['await']): AwaitStep | WaitStep | { error: string } {
   return awaitOf({ id: 'gate', await: wanted }, 3, SCOPE, SINCE);
 }
 
-function awaitStep(more: { within?: string; until?: string; otherwise?: 'halt' | 'skip' }): AwaitStep {
+function awaitStep(more: {
+  within?: string;
+  until?: string;
+  otherwise?: 'halt' | 'skip';
+}): AwaitStep {
   const step = stepOf({ claim: 'go-${inputs.order}', statuses: ['yes'], ...more });
   if ('error' in step || step.do !== 'await') throw new Error(JSON.stringify(step));
   return step;

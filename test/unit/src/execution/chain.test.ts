@@ -90,15 +90,20 @@ describe('the token', () => {
 });
 
 describe('an open attempt', () => {
-  it.each(['started', 'satisfied', 'refuted', 'skipped', 'decided', 'unwinding', 'cancelled'] as const)(
-    'is not followed by %s',
-    (kind) => {
-      const body = { as: 'succeeded', by: 'ann' };
-      expect(codeOf(row(1, 'started'), row(2, kind, { cellId: 'b', body }))).toBe('LH003');
-      expect(codeOf(row(1, 'started'), row(2, kind, { attempt: 2, body }))).toBe('LH003');
-      expect(codeOf(row(1, 'started'), row(2, kind, { body }))).toBe('LH003');
-    },
-  );
+  it.each([
+    'started',
+    'satisfied',
+    'refuted',
+    'skipped',
+    'decided',
+    'unwinding',
+    'cancelled',
+  ] as const)('is not followed by %s', (kind) => {
+    const body = { as: 'succeeded', by: 'ann' };
+    expect(codeOf(row(1, 'started'), row(2, kind, { cellId: 'b', body }))).toBe('LH003');
+    expect(codeOf(row(1, 'started'), row(2, kind, { attempt: 2, body }))).toBe('LH003');
+    expect(codeOf(row(1, 'started'), row(2, kind, { body }))).toBe('LH003');
+  });
 
   it.each(['completed', 'failed', 'interrupted'] as const)(
     'is closed by %s of its own cell and attempt only',
@@ -207,14 +212,17 @@ describe('after an end', () => {
     expect(codeOf(row(3, 'failed', { body: { notBegun: true } }), next)).toBe('allowed');
   });
 
-  it.each(['completed', 'satisfied', 'skipped'] as const)('%s comes another cell, at attempt 1', (kind) => {
-    for (const next of ['started', 'satisfied', 'refuted', 'skipped'] as const) {
-      expect(codeOf(row(2, kind), row(3, next, { cellId: 'b' }))).toBe('allowed');
-      expect(codeOf(row(2, kind), row(3, next, { cellId: 'b', attempt: 2 }))).toBe('LH003');
-      expect(codeOf(row(2, kind), row(3, next))).toBe('LH003');
-    }
-    expect(codeOf(row(2, kind), row(3, 'completed'))).toBe('LH003');
-  });
+  it.each(['completed', 'satisfied', 'skipped'] as const)(
+    '%s comes another cell, at attempt 1',
+    (kind) => {
+      for (const next of ['started', 'satisfied', 'refuted', 'skipped'] as const) {
+        expect(codeOf(row(2, kind), row(3, next, { cellId: 'b' }))).toBe('allowed');
+        expect(codeOf(row(2, kind), row(3, next, { cellId: 'b', attempt: 2 }))).toBe('LH003');
+        expect(codeOf(row(2, kind), row(3, next))).toBe('LH003');
+      }
+      expect(codeOf(row(2, kind), row(3, 'completed'))).toBe('LH003');
+    },
+  );
 
   it('refuted comes no other cell, and no verdict before a decision', () => {
     for (const kind of ['started', 'satisfied', 'refuted', 'skipped', 'completed'] as const) {

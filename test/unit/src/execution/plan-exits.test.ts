@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 
 import { nextCell, nextStep, placeOfInstance, undoCells } from '../../../../src/execution/plan.ts';
 import { foldRows } from '../../../../src/execution/state.ts';
-import type { AssertCell, AwaitCell, Cell, Runbook } from '../../../../src/runbook/runbook.ts';
+import type { AssertCell } from '../../../../src/runbook/cells.ts';
+import type { AwaitCell, Cell, Runbook } from '../../../../src/runbook/runbook.ts';
 import { exec, rows, viewOf, viewOfBook, type Line } from './fixture.ts';
 
 const CHECK: AssertCell = { id: 'check', assert: [{ cell: 'a', pointer: '', equals: 1 }] };
@@ -48,11 +49,7 @@ describe('a halted instance', () => {
 
   it('has the output of the decision', () => {
     const cells: Cell[] = [exec('a'), CHECK];
-    const repaired = viewOf(
-      cells,
-      ...failed('a', 1),
-      decided('a', 1, 'succeeded', { output: 1 }),
-    );
+    const repaired = viewOf(cells, ...failed('a', 1), decided('a', 1, 'succeeded', { output: 1 }));
     expect(nextStep(repaired)).toMatchObject({ do: 'satisfy', cell: { id: 'check' } });
   });
 
@@ -73,10 +70,7 @@ describe('a halted instance', () => {
     const refuted: Line[] = [...ran('a', 2), ['refuted', 'check', 1, { checks: [] }]];
     const again = viewOf([exec('a'), CHECK], ...refuted, decided('check', 1, 'rerun'));
     expect(nextStep(again)).toMatchObject({ do: 'refute', cell: { id: 'check' }, attempt: 2 });
-    const late: Line[] = [
-      ['refuted', 'gate', 1, { deadline: 'x' }],
-      decided('gate', 1, 'rerun'),
-    ];
+    const late: Line[] = [['refuted', 'gate', 1, { deadline: 'x' }], decided('gate', 1, 'rerun')];
     expect(nextStep(viewOf([GATE], ...late))).toMatchObject({
       do: 'await',
       attempt: 2,
@@ -129,14 +123,23 @@ describe('a condition', () => {
 
   it('is looked at before anything else about the cell', () => {
     const when = [{ input: '/order', equals: 'o2' }];
-    for (const cell of [{ ...GATE, when }, { ...CHECK, when }, { id: 'p', await: { for: 'x' }, when }])
+    for (const cell of [
+      { ...GATE, when },
+      { ...CHECK, when },
+      { id: 'p', await: { for: 'x' }, when },
+    ])
       expect(nextStep(viewOf([cell]))).toMatchObject({ do: 'skip' });
   });
 
   it('that cannot be evaluated halts, since the cell may be needed', () => {
     const lost: Line[] = [
       ['started', 'a', 1],
-      ['completed', 'a', 1, { output: { outputLost: { why: 'it was too large', bytes: 1 } } }],
+      [
+        'completed',
+        'a',
+        1,
+        { output: { outputLost: { why: 'it was too large', bytes: 1, head: '' } } },
+      ],
     ];
     const cells = [exec('a'), warm(1)];
     const view = viewOf(cells, ...lost);
@@ -289,7 +292,9 @@ describe('a runbook of an earlier release with a cell named like an undo cell', 
   it('halts before that cell, and can only be cancelled', () => {
     const step = nextStep(viewOf(cells, ...ran('a')));
     expect(step).toMatchObject({ do: 'halt', cell: { id: 'undo-a' }, attempt: undefined });
-    expect(step).toMatchObject({ why: expect.stringContaining('undo-a begins with undo-') as string });
+    expect(step).toMatchObject({
+      why: expect.stringContaining('undo-a begins with undo-') as string,
+    });
   });
 
   it('halts after that cell as well, since no other may follow it', () => {

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { judgeAwait } from '../../../../src/execution/await.ts';
 import { nextCell, nextStep } from '../../../../src/execution/plan.ts';
 import { MAX_RETRY_AFTER_MS } from '../../../../src/execution/retry.ts';
-import type { AssertCell, AwaitCell, Cell } from '../../../../src/runbook/runbook.ts';
+import type { AssertCell } from '../../../../src/runbook/cells.ts';
+import type { AwaitCell, Cell } from '../../../../src/runbook/runbook.ts';
 import { viewOf, exec, type Line } from './fixture.ts';
 
 const GATE: AwaitCell = {

@@ -73,12 +73,13 @@ describe('the cells', () => {
     const pending = cellViews(viewOf(CELLS, ...ran('a'), unwinding), false);
     expect(pending[0]).toMatchObject({ cellId: 'a', state: 'satisfied' });
     expect(pending.at(-1)).toEqual({ cellId: 'undo-a', type: 'exec', state: 'pending' });
-    const halted = viewOf(CELLS, ...ran('a'), unwinding, ['started', 'undo-a', 1], [
-      'failed',
-      'undo-a',
-      1,
-      { error: { message: 'no' } },
-    ]);
+    const halted = viewOf(
+      CELLS,
+      ...ran('a'),
+      unwinding,
+      ['started', 'undo-a', 1],
+      ['failed', 'undo-a', 1, { error: { message: 'no' } }],
+    );
     expect(cellViews(halted, false).at(-1)).toMatchObject({
       cellId: 'undo-a',
       state: 'failed',
@@ -90,12 +91,14 @@ describe('the cells', () => {
     const undone = viewOf(CELLS, ...ran('a'), unwinding, ...ran('undo-a'));
     expect(cellViews(undone, false)[0]).toMatchObject({ state: 'undone' });
     expect(cellViews(undone, false).at(-1)).toMatchObject({ state: 'satisfied' });
-    const skipped = viewOf(CELLS, ...ran('a'), unwinding, ['started', 'undo-a', 1], [
-      'failed',
-      'undo-a',
-      1,
-      {},
-    ], ['decided', 'undo-a', 1, { as: 'skipped', by: 'ann' }]);
+    const skipped = viewOf(
+      CELLS,
+      ...ran('a'),
+      unwinding,
+      ['started', 'undo-a', 1],
+      ['failed', 'undo-a', 1, {}],
+      ['decided', 'undo-a', 1, { as: 'skipped', by: 'ann' }],
+    );
     expect(cellViews(skipped, false)[0]).toMatchObject({ state: 'satisfied' });
     expect(cellViews(skipped, false).at(-1)).toMatchObject({ state: 'skipped' });
   });

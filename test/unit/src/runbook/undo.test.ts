@@ -2,12 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { isId } from '../../../../src/ids.ts';
 import type { Cell } from '../../../../src/runbook/runbook.ts';
-import {
-  execCellOf,
-  isUndoCellId,
-  undoCell,
-  undoCellId,
-} from '../../../../src/runbook/undo.ts';
+import { execCellOf, isUndoCellId, undoCell, undoCellId } from '../../../../src/runbook/undo.ts';
 
 const undo = { handler: 'undo' };
 

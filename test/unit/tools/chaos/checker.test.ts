@@ -94,7 +94,12 @@ function findingsOf(
   const log: LogEvidence = {
     evidence: {
       instanceId: 'i1',
-      instance: { runbookId: 'one', version: 1, inputs: {}, recordedAt: '1970-01-01T00:00:00.000000Z' },
+      instance: {
+        runbookId: 'one',
+        version: 1,
+        inputs: {},
+        recordedAt: '1970-01-01T00:00:00.000000Z',
+      },
       runbook: RUNBOOK,
       rows,
       receipts: (given.receipts ?? [RECEIPT]).map((receipt) => {
