@@ -1,5 +1,5 @@
 import { TransientMap } from '../transient-map.ts';
-import { isJsonObject, type Json, type JsonObject } from '../json.ts';
+import type { Json, JsonObject } from '../json.ts';
 import {
   begin,
   fail,
@@ -12,8 +12,9 @@ import {
   textOf,
   type CellRecord,
 } from './cell-record.ts';
-import { isOfInstance, type Row } from './row.ts';
-import type { LeftDoubt, Step } from './views.ts';
+import { cancelledIn, unwindingIn, type Cancelled, type Unwinding } from './ending.ts';
+import type { Row } from './row.ts';
+import type { Step } from './views.ts';
 
 /** An open attempt: its `started` row is the newest row of the log. */
 export interface OpenAttempt {
@@ -45,23 +46,6 @@ export interface Doubt {
   happened: boolean;
   /** ISO 8601, when the attempt was found interrupted. */
   since: string;
-}
-
-/** The instance is being unwound: what it did is undone, and nothing else follows. */
-export interface Unwinding {
-  /** An agent's id, or `@policy`. */
-  by: string;
-  reason: string;
-  /** Whether its children are to be cancelled. */
-  children: boolean;
-  /** ISO 8601, when this was recorded. */
-  since: string;
-}
-
-/** The instance is cancelled; nothing follows. */
-export interface Cancelled extends Unwinding {
-  /** The doubts that nobody settled. */
-  left: LeftDoubt[];
 }
 
 /** What the log of one instance adds up to: a fold over its rows. */
@@ -129,7 +113,8 @@ export function applyRow(state: InstanceState, row: Row): void {
   }
   state.open = undefined;
   state.doubt = undefined;
-  if (isOfInstance(row)) applyToInstance(state, row);
+  if (row.kind === 'unwinding') state.unwinding = unwindingIn(row);
+  else if (row.kind === 'cancelled') state.cancelled = cancelledIn(row);
   else applyToCell(state, row);
   state.last = row;
   state.lastSeq = row.seq;
@@ -140,17 +125,6 @@ export function applyRow(state: InstanceState, row: Row): void {
     if (steps === undefined) state.stepsByRequest.set(row.requestId, [step]);
     else steps.push(step);
   }
-}
-
-function applyToInstance(state: InstanceState, { kind, body, recordedAt }: Row): void {
-  const said: Unwinding = {
-    by: textOf(body['by']),
-    reason: textOf(body['reason']),
-    children: body['children'] === true,
-    since: recordedAt,
-  };
-  if (kind === 'unwinding') state.unwinding = said;
-  else state.cancelled = { ...said, left: leftIn(body) };
 }
 
 function applyToCell(state: InstanceState, row: Row): void {
@@ -282,16 +256,6 @@ function satisfy(state: InstanceState, cellId: string, cell: CellRecord, output:
 function skipCell(state: InstanceState, cellId: string, cell: CellRecord, why: JsonObject): void {
   skip(cell, why);
   state.outputs[cellId] = null;
-}
-
-/** The doubts that a `cancelled` row lists. */
-function leftIn({ left }: JsonObject): LeftDoubt[] {
-  if (!Array.isArray(left)) return [];
-  return left.flatMap((one) => {
-    if (!isJsonObject(one)) return [];
-    const { cellId, attempt } = one;
-    return typeof cellId === 'string' && typeof attempt === 'number' ? [{ cellId, attempt }] : [];
-  });
 }
 
 function recordOf(state: InstanceState, cellId: string): CellRecord {

@@ -2,8 +2,9 @@ import type { Json } from '../json.ts';
 import { cellType, type Cell, type CellType } from '../runbook/runbook.ts';
 import { undoCellId } from '../runbook/undo.ts';
 import { cellError, type CellError } from './cell-error.ts';
+import type { Cancelled, Unwinding } from './ending.ts';
 import { nextCell, nextStep, undoCells, type InstanceView } from './plan.ts';
-import type { Cancelled, Doubt, InstanceState, OpenAttempt, Unwinding } from './state.ts';
+import type { Doubt, InstanceState, OpenAttempt } from './state.ts';
 import type { CancelledView, InDoubt, InFlight, UnwindingView } from './views.ts';
 
 /** What an instance is doing, derived from its log (and, for a wait, from claim and clock). */

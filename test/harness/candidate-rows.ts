@@ -95,30 +95,11 @@ export const recipes: fc.Arbitrary<Recipe[]> = fc.array(
 /** The candidate that the recipe makes for this log. */
 export function candidate(log: readonly ChainRow[], recipe: Recipe): ChainRow {
   const newest = log.at(-1);
-  const honest: ChainRow[] = [];
-  for (const kind of ROW_KINDS) {
-    for (const cellId of CELLS) {
-      for (const attempt of [1, newest?.attempt ?? 1, (newest?.attempt ?? 0) + 1]) {
-        for (const body of bodiesOf(kind)) {
-          const row = {
-            seq: log.length + 1,
-            fencingToken: newest?.fencingToken ?? 10,
-            kind,
-            cellId,
-            attempt,
-            body,
-          };
-          if (chainBreach(newest, row) === undefined) honest.push(row);
-        }
-      }
-    }
-  }
+  const honest = honestRows(newest);
   const made: ChainRow = {
-    ...(honest[recipe.pick % Math.max(1, honest.length)] ?? {
-      seq: log.length + 1,
-      fencingToken: newest?.fencingToken ?? 10,
-      ...recipe,
-    }),
+    ...(honest[recipe.pick % Math.max(1, honest.length)] ?? recipe),
+    seq: log.length + 1,
+    fencingToken: newest?.fencingToken ?? 10,
   };
   const all = recipe.change === 'everything';
   // A valid row may also come from a later term.
@@ -138,4 +119,33 @@ export function candidate(log: readonly ChainRow[], recipe: Recipe): ChainRow {
     attempt: made.attempt,
     body: made.body,
   };
+}
+
+type Template = Pick<ChainRow, 'kind' | 'cellId' | 'attempt' | 'body'>;
+
+/** What may follow a row, by what the rule reads of it: most logs have the same rows. */
+const known = new Map<string, readonly Template[]>();
+
+/** Every row that may follow the newest one, at its token. */
+function honestRows(newest: ChainRow | undefined): readonly Template[] {
+  const { kind, cellId, attempt = 0, body } = newest ?? {};
+  const key = JSON.stringify([kind, cellId, attempt, body]);
+  let honest = known.get(key);
+  if (honest === undefined) known.set(key, (honest = [...allowedAfter(newest, attempt)]));
+  return honest;
+}
+
+function* allowedAfter(newest: ChainRow | undefined, newestAttempt: number): Generator<Template> {
+  const seq = (newest?.seq ?? 0) + 1;
+  const fencingToken = newest?.fencingToken ?? 10;
+  for (const kind of ROW_KINDS) {
+    for (const cellId of CELLS) {
+      for (const attempt of new Set([1, newestAttempt, newestAttempt + 1])) {
+        for (const body of bodiesOf(kind)) {
+          const row = { kind, cellId, attempt, body };
+          if (chainBreach(newest, { ...row, seq, fencingToken }) === undefined) yield row;
+        }
+      }
+    }
+  }
 }

@@ -101,7 +101,7 @@ describe('the end of an instance', () => {
     ]);
   });
 
-  it('is read as far as it can be, whoever wrote it', () => {
+  it('is read as far as it can be', () => {
     const left = [{ cellId: 7, attempt: 1 }, 'a', { cellId: 'b', attempt: 2, more: 1 }];
     expect(fold(['cancelled', 'a', 1, { left }]).cancelled).toMatchObject({
       by: '',
