@@ -10,6 +10,7 @@ import {
 import { demandOf, type Check, type Demand } from './checks.ts';
 import { isMet } from './evaluate-checks.ts';
 import { inputProblems } from './input-schema.ts';
+import { MatchBudget } from './pattern.ts';
 import { placeholdersOf } from './placeholder.ts';
 import { pointerKeys } from './pointer.ts';
 import type { Finding, Path } from './problem.ts';
@@ -106,10 +107,10 @@ function exclude(first: Demand, second: Demand): boolean {
 function fixes(one: Demand, other: Demand): boolean {
   if (one.operator === 'exists') {
     const isAbsent = (one.operand === true) === one.negated;
-    return isAbsent && isMet(other, { found: false }) !== true;
+    return isAbsent && isMet(other, { found: false }, new MatchBudget()) !== true;
   }
   if (one.operator !== 'equals' || one.negated) return false;
-  return isMet(other, { found: true, value: one.operand }) !== true;
+  return isMet(other, { found: true, value: one.operand }, new MatchBudget()) !== true;
 }
 
 function areApart(low: Demand, high: Demand): boolean {

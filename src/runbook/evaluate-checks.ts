@@ -1,7 +1,7 @@
 import { sameJson, type Json, type JsonObject } from '../json.ts';
 import { demandOf, type Check, type Demand, type Operator } from './checks.ts';
 import { isLostOutput } from './lost-output.ts';
-import { findsMatch } from './pattern.ts';
+import { findsMatch, MatchBudget, TextTooLong } from './pattern.ts';
 import { fill, type Filled } from './placeholder.ts';
 import { pointerGet, type Found } from './pointer.ts';
 
@@ -35,7 +35,8 @@ export function evaluateChecks(
   outputs: JsonObject,
   inputs: JsonObject = {},
 ): Verdict {
-  const seen = checks.map((check) => evaluate(check, { inputs, outputs }));
+  const budget = new MatchBudget();
+  const seen = checks.map((check) => evaluate(check, { inputs, outputs }, budget));
   const held = seen.every((one) => one.held);
   const isRefuted = seen.some((one) => !one.held && one['error'] === undefined);
   const errors = seen.flatMap(({ error }) => (typeof error === 'string' ? [error] : []));
@@ -47,7 +48,7 @@ interface Values {
   outputs: JsonObject;
 }
 
-function evaluate(check: Check, values: Values): SeenCheck {
+function evaluate(check: Check, values: Values, budget: MatchBudget): SeenCheck {
   const demand = demandOf(check);
   const { operator, operand, negated } = demand;
   const subject: JsonObject =
@@ -61,7 +62,7 @@ function evaluate(check: Check, values: Values): SeenCheck {
   if (lost !== undefined) return { ...seen(operand), held: false, error: lost };
   const filled = fillOperand(demand, values);
   if (!filled.ok) return { ...seen(operand), held: false, error: filled.message };
-  const met = isMet({ ...demand, operand: filled.value }, found);
+  const met = isMet({ ...demand, operand: filled.value }, found, budget);
   return typeof met === 'boolean'
     ? { ...seen(filled.value), held: met }
     : { ...seen(filled.value), held: false, error: met.error };
@@ -97,8 +98,9 @@ function fillOperand({ operator, operand }: Demand, scope: Values): Filled {
 export function isMet(
   { operator, operand, negated }: Demand,
   found: Found,
+  budget: MatchBudget,
 ): boolean | { error: string } {
-  const met = meets(operator, operand, found);
+  const met = meets(operator, operand, found, budget);
   return typeof met === 'boolean' ? met !== negated : met;
 }
 
@@ -106,7 +108,12 @@ export function isMet(
  * Whether a value meets a demand. One that does not exist meets none but `exists: false`. Two
  * doubles compare as the decimal numbers that they print, so nothing is rounded on the way.
  */
-function meets(operator: Operator, operand: Json, found: Found): boolean | { error: string } {
+function meets(
+  operator: Operator,
+  operand: Json,
+  found: Found,
+  budget: MatchBudget,
+): boolean | { error: string } {
   if (operator === 'exists') return found.found === operand;
   if (!found.found) return false;
   const { value } = found;
@@ -117,12 +124,21 @@ function meets(operator: Operator, operand: Json, found: Found): boolean | { err
       return (operand as Json[]).some((one) => sameJson(value, one));
     case 'matches':
       return typeof value === 'string'
-        ? findsMatch(String(operand), value)
+        ? matches(String(operand), value, budget)
         : { error: `it is ${kindOf(value)}, not text` };
     case 'atLeast':
     case 'atMost':
       if (typeof value !== 'number') return { error: `it is ${kindOf(value)}, not a number` };
       return operator === 'atLeast' ? value >= Number(operand) : value <= Number(operand);
+  }
+}
+
+function matches(pattern: string, text: string, budget: MatchBudget): boolean | { error: string } {
+  try {
+    return findsMatch(pattern, text, budget);
+  } catch (error) {
+    if (error instanceof TextTooLong) return { error: `it ${error.message}` };
+    throw error;
   }
 }
 

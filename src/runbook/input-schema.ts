@@ -14,7 +14,7 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.
 import { isMultipleOf } from '../exact-multiple.ts';
 import { canonicalJson, type Json, type JsonObject } from '../json.ts';
 import { FORMATS } from './formats.ts';
-import { findsMatch } from './pattern.ts';
+import { findsMatch, MatchBudget, TextTooLong } from './pattern.ts';
 import { schemaProblems, type InputProblem } from './schema-problems.ts';
 
 /** At most this many compiled schemas are kept; the least recently used goes first. */
@@ -40,6 +40,20 @@ const kept = new Map<string, Compiled>();
  * @throws Error for another schema
  */
 export function inputProblems(schema: JsonObject, name: string, value: Json): InputProblem[] {
+  budget = new MatchBudget();
+  try {
+    return validate(schema, name, value);
+  } catch (error) {
+    if (!(error instanceof TextTooLong)) throw error;
+    const message = 'has too much text for the regular expressions of its schema';
+    return [{ field: `inputs.${name}`, message }];
+  }
+}
+
+/** Of the validation that is under way: nothing else runs meanwhile. */
+let budget = new MatchBudget();
+
+function validate(schema: JsonObject, name: string, value: Json): InputProblem[] {
   const compiled = compiledFor(schema);
   if (compiled.first(value)) return [];
   let errors: ErrorObject[] = compiled.first.errors ?? [];
@@ -96,7 +110,7 @@ function compile(schema: JsonObject, allErrors: boolean): ValidateFunction {
 /** Ajv tells its expressions apart by their texts. */
 const LINEAR = Object.assign(
   (pattern: string) => ({
-    test: (text: string) => findsMatch(pattern, text),
+    test: (text: string) => findsMatch(pattern, text, budget),
     toString: () => pattern,
   }),
   { code: 'linear' },

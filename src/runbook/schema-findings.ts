@@ -30,7 +30,9 @@ export function translate(issues: Issue[], schema: unknown, value: unknown): Sch
     );
     const at = valueAt(value, path);
     if (issue.code === 'unrecognized_keys') {
-      const known = fieldsOf(schemaAt(schema, path));
+      const owner = schemaAt(schema, path);
+      if (owner instanceof z.ZodUnion) return within(path, branch(owner, errorsOf(owner, at), at));
+      const known = fieldsOf(owner);
       return issue.keys.map((key) => unknownField(path, key, known));
     }
     if (issue.code === 'invalid_union') {
@@ -39,13 +41,25 @@ export function translate(issues: Issue[], schema: unknown, value: unknown): Sch
       const found = union.options.every((option) => fieldsOf(option).length > 0)
         ? branch(union, issue.errors, at)
         : branchByKind(union, issue, at);
-      return found.map((finding) => ({ ...finding, path: [...path, ...finding.path] }));
+      return within(path, found);
     }
     if (issue.code === 'invalid_key') {
       const message = issue.issues[0]?.message ?? issue.message;
       return [{ ...error(path, message), atKey: true }];
     }
     return [error(path, messageFor(issue, at, path))];
+  });
+}
+
+function within(path: Path, findings: SchemaFinding[]): SchemaFinding[] {
+  return findings.map((finding) => ({ ...finding, path: [...path, ...finding.path] }));
+}
+
+/** What each option says of a value: zod reports one option only if that alone is nearly met. */
+function errorsOf(union: z.ZodUnion, value: unknown): Issue[][] {
+  return union.options.map((option) => {
+    const parsed = z.safeParse(option, value);
+    return parsed.success ? [] : parsed.error.issues;
   });
 }
 

@@ -301,7 +301,7 @@ describe('a schema that cannot be used is rejected with its position', () => {
       '5: inputs.x.items must be a schema: an object, true or false',
     ],
   ])('%s', (_, lines, problem) => {
-    expect(inFile(...lines)).toEqual([`a.yaml:${problem}`]);
+    expect(inFile(...lines)).toEqual([expect.stringContaining(`a.yaml:${problem}`)]);
   });
 
   it('because it doubles with each reference', () => {
