@@ -28,7 +28,7 @@ export interface CellContext {
   isUndo?: boolean;
 }
 
-/** Checks that every placeholder in a value names an input, or a cell that has an output by then. */
+/** Checks that each placeholder in a value names an input, or a cell that has an output by then. */
 export function checkPlaceholders(value: Json, path: Path, context: CellContext): Finding[] {
   return placeholdersOf(value, path).flatMap((use) => {
     if (use.placeholder === undefined)

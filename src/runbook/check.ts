@@ -104,7 +104,7 @@ function checkWait(wait: AwaitCell['await']): Finding[] {
 
 function checkUndo(undo: Undo, context: CellContext): Finding[] {
   const attempt = isEffect(undo) ? { exec: undo } : undo;
-  // An undo that is an effect alone has no exec of its own in the file.
+  // An undo that is an effect alone stands in the file without exec.
   const inFile = (path: Path): Path => ['undo', ...(isEffect(undo) ? path.slice(1) : path)];
   return checkAttempt(attempt, { ...context, isUndo: true }).map((finding) => ({
     ...finding,

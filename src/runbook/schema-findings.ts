@@ -13,7 +13,7 @@ export interface SchemaFinding extends Finding {
 
 type Issue = z.core.$ZodIssue;
 
-/** What to say of unions with so many options that listing them would not help. */
+/** What to say of a union whose options are too many to list. */
 const FORMS: ReadonlyMap<unknown, string> = new Map([
   [
     Check,

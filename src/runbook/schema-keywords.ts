@@ -70,7 +70,7 @@ export const KEYWORDS: Readonly<Record<string, KeywordShape>> = {
   $ref: 'reference',
 };
 
-/** Keywords that JSON Schema has, or had, and that an input's schema may not use, with the reason. */
+/** Keywords of JSON Schema, past or present, that an input's schema may not use, and why. */
 export const OTHER_KEYWORDS: Readonly<Record<string, string>> = {
   $id: 'is not used here: the schema of an input stands alone',
   $schema: 'is not used here: it is always draft 2020-12',

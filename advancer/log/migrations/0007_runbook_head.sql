@@ -1,6 +1,6 @@
--- A runbook may have a title, a description and a policy for instances that halt, and its inputs may
--- be an object with a JSON Schema for each name. The digest covers what is there, so the digests of
--- runbooks without any of this stay as they are.
+-- A runbook may have a title, a description and a policy for instances that halt, and its inputs
+-- may be an object with a JSON Schema for each name. The digest covers what is there, so runbooks
+-- without any of this keep theirs.
 
 alter table leasehold.runbooks
   add column title text,
