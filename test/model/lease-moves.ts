@@ -1,4 +1,5 @@
 import { unsettled } from './guarantees.ts';
+import type { History } from './history.ts';
 import type { Moves } from './moves.ts';
 import { entryOf } from './delivery.ts';
 import { replicaIdOf, type Operation, type Process, type World } from './world.ts';
@@ -121,7 +122,17 @@ function acquireMoves(moves: Moves, index: number, process: Process, id: string)
   if (!process.open || process.draining || !wanted(moves, process)) return;
   const get = (kind: string, label: string): void =>
     moves.add(kind, label, (world) => hold(world, index, id));
-  if (lease === undefined) return get('acquire', `${id} acquires the lease`);
+  if (lease === undefined) {
+    get('acquire', `${id} acquires the lease`);
+    // It has read the log before, to see that there is such an instance, and does not read it again.
+    for (let rows = 0; rows <= from.log.length; rows += 1) {
+      const label = `${id} acquires the lease, and knows ${rows} of ${from.log.length} rows`;
+      moves.fault('earlyReads', 'acquire after an early read', label, (world) =>
+        hold(world, index, id, world.log.prefix(rows)),
+      );
+    }
+    return;
+  }
   // If its own key is there but its term has ended, the key is replaced.
   if (lease.by === id) return get('acquire', `${id} replaces its own earlier term`);
   if (model.scenario.hostile && !model.rules.notesSealed) {
@@ -139,11 +150,11 @@ function acquireMoves(moves: Moves, index: number, process: Process, id: string)
   }
 }
 
-function hold(world: World, index: number, id: string): void {
+function hold(world: World, index: number, id: string, known?: History): void {
   const next = processAt(world, index);
   world.token += 1;
   world.lease = { by: id, token: world.token, stale: false };
-  next.holding = { token: world.token, known: undefined };
+  next.holding = { token: world.token, known };
   next.taking = undefined;
 }
 

@@ -108,6 +108,7 @@ describe('without a rule, there is no end', () => {
 /** Every kind of step that the protocol has in this model, so that an unreached one is seen. */
 const KINDS = [
   'acquire',
+  'acquire after an early read',
   'answer held back',
   'answer lost',
   'append',

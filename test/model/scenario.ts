@@ -18,6 +18,11 @@ export interface Faults {
    * unavailable.
    */
   releases: number;
+  /**
+   * A process that acquires the lease has read the log before: what others have written since is
+   * not in what it knows.
+   */
+  earlyReads: number;
   /** A process starts to drain. */
   drains: number;
   /** An effect ends without anybody knowing how: a time-out, an abort. */
@@ -55,6 +60,7 @@ const NO_FAULTS: Faults = {
   lostAnswers: 0,
   takeOvers: 0,
   releases: 0,
+  earlyReads: 0,
   drains: 0,
   unknowns: 0,
   shortages: 0,

@@ -33,6 +33,17 @@ export const SHORT: readonly Scenario[] = [
     { requests: 2, cells: ['rerun'] },
   ),
   scenario('hold: a release, two lost answers', { releases: 1, lostAnswers: 2 }),
+  scenario('hold: an early read, a release, a doubt, a decision', {
+    earlyReads: 1,
+    releases: 1,
+    unknowns: 1,
+    decisions: 1,
+  }),
+  scenario(
+    'rerun, hold, two requests: an early read, a crash',
+    { earlyReads: 1, crashes: 1 },
+    { requests: 2, cells: ['rerun', 'hold'] },
+  ),
   scenario('hold, three replicas: two take-overs', { takeOvers: 2 }, { replicas: 3 }),
   scenario(
     'hold, three replicas: a crash, a take-over',
