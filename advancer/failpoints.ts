@@ -17,6 +17,12 @@ export const FAILPOINTS = [
   'after_outcome',
   /** A doubt is about to be settled. */
   'before_decision',
+  /** A pause, or an await with a deadline, has been judged; nothing is written yet. */
+  'after_wait',
+  /** An instance is about to be cancelled: no attempt is open, and nothing is written yet. */
+  'before_cancel',
+  /** `cancelled` or `unwinding` is committed; the cancel is not answered yet. */
+  'after_cancel',
 ] as const;
 
 /** See {@link FAILPOINTS}. */

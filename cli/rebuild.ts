@@ -1,7 +1,7 @@
 import { foldRows } from '../src/execution/state.ts';
-import { judgeAwait } from '../src/execution/await.ts';
 import { nextCell, nextStep } from '../src/execution/plan.ts';
 import { statusOf } from '../src/execution/status.ts';
+import { judge } from '../advancer/run/waits.ts';
 
 /**
  * Rebuilds the list of instances from the log. Replicas may keep running meanwhile.
@@ -26,10 +26,8 @@ export async function rebuild(url: string, namespace: string): Promise<number> {
       const view = { runbook, inputs, recordedAt, state: foldRows(rows) };
       const step = nextStep(view);
       const parked =
-        step.do === 'wait' ||
         step.do === 'run' ||
-        (step.do === 'await' &&
-          judgeAwait(step, await log.claimStatus(step.claimId), false).do === 'park');
+        ((step.do === 'await' || step.do === 'wait') && (await judge(log, step)).do === 'park');
       return {
         status: statusOf(view, parked),
         nextCellId: nextCell(runbook, view.state)?.id ?? null,

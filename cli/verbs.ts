@@ -35,8 +35,13 @@ export const VERB_GROUPS: readonly (readonly [heading: string, verbs: readonly V
       },
       {
         name: 'decide',
-        summary: 'resolve an attempt in doubt',
+        summary: 'resolve an attempt in doubt, or a cell that halted its instance',
         load: async () => (await import('./verbs/decide.ts')).decide,
+      },
+      {
+        name: 'cancel',
+        summary: 'cancel an instance, and undo what it has done if asked to',
+        load: async () => (await import('./verbs/cancel.ts')).cancel,
       },
     ],
   ],

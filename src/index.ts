@@ -6,6 +6,7 @@ export { Agent } from './agent/agent.ts';
 export type {
   AdvanceOptions,
   AgentOptions,
+  CancelOptions,
   ClaimOptions,
   DecideOptions,
   StartOptions,
@@ -40,6 +41,7 @@ export type {
 } from './execution/views.ts';
 export type { Holder, Outcome, Receipt } from './request/receipt.ts';
 export type {
+  CancelReply,
   ClaimReply,
   DecideReply,
   InstanceEvent,

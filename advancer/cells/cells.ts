@@ -65,6 +65,8 @@ export interface EffectSignals {
   lease: Ends;
   /** The process must stop. */
   abort: AbortSignal;
+  /** It ends when the instance is to be cancelled. */
+  notCancelled: Ends;
 }
 
 /** Runs the effects of cells. The simulation has its own implementation. */
@@ -74,8 +76,8 @@ export interface EffectRunner {
    * effect has ended (a command's whole process group included), and never rejects.
    *
    * When `signals.lease` ends, the lease is lost: the effect of a `hold` cell may run to its end,
-   * others are ended at once. `signals.abort` fires when the process must stop: every effect is
-   * ended.
+   * others are ended at once. `signals.abort` fires when the process must stop, and
+   * `signals.notCancelled` ends when the instance is to be cancelled: every effect is ended.
    */
   run(cell: ExecCell, context: EffectContext, signals: EffectSignals): Promise<CellOutcome>;
   /**

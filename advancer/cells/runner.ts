@@ -105,7 +105,8 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
     },
 
     async run(cell, context, signals) {
-      if (signals.abort.aborted || signals.lease.ended) {
+      const { notCancelled } = signals;
+      if (signals.abort.aborted || signals.lease.ended || notCancelled.ended) {
         return { kind: 'unknown', reason: 'aborted', detail: { notBegun: true } };
       }
       const expected = fillExpectations(cell.expect ?? [], context);
@@ -120,6 +121,9 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
       );
       const stopped = onAbort(signals.abort, () =>
         cancellation.force('aborted', 'the replica is stopping'),
+      );
+      const cancelled = notCancelled.onEnd(() =>
+        cancellation.force('aborted', 'the instance is being cancelled'),
       );
       const lost = signals.lease.onEnd(() => {
         if (onInterrupt(cell) === 'hold') cancellation.request('aborted', 'the lease was lost');
@@ -155,6 +159,7 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
         cancellation.finish();
         timer.cancel();
         stopped();
+        cancelled();
         lost();
       }
       if (injected !== undefined) {

@@ -7,6 +7,7 @@ import type { Json } from '../../src/json.ts';
 import type { Logger } from '../../src/logger.ts';
 import {
   AdvanceMessage,
+  CancelMessage,
   ClaimMessage,
   DecideMessage,
   StartMessage,
@@ -19,7 +20,13 @@ import type { AgentIdPolicy } from './agent-account.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { fitReply } from './fit-reply.ts';
 import type { Queries } from './queries.ts';
-import { advanceOperation, decideOperation, errorReply, expiryProblem } from './operations.ts';
+import {
+  advanceOperation,
+  cancelOperation,
+  decideOperation,
+  errorReply,
+  expiryProblem,
+} from './operations.ts';
 import { PeerNotes, type PeerNotesOptions } from './peer-notes.ts';
 import { isLarge, type Query, type QueryTurns } from './query-turns.ts';
 import { invalidReceipt, readRequest } from './read-request.ts';
@@ -88,7 +95,8 @@ export class Intake {
       bus.subscribe(subjects.all('status'), (m) => queryTurns.take(m, idOf(m), status), queue),
       bus.subscribe(subjects.all('claim'), (m) => queryTurns.take(m, idOf(m), claim), queue),
       bus.subscribe(subjects.all('advance'), (m) => this.#advance(m)),
-      bus.subscribe(subjects.all('decide'), (m) => this.#receiveDecision(m)),
+      bus.subscribe(subjects.all('decide'), (m) => this.#inTurn(m, () => this.#decide(m))),
+      bus.subscribe(subjects.all('cancel'), (m) => this.#inTurn(m, () => this.#cancel(m))),
       ...this.#peerNotes.open(),
     ];
   }
@@ -108,10 +116,8 @@ export class Intake {
       account: { kind: 'checked' },
       reply: (answer) => message.reply(answer),
     };
-    if (verb === 'decide') {
-      this.#decide(forwarded, instanceId);
-      return;
-    }
+    if (verb === 'decide') return this.#decide(forwarded, instanceId);
+    if (verb === 'cancel') return this.#cancel(forwarded, instanceId);
     const operation = this.#readAdvance(forwarded, instanceId, this.#arrivedAtMs());
     if (operation !== undefined)
       this.#options.router.take(operation, this.#replyTo(forwarded), true);
@@ -149,22 +155,37 @@ export class Intake {
   }
 
   /** A decision may have a large output: then it waits for its turn. */
-  #receiveDecision(message: BusMessage): void {
+  #inTurn(message: BusMessage, read: () => void): void {
     const { queryTurns, view } = this.#options;
     const refuse = (reply: Json): void => {
       if (view.isFirst(idOf(message))) message.reply(reply);
     };
-    if (isLarge(message)) queryTurns.takeLarge(message, () => this.#decide(message), refuse);
-    else this.#decide(message);
+    if (isLarge(message)) queryTurns.takeLarge(message, read, refuse);
+    else read();
   }
 
   #decide(message: BusMessage, instanceId = subjectRest(message.subject)): void {
-    const read = this.#readRequest(instanceId, DecideMessage, message);
+    this.#take(message, 'decide', instanceId, DecideMessage, decideOperation);
+  }
+
+  #cancel(message: BusMessage, instanceId = subjectRest(message.subject)): void {
+    this.#take(message, 'cancel', instanceId, CancelMessage, cancelOperation);
+  }
+
+  /** Takes a broadcast that is kept as it was sent. */
+  #take<T>(
+    message: BusMessage,
+    verb: string,
+    instanceId: string,
+    schema: z.ZodType<T>,
+    operationOf: (instanceId: string, read: T, body: Uint8Array, arrivedAtMs: number) => Operation,
+  ): void {
+    const read = this.#readRequest(instanceId, schema, message);
     if (!read.ok) {
-      this.#malformed(message, 'decide', instanceId, errorReply(read.error));
+      this.#malformed(message, verb, instanceId, errorReply(read.error));
       return;
     }
-    const operation = decideOperation(instanceId, read.value, message.data, this.#arrivedAtMs());
+    const operation = operationOf(instanceId, read.value, message.data, this.#arrivedAtMs());
     this.#options.router.take(operation, this.#replyTo(message));
   }
 

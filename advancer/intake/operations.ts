@@ -2,11 +2,16 @@ import { createHash } from 'node:crypto';
 
 import type { Json } from '../../src/json.ts';
 import { isRecorded } from '../../src/request/receipt.ts';
-import type { AdvanceMessage, DecideMessage, ReplyError } from '../../src/request/messages.ts';
+import type {
+  AdvanceMessage,
+  CancelMessage,
+  DecideMessage,
+  ReplyError,
+} from '../../src/request/messages.ts';
 import type { Counted } from '../run/context.ts';
 import type { AdvanceRequest } from '../run/active-request.ts';
 import { refusedOutright } from '../run/receipts.ts';
-import type { Operation } from './pending-request.ts';
+import type { Operation, Served } from './pending-request.ts';
 
 /** An advance expires at most this long after its arrival. */
 const MAX_EXPIRY_MS = 24 * 60 * 60 * 1_000;
@@ -16,6 +21,12 @@ const CLOCK_TOLERANCE_MS = 60_000;
 const DEFAULT_EXPIRY_MS = 30_000;
 /** How long a decision, or a notice that something can be settled, is remembered. */
 const SHORT_EXPIRY_MS = 10_000;
+
+/**
+ * How long a cancel is remembered: the holder of a running attempt may have died, and then its
+ * lease has to end first.
+ */
+const CANCEL_EXPIRY_MS = 30_000;
 
 /** What is wrong with the expiry of an advance; undefined if nothing is. */
 export function expiryProblem(
@@ -83,16 +94,15 @@ export function advanceOperation(
   };
 }
 
-/** A decision as an operation. Repeated, it is refused: the doubt is settled. */
+/** A decision as an operation. Repeated, it is refused: it has been decided. */
 export function decideOperation(
   instanceId: string,
   message: DecideMessage,
   body: Uint8Array,
   arrivedAtMs: number,
 ): Operation {
-  const digest = createHash('sha256').update(body).digest('base64url').slice(0, 22);
   return {
-    key: `decide/${instanceId}/${digest}`,
+    key: keyOf('decide', instanceId, body),
     instanceId,
     share: { agentId: message.agentId, bytes: body.byteLength },
     expiresAtMs: arrivedAtMs + SHORT_EXPIRY_MS,
@@ -103,9 +113,7 @@ export function decideOperation(
         case 'handed_on':
           return decided;
         case 'refused':
-          return decided.error.code === 'not_found'
-            ? { kind: 'no_instance', reply: errorReply(decided.error) }
-            : { kind: 'answered', reply: errorReply(decided.error), recorded: false };
+          return refused(decided.error);
         case 'decided': {
           const { seq, as } = decided;
           return { kind: 'answered', reply: { instanceId, seq, as }, recorded: true };
@@ -113,13 +121,59 @@ export function decideOperation(
       }
     },
     forward: () => ({ verb: 'decide', instanceId, body: new TextDecoder().decode(body) }),
-    refusal: (outcome, why) =>
-      errorReply({
-        code: outcome,
-        message: why,
-        ...(outcome === 'not_found' && { field: 'instanceId' }),
-      }),
+    refusal: refusalOf,
   };
+}
+
+/** A cancel as an operation. Repeated, it is refused: the instance is cancelled. */
+export function cancelOperation(
+  instanceId: string,
+  message: CancelMessage,
+  body: Uint8Array,
+  arrivedAtMs: number,
+): Operation {
+  const { agentId, reason, undo, children } = message;
+  const expiresAtMs = arrivedAtMs + CANCEL_EXPIRY_MS;
+  const request = { by: agentId, reason, undo, children, arrivedAtMs, expiresAtMs };
+  return {
+    key: keyOf('cancel', instanceId, body),
+    instanceId,
+    share: { agentId, bytes: body.byteLength },
+    expiresAtMs,
+    // It may run a probe, but does not depend on that.
+    runsEffects: false,
+    async serve(held, { remembered }) {
+      const cancelled = await held.cancel({ ...request, remembered });
+      switch (cancelled.kind) {
+        case 'handed_on':
+          return cancelled;
+        case 'refused':
+          return refused(cancelled.error);
+        case 'cancelled': {
+          const { seq, status } = cancelled;
+          return { kind: 'answered', reply: { instanceId, seq, status }, recorded: true };
+        }
+      }
+    },
+    forward: () => ({ verb: 'cancel', instanceId, body: new TextDecoder().decode(body) }),
+    refusal: refusalOf,
+  };
+}
+
+/** The same body is the same request, whoever sends it. */
+function keyOf(verb: string, instanceId: string, body: Uint8Array): string {
+  const digest = createHash('sha256').update(body).digest('base64url').slice(0, 22);
+  return `${verb}/${instanceId}/${digest}`;
+}
+
+function refused(error: ReplyError): Served {
+  return error.code === 'not_found'
+    ? { kind: 'no_instance', reply: errorReply(error) }
+    : { kind: 'answered', reply: errorReply(error), recorded: false };
+}
+
+function refusalOf(code: 'unavailable' | 'expired' | 'not_found', message: string): Json {
+  return errorReply({ code, message, ...(code === 'not_found' && { field: 'instanceId' }) });
 }
 
 /** A notice that an instance has something to settle; nobody waits for a reply. */

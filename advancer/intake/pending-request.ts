@@ -25,7 +25,7 @@ const MAX_SENDERS = 16;
 
 /** A broadcast in the form in which one replica forwards it to another. */
 export interface ForwardedBroadcast {
-  verb: 'advance' | 'decide';
+  verb: 'advance' | 'decide' | 'cancel';
   instanceId: string;
   /** The body, as text. */
   body: string;

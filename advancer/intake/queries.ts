@@ -1,6 +1,7 @@
 import type { Leases } from '../../coordinator/leases.ts';
 import type { Bus } from '../../src/bus/bus.ts';
-import { toWireRow } from '../../src/execution/row.ts';
+import { toWireRow, type Row } from '../../src/execution/row.ts';
+import type { Cancelled } from '../../src/execution/ending.ts';
 import { foldRows, type InstanceState } from '../../src/execution/state.ts';
 import {
   cancelledOf,
@@ -10,7 +11,6 @@ import {
   statusOf,
   unwindingOf,
 } from '../../src/execution/status.ts';
-import { judgeAwait, judgeWait } from '../../src/execution/await.ts';
 import { nextCell, nextStep, type InstanceView } from '../../src/execution/plan.ts';
 import type { Json } from '../../src/json.ts';
 import type {
@@ -20,9 +20,10 @@ import type {
   StatusMessage,
 } from '../../src/request/messages.ts';
 import { fitReceipt } from '../../src/request/fit-receipt.ts';
-import type { Awaiting, Waiting } from '../../src/execution/views.ts';
+import type { Awaiting, CancelledView, Waiting } from '../../src/execution/views.ts';
 import { ClaimExhausted, type Claim, type Log } from '../log/log.ts';
 import { doubtEvidence, ownWord } from '../run/evidence.ts';
+import { judge } from '../run/waits.ts';
 import { didYouMean } from '../../src/runbook/nearest.ts';
 import { asJson, errorReply } from './operations.ts';
 import { startInstance } from './start-instance.ts';
@@ -96,7 +97,7 @@ export class Queries {
       lastSeq,
       ...waits,
       unwinding: unwinding && unwindingOf(unwinding),
-      cancelled: cancelled && cancelledOf(cancelled),
+      cancelled: cancelled && (await this.#cancelled(cancelled, rows)),
       inFlight: open === undefined ? undefined : inFlightOf(open),
       inDoubt: await this.#inDoubt(instanceId, view.state),
       receipt: receipt?.instanceId === instanceId ? fitReceipt(receipt, maxBytes / 2) : undefined,
@@ -137,18 +138,32 @@ export class Queries {
     return { ...inDoubtOf(doubt), ...doubtEvidence(doubt, ownWord(late, newestAttempt)) };
   }
 
+  /** What was left, with what its holder reported late. */
+  async #cancelled(cancelled: Cancelled, rows: readonly Row[]): Promise<CancelledView> {
+    const left = await Promise.all(
+      cancelled.left.map(async ({ cellId, attempt }) => {
+        const own = rows.filter((row) => row.cellId === cellId && row.attempt === attempt);
+        const opened = own.find(({ kind }) => kind === 'started');
+        const happened = own.some(
+          ({ kind, body }) => kind === 'interrupted' && body['happened'] === true,
+        );
+        const late = await this.#log.lateOutcomes(rows[0]!.instanceId, cellId, attempt);
+        return { cellId, attempt, ...doubtEvidence({ happened }, ownWord(late, opened)) };
+      }),
+    );
+    return { ...cancelledOf(cancelled), left };
+  }
+
   /** What the instance waits for; undefined if it is not parked. */
   async #waits(
     view: InstanceView,
   ): Promise<{ awaiting: Awaiting } | { waiting: Waiting } | undefined> {
     const step = nextStep(view);
-    if (step.do === 'await') {
-      const judged = judgeAwait(step, await this.#log.claimStatus(step.claimId), false);
-      return judged.do === 'park' ? { awaiting: judged.awaiting } : undefined;
-    }
-    if (step.do !== 'wait') return undefined;
-    const judged = judgeWait(step, false);
-    return judged.do === 'park' ? { waiting: judged.waiting } : undefined;
+    if (step.do !== 'await' && step.do !== 'wait') return undefined;
+    const judged = await judge(this.#log, step);
+    if (judged.do !== 'park') return undefined;
+    const { do: _, ...waits } = judged;
+    return waits;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Due } from '../../src/execution/await.ts';
 import type { LateKind, NewRow, Row } from '../../src/execution/row.ts';
 import type { InstanceStatus } from '../../src/execution/status.ts';
 import type { FencingToken } from '../../src/ids.ts';
@@ -122,6 +123,17 @@ export interface Claim {
   recordedAt: string;
 }
 
+/** A claim to record. */
+export type NewClaim = Pick<Claim, 'claimId' | 'status' | 'agentId' | 'evidence'>;
+
+/** A claim, and whether a moment has come, read at once. */
+export interface WaitReading {
+  /** Undefined if it was never made, or none was asked for. */
+  claim: Claim | undefined;
+  /** Whether the moment has come, by the database's clock. */
+  isDue: boolean;
+}
+
 /**
  * Everything about an instance at one moment: read in one statement, or the log before the
  * receipts.
@@ -206,13 +218,13 @@ export interface Log {
    *
    * @throws ClaimExhausted when there is none
    */
-  claim(claim: {
-    claimId: string;
-    status: string;
-    agentId: string;
-    evidence: Json;
-  }): Promise<Claim>;
+  claim(claim: NewClaim): Promise<Claim>;
   claimStatus(claimId: string): Promise<Claim | undefined>;
+  /**
+   * Reads a claim and judges a moment, in one statement. A claim that was committed before the
+   * moment is in every reading in which the moment has come.
+   */
+  readWait(claimId: string | undefined, due: Due): Promise<WaitReading>;
   /** Evidence for one attempt, oldest first. */
   lateOutcomes(instanceId: string, cellId: string, attempt: number): Promise<LateOutcome[]>;
   /** Stores the evidence; storing it again has no effect. */

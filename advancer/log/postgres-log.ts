@@ -1,4 +1,5 @@
 import { Batches } from '../../src/batches.ts';
+import type { Due } from '../../src/execution/await.ts';
 import type { Row } from '../../src/execution/row.ts';
 import { storableJson } from '../../src/json.ts';
 import type { Json } from '../../src/json.ts';
@@ -17,18 +18,20 @@ import type {
   ListedInstance,
   ListedRunbook,
   Log,
+  NewClaim,
   Projection,
   ProjectionLine,
   Refusal,
   Snapshot,
   TokenPlace,
   Unsettled,
+  WaitReading,
 } from './log.ts';
 import { RunbookCache, versionKey } from './runbook-cache.ts';
 import { checkRole, checkRoleAlone, type RolePolicy } from './role-check.ts';
 import { checkSchema } from './schema-check.ts';
 import { prepareAppends } from './sql/append.ts';
-import { insertNextClaim, newestClaim } from './sql/claims.ts';
+import { insertNextClaim, newestClaim, readWait } from './sql/claims.ts';
 import { insertInstance, instanceIdsAfter, readInstance, readSnapshots } from './sql/instances.ts';
 import { insertLateOutcome, insertRefusal, readLateOutcomes } from './sql/late.ts';
 import { listInstances, putLines, putProjection, unsettledInstances } from './sql/projection.ts';
@@ -217,12 +220,7 @@ export class PostgresLog implements Log {
     );
   }
 
-  async claim(claim: {
-    claimId: string;
-    status: string;
-    agentId: string;
-    evidence: Json;
-  }): Promise<Claim> {
+  async claim(claim: NewClaim): Promise<Claim> {
     const next = { ...claim, evidence: storableJson(claim.evidence) };
     for (let attempt = 0; attempt < MAX_CLAIM_TRIES; attempt += 1) {
       const recorded = await insertNextClaim(this.#reads, next);
@@ -235,6 +233,10 @@ export class PostgresLog implements Log {
 
   claimStatus(claimId: string): Promise<Claim | undefined> {
     return newestClaim(this.#reads, claimId);
+  }
+
+  readWait(claimId: string | undefined, due: Due): Promise<WaitReading> {
+    return readWait(this.#reads, claimId, due);
   }
 
   lateOutcomes(instanceId: string, cellId: string, attempt: number): Promise<LateOutcome[]> {

@@ -36,7 +36,7 @@ export const QuestionMessage = z.union([
   }),
   z.strictObject({
     ask: z.literal('serve'),
-    verb: z.enum(['advance', 'decide']),
+    verb: z.enum(['advance', 'decide', 'cancel']),
     instanceId: Id,
     body: z.string(),
     ...Sealed,
@@ -52,7 +52,7 @@ export type QuestionBody =
   /** Do you run this attempt? The answer is a promise. */
   | { ask: 'runs'; instanceId: string; cellId: string; attempt: number; fencingToken: number }
   /** Serve this request of an agent. */
-  | { ask: 'serve'; verb: 'advance' | 'decide'; instanceId: string; body: string };
+  | { ask: 'serve'; verb: 'advance' | 'decide' | 'cancel'; instanceId: string; body: string };
 
 /** A question together with everything that makes it this question. */
 export interface Question {

@@ -1,12 +1,13 @@
-import { judgeAwait, judgeWait } from '../../src/execution/await.ts';
+import type { AwaitStep, WaitStep } from '../../src/execution/await.ts';
 import { nextStep, type NextStep } from '../../src/execution/plan.ts';
 import { inDoubtOf, inFlightOf } from '../../src/execution/status.ts';
 import type { ExecCell } from '../../src/runbook/runbook.ts';
 import type { Receipt, ReceiptError, RecordedOutcome } from '../../src/request/receipt.ts';
 import type { ActiveRequest, AdvanceRequest } from './active-request.ts';
-import { runAttempt } from './attempt.ts';
+import { applyCancel } from './cancel.ts';
 import type { RunContext } from './context.ts';
-import type { Commit, InstanceLog, NotCommitted, Requester } from './instance-log.ts';
+import type { InstanceLog, NotCommitted, Requester } from './instance-log.ts';
+import type { PendingCancel, PendingCancels } from './pending-cancels.ts';
 import {
   receiptOf,
   recordedFor,
@@ -15,9 +16,11 @@ import {
   type ReceiptDetail,
 } from './receipts.ts';
 import type { Job, NotDone, ReadAgain } from './recover.ts';
+import { cellsUsedUp, outOfOrder } from './request-limits.ts';
 import { settleDoubt } from './settle.ts';
+import { startAttempt } from './start.ts';
 import { proposeUnwinding, proposeUnwound, proposeVerdict } from './verdicts.ts';
-import { startAfterNotStarted, wrongReplica } from './wrong-replica.ts';
+import { isTimed, judge } from './waits.ts';
 import type { AdvanceAtWrongReplica, WrongReplica } from './wrong-replica.ts';
 
 /** How an advance request ended. */
@@ -38,22 +41,25 @@ const POSTGRES_UNAVAILABLE: ReceiptError = {
 };
 
 /**
- * Moves an instance forward for one request, until it completes, parks, halts, is in doubt, or the
- * request's cells are used up. What the log already holds under this request id counts: a request
+ * Moves an instance forward for one request, until it completes, parks, halts, is in doubt or
+ * cancelled, or the request's cells are used up. What the log already holds under this request id counts: a request
  * that another replica began goes on where that one stopped.
  */
 export class AdvanceJob implements Job<Handled> {
   readonly requester: Requester;
   readonly #context: RunContext;
   readonly #active: ActiveRequest;
+  readonly #cancels: PendingCancels;
   readonly #request: AdvanceRequest;
   /** Whether the request had expired when its turn came. */
   readonly #expired: boolean;
 
-  constructor(context: RunContext, active: ActiveRequest) {
+  /** @param cancels what the instance's own holder is asked meanwhile */
+  constructor(context: RunContext, active: ActiveRequest, cancels: PendingCancels) {
     const { request } = active;
     this.#context = context;
     this.#active = active;
+    this.#cancels = cancels;
     this.#request = request;
     this.#expired = context.clock.wallMs() > request.expiresAtMs;
     this.requester = { requestId: request.requestId, agentId: request.agentId };
@@ -77,8 +83,11 @@ export class AdvanceJob implements Job<Handled> {
     }
     this.#active.hasRead(log);
     const { earlyReceipt } = this.#active;
-    const refusal = this.#outOfOrder(log) ?? earlyReceipt;
-    return refusal && receipted(refusal);
+    const error = outOfOrder(log, this.#request);
+    const refusal =
+      error && receiptOf(this.#context, log, this.#request, 'out_of_order', { error });
+    const receipt = refusal ?? earlyReceipt;
+    return receipt && receipted(receipt);
   }
 
   async stillOpen(
@@ -90,6 +99,7 @@ export class AdvanceJob implements Job<Handled> {
     const mayWait = this.#hasBegun(log) || this.#request.wait;
     if (!mayWait || clock.wallMs() > expiresAtMs)
       return this.#receipt(log, 'in_flight', { inFlight: inFlightOf(open) });
+    if (this.#cancels.next !== undefined) attempts.cancel(instanceId, open.cellId, open.attempt);
     // The same id joins the run under way, whichever replica runs it.
     const own = attempts.get(instanceId, open.cellId, open.attempt);
     const pause = clock.sleep(CHECK_AGAIN_MS, draining);
@@ -105,6 +115,10 @@ export class AdvanceJob implements Job<Handled> {
       if (earlyReceipt !== undefined) {
         await log.commit();
         return receipted(earlyReceipt);
+      }
+      if (this.#cancels.next !== undefined) {
+        const ended = await this.#applyCancel(log, this.#cancels.next);
+        if (ended !== undefined) return ended;
       }
       const step = nextStep(log.view);
       switch (step.do) {
@@ -124,65 +138,39 @@ export class AdvanceJob implements Job<Handled> {
           const error = { code: 'halted', message: `cell ${step.cell.id} ${step.why}` };
           return this.#finish(log, 'halted', { error });
         }
-        case 'await': {
-          const claim = await this.#context.log.claimStatus(step.claimId);
-          const judged = judgeAwait(step, claim, false);
-          if (judged.do === 'park')
-            return this.#finish(log, 'parked', { awaiting: judged.awaiting });
-          proposeVerdict(log, step, judged, this.requester);
+        case 'unwind':
+          proposeUnwinding(log, { by: '@policy', reason: step.reason }, this.requester);
           break;
-        }
+        case 'cancel':
+          proposeUnwound(log, this.requester);
+          break;
+        case 'await':
         case 'wait': {
-          const judged = judgeWait(step, false);
-          if (judged.do === 'park') return this.#finish(log, 'parked', { waiting: judged.waiting });
-          proposeVerdict(log, step, judged, this.requester);
+          const ended = await this.#wait(log, step);
+          if (ended !== undefined) return ended;
           break;
         }
         case 'run':
-          return this.#finish(log, 'parked', {});
+          throw new Error(`cell ${step.cell.id} starts instances, which this version cannot`);
         case 'satisfy':
         case 'refute':
         case 'skip':
           proposeVerdict(log, step, step, this.requester);
           break;
-        case 'unwind':
-          proposeUnwinding(log, step.reason, this.requester);
-          break;
-        case 'cancel':
-          proposeUnwound(log, this.requester);
-          break;
         case 'start': {
-          if (this.#cellsUsedUp(log)) return this.#finish(log, 'advanced', {});
-          if (log.dirty && log.view.state.cells.get(step.cell.id)?.notStarted !== undefined) {
-            // The wait counts from when the log has the attempt that never began.
-            const commit = await log.commit();
-            if (commit.kind !== 'committed') return this.#notCommitted(commit);
-          }
-          const may = this.#mayStart(log, step);
-          if (may.kind !== 'start') return this.#atWrongReplica(log, step.cell, may);
-          const backoffMs = Math.max(step.backoffMs, may.afterMs);
-          if (backoffMs > 0) {
-            const commit = await this.#backOff(log, backoffMs);
-            if (commit.kind !== 'committed') return this.#notCommitted(commit);
-          }
-          const onSlow = (): void => this.#answerUnavailable(log);
-          const result = await runAttempt(this.#context, log, step, this.requester, onSlow);
-          if (result === 'closed') break;
-          if (result.kind === 'handed_on') await log.commit();
+          if (cellsUsedUp(log, this.#request)) return this.#finish(log, 'advanced', {});
+          const how = {
+            requester: this.requester,
+            cancels: this.#cancels,
+            onSlow: (): void => this.#answerUnavailable(log),
+          };
+          const result = await startAttempt(this.#context, log, step, how);
+          if (result === 'go_on') break;
+          if (result.kind === 'wrong_replica') return this.#atWrongReplica(log, step.cell, result);
           return this.#notCommitted(result);
         }
       }
     }
-  }
-
-  /** Whether this replica may and can make the next attempt: found out before any row. */
-  #mayStart(
-    log: InstanceLog,
-    { cell }: Extract<NextStep, { do: 'start' }>,
-  ): { kind: 'start'; afterMs: number } | WrongReplica {
-    const unfit = this.#context.effects.unfitFor(cell.exec);
-    if (unfit !== undefined) return wrongReplica(unfit);
-    return startAfterNotStarted(this.#context, log, log.view.state.cells.get(cell.id)?.notStarted);
   }
 
   /**
@@ -204,13 +192,42 @@ export class AdvanceJob implements Job<Handled> {
     return { ...wrong, receipt: { ...receipt, holder: null } };
   }
 
-  /** Waits before an attempt. What is known is written before the wait, not after it. */
-  async #backOff(log: InstanceLog, backoffMs: number): Promise<Commit> {
-    const commit = await log.commit();
-    if (commit.kind !== 'committed') return commit;
-    const { clock, draining } = this.#context;
-    await clock.sleep(backoffMs, AbortSignal.any([draining, log.holding.signal]));
-    return commit;
+  /** Applies a cancel. The request goes on, unless a commit failed or a person has to decide. */
+  async #applyCancel(
+    log: InstanceLog,
+    cancel: PendingCancel,
+  ): Promise<Handled | ReadAgain | undefined> {
+    const applied = await applyCancel(this.#context, log, cancel);
+    if (applied !== 'answered') return this.#notCommitted(applied);
+    const { doubt } = log.view.state;
+    // Somebody wants it undone: nothing runs again before the doubt is decided.
+    if (cancel.result?.kind !== 'refused' || doubt === undefined) return undefined;
+    return this.#finish(log, 'in_doubt', { inDoubt: inDoubtOf(doubt) });
+  }
+
+  /** Judges a wait: parks the instance if it goes on, and else proposes what it has come to. */
+  async #wait(
+    log: InstanceLog,
+    step: AwaitStep | WaitStep,
+  ): Promise<Handled | ReadAgain | undefined> {
+    const { cell, attempt } = step;
+    if (isTimed(step) && log.dirty) {
+      // Until it is committed, the row that the wait begins with has the time of this replica.
+      const commit = await log.commit();
+      return commit.kind === 'committed' ? undefined : this.#notCommitted(commit);
+    }
+    const judged = await judge(this.#context.log, step);
+    if (isTimed(step) && this.#context.failpoint !== undefined) {
+      const { instanceId, requestId } = this.#request;
+      const place = { instanceId, requestId, cellId: cell.id, attempt };
+      await this.#context.failpoint('after_wait', place);
+    }
+    if (judged.do === 'park') {
+      const { do: _, ...waits } = judged;
+      return this.#finish(log, 'parked', waits);
+    }
+    proposeVerdict(log, step, judged, this.requester);
+    return undefined;
   }
 
   #answerUnavailable(log: InstanceLog): void {
@@ -255,35 +272,6 @@ export class AdvanceJob implements Job<Handled> {
   /** Whether a row was written for the request, by this holder or an earlier one. */
   #hasBegun(log: InstanceLog): boolean {
     return log.view.state.stepsByRequest.has(this.#request.requestId);
-  }
-
-  /** Whether the request's `maxCells` exec cells are finished, whichever replicas ran them. */
-  #cellsUsedUp(log: InstanceLog): boolean {
-    const { maxCells, requestId } = this.#request;
-    if (maxCells === undefined) return false;
-    const { cells, stepsByRequest } = log.view.state;
-    const steps = stepsByRequest.get(requestId) ?? [];
-    if (steps.length < maxCells) return false;
-    const finished = new Set<string>();
-    for (const { kind, cellId } of steps) {
-      if (kind !== 'completed' && kind !== 'decided') continue;
-      if (cells.get(cellId)?.result !== undefined) finished.add(cellId);
-    }
-    return finished.size >= maxCells;
-  }
-
-  /** The refusal of a request whose `cellId` is not next; undefined if it is in order. */
-  #outOfOrder(log: InstanceLog): Receipt | undefined {
-    const { cellId, requestId } = this.#request;
-    if (cellId === undefined || cellId === log.nextCellId) return undefined;
-    // A cell for which this request has written a row was next when the request began.
-    const steps = log.view.state.stepsByRequest.get(requestId) ?? [];
-    if (steps.some((step) => step.cellId === cellId)) return undefined;
-    const expected =
-      log.nextCellId === null ? 'no cell is left' : `the next cell is ${log.nextCellId}`;
-    const message = `cellId: ${cellId} is not next, ${expected}`;
-    const error = { code: 'out_of_order', message, field: 'cellId' };
-    return receiptOf(this.#context, log, this.#request, 'out_of_order', { error });
   }
 }
 

@@ -71,6 +71,7 @@ export async function runAttempt(
     const outcome = await context.effects.run(cell, effectContext(log, open, requester.requestId), {
       lease: holding,
       abort: context.abort,
+      notCancelled: inHand.notCancelled,
     });
     if (context.failpoint !== undefined) await context.failpoint('after_effect', place);
     proposeOutcome(log, step, outcome, requester);
@@ -114,6 +115,7 @@ function reasonNotToBegin(
   // Its term ended with that, too.
   if (context.attempts.renounced(inHand)) return 'it was renounced to a later term';
   if (!holding.trusted() || context.abort.aborted) return 'trust ended';
+  if (inHand.notCancelled.ended) return 'the instance is being cancelled';
   return context.attempts.begin(inHand) ? undefined : 'it was given up';
 }
 

@@ -1,4 +1,5 @@
 import type { Leases } from '../../coordinator/leases.ts';
+import type { Ends } from '../../src/lease/holding.ts';
 import { TransientMap } from '../../src/transient-map.ts';
 
 /** One attempt that this process has in hand. */
@@ -14,6 +15,8 @@ export interface AttemptInHand {
   readonly done: Promise<void>;
   /** Whether its effect has begun; then only its outcome can end it. */
   readonly begun: boolean;
+  /** Ends when the instance is to be cancelled: the effect is then ended, too. */
+  readonly notCancelled: Ends;
 }
 
 /**
@@ -28,6 +31,25 @@ export type AttemptStatement =
   /** It does not have it in hand. What became of the attempt is unknown. */
   | 'does_not_run';
 
+/** Lasts until the attempt's instance is to be cancelled. Only the attempt's effect listens. */
+class NotCancelled implements Ends {
+  ended = false;
+  #listener: (() => void) | undefined;
+
+  onEnd(listener: () => void): () => void {
+    if (this.ended) listener();
+    else this.#listener = listener;
+    return () => {
+      this.#listener = undefined;
+    };
+  }
+
+  end(): void {
+    this.ended = true;
+    this.#listener?.();
+  }
+}
+
 class Entry implements AttemptInHand {
   readonly key: string;
   readonly instanceId: string;
@@ -35,6 +57,7 @@ class Entry implements AttemptInHand {
   readonly attempt: number;
   readonly fencingToken: number;
   readonly onGivenUp: () => void;
+  readonly notCancelled = new NotCancelled();
   begun = false;
   givenUp = false;
   renounced = false;
@@ -122,10 +145,13 @@ export class Attempts {
     return entry;
   }
 
-  /** Marks the effect as begun. False if it must not begin: it was given up or renounced. */
+  /**
+   * Marks the effect as begun. False if it must not begin: it was given up, cancelled or renounced.
+   */
   begin(attempt: AttemptInHand): boolean {
     const entry = this.#inHand.get(attempt.key);
     if (entry === undefined || entry.givenUp || entry.renounced) return false;
+    if (entry.notCancelled.ended) return false;
     entry.begun = true;
     return true;
   }
@@ -173,6 +199,11 @@ export class Attempts {
     // begins.
     if (holding !== undefined && holding.token < fencingToken) leases.supersede(holding);
     return entry === undefined ? 'does_not_run' : 'never_began';
+  }
+
+  /** Ends the effect of an attempt that this process has in hand, or keeps it from beginning. */
+  cancel(instanceId: string, cellId: string, attempt: number): void {
+    this.#inHand.get(keyOf(instanceId, cellId, attempt))?.notCancelled.end();
   }
 
   /**

@@ -5,9 +5,11 @@ import type { DecideMessage } from '../../src/request/messages.ts';
 import { isRecorded, type Receipt } from '../../src/request/receipt.ts';
 import { ActiveRequest, type AdvanceRequest, type RequestProgress } from './active-request.ts';
 import { AdvanceJob, type Handled } from './advance.ts';
+import { CancelJob, mayEndAttempt } from './cancel.ts';
 import type { RunContext } from './context.ts';
 import { DecideJob, type Decided } from './decide.ts';
 import type { InstanceLog } from './instance-log.ts';
+import { PendingCancels, type CancelRequest, type CancelResult } from './pending-cancels.ts';
 import { receiptOf, recordedFor } from './receipts.ts';
 import { Recovery } from './recover.ts';
 import { SettleJob, type Settled } from './settle.ts';
@@ -28,6 +30,7 @@ export class HeldInstance {
   readonly #recovery: Recovery;
   /** Requests in flight, by request id. */
   readonly #requests = new TransientMap<string, Promise<Handled>>();
+  readonly #cancels = new PendingCancels();
   #active: ActiveRequest | undefined;
   #tail: Promise<unknown> = Promise.resolve();
 
@@ -54,10 +57,38 @@ export class HeldInstance {
     }
   }
 
-  /** Answers a doubt. Only one answer counts; a second one gets `conflict`. */
+  /**
+   * Answers a doubt, or a cell that halted the instance. Only one answer counts; a second one gets
+   * `conflict`.
+   */
   decide(message: DecideMessage): Promise<Decided> {
     const job = new DecideJob(this.#context, this.holding.instanceId, message);
     return this.#pinned(() => this.#exclusively(() => this.#recovery.recover(job)));
+  }
+
+  /**
+   * Cancels the instance. It does not wait for its turn: the request that is being worked on ends
+   * its attempt or its wait, applies the cancel, and then goes on.
+   */
+  cancel(request: CancelRequest): Promise<CancelResult> {
+    return this.#pinned(async () => {
+      const pending = this.#cancels.add(request);
+      try {
+        this.#endAttempt(request);
+        const job = new CancelJob(this.#context, this.holding.instanceId, pending);
+        const result = this.#exclusively(() => this.#recovery.recover(job));
+        return await Promise.race([pending.answered, result]);
+      } finally {
+        this.#cancels.remove(pending);
+      }
+    });
+  }
+
+  #endAttempt(request: CancelRequest): void {
+    const { log } = this.#recovery;
+    const open = log?.view.state.open;
+    if (log === undefined || open === undefined || !mayEndAttempt(log, request)) return;
+    this.#context.attempts.cancel(this.holding.instanceId, open.cellId, open.attempt);
   }
 
   /** Closes and settles what needs no person. */
@@ -144,7 +175,7 @@ export class HeldInstance {
       this.#exclusively(async () => {
         this.#active = active;
         try {
-          const job = new AdvanceJob(this.#context, active);
+          const job = new AdvanceJob(this.#context, active, this.#cancels);
           if (failpoint !== undefined) await failpoint('on_admission', { instanceId, requestId });
           const handled = await this.#recovery.recover(job);
           this.#recovery.forgetIfEnded();

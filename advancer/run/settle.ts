@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from '../../src/json.ts';
 import { nextStep, policyFor, type NextStep } from '../../src/execution/plan.ts';
 import type { Verdict } from '../../src/execution/row.ts';
-import type { AutomaticDecider } from '../../src/execution/state.ts';
+import type { AutomaticDecider, Doubt } from '../../src/execution/state.ts';
 import { effectContext, rerunOfUnbegun } from './attempt.ts';
 import type { RunContext } from './context.ts';
 import { decisionBy, ownWord, unverifiedIn } from './evidence.ts';
@@ -87,8 +87,32 @@ export async function settleDoubt(
   const decision = await decisionByPolicy(context, log, step);
   if (decision === undefined) return 'unsettled';
   if ('kind' in decision) return decision;
-  proposeDecision(log, step, decision, requester);
+  proposeDecision(log, step.doubt, decision, requester);
   return 'settled';
+}
+
+/**
+ * Settles a doubt by what is known, and not by what the cell wants done if nothing is: by evidence
+ * from a fenced holder, by the effect never having begun, or else by the probe, if it can tell and
+ * this replica can run it.
+ */
+export async function settleByFacts(
+  context: RunContext,
+  log: InstanceLog,
+  step: Extract<NextStep, { do: 'settle' }>,
+  requester: Requester,
+): Promise<void> {
+  const evidence = await settleByEvidence(context, log, step, requester);
+  if (evidence.kind !== 'none') return;
+  const { doubt, cell } = step;
+  const policy = policyFor(cell, doubt, log.view.state.cells.get(doubt.cellId));
+  if (policy === 'rerun' && doubt.reason !== 'not_started') return;
+  const decision = await decisionByPolicy(context, log, step);
+  if (decision === undefined) return;
+  if (!('kind' in decision)) return proposeDecision(log, step.doubt, decision, requester);
+  const { instanceId } = log.holding;
+  const fields = { instanceId, cellId: doubt.cellId, why: decision.unfit.why };
+  context.logger.warn(fields, 'this replica cannot run the probe, so the doubt is left');
 }
 
 /** What evidence from a fenced holder does to a doubt. */
@@ -116,7 +140,7 @@ export async function settleByEvidence(
   const evidence = ownWord(late, log.view.state.newestAttempt);
   const decision = decisionBy(evidence);
   if (decision !== undefined) {
-    proposeDecision(log, step, decision, requester);
+    proposeDecision(log, step.doubt, decision, requester);
     return { kind: 'settles' };
   }
   const unverified = unverifiedIn(evidence);
@@ -124,21 +148,21 @@ export async function settleByEvidence(
   return { kind: 'needs_person', happened: unverified.body['happened'] === true };
 }
 
-/** Proposes the answer to a doubt. */
+/** Proposes what is decided about an attempt. */
 export function proposeDecision(
   log: InstanceLog,
-  step: Extract<NextStep, { do: 'settle' }>,
+  attempt: Pick<Doubt, 'cellId' | 'attempt' | 'happened'>,
   { as, by, reason, output, detail, waitMs, notBegun, happened }: Decision,
   requester: Requester,
 ): void {
   const body: JsonObject = { as, by, reason };
   if (notBegun !== undefined) body['notBegun'] = notBegun;
   // Nobody can decide away that the effect happened.
-  if (happened !== undefined || (as === 'failed' && step.doubt.happened)) body['happened'] = true;
+  if (happened !== undefined || (as === 'failed' && attempt.happened)) body['happened'] = true;
   if (output !== undefined) body['output'] = output;
   if (detail !== undefined) body['detail'] = detail;
   if (waitMs !== undefined) body['waitMs'] = waitMs;
-  log.propose('decided', step.doubt.cellId, step.doubt.attempt, body, requester);
+  log.propose('decided', attempt.cellId, attempt.attempt, body, requester);
 }
 
 /**

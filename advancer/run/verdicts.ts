@@ -16,18 +16,53 @@ export function proposeVerdict(
   log.propose(KINDS[verdict], cell.id, attempt, body, requester);
 }
 
-/** Proposes that the instance is unwound from now on, as its runbook wants after a halt. */
-export function proposeUnwinding(log: InstanceLog, reason: string, requester: Requester): void {
-  const { cellId, attempt } = placeOfInstance(log.view);
-  log.propose('unwinding', cellId, attempt, { by: '@policy', reason }, requester);
+/** Who has an instance unwound or cancelled, and why. */
+interface Said {
+  /** An agent's id, `@policy` or `@parent`. */
+  by: string;
+  reason: string;
+  /** Whether its children are cancelled, too. */
+  children?: boolean | undefined;
 }
 
-/** Proposes the end of the unwinding. Nothing is left in doubt, or there would be a next step. */
+/** Proposes that what was satisfied is undone from now on, and nothing else is run. */
+export function proposeUnwinding(log: InstanceLog, said: Said, requester: Requester): void {
+  propose(log, 'unwinding', bodyOf(said), requester);
+}
+
+/** Proposes the end of the instance, with the attempts of which nobody knows what they did. */
+export function proposeCancelled(log: InstanceLog, said: Said, requester: Requester): void {
+  propose(log, 'cancelled', { ...bodyOf(said), left: leftDoubts(log) }, requester);
+}
+
+/** Proposes the end of an instance of which everything is undone. */
 export function proposeUnwound(log: InstanceLog, requester: Requester): void {
   const { unwinding } = log.view.state;
   if (unwinding === undefined) throw new Error('the instance is not being unwound');
-  const { by, reason, children } = unwinding;
+  proposeCancelled(log, unwinding, requester);
+}
+
+/**
+ * The attempts whose outcome is unknown: one in doubt, and one that was to be run again by policy
+ * and was not.
+ */
+function leftDoubts({ view }: InstanceLog): { cellId: string; attempt: number }[] {
+  const left = [];
+  for (const [cellId, { unsettled: attempt }] of view.state.cells)
+    if (attempt !== undefined) left.push({ cellId, attempt });
+  return left;
+}
+
+function propose(
+  log: InstanceLog,
+  kind: 'unwinding' | 'cancelled',
+  body: JsonObject,
+  requester: Requester,
+): void {
   const { cellId, attempt } = placeOfInstance(log.view);
-  const body = { by, reason, ...(children && { children }), left: [] };
-  log.propose('cancelled', cellId, attempt, body, requester);
+  log.propose(kind, cellId, attempt, body, requester);
+}
+
+function bodyOf({ by, reason, children }: Said): JsonObject {
+  return { by, reason, ...(children === true && { children }) };
 }

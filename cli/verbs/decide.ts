@@ -23,13 +23,15 @@ interface DecideOptions {
 export const decide: DefineVerb = (command, register) => {
   addSharedOptions(command, AGENT_OPTIONS)
     .description(
-      'Resolve an attempt in doubt: record what became of it. The instance moves on with the ' +
-        'next advance.',
+      'Resolve an attempt in doubt, or a cell that halted its instance: record what became of ' +
+        'it, or that it is to run again. The instance moves on with the next advance.',
     )
-    .argument('<instance>', 'instance in doubt', idFlag)
-    .option('--cell <id>', 'cell in doubt (required)', idFlag)
-    .option('--attempt <n>', 'attempt in doubt (required)', countFlag)
-    .addOption(new Option('--as <verdict>', 'what became of it (required)').choices(VERDICTS))
+    .argument('<instance>', 'instance in doubt, or halted', idFlag)
+    .option('--cell <id>', 'cell in doubt, or that halted (required)', idFlag)
+    .option('--attempt <n>', 'its newest attempt (required)', countFlag)
+    .addOption(
+      new Option('--as <verdict>', 'what became of it, or rerun (required)').choices(VERDICTS),
+    )
     .option('--reason <text>', 'how you know; recorded in the log (required)')
     .option('--output <json>', "the cell's output, with --as succeeded; JSON or @FILE", jsonFlag)
     .option('--timeout <duration>', 'how long to wait for the reply (default: 10s)', durationFlag);

@@ -12,6 +12,7 @@ import type { Json } from '../json.ts';
 import { HolderCache } from '../request/holder-cache.ts';
 import {
   AdvanceMessage,
+  CancelMessage,
   ClaimMessage,
   DecideMessage,
   StartMessage,
@@ -19,6 +20,7 @@ import {
 } from '../request/messages.ts';
 import type { Receipt } from '../request/receipt.ts';
 import type {
+  CancelReply,
   ClaimReply,
   DecideReply,
   InstanceEvent,
@@ -26,12 +28,14 @@ import type {
   StatusReply,
 } from '../request/status-reply.ts';
 import { advanceUntilAnswered, refusal } from './advance.ts';
-import { checkId, checked, invalid } from './checked.ts';
+import { checkId, checked } from './checked.ts';
 import { LeaseholdError } from './error.ts';
 import { eventQueue, readEvent } from './events.ts';
+import { expiryOf } from './expiry.ts';
 import type {
   AdvanceOptions,
   AgentOptions,
+  CancelOptions,
   ClaimOptions,
   DecideOptions,
   StartOptions,
@@ -41,12 +45,12 @@ import { answers, answersStatus } from './replies.ts';
 import { requestUntilAnswered } from './request.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
-const DEFAULT_EXPIRY_MS = 30_000;
+const DEFAULT_CANCEL_TIMEOUT_MS = 35_000;
 const DEFAULT_ADVANCE_TIMEOUT_MS = 300_000;
 
 /**
- * The client: it requests advances, records claims and decides doubts for a program, an LLM agent
- * or a person's command line.
+ * The client: it requests advances, records claims, decides doubts and cancels for a program, an
+ * LLM agent or a person's command line.
  *
  * Needs NATS and the namespace, nothing else. `advance` always returns a receipt. The other methods
  * return their result or throw a {@link LeaseholdError}, whose code is `unavailable` when no
@@ -150,8 +154,8 @@ export class Agent {
   }
 
   /**
-   * Settles a doubt. It runs nothing; the next advance does. The second of two decisions gets
-   * `conflict`.
+   * Settles a doubt, or what becomes of a cell that halted its instance. It runs nothing; the next
+   * advance does. The second of two decisions gets `conflict`.
    */
   async decide(instanceId: string, options: DecideOptions): Promise<DecideReply> {
     const { timeoutMs, ...decision } = options;
@@ -159,6 +163,19 @@ export class Agent {
       name: 'decide',
       subject: this.#subjects.decide(checkId(instanceId, 'instanceId')),
       body: checked(DecideMessage, { agentId: this.agentId, ...decision }),
+      accepts: answers({ instanceId }),
+      timeoutMs,
+      retry: 'undelivered',
+    });
+  }
+
+  /** Cancels an instance; a running attempt is ended first. With `undo`, advances undo it. */
+  async cancel(instanceId: string, options: CancelOptions): Promise<CancelReply> {
+    const { timeoutMs = DEFAULT_CANCEL_TIMEOUT_MS, ...cancel } = options;
+    return this.#request({
+      name: 'cancel',
+      subject: this.#subjects.cancel(checkId(instanceId, 'instanceId')),
+      body: checked(CancelMessage, { agentId: this.agentId, ...cancel }),
       accepts: answers({ instanceId }),
       timeoutMs,
       retry: 'undelivered',
@@ -179,10 +196,6 @@ export class Agent {
       const expiresAt = expiryOf(options, this.#clock.wallMs());
       checkId(instanceId, 'instanceId');
       const body = { requestId, agentId: this.agentId, cellId, maxCells, wait, expiresAt };
-      const signals = [
-        this.#closed.signal,
-        ...(options.signal === undefined ? [] : [options.signal]),
-      ];
       return await advanceUntilAnswered({
         bus: this.#bus,
         subjects: this.#subjects,
@@ -193,7 +206,7 @@ export class Agent {
         timeoutMs: options.timeoutMs ?? DEFAULT_ADVANCE_TIMEOUT_MS,
         pollMs: options.pollMs ?? 3_000,
         askAgainMs: options.askAgainMs ?? 10_000,
-        signal: AbortSignal.any(signals),
+        signal: this.#untilClosed(options.signal),
       });
     } catch (cause) {
       if (!(cause instanceof LeaseholdError)) throw cause;
@@ -237,11 +250,8 @@ export class Agent {
     instanceId?: string,
     options: { signal?: AbortSignal | undefined } = {},
   ): AsyncIterableIterator<InstanceEvent> {
-    const signals = [
-      this.#closed.signal,
-      ...(options.signal === undefined ? [] : [options.signal]),
-    ];
-    return eventQueue((listener) => this.watch(instanceId, listener), AbortSignal.any(signals));
+    const until = this.#untilClosed(options.signal);
+    return eventQueue((listener) => this.watch(instanceId, listener), until);
   }
 
   /** Whether there is a connection to NATS now. */
@@ -262,7 +272,12 @@ export class Agent {
     await this.#bus.close();
   }
 
-  #request<K extends 'start' | 'status' | 'claim' | 'decide'>(request: {
+  #untilClosed(signal: AbortSignal | undefined): AbortSignal {
+    const { signal: closed } = this.#closed;
+    return signal === undefined ? closed : AbortSignal.any([closed, signal]);
+  }
+
+  #request<K extends 'start' | 'status' | 'claim' | 'decide' | 'cancel'>(request: {
     name: K;
     subject: string;
     body: object;
@@ -279,15 +294,4 @@ export class Agent {
       signal: this.#closed.signal,
     });
   }
-}
-
-function expiryOf(options: AdvanceOptions, nowMs: number): string {
-  const { expiresAt, expiresInMs } = options;
-  if (expiresAt !== undefined && expiresInMs !== undefined) {
-    throw invalid('expiresInMs', 'cannot be combined with expiresAt');
-  }
-  if (typeof expiresAt === 'string') return expiresAt;
-  const at = expiresAt ?? new Date(nowMs + (expiresInMs ?? DEFAULT_EXPIRY_MS));
-  if (Number.isNaN(at.getTime())) throw invalid('expiresAt', 'must be a time');
-  return at.toISOString();
 }

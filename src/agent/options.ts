@@ -81,15 +81,26 @@ export interface ClaimOptions {
   timeoutMs?: number | undefined;
 }
 
-/** The decision on an attempt in doubt. */
+/** The decision on an attempt in doubt, or on a cell that halted its instance. */
 export interface DecideOptions {
   cellId: string;
-  /** The attempt in doubt; any other is a `conflict`. */
+  /** The attempt in doubt, or that halted; any other is a `conflict`. */
   attempt: number;
   as: Verdict;
   reason: string;
   /** The cell's output, with `as: 'succeeded'`. */
   output?: Json | undefined;
   /** Default: 10 s. */
+  timeoutMs?: number | undefined;
+}
+
+/** Why an instance is cancelled, and what of it. */
+export interface CancelOptions {
+  reason: string;
+  /** Undoes what was satisfied, in reverse order, before the instance is cancelled. */
+  undo?: boolean | undefined;
+  /** Also cancels the instances that its `run` cells have started. */
+  children?: boolean | undefined;
+  /** Default: 35 s. A running attempt is ended first. */
   timeoutMs?: number | undefined;
 }

@@ -7,6 +7,7 @@ import type { ReplyError } from '../request/messages.ts';
 import { RECORDED_OUTCOMES, REFUSED_OUTCOMES } from '../request/receipt.ts';
 import type { Receipt } from '../request/receipt.ts';
 import type {
+  CancelReply,
   ClaimReply,
   DecideReply,
   InstanceEvent,
@@ -124,6 +125,11 @@ const Schemas = {
   }),
   claim: z.looseObject({ claimId: z.string(), revision: z.number(), status: z.string() }),
   decide: z.looseObject({ instanceId: z.string(), seq: z.number(), as: z.string() }),
+  cancel: z.looseObject({
+    instanceId: z.string(),
+    seq: z.number(),
+    status: z.enum(INSTANCE_STATUSES),
+  }),
   event: z.looseObject({
     instanceId: z.string(),
     rows: z.array(RowReply),
@@ -139,6 +145,7 @@ export interface Replies {
   start: StartReply;
   claim: ClaimReply;
   decide: DecideReply;
+  cancel: CancelReply;
   event: InstanceEvent;
 }
 

@@ -18,6 +18,7 @@ export function subjects(namespace: string) {
     claim: (claimId: string) => `${root}.claim.${token(claimId)}`,
     advance: (instanceId: string) => `${root}.advance.${token(instanceId)}`,
     decide: (instanceId: string) => `${root}.decide.${token(instanceId)}`,
+    cancel: (instanceId: string) => `${root}.cancel.${token(instanceId)}`,
     event: (instanceId: string) => `${root}.event.${token(instanceId)}`,
     replica: (replicaId: string) => `${root}.replica.${token(replicaId)}`,
     /** An advance sent directly to the replica that is believed to hold the instance. */
@@ -34,7 +35,7 @@ export function subjects(namespace: string) {
     /** Between replicas: this instance has something to settle, such as a late outcome. */
     settle: (instanceId: string) => `${root}.settle.${token(instanceId)}`,
     /** Every subject of one verb: for subscribing. */
-    all: (verb: 'status' | 'claim' | 'advance' | 'decide' | 'event' | 'settle') =>
+    all: (verb: 'status' | 'claim' | 'advance' | 'decide' | 'cancel' | 'event' | 'settle') =>
       `${root}.${verb}.>`,
   } as const;
 }

@@ -3,6 +3,16 @@ import type { NotStarted } from './not-started.ts';
 import { failedAfterEffect, isRefusal } from './outcome.ts';
 import type { Row } from './row.ts';
 
+/** Which attempt was decided, how, and by whom. */
+export interface Decision {
+  attempt: number;
+  as: string;
+  /** An agent's id, or who decides without a person. */
+  by: string;
+  /** Its row. */
+  seq: number;
+}
+
 /** What the log says about one cell. */
 export interface CellRecord {
   /** The newest attempt's number. */
@@ -26,6 +36,13 @@ export interface CellRecord {
    * `not_started`.
    */
   interruptions: number;
+  /**
+   * The newest attempt with an unknown outcome, until it is known or an agent has decided: also if
+   * policy has the cell run again.
+   */
+  unsettled: number | undefined;
+  /** The newest decision. */
+  decision: Decision | undefined;
   /** The newest attempts whose effects never began; undefined if the newest one's did. */
   notStarted: NotStarted | undefined;
   /** Undefined while the cell is not finished. */
@@ -47,6 +64,8 @@ export function newRecord(): CellRecord {
     happened: false,
     retryAfterMs: 0,
     interruptions: 0,
+    unsettled: undefined,
+    decision: undefined,
     notStarted: undefined,
     result: undefined,
     output: undefined,
@@ -71,6 +90,7 @@ export function interrupt(cell: CellRecord, row: Row, replicaId: string): void {
     return;
   }
   cell.interruptions += 1;
+  cell.unsettled = row.attempt;
   cell.notStarted = undefined;
 }
 
@@ -79,6 +99,7 @@ export function succeed(cell: CellRecord, output: Json): void {
   cell.result = 'satisfied';
   cell.output = output;
   cell.interruptions = 0;
+  cell.unsettled = undefined;
   cell.notStarted = undefined;
   cell.failure = undefined;
 }
@@ -96,6 +117,14 @@ export function refute(cell: CellRecord, why: JsonObject): void {
   cell.failure = why;
 }
 
+/** Its newest attempt was decided, whatever follows from that. */
+export function noteDecision(cell: CellRecord, { attempt, seq, body }: Row): void {
+  const by = textOf(body['by']);
+  cell.decision = { attempt, as: textOf(body['as']), by, seq };
+  // A policy does not find out what became of the effect.
+  if (by !== '@policy') cell.unsettled = undefined;
+}
+
 /** A decision has it run again, or judged again. */
 export function rerun(cell: CellRecord): void {
   cell.result = undefined;
@@ -109,6 +138,7 @@ export function fail(cell: CellRecord, row: Row, failure: Json): void {
   cell.happened = failedAfterEffect(row);
   cell.retryAfterMs = retryAfterMsOf(row);
   cell.interruptions = 0;
+  cell.unsettled = undefined;
   cell.notStarted = undefined;
   cell.failure = failure;
 }

@@ -12,6 +12,8 @@ export interface Unwinding {
   children: boolean;
   /** ISO 8601, when this was recorded. */
   since: string;
+  /** Its row. */
+  seq: number;
 }
 
 /** The instance is cancelled; nothing follows. */
@@ -21,12 +23,13 @@ export interface Cancelled extends Unwinding {
 }
 
 /** What an `unwinding` row says. */
-export function unwindingIn({ body, recordedAt }: Row): Unwinding {
+export function unwindingIn({ seq, body, recordedAt }: Row): Unwinding {
   return {
     by: textOf(body['by']),
     reason: textOf(body['reason']),
     children: body['children'] === true,
     since: recordedAt,
+    seq,
   };
 }
 

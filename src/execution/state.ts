@@ -5,6 +5,7 @@ import {
   fail,
   interrupt,
   newRecord,
+  noteDecision,
   refute,
   rerun,
   skip,
@@ -214,6 +215,7 @@ function broken({ instanceId, seq, cellId, attempt }: Row, what: string): Error 
 }
 
 function decide(state: InstanceState, cell: CellRecord, row: Row): void {
+  noteDecision(cell, row);
   const byAgent = !isAutomatic(textOf(row.body['by']));
   // An agent who decides has looked into it, so the budget of retries starts over.
   if (byAgent) {

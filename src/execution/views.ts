@@ -66,7 +66,7 @@ export interface LeftDoubt {
 
 /** Why an instance was cancelled, and what was left. */
 export interface CancelledView extends UnwindingView {
-  left: LeftDoubt[];
+  left: (LeftDoubt & DoubtEvidence)[];
 }
 
 /** How many of the instances that a run cell started have ended. */

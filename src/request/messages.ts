@@ -81,6 +81,18 @@ export const DecideMessage = z
 /** See the schema. */
 export type DecideMessage = z.infer<typeof DecideMessage>;
 
+/** Body of `cancel.<instanceId>`. */
+export const CancelMessage = z.strictObject({
+  agentId: Id,
+  reason: z.string().min(1).max(4096),
+  /** Undoes what was satisfied, in reverse order, before the instance is cancelled. */
+  undo: z.boolean().optional(),
+  /** Also cancels the instances that its `run` cells have started. */
+  children: z.boolean().optional(),
+});
+/** See the schema. */
+export type CancelMessage = z.infer<typeof CancelMessage>;
+
 /** The codes of error replies. */
 export type ErrorCode = 'invalid' | 'not_found' | 'conflict' | 'unavailable' | 'expired';
 

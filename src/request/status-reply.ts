@@ -83,3 +83,12 @@ export interface DecideReply {
   seq: number;
   as: string;
 }
+
+/** The answer to `cancel.<instanceId>`. */
+export interface CancelReply {
+  instanceId: string;
+  /** The position of `cancelled`, or of `unwinding`, in the log. */
+  seq: number;
+  /** The instance's status after it: not yet `cancelled` if something is to be undone first. */
+  status: InstanceStatus;
+}

@@ -4,6 +4,7 @@ export const VERBS = [
   'claim',
   'advance',
   'decide',
+  'cancel',
   'settle',
   'answered',
   'leaving',
@@ -35,6 +36,7 @@ export const VALID_BODIES: Record<Verb, Record<string, unknown>> = {
     reason: 'because',
     output: null,
   },
+  cancel: { agentId: 'fuzzer', reason: 'because', undo: true, children: true },
   settle: {},
   answered: { keys: ['advance/a/b'], by: 'nobody-00000000' },
   leaving: { replicaId: 'nobody-00000000', busy: ['fuzzed'] },
@@ -149,6 +151,8 @@ export const OPTIONAL = new Set([
   'advance.wait',
   'advance.expiresAt',
   'decide.output',
+  'cancel.undo',
+  'cancel.children',
 ]);
 
 /** Verbs whose subject ends with the verb. */

@@ -23,6 +23,7 @@ const context = {
 };
 const signals = {
   lease: { ended: false, onEnd: () => () => undefined },
+  notCancelled: { ended: false, onEnd: () => () => undefined },
   abort: new AbortController().signal,
 };
 const call = { method: 'POST' as const, url: 'http://127.0.0.1:1/' };

@@ -13,6 +13,7 @@ export const PORT_CALLS = {
     'newestRow',
     'receipt',
     'claimStatus',
+    'readWait',
     'lateOutcomes',
     'addLateOutcome',
     'addRefusal',

@@ -126,6 +126,7 @@ export function simEffects(options: SimEffectsOptions): EffectRunner {
         if (trap?.point === 'applied') world.at(0, trap.spring);
         const aborted = (): void => end({ kind: 'unknown', reason: 'aborted', detail: {} });
         signals.abort.addEventListener('abort', aborted, { once: true });
+        signals.notCancelled.onEnd(aborted);
         if (onInterrupt(cell) !== 'hold') signals.lease.onEnd(aborted);
       });
     },

@@ -10,6 +10,7 @@ import {
   type ProjectionLine,
   type Refusal,
 } from '../../advancer/log/log.ts';
+import { dueIso } from '../../src/execution/await.ts';
 import { chainBreach, type ChainBreach } from '../../src/execution/chain.ts';
 import type { Row } from '../../src/execution/row.ts';
 import type { InstanceStatus } from '../../src/execution/status.ts';
@@ -255,6 +256,11 @@ export class SimPostgres {
           return claim;
         }),
       claimStatus: (claimId) => call('claimStatus', () => this.claims.get(claimId)?.at(-1)),
+      readWait: (claimId, due) =>
+        call('readWait', () => ({
+          claim: claimId === undefined ? undefined : this.claims.get(claimId)?.at(-1),
+          isDue: EPOCH_MS + world.nowMs >= Date.parse(dueIso(due)),
+        })),
       lateOutcomes: (instanceId, cellId, attempt) =>
         call('lateOutcomes', () =>
           this.lateOutcomes.filter(

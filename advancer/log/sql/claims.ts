@@ -1,8 +1,9 @@
+import type { Due } from '../../../src/execution/await.ts';
 import type { Json } from '../../../src/json.ts';
 import { isRefusal } from '../connections.ts';
 import type { Queryable } from '../connections.ts';
 import { ClaimExhausted } from '../log.ts';
-import type { Claim } from '../log.ts';
+import type { Claim, NewClaim, WaitReading } from '../log.ts';
 
 interface ClaimLine {
   claim_id: string;
@@ -26,15 +27,36 @@ export async function newestClaim(db: Queryable, claimId: string): Promise<Claim
 }
 
 /**
+ * The claim's newest status, and whether a moment has come, in one statement.
+ *
+ * `now()` is when the statement's transaction began, which is before what it sees was fixed. So a
+ * claim that was committed before the moment is seen by every reading that finds the moment past.
+ */
+export async function readWait(
+  db: Queryable,
+  claimId: string | undefined,
+  due: Due,
+): Promise<WaitReading> {
+  const [sinceIso, afterMs] = 'atIso' in due ? [due.atIso, 0] : [due.sinceIso, due.afterMs];
+  const [line] = await db.query<{ is_due: boolean } & (ClaimLine | { claim_id: null })>(
+    `select now() >= $2::timestamptz + $3::bigint * interval '1 millisecond' as is_due, newest.*
+       from (select) moment
+       left join lateral (
+         select ${COLUMNS} from leasehold.claims where claim_id = $1 order by revision desc limit 1
+       ) newest on true`,
+    [claimId ?? null, sinceIso, afterMs],
+  );
+  if (line === undefined) throw new Error('Postgres returned no row for a wait');
+  return { claim: line.claim_id === null ? undefined : fromLine(line), isDue: line.is_due };
+}
+
+/**
  * Records the claim as the revision after the newest; undefined when another writer took that
  * revision first.
  *
  * @throws ClaimExhausted when the newest revision is the last that the column holds
  */
-export async function insertNextClaim(
-  db: Queryable,
-  claim: { claimId: string; status: string; agentId: string; evidence: Json },
-): Promise<Claim | undefined> {
+export async function insertNextClaim(db: Queryable, claim: NewClaim): Promise<Claim | undefined> {
   const stored = db.query<ClaimLine>(
     `insert into leasehold.claims (claim_id, revision, status, agent_id, evidence)
        select $1, coalesce(max(revision), 0) + 1, $2, $3, $4::jsonb from leasehold.claims where claim_id = $1

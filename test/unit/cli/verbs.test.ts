@@ -14,6 +14,7 @@ const LINES: Readonly<Record<string, readonly string[]>> = {
   advance: ['a'],
   claim: ['c', 'approved'],
   decide: ['a', '--cell', 'c', '--attempt', '1', '--as', 'rerun', '--reason', 'x'],
+  cancel: ['a', '--reason', 'x'],
   status: ['a'],
   list: [],
   watch: [],

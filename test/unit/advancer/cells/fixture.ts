@@ -4,7 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { createEffectRunner, type EffectRunnerOptions } from '../../../../advancer/cells/runner.ts';
-import type { CellOutcome, EffectContext } from '../../../../advancer/cells/cells.ts';
+import type {
+  CellOutcome,
+  EffectContext,
+  EffectSignals,
+} from '../../../../advancer/cells/cells.ts';
 import { ALLOW_EVERYWHERE, parseHttpAllow } from '../../../../src/config/http-allow.ts';
 import type { Ends } from '../../../../src/lease/holding.ts';
 import { systemClock } from '../../../../src/time/clock.ts';
@@ -22,29 +26,37 @@ export const CONTEXT: EffectContext = {
 
 /** Signals of an attempt, and the acts that fire them. */
 export function attempt(): {
-  signals: { lease: Ends; abort: AbortSignal };
+  signals: EffectSignals;
   lose: () => void;
+  cancel: () => void;
   abort: () => void;
 } {
-  const listeners = new Set<() => void>();
-  const lease = {
-    ended: false,
-    onEnd: (listener: () => void): (() => void) => {
-      if (lease.ended) listener();
-      else listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
-  };
+  const lease = new Lasting();
+  const notCancelled = new Lasting();
   const abort = new AbortController();
   return {
-    signals: { lease, abort: abort.signal },
-    lose: () => {
-      lease.ended = true;
-      for (const listener of listeners) listener();
-      listeners.clear();
-    },
+    signals: { lease, notCancelled, abort: abort.signal },
+    lose: () => lease.end(),
+    cancel: () => notCancelled.end(),
     abort: () => abort.abort(),
   };
+}
+
+class Lasting implements Ends {
+  ended = false;
+  readonly #listeners = new Set<() => void>();
+
+  onEnd(listener: () => void): () => void {
+    if (this.ended) listener();
+    else this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  end(): void {
+    this.ended = true;
+    for (const listener of this.#listeners) listener();
+    this.#listeners.clear();
+  }
 }
 
 /** An exec cell with these fields, as its author would have written it. */

@@ -49,23 +49,25 @@ describe('the runner', () => {
       listeners -= 1;
       remove(...args);
     };
-    let atLease = 0;
-    const lease: Ends = {
+    let listening = 0;
+    const counting = (ends: Ends): Ends => ({
       ended: false,
       onEnd(listener) {
-        atLease += 1;
-        const takeBack = signals.lease.onEnd(listener);
+        listening += 1;
+        const takeBack = ends.onEnd(listener);
         return () => {
-          atLease -= 1;
+          listening -= 1;
           takeBack();
         };
       },
-    };
+    });
+    const lease = counting(signals.lease);
+    const notCancelled = counting(signals.notCancelled);
     const runner = runnerWith({ handlers: { h: () => null } });
     for (let nth = 0; nth < 10; nth += 1) {
-      await runner.run(cell({ exec: { handler: 'h' } }), CONTEXT, { lease, abort });
+      await runner.run(cell({ exec: { handler: 'h' } }), CONTEXT, { lease, notCancelled, abort });
     }
     expect(listeners).toBeLessThanOrEqual(1);
-    expect(atLease).toBe(0);
+    expect(listening).toBe(0);
   });
 });
