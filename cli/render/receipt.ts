@@ -1,9 +1,16 @@
-import type { Awaiting, DoubtEvidence, InDoubt, InFlight } from '../../src/execution/views.ts';
+import type {
+  Awaiting,
+  DoubtEvidence,
+  InDoubt,
+  InFlight,
+  UnwindingView,
+  Waiting,
+} from '../../src/execution/views.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import { suggestion } from '../../src/shell-quote.ts';
 import { clean, table } from './table.ts';
 import type { Style } from './table.ts';
-import { ago, elapsed } from './time.ts';
+import { ago, elapsed, span } from './time.ts';
 
 /** A receipt as text: the steps, the outcome in a sentence, and what to do next. */
 export function receiptText(receipt: Receipt, style: Style, nowMs: number): string {
@@ -23,6 +30,8 @@ export function receiptText(receipt: Receipt, style: Style, nowMs: number): stri
     lines.push('');
   }
   lines.push(...outcomeLines(receipt, nowMs).map(clean));
+  if (receipt.unwinding !== undefined && receipt.outcome !== 'cancelled')
+    lines.push(clean(unwindingText(receipt.unwinding)));
   if (receipt.holder !== null) {
     lines.push(
       `holder ${clean(receipt.holder.replicaId)}, fencing token ${receipt.holder.fencingToken}`,
@@ -33,7 +42,7 @@ export function receiptText(receipt: Receipt, style: Style, nowMs: number): stri
 }
 
 function outcomeLines(receipt: Receipt, nowMs: number): string[] {
-  const { instanceId, outcome, nextCellId, awaiting, inFlight, inDoubt, error } = receipt;
+  const { instanceId, outcome, nextCellId, inFlight, inDoubt, error } = receipt;
   const why = error === undefined ? '' : `: ${error.message}`;
   switch (outcome) {
     case 'completed':
@@ -44,16 +53,15 @@ function outcomeLines(receipt: Receipt, nowMs: number): string[] {
         `next: ${suggestion('advance', [instanceId])}`,
       ];
     case 'parked':
-      if (awaiting === undefined) return [`${instanceId} is parked${why}.`];
-      return [
-        `${instanceId} is parked at ${awaiting.cellId}: ${awaitingText(awaiting)}.`,
-        `next: ${suggestion('claim', [awaiting.claimId, awaiting.statuses[0] ?? 'STATUS'])} && ${suggestion('advance', [instanceId])}`,
-      ];
-    case 'halted':
+      return parkedLines(receipt, why, nowMs);
+    case 'halted': {
+      const tried = receipt.steps.findLast(({ cellId }) => cellId === nextCellId);
       return [
         `${instanceId} halted${nextCellId === null ? '' : ` at ${nextCellId}`}${why}.`,
         `see: ${suggestion('status', [instanceId], ['--log'])}`,
+        ...(tried === undefined ? [] : haltLines(instanceId, tried.cellId, tried.attempt)),
       ];
+    }
     case 'cancelled':
       return [`${instanceId} is cancelled${why}.`];
     case 'in_doubt':
@@ -95,6 +103,25 @@ function outcomeLines(receipt: Receipt, nowMs: number): string[] {
   }
 }
 
+function parkedLines(
+  { instanceId, awaiting, waiting }: Receipt,
+  why: string,
+  nowMs: number,
+): string[] {
+  const advance = suggestion('advance', [instanceId]);
+  if (waiting !== undefined)
+    return [
+      `${instanceId} is parked at ${waiting.cellId}: ${waitingText(waiting, nowMs)}.`,
+      `next, when the time has come: ${advance}`,
+    ];
+  if (awaiting === undefined) return [`${instanceId} is parked${why}.`];
+  const { cellId, claimId, statuses } = awaiting;
+  return [
+    `${instanceId} is parked at ${cellId}: ${awaitingText(awaiting, nowMs)}.`,
+    `next: ${suggestion('claim', [claimId, statuses[0] ?? 'STATUS'])} && ${advance}`,
+  ];
+}
+
 function unavailableLines({ instanceId, requestId, holder }: Receipt, why: string): string[] {
   const sameRequest = requestId === null ? [] : ['--request-id', requestId];
   return [
@@ -103,6 +130,20 @@ function unavailableLines({ instanceId, requestId, holder }: Receipt, why: strin
       ? 'check that NATS is running and that a replica runs in this namespace (leasehold replicas)'
       : `replica ${holder.replicaId} answered but could not continue; its /readyz shows which server it cannot reach`,
     `to repeat the request (nothing runs twice): ${suggestion('advance', [instanceId], sameRequest)}`,
+  ];
+}
+
+/** The commands that lead on from a cell that halted its instance. */
+export function haltLines(instanceId: string, cellId: string, attempt: number): string[] {
+  const about = ['--cell', cellId, '--attempt', String(attempt)];
+  const decide = (as: string): string =>
+    `  ${suggestion('decide', [instanceId], [...about, '--as', as, '--reason', '…'])}`;
+  return [
+    'To go on, run one of these. rerun tries it again; succeeded takes --output JSON, if later cells need it.',
+    decide('rerun'),
+    decide('succeeded'),
+    decide('skipped'),
+    `  ${suggestion('cancel', [instanceId], ['--reason', '…'])}`,
   ];
 }
 
@@ -157,6 +198,24 @@ function holderText({ holder }: Receipt): string {
 }
 
 /** What a parked instance waits for. */
-export function awaitingText({ claimId, statuses, currentStatus }: Awaiting): string {
-  return `it waits for claim ${claimId} to be ${statuses.join(' or ')} (now: ${currentStatus ?? 'not set'})`;
+export function awaitingText(awaiting: Awaiting, nowMs: number): string {
+  const { claimId, statuses, currentStatus, until } = awaiting;
+  const deadline = until === undefined ? '' : `, until ${momentText(until, nowMs)}`;
+  return `it waits for claim ${claimId} to be ${statuses.join(' or ')} (now: ${currentStatus ?? 'not set'})${deadline}`;
+}
+
+/** How long a parked instance waits for time to pass. */
+export function waitingText({ until }: Waiting, nowMs: number): string {
+  return `it waits until ${momentText(until, nowMs)}`;
+}
+
+/** Whether it has come is for the database's clock to say. */
+function momentText(iso: string, nowMs: number): string {
+  const leftMs = Date.parse(iso) - nowMs;
+  return `${iso} (${leftMs > 0 ? `in ${span(leftMs)}` : 'about now'})`;
+}
+
+/** Who has what an instance did undone, and why. */
+export function unwindingText({ by, reason }: UnwindingView): string {
+  return `being undone, by ${by}: ${reason}`;
 }

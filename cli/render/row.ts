@@ -5,6 +5,8 @@ import { brief, clean } from './table.ts';
 /** A row in one line: `completed charge (attempt 2): {"count":1}`. */
 export function rowText(row: WireRow): string {
   const detail = detailText(row);
+  // It is about the instance, whichever cell it names.
+  if (row.kind === 'unwinding' || row.kind === 'cancelled') return clean(`${row.kind} ${detail}`);
   const attempt = row.attempt > 1 || row.kind === 'interrupted' ? ` (attempt ${row.attempt})` : '';
   return clean(`${row.kind} ${row.cell_id}${attempt}${detail === '' ? '' : `: ${detail}`}`);
 }
@@ -12,6 +14,10 @@ export function rowText(row: WireRow): string {
 /** The most useful part of a row's body: the decision, the reason, the error or the output. */
 export function detailText(row: WireRow): string {
   const { body } = row;
+  if (row.kind === 'unwinding' || row.kind === 'cancelled') {
+    const by = typeof body['by'] === 'string' ? `by ${body['by']}` : '';
+    return typeof body['reason'] === 'string' ? `${by} (${body['reason']})` : by;
+  }
   if (row.kind === 'decided') {
     const by = typeof body['by'] === 'string' ? ` by ${body['by']}` : '';
     const reason = typeof body['reason'] === 'string' ? ` (${body['reason']})` : '';

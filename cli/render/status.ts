@@ -1,6 +1,13 @@
 import type { CellView } from '../../src/execution/status.ts';
 import type { StatusReply } from '../../src/request/status-reply.ts';
-import { awaitingText, doubtLines, flightText } from './receipt.ts';
+import {
+  awaitingText,
+  doubtLines,
+  flightText,
+  haltLines,
+  unwindingText,
+  waitingText,
+} from './receipt.ts';
 import { detailText } from './row.ts';
 import { suggestion } from '../../src/shell-quote.ts';
 import { brief, clean, cut, table } from './table.ts';
@@ -18,8 +25,7 @@ export function statusText(
   nowMs: number,
   cellId?: string,
 ): string {
-  const { instanceId, runbookId, version, status, holder, lastSeq, inFlight, awaiting, inDoubt } =
-    reply;
+  const { instanceId, runbookId, version, status, holder, lastSeq } = reply;
   const held =
     holder === null
       ? 'not held'
@@ -40,12 +46,10 @@ export function statusText(
       style,
     ),
   ];
-  const more: string[] = reply.cells.flatMap((cell) => errorLines(reply, cell));
-  if (inFlight !== undefined) more.push(flightText(inFlight, nowMs));
-  if (awaiting !== undefined) {
-    more.push(awaitingText(awaiting));
-  }
-  if (inDoubt !== undefined) more.push(...doubtLines(instanceId, inDoubt, nowMs));
+  const more = [
+    ...reply.cells.flatMap((cell) => errorLines(reply, cell)),
+    ...stateLines(reply, nowMs),
+  ];
   if (reply.receipt !== undefined) {
     more.push(
       `request ${String(reply.receipt.requestId)} has its receipt: ${reply.receipt.outcome}`,
@@ -56,6 +60,38 @@ export function statusText(
   if (asked !== undefined) lines.push('', ...wholeOutput(asked));
   if (reply.log !== undefined) lines.push('', logTable(reply.log, style));
   return lines.join('\n');
+}
+
+/** What the instance is doing, waits for, or came to, and what can be done. */
+function stateLines(reply: StatusReply, nowMs: number): string[] {
+  const { instanceId, inFlight, awaiting, waiting, inDoubt, unwinding, cancelled } = reply;
+  const lines: string[] = [];
+  if (inFlight !== undefined) lines.push(flightText(inFlight, nowMs));
+  if (awaiting !== undefined) lines.push(awaitingText(awaiting, nowMs));
+  if (waiting !== undefined) lines.push(waitingText(waiting, nowMs));
+  if (unwinding !== undefined && cancelled === undefined) lines.push(unwindingText(unwinding));
+  if (inDoubt !== undefined) lines.push(...doubtLines(instanceId, inDoubt, nowMs));
+  const halted = reply.cells.find(({ cellId }) => cellId === reply.nextCellId);
+  if (reply.status === 'halted' && halted?.attempt !== undefined)
+    lines.push(...haltLines(instanceId, halted.cellId, halted.attempt));
+  if (cancelled !== undefined) lines.push(...cancelledLines(cancelled));
+  return lines;
+}
+
+/** By whom and why it was cancelled, and what nobody knows of it. */
+function cancelledLines({ by, reason, left }: NonNullable<StatusReply['cancelled']>): string[] {
+  return [
+    `cancelled by ${by}: ${reason}`,
+    ...left.map(({ cellId, attempt, happened, lateOutcome }) => {
+      const late =
+        lateOutcome === undefined
+          ? ''
+          : `; ${lateOutcome.replicaId} reported ${lateOutcome.kind} later`;
+      const known =
+        happened === true ? 'its effect happened' : 'whether its effect happened is unknown';
+      return `attempt ${attempt} of ${cellId} was left in doubt: ${known}${late}`;
+    }),
+  ];
 }
 
 function outputText({ output, outputTruncated }: CellView): string {

@@ -72,7 +72,7 @@ it('every command that a receipt suggests means the same when it is pasted', () 
   }
 });
 
-it('a halted instance shows its whole reason', () => {
+it('a halted instance shows its whole reason, and every way on', () => {
   const message = `exit code 3: ${'long '.repeat(100)}end`;
   const text = statusText(
     {
@@ -97,5 +97,10 @@ it('a halted instance shows its whole reason', () => {
     NOW,
   );
   expect(text).toContain(`charge failed (attempt 2): ${message} (exit)`);
-  expect(commandsIn(text).flatMap(words)).toEqual([['status', 'refund-7', '--log']]);
+  const decide = ['decide', 'refund-7', '--cell', 'charge', '--attempt', '2', '--as'];
+  expect(commandsIn(text).flatMap(words)).toEqual([
+    ['status', 'refund-7', '--log'],
+    ...['rerun', 'succeeded', 'skipped'].map((as) => [...decide, as, '--reason', '…']),
+    ['cancel', 'refund-7', '--reason', '…'],
+  ]);
 });
