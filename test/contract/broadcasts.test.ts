@@ -95,6 +95,7 @@ function wrongField(what: string, wrong: object): string | undefined {
 
 const ADVANCE = { requestId: 'broken', agentId: 'tester' };
 const DECIDE = { agentId: 'tester', cellId: 'first', attempt: 1, as: 'rerun', reason: 'because' };
+const CANCEL = { agentId: 'tester', reason: 'because' };
 const START = { instanceId: 'unborn', runbookId: 'two', inputs: {}, agentId: 'tester' };
 const CLAIM = { status: 'approved', agentId: 'tester' };
 
@@ -127,17 +128,27 @@ describe.concurrent('a malformed broadcast', () => {
     expect(await cluster.rows('there')).toEqual([]);
   });
 
-  it('is answered once by three replicas, with an error (decide)', async () => {
-    const wrong = {
-      agentId: NO_IDS,
-      cellId: NO_IDS,
-      attempt: [0, -1, 1.5, '1', null],
-      as: ['perhaps', '', null, 1],
-      reason: ['', 1, null],
-    };
-    const messages = malformed(DECIDE, wrong).map(([what, body]) => ({
+  it.each([
+    [
+      'decide',
+      DECIDE,
+      {
+        agentId: NO_IDS,
+        cellId: NO_IDS,
+        attempt: [0, -1, 1.5, '1', null],
+        as: ['perhaps', '', null, 1],
+        reason: ['', 1, null],
+      },
+    ],
+    [
+      'cancel',
+      CANCEL,
+      { agentId: NO_IDS, reason: ['', 1, null], undo: ['true', 1, null], children: [0, null] },
+    ],
+  ])('is answered once by three replicas, with an error (%s)', async (verb, valid, wrong) => {
+    const messages = malformed(valid, wrong).map(([what, body]) => ({
       what,
-      subject: cluster.subject('decide', 'there'),
+      subject: cluster.subject(verb, 'there'),
       body,
     }));
     for (const { what, answers } of await answersTo(messages)) {
@@ -153,6 +164,7 @@ describe.concurrent('a malformed broadcast', () => {
     const messages = rests.flatMap((rest) => [
       { what: `advance ${rest}`, subject: cluster.subject('advance', rest), body: ADVANCE },
       { what: `decide ${rest}`, subject: cluster.subject('decide', rest), body: DECIDE },
+      { what: `cancel ${rest}`, subject: cluster.subject('cancel', rest), body: CANCEL },
     ]);
     for (const { what, answers } of await answersTo(messages)) {
       expect(answers.length, `answers to ${what}: ${JSON.stringify(answers)}`).toBe(1);
@@ -231,6 +243,7 @@ describe.concurrent('a valid request', () => {
         body: { ...ADVANCE, expiresAt: '2020-01-01T00:00:00Z' },
       },
       { what: 'decide', subject: cluster.subject('decide', 'there'), body: DECIDE },
+      { what: 'cancel', subject: cluster.subject('cancel', 'nowhere'), body: CANCEL },
       { what: 'status', subject: cluster.subject('status', longest), body: { requestId: longest } },
       { what: 'claim', subject: cluster.subject('claim', longest), body: CLAIM },
     ];

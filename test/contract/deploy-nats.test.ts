@@ -125,7 +125,7 @@ describe.each(['accounts.conf', 'permissions.conf'] as const)('deploy/nats/%s', 
     expect(asked).toEqual([subject('replica', holder!.replicaId, 'advance', 'direct')]);
   });
 
-  it('lets only an agent that may decide decide', async () => {
+  it('lets only an agent that may decide and cancel do so', async () => {
     const [billing, operators] = [await agent('billing'), await agent('operators')];
     await billing.start('unsure', { runbookId: 'doubt' });
     expect(await billing.advance('unsure')).toMatchObject({ outcome: 'in_doubt' });
@@ -140,6 +140,10 @@ describe.each(['accounts.conf', 'permissions.conf'] as const)('deploy/nats/%s', 
       kind: 'decided',
       body: { by: 'operators' },
     });
+    await billing.start('unwanted', { runbookId: 'steps' });
+    const why = { reason: 'not wanted', timeoutMs: 2_000 };
+    await expect(billing.cancel('unwanted', why)).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await operators.cancel('unwanted', why)).toMatchObject({ status: 'cancelled' });
   });
 
   it('refuses an agent every subject on which replicas hear each other, and forged events', async () => {
@@ -155,6 +159,7 @@ describe.each(['accounts.conf', 'permissions.conf'] as const)('deploy/nats/%s', 
       subject('settle', 'works'),
       subject('event', 'works'),
       subject('decide', 'works'),
+      subject('cancel', 'works'),
       'leasehold.another.start',
     ];
     const refusals = new Refusals(await raw('billing'));
@@ -191,6 +196,7 @@ describe.each(['accounts.conf', 'permissions.conf'] as const)('deploy/nats/%s', 
       subject('>'),
       subject('advance', '>'),
       subject('decide', '*'),
+      subject('cancel', '*'),
       subject('replica', '>'),
       subject('leaving'),
       '_R_.>',

@@ -68,6 +68,12 @@ export const DecideReply = z.strictObject({
   as: z.enum(['succeeded', 'failed', 'rerun', 'skipped']),
 });
 
+export const CancelReply = z.strictObject({
+  instanceId: id,
+  seq: z.int().min(1),
+  status: Status,
+});
+
 const Holder = z.strictObject({ replicaId: ReplicaId, fencingToken: z.int().min(1) });
 const InFlight = z.strictObject({
   cellId: id,
@@ -81,16 +87,15 @@ const InDoubt = z.strictObject({
   reason: z.string().min(1),
   since: time,
 });
+const LateOutcome = z.strictObject({
+  kind: z.enum(['completed', 'failed', 'not_started', 'unverified']),
+  replicaId: ReplicaId,
+  message: z.string().optional(),
+});
 /** Only a status shows what is known besides the log. */
 const DoubtInStatus = InDoubt.extend({
   happened: z.literal(true).optional(),
-  lateOutcome: z
-    .strictObject({
-      kind: z.enum(['completed', 'failed', 'not_started', 'unverified']),
-      replicaId: ReplicaId,
-      message: z.string().optional(),
-    })
-    .optional(),
+  lateOutcome: LateOutcome.optional(),
 });
 const Awaiting = z.strictObject({
   cellId: id,
@@ -209,7 +214,14 @@ export const StatusReply = z
     ...WAITS,
     unwinding: Unwinding.optional(),
     cancelled: Unwinding.extend({
-      left: z.array(z.strictObject({ cellId: id, attempt: z.int().min(1) })),
+      left: z.array(
+        z.strictObject({
+          cellId: id,
+          attempt: z.int().min(1),
+          happened: z.literal(true).optional(),
+          lateOutcome: LateOutcome.optional(),
+        }),
+      ),
     }).optional(),
     parent: z.strictObject({ instanceId: id, cellId: id, n: whole.optional() }).optional(),
     inFlight: InFlight.optional(),
