@@ -125,7 +125,7 @@ describe('cancel', () => {
     expect(await cluster.advance('fresh', 'fresh-1')).toEqual(receipt);
     expect(await conflict(cancel('fresh'))).toMatch(/is cancelled already, by judge/);
     expect(await conflict(cancel('fresh', { undo: true, reason: 'again' }))).toMatch(/already/);
-    expect(await kinds('fresh')).toEqual(['cancelled first']);
+    expect(await kinds('fresh')).toEqual(['cancelled about']);
   });
 
   it('ends a command that runs, and records that its outcome is unknown', async () => {
@@ -203,7 +203,7 @@ describe('cancel', () => {
       [1, 2, 3, 4].map((n) => cancel('raced', { agentId: `judge-${n}` })),
     );
     expect(replies.filter((reply) => CancelReply.safeParse(reply).success)).toHaveLength(1);
-    expect(await kinds('raced')).toEqual(['cancelled first']);
+    expect(await kinds('raced')).toEqual(['cancelled about']);
   });
 });
 
