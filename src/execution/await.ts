@@ -85,7 +85,7 @@ interface Timed {
 function dueOf({ within, until }: Timed, scope: Scope, sinceIso: string): Due | { error: string } {
   const filled = fill(within ?? until ?? '', scope);
   if (!filled.ok) return { error: filled.message };
-  const text = String(filled.value);
+  const text = typeof filled.value === 'string' ? filled.value : JSON.stringify(filled.value);
   if (within !== undefined) {
     const afterMs = parseWaitMs(text);
     if (afterMs !== undefined) return { sinceIso, afterMs };

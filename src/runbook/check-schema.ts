@@ -211,7 +211,8 @@ function checkSize(root: JsonObject, path: Path): Finding[] {
     for (const [keyword, value] of Object.entries(schema)) {
       if (keyword === '$defs') continue;
       for (const one of subschemas(KEYWORDS[keyword], value)) size += sizeOf(one);
-      if (keyword === '$ref') size += sizeOfDefinition(referenced(String(value)) ?? '');
+      if (keyword === '$ref' && typeof value === 'string')
+        size += sizeOfDefinition(referenced(value) ?? '');
     }
     return size;
   };

@@ -105,7 +105,7 @@ export type OutputMode = z.infer<typeof OutputMode>;
  * How many attempts in all after definite failures, and how long to wait in between; the wait also
  * holds before an attempt that repeats an interrupted one.
  */
-export const Retry = z.strictObject({
+const Retry = z.strictObject({
   attempts: z.int().min(1).max(100).describe('How many attempts in all.'),
   backoff: Duration.optional().describe('The wait before the first retry; default 200ms.'),
   maxBackoff: Duration.optional().describe('The longest wait; default 60s.'),

@@ -124,7 +124,7 @@ function meets(
       return (operand as Json[]).some((one) => sameJson(value, one));
     case 'matches':
       return typeof value === 'string'
-        ? matches(String(operand), value, budget)
+        ? matches(operand as string, value, budget)
         : { error: `it is ${kindOf(value)}, not text` };
     case 'atLeast':
     case 'atMost':

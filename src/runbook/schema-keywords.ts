@@ -64,6 +64,7 @@ export const KEYWORDS: Readonly<Record<string, KeywordShape>> = {
   oneOf: 'schemas',
   not: 'schema',
   if: 'schema',
+  // oxlint-disable-next-line unicorn/no-thenable -- the name of a keyword, never awaited
   then: 'schema',
   else: 'schema',
   $defs: 'schemasByName',

@@ -41,9 +41,9 @@ describe.each(roles)('the guard, for a single row that leasehold_%s inserts', (r
     const older = { kind: 'interrupted', body: '{"reason": "crash"}', fencing_token: 9 };
     expect(await codeOf(append('stale', row(2, older)))).toBe('LH002');
     await append('stale', row(2, { ...older, fencing_token: 11 }));
-    const decided = { kind: 'decided', body: '{"as": "rerun", "by": "x", "reason": "y"}' };
-    expect(await codeOf(append('stale', row(3, { ...decided, fencing_token: 10 })))).toBe('LH002');
-    await append('stale', row(3, { ...decided, fencing_token: 11 }));
+    const rerun = { kind: 'decided', body: '{"as": "rerun", "by": "x", "reason": "y"}' };
+    expect(await codeOf(append('stale', row(3, { ...rerun, fencing_token: 10 })))).toBe('LH002');
+    await append('stale', row(3, { ...rerun, fencing_token: 11 }));
   });
 
   it('LH002: a receipt under a stale token', async () => {

@@ -38,7 +38,10 @@ async function push(text: string): Promise<{ code: number | null; stdout: string
 
 function start(instanceId: string, inputs: object, version?: number): Promise<unknown> {
   const body = { instanceId, runbookId: 'deploy', inputs, agentId: 'tester' };
-  return cluster.request(cluster.subject('start'), version === undefined ? body : { ...body, version });
+  return cluster.request(
+    cluster.subject('start'),
+    version === undefined ? body : { ...body, version },
+  );
 }
 
 describe('start with typed inputs', () => {

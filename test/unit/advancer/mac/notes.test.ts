@@ -27,12 +27,12 @@ const ANSWERED = 'leasehold.test.answered';
 const send = (): void => notes.send({ note: 'answered', keys: ['advance/i/r'] });
 
 describe('before a note', () => {
-  it('a replica introduces itself to all that are registered, who would not believe it otherwise', () => {
+  it('a replica is introduced to all that are registered, who would not believe it otherwise', () => {
     send();
     expect(done).toEqual(['introduced to b', 'introduced to c', ANSWERED]);
   });
 
-  it('it does so once, and again when others have come', () => {
+  it('is introduced once, and again when others have come', () => {
     send();
     send();
     registered = [...registered, record('d', [])];

@@ -122,6 +122,13 @@ class RandomLog {
       case 'halt':
       case 'complete':
         break;
+      case 'skip':
+      case 'wait':
+      case 'run':
+      case 'unwind':
+      case 'cancel':
+      case 'cancelled':
+        throw new Error('the runbook has no such cells');
     }
   }
 

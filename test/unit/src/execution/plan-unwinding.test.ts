@@ -43,16 +43,16 @@ describe('an instance that is unwound', () => {
     expect(orderOf(cells, ...through)).toEqual(['undo-gate', 'undo-b', 'undo-a']);
     const done: Line[] = [...through, unwind('plain')];
     const seen: string[] = [];
-    for (let view = viewOf(cells, ...done); ; view = viewOf(cells, ...done)) {
-      const step = nextStep(view);
-      if (step.do !== 'start') {
-        expect(step).toEqual({ do: 'cancel' });
-        break;
-      }
+    let view = viewOf(cells, ...done);
+    let step = nextStep(view);
+    while (step.do === 'start') {
       expect(nextCell(view.runbook, view.state)?.id).toBe(step.cell.id);
       seen.push(step.cell.id);
       done.push(...ran(step.cell.id));
+      view = viewOf(cells, ...done);
+      step = nextStep(view);
     }
+    expect(step).toEqual({ do: 'cancel' });
     expect(seen).toEqual(['undo-gate', 'undo-b', 'undo-a']);
   });
 
