@@ -133,7 +133,14 @@ describe('rows that were refused because their request has its receipt', () => {
     expect(scripted.refusals).toEqual([]);
   });
 
-  it.each(['started', 'satisfied', 'refuted'] as const)('end before a row that is %s', (kind) => {
+  it.each([
+    'started',
+    'satisfied',
+    'refuted',
+    'skipped',
+    'unwinding',
+    'cancelled',
+  ] as const)('end before a row that is %s', (kind) => {
     const closing = closingRows(rows(['interrupted', 'a', 1], ['decided', 'a', 1], [kind, 'a', 2]));
     expect(closing.map((row) => row.kind)).toEqual(['interrupted', 'decided']);
     expect(closing.every(({ requestId }) => requestId === null)).toBe(true);

@@ -197,6 +197,15 @@ describe('the log', () => {
     expect(recovery.log).toBeUndefined();
   });
 
+  it('of a cancelled instance is forgotten as well', async () => {
+    const staged = stage();
+    staged.scripted.rows = rows(['satisfied', 'a', 1], ['cancelled', 'a', 1, { by: 'ann' }]);
+    const recovery = recoveryOf(staged);
+    await recovery.recover(looking);
+    recovery.forgetIfEnded();
+    expect(recovery.log).toBeUndefined();
+  });
+
   it('of an instance that goes on is kept', async () => {
     const staged = stage();
     staged.scripted.rows = rows(['satisfied', 'a', 1]);
