@@ -1,6 +1,6 @@
 import { errorText } from '../../src/error-text.ts';
 import type { JsonObject } from '../../src/json.ts';
-import type { NextStep } from '../../src/execution/plan.ts';
+import { outputsFor, type NextStep } from '../../src/execution/plan.ts';
 import { notStartedBackoffMs } from '../../src/execution/not-started.ts';
 import { OUTCOMES, UNEXPECTED } from '../../src/execution/outcome.ts';
 import type { InterruptReason } from '../../src/execution/row.ts';
@@ -91,7 +91,7 @@ export function effectContext(
   { cellId, attempt, fencingToken, idempotencyKey }: OpenAttempt | Doubt,
   requestId?: string | null,
 ): EffectContext {
-  const { inputs, state } = log.view;
+  const { inputs } = log.view;
   return {
     instanceId: log.holding.instanceId,
     cellId,
@@ -100,7 +100,7 @@ export function effectContext(
     idempotencyKey,
     requestId,
     inputs,
-    outputs: state.outputs,
+    outputs: outputsFor(log.view, cellId),
   };
 }
 

@@ -25,8 +25,9 @@ export interface CellRecord {
   /** Failures since the last decision by an agent, for the retry budget. */
   failures: number;
   /**
-   * Whether the newest failure came although the effect happened. What a person decides about the
-   * cell afterwards does not change that it is to be undone.
+   * Whether the newest failure, or the doubt after it, came although the effect is known to have
+   * happened. What a person decides about the cell afterwards does not change that it is to be
+   * undone.
    */
   happened: boolean;
   /** How long the receiver of the newest attempt asked to wait. */
@@ -49,6 +50,11 @@ export interface CellRecord {
   result: 'satisfied' | 'skipped' | 'refuted' | undefined;
   /** The output of a satisfied cell; null for a skipped one. */
   output: Json | undefined;
+  /**
+   * The output of an effect that happened although the cell is not satisfied, for what undoes the
+   * cell. Undefined if there is none.
+   */
+  leftOutput: Json | undefined;
   /** The newest definite failure; undefined once a later row of the cell supersedes it. */
   failure: Json | undefined;
   /** Why the cell was skipped: the body of the row that says so. */
@@ -69,6 +75,7 @@ export function newRecord(): CellRecord {
     notStarted: undefined,
     result: undefined,
     output: undefined,
+    leftOutput: undefined,
     failure: undefined,
     skipped: undefined,
   };
@@ -89,6 +96,10 @@ export function interrupt(cell: CellRecord, row: Row, replicaId: string): void {
     neverBegan(cell, replicaId, row);
     return;
   }
+  if (row.body['happened'] === true) {
+    cell.happened = true;
+    cell.leftOutput = row.body['output'];
+  }
   cell.interruptions += 1;
   cell.unsettled = row.attempt;
   cell.notStarted = undefined;
@@ -98,6 +109,7 @@ export function interrupt(cell: CellRecord, row: Row, replicaId: string): void {
 export function succeed(cell: CellRecord, output: Json): void {
   cell.result = 'satisfied';
   cell.output = output;
+  cell.leftOutput = undefined;
   cell.interruptions = 0;
   cell.unsettled = undefined;
   cell.notStarted = undefined;
@@ -106,7 +118,9 @@ export function succeed(cell: CellRecord, output: Json): void {
 
 /** The cell is skipped; `why` is the body of the row that says so. */
 export function skip(cell: CellRecord, why: JsonObject): void {
+  const { leftOutput } = cell;
   succeed(cell, null);
+  cell.leftOutput = leftOutput;
   cell.result = 'skipped';
   cell.skipped = why;
 }
@@ -136,6 +150,9 @@ export function fail(cell: CellRecord, row: Row, failure: Json): void {
   cell.failures += 1;
   if (isRefusal(row)) cell.run += 1;
   cell.happened = failedAfterEffect(row);
+  // A decision has no output; that of the attempt that it is about stays.
+  if (!cell.happened) cell.leftOutput = undefined;
+  else if (row.kind === 'failed') cell.leftOutput = row.body['output'];
   cell.retryAfterMs = retryAfterMsOf(row);
   cell.interruptions = 0;
   cell.unsettled = undefined;

@@ -8,7 +8,7 @@ import {
   type RunCell,
   type Runbook,
 } from '../runbook/runbook.ts';
-import { execCellOf, isUndoCellId, undoCell } from '../runbook/undo.ts';
+import { execCellOf, isUndoCellId, undoCell, undoneBy } from '../runbook/undo.ts';
 import { awaitOf, type AwaitStep, type WaitStep } from './await.ts';
 import { failureText } from './cell-error.ts';
 import type { CellRecord } from './cell-record.ts';
@@ -159,6 +159,19 @@ export function undoCells({ cells }: Runbook, state: InstanceState): ExecCell[] 
     const undo = stands(state.cells.get(cell.id)) ? undoCell(cell) : undefined;
     return undo === undefined ? [] : [undo];
   });
+}
+
+/**
+ * The outputs that the effect of a cell sees. An undo cell also sees what its cell put out if that
+ * happened and the cell is not satisfied all the same.
+ */
+export function outputsFor(
+  { runbook, state }: Pick<InstanceView, 'runbook' | 'state'>,
+  cellId: string,
+): JsonObject {
+  const undone = state.unwinding && undoneBy(runbook.cells, cellId);
+  const left = undone && state.cells.get(undone.id)?.leftOutput;
+  return left === undefined ? state.outputs : { ...state.outputs, [undone!.id]: left };
 }
 
 function nextUndo(runbook: Runbook, state: InstanceState): ExecCell | undefined {

@@ -20,11 +20,16 @@ export function undoCell(cell: Cell): ExecCell | undefined {
   return isEffect(undo) ? { id, exec: undo } : { id, ...undo };
 }
 
+/** The cell that the undo cell with this id undoes. */
+export function undoneBy(cells: readonly Cell[], undoId: string): Cell | undefined {
+  if (!isUndoCellId(undoId)) return undefined;
+  return cells.find(({ id }) => undoCellId(id) === undoId);
+}
+
 /** The exec cell with this id: one of these cells, or what undoes one of them. */
 export function execCellOf(cells: readonly Cell[], cellId: string): ExecCell | undefined {
   const cell = cells.find(({ id }) => id === cellId);
   if (cell !== undefined) return 'exec' in cell ? cell : undefined;
-  if (!isUndoCellId(cellId)) return undefined;
-  const undone = cells.find(({ id }) => undoCellId(id) === cellId);
+  const undone = undoneBy(cells, cellId);
   return undone && undoCell(undone);
 }

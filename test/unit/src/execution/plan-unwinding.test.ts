@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 
-import { nextCell, nextStep, placeOfInstance, undoCells } from '../../../../src/execution/plan.ts';
+import {
+  nextCell,
+  nextStep,
+  outputsFor,
+  placeOfInstance,
+  undoCells,
+} from '../../../../src/execution/plan.ts';
 import { foldRows } from '../../../../src/execution/state.ts';
 import type { Cell, Runbook } from '../../../../src/runbook/runbook.ts';
 import { exec, rows, viewOf, viewOfBook, type Line } from './fixture.ts';
@@ -62,6 +68,27 @@ describe('an instance that is unwound', () => {
     expect(orderOf(cells, ...happened, decided('a', 1, 'skipped'))).toEqual(['undo-a']);
     const again: Line[] = [...happened, decided('a', 1, 'rerun'), ...failed('a', 2)];
     expect(orderOf(cells, ...again)).toEqual([]);
+  });
+
+  it('undoes a cell whose effect is known to have happened, also if its doubt was skipped', () => {
+    const doubt: Line[] = [
+      ['started', 'a', 1],
+      ['interrupted', 'a', 1, { reason: 'unverified', happened: true }],
+    ];
+    expect(orderOf(cells, ...doubt, decided('a', 1, 'skipped'))).toEqual(['undo-a']);
+  });
+
+  it('gives an undo the outputs so far, and what its own cell put out in any case', () => {
+    const seen = (...lines: Line[]) => {
+      const done: Line[] = [...ran('b', 2), ...lines, unwind('a')];
+      return outputsFor(viewOf(cells, ...done), 'undo-a');
+    };
+    expect(seen(...ran('a', 7))).toEqual({ a: 7, b: 2 });
+    const happened = failed('a', 1, { happened: true, output: 7 });
+    expect(seen(...happened)).toEqual({ a: 7, b: 2 });
+    expect(seen(...happened, decided('a', 1, 'skipped'))).toEqual({ a: 7, b: 2 });
+    expect(seen(...happened, decided('a', 1, 'succeeded', { output: 8 }))).toEqual({ a: 8, b: 2 });
+    expect(outputsFor(viewOf(cells, ...happened), 'b')).toEqual({});
   });
 
   it('does not undo what was skipped, refused or never began', () => {

@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest';
 
 import { isId } from '../../../../src/ids.ts';
 import type { Cell } from '../../../../src/runbook/runbook.ts';
-import { execCellOf, isUndoCellId, undoCell, undoCellId } from '../../../../src/runbook/undo.ts';
+import {
+  execCellOf,
+  isUndoCellId,
+  undoCell,
+  undoCellId,
+  undoneBy,
+} from '../../../../src/runbook/undo.ts';
 
 const undo = { handler: 'undo' };
 
@@ -46,5 +52,11 @@ describe('the exec cell that a row names', () => {
   it('is none where the cell has no effect, no undo, or does not exist', () => {
     for (const id of ['gate', 'undo-plain', 'undo-none', 'none'])
       expect(execCellOf(cells, id)).toBeUndefined();
+  });
+
+  it('is known to undo the cell that its id is made of', () => {
+    expect(undoneBy(cells, 'undo-gate')).toBe(cells[1]);
+    expect(undoneBy(cells, undoCellId(long))?.id).toBe(long);
+    for (const id of ['gate', 'undo-none']) expect(undoneBy(cells, id)).toBeUndefined();
   });
 });
