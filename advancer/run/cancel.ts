@@ -183,8 +183,15 @@ function whyNot(view: InstanceView, { undo }: CancelRequest): string | undefined
   const { cancelled, unwinding } = view.state;
   if (cancelled !== undefined)
     return `is cancelled already, by ${cancelled.by} (${cancelled.reason})`;
-  if (unwinding === undefined)
-    return nextStep(view).do === 'complete' ? 'has completed: no cell is left' : undefined;
+  if (unwinding === undefined) {
+    const step = nextStep(view);
+    if (step.do === 'complete') return 'has completed: no cell is left';
+    // The log accepts no row that would begin to undo it.
+    const isStuck = step.do === 'halt' && step.attempt === undefined;
+    return isStuck && undo === true
+      ? `cannot be undone, only cancelled: cell ${step.cell.id} ${step.why}`
+      : undefined;
+  }
   if (undo !== true) return undefined;
   const { by, reason } = unwinding;
   return `is being undone already, by ${by} (${reason}): advance it, or cancel it without undo`;

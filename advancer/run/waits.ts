@@ -9,7 +9,7 @@ import type { Awaiting, Waiting } from '../../src/execution/views.ts';
 import type { Log } from '../log/log.ts';
 
 /** A wait that goes on: for a claim, or for time to pass. */
-export type Parked = { do: 'park'; awaiting: Awaiting } | { do: 'park'; waiting: Waiting };
+type Parked = { do: 'park'; awaiting: Awaiting } | { do: 'park'; waiting: Waiting };
 
 /** Whether the database's clock decides a step: its wait may begin with the row before it. */
 export function isTimed(step: AwaitStep | WaitStep): boolean {

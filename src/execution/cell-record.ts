@@ -4,7 +4,7 @@ import { failedAfterEffect, isRefusal } from './outcome.ts';
 import type { Row } from './row.ts';
 
 /** Which attempt was decided, how, and by whom. */
-export interface Decision {
+interface Decision {
   attempt: number;
   as: string;
   /** An agent's id, or who decides without a person. */

@@ -201,6 +201,19 @@ describe('a cancel', () => {
     expect(here.kinds()).toEqual(before);
   });
 
+  it('of an instance with cells that are named as undo cells cancels it, but undoes nothing', async () => {
+    const history: Line[] = [
+      ['started', 'undo-x', 1],
+      ['completed', 'undo-x', 1],
+    ];
+    const here = world([exec('undo-x'), exec('b')], history);
+    expect(await cancel(here, { undo: true })).toEqual(
+      conflict(/cannot be undone, only cancelled/),
+    );
+    expect(here.kinds()).toHaveLength(2);
+    expect(await cancel(here)).toMatchObject({ kind: 'cancelled', seq: 3 });
+  });
+
   it('is one of two that come together: the other names the first', async () => {
     const here = world([exec('a')]);
     const handled = advance(here);
