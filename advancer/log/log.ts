@@ -5,6 +5,7 @@ import type { FencingToken } from '../../src/ids.ts';
 import type { Json, JsonObject } from '../../src/json.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
+import type { Children, Origin } from './children.ts';
 
 /** One run of one runbook version, as it is started. */
 export interface NewInstance {
@@ -13,6 +14,8 @@ export interface NewInstance {
   version: number;
   inputs: JsonObject;
   agentId: string;
+  /** What started it; absent if an agent did. */
+  parent?: Origin;
 }
 
 /** One run of one runbook version. */
@@ -179,6 +182,8 @@ export interface ListedInstance {
   nextCellId: string | null;
   lastSeq: number;
   updatedAt: string;
+  /** What started it; absent if an agent did. */
+  parent?: Origin;
 }
 
 /** An instance whose newest row left an attempt open or in doubt. */
@@ -193,6 +198,8 @@ export interface Unsettled {
  * asked; `append` returns `unknown` instead.
  */
 export interface Log {
+  /** What run cells start. */
+  readonly children: Children;
   /** The given version of a runbook, or its newest one; undefined when there is none. */
   runbook(runbookId: string, version?: number): Promise<Runbook | undefined>;
   /**
@@ -247,6 +254,7 @@ export interface Log {
   list(filter: {
     status?: string;
     runbookId?: string;
+    parent?: string;
     after?: string;
     limit: number;
   }): Promise<ListedInstance[]>;

@@ -6,7 +6,9 @@ import type { Json } from '../../src/json.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import { Appends } from './appends.ts';
+import type { Children } from './children.ts';
 import { Connections, type ConnectionOptions } from './connections.ts';
+import type { LogOptions } from './log-options.ts';
 import { LogUnavailable } from './log.ts';
 import type {
   AppendEntry,
@@ -27,6 +29,7 @@ import type {
   Unsettled,
   WaitReading,
 } from './log.ts';
+import { PostgresChildren } from './postgres-children.ts';
 import { RunbookCache, versionKey } from './runbook-cache.ts';
 import { checkRole, checkRoleAlone, type RolePolicy } from './role-check.ts';
 import { checkSchema } from './schema-check.ts';
@@ -48,27 +51,7 @@ import {
   runbookDigest,
 } from './sql/runbooks.ts';
 
-/** How to open the log. */
-export interface LogOptions {
-  /** The application's database URL. */
-  url: string;
-  /** Names the connections in `pg_stat_activity`; none for the command line. */
-  replicaId?: string | undefined;
-  /** Must be the one that `migrate` recorded; {@link Log.check} verifies it. */
-  namespace: string;
-  /**
-   * How long a statement may stay unanswered, in milliseconds; the server must cancel it earlier.
-   * Default 2000.
-   */
-  appendTimeoutMs?: number | undefined;
-  /**
-   * For tools: works as any role and with longer time limits than the role of the replicas has, in
-   * three round trips per statement; see {@link ConnectionOptions.ownSettings}.
-   */
-  ownSettings?: boolean | undefined;
-  /** Called once for each thing about the server that weakens what the log promises. */
-  onWarning?: ((text: string) => void) | undefined;
-}
+export type { LogOptions } from './log-options.ts';
 
 /**
  * Each time another writer takes a claim's revision first, that writer has made progress, so this
@@ -96,6 +79,7 @@ type SnapshotResult = { snapshot: LogSnapshot | undefined } | { failed: unknown 
 
 /** The log in Postgres; see the room's README for what it guarantees. */
 export class PostgresLog implements Log {
+  readonly children: Children;
   readonly #common: ConnectionOptions;
   readonly #namespace: string;
   /**
@@ -138,6 +122,7 @@ export class PostgresLog implements Log {
         ]),
       );
     });
+    this.children = new PostgresChildren(this.#reads, this.#runbooks);
   }
 
   append(entry: AppendEntry): Promise<AppendOutcome> {

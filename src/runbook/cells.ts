@@ -101,8 +101,11 @@ export const AssertCell = z
 /** See the schema. */
 export type AssertCell = z.infer<typeof AssertCell>;
 
-const Elements = z.union([z.array(JsonValue), LonePlaceholder], {
-  error: 'must be a list, or one placeholder that stands for a list',
+/** How many instances one run cell may start. */
+export const MAX_CHILDREN = 1_000;
+
+const Elements = z.union([z.array(JsonValue).max(MAX_CHILDREN), LonePlaceholder], {
+  error: `must be a list of at most ${MAX_CHILDREN} elements, or one placeholder that stands for a list`,
 });
 
 /** A cell that starts instances of another runbook, and waits until all have ended. */

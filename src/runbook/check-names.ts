@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from '../json.ts';
 import type { Cell, CellType } from './cells.ts';
 import { didYouMean } from './nearest.ts';
-import { placeholdersOf, placeholderText } from './placeholder.ts';
+import { placeholdersOf, placeholderText, type Placeholder } from './placeholder.ts';
 import type { Finding, Path } from './problem.ts';
 import type { CellReading } from './shape.ts';
 
@@ -26,6 +26,8 @@ export interface CellContext {
   here: number;
   /** What is checked runs after the cell itself, so it may use the cell's output. */
   isUndo?: boolean;
+  /** What is checked is filled once for each element of a list. */
+  hasEach?: boolean;
 }
 
 /** Checks that each placeholder in a value names an input, or a cell that has an output by then. */
@@ -35,11 +37,24 @@ export function checkPlaceholders(value: Json, path: Path, context: CellContext)
       return [error(use.at, `has an invalid placeholder: ${use.fault}`)];
     const { root, path: names } = use.placeholder;
     const [name = ''] = names;
-    const fault = root === 'outputs' ? outputFault(name, context) : inputFault(name, context);
+    const fault = faultOf(root, name, context);
     return fault === undefined
       ? []
       : [error(use.at, `refers to ${placeholderText(use.placeholder)}, ${fault}`)];
   });
+}
+
+function faultOf(root: Placeholder['root'], name: string, context: CellContext) {
+  switch (root) {
+    case 'inputs':
+      return inputFault(name, context);
+    case 'outputs':
+      return outputFault(name, context);
+    case 'each':
+      return context.hasEach === true
+        ? undefined
+        : 'but there is no list here: each is for the inputs of a run cell that has each';
+  }
 }
 
 /** Why there is no input with this name; continues a sentence after it. */

@@ -9,7 +9,7 @@ import {
   type CellContext,
   type ReadCell,
 } from './check-names.ts';
-import { isEffect, type AwaitCell, type Cell } from './cells.ts';
+import { isEffect, type AwaitCell, type Cell, type RunCell } from './cells.ts';
 import type { Undo } from './effect.ts';
 import type { Finding, Path } from './problem.ts';
 
@@ -89,8 +89,16 @@ function checkContent(cell: Exclude<Cell, { prose: string }>, context: CellConte
     ];
   }
   if ('assert' in cell) return checkConditions(cell.assert, ['assert'], context);
-  if ('run' in cell) return checkPlaceholders(cell.run as JsonObject, ['run'], context);
+  if ('run' in cell) return checkRun(cell.run, context);
   return checkAttempt(cell, context);
+}
+
+function checkRun({ inputs, ...rest }: RunCell['run'], context: CellContext): Finding[] {
+  const perElement = { ...context, hasEach: rest.each !== undefined };
+  return [
+    ...checkPlaceholders(rest as JsonObject, ['run'], context),
+    ...checkPlaceholders(inputs ?? {}, ['run', 'inputs'], perElement),
+  ];
 }
 
 function checkWait(wait: AwaitCell['await']): Finding[] {

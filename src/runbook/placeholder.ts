@@ -7,12 +7,14 @@ export interface Scope {
   inputs: JsonObject;
   /** Outputs of earlier cells, by cell id. */
   outputs: JsonObject;
+  /** The element of the list that one instance of a run cell is for. */
+  each?: Json;
 }
 
-/** One `${inputs.a.b}` or `${outputs.cell.a}`. */
+/** One `${inputs.a.b}`, `${outputs.cell.a}` or `${each.a}`. */
 export interface Placeholder {
-  root: 'inputs' | 'outputs';
-  /** At least one name. */
+  root: 'inputs' | 'outputs' | 'each';
+  /** At least one name, except of `each`, which is a value itself. */
   path: string[];
 }
 
@@ -112,24 +114,22 @@ function fillText(text: string, scope: Scope): Json {
 
 function lookUp(placeholder: Placeholder, scope: Scope): Json {
   const { root, path } = placeholder;
-  const [cell = ''] = path;
-  const output = root === 'outputs' ? memberOf(scope.outputs, cell) : undefined;
-  if (isLostOutput(output)) {
-    throw new Unfillable(
-      `\${${[root, ...path].join('.')}} cannot be filled: the output of ${cell} was lost ` +
-        `(${output.outputLost.why})`,
-    );
-  }
-  let at: Json = scope[root];
+  const whole = placeholderText(placeholder);
+  let at: Json | undefined = scope[root];
+  if (at === undefined)
+    throw new Unfillable(`${whole} cannot be filled: it is for the inputs of a run cell with each`);
   for (const [i, name] of path.entries()) {
-    const next = memberOf(at, name);
-    if (next === undefined) {
-      const whole = [root, ...path].join('.');
-      throw new Unfillable(
-        `\${${whole}} cannot be filled: ${[root, ...path.slice(0, i)].join('.')} has no ${name}`,
-      );
+    at = memberOf(at, name);
+    if (at === undefined) {
+      const holder = [root, ...path.slice(0, i)].join('.');
+      throw new Unfillable(`${whole} cannot be filled: ${holder} has no ${name}`);
     }
-    at = next;
+    // Also inside the output of a run cell: the outputs of one of its instances.
+    if (root === 'outputs' && isLostOutput(at)) {
+      const what = i === 0 ? name : path.slice(0, i + 1).join('.');
+      const { why } = at.outputLost;
+      throw new Unfillable(`${whole} cannot be filled: the output of ${what} was lost (${why})`);
+    }
   }
   return at;
 }
@@ -159,7 +159,8 @@ export function parsePlaceholders(text: string): Parsed {
           ok: false,
           message:
             `${quote(text.slice(start, end + 1))} is neither an input nor an output: ` +
-            'write ${inputs.name} or ${outputs.cell.name}, or $${ for a literal ${',
+            'write ${inputs.name} or ${outputs.cell.name} (or ${each}, in the inputs of a run ' +
+            'cell), or $${ for a literal ${',
         };
       }
       flush();
@@ -177,7 +178,8 @@ export function parsePlaceholders(text: string): Parsed {
 
 function parseOne(expression: string): Placeholder | undefined {
   const [root, ...path] = expression.split('.');
-  if ((root !== 'inputs' && root !== 'outputs') || path.length === 0) return undefined;
+  if (root !== 'inputs' && root !== 'outputs' && root !== 'each') return undefined;
+  if (path.length === 0 && root !== 'each') return undefined;
   if (path.some((name) => !/^[^\s{}$]+$/.test(name))) return undefined;
   return { root, path };
 }

@@ -1,12 +1,21 @@
 import type { Row, WireRow } from '../../../src/execution/row.ts';
 import type { Receipt } from '../../../src/request/receipt.ts';
 import type { Queryable } from '../connections.ts';
+import type { Origin } from '../children.ts';
 import type { Instance, NewInstance } from '../log.ts';
+import { ORIGIN } from './children.ts';
 import { WIRE_ROW, fromWire } from './wire.ts';
 
-const COLUMNS =
-  'instance_id as "instanceId", runbook_id as "runbookId", version, inputs, agent_id as "agentId", ' +
-  'leasehold.iso8601(recorded_at) as "recordedAt"';
+const COLUMNS = `i.instance_id as "instanceId", i.runbook_id as "runbookId", i.version, i.inputs,
+  i.agent_id as "agentId", leasehold.iso8601(i.recorded_at) as "recordedAt", ${ORIGIN} as parent`;
+
+interface InstanceLine extends Omit<Instance, 'parent'> {
+  parent: Origin | null;
+}
+
+function fromLine({ parent, ...instance }: InstanceLine): Instance {
+  return parent === null ? instance : { ...instance, parent };
+}
 
 /**
  * Stores the instance and its first line in the projection. Undefined if the id is taken or the
@@ -45,11 +54,11 @@ export async function readInstance(
   db: Queryable,
   instanceId: string,
 ): Promise<Instance | undefined> {
-  const [line] = await db.query<Instance>(
-    `select ${COLUMNS} from leasehold.instances where instance_id = $1`,
+  const [line] = await db.query<InstanceLine>(
+    `select ${COLUMNS} from leasehold.instances i where i.instance_id = $1`,
     [instanceId],
   );
-  return line;
+  return line && fromLine(line);
 }
 
 /** A `Snapshot` without its runbook, which cannot change. */
@@ -75,7 +84,7 @@ export async function readSnapshots(
   queries: readonly SnapshotQuery[],
 ): Promise<(LogSnapshot | undefined)[]> {
   const lines = await db.query<
-    Instance & { nth: number; rows: WireRow[]; receipt: Receipt | null; readAtMs: number }
+    InstanceLine & { nth: number; rows: WireRow[]; receipt: Receipt | null; readAtMs: number }
   >(
     `select w.nth::int as nth, ${COLUMNS},
        (select coalesce(json_agg(${WIRE_ROW} order by e.seq), '[]')
@@ -92,7 +101,7 @@ export async function readSnapshots(
   const snapshots: (LogSnapshot | undefined)[] = queries.map(() => undefined);
   for (const { nth, rows, receipt, readAtMs, ...instance } of lines) {
     const read = { rows: rows.map(fromWire), receipt: receipt ?? undefined, readAtMs };
-    snapshots[nth - 1] = { instance, ...read };
+    snapshots[nth - 1] = { instance: fromLine(instance), ...read };
   }
   return snapshots;
 }

@@ -1,8 +1,10 @@
 import type { InstanceStatus } from '../../../src/execution/status.ts';
 import { exactInteger } from '../../../src/ids.ts';
+import type { Origin } from '../children.ts';
 import type { Queryable } from '../connections.ts';
 import type { ListedInstance, Projection, ProjectionLine, Unsettled } from '../log.ts';
 import { PARAMETERS, rowsFrom, type Form } from './arrays.ts';
+import { ORIGIN } from './children.ts';
 
 interface ListedLine {
   instance_id: string;
@@ -12,38 +14,44 @@ interface ListedLine {
   next_cell_id: string | null;
   last_seq: string;
   updated_at: string;
+  parent: Origin | null;
 }
 
 /** Which instances to list. */
 export interface ListFilter {
   status?: string;
   runbookId?: string;
+  /** Only the children of this instance. */
+  parent?: string;
   /** Only ids after this one. */
   after?: string;
   limit: number;
 }
 
 /**
- * Instances in the order of their ids. The runbook is looked up in `instances`, because an index on
- * it in the projection would cost every append.
+ * Instances in the order of their ids. Runbook and parent are looked up in `instances`, because an
+ * index on them in the projection would cost every append.
  */
 export async function listInstances(db: Queryable, filter: ListFilter): Promise<ListedInstance[]> {
   const values: unknown[] = [filter.after ?? '', filter.limit];
   const conditions = ['p.instance_id > $1'];
-  let from = 'leasehold_projection.instances p';
   if (filter.status !== undefined) {
     values.push(filter.status);
     conditions.push(`p.status = $${values.length}`);
   }
   if (filter.runbookId !== undefined) {
     values.push(filter.runbookId);
-    from += ' join leasehold.instances i using (instance_id)';
     conditions.push(`i.runbook_id = $${values.length}`, 'i.instance_id > $1');
+  }
+  if (filter.parent !== undefined) {
+    values.push(filter.parent);
+    conditions.push(`i.parent_instance_id = $${values.length}`);
   }
   const lines = await db.query<ListedLine>(
     `select p.instance_id, p.runbook_id, p.version, p.status, p.next_cell_id, p.last_seq,
-         leasehold.iso8601(p.updated_at) as updated_at
-       from ${from} where ${conditions.join(' and ')} order by p.instance_id limit $2`,
+         leasehold.iso8601(p.updated_at) as updated_at, ${ORIGIN} as parent
+       from leasehold_projection.instances p join leasehold.instances i using (instance_id)
+       where ${conditions.join(' and ')} order by p.instance_id limit $2`,
     values,
   );
   return lines.map((line) => ({
@@ -54,6 +62,7 @@ export async function listInstances(db: Queryable, filter: ListFilter): Promise<
     nextCellId: line.next_cell_id,
     lastSeq: exactInteger(line.last_seq),
     updatedAt: line.updated_at,
+    ...(line.parent === null ? {} : { parent: line.parent }),
   }));
 }
 

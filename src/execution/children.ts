@@ -1,0 +1,270 @@
+import { hash } from 'node:crypto';
+
+import { isJsonObject, type Json, type JsonObject } from '../json.ts';
+import { lostOutput } from '../runbook/lost-output.ts';
+import { fill, type Scope } from '../runbook/placeholder.ts';
+import { MAX_CHILDREN } from '../runbook/cells.ts';
+import type { RunCell, Runbook } from '../runbook/runbook.ts';
+import type { NextStep } from './plan.ts';
+import type { Row, RowKind } from './row.ts';
+import type { ChildrenView } from './views.ts';
+
+/**
+ * How many parents an instance may have above it. A runbook that runs itself ends here.
+ */
+export const MAX_DEPTH = 10;
+/**
+ * How many bytes of outputs the row of a run cell holds. Children whose outputs do not fit, the
+ * largest first, keep their outputs in their logs.
+ */
+export const MAX_CHILD_OUTPUT_BYTES = 256 * 1024;
+
+const MAX_ID = 128;
+/** A reason names at most this many children; the body lists all of them. */
+const MAX_NAMED = 20;
+
+/** One instance that a run cell asks for. */
+export interface ChildPlan {
+  /** The position of its element in the list, from 0; null without a list. */
+  n: number | null;
+  inputs: JsonObject;
+}
+
+/** How an instance ended for good. */
+export type Ending = 'completed' | 'cancelled';
+
+/** An instance that a run cell started. */
+export interface Child {
+  instanceId: string;
+  cellId: string;
+  n: number | null;
+  /** The attempt of the run cell that started it. */
+  attempt: number;
+  runbookId: string;
+  version: number;
+  /** Undefined while it has not ended. Final, so that it is true whenever it was read. */
+  ending: Ending | undefined;
+}
+
+/** The step of a run cell that is next. */
+export type RunStep = Extract<NextStep, { do: 'run' }>;
+
+/**
+ * What a run cell asks for. An empty list is satisfied at once; a list or inputs that cannot be
+ * filled in refute the cell.
+ */
+export function planRun(
+  cell: RunCell,
+  attempt: number,
+  scope: Scope,
+): Extract<NextStep, { do: 'run' | 'satisfy' | 'refute' }> {
+  const { runbook, version, each, inputs = {} } = cell.run;
+  const refute = (error: string): Extract<NextStep, { do: 'refute' }> => ({
+    do: 'refute',
+    cell,
+    attempt,
+    body: { error },
+  });
+  let elements: (Json | undefined)[] = [undefined];
+  if (each !== undefined) {
+    const list = fill(each, scope);
+    if (!list.ok) return refute(`each: ${list.message}`);
+    if (!Array.isArray(list.value)) return refute(`each: must be a list, not ${kindOf(list.value)}`);
+    elements = list.value;
+    if (elements.length > MAX_CHILDREN) {
+      return refute(
+        `each: has ${elements.length} elements, and a run cell starts at most ${MAX_CHILDREN}: ` +
+          'use several run cells, or children that have children',
+      );
+    }
+    if (elements.length === 0) return { do: 'satisfy', cell, attempt, body: { instances: [] } };
+  }
+  const children: ChildPlan[] = [];
+  for (const [n, element] of elements.entries()) {
+    const own = element === undefined ? scope : { ...scope, each: element };
+    const filled = fill(inputs, own);
+    if (!filled.ok)
+      return refute(element === undefined ? filled.message : `element ${n}: ${filled.message}`);
+    children.push({
+      n: element === undefined ? null : n,
+      inputs: isJsonObject(filled.value) ? filled.value : {},
+    });
+  }
+  return { do: 'run', cell, attempt, runbookId: runbook, version, children };
+}
+
+/** What a child is derived from. */
+export interface ChildPlace {
+  parentId: string;
+  cellId: string;
+  n: number | null;
+  attempt: number;
+}
+
+/**
+ * The id of a child: `<instance>-<cell>`, or `<instance>-<cell>-<n>` for an element of a list; from
+ * attempt 2 on, with `-r<attempt>`. One that is too long for an id is hashed.
+ */
+export function childId(place: ChildPlace): string {
+  const text = childText(place);
+  return text.length <= MAX_ID ? text : hashedChildId(place);
+}
+
+/** The id of a child whose plain id is too long, or belongs to another instance. */
+export function hashedChildId(place: ChildPlace): string {
+  const { parentId, cellId, n, attempt } = place;
+  const digest = hash('sha256', JSON.stringify([parentId, cellId, n, attempt])).slice(0, 32);
+  return `${childText(place).slice(0, MAX_ID - digest.length - 1)}-${digest}`;
+}
+
+function childText({ parentId, cellId, n, attempt }: ChildPlace): string {
+  const base = n === null ? `${parentId}-${cellId}` : `${parentId}-${cellId}-${n}`;
+  return attempt === 1 ? base : `${base}-r${attempt}`;
+}
+
+/** What an ending is derived from: the newest row of a log, without its large members. */
+export interface NewestRow {
+  kind: RowKind;
+  cellId: string;
+  /** Of a decision. */
+  as: string | null;
+}
+
+/**
+ * How an instance ended, from the newest row of its log alone: cells run in order, so it is
+ * completed once the last of them has passed. A test compares this with `nextStep`.
+ */
+export function endingOf(
+  { cells }: Pick<Runbook, 'cells'>,
+  newest: NewestRow | undefined,
+): Ending | undefined {
+  if (newest?.kind === 'cancelled') return 'cancelled';
+  const last = cells.findLast((cell) => !('prose' in cell));
+  if (last === undefined) return 'completed';
+  return newest?.cellId === last.id && passes(newest) ? 'completed' : undefined;
+}
+
+function passes({ kind, as }: NewestRow): boolean {
+  switch (kind) {
+    case 'completed':
+    case 'satisfied':
+    case 'skipped':
+      return true;
+    case 'decided':
+      return as === 'succeeded' || as === 'skipped';
+    default:
+      return false;
+  }
+}
+
+/** The children of a run cell at its present attempt, and those that are still to be started. */
+export interface ChildrenAtHand {
+  /** In the order of the list. */
+  current: Child[];
+  missing: ChildPlan[];
+}
+
+/**
+ * Which of the children that were ever started count at this attempt. A child of an earlier attempt
+ * counts unless it ended without completing: then another one takes its place.
+ */
+export function childrenAtHand(step: RunStep, known: readonly Child[]): ChildrenAtHand {
+  const newest = new Map<number | null, Child>();
+  for (const child of known) {
+    if (child.cellId !== step.cell.id) continue;
+    if ((newest.get(child.n)?.attempt ?? 0) < child.attempt) newest.set(child.n, child);
+  }
+  const current: Child[] = [];
+  const missing: ChildPlan[] = [];
+  for (const plan of step.children) {
+    const child = newest.get(plan.n);
+    const replaced = child?.ending === 'cancelled' && child.attempt < step.attempt;
+    if (child === undefined || replaced) missing.push(plan);
+    else current.push(child);
+  }
+  return { current, missing };
+}
+
+/** What the children of a run cell mean for it, once all of them are started. */
+export type RunJudgement =
+  | { do: 'park'; children: ChildrenView }
+  | { do: 'satisfy' }
+  | { do: 'refute'; body: JsonObject };
+
+/** Whether a run cell is satisfied or refuted, or the instance parks. */
+export function judgeRun(cellId: string, children: readonly Child[]): RunJudgement {
+  const view = childrenView(cellId, children);
+  if (view.ended < view.total) return { do: 'park', children: view };
+  const cancelled = children.filter(({ ending }) => ending === 'cancelled');
+  if (cancelled.length === 0) return { do: 'satisfy' };
+  const names = cancelled.map(({ instanceId }) => instanceId);
+  const error = `${cancelled.length} of ${children.length} instances were cancelled: ${listed(names)}`;
+  const instances = children.map(({ instanceId, ending }) => ({
+    instanceId,
+    status: ending ?? null,
+  }));
+  return { do: 'refute', body: { error, instances } };
+}
+
+/** How many children have ended, as receipts and `status` show it. */
+export function childrenView(cellId: string, children: readonly Child[]): ChildrenView {
+  const ended = children.filter(({ ending }) => ending !== undefined).length;
+  return { cellId, ended, total: children.length };
+}
+
+/** The outputs of a completed child, or how many bytes they have if they do not fit. */
+export type ChildOutputs = { outputs: JsonObject } | { bytes: number };
+
+/** The output of a run cell whose children have all completed. */
+export function runOutput(
+  children: readonly Child[],
+  outputs: ReadonlyMap<string, ChildOutputs>,
+): JsonObject {
+  const instances = children.map(({ instanceId }) => {
+    const own = outputs.get(instanceId) ?? { outputs: {} };
+    return {
+      instanceId,
+      status: 'completed',
+      outputs: 'outputs' in own ? own.outputs : tooLarge(instanceId, own.bytes),
+    };
+  });
+  return { instances };
+}
+
+function tooLarge(instanceId: string, bytes: number): JsonObject {
+  const why =
+    `the outputs of ${instanceId} have ${bytes} bytes, and those of all children together may ` +
+    `have ${MAX_CHILD_OUTPUT_BYTES}; they are in its own log`;
+  return lostOutput(why, bytes, '');
+}
+
+/**
+ * What a row adds to the outputs of its instance; undefined for nothing. A test compares this with
+ * the fold of whole logs.
+ */
+export function outputIn({ kind, body }: Pick<Row, 'kind' | 'body'>): Json | undefined {
+  switch (kind) {
+    case 'completed':
+      return body['output'] ?? null;
+    case 'satisfied':
+      return body;
+    case 'skipped':
+      return null;
+    case 'decided':
+      if (body['as'] === 'succeeded') return body['output'] ?? null;
+      return body['as'] === 'skipped' ? null : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** Up to {@link MAX_NAMED} names in a sentence. */
+export function listed(names: readonly string[]): string {
+  const shown = names.slice(0, MAX_NAMED).join(', ');
+  return names.length > MAX_NAMED ? `${shown} and ${names.length - MAX_NAMED} more` : shown;
+}
+
+function kindOf(value: Json): string {
+  if (value === null) return 'null';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}
