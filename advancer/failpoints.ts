@@ -23,6 +23,10 @@ export const FAILPOINTS = [
   'before_cancel',
   /** `cancelled` or `unwinding` is committed; the cancel is not answered yet. */
   'after_cancel',
+  /** The children of a run cell are about to be started. */
+  'before_children',
+  /** The children of a run cell are started, and nothing of the cell is written yet. */
+  'after_children',
 ] as const;
 
 /** See {@link FAILPOINTS}. */

@@ -70,6 +70,8 @@ export interface RunContext {
   ) => Promise<PeerAnswer>;
   /** Publishes what was committed; best effort. */
   readonly announce: (committed: Committed) => void;
+  /** The log of this instance says that its children are to be cancelled: sees to it. */
+  readonly cancelChildren: (instanceId: string) => void;
   /** Asks the instance's holder to settle it; best effort. */
   readonly askToSettle: (instanceId: string) => void;
   /** Reports that Postgres did not answer, so that the replica can release its leases. */
