@@ -1,4 +1,5 @@
 import { foldRows } from '../src/execution/state.ts';
+import { childrenWaitedFor } from '../advancer/run/children.ts';
 import { nextCell, nextStep } from '../src/execution/plan.ts';
 import { statusOf } from '../src/execution/status.ts';
 import { judge } from '../advancer/run/waits.ts';
@@ -26,7 +27,8 @@ export async function rebuild(url: string, namespace: string): Promise<number> {
       const view = { runbook, inputs, recordedAt, state: foldRows(rows) };
       const step = nextStep(view);
       const parked =
-        step.do === 'run' ||
+        (step.do === 'run' &&
+          (await childrenWaitedFor(log.children, instance.instanceId, step)) !== undefined) ||
         ((step.do === 'await' || step.do === 'wait') && (await judge(log, step)).do === 'park');
       return {
         status: statusOf(view, parked),

@@ -20,8 +20,10 @@ import type {
   StatusMessage,
 } from '../../src/request/messages.ts';
 import { fitReceipt } from '../../src/request/fit-receipt.ts';
-import type { Awaiting, CancelledView, Waiting } from '../../src/execution/views.ts';
+import type { StatusReply } from '../../src/request/status-reply.ts';
+import type { CancelledView } from '../../src/execution/views.ts';
 import { ClaimExhausted, type Claim, type Log } from '../log/log.ts';
+import { childrenLeft, childrenWaitedFor } from '../run/children.ts';
 import { doubtEvidence, ownWord } from '../run/evidence.ts';
 import { judge } from '../run/waits.ts';
 import { didYouMean } from '../../src/runbook/nearest.ts';
@@ -70,7 +72,7 @@ export class Queries {
       recordedAt: instance.recordedAt,
       state: foldRows(rows),
     };
-    const waits = await this.#waits(view);
+    const waits = await this.#waits(instanceId, view);
     const parked = waits !== undefined;
     const cells = cellViews(view, parked);
     if (cellId !== undefined && !cells.some((cell) => cell.cellId === cellId)) {
@@ -96,6 +98,8 @@ export class Queries {
       holder: hint === undefined ? null : { replicaId: hint.replicaId, fencingToken: hint.token },
       lastSeq,
       ...waits,
+      ...(await this.#cancelling(instanceId, view.state)),
+      parent: instance.parent,
       unwinding: unwinding && unwindingOf(unwinding),
       cancelled: cancelled && (await this.#cancelled(cancelled, rows)),
       inFlight: open === undefined ? undefined : inFlightOf(open),
@@ -154,11 +158,26 @@ export class Queries {
     return { ...cancelledOf(cancelled), left };
   }
 
+  /** The children that are to be cancelled with the instance, until all have ended. */
+  async #cancelling(
+    instanceId: string,
+    { cancelled, unwinding }: InstanceState,
+  ): Promise<Pick<StatusReply, 'children'>> {
+    if ((cancelled ?? unwinding)?.children !== true) return {};
+    const children = await childrenLeft(this.#log.children, instanceId);
+    return children === undefined ? {} : { children };
+  }
+
   /** What the instance waits for; undefined if it is not parked. */
   async #waits(
+    instanceId: string,
     view: InstanceView,
-  ): Promise<{ awaiting: Awaiting } | { waiting: Waiting } | undefined> {
+  ): Promise<Waits | undefined> {
     const step = nextStep(view);
+    if (step.do === 'run') {
+      const children = await childrenWaitedFor(this.#log.children, instanceId, step);
+      return children && { children };
+    }
     if (step.do !== 'await' && step.do !== 'wait') return undefined;
     const judged = await judge(this.#log, step);
     if (judged.do !== 'park') return undefined;
@@ -166,6 +185,9 @@ export class Queries {
     return waits;
   }
 }
+
+/** What a parked instance waits for. */
+type Waits = Pick<StatusReply, 'awaiting' | 'waiting' | 'children'>;
 
 function refuse(error: ReplyError): Json {
   return errorReply(error);

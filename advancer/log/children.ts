@@ -2,14 +2,6 @@ import type { Child, ChildOutputs } from '../../src/execution/children.ts';
 import type { FencingToken } from '../../src/ids.ts';
 import type { JsonObject } from '../../src/json.ts';
 
-/** Which cell of which instance started an instance. */
-export interface Origin {
-  instanceId: string;
-  cellId: string;
-  /** The position of its element in the cell's list; absent without a list. */
-  n?: number;
-}
-
 /** One instance to start as a child. */
 export interface NewChild {
   n: number | null;

@@ -1,11 +1,12 @@
 import type { Due } from '../../src/execution/await.ts';
 import type { LateKind, NewRow, Row } from '../../src/execution/row.ts';
 import type { InstanceStatus } from '../../src/execution/status.ts';
+import type { ParentView } from '../../src/execution/views.ts';
 import type { FencingToken } from '../../src/ids.ts';
 import type { Json, JsonObject } from '../../src/json.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
-import type { Children, Origin } from './children.ts';
+import type { Children } from './children.ts';
 
 /** One run of one runbook version, as it is started. */
 export interface NewInstance {
@@ -14,14 +15,14 @@ export interface NewInstance {
   version: number;
   inputs: JsonObject;
   agentId: string;
-  /** What started it; absent if an agent did. */
-  parent?: Origin;
 }
 
 /** One run of one runbook version. */
 export interface Instance extends NewInstance {
   /** ISO 8601, by the database's clock. */
   recordedAt: string;
+  /** The run cell that started it; absent if an agent did. */
+  parent?: ParentView;
 }
 
 /** A receipt to record; fenced like a row. */
@@ -182,8 +183,8 @@ export interface ListedInstance {
   nextCellId: string | null;
   lastSeq: number;
   updatedAt: string;
-  /** What started it; absent if an agent did. */
-  parent?: Origin;
+  /** The run cell that started it; absent if an agent did. */
+  parent?: ParentView;
 }
 
 /** An instance whose newest row left an attempt open or in doubt. */

@@ -1,6 +1,7 @@
 import {
   childId,
   childrenAtHand,
+  childrenView,
   hashedChildId,
   judgeRun,
   MAX_CHILD_OUTPUT_BYTES,
@@ -11,9 +12,11 @@ import {
   type RunJudgement,
   type RunStep,
 } from '../../src/execution/children.ts';
+import type { ChildrenView } from '../../src/execution/views.ts';
 import type { JsonObject } from '../../src/json.ts';
 import { noRunbook } from '../../src/runbook/no-runbook.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
+import type { Children } from '../log/children.ts';
 import { childInputs } from './child-inputs.ts';
 import type { RunContext } from './context.ts';
 import type { InstanceLog, NotCommitted } from './instance-log.ts';
@@ -53,6 +56,33 @@ export async function runChildren(
       return { do: 'refute', body: { error } };
     }
   }
+}
+
+/** How far the children of a run cell are; undefined if the instance does not wait for them. */
+export async function childrenWaitedFor(
+  children: Pick<Children, 'of'>,
+  instanceId: string,
+  step: RunStep,
+): Promise<ChildrenView | undefined> {
+  const { current, missing } = childrenAtHand(step, await children.of(instanceId, step.cell.id));
+  if (missing.length > 0) return undefined;
+  const judgement = judgeRun(step.cell.id, current);
+  return judgement.do === 'park' ? judgement.children : undefined;
+}
+
+/** The children of an instance's first run cell of which some are alive; undefined if none are. */
+export async function childrenLeft(
+  children: Pick<Children, 'of'>,
+  instanceId: string,
+): Promise<ChildrenView | undefined> {
+  const all = await children.of(instanceId);
+  const live = all.find(({ ending }) => ending === undefined);
+  if (live === undefined) return undefined;
+  const { cellId } = live;
+  return childrenView(
+    cellId,
+    all.filter((child) => child.cellId === cellId),
+  );
 }
 
 async function judged(context: RunContext, step: RunStep, current: Child[]): Promise<RunResult> {

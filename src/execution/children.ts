@@ -1,11 +1,11 @@
 import { hash } from 'node:crypto';
 
+import { derivedId } from '../ids.ts';
 import { isJsonObject, type Json, type JsonObject } from '../json.ts';
 import { lostOutput } from '../runbook/lost-output.ts';
 import { fill, type Scope } from '../runbook/placeholder.ts';
 import { MAX_CHILDREN } from '../runbook/cells.ts';
 import type { RunCell, Runbook } from '../runbook/runbook.ts';
-import type { NextStep } from './plan.ts';
 import type { Row, RowKind } from './row.ts';
 import type { ChildrenView } from './views.ts';
 
@@ -19,7 +19,6 @@ export const MAX_DEPTH = 10;
  */
 export const MAX_CHILD_OUTPUT_BYTES = 256 * 1024;
 
-const MAX_ID = 128;
 /** A reason names at most this many children; the body lists all of them. */
 const MAX_NAMED = 20;
 
@@ -46,25 +45,26 @@ export interface Child {
   ending: Ending | undefined;
 }
 
-/** The step of a run cell that is next. */
-export type RunStep = Extract<NextStep, { do: 'run' }>;
+/** A run cell that is next: its instances are to be started, or {@link judgeRun} judges them. */
+export interface RunStep {
+  do: 'run';
+  cell: RunCell;
+  attempt: number;
+  runbookId: string;
+  /** Undefined for the newest one, when they are started. */
+  version: number | undefined;
+  children: ChildPlan[];
+}
+
+type Judged = { do: 'satisfy' | 'refute'; cell: RunCell; attempt: number; body: JsonObject };
 
 /**
  * What a run cell asks for. An empty list is satisfied at once; a list or inputs that cannot be
  * filled in refute the cell.
  */
-export function planRun(
-  cell: RunCell,
-  attempt: number,
-  scope: Scope,
-): Extract<NextStep, { do: 'run' | 'satisfy' | 'refute' }> {
+export function planRun(cell: RunCell, attempt: number, scope: Scope): RunStep | Judged {
   const { runbook, version, each, inputs = {} } = cell.run;
-  const refute = (error: string): Extract<NextStep, { do: 'refute' }> => ({
-    do: 'refute',
-    cell,
-    attempt,
-    body: { error },
-  });
+  const refute = (error: string): Judged => ({ do: 'refute', cell, attempt, body: { error } });
   let elements: (Json | undefined)[] = [undefined];
   if (each !== undefined) {
     const list = fill(each, scope);
@@ -103,18 +103,18 @@ export interface ChildPlace {
 
 /**
  * The id of a child: `<instance>-<cell>`, or `<instance>-<cell>-<n>` for an element of a list; from
- * attempt 2 on, with `-r<attempt>`. One that is too long for an id is hashed.
+ * attempt 2 on, with `-r<attempt>`. One that is too long for an id ends in a hash.
  */
 export function childId(place: ChildPlace): string {
-  const text = childText(place);
-  return text.length <= MAX_ID ? text : hashedChildId(place);
+  return derivedId(childText(place));
 }
 
-/** The id of a child whose plain id is too long, or belongs to another instance. */
+/** The id of a child whose own id belongs to another instance. */
 export function hashedChildId(place: ChildPlace): string {
   const { parentId, cellId, n, attempt } = place;
+  // Of the origin, not of the id: two origins may have the same id.
   const digest = hash('sha256', JSON.stringify([parentId, cellId, n, attempt])).slice(0, 32);
-  return `${childText(place).slice(0, MAX_ID - digest.length - 1)}-${digest}`;
+  return `${childText(place).slice(0, 95)}-${digest}`;
 }
 
 function childText({ parentId, cellId, n, attempt }: ChildPlace): string {

@@ -5,13 +5,13 @@ import {
   onInterrupt,
   type Cell,
   type ExecCell,
-  type RunCell,
   type Runbook,
 } from '../runbook/runbook.ts';
 import { execCellOf, isUndoCellId, undoCell, undoneBy } from '../runbook/undo.ts';
 import { awaitOf, type AwaitStep, type WaitStep } from './await.ts';
 import { failureText } from './cell-error.ts';
 import type { CellRecord } from './cell-record.ts';
+import { planRun, type RunStep } from './children.ts';
 import { rerunBackoffMs, retryBackoffMs } from './retry.ts';
 import type { Doubt, InstanceState, OpenAttempt } from './state.ts';
 
@@ -32,8 +32,8 @@ export type NextStep =
   | AwaitStep
   /** Look up whether the pause is over, then ask `judgeWait`. */
   | WaitStep
-  /** Start the instances of a run cell, or look whether they have ended. */
-  | { do: 'run'; cell: RunCell; attempt: number }
+  /** Start the instances of a run cell, or look whether they have ended: ask `judgeRun`. */
+  | RunStep
   | { do: 'satisfy'; cell: Cell; attempt: number; body: JsonObject }
   | { do: 'refute'; cell: Cell; attempt: number; body: JsonObject }
   | { do: 'skip'; cell: Cell; attempt: number; body: JsonObject }
@@ -116,7 +116,7 @@ function nextOf({ runbook, inputs, recordedAt, state }: InstanceView, cell: Cell
     const body = { checks: verdict.seen };
     return { do: verdict.held ? 'satisfy' : 'refute', cell, attempt, body };
   }
-  if ('run' in cell) return { do: 'run', cell, attempt };
+  if ('run' in cell) return planRun(cell, attempt, { inputs, outputs: state.outputs });
   throw new Error(`cell ${cell.id} is ${cellType(cell)} and cannot be next`);
 }
 

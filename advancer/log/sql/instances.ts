@@ -1,7 +1,7 @@
 import type { Row, WireRow } from '../../../src/execution/row.ts';
+import type { ParentView } from '../../../src/execution/views.ts';
 import type { Receipt } from '../../../src/request/receipt.ts';
 import type { Queryable } from '../connections.ts';
-import type { Origin } from '../children.ts';
 import type { Instance, NewInstance } from '../log.ts';
 import { ORIGIN } from './children.ts';
 import { WIRE_ROW, fromWire } from './wire.ts';
@@ -10,7 +10,7 @@ const COLUMNS = `i.instance_id as "instanceId", i.runbook_id as "runbookId", i.v
   i.agent_id as "agentId", leasehold.iso8601(i.recorded_at) as "recordedAt", ${ORIGIN} as parent`;
 
 interface InstanceLine extends Omit<Instance, 'parent'> {
-  parent: Origin | null;
+  parent: ParentView | null;
 }
 
 function fromLine({ parent, ...instance }: InstanceLine): Instance {

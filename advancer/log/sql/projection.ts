@@ -1,6 +1,6 @@
 import type { InstanceStatus } from '../../../src/execution/status.ts';
+import type { ParentView } from '../../../src/execution/views.ts';
 import { exactInteger } from '../../../src/ids.ts';
-import type { Origin } from '../children.ts';
 import type { Queryable } from '../connections.ts';
 import type { ListedInstance, Projection, ProjectionLine, Unsettled } from '../log.ts';
 import { PARAMETERS, rowsFrom, type Form } from './arrays.ts';
@@ -14,7 +14,7 @@ interface ListedLine {
   next_cell_id: string | null;
   last_seq: string;
   updated_at: string;
-  parent: Origin | null;
+  parent: ParentView | null;
 }
 
 /** Which instances to list. */
