@@ -66,11 +66,32 @@ export async function drainHoldings(options: DrainOptions): Promise<number> {
 }
 
 /**
+ * Releases every holding that runs no effect, and ends the session if none does. An attempt whose
+ * intent is not definite does not prevent that: its effect is given up, and its request is answered
+ * once this replica can no longer be the one that serves it when it is retried.
+ */
+export async function releaseUnbegun(
+  leases: LeasesLifecycle,
+  attempts: Attempts,
+  why: string,
+): Promise<void> {
+  const running = attempts.all().filter(({ begun }) => begun);
+  const released =
+    running.length > 0
+      ? releaseAllBut(leases, running, why)
+      : leases.notLeading() === undefined
+        ? leases.stepDown(why)
+        : undefined;
+  attempts.giveUp();
+  await released;
+}
+
+/**
  * Releases every holding except those of the given attempts.
  *
  * @param headStartMs how long others have to replace the ended terms before they are released
  */
-export function releaseAllBut(
+function releaseAllBut(
   leases: LeasesLifecycle,
   attempts: readonly AttemptInHand[],
   why: string,

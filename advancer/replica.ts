@@ -10,13 +10,14 @@ import type { Clock } from '../src/time/clock.ts';
 import type { Holding } from '../src/lease/holding.ts';
 import type { EffectRunner } from './cells/cells.ts';
 import { announce } from './announce.ts';
-import { drainHoldings, releaseAllBut } from './drain.ts';
+import { drainHoldings, releaseUnbegun } from './drain.ts';
 import type { Failpoint } from './failpoints.ts';
 import type { AgentIdPolicy } from './intake/agent-account.ts';
 import { AnswerNotices } from './intake/answer-notices.ts';
 import { ClusterView } from './intake/cluster-view.ts';
 import { HandOver } from './intake/hand-over.ts';
 import { Intake } from './intake/intake.ts';
+import { settleOperation } from './intake/operations.ts';
 import { Peers } from './intake/peers.ts';
 import { Queries } from './intake/queries.ts';
 import { QueryTurns } from './intake/query-turns.ts';
@@ -31,6 +32,7 @@ import { Unauthenticated } from './mac/unauthenticated.ts';
 import { LogHealth } from './log-health.ts';
 import { readinessChecks, type Need, type ReadinessCheck } from './readiness.ts';
 import { Attempts } from './run/attempts.ts';
+import { ChildCancels } from './run/cancel-children.ts';
 import type { Counted, RunContext } from './run/context.ts';
 import type { HeldInstance } from './run/held-instance.ts';
 import { HeldInstances } from './run/held-instances.ts';
@@ -100,7 +102,7 @@ export class Replica {
       log,
       clock,
       logger,
-      release: (why) => this.#releaseUnbegun(why),
+      release: (why) => releaseUnbegun(this.leases, this.attempts, why),
     });
     this.leases = options.coordinator((readEtcdRevision) => this.#logHealth.gate(readEtcdRevision));
     const view = new ClusterView(this.leases, clock);
@@ -124,6 +126,18 @@ export class Replica {
       count,
       onForwarded: (broadcast, message) => this.#intake.forwarded(broadcast, message),
     });
+    const childCancels = new ChildCancels({
+      log,
+      clock,
+      logger,
+      logTrouble,
+      draining: this.#draining.signal,
+      askToSettle: (instanceId) => {
+        this.#context.askToSettle(instanceId);
+        // Also here: a replica does not hear its own notes.
+        this.router.take(settleOperation(instanceId, clock.wallMs()), () => undefined);
+      },
+    });
     this.#context = {
       log,
       leases: this.leases,
@@ -141,6 +155,7 @@ export class Replica {
       askPeer: (replicaId, about, timeoutMs) => this.#peers.runs(replicaId, about, timeoutMs),
       announce: (committed) => announce(committed, options),
       askToSettle: (instanceId) => this.#notes.send({ note: 'settle', instanceId }),
+      cancelChildren: (instanceId) => childCancels.add(instanceId),
       logTrouble,
       crash: options.crash,
       draining: this.#draining.signal,
@@ -276,22 +291,5 @@ export class Replica {
     const flushed = Promise.all([bus.flush(), this.#context.projections.flush()]);
     await Promise.race([flushed.catch(() => undefined), clock.sleep(200)]);
     return { aborted };
-  }
-
-  /**
-   * Releases every holding that runs no effect, and ends the session if none does. An attempt whose
-   * intent is not definite does not prevent that: its effect is given up, and its request is
-   * answered once this replica can no longer be the one that serves it when it is retried.
-   */
-  async #releaseUnbegun(why: string): Promise<void> {
-    const running = this.attempts.all().filter(({ begun }) => begun);
-    const released =
-      running.length > 0
-        ? releaseAllBut(this.leases, running, why)
-        : this.leases.notLeading() === undefined
-          ? this.leases.stepDown(why)
-          : undefined;
-    this.attempts.giveUp();
-    await released;
   }
 }

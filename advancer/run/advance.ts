@@ -5,6 +5,7 @@ import type { ExecCell } from '../../src/runbook/runbook.ts';
 import type { Receipt, ReceiptError, RecordedOutcome } from '../../src/request/receipt.ts';
 import type { ActiveRequest, AdvanceRequest } from './active-request.ts';
 import { applyCancel } from './cancel.ts';
+import { runChildren } from './children.ts';
 import type { RunContext } from './context.ts';
 import type { InstanceLog, NotCommitted, Requester } from './instance-log.ts';
 import type { PendingCancel, PendingCancels } from './pending-cancels.ts';
@@ -150,8 +151,14 @@ export class AdvanceJob implements Job<Handled> {
           if (ended !== undefined) return ended;
           break;
         }
-        case 'run':
-          throw new Error(`cell ${step.cell.id} starts instances, which this version cannot`);
+        case 'run': {
+          const result = await runChildren(this.#context, log, step);
+          if ('kind' in result) return this.#notCommitted(result);
+          if (result.do === 'park')
+            return this.#finish(log, 'parked', { children: result.children });
+          proposeVerdict(log, step, result, this.requester);
+          break;
+        }
         case 'satisfy':
         case 'refute':
         case 'skip':

@@ -3,6 +3,8 @@ import type { InFlight } from '../../src/execution/views.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import type { DecideMessage } from '../../src/request/messages.ts';
 import { isRecorded, type Receipt } from '../../src/request/receipt.ts';
+import { storableText } from '../../src/json.ts';
+import type { ParentCancel } from '../log/children.ts';
 import { ActiveRequest, type AdvanceRequest, type RequestProgress } from './active-request.ts';
 import { AdvanceJob, type Handled } from './advance.ts';
 import { CancelJob, mayEndAttempt } from './cancel.ts';
@@ -13,6 +15,11 @@ import { PendingCancels, type CancelRequest, type CancelResult } from './pending
 import { receiptOf, recordedFor } from './receipts.ts';
 import { Recovery } from './recover.ts';
 import { SettleJob, type Settled } from './settle.ts';
+
+/** How long a child waits for its running attempt to end; its parent asks again. */
+const CHILD_CANCEL_MS = 10_000;
+/** Reasons are kept up to this many characters. */
+const MAX_REASON = 4_096;
 
 const JUST_ARRIVED: RequestProgress = {
   remembered: false,
@@ -79,6 +86,7 @@ export class HeldInstance {
         const result = this.#exclusively(() => this.#recovery.recover(job));
         return await Promise.race([pending.answered, result]);
       } finally {
+        this.#cancelChildren();
         this.#cancels.remove(pending);
       }
     });
@@ -91,10 +99,37 @@ export class HeldInstance {
     this.#context.attempts.cancel(this.holding.instanceId, open.cellId, open.attempt);
   }
 
-  /** Closes and settles what needs no person. */
-  settle(): Promise<Settled> {
+  /**
+   * Does what needs no person: closes and settles, or cancels the instance if its parent was
+   * cancelled together with its children.
+   */
+  async settle(): Promise<Settled> {
+    const { instanceId } = this.holding;
+    const parent = await this.#context.log.children.cancelledParent(instanceId);
+    if (parent !== undefined) return this.#cancelWith(parent);
     const job = new SettleJob(this.#context);
     return this.#pinned(() => this.#exclusively(() => this.#recovery.recover(job)));
+  }
+
+  async #cancelWith({ parentId, reason }: ParentCancel): Promise<Settled> {
+    const arrivedAtMs = this.#context.clock.wallMs();
+    const { kind } = await this.cancel({
+      by: '@parent',
+      reason: storableText(`${parentId} was cancelled: ${reason}`.slice(0, MAX_REASON)),
+      children: true,
+      arrivedAtMs,
+      expiresAtMs: arrivedAtMs + CHILD_CANCEL_MS,
+    });
+    return kind === 'handed_on' ? 'unsettled' : 'settled';
+  }
+
+  /** If the log says that the children are cancelled as well, sees to it. */
+  #cancelChildren(): void {
+    const view = this.#recovery.log?.view;
+    if (view === undefined || !view.runbook.cells.some((cell) => 'run' in cell)) return;
+    const { cancelled, unwinding } = view.state;
+    if ((cancelled ?? unwinding)?.children === true)
+      this.#context.cancelChildren(this.holding.instanceId);
   }
 
   /** Whether a request is being worked on, or is about to be. */
@@ -178,6 +213,7 @@ export class HeldInstance {
           const job = new AdvanceJob(this.#context, active, this.#cancels);
           if (failpoint !== undefined) await failpoint('on_admission', { instanceId, requestId });
           const handled = await this.#recovery.recover(job);
+          this.#cancelChildren();
           this.#recovery.forgetIfEnded();
           return handled;
         } finally {
