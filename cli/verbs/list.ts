@@ -11,6 +11,7 @@ import { withLog } from '../with-log.ts';
 interface ListOptions {
   status?: string;
   runbook?: string;
+  parent?: string;
   after?: string;
   limit: number;
 }
@@ -21,14 +22,16 @@ export const list: DefineVerb = (command, register) => {
     .description('List instances in the order of their ids. Reads the database.')
     .addOption(new Option('--status <status>', 'only this status').choices(INSTANCE_STATUSES))
     .option('--runbook <id>', 'only instances of this runbook', idFlag)
+    .option('--parent <instance>', 'only what the run cells of this instance started', idFlag)
     .option('--after <instance>', 'only ids after this one: the next page', idFlag)
     .option('--limit <n>', 'list at most this many', countFlag, 100);
   register<ListOptions>(command, (terminal, options) => {
-    const { status, runbook, after, limit } = options;
+    const { status, runbook, parent, after, limit } = options;
     return withLog(terminal, options, async (log) => {
       const instances = await log.list({
         ...(status !== undefined && { status }),
         ...(runbook !== undefined && { runbookId: runbook }),
+        ...(parent !== undefined && { parent }),
         ...(after !== undefined && { after }),
         limit,
       });
@@ -48,16 +51,25 @@ export const list: DefineVerb = (command, register) => {
         instance.nextCellId,
         instance.lastSeq,
         ago(instance.updatedAt, now),
+        instance.parent?.instanceId,
       ]);
       if (rows.length === 0) terminal.out('no instances found');
       else {
-        const head = ['INSTANCE', 'RUNBOOK', 'STATUS', 'NEXT', 'ROWS', 'CHANGED'];
-        terminal.out(table(head, rows, terminal));
+        const head = ['INSTANCE', 'RUNBOOK', 'STATUS', 'NEXT', 'ROWS', 'CHANGED', 'PARENT'];
+        // Most instances have none.
+        const width = instances.some((one) => one.parent !== undefined) ? head.length : -1;
+        terminal.out(
+          table(
+            head.slice(0, width),
+            rows.map((row) => row.slice(0, width)),
+            terminal,
+          ),
+        );
       }
       const last = instances.at(-1);
       if (last !== undefined && instances.length === limit) {
         const { suggestion } = await import('../../src/shell-quote.ts');
-        const filter = Object.entries({ status, runbook, after: last.instanceId, limit });
+        const filter = Object.entries({ status, runbook, parent, after: last.instanceId, limit });
         const flags = filter.flatMap(([name, value]) =>
           value === undefined ? [] : [`--${name}`, String(value)],
         );

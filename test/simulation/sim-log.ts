@@ -13,11 +13,12 @@ import {
 import { dueIso } from '../../src/execution/await.ts';
 import { chainBreach, type ChainBreach } from '../../src/execution/chain.ts';
 import type { Row } from '../../src/execution/row.ts';
-import type { InstanceStatus } from '../../src/execution/status.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import { frozen } from './frozen.ts';
 import { highestToken } from './highest-token.ts';
+import { SimChildren } from './sim-children.ts';
+import { unsettledIn, type SimProjection } from './sim-projection.ts';
 import type { Network } from './network.ts';
 import { refuseUnstorable, unstorable, Unstorable } from './unstorable.ts';
 import { EPOCH_MS, type SimProcess, type World } from './world.ts';
@@ -58,13 +59,16 @@ export class SimPostgres {
   onRow: (row: Row, before: Row | undefined) => void = () => undefined;
   /** Called for each entry that is refused for what it holds. */
   onRejected: () => void = () => undefined;
-  readonly projection = new Map<
-    string,
-    { status: InstanceStatus; lastSeq: number; updatedAtMs: number }
-  >();
+  readonly projection: SimProjection = new Map();
+  readonly children = new SimChildren(this);
 
   constructor(world: World) {
     this.#world = world;
+  }
+
+  /** The database's clock, in ISO 8601. */
+  now(): string {
+    return new Date(EPOCH_MS + this.#world.nowMs).toISOString();
   }
 
   rowsOf(instanceId: string): Row[] {
@@ -98,7 +102,7 @@ export class SimPostgres {
         refusal,
       );
     }
-    const recordedAt = new Date(EPOCH_MS + this.#world.nowMs).toISOString();
+    const recordedAt = this.now();
     const rows = entry.rows.map((row) => frozen(structuredClone({ ...row, recordedAt })));
     this.rows.set(entry.instanceId, [...log, ...rows]);
     rows.forEach((row, index) => this.onRow(row, rows[index - 1] ?? log.at(-1)));
@@ -189,6 +193,7 @@ export class SimPostgres {
     const callForRows = <T>(name: string, apply: () => T): Promise<T> =>
       call(name, apply, (value) => value);
     return {
+      children: this.children.as(call),
       runbook: (runbookId) => call('runbook', () => this.runbooks.get(runbookId)),
       pushRunbook: () => Promise.reject(new Error('not in the simulation')),
       runbooks: () => Promise.resolve([]),
@@ -196,8 +201,7 @@ export class SimPostgres {
       startInstance: (instance) =>
         call('startInstance', () => {
           const existing = this.instances.get(instance.instanceId);
-          const recordedAt = new Date(EPOCH_MS + world.nowMs).toISOString();
-          const stored = existing ?? { ...instance, recordedAt };
+          const stored = existing ?? { ...instance, recordedAt: this.now() };
           this.instances.set(instance.instanceId, stored);
           return { instance: stored, created: existing === undefined };
         }),
@@ -277,20 +281,7 @@ export class SimPostgres {
       highestToken: () => call('highestToken', () => highestToken([...this.rows.values()].flat())),
       unsettled: (limit, quietMs, after) =>
         call('unsettled', () =>
-          [...this.projection]
-            .filter(([, { status }]) => status === 'running' || status === 'in_doubt')
-            .filter(([, { updatedAtMs }]) => updatedAtMs <= world.nowMs - quietMs)
-            .map(([instanceId, { updatedAtMs }]) => ({ instanceId, since: String(updatedAtMs) }))
-            .sort(
-              (a, b) => Number(a.since) - Number(b.since) || (a.instanceId < b.instanceId ? -1 : 1),
-            )
-            .filter(
-              ({ instanceId, since }) =>
-                after === undefined ||
-                Number(since) > Number(after.since) ||
-                (since === after.since && instanceId > after.instanceId),
-            )
-            .slice(0, limit),
+          unsettledIn(this.projection, world.nowMs - quietMs, after).slice(0, limit),
         ),
       project: (lines) =>
         call('project', () => {

@@ -1,0 +1,188 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { advanceChildren, childrenOf } from '../harness/family.ts';
+import { eventually } from '../harness/replicas.ts';
+import { httpCell, Scene } from '../harness/scene.ts';
+
+const RUNBOOKS = [
+  { runbook: 'leaf', version: 1, inputs: ['witness'], cells: [httpCell('work')] },
+  {
+    runbook: 'middle',
+    version: 1,
+    inputs: ['witness'],
+    cells: [{ id: 'leaf', run: { runbook: 'leaf', inputs: { witness: '${inputs.witness}' } } }],
+  },
+  ...['leaf', 'middle'].map((runbook) => ({
+    runbook: `many-${runbook}`,
+    version: 1,
+    inputs: ['witness'],
+    cells: [
+      { id: 'all', run: { runbook, each: [0, 1, 2], inputs: { witness: '${inputs.witness}' } } },
+    ],
+  })),
+];
+
+let scene: Scene;
+beforeAll(async () => {
+  scene = await Scene.start({ replicas: 3 }, RUNBOOKS);
+});
+afterAll(() => scene?.stop());
+
+function cancel(instanceId: string, more: object = {}): Promise<Record<string, unknown>> {
+  const { cluster } = scene;
+  const body = { agentId: 'tester', reason: 'not needed', ...more };
+  return cluster.request(cluster.subject('cancel', instanceId), body);
+}
+
+/** A parent whose children are started. */
+async function parent(runbook: string): Promise<string> {
+  const { cluster } = scene;
+  const id = await scene.instance(runbook);
+  expect(await cluster.advance(id, `${id}-start`)).toMatchObject({ outcome: 'parked' });
+  return id;
+}
+
+async function untilCancelled(id: string): Promise<void> {
+  await eventually(async () => {
+    const { status } = await scene.cluster.status(id);
+    return status === 'cancelled' ? true : undefined;
+  });
+}
+
+describe('a cancelled child', () => {
+  it('refutes the run cell once all have ended, and is replaced when that is decided', async () => {
+    const { cluster } = scene;
+    const id = await parent('many-leaf');
+    await cancel(`${id}-all-1`);
+    expect(await cluster.advance(id, `${id}-a`)).toMatchObject({
+      outcome: 'parked',
+      children: { ended: 1, total: 3 },
+    });
+    for (const n of [0, 2]) await cluster.advance(`${id}-all-${n}`, `${id}-child-${n}`);
+    const halted = await cluster.advance(id, `${id}-b`);
+    expect(halted).toMatchObject({
+      outcome: 'halted',
+      error: { message: expect.stringContaining(`1 of 3 instances were cancelled: ${id}-all-1`) },
+    });
+    const [row] = await cluster.rows(id);
+    expect(row).toMatchObject({
+      kind: 'refuted',
+      attempt: 1,
+      body: {
+        instances: [
+          { instanceId: `${id}-all-0`, status: 'completed' },
+          { instanceId: `${id}-all-1`, status: 'cancelled' },
+          { instanceId: `${id}-all-2`, status: 'completed' },
+        ],
+      },
+    });
+
+    // The replacement runs the newest version of that moment.
+    await cluster.pushRunbook({ ...RUNBOOKS[0]!, version: 2 });
+    const decision = { agentId: 'ann', cellId: 'all', attempt: 1, as: 'rerun', reason: 'again' };
+    await cluster.request(cluster.subject('decide', id), decision);
+    expect(await cluster.advance(id, `${id}-c`)).toMatchObject({
+      outcome: 'parked',
+      children: { cellId: 'all', ended: 2, total: 3 },
+    });
+    const started = await childrenOf(cluster, id);
+    expect(started.map((one) => [one.instance_id, one.version, one.parent_attempt])).toEqual([
+      [`${id}-all-0`, 1, 1],
+      [`${id}-all-1`, 1, 1],
+      [`${id}-all-1-r2`, 2, 2],
+      [`${id}-all-2`, 1, 1],
+    ]);
+    await cluster.advance(`${id}-all-1-r2`, `${id}-again`);
+    expect(await cluster.advance(id, `${id}-d`)).toMatchObject({ outcome: 'completed' });
+    const rows = await cluster.rows(id);
+    expect(rows.at(-1)).toMatchObject({
+      kind: 'satisfied',
+      attempt: 2,
+      body: {
+        instances: [
+          { instanceId: `${id}-all-0` },
+          { instanceId: `${id}-all-1-r2`, outputs: { work: expect.anything() } },
+          { instanceId: `${id}-all-2` },
+        ],
+      },
+    });
+    await cluster.owner.query('select 1');
+  });
+});
+
+describe('a parent that is cancelled', () => {
+  it('with its children: all that are alive are, with theirs, and what has completed stays', async () => {
+    const { cluster, witness } = scene;
+    const id = await parent('many-middle');
+    for (const n of [0, 1]) await cluster.advance(`${id}-all-${n}`, `${id}-middle-${n}`);
+    // The first has completed, the second waits for its leaf, the third has not begun.
+    await cluster.advance(`${id}-all-0-leaf`, `${id}-leaf`);
+    await cluster.advance(`${id}-all-0`, `${id}-end`);
+    expect(await cancel(id, { children: true })).toMatchObject({ status: 'cancelled' });
+    for (const child of ['all-1', 'all-2', 'all-1-leaf']) await untilCancelled(`${id}-${child}`);
+    expect(await cluster.status(`${id}-all-0`)).toMatchObject({ status: 'completed' });
+    const rows = await cluster.rows(`${id}-all-1`);
+    expect(rows).toEqual([
+      expect.objectContaining({
+        kind: 'cancelled',
+        body: {
+          by: '@parent',
+          reason: `${id} was cancelled: not needed`,
+          children: true,
+          left: [],
+        },
+      }),
+    ]);
+    expect(witness.effects(`${id}-all-1-leaf`)).toEqual([]);
+    const status = await cluster.status(id);
+    expect(status).toMatchObject({ status: 'cancelled' });
+    expect(status).not.toHaveProperty('children');
+  });
+
+  it('with its children: an attempt that runs is ended and closed first', async () => {
+    const { cluster, witness } = scene;
+    const id = await parent('many-leaf');
+    const release = witness.holdBack(`${id}-all-0`, 'work');
+    const running = cluster.advance(`${id}-all-0`, `${id}-running`);
+    await witness.arrived(`${id}-all-0`, 'work', 1);
+    await cancel(id, { children: true });
+    await untilCancelled(`${id}-all-0`);
+    expect(await running).toMatchObject({ outcome: 'cancelled' });
+    release();
+    expect(await scene.story(`${id}-all-0`)).toEqual([
+      'started work 1',
+      'interrupted work 1 aborted',
+      'cancelled work 1',
+    ]);
+  });
+
+  it('alone: its children go on', async () => {
+    const { cluster } = scene;
+    const id = await parent('many-leaf');
+    await cancel(id);
+    const receipts = await advanceChildren(cluster, id, 'alone');
+    expect(receipts.map(({ outcome }) => outcome)).toEqual(Array(3).fill('completed'));
+  });
+
+  it('is seen to again by any later advance, until all have ended', async () => {
+    const { cluster } = scene;
+    const id = await parent('many-leaf');
+    // As if the replica that cancelled it had died before it asked any child.
+    const { rows } = await cluster.app.query<{ token: number }>(
+      'select max(fencing_token)::float8 + 1 as token from leasehold.executions',
+    );
+    await cluster.app.query(
+      `insert into leasehold.executions
+           (instance_id, seq, fencing_token, replica_id, kind, cell_id, attempt, body)
+         values ($1, 1, $2, 'dead-00000000', 'cancelled', 'all', 1,
+                 '{"by": "ann", "reason": "gone", "children": true, "left": []}')`,
+      [id, rows[0]?.token],
+    );
+    expect(await cluster.status(id)).toMatchObject({
+      status: 'cancelled',
+      children: { cellId: 'all', ended: 0, total: 3 },
+    });
+    await cluster.advance(id, `${id}-later`);
+    for (const n of [0, 1, 2]) await untilCancelled(`${id}-all-${n}`);
+  });
+});
