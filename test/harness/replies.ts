@@ -9,6 +9,7 @@ export interface ReceiptReply {
   awaiting?: { cellId: string; claimId: string; statuses: string[]; currentStatus: string | null };
   inFlight?: { cellId: string; attempt: number; requestId: string; since: string };
   inDoubt?: { cellId: string; attempt: number; reason: string; since: string };
+  children?: { cellId: string; ended: number; total: number };
   error?: { code: string; message: string; field?: string };
 }
 
