@@ -70,7 +70,7 @@ export class PostgresChildren implements Children {
   ): Promise<Map<string, ChildOutputs>> {
     const lines = await readOutputRows(this.#db, instanceIds, maxBytes);
     return new Map(
-      lines.map(({ instanceId, bytes, rows }) => {
+      lines.map(({ instanceId, bytes, rows }): [string, ChildOutputs] => {
         if (rows === null) return [instanceId, { bytes }];
         const outputs: JsonObject = {};
         for (const { kind, cellId, body } of rows) {
