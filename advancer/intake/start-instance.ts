@@ -2,8 +2,7 @@ import { sameJson, type Json } from '../../src/json.ts';
 import type { StartMessage } from '../../src/request/messages.ts';
 import { completeInputs, inputProblemsText } from '../../src/runbook/inputs.ts';
 import { noRunbook } from '../../src/runbook/no-runbook.ts';
-import type { Runbook } from '../../src/runbook/runbook.ts';
-import { isUndoCellId } from '../../src/runbook/undo.ts';
+import { reservedCellId } from '../../src/runbook/undo.ts';
 import type { Log } from '../log/log.ts';
 import { errorReply } from './operations.ts';
 
@@ -19,7 +18,7 @@ export async function startInstance(log: Log, message: StartMessage): Promise<Js
     });
   }
   const existing = await log.instance(instanceId);
-  const reserved = existing === undefined ? reservedId(runbook) : undefined;
+  const reserved = existing === undefined ? reservedCellId(runbook.cells) : undefined;
   if (reserved !== undefined) {
     const text =
       `runbookId: ${runbookId} version ${runbook.version} cannot run: the id ${reserved} begins ` +
@@ -62,8 +61,4 @@ export async function startInstance(log: Log, message: StartMessage): Promise<Js
     });
   }
   return { instanceId, runbookId, version: instance.version, created };
-}
-
-function reservedId({ cells }: Runbook): string | undefined {
-  return cells.find(({ id }) => isUndoCellId(id))?.id;
 }

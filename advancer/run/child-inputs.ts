@@ -1,37 +1,40 @@
-import { listed, type ChildPlan } from '../../src/execution/children.ts';
-import type { JsonObject } from '../../src/json.ts';
-import { inputNames } from '../../src/runbook/head.ts';
+import type { ChildPlan } from '../../src/execution/children.ts';
+import { completeInputs, inputProblemsText } from '../../src/runbook/inputs.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
+import { reservedCellId } from '../../src/runbook/undo.ts';
 
 /** A reason names the problems of at most this many instances. */
 const MAX_INSTANCES = 10;
 
 /**
- * The inputs of children as they are stored, or everything that is wrong with them: they are
+ * Children with the defaults of their inputs, or everything that is wrong with these: they are
  * checked as the inputs of a start are.
  */
-export function childInputs(
+export function withInputs(
   runbook: Runbook,
   plans: readonly ChildPlan[],
 ): { ok: true; children: ChildPlan[] } | { ok: false; message: string } {
+  const name = `runbook ${runbook.runbook} version ${runbook.version}`;
+  const reserved = reservedCellId(runbook.cells);
+  if (reserved !== undefined) {
+    const message =
+      `${name} cannot run: the id ${reserved} begins with undo-, which names what undoes a cell; ` +
+      'push a version that names the cell otherwise';
+    return { ok: false, message };
+  }
+  const children: ChildPlan[] = [];
   const problems: string[] = [];
   for (const { n, inputs } of plans) {
-    const own = problemsOf(runbook, inputs);
-    if (own.length > 0) problems.push(`${n === null ? '' : `element ${n}: `}${own.join('; ')}`);
+    const completed = completeInputs(runbook.inputs, inputs);
+    if (completed.ok) children.push({ n, inputs: completed.inputs });
+    else {
+      const text = inputProblemsText(completed.problems);
+      problems.push(n === null ? text : `element ${n}: ${text}`);
+    }
   }
-  if (problems.length === 0) return { ok: true, children: [...plans] };
+  if (problems.length === 0) return { ok: true, children };
   const shown = problems.slice(0, MAX_INSTANCES).join('; ');
-  const more = problems.length > MAX_INSTANCES ? ` and ${problems.length - MAX_INSTANCES} more` : '';
-  const message = `runbook ${runbook.runbook} version ${runbook.version} does not accept these inputs: ${shown}${more}`;
-  return { ok: false, message };
-}
-
-function problemsOf({ inputs: declared }: Runbook, inputs: JsonObject): string[] {
-  const names = inputNames(declared);
-  const missing = names.filter((name) => !Object.hasOwn(inputs, name));
-  const unknown = Object.keys(inputs).filter((name) => !names.includes(name));
-  return [
-    ...(missing.length > 0 ? [`inputs: missing ${listed(missing)}`] : []),
-    ...(unknown.length > 0 ? [`inputs: unknown ${listed(unknown)}`] : []),
-  ];
+  const more = problems.length - MAX_INSTANCES;
+  const rest = more > 0 ? `; and the inputs of ${more} more elements` : '';
+  return { ok: false, message: `${name} does not accept these inputs: ${shown}${rest}` };
 }

@@ -17,7 +17,7 @@ import type { JsonObject } from '../../src/json.ts';
 import { noRunbook } from '../../src/runbook/no-runbook.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import type { Children } from '../log/children.ts';
-import { childInputs } from './child-inputs.ts';
+import { withInputs } from './child-inputs.ts';
 import type { RunContext } from './context.ts';
 import type { InstanceLog, NotCommitted } from './instance-log.ts';
 
@@ -113,7 +113,7 @@ async function startMissing(
         'runs itself has to end before that',
     );
   }
-  const read = childInputs(runbook, missing);
+  const read = withInputs(runbook, missing);
   if (!read.ok) return refuted(read.message);
   // What is started rests on the newest row, so that row has to be in the log.
   const commit = await log.commit();

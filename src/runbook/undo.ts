@@ -33,3 +33,10 @@ export function execCellOf(cells: readonly Cell[], cellId: string): ExecCell | u
   const undone = undoneBy(cells, cellId);
   return undone && undoCell(undone);
 }
+
+/**
+ * The id of a cell that only an undo cell may have; a runbook of an earlier release may have one.
+ */
+export function reservedCellId(cells: readonly Cell[]): string | undefined {
+  return cells.find(({ id }) => isUndoCellId(id))?.id;
+}
