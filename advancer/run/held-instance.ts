@@ -113,14 +113,17 @@ export class HeldInstance {
 
   async #cancelWith({ parentId, reason }: ParentCancel): Promise<Settled> {
     const arrivedAtMs = this.#context.clock.wallMs();
-    const { kind } = await this.cancel({
+    const result = await this.cancel({
       by: '@parent',
       reason: storableText(`${parentId} was cancelled: ${reason}`.slice(0, MAX_REASON)),
       children: true,
       arrivedAtMs,
+      remembered: true,
       expiresAtMs: arrivedAtMs + CHILD_CANCEL_MS,
     });
-    return kind === 'handed_on' ? 'unsettled' : 'settled';
+    // It may have ended before.
+    const ended = result.kind === 'refused' && result.error.code === 'conflict';
+    return ended || result.kind === 'cancelled' ? 'settled' : 'unsettled';
   }
 
   /** If the log says that the children are cancelled as well, sees to it. */

@@ -1,8 +1,9 @@
 import type { Receipt } from '../../src/request/receipt.ts';
+import { childrenText } from './children.ts';
 
 /** A receipt in one line: the outcome, the cells it passed or tried, and why it went no further. */
 export function receiptLine(receipt: Receipt): string {
-  const { outcome, steps, holder, awaiting, waiting, inFlight, inDoubt, error } = receipt;
+  const { outcome, steps, holder, awaiting, waiting, children, inFlight, inDoubt, error } = receipt;
   const passed = new Set(
     steps
       .filter(({ kind }) => kind === 'completed' || kind === 'satisfied')
@@ -16,6 +17,7 @@ export function receiptLine(receipt: Receipt): string {
     tried.size > 0 && `tried ${[...tried].join(', ')}`,
     awaiting && `waits for claim ${awaiting.claimId} to be ${awaiting.statuses.join(' or ')}`,
     waiting && `waits until ${waiting.until}`,
+    children && childrenText(children),
     inFlight && `attempt ${inFlight.attempt} of ${inFlight.cellId} is running${where}`,
     inDoubt &&
       `what attempt ${inDoubt.attempt} of ${inDoubt.cellId} did is unknown (${inDoubt.reason})`,

@@ -8,6 +8,7 @@ import type {
 } from '../../src/execution/views.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import { suggestion } from '../../src/shell-quote.ts';
+import { childrenCommand, childrenText } from './children.ts';
 import { clean, table } from './table.ts';
 import type { Style } from './table.ts';
 import { ago, elapsed, span } from './time.ts';
@@ -104,7 +105,7 @@ function outcomeLines(receipt: Receipt, nowMs: number): string[] {
 }
 
 function parkedLines(
-  { instanceId, awaiting, waiting }: Receipt,
+  { instanceId, awaiting, waiting, children }: Receipt,
   why: string,
   nowMs: number,
 ): string[] {
@@ -113,6 +114,12 @@ function parkedLines(
     return [
       `${instanceId} is parked at ${waiting.cellId}: ${waitingText(waiting, nowMs)}.`,
       `next, when the time has come: ${advance}`,
+    ];
+  if (children !== undefined)
+    return [
+      `${instanceId} is parked: ${childrenText(children)}.`,
+      `to see them: ${childrenCommand(instanceId)}`,
+      `next, when they have ended: ${advance}`,
     ];
   if (awaiting === undefined) return [`${instanceId} is parked${why}.`];
   const { cellId, claimId, statuses } = awaiting;

@@ -8,6 +8,7 @@ import {
   unwindingText,
   waitingText,
 } from './receipt.ts';
+import { childrenCommand, childrenText, parentText } from './children.ts';
 import { detailText } from './row.ts';
 import { suggestion } from '../../src/shell-quote.ts';
 import { brief, clean, cut, table } from './table.ts';
@@ -25,7 +26,7 @@ export function statusText(
   nowMs: number,
   cellId?: string,
 ): string {
-  const { instanceId, runbookId, version, status, holder, lastSeq } = reply;
+  const { instanceId, runbookId, version, status, holder, lastSeq, parent } = reply;
   const held =
     holder === null
       ? 'not held'
@@ -33,6 +34,7 @@ export function statusText(
   const lines = [
     clean(`${instanceId}  ${runbookId} v${version}  ${status}`),
     clean(`${held}; ${lastSeq} ${lastSeq === 1 ? 'row' : 'rows'} in the log`),
+    ...(parent === undefined ? [] : [clean(parentText(parent))]),
     '',
     table(
       ['CELL', 'TYPE', 'STATE', 'ATTEMPT', 'OUTPUT'],
@@ -64,11 +66,13 @@ export function statusText(
 
 /** What the instance is doing, waits for, or came to, and what can be done. */
 function stateLines(reply: StatusReply, nowMs: number): string[] {
-  const { instanceId, inFlight, awaiting, waiting, inDoubt, unwinding, cancelled } = reply;
+  const { instanceId, inFlight, awaiting, waiting, children, inDoubt, unwinding, cancelled } = reply;
   const lines: string[] = [];
   if (inFlight !== undefined) lines.push(flightText(inFlight, nowMs));
   if (awaiting !== undefined) lines.push(awaitingText(awaiting, nowMs));
   if (waiting !== undefined) lines.push(waitingText(waiting, nowMs));
+  if (children !== undefined)
+    lines.push(`${childrenText(children)} (see: ${childrenCommand(instanceId)})`);
   if (unwinding !== undefined && cancelled === undefined) lines.push(unwindingText(unwinding));
   if (inDoubt !== undefined) lines.push(...doubtLines(instanceId, inDoubt, nowMs));
   const halted = reply.cells.find(({ cellId }) => cellId === reply.nextCellId);

@@ -234,7 +234,13 @@ export const StatusReply = z
     const must = (ok: boolean, message: string): void => {
       if (!ok) context.addIssue({ code: 'custom', message: `${reply.status}: ${message}` });
     };
-    must((reply.status === 'parked') === waits(reply), 'what it waits for if and only if parked');
+    // The children that are cancelled with it are shown until all have ended.
+    const ends = reply.cancelled !== undefined || reply.unwinding !== undefined;
+    const { children, ...others } = reply;
+    must(
+      (reply.status === 'parked') === waits(ends ? others : { ...others, children }),
+      'what it waits for if and only if parked',
+    );
     must(
       (reply.status === 'cancelled') === (reply.cancelled !== undefined),
       'cancelled if and only if cancelled',
