@@ -169,10 +169,7 @@ export class Queries {
   }
 
   /** What the instance waits for; undefined if it is not parked. */
-  async #waits(
-    instanceId: string,
-    view: InstanceView,
-  ): Promise<Waits | undefined> {
+  async #waits(instanceId: string, view: InstanceView): Promise<Waits | undefined> {
     const step = nextStep(view);
     if (step.do === 'run') {
       const children = await childrenWaitedFor(this.#log.children, instanceId, step);

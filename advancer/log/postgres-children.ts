@@ -1,9 +1,4 @@
-import {
-  endingOf,
-  outputIn,
-  type Child,
-  type ChildOutputs,
-} from '../../src/execution/children.ts';
+import { endingOf, outputIn, type Child, type ChildOutputs } from '../../src/execution/children.ts';
 import { storableJson, type JsonObject } from '../../src/json.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import type { Children, ChildrenStart, ChildrenStarted, ParentCancel } from './children.ts';

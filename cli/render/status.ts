@@ -66,7 +66,8 @@ export function statusText(
 
 /** What the instance is doing, waits for, or came to, and what can be done. */
 function stateLines(reply: StatusReply, nowMs: number): string[] {
-  const { instanceId, inFlight, awaiting, waiting, children, inDoubt, unwinding, cancelled } = reply;
+  const { instanceId, inFlight, awaiting, waiting, children, inDoubt, unwinding, cancelled } =
+    reply;
   const lines: string[] = [];
   if (inFlight !== undefined) lines.push(flightText(inFlight, nowMs));
   if (awaiting !== undefined) lines.push(awaitingText(awaiting, nowMs));

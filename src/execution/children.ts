@@ -69,7 +69,8 @@ export function planRun(cell: RunCell, attempt: number, scope: Scope): RunStep |
   if (each !== undefined) {
     const list = fill(each, scope);
     if (!list.ok) return refute(`each: ${list.message}`);
-    if (!Array.isArray(list.value)) return refute(`each: must be a list, not ${kindOf(list.value)}`);
+    if (!Array.isArray(list.value))
+      return refute(`each: must be a list, not ${kindOf(list.value)}`);
     elements = list.value;
     if (elements.length > MAX_CHILDREN) {
       return refute(
@@ -187,9 +188,7 @@ export function childrenAtHand(step: RunStep, known: readonly Child[]): Children
 
 /** What the children of a run cell mean for it, once all of them are started. */
 export type RunJudgement =
-  | { do: 'park'; children: ChildrenView }
-  | { do: 'satisfy' }
-  | { do: 'refute'; body: JsonObject };
+  { do: 'park'; children: ChildrenView } | { do: 'satisfy' } | { do: 'refute'; body: JsonObject };
 
 /** Whether a run cell is satisfied or refuted, or the instance parks. */
 export function judgeRun(cellId: string, children: readonly Child[]): RunJudgement {
@@ -259,7 +258,7 @@ export function outputIn({ kind, body }: Pick<Row, 'kind' | 'body'>): Json | und
 }
 
 /** Up to {@link MAX_NAMED} names in a sentence. */
-export function listed(names: readonly string[]): string {
+function listed(names: readonly string[]): string {
   const shown = names.slice(0, MAX_NAMED).join(', ');
   return names.length > MAX_NAMED ? `${shown} and ${names.length - MAX_NAMED} more` : shown;
 }

@@ -1,9 +1,9 @@
 import { sameJson, type Json, type JsonObject } from '../json.ts';
 import { demandOf, type Check, type Demand, type Operator } from './checks.ts';
-import { isLostOutput } from './lost-output.ts';
+import { lostAlong } from './lost-output.ts';
 import { findsMatch, MatchBudget, TextTooLong } from './pattern.ts';
 import { fill, type Filled } from './placeholder.ts';
-import { pointerGet, type Found } from './pointer.ts';
+import { pointerGet, pointerKeys, type Found } from './pointer.ts';
 
 /** One condition and its result, as recorded in the log. */
 export interface SeenCheck extends JsonObject {
@@ -74,8 +74,9 @@ function lookUp(check: Check, { inputs, outputs }: Values): { found: Found; lost
   const { cell, pointer } = check;
   if (!Object.hasOwn(outputs, cell)) return { found: { found: false } };
   const output = outputs[cell];
-  if (isLostOutput(output)) {
-    const lost = `the output of ${cell} was lost: ${output.outputLost.why}`;
+  const gone = lostAlong(output, pointerKeys(pointer));
+  if (gone !== undefined) {
+    const lost = `the output of ${cell} was lost: ${gone.outputLost.why}`;
     return { found: { found: false }, lost };
   }
   return { found: pointerGet(output, pointer) };

@@ -1,4 +1,5 @@
 import { isJsonObject, storableText, type Json } from '../json.ts';
+import { memberOf } from './pointer.ts';
 
 /** How much of the beginning of a lost output is kept. */
 export const HEAD_BYTES = 1_024;
@@ -25,6 +26,22 @@ export function lostOutput(why: string, bytes: number, text: string | Buffer): L
   let head = first.subarray(0, HEAD_BYTES).toString('utf8');
   if (first.length > HEAD_BYTES || bytes > first.length) head = head.replace(/\ufffd{1,3}$/, '');
   return { outputLost: { why: storableText(why), bytes, head: storableText(head) } };
+}
+
+/**
+ * The lost output that keys meet on their way into a cell's output: that output itself, or that of
+ * one instance in the output of a run cell.
+ */
+export function lostAlong(
+  output: Json | undefined,
+  keys: readonly string[],
+): LostOutput | undefined {
+  let at = output;
+  for (const key of keys) {
+    if (isLostOutput(at) || at === undefined) break;
+    at = memberOf(at, key);
+  }
+  return isLostOutput(at) ? at : undefined;
 }
 
 /** Whether an output stands for one that was lost. */

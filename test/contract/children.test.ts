@@ -20,7 +20,10 @@ const RUNBOOKS = [
           inputs: { witness: '${inputs.witness}', region: '${each}' },
         },
       },
-      { id: 'check', assert: [{ cell: 'all', pointer: '/instances/0/status', equals: 'completed' }] },
+      {
+        id: 'check',
+        assert: [{ cell: 'all', pointer: '/instances/0/status', equals: 'completed' }],
+      },
     ],
   },
   {
@@ -33,16 +36,21 @@ const RUNBOOKS = [
     runbook: 'nested',
     version: 1,
     inputs: [],
-    cells: [{ id: 'ones', run: { runbook: 'one', each: ['a', 'b'], inputs: { region: '${each}' } } }],
+    cells: [
+      { id: 'ones', run: { runbook: 'one', each: ['a', 'b'], inputs: { region: '${each}' } } },
+    ],
   },
-  { runbook: 'itself', version: 1, inputs: [], cells: [{ id: 'again', run: { runbook: 'itself' } }] },
+  {
+    runbook: 'itself',
+    version: 1,
+    inputs: [],
+    cells: [{ id: 'again', run: { runbook: 'itself' } }],
+  },
   {
     runbook: 'wrong',
     version: 1,
     inputs: [],
-    cells: [
-      { id: 'bad', run: { runbook: 'quiet', each: [1, 2], inputs: { regoin: '${each}' } } },
-    ],
+    cells: [{ id: 'bad', run: { runbook: 'quiet', each: [1, 2], inputs: { regoin: '${each}' } } }],
   },
   { runbook: 'early', version: 1, inputs: [], cells: [{ id: 'go', run: { runbook: 'later' } }] },
 ];
@@ -111,8 +119,7 @@ describe('a run cell', () => {
         outputs: { deploy: expect.anything() },
       })),
     });
-    for (const [n] of regions.entries())
-      expect(witness.effects(`fan-1-all-${n}`)).toHaveLength(1);
+    for (const [n] of regions.entries()) expect(witness.effects(`fan-1-all-${n}`)).toHaveLength(1);
     expect(await childrenOf(cluster, 'fan-1')).toEqual(children);
   });
 
@@ -121,7 +128,10 @@ describe('a run cell', () => {
     await cluster.start('listed', 'nested');
     await cluster.advance('listed', 'listed-a');
     const json = await cluster.cli(['list', '--parent', 'listed', '--json']);
-    const lines = json.stdout.trim().split('\n').map((line) => JSON.parse(line) as unknown);
+    const lines = json.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown);
     expect(lines).toEqual([
       expect.objectContaining({
         instanceId: 'listed-ones-0',
@@ -250,7 +260,12 @@ describe('a run cell', () => {
 describe('an agent', () => {
   it('cannot start an instance as a child', async () => {
     const { cluster } = scene;
-    const start = { instanceId: 'forged', runbookId: 'quiet', inputs: { region: 'x' }, agentId: 'a' };
+    const start = {
+      instanceId: 'forged',
+      runbookId: 'quiet',
+      inputs: { region: 'x' },
+      agentId: 'a',
+    };
     for (const field of ['parent', 'parentInstanceId', 'parent_instance_id']) {
       const reply = await cluster.request(cluster.subject('start'), { ...start, [field]: 'fan-1' });
       expect(reply).toMatchObject({ error: { code: 'invalid', field } });

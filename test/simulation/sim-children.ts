@@ -49,7 +49,14 @@ export class SimChildren {
   start(start: ChildrenStart): ChildrenStarted {
     const { parentId, cellId, attempt, seq, fencingToken, runbookId, version, children } = start;
     const newest = this.#postgres.rowsOf(parentId).at(-1);
-    const row = { seq: seq + 1, fencingToken, kind: 'satisfied', cellId, attempt, body: {} } as const;
+    const row = {
+      seq: seq + 1,
+      fencingToken,
+      kind: 'satisfied',
+      cellId,
+      attempt,
+      body: {},
+    } as const;
     const moved = newest?.seq ?? 0;
     const breach = chainBreach(newest, row);
     if (this.fenced && moved !== seq) return { kind: 'moved', detail: `at seq ${moved}` };

@@ -74,16 +74,7 @@ export async function insertChildren(db: Queryable, start: ChildrenStart): Promi
          select instance_id, $3, $4, 'ready', null, 0, clock_timestamp() from stored
          on conflict do nothing)
      select count(*)::int as stored from stored`,
-    [
-      JSON.stringify(children),
-      parentId,
-      runbookId,
-      version,
-      cellId,
-      attempt,
-      seq,
-      fencingToken,
-    ],
+    [JSON.stringify(children), parentId, runbookId, version, cellId, attempt, seq, fencingToken],
   );
   if (line?.stored !== children.length)
     throw new Error(`${children.length} children were sent, ${line?.stored} stored`);

@@ -89,7 +89,11 @@ describe('what a run cell asks for', () => {
   });
 
   it.each([
-    ['a list that is not there', { each: '${inputs.none}' }, 'each: ${inputs.none} cannot be filled'],
+    [
+      'a list that is not there',
+      { each: '${inputs.none}' },
+      'each: ${inputs.none} cannot be filled',
+    ],
     ['a list that is none', { each: '${inputs.one}' }, 'each: must be a list, not a number'],
     ['a list that is an object', { each: '${outputs.a}' }, 'each: must be a list, not an object'],
     [
@@ -156,7 +160,12 @@ describe('the id of a child', () => {
 
 describe('the end of an instance, from its newest row', () => {
   const LAST: Cell = { id: 'check', assert: [{ cell: 'b', pointer: '/x', exists: false }] };
-  const CELLS: Cell[] = [{ id: 'about', prose: '' }, exec('a'), exec('b'), { id: 'end', prose: '' }];
+  const CELLS: Cell[] = [
+    { id: 'about', prose: '' },
+    exec('a'),
+    exec('b'),
+    { id: 'end', prose: '' },
+  ];
   const ran = (id: string): Line[] => [
     ['started', id, 1],
     ['completed', id, 1, { output: {} }],
@@ -232,7 +241,10 @@ describe('the end of an instance, from its newest row', () => {
 
 describe('the children at hand', () => {
   it('are all missing at first, and none once they are started', () => {
-    expect(childrenAtHand(step(2), [])).toMatchObject({ missing: [{ n: 0 }, { n: 1 }], current: [] });
+    expect(childrenAtHand(step(2), [])).toMatchObject({
+      missing: [{ n: 0 }, { n: 1 }],
+      current: [],
+    });
     const started = [child(1), child(0)];
     expect(childrenAtHand(step(2), started)).toEqual({
       missing: [],
@@ -246,11 +258,7 @@ describe('the children at hand', () => {
   });
 
   it('are replaced from the second attempt on if they ended without completing', () => {
-    const known = [
-      child(0, { ending: 'completed' }),
-      child(1, { ending: 'cancelled' }),
-      child(2),
-    ];
+    const known = [child(0, { ending: 'completed' }), child(1, { ending: 'cancelled' }), child(2)];
     expect(childrenAtHand(step(3), known).missing).toEqual([]);
     expect(childrenAtHand(step(3, 2), known)).toMatchObject({
       missing: [{ n: 1 }],
@@ -268,7 +276,11 @@ describe('the children at hand', () => {
 
 describe('a run cell', () => {
   it('waits until all have ended', () => {
-    const children = [child(0, { ending: 'completed' }), child(1, { ending: 'cancelled' }), child(2)];
+    const children = [
+      child(0, { ending: 'completed' }),
+      child(1, { ending: 'cancelled' }),
+      child(2),
+    ];
     expect(judgeRun('regions', children)).toEqual({
       do: 'park',
       children: { cellId: 'regions', ended: 2, total: 3 },
