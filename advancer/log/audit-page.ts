@@ -1,5 +1,4 @@
-import type { ClaimView } from '../../src/execution/await.ts';
-import type { Evidence } from '../../src/audit/evidence.ts';
+import type { ChildEvidence, Evidence, RecordedClaim } from '../../src/audit/evidence.ts';
 import type { Row } from '../../src/execution/row.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import { versionKey } from './runbook-cache.ts';
@@ -23,8 +22,12 @@ export interface AuditPage {
    * By request id: the instance whose receipt it is, for requests with rows here but no receipt.
    */
   receiptOwners: ReadonlyMap<string, string>;
+  /** By the parent. */
+  children: ReadonlyMap<string, ChildEvidence[]>;
+  /** By the child. */
+  parents: ReadonlyMap<string, NonNullable<Evidence['parent']>>;
   /** By {@link claimKey}. */
-  claims: ReadonlyMap<string, NonNullable<ClaimView>>;
+  claims: ReadonlyMap<string, RecordedClaim>;
   /** By {@link versionKey}. */
   runbooks: ReadonlyMap<string, PinnedRunbook>;
   /** The moment of the snapshot, ISO 8601. */
@@ -80,6 +83,8 @@ function evidenceOfInstance(
     })),
     receiptsElsewhere: receiptsElsewhere(instanceId, rows, page.receiptOwners),
     claims: (claimId, revision) => page.claims.get(claimKey(claimId, revision)),
+    children: page.children.get(instanceId) ?? [],
+    parent: page.parents.get(instanceId) ?? null,
     projection: projectionOf(record),
     now: page.now,
   };

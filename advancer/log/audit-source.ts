@@ -1,7 +1,7 @@
 import { Client } from 'pg';
 
-import type { Evidence } from '../../src/audit/evidence.ts';
-import type { ClaimView } from '../../src/execution/await.ts';
+import type { Evidence, RecordedClaim } from '../../src/audit/evidence.ts';
+import { readChildEvidence } from './audit-children.ts';
 import { byInstance, claimKey, evidenceOf, type PinnedRunbook } from './audit-page.ts';
 import { isRefusal, type Queryable } from './connections.ts';
 import { DatabaseTarget } from './database-target.ts';
@@ -25,6 +25,7 @@ import {
   type ReceiptLine,
   type RowLine,
 } from './sql/audit.ts';
+import { auditParents } from './sql/audit-children.ts';
 import { readRunbooks, runbookDigest } from './sql/runbooks.ts';
 
 /** How to reach the log that is to be audited. */
@@ -138,6 +139,8 @@ export class AuditSource {
     const receipts = byInstance(await this.#receiptsOf(new Set(ids)));
     const receiptOwners = await this.#ownersOf(rows, receipts);
     const claims = await this.#claimsIn(rows);
+    const children = await readChildEvidence(db, this.#runbooks, ids);
+    const parents = await auditParents(db, ids);
     const runbooks = await this.#runbooks.getAll(
       instances.map((line) => ({ runbookId: line.runbook_id, version: line.version })),
     );
@@ -151,6 +154,8 @@ export class AuditSource {
       refusals,
       receiptOwners,
       claims,
+      children,
+      parents,
       runbooks,
       now,
     });
@@ -190,9 +195,7 @@ export class AuditSource {
   }
 
   /** The revisions of claims that `satisfied` rows name. */
-  async #claimsIn(
-    rows: ReadonlyMap<string, RowLine[]>,
-  ): Promise<Map<string, NonNullable<ClaimView>>> {
+  async #claimsIn(rows: ReadonlyMap<string, RowLine[]>): Promise<Map<string, RecordedClaim>> {
     const seen = new Map<string, { claimId: string; revision: number }>();
     for (const { kind, body } of [...rows.values()].flat()) {
       const { claimId, revision } = body;

@@ -59,22 +59,8 @@ export class PostgresChildren implements Children {
     }
   }
 
-  async outputs(
-    instanceIds: readonly string[],
-    maxBytes: number,
-  ): Promise<Map<string, ChildOutputs>> {
-    const lines = await readOutputRows(this.#db, instanceIds, maxBytes);
-    return new Map(
-      lines.map(({ instanceId, bytes, rows }): [string, ChildOutputs] => {
-        if (rows === null) return [instanceId, { bytes }];
-        const outputs: JsonObject = {};
-        for (const { kind, cellId, body } of rows) {
-          const output = outputIn({ kind, body });
-          if (output !== undefined) outputs[cellId] = output;
-        }
-        return [instanceId, { outputs }];
-      }),
-    );
+  outputs(instanceIds: readonly string[], maxBytes: number): Promise<Map<string, ChildOutputs>> {
+    return outputsOfInstances(this.#db, instanceIds, maxBytes);
   }
 
   depth(instanceId: string, max: number): Promise<number> {
@@ -84,4 +70,24 @@ export class PostgresChildren implements Children {
   cancelledParent(instanceId: string): Promise<ParentCancel | undefined> {
     return readCancelledParent(this.#db, instanceId);
   }
+}
+
+/** See {@link Children.outputs}. */
+export async function outputsOfInstances(
+  db: Queryable,
+  instanceIds: readonly string[],
+  maxBytes: number,
+): Promise<Map<string, ChildOutputs>> {
+  const lines = await readOutputRows(db, instanceIds, maxBytes);
+  return new Map(
+    lines.map(({ instanceId, bytes, rows }): [string, ChildOutputs] => {
+      if (rows === null) return [instanceId, { bytes }];
+      const outputs: JsonObject = {};
+      for (const { kind, cellId, body } of rows) {
+        const output = outputIn({ kind, body });
+        if (output !== undefined) outputs[cellId] = output;
+      }
+      return [instanceId, { outputs }];
+    }),
+  );
 }

@@ -1,8 +1,9 @@
 import { isOfInstance, opens, type Row } from '../execution/row.ts';
 
 /**
- * The rows of one attempt of an exec cell. In a correct log `started`, `closings` and `decisions`
- * have at most one row each.
+ * The rows of one attempt of an exec cell. In a correct log `started` and `closings` have at most
+ * one row each, and `decisions` one for a doubt and one for a halted cell. What a person decides
+ * about another cell that was refuted has decisions only.
  */
 export interface Attempt {
   cellId: string;

@@ -13,6 +13,7 @@ export type Need =
   | 'runbook'
   | 'digest'
   | 'claims'
+  | 'children'
   | 'projection'
   | 'other receipts'
   | 'columns of receipts'
@@ -74,6 +75,8 @@ export function has(evidence: Evidence, need: Need): boolean {
       return evidence.digest !== undefined;
     case 'claims':
       return evidence.claims !== undefined;
+    case 'children':
+      return evidence.children !== undefined;
     case 'projection':
       return evidence.projection !== undefined;
     case 'other receipts':

@@ -1,7 +1,9 @@
 import type { Check } from './check.ts';
+import { CHILDREN } from './checks/children.ts';
 import { CLOCKS } from './checks/clocks.ts';
 import { DECISIONS } from './checks/decisions.ts';
 import { EFFECTS } from './checks/effects.ts';
+import { ENDINGS } from './checks/endings.ts';
 import { INTENT } from './checks/intent.ts';
 import { LIVENESS } from './checks/liveness.ts';
 import { ORDER } from './checks/order.ts';
@@ -9,6 +11,8 @@ import { OUTCOME_CHECKS } from './checks/outcomes.ts';
 import { RECEIPTS } from './checks/receipts.ts';
 import { TOKENS } from './checks/tokens.ts';
 import { TRUTH } from './checks/truth.ts';
+import { UNDO } from './checks/undo.ts';
+import { WAITS } from './checks/waits.ts';
 
 /** Every check, by guarantee. */
 export const CHECKS: readonly Check[] = [
@@ -17,6 +21,10 @@ export const CHECKS: readonly Check[] = [
   ...ORDER,
   ...DECISIONS,
   ...EFFECTS,
+  ...ENDINGS,
+  ...UNDO,
+  ...WAITS,
+  ...CHILDREN,
   ...OUTCOME_CHECKS,
   ...LIVENESS,
   ...RECEIPTS,

@@ -1,4 +1,5 @@
 import type { ClaimView } from '../execution/await.ts';
+import type { Ending } from '../execution/children.ts';
 import type { LateKind, Row } from '../execution/row.ts';
 import type { InstanceStatus } from '../execution/status.ts';
 import type { JsonObject } from '../json.ts';
@@ -32,6 +33,35 @@ export interface RefusedWrite {
   fencingToken: number;
   replicaId: string;
   kind: string;
+}
+
+/** A revision of a claim. */
+export type RecordedClaim = NonNullable<ClaimView> & {
+  /** ISO 8601. */
+  recordedAt: string;
+};
+
+/** An instance that a run cell of this one started. */
+export interface ChildEvidence {
+  instanceId: string;
+  runbookId: string;
+  version: number;
+  cellId: string;
+  /** The position of its element in the cell's list; null without a list. */
+  n: number | null;
+  /** The attempt of the run cell. */
+  attempt: number;
+  /** The newest seq of this log when it was inserted, and the token of the term that did. */
+  seq: number;
+  fencingToken: number;
+  /** ISO 8601. */
+  recordedAt: string;
+  /** Undefined while it has not ended. */
+  ending: Ending | undefined;
+  /** ISO 8601, when its newest row was recorded, if it has ended. */
+  endedAt: string | undefined;
+  /** Undefined if they were not read. */
+  outputs: JsonObject | undefined;
 }
 
 /** One effect, as a witness outside the system saw it begin. */
@@ -68,7 +98,14 @@ export interface Evidence {
   instanceId: string;
   /** The instance's record; undefined when there is none. */
   instance:
-    { runbookId: string; version: number; inputs: JsonObject; recordedAt: string } | undefined;
+    | {
+        runbookId: string;
+        version: number;
+        inputs: JsonObject;
+        /** ISO 8601: a wait with an empty log before it began then. */
+        recordedAt: string;
+      }
+    | undefined;
   /** The pinned version; undefined when it does not exist. */
   runbook: Runbook | undefined;
   /** The pinned version's digest, as recorded and as computed from its content. */
@@ -82,7 +119,11 @@ export interface Evidence {
   /** By request id of this log's rows: the other instance that the request's receipt belongs to. */
   receiptsElsewhere?: ReadonlyMap<string, string> | undefined;
   /** A revision of a claim in the log. */
-  claims?: ((claimId: string, revision: number) => ClaimView) | undefined;
+  claims?: ((claimId: string, revision: number) => RecordedClaim | undefined) | undefined;
+  /** The instances that its run cells have started. */
+  children?: readonly ChildEvidence[] | undefined;
+  /** The instance that started it, if one did, and whether its log wants its children cancelled. */
+  parent?: { instanceId: string; cancelsChildren: boolean } | null | undefined;
   /** The instance's line in the projection; null when there is none. */
   projection?:
     { status: InstanceStatus; nextCellId: string | null; lastSeq: number } | null | undefined;

@@ -14,7 +14,7 @@ import {
   type InstanceState,
 } from '../execution/state.ts';
 import type { CellRecord } from '../execution/cell-record.ts';
-import { opens } from '../execution/row.ts';
+import { isOfInstance, opens } from '../execution/row.ts';
 import { statusOf, type InstanceStatus } from '../execution/status.ts';
 import { execCellOf } from '../runbook/undo.ts';
 import type { Evidence } from './evidence.ts';
@@ -43,6 +43,8 @@ export interface AnsweredDoubt {
 
 /** A log replayed row by row, with what the rules say at each row. */
 export interface Walk {
+  /** By seq of a decision, `unwinding` and `cancelled`: what was due. */
+  before: ReadonlyMap<number, NextStep>;
   /** By seq of a row that opens something: what was due; absent in the middle of an attempt. */
   next: ReadonlyMap<number, NextStep>;
   /** The idempotency key that each `started` row must have, by seq. */
@@ -64,6 +66,7 @@ export function walkOf(evidence: Evidence): Walk {
   const state = emptyState();
   const { inputs = {}, recordedAt = '' } = evidence.instance ?? {};
   const view: InstanceView | undefined = runbook && { runbook, inputs, recordedAt, state };
+  const before = new Map<number, NextStep>();
   const next = new Map<number, NextStep>();
   const keys = new Map<number, string>();
   const answered = new Map<number, AnsweredDoubt>();
@@ -82,6 +85,8 @@ export function walkOf(evidence: Evidence): Walk {
         const doubt = answeredBy(evidence, state, record, row);
         if (doubt !== undefined) answered.set(row.seq, doubt);
       }
+      if (view !== undefined && (row.kind === 'decided' || isOfInstance(row)))
+        before.set(row.seq, nextStep(view));
       if (
         view !== undefined &&
         opens(row) &&
@@ -97,9 +102,9 @@ export function walkOf(evidence: Evidence): Walk {
   } catch (cause) {
     // The rules throw on an impossible log; here that is a finding.
     const why = errorText(cause);
-    return { next, keys, answered, rests, end, stuck: { seq: at, why } };
+    return { before, next, keys, answered, rests, end, stuck: { seq: at, why } };
   }
-  return { next, keys, answered, rests, end, stuck: undefined };
+  return { before, next, keys, answered, rests, end, stuck: undefined };
 }
 
 function stateAtRow(view: InstanceView): StateAtRow {

@@ -1,4 +1,4 @@
-import type { ClaimView } from '../../../src/execution/await.ts';
+import type { RecordedClaim } from '../../../src/audit/evidence.ts';
 import type { RowKind } from '../../../src/execution/row.ts';
 import type { InstanceStatus } from '../../../src/execution/status.ts';
 import type { JsonObject } from '../../../src/json.ts';
@@ -196,7 +196,7 @@ export function ownersOfReceipts(
   );
 }
 
-export type ClaimLine = { claim_id: string } & NonNullable<ClaimView>;
+export type ClaimLine = { claim_id: string } & RecordedClaim;
 
 /** These revisions of claims. */
 export function auditClaims(
@@ -205,7 +205,8 @@ export function auditClaims(
   revisions: readonly number[],
 ): Promise<ClaimLine[]> {
   return db.query<ClaimLine>(
-    `select claim_id, revision, status, agent_id as "agentId"
+    `select claim_id, revision, status, agent_id as "agentId",
+         leasehold.iso8601(recorded_at) as "recordedAt"
        from leasehold.claims join unnest($1::text[], $2::int[]) seen (claim_id, revision)
          using (claim_id, revision)`,
     [claimIds, revisions],

@@ -1,5 +1,6 @@
 import type { Row } from '../../execution/row.ts';
 import { isId } from '../../ids.ts';
+import { execCellOf } from '../../runbook/undo.ts';
 import { seqsOf } from '../attempts.ts';
 import type { Check, Subject } from '../check.ts';
 import type { AnsweredDoubt } from '../walk.ts';
@@ -11,7 +12,7 @@ export const DECISIONS: readonly Check[] = [
     guarantee: 3,
     severity: 'breach',
     states:
-      'a decision directly follows the interruption or the failure of the attempt that it names',
+      'a decision directly follows the interruption, or the failure for good, of the attempt that it names',
     of: 'decisions',
     needs: [],
     look({ evidence: { rows } }, report) {
@@ -20,12 +21,15 @@ export const DECISIONS: readonly Check[] = [
         if (row.kind !== 'decided') return;
         decisions += 1;
         const before = rows[index - 1];
-        const isAbout =
-          before !== undefined && before.cellId === row.cellId && before.attempt === row.attempt;
-        if (!isAbout || !isDecidable(before)) {
+        const answers =
+          before !== undefined &&
+          (before.kind === 'interrupted' || isFailure(before)) &&
+          before.cellId === row.cellId &&
+          before.attempt === row.attempt;
+        if (!answers) {
           report(
             seqsOf(before, row),
-            `decided ${row.cellId} attempt ${row.attempt} answers no doubt and no failure of that attempt`,
+            `decided ${row.cellId} attempt ${row.attempt} answers no doubt or failure of that attempt`,
           );
         }
       });
@@ -83,6 +87,63 @@ export const DECISIONS: readonly Check[] = [
     },
   },
   {
+    name: 'halted-cell-repaired-by-agent',
+    guarantee: 3,
+    severity: 'breach',
+    states:
+      'a cell is decided after a failure only once it halts its instance, by an agent, and not as failed again',
+    of: 'decisions on halted cells',
+    needs: ['runbook'],
+    look({ evidence: { rows }, walk }, report) {
+      let decisions = 0;
+      rows.forEach((row, index) => {
+        const before = rows[index - 1];
+        if (row.kind !== 'decided' || before === undefined || !isFailure(before)) return;
+        decisions += 1;
+        const name = `decided ${row.cellId} attempt ${row.attempt} as ${JSON.stringify(row.body['as'])}`;
+        const step = walk.before.get(row.seq);
+        if (step !== undefined && !(step.do === 'halt' && step.cell.id === row.cellId))
+          report(seqsOf(before, row), `${name}, but the cell had not halted its instance`);
+        if (!isId(row.body['by']))
+          report(
+            [row.seq],
+            `${name} by ${JSON.stringify(row.body['by'] ?? null)}, which is no agent`,
+          );
+        if (row.body['as'] === 'failed') report([row.seq], `${name}, which it was already`);
+      });
+      return decisions;
+    },
+  },
+  {
+    name: 'retries-within-budget',
+    guarantee: 3,
+    severity: 'breach',
+    states:
+      'a cell is begun again after fewer failures than its `retry` allows, counted from the last decision by an agent',
+    of: 'attempts after failures',
+    needs: ['runbook'],
+    look({ evidence: { rows, runbook } }, report) {
+      const failures = new Map<string, number>();
+      let seen = 0;
+      for (const row of rows) {
+        const { cellId, kind, body } = row;
+        const count = failures.get(cellId) ?? 0;
+        if (kind === 'decided' && isId(body['by'])) failures.set(cellId, isFailure(row) ? 1 : 0);
+        else if (kind !== 'refuted' && isFailure(row)) failures.set(cellId, count + 1);
+        const cell = runbook && execCellOf(runbook.cells, cellId);
+        if (kind !== 'started' || cell === undefined || count === 0) continue;
+        seen += 1;
+        const allowed = cell.retry?.attempts ?? 1;
+        if (count < allowed) continue;
+        report(
+          [row.seq],
+          `${cellId} attempt ${row.attempt} follows ${count} failures of ${allowed}`,
+        );
+      }
+      return seen;
+    },
+  },
+  {
     name: 'own-word-only',
     guarantee: 3,
     severity: 'breach',
@@ -117,10 +178,9 @@ export const DECISIONS: readonly Check[] = [
   },
 ];
 
-/** Whether a decision may answer the row: a doubt, or what halts an instance. */
-function isDecidable({ kind, body }: Row): boolean {
-  if (kind === 'decided') return body['as'] === 'failed';
-  return kind === 'interrupted' || kind === 'failed' || kind === 'refuted';
+/** Whether the row says that its cell failed, or was refuted. */
+function isFailure({ kind, body }: Row): boolean {
+  return kind === 'failed' || kind === 'refuted' || (kind === 'decided' && body['as'] === 'failed');
 }
 
 /** Whether the row before is a failure of the previous attempt, or a decision to run it again. */

@@ -40,7 +40,7 @@ export const INTENT: readonly Check[] = [
     name: 'one-open-attempt',
     guarantee: 1,
     severity: 'breach',
-    states: 'nothing begins while an attempt is open',
+    states: 'nothing begins or is cancelled while an attempt is open',
     of: 'beginnings',
     needs: [],
     look({ evidence: { rows } }, report) {
@@ -53,6 +53,8 @@ export const INTENT: readonly Check[] = [
           case 'satisfied':
           case 'refuted':
           case 'skipped':
+          case 'unwinding':
+          case 'cancelled':
             beginnings += 1;
             if (open !== undefined) {
               report(
@@ -68,8 +70,6 @@ export const INTENT: readonly Check[] = [
             if (closes) open = undefined;
             break;
           case 'decided':
-          case 'unwinding':
-          case 'cancelled':
             break;
         }
       }

@@ -1,5 +1,5 @@
 import type { NextStep } from '../../execution/plan.ts';
-import type { Row } from '../../execution/row.ts';
+import { isOfInstance, type Row } from '../../execution/row.ts';
 import type { Check } from '../check.ts';
 
 /** Guarantee 3, the order of work, which the guard cannot check: it sees one row back. */
@@ -11,11 +11,14 @@ export const ORDER: readonly Check[] = [
     states: 'a cell begins only when it is next: every earlier cell is satisfied, and it is not',
     of: 'beginnings',
     needs: ['runbook'],
-    look({ evidence: { rows }, walk }, report) {
+    look({ evidence: { rows, runbook }, walk }, report) {
       if (walk.stuck !== undefined) {
         report([walk.stuck.seq], `the rules cannot follow the log: ${walk.stuck.why}`);
       }
       for (const row of rows) {
+        const first = runbook?.cells[0]?.id;
+        if (row.seq === 1 && isOfInstance(row) && row.cellId !== first)
+          report([row.seq], `${row.kind} names ${row.cellId}, and not the first cell ${first}`);
         const step = walk.next.get(row.seq);
         if (step === undefined || fits(row, step)) continue;
         report(
@@ -39,11 +42,10 @@ export const ORDER: readonly Check[] = [
         if (row.kind !== 'started') continue;
         attempts += 1;
         const step = walk.next.get(row.seq);
-        if (step?.do === 'halt' && step.cell.id === row.cellId) {
-          report(
-            [row.seq],
-            `${row.cellId} attempt ${row.attempt} was begun although the cell ${step.why}`,
-          );
+        const halted = step?.do === 'halt' || step?.do === 'unwind' ? step : undefined;
+        if (halted?.cell.id === row.cellId) {
+          const why = halted.do === 'halt' ? `the cell ${halted.why}` : halted.reason;
+          report([row.seq], `${row.cellId} attempt ${row.attempt} was begun although ${why}`);
         }
       }
       return attempts;
@@ -54,7 +56,7 @@ export const ORDER: readonly Check[] = [
     guarantee: 3,
     severity: 'breach',
     states:
-      'an assert is satisfied if and only if it holds; an await names its claim in a wanted status',
+      'an assert is satisfied if and only if it holds; an await names its claim in a wanted status, and is refuted only by its deadline',
     of: 'verdicts',
     needs: ['runbook'],
     look({ evidence: { rows }, walk }, report) {
@@ -74,16 +76,20 @@ export const ORDER: readonly Check[] = [
     name: 'each-attempt-once',
     guarantee: 3,
     severity: 'breach',
-    states: 'an attempt is opened once, closed at most once and decided at most once',
+    states:
+      'an attempt is opened once, closed at most once and decided at most once, and once more if it halts its instance',
     of: 'attempts',
     needs: [],
-    look({ attempts }, report) {
+    look({ evidence: { rows }, attempts }, report) {
+      const settles = (row: Row): boolean => rows[row.seq - 2]?.kind === 'interrupted';
       for (const { cellId, attempt, started, closings, decisions } of attempts) {
-        const lists = { opened: started, closed: closings, decided: decisions };
-        for (const [verb, rows] of Object.entries(lists)) {
-          if (rows.length < 2) continue;
-          const seqs = rows.map(({ seq }) => seq);
-          report(seqs, `${cellId} attempt ${attempt} was ${verb} ${rows.length} times`);
+        const decided = decisions.filter(settles);
+        const repaired = decisions.filter((row) => !settles(row));
+        const lists = { opened: started, closed: closings, decided, repaired };
+        for (const [verb, own] of Object.entries(lists)) {
+          if (own.length < 2) continue;
+          const seqs = own.map(({ seq }) => seq);
+          report(seqs, `${cellId} attempt ${attempt} was ${verb} ${own.length} times`);
         }
       }
       return attempts.length;
@@ -124,6 +130,7 @@ function fits(row: Row, step: NextStep): boolean {
     case 'start':
       return row.kind === 'started' && row.cellId === step.cell.id && row.attempt === step.attempt;
     case 'halt':
+    case 'unwind':
       return row.kind === 'started' && row.cellId === step.cell.id && 'exec' in step.cell;
     case 'await':
     case 'wait':
@@ -133,7 +140,6 @@ function fits(row: Row, step: NextStep): boolean {
     case 'skip':
       return row.kind !== 'started' && row.cellId === step.cell.id && row.attempt === step.attempt;
     case 'complete':
-    case 'unwind':
     case 'cancel':
     case 'cancelled':
     case 'close':

@@ -2,24 +2,46 @@ import { describe, expect, it } from 'vitest';
 
 import { Audit } from '../../../../src/audit/audit.ts';
 import type { JsonObject } from '../../../../src/json.ts';
+import type { Evidence } from '../../../../src/audit/evidence.ts';
 import { CHECKS } from '../../../../src/audit/checks.ts';
 import { at, breachesOf, receiptOf, sample } from './sample.ts';
 import { row, until, type Control, type Writable } from './evidence-edits.ts';
 import { EXECUTION_CONTROLS } from './execution-controls.ts';
+import { CHILDREN_CONTROLS, childrenSample } from './children-sample.ts';
+import { LIFE_CONTROLS } from './life-controls.ts';
+import { lifeSample } from './life-sample.ts';
 import { RECORD_CONTROLS } from './record-controls.ts';
 
-/** Each check's negative controls. */
-const CONTROLS: readonly Control[] = [...EXECUTION_CONTROLS, ...RECORD_CONTROLS];
+/** Each check's negative controls, with the sound evidence that they change. */
+const CONTROLS = [
+  ...[...EXECUTION_CONTROLS, ...RECORD_CONTROLS].map(on(sample)),
+  ...LIFE_CONTROLS.map(on(lifeSample)),
+  ...CHILDREN_CONTROLS.map(on(childrenSample)),
+];
+
+function on(sound: () => Evidence) {
+  return ([check, what, breakIt]: Control) => ({ check, what, breakIt, sound });
+}
 
 describe('the checks', () => {
   it('find nothing in a log that survived every kind of trouble', () => {
     expect(breachesOf(sample())).toEqual([]);
   });
 
+  it('find nothing in the log of an instance that was repaired, unwound and cancelled', () => {
+    expect(breachesOf(lifeSample())).toEqual([]);
+  });
+
+  it('find nothing in the log of an instance that started others', () => {
+    expect(breachesOf(childrenSample())).toEqual([]);
+  });
+
   it('each examine something: none passes because it has nothing to examine', () => {
     const run = new Audit();
     run.look(sample());
-    const vacuous = run.summary().checks.filter(({ checked, seen }) => checked !== 1 || seen === 0);
+    run.look(lifeSample());
+    run.look(childrenSample());
+    const vacuous = run.summary().checks.filter(({ checked, seen }) => checked !== 3 || seen === 0);
     expect(vacuous).toEqual([]);
   });
 
@@ -27,14 +49,14 @@ describe('the checks', () => {
     const names = CHECKS.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
     for (const name of names) expect(name).toMatch(/^[a-z]+(-[a-z]+)+$/);
-    expect(new Set(CONTROLS.map(([check]) => check))).toEqual(new Set(names));
+    expect(new Set(CONTROLS.map(({ check }) => check))).toEqual(new Set(names));
     expect(new Set(CHECKS.map(({ guarantee }) => guarantee))).toEqual(
       new Set([1, 2, 3, 4, 5, 6, 7]),
     );
   });
 
-  it.each(CONTROLS)('%s: caught when %s', (check, _what, breakIt) => {
-    const evidence = sample() as Writable;
+  it.each(CONTROLS)('$check: caught when $what', ({ check, breakIt, sound }) => {
+    const evidence = sound() as Writable;
     breakIt(evidence);
     const found = breachesOf(evidence);
     expect(found.map((breach) => breach.check)).toContain(check);

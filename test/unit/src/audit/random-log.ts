@@ -5,9 +5,11 @@ import type {
   RefusedWrite,
   SeenEffect,
 } from '../../../../src/audit/evidence.ts';
+import { dueIso } from '../../../../src/execution/await.ts';
 import {
   nextCell,
   nextStep,
+  placeOfInstance,
   policyFor,
   type InstanceView,
   type NextStep,
@@ -17,13 +19,8 @@ import { applyRow, emptyState, nextIdempotencyKey } from '../../../../src/execut
 import type { JsonObject } from '../../../../src/json.ts';
 import type { Receipt } from '../../../../src/request/receipt.ts';
 import type { Runbook } from '../../../../src/runbook/runbook.ts';
-import { RUNBOOK as SAMPLE, at } from './sample.ts';
-
-/** The sample's cells, of which every one that runs may be tried three times. */
-const RUNBOOK: Runbook = {
-  ...SAMPLE,
-  cells: SAMPLE.cells.map((cell) => ('exec' in cell ? { ...cell, retry: { attempts: 3 } } : cell)),
-};
+import { leftIn, OUTCOME_AT, RUNBOOK } from './random-runbook.ts';
+import { at } from './sample.ts';
 
 /** The log of an instance that some replicas advanced until the choices ran out, by every rule. */
 export function randomLog(choices: readonly number[]): Evidence {
@@ -33,12 +30,7 @@ export function randomLog(choices: readonly number[]): Evidence {
 class RandomLog {
   readonly #choices: readonly number[];
   readonly #state = emptyState();
-  readonly #view: InstanceView = {
-    runbook: RUNBOOK,
-    inputs: {},
-    recordedAt: at(0),
-    state: this.#state,
-  };
+  readonly #view: InstanceView;
   readonly #rows: Row[] = [];
   readonly #receipts: RecordedReceipt[] = [];
   readonly #late: LateEvidence[] = [];
@@ -50,14 +42,19 @@ class RandomLog {
 
   constructor(choices: readonly number[]) {
     this.#choices = choices;
+    const onHalt = this.#choose(2) === 0 ? 'undo' : 'hold';
+    const runbook: Runbook = { ...RUNBOOK, onHalt };
+    this.#view = { runbook, inputs: {}, recordedAt: at(0), state: this.#state };
   }
 
   write(): Evidence {
     while (this.#at < this.#choices.length) {
       if (this.#choose(4) === 0) this.#token += this.#choose(3);
       const step = nextStep(this.#view);
-      if (step.do === 'complete' || step.do === 'halt') break;
-      this.#go(step);
+      if (step.do === 'complete' || step.do === 'cancelled') break;
+      if (step.do === 'halt' && this.#choose(2) === 0) break;
+      if (step.do !== 'close' && this.#choose(20) === 0) this.#cancel(step);
+      else this.#go(step);
       if (this.#choose(3) === 0) this.#receipt();
     }
     // An open attempt is closed, so that the last request gets its receipt.
@@ -67,7 +64,7 @@ class RandomLog {
     return {
       instanceId: 'i',
       instance: { runbookId: 'sample', version: 1, inputs: {}, recordedAt: at(0) },
-      runbook: RUNBOOK,
+      runbook: this.#view.runbook,
       rows: this.#rows,
       receipts: this.#receipts,
       lateOutcomes: this.#late,
@@ -106,20 +103,33 @@ class RandomLog {
         this.#settle(step);
         break;
       case 'await':
-        this.#add('satisfied', step.cell.id, 1, {
-          claimId: step.claimId,
-          revision: 1,
-          status: 'open',
-          agentId: 'bob',
-        });
+      case 'wait':
+        this.#wait(step);
         break;
       case 'satisfy':
-        this.#add('satisfied', step.cell.id, 1, step.body);
+        this.#add('satisfied', step.cell.id, step.attempt, step.body);
         break;
       case 'refute':
-        this.#add('refuted', step.cell.id, 1, step.body);
+        this.#add('refuted', step.cell.id, step.attempt, step.body);
         break;
-      case 'halt':
+      case 'skip':
+        this.#add('skipped', step.cell.id, step.attempt, step.body);
+        break;
+      case 'halt': {
+        const as = (['rerun', 'succeeded', 'skipped'] as const)[this.#choose(3)]!;
+        const body = { as, by: 'carl', reason: 'x', ...(as === 'succeeded' && { output: 7 }) };
+        this.#add('decided', step.cell.id, step.attempt ?? 1, body, 'carl');
+        break;
+      }
+      case 'unwind':
+        this.#addToInstance('unwinding', { by: '@policy' }, {});
+        break;
+      case 'cancel':
+        this.#addToInstance('cancelled', this.#state.unwinding!, { left: leftIn(this.#state) });
+        break;
+      case 'run':
+        throw new Error('the sample has no run cell');
+      case 'cancelled':
       case 'complete':
         break;
       case 'skip':
@@ -130,6 +140,38 @@ class RandomLog {
       case 'cancelled':
         throw new Error('the runbook has no such cells');
     }
+  }
+
+  #wait(step: Extract<NextStep, { do: 'await' | 'wait' }>): void {
+    const { cell, attempt } = step;
+    if (step.do === 'wait') {
+      const until = dueIso(step.until);
+      // The clock of the rows goes on by a second each.
+      return this.#add('satisfied', cell.id, attempt, { until });
+    }
+    if (step.deadline !== undefined && this.#choose(2) === 0) {
+      const body = { deadline: dueIso(step.deadline), claimId: step.claimId, currentStatus: null };
+      return this.#add('skipped', cell.id, attempt, body);
+    }
+    const made = { claimId: step.claimId, revision: 1, status: 'open', agentId: 'bob' };
+    this.#add('satisfied', cell.id, attempt, made);
+  }
+
+  /** An agent cancels, and wants what was done undone, or not. */
+  #cancel(step: NextStep): void {
+    const undo = this.#choose(2) === 0 && step.do !== 'settle';
+    const asked = { by: 'carl', asked: true };
+    if (undo && this.#state.unwinding === undefined) this.#addToInstance('unwinding', asked, {});
+    else this.#addToInstance('cancelled', asked, { left: leftIn(this.#state) });
+  }
+
+  #addToInstance(
+    kind: 'unwinding' | 'cancelled',
+    { by, asked = false }: { by: string; asked?: boolean },
+    body: JsonObject,
+  ): void {
+    const { cellId, attempt } = placeOfInstance(this.#view);
+    this.#add(kind, cellId, attempt, { by, reason: 'x', ...body }, asked ? by : undefined);
   }
 
   #close({ open }: Extract<NextStep, { do: 'close' }>, how: number): void {
@@ -245,7 +287,7 @@ class RandomLog {
       instanceId: 'i',
       outcome,
       steps: [...(this.#state.stepsByRequest.get(requestId) ?? [])],
-      nextCellId: nextCell(RUNBOOK, this.#state)?.id ?? null,
+      nextCellId: nextCell(this.#view.runbook, this.#state)?.id ?? null,
       holder,
     };
     if (step.do === 'settle') {
@@ -262,20 +304,3 @@ class RandomLog {
     });
   }
 }
-
-const OUTCOME_AT: { [step in NextStep['do']]: Receipt['outcome'] | undefined } = {
-  start: 'advanced',
-  await: 'parked',
-  wait: 'parked',
-  run: 'parked',
-  satisfy: 'advanced',
-  refute: 'advanced',
-  skip: 'advanced',
-  unwind: 'advanced',
-  cancel: 'advanced',
-  cancelled: 'cancelled',
-  close: undefined,
-  settle: 'in_doubt',
-  halt: 'halted',
-  complete: 'completed',
-};

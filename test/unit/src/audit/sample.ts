@@ -142,9 +142,11 @@ export function sample(): Evidence {
     ],
     refusals: [{ seq: 10, fencingToken: 12, replicaId: 'rB', kind: 'completed' }],
     receiptsElsewhere: new Map(),
+    children: [],
+    parent: null,
     claims: (claimId, revision) =>
       claimId === 'gate' && revision === 2
-        ? { revision: 2, status: 'open', agentId: 'bob' }
+        ? { revision: 2, status: 'open', agentId: 'bob', recordedAt: at(2.5) }
         : undefined,
     projection: { status: 'completed', nextCellId: null, lastSeq: 19 },
     // Attempt 2 of tried never began.
