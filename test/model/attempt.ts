@@ -6,12 +6,13 @@ import { attemptKey, hasRenounced, replicaIdOf, type World } from './world.ts';
 
 /** The last check, and the effect. See `runAttempt`. */
 export function begin(walk: Walk): void {
-  const { rules, world, work } = walk;
+  const { rules, world, process, work } = walk;
   const key = work.closing ?? '';
   const last = work.view.rows.at(-1);
   if (last === undefined) throw new Error('an intent that is not in the view');
   const renounced = rules.promise && hasRenounced(work, key);
-  if (work.abandoned || renounced || (rules.trustBeforeEffect && !trusted(walk))) {
+  const cancelled = rules.cancelAwaitsClosing && process.holding?.cancel !== undefined;
+  if (work.abandoned || renounced || cancelled || (rules.trustBeforeEffect && !trusted(walk))) {
     work.abandoned = false;
     return callOff(walk, last);
   }

@@ -1,5 +1,6 @@
 import type { Walk } from './walk.ts';
-import { attemptKey, replicaIdOf, type Answer, type Question } from './world.ts';
+import type { Answer, Question } from './recording.ts';
+import { attemptKey, replicaIdOf } from './world.ts';
 import type { Process, Work, World } from './world.ts';
 
 /*

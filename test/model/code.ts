@@ -39,6 +39,8 @@ function codeOf(world: World, renaming: Renaming): string {
       .sort()
       .join(';'),
     world.decisions.map(({ attempt, as }) => attempt + as).join(),
+    world.cancels.map(({ undo }) => (undo ? 'u' : 'c')).join(),
+    (world.claimed ? 1 : 0) + (world.due ? 2 : 0) + (world.claimedInTime ? 4 : 0),
     world.effects
       .map(({ attempt, times, found, ended, knownTo }) =>
         [attempt, times, found ? 1 : 0, ended, knownTo && who(knownTo)].join(),
@@ -68,10 +70,17 @@ function entryCode(
 function processCode(process: Process, log: (history: History) => number): string {
   const { life, up, draining, open, registered, holding, taking, works, promised } = process;
   const flags = (up ? 1 : 0) + (draining ? 2 : 0) + (open ? 4 : 0) + (registered ? 8 : 0);
-  const held =
-    holding === undefined ? '' : `${holding.token}:${holding.known && log(holding.known)}`;
+  const held = holding === undefined ? '' : holdingCode(holding, log);
   const codes = works.map((work) => workCode(work, log));
   return [life, flags, held, taking, promised.join(), ...codes].join(' ');
+}
+
+function holdingCode(
+  { token, known, cancel }: NonNullable<Process['holding']>,
+  log: (history: History) => number,
+): string {
+  const asked = cancel === undefined ? '' : cancel.undo ? 'u' : 'c';
+  return `${token}:${known && log(known)}:${asked}`;
 }
 
 function workCode(work: Work, log: (history: History) => number): string {
@@ -104,5 +113,7 @@ function operationCode(operation: Operation): string {
       return 's';
     case 'decide':
       return operation.decision.attempt + operation.decision.as;
+    case 'cancel':
+      return 'x';
   }
 }

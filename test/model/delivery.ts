@@ -3,7 +3,7 @@ import { reduced } from '../../advancer/run/reduced-row.ts';
 import type { NewRow } from '../../src/execution/row.ts';
 import { evidenceIn } from './endings.ts';
 import type { Fate } from './log.ts';
-import { send, supersede, end, handOn, type Walk } from './walk.ts';
+import { answerCancel, cancelFor, end, handOn, send, supersede, type Walk } from './walk.ts';
 import { addLate, attemptKey, replicaIdOf, type Entry, type Work } from './world.ts';
 
 /** The entry that a walk has on its way. */
@@ -44,12 +44,19 @@ function committed(walk: Walk, fate: 'appended' | 'already_recorded'): void {
   work.resent = false;
   work.closing = work.intent;
   work.intent = undefined;
+  answerIfApplied(walk);
   switch (work.after) {
     case 'begin':
       work.at = fate === 'already_recorded' && rules.readsOnAfterResend ? 'verify' : 'intended';
       return;
     case 'wait':
       work.at = 'waiting';
+      return;
+    case 'judge':
+      work.at = 'judge';
+      return;
+    case 'applied':
+      work.at = 'ready';
       return;
     case 'closed':
     case 'reduced':
@@ -60,6 +67,14 @@ function committed(walk: Walk, fate: 'appended' | 'already_recorded'): void {
     case 'salvaged':
       return end(walk);
   }
+}
+
+/** A cancellation is answered once its row is known to be in the log. */
+function answerIfApplied(walk: Walk): void {
+  const cancel = cancelFor(walk);
+  if (cancel === undefined) return;
+  const { cancelled, unwinding } = walk.work.view.state;
+  if (cancelled !== undefined || (cancel.undo && unwinding !== undefined)) answerCancel(walk);
 }
 
 /** Whether the entry is what remains of one that Postgres refused. */

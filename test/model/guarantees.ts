@@ -16,6 +16,14 @@ const GUARANTEES = [
   '3 at most once, unless policy, a probe or a person allows more',
   '3 a new key only after a refusal',
   '3 nothing runs after an effect that happened and failed its cell',
+  '3 nothing follows a cancellation',
+  '3 nothing is open when an instance is cancelled',
+  '3 completed or cancelled, never both',
+  '3 one decision counts',
+  '3 an instance unwinds at most once',
+  '3 nothing but undoing follows unwinding',
+  '3 an undo runs only after unwinding',
+  '3 what was done last is undone first',
   '4 never stuck',
   '4 no false doubt',
   '4 nobody gives way to a term that does not exist',
@@ -23,11 +31,16 @@ const GUARANTEES = [
   '5 one receipt',
   '5 a receipt has every row of its request',
   '5 unavailable means nothing runs',
+  '5 what was done is undone once, or visibly not',
   '6 not_started is the truth',
   '6 a recorded outcome is the truth',
   '6 only a person settles an unverified outcome',
   '6 a known outcome is kept',
   '6 evidence is heard before a decision',
+  '6 a cancellation leaves open what nobody knows',
+  '6 a cancellation names the doubt that it leaves',
+  '7 a deadline passes by the clock of the database',
+  '7 a claim that was made in time wins',
 ] as const;
 
 /** See {@link GUARANTEES}. */
@@ -73,7 +86,8 @@ function checkReceipts(world: World, found: Breach[]): void {
  * is open, and a doubt is one that only a person may settle.
  */
 export function atRest(world: World, requests: number): boolean {
-  if (world.receipts.length < requests || world.ghosts.length > 0 || world.decisions.length > 0)
+  const { receipts, ghosts, decisions, cancels } = world;
+  if (receipts.length < requests || ghosts.length + decisions.length + cancels.length > 0)
     return false;
   if (world.processes.some(({ works }) => works.length > 0)) return false;
   const { step, state } = world.log;

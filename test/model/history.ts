@@ -2,6 +2,7 @@ import { nextStep, type NextStep } from '../../src/execution/plan.ts';
 import type { Row } from '../../src/execution/row.ts';
 import { foldRows, type InstanceState } from '../../src/execution/state.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
+import { NOON } from './noon.ts';
 import { breachInLog } from './log-guarantees.ts';
 import { renameReplica, type Renaming } from './renaming.ts';
 import type { Breach } from './guarantees.ts';
@@ -41,10 +42,18 @@ export class History {
     return this.rows.length;
   }
 
+  get cells(): Runbook['cells'] {
+    return this.#book.runbook.cells;
+  }
+
   /** The next step by the real plan. */
   get step(): NextStep {
-    const { runbook } = this.#book;
-    this.#step ??= nextStep({ runbook, inputs: {}, recordedAt: '', state: this.state });
+    this.#step ??= nextStep({
+      runbook: this.#book.runbook,
+      inputs: {},
+      recordedAt: NOON,
+      state: this.state,
+    });
     return this.#step;
   }
 
@@ -58,7 +67,7 @@ export class History {
         instanceId: 'i',
         seq: this.length + 1,
         agentId: null,
-        recordedAt: '',
+        recordedAt: NOON,
       };
       next = new History(this.#book, this, [...this.rows, stamped]);
       this.#next.set(code, next);

@@ -5,7 +5,8 @@ import type { Moves } from './moves.ts';
 import { runsOrRenounces } from './promises.ts';
 import { interrupt } from './steps.ts';
 import { end, type Walk } from './walk.ts';
-import { replicaIdOf, type Question, type World } from './world.ts';
+import type { Question } from './recording.ts';
+import { replicaIdOf, type World } from './world.ts';
 
 /** A token that no term has. */
 const HUGE = 1_000_000;

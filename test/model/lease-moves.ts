@@ -27,7 +27,7 @@ export function leaseMoves(moves: Moves, index: number): void {
   }
   deathMoves(moves, index, process, id);
   if (process.holding === undefined) acquireMoves(moves, index, process, id);
-  else holdingMoves(moves, index, process, id, process.holding.token);
+  else holdingMoves(moves, index, process, id, process.holding);
 }
 
 function sessionMoves(moves: Moves, index: number, process: Process, id: string): void {
@@ -112,6 +112,7 @@ function wanted(moves: Moves, process: Process): boolean {
   return (
     from.receipts.length < model.scenario.requests ||
     from.decisions.length > 0 ||
+    from.cancels.length > 0 ||
     unsettled(from, process)
   );
 }
@@ -154,7 +155,7 @@ function hold(world: World, index: number, id: string, known?: History): void {
   const next = processAt(world, index);
   world.token += 1;
   world.lease = { by: id, token: world.token, stale: false };
-  next.holding = { token: world.token, known };
+  next.holding = { token: world.token, known, cancel: undefined };
   next.taking = undefined;
 }
 
@@ -163,7 +164,7 @@ function holdingMoves(
   index: number,
   process: Process,
   id: string,
-  token: number,
+  { token, cancel }: NonNullable<Process['holding']>,
 ): void {
   const { from, model } = moves;
   if (!process.works.some(({ intent, closing }) => intent !== undefined || closing !== undefined)) {
@@ -174,7 +175,16 @@ function holdingMoves(
     if (process.draining) moves.add('release', `${id} releases its lease, draining`, release);
     else moves.fault('releases', 'release', `${id} releases its lease`, release);
   }
-  if (process.draining || process.works.some((work) => work.token === token)) return;
+  if (process.draining) return;
+  const atWork = process.works.some((work) => work.token === token);
+  for (const taken of cancel === undefined ? from.cancels : []) {
+    const label = `${id} takes up a cancellation under token ${token}`;
+    moves.add('take up a cancellation', label, (world) => {
+      const next = processAt(world, index);
+      if (next.holding !== undefined) next.holding = { ...next.holding, cancel: taken };
+    });
+  }
+  if (atWork && (model.rules.cancelAwaitsClosing || cancel === undefined)) return;
   const begin = (kind: string, label: string, operation: Operation): void =>
     moves.add(kind, label, (world) => {
       const next = processAt(world, index);
@@ -196,6 +206,12 @@ function holdingMoves(
         answeredUnavailable: false,
       });
     });
+  const applies = process.works.some((work) => work.operation.do === 'cancel');
+  if (cancel !== undefined && !applies)
+    begin('apply a cancellation', `${id} is about to cancel under token ${token}`, {
+      do: 'cancel',
+    });
+  if (atWork) return;
   for (let number = 1; number <= model.scenario.requests; number += 1) {
     const request = `r${number}`;
     if (from.receipts.some((recorded) => recorded.request === request)) continue;

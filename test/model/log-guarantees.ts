@@ -1,7 +1,10 @@
 import { foldRows } from '../../src/execution/state.ts';
 import type { Row } from '../../src/execution/row.ts';
+import { undoCell } from '../../src/runbook/undo.ts';
+import type { OnInterrupt } from '../../src/runbook/effect.ts';
 import { onInterrupt, type Runbook } from '../../src/runbook/runbook.ts';
 import type { Breach } from './guarantees.ts';
+import { breachOfLife } from './life-guarantees.ts';
 import { breachOfOutcomes } from './outcome-guarantees.ts';
 
 /**
@@ -27,10 +30,12 @@ export function breachInLog(runbook: Runbook, rows: readonly Row[]): Breach | un
       };
     }
   }
+  const broken = breachOfLife(runbook, rows);
+  if (broken !== undefined) return broken;
   const why = notAllowed(runbook, rows, last);
-  return why === undefined
-    ? breachOfOutcomes(rows)
-    : { guarantee: '3 a cell runs again only where that is allowed', what: `${name}: ${why}` };
+  if (why !== undefined)
+    return { guarantee: '3 a cell runs again only where that is allowed', what: `${name}: ${why}` };
+  return breachOfOutcomes(rows);
 }
 
 /** Why this row may not lead to another run of its cell; undefined when it may, or does not. */
@@ -54,9 +59,14 @@ function notAllowed(runbook: Runbook, rows: readonly Row[], last: Row): string |
   if (as !== 'rerun') return undefined;
   const closed = earlier.findLast(({ kind }) => kind === 'interrupted');
   if (closed?.body['reason'] === 'not_started' || by === '@late-outcome') return undefined;
-  const cell = runbook.cells.find(({ id }) => id === last.cellId);
-  const policy = cell !== undefined && 'exec' in cell ? onInterrupt(cell) : 'hold';
+  const policy = policyOf(runbook, last.cellId);
   return policy === (by === '@probe' ? 'probe' : 'rerun')
     ? undefined
     : `a ${policy} cell is rerun by ${JSON.stringify(by)}`;
+}
+
+/** The policy of a cell, or of the undo of one. */
+function policyOf({ cells }: Runbook, cellId: string): OnInterrupt {
+  const cell = [...cells, ...cells.map(undoCell)].find((one) => one?.id === cellId);
+  return cell !== undefined && 'exec' in cell ? onInterrupt(cell) : 'hold';
 }

@@ -92,8 +92,9 @@ function breaksChain(rules: Rules, before: Row | undefined, row: Row): boolean {
     case undefined:
       return false;
     case 'gap':
-    case 'cancelled':
       return true;
+    case 'cancelled':
+      return rules.cancelledFinal;
     case 'stale_token':
       return rules.tokenCheck || breaksOrder(rules, before, asIfNotStale(row, before));
     case 'order':

@@ -1,6 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { BUS_NECESSARY, BUS_NOTHING_BREAKS, BUS_SECOND_LINES } from './bus-controls.ts';
 import { ENDLESS, NECESSARY, NOTHING_BREAKS, SECOND_LINES, type Control } from './controls.ts';
+import { LIFE_NECESSARY, LIFE_SECOND_LINES } from './life-controls.ts';
+import { LIFE, LONG_LIFE } from './life-scenarios.ts';
 import { modelOf } from './moves.ts';
 import { OUTCOMES_NECESSARY, OUTCOMES_SECOND_LINES } from './outcome-controls.ts';
 import { LONG, SHORT } from './scenarios.ts';
@@ -50,7 +52,7 @@ function brokenAtAll(control: Control): string[] {
 }
 
 describe('every order of steps keeps every guarantee', () => {
-  it.each(long ? [...SHORT, ...LONG] : SHORT)(
+  it.each(long ? [...SHORT, ...LIFE, ...LONG, ...LONG_LIFE] : [...SHORT, ...LIFE])(
     '$name',
     (world) => {
       const found = run({ name: world.name, without: {}, scenario: world });
@@ -68,13 +70,16 @@ describe('every order of steps keeps every guarantee', () => {
 });
 
 describe('without a rule, a guarantee breaks', () => {
-  it.each([...NECESSARY, ...OUTCOMES_NECESSARY, ...BUS_NECESSARY])('$name: $breaks', (control) => {
-    expect(broken(control)).toContain(control.breaks);
-  });
+  it.each([...NECESSARY, ...OUTCOMES_NECESSARY, ...BUS_NECESSARY, ...LIFE_NECESSARY])(
+    '$name: $breaks',
+    (control) => {
+      expect(broken(control)).toContain(control.breaks);
+    },
+  );
 });
 
 describe('behind a rule, another stands', () => {
-  it.each([...SECOND_LINES, ...OUTCOMES_SECOND_LINES, ...BUS_SECOND_LINES])(
+  it.each([...SECOND_LINES, ...OUTCOMES_SECOND_LINES, ...BUS_SECOND_LINES, ...LIFE_SECOND_LINES])(
     '$together.name',
     ({ alone, together }) => {
       expect(brokenAtAll(alone)).toEqual([]);
@@ -113,9 +118,13 @@ const KINDS = [
   'answer lost',
   'append',
   'append delayed',
+  'apply a cancellation',
   'begin',
+  'claim is made',
   'crash',
+  'deadline passes',
   'drain',
+  'effect: aborted',
   'effect: completed',
   'effect: happened',
   'effect: notBegun',
@@ -144,10 +153,12 @@ const KINDS = [
   'peer: does_not_run',
   'peer: never_began',
   'peer: runs',
+  'person cancels',
   'person decides',
   'probe: did_not_happen',
   'probe: happened',
   'probe: unknown',
+  'read claim and clock',
   'read late outcomes',
   'read the log',
   'record question',
@@ -158,6 +169,7 @@ const KINDS = [
   'still registered',
   'sweep',
   'take over',
+  'take up a cancellation',
   'take up a decision',
   'take up a request',
   'verify',

@@ -1,3 +1,4 @@
+import type { Verdict } from '../../src/execution/row.ts';
 import { HistoryBook } from './history.ts';
 import { append } from './log.ts';
 import { renamingsOf, type Renaming } from './renaming.ts';
@@ -6,7 +7,7 @@ import { runbookOf, type Scenario } from './scenario.ts';
 import { hostileAnswers, hostileQuestions } from './hostile-moves.ts';
 import { leaseMoves } from './lease-moves.ts';
 import { workMoves } from './work-moves.ts';
-import { copyOf, firstWorld, type World } from './world.ts';
+import { attemptKey, copyOf, firstWorld, type World } from './world.ts';
 
 /** A scenario under a set of rules. */
 export interface Model {
@@ -94,6 +95,8 @@ export function movesFrom(model: Model, from: World): Move[] {
     });
   });
   decisionMoves(moves);
+  cancelMoves(moves);
+  awaitMoves(moves);
   if (from.lease?.stale === true) {
     moves.add(
       'old session expires',
@@ -114,17 +117,17 @@ export function movesFrom(model: Model, from: World): Move[] {
   return moves.found;
 }
 
-/** A person looks at a doubt, and sends an answer. */
+/** A person looks at a doubt, or at a halted cell, and sends an answer. */
 function decisionMoves(moves: Moves): void {
-  const { step } = moves.from.log;
-  if (step.do !== 'settle') return;
-  const attempt = `${step.doubt.cellId}${step.doubt.attempt}`;
-  for (const as of moves.model.scenario.verdicts) {
+  const looked = lookedAt(moves.from);
+  if (looked === undefined) return;
+  const { attempt, what, verdicts = moves.model.scenario.verdicts } = looked;
+  for (const as of verdicts) {
     if (moves.from.decisions.some((one) => one.attempt === attempt && one.as === as)) continue;
     moves.fault(
       'decisions',
       'person decides',
-      `a person answers the doubt about ${attempt}: ${as}`,
+      `a person answers ${what} ${attempt}: ${as}`,
       (world) => {
         world.decisions = [...world.decisions, { attempt, as }].sort((a, b) =>
           a.attempt + a.as < b.attempt + b.as ? -1 : 1,
@@ -132,4 +135,44 @@ function decisionMoves(moves: Moves): void {
       },
     );
   }
+}
+
+function lookedAt({ log: { step } }: World) {
+  if (step.do === 'settle') return { attempt: attemptKey(step.doubt), what: 'the doubt about' };
+  if (step.do !== 'halt' || step.attempt === undefined) return undefined;
+  const attempt = attemptKey({ cellId: step.cell.id, attempt: step.attempt });
+  const verdicts: Verdict[] = ['rerun', 'skipped'];
+  return { attempt, what: 'the halted', verdicts };
+}
+
+/** A person asks for the end of the instance. */
+function cancelMoves(moves: Moves): void {
+  for (const undo of moves.model.scenario.cancelsWithUndo) {
+    if (moves.from.cancels.some((one) => one.undo === undo)) continue;
+    moves.fault(
+      'cancels',
+      'person cancels',
+      `a person cancels${undo ? ', with undo' : ''}`,
+      (world) => {
+        world.cancels = [...world.cancels, { undo }].sort(
+          (a, b) => Number(a.undo) - Number(b.undo),
+        );
+      },
+    );
+  }
+}
+
+/** The claim is made; its deadline passes. */
+function awaitMoves(moves: Moves): void {
+  const { from } = moves;
+  if (!from.claimed) {
+    moves.fault('claims', 'claim is made', 'somebody makes the claim', (world) => {
+      world.claimed = true;
+      world.claimedInTime = !world.due;
+    });
+  }
+  if (from.log.step.do !== 'await' || from.due) return;
+  moves.add('deadline passes', 'the deadline passes, by the database’s clock', (world) => {
+    world.due = true;
+  });
 }

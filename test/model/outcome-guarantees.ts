@@ -135,6 +135,20 @@ function mayChangeKey(world: World, rows: readonly Row[], last: Row, intent: Row
 }
 
 /**
+ * Whether the newest row may follow a cell that failed after its effect: a person answers it, or it
+ * is undone, or the instance is cancelled.
+ */
+function mayFollow(rows: readonly Row[], over: Row): boolean {
+  return rows.some(
+    ({ seq, kind, body }) =>
+      seq > over.seq &&
+      (kind === 'cancelled' ||
+        kind === 'unwinding' ||
+        (kind === 'decided' && seq === over.seq + 1 && body['by'] === 'person')),
+  );
+}
+
+/**
  * Why the newest row may not stand where it does, as far as the log alone shows: nothing runs once
  * an effect has happened and its cell failed; only a person settles what is unverified; and nobody
  * decides away that an effect happened.
@@ -145,7 +159,7 @@ export function breachOfOutcomes(rows: readonly Row[]): Breach | undefined {
   if (last === undefined || before === undefined) return undefined;
   const name = attemptKey(last);
   const over = rows.slice(0, -1).find(failedAfterEffect);
-  if (over !== undefined) {
+  if (over !== undefined && !mayFollow(rows, over)) {
     return {
       guarantee: '3 nothing runs after an effect that happened and failed its cell',
       what: `${last.kind} ${name} follows, and ${attemptKey(over)} has happened`,

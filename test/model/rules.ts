@@ -111,6 +111,33 @@ export interface Rules {
   answerSeals: 'question' | 'attempt' | 'replica';
   /** Only a holder of the namespace's secret can announce that a replica leaves. */
   notesSealed: boolean;
+  /** The guard refuses whatever follows `cancelled`. */
+  cancelledFinal: boolean;
+  /** The plan has nothing to do for an instance that is cancelled. */
+  planEndsAtCancelled: boolean;
+  /** A cancellation is refused once no cell is left. */
+  cancelNeedsCells: boolean;
+  /** A doubt that is met while a cancellation waits is not settled by running its cell again. */
+  cancelLeavesDoubts: boolean;
+  /** `cancelled` names the doubt that nobody settled. */
+  cancelNamesDoubt: boolean;
+  /** A running attempt is closed before its instance is cancelled. */
+  cancelAwaitsClosing: boolean;
+  /** A person answers a halted cell only while it is halted, and by the attempt that failed. */
+  haltedIsLooked: boolean;
+  /** `unwinding` comes before the first undo. */
+  unwindingFirst: boolean;
+  /** Which satisfied cell is undone next. */
+  undoOrder: 'reverse' | 'forward';
+  /** `cancelled` follows an unwinding only once nothing is left to undo. */
+  lastUndoWaits: boolean;
+  /**
+   * How an await is judged. `together`: claim and clock are read in one statement. `apart`: the
+   * claim is read first. `own clock`: the deadline is judged by the clock of the replica.
+   */
+  awaitReads: 'together' | 'apart' | 'own clock';
+  /** A claim that is there wins over a deadline that has passed. */
+  claimWins: boolean;
 }
 
 /** The protocol with every rule. */
@@ -153,4 +180,16 @@ export const PROTOCOL: Rules = {
   answersSealed: true,
   answerSeals: 'question',
   notesSealed: true,
+  cancelledFinal: true,
+  planEndsAtCancelled: true,
+  cancelNeedsCells: true,
+  cancelLeavesDoubts: true,
+  cancelNamesDoubt: true,
+  cancelAwaitsClosing: true,
+  haltedIsLooked: true,
+  unwindingFirst: true,
+  undoOrder: 'reverse',
+  lastUndoWaits: true,
+  awaitReads: 'together',
+  claimWins: true,
 };

@@ -1,6 +1,6 @@
 import type { Verdict } from '../../src/execution/row.ts';
 import type { OnInterrupt } from '../../src/runbook/effect.ts';
-import type { ExecCell, Runbook } from '../../src/runbook/runbook.ts';
+import type { Cell, Runbook } from '../../src/runbook/runbook.ts';
 import type { Ending } from './endings.ts';
 
 /** How much may go wrong in one run, at most; every order of it is tried. */
@@ -31,16 +31,29 @@ export interface Faults {
   shortages: number;
   /** Postgres refuses a write for what it holds, or for what the role may do. */
   rejections: number;
-  /** A person answers a doubt. */
+  /** A person answers a doubt, or a cell that failed for good. */
   decisions: number;
+  /** A person cancels the instance. */
+  cancels: number;
+  /** Somebody makes the claim that the await cells wait for. */
+  claims: number;
 }
+
+/**
+ * A cell of a small world: an exec cell by its policy, with an undo by the policy of that, or an
+ * await with a deadline, by what follows when that has passed.
+ */
+export type CellPlan =
+  OnInterrupt | { exec: OnInterrupt; undo: OnInterrupt } | { await: 'halt' | 'skip' };
 
 /** One small world to search. */
 export interface Scenario {
   name: string;
   replicas: 2 | 3;
-  /** The policies of the runbook's exec cells, in order. */
-  cells: readonly OnInterrupt[];
+  /** The runbook's cells, in order. */
+  cells: readonly CellPlan[];
+  /** What the runbook does when a cell has failed for good. */
+  onHalt: 'hold' | 'undo';
   /** How many advance requests there are; each is asked again until it has its receipt. */
   requests: 1 | 2;
   /** How an effect may end, apart from the endings that are faults. */
@@ -51,6 +64,8 @@ export interface Scenario {
   hostile: boolean;
   /** What a person may answer. */
   verdicts: readonly Verdict[];
+  /** What a person who cancels may ask for: that what was done is undone, or not. */
+  cancelsWithUndo: readonly boolean[];
   faults: Faults;
 }
 
@@ -66,6 +81,8 @@ const NO_FAULTS: Faults = {
   shortages: 0,
   rejections: 0,
   decisions: 0,
+  cancels: 0,
+  claims: 0,
 };
 
 /** A scenario of two replicas, one `hold` cell and one request, with what is given in its place. */
@@ -78,11 +95,13 @@ export function scenario(
     name,
     replicas: 2,
     cells: ['hold'],
+    onHalt: 'hold',
     requests: 1,
     endings: ['completed'],
     attempts: 1,
     hostile: false,
     verdicts: ['rerun', 'succeeded'],
+    cancelsWithUndo: [false],
     ...rest,
     faults: { ...NO_FAULTS, ...faults },
   };
@@ -92,17 +111,31 @@ export function scenario(
 export const RETRIED = { endings: ['completed', 'refused'], attempts: 2 } as const;
 
 /** The scenario's runbook, for the real planning rules. */
-export function runbookOf({ cells, attempts }: Scenario): Runbook {
+export function runbookOf({ cells, attempts, onHalt }: Scenario): Runbook {
   return {
     runbook: 'model',
     version: 1,
+    onHalt,
     inputs: [],
-    cells: cells.map((onInterrupt, index): ExecCell => ({
-      id: 'xyz'.charAt(index),
-      exec: { handler: 'effect' },
-      onInterrupt,
-      ...(onInterrupt === 'probe' ? { probe: { handler: 'probe' } } : {}),
-      ...(attempts > 1 ? { retry: { attempts } } : {}),
-    })),
+    cells: cells.map((plan, index) => cellOf(plan, 'xyz'.charAt(index), attempts)),
   };
+}
+
+function cellOf(plan: CellPlan, id: string, attempts: number): Cell {
+  if (typeof plan === 'object' && 'await' in plan) {
+    const otherwise = plan.await;
+    return { id, await: { claim: 'gate', statuses: ['open'], within: '1m', otherwise } };
+  }
+  const { exec, undo } = typeof plan === 'object' ? plan : { exec: plan, undo: undefined };
+  return {
+    id,
+    exec: { handler: 'effect' },
+    ...policyOf(exec),
+    ...(attempts > 1 ? { retry: { attempts } } : {}),
+    ...(undo === undefined ? {} : { undo: { exec: { handler: 'undo' }, ...policyOf(undo) } }),
+  };
+}
+
+function policyOf(onInterrupt: OnInterrupt) {
+  return { onInterrupt, ...(onInterrupt === 'probe' ? { probe: { handler: 'probe' } } : {}) };
 }

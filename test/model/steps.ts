@@ -3,11 +3,15 @@ import { mayStart, type MayStart } from '../../src/execution/not-started.ts';
 import { policyFor, type NextStep } from '../../src/execution/plan.ts';
 import { nextIdempotencyKey } from '../../src/execution/state.ts';
 import type { JsonObject } from '../../src/json.ts';
+import { cancelsAt, cancelsInDoubt, endUnwinding, proposeUnwinding } from './cancel.ts';
 import { heardFrom } from './endings.ts';
 import { runsOrRenounces } from './promises.ts';
-import { dirty, end, finish, flush, handOn, propose, send, supersede, trusted } from './walk.ts';
+import { spoiled } from './spoiled-plan.ts';
+import { cancelFor, dirty, end, finish, flush, handOn } from './walk.ts';
+import { propose, send, supersede, trusted } from './walk.ts';
 import type { Walk } from './walk.ts';
 import { addLate, attemptKey, evidenceAbout, hasRenounced, inHand, replicaIdOf } from './world.ts';
+import type { Decision } from './world.ts';
 
 /** Reads the log; see `Recovery.recover`. */
 export function read(walk: Walk): void {
@@ -27,8 +31,14 @@ export function read(walk: Walk): void {
  * See `AdvanceJob`, `SettleJob` and `DecideJob`.
  */
 export function goOn(walk: Walk): void {
-  const { work } = walk;
-  const step = nextOf(walk);
+  const { rules, work } = walk;
+  const step = spoiled(walk.rules, walk.work.view);
+  if (cancelsAt(walk, step)) return;
+  const { operation } = work;
+  const settles = step.do === 'close' || step.do === 'settle' || step.do === 'halt';
+  if (operation.do === 'decide' && !settles && !rules.haltedIsLooked)
+    return decideHalted(walk, operation.decision);
+  if (operation.do !== 'advance' && !settles) return flush(walk);
   switch (step.do) {
     case 'close':
       return close(walk, step);
@@ -39,7 +49,6 @@ export function goOn(walk: Walk): void {
       }
       return settle(walk);
     case 'start':
-      if (work.operation.do !== 'advance') return flush(walk);
       if (step.backoffMs === 0 && notStartedOf(walk) === undefined) return start(walk);
       // What is known is written before the wait.
       if (dirty(work)) return send(walk, 'wait');
@@ -48,28 +57,46 @@ export function goOn(walk: Walk): void {
     case 'complete':
       return finish(walk, 'completed');
     case 'halt':
-      return finish(walk, 'halted');
+      if (operation.do !== 'decide') return finish(walk, 'halted');
+      return answersHalted(walk, step, operation.decision);
     case 'await':
-    case 'wait':
-    case 'run':
+      // What is known is written before the wait is judged.
+      if (dirty(work)) return send(walk, 'judge');
+      work.at = 'judge';
+      return;
+    case 'unwind':
+      proposeUnwinding(walk, step.reason);
+      return goOn(walk);
+    case 'cancel':
+      return endUnwinding(walk);
+    case 'cancelled':
+      return finish(walk, 'cancelled');
     case 'satisfy':
     case 'refute':
     case 'skip':
-    case 'unwind':
-    case 'cancel':
-    case 'cancelled':
-      throw new Error('the model has exec cells only, and no cancellation');
+    case 'wait':
+    case 'run':
+      throw new Error(`the model has no cell whose next step is ${step.do}`);
   }
 }
 
-/** The next step by the real plan, or by one that a control spoils. */
-function nextOf({ rules, work }: Walk): NextStep {
-  const { step, state } = work.view;
-  if (rules.happenedEnds || step.do !== 'halt' || !('exec' in step.cell)) return step;
-  const { cell } = step;
-  const record = state.cells.get(cell.id);
-  if (record?.happened !== true || record.failures >= (cell.retry?.attempts ?? 1)) return step;
-  return { do: 'start', cell, attempt: record.attempts + 1, backoffMs: 0 };
+/** A person's answer to a cell that failed for good; see `DecideJob`. */
+function answersHalted(
+  walk: Walk,
+  { cell, attempt }: Extract<NextStep, { do: 'halt' }>,
+  decision: Decision,
+): void {
+  if (attempt === undefined) return flush(walk);
+  const named = decision.attempt === attemptKey({ cellId: cell.id, attempt });
+  if ((named || !walk.rules.decisionNamesAttempt) && decision.as !== 'failed')
+    return decideHalted(walk, decision);
+  flush(walk);
+}
+
+function decideHalted(walk: Walk, { attempt, as }: Decision): void {
+  const place = { cellId: attempt.slice(0, -1), attempt: Number(attempt.slice(-1)) };
+  propose(walk, 'decided', place, { as, by: 'person', reason: attempt });
+  flush(walk);
 }
 
 function notStartedOf({ work: { view } }: Walk): Parameters<typeof mayStart>[0] {
@@ -130,6 +157,7 @@ export function settle(walk: Walk): void {
   const key = attemptKey(doubt);
   const evidence = evidenceAbout(world, key);
   const heard = heardFrom(doubt.reason === 'not_started' ? [] : evidence, rules.evidenceKeepsFlags);
+  const cancel = rules.cancelLeavesDoubts ? cancelFor(walk) : undefined;
   if (heard.decision !== undefined && rules.evidenceFirst) {
     decide(walk, heard.decision);
     return goOn(walk);
@@ -152,10 +180,21 @@ export function settle(walk: Walk): void {
     }
     return flush(walk);
   }
-  if (heard.held && rules.unverifiedHolds) return leaveInDoubt(walk);
+  if (heard.held && rules.unverifiedHolds) {
+    if (cancel === undefined || !cancelsInDoubt(walk, cancel)) leaveInDoubt(walk);
+    return;
+  }
   if (heard.held && policyFor(cell, doubt, state.cells.get(cell.id)) !== 'hold') ignores();
   const asked = rules.unverifiedHolds ? doubt : { ...doubt, reason: 'crash' };
-  switch (policyFor(cell, asked, state.cells.get(cell.id))) {
+  const policy = policyFor(cell, asked, state.cells.get(cell.id));
+  if (
+    cancel !== undefined &&
+    doubt.reason !== 'not_started' &&
+    policy !== 'probe' &&
+    cancelsInDoubt(walk, cancel)
+  )
+    return;
+  switch (policy) {
     case 'hold':
       return leaveInDoubt(walk);
     case 'rerun':
@@ -168,6 +207,8 @@ export function settle(walk: Walk): void {
 
 /** Takes in a probe's answer. */
 export function probed(walk: Walk, answer: 'happened' | 'did_not_happen' | 'unknown'): void {
+  const cancel = walk.rules.cancelLeavesDoubts ? cancelFor(walk) : undefined;
+  if (cancel !== undefined && answer === 'unknown' && cancelsInDoubt(walk, cancel)) return;
   if (answer === 'unknown') return leaveInDoubt(walk);
   const { world, work } = walk;
   const { step } = work.view;
@@ -188,14 +229,21 @@ function leaveInDoubt(walk: Walk): void {
 
 function decide(walk: Walk, decision: JsonObject): void {
   const { step } = walk.work.view;
-  if (step.do === 'settle') propose(walk, 'decided', step.doubt, decision);
+  if (step.do !== 'settle') return;
+  const cancel = cancelFor(walk);
+  if (cancel !== undefined && decision['by'] === '@policy' && step.doubt.reason !== 'not_started') {
+    const what = `${attemptKey(step.doubt)} is settled by a rerun that never comes`;
+    walk.world.breaches.push({ guarantee: '6 a cancellation leaves open what nobody knows', what });
+  }
+  if (cancel === undefined) propose(walk, 'decided', step.doubt, decision);
+  else propose(walk, 'decided', step.doubt, decision, null);
 }
 
 /** The intent: check, register, send. See `runAttempt` and `commitIntent`. */
 export function start(walk: Walk): void {
   const { rules, process, work } = walk;
-  const step = nextOf(walk);
-  if (step.do !== 'start') return;
+  const step = spoiled(walk.rules, walk.work.view);
+  if (step.do !== 'start' || cancelFor(walk) !== undefined) return goOn(walk);
   const place = { cellId: step.cell.id, attempt: step.attempt };
   const key = attemptKey(place);
   if ((rules.trustBeforeIntent && !trusted(walk)) || process.draining) return flush(walk);

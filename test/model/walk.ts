@@ -1,7 +1,8 @@
 import type { RowKind } from '../../src/execution/row.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { Rules } from './rules.ts';
-import { replicaIdOf, type Process, type ReceiptOutcome, type Work, type World } from './world.ts';
+import { replicaIdOf } from './world.ts';
+import type { Cancel, Process, ReceiptOutcome, Work, World } from './world.ts';
 
 /** One walk in one state, which the functions below change. */
 export interface Walk {
@@ -21,6 +22,7 @@ export function propose(
   kind: RowKind,
   { cellId, attempt }: { cellId: string; attempt: number },
   body: JsonObject,
+  requestId: string | null = requestOf(work),
 ): void {
   work.view = work.view.with({
     fencingToken: work.token,
@@ -28,9 +30,13 @@ export function propose(
     kind,
     cellId,
     attempt,
-    requestId: work.operation.do === 'advance' ? work.operation.request : null,
+    requestId,
     body,
   });
+}
+
+function requestOf({ operation }: Work): string | null {
+  return operation.do === 'advance' ? operation.request : null;
 }
 
 /** Whether rows are proposed that are not in the log. */
@@ -80,7 +86,21 @@ export function handOn({ process, work }: Walk): void {
   process.works = process.works.filter((other) => other !== work);
   if (process.holding?.token !== work.token) return;
   const spent = dirty(work) || work.view.length === 0;
-  process.holding = { token: work.token, known: spent ? undefined : work.view };
+  process.holding = { ...process.holding, known: spent ? undefined : work.view };
+}
+
+/** The cancellation that this walk has to apply, if there is one. */
+export function cancelFor({ process: { holding }, work }: Walk): Cancel | undefined {
+  const applies = work.operation.do === 'advance' || work.operation.do === 'cancel';
+  return applies && holding?.token === work.token ? holding.cancel : undefined;
+}
+
+/** The cancellation that waits is answered: it counts, or it is refused. */
+export function answerCancel({ world, process }: Pick<Walk, 'world' | 'process'>): void {
+  const { holding } = process;
+  if (holding === undefined) return;
+  world.cancels = world.cancels.filter((cancel) => cancel !== holding.cancel);
+  process.holding = { ...holding, cancel: undefined };
 }
 
 /** Releases the lease under which the walk was made, and leaves the instance to others. */

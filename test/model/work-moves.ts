@@ -9,6 +9,7 @@ import { hasHappened } from './endings.ts';
 import { runsOrRenounces } from './promises.ts';
 import { goOn, interrupt, mayStartAtOnce, probed, read, settle, start } from './steps.ts';
 import { end, leave, supersede, type Walk } from './walk.ts';
+import { judge } from './waits.ts';
 import { attemptKey, copyOf, replicaIdOf, type Process, type Work, type World } from './world.ts';
 
 /** The next step of one walk, in every way in which it may go. */
@@ -51,6 +52,9 @@ export function workMoves(moves: Moves, index: number, at: number): void {
       return askMoves(work, moves, step, interrupt);
     case 'evidence':
       return step('read late outcomes', 'reads the late outcomes', settle);
+    case 'judge':
+    case 'judge clock':
+      return judgeMoves(moves, work, step);
     case 'probe':
       for (const answer of probeAnswers(from, work)) {
         step(`probe: ${answer}`, `probes: ${answer}`, (walk) => probed(walk, answer));
@@ -71,6 +75,8 @@ export function workMoves(moves: Moves, index: number, at: number): void {
           ended(walk, ending),
         );
       }
+      if (process.holding?.cancel !== undefined)
+        step('effect: aborted', `: ${work.closing} is aborted`, (walk) => ended(walk, 'unknown'));
       moves.fault('unknowns', 'effect: unknown', `${who}: ${work.closing} times out`, (world) =>
         ended(walkIn(world), 'unknown'),
       );
@@ -90,6 +96,26 @@ export function workMoves(moves: Moves, index: number, at: number): void {
       );
     case 'stranded':
   }
+}
+
+/** Reads the claim and the clock: in one statement, unless a control does otherwise. */
+function judgeMoves(moves: Moves, work: Work, step: Step): void {
+  const { rules } = moves.model;
+  const { claimed, due } = moves.from;
+  if (work.at === 'judge clock')
+    return step('read the clock', 'reads the clock', (walk) => judge(walk, false, due));
+  if (rules.awaitReads === 'apart' && !claimed) {
+    return step('read the claim', 'reads the claim, which was not made', (walk) => {
+      walk.work.at = 'judge clock';
+    });
+  }
+  step('read claim and clock', 'reads the claim and the clock', (walk) =>
+    judge(walk, claimed, due),
+  );
+  if (rules.awaitReads === 'own clock')
+    step('look at own clock', 'takes the deadline for passed', (walk) =>
+      judge(walk, claimed, true),
+    );
 }
 
 type Step = (kind: string, label: string, change: (walk: Walk) => void) => void;

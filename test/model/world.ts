@@ -3,6 +3,7 @@ import type { Verdict } from '../../src/execution/row.ts';
 import type { Ending, Statement } from './endings.ts';
 import type { Breach } from './guarantees.ts';
 import type { History } from './history.ts';
+import type { Recording } from './recording.ts';
 import { PLACES } from './renaming.ts';
 import type { Faults } from './scenario.ts';
 
@@ -20,7 +21,7 @@ export interface Entry {
   readonly receipt: { readonly request: string; readonly outcome: ReceiptOutcome } | undefined;
 }
 
-export type ReceiptOutcome = 'completed' | 'halted' | 'in_doubt';
+export type ReceiptOutcome = 'completed' | 'halted' | 'in_doubt' | 'parked' | 'cancelled';
 
 /** A recorded receipt, and the log on which it rests. */
 export interface Recorded {
@@ -49,17 +50,23 @@ interface Effect {
   readonly knownTo: string | undefined;
 }
 
-/** A person's answer to a doubt, on its way to the instance's holder. */
-interface Decision {
+/** A person's answer to a doubt or a halted cell, on its way to the instance's holder. */
+export interface Decision {
   readonly attempt: AttemptKey;
   readonly as: Verdict;
+}
+
+/** A person's wish that the instance is cancelled, on its way to its holder. */
+export interface Cancel {
+  readonly undo: boolean;
 }
 
 /** What a process is asked to do with the instance. */
 export type Operation =
   | { readonly do: 'advance'; readonly request: string }
   | { readonly do: 'settle' }
-  | { readonly do: 'decide'; readonly decision: Decision };
+  | { readonly do: 'decide'; readonly decision: Decision }
+  | { readonly do: 'cancel' };
 
 /** A walk's position. Between two of these, others may act. */
 type Place =
@@ -77,6 +84,10 @@ type Place =
   | 'ask gone'
   /** Reads the late outcomes. */
   | 'evidence'
+  /** Reads the claim and the database's clock. */
+  | 'judge'
+  /** Has read the claim, which was not made, and reads the clock: only a control gets here. */
+  | 'judge clock'
   | 'probe'
   /** An append is on its way, or its answer was lost and it is sent again. */
   | 'sending'
@@ -95,6 +106,9 @@ type Place =
 type After =
   | 'begin'
   | 'wait'
+  | 'judge'
+  /** A cancellation is applied: the walk goes on. */
+  | 'applied'
   | 'end'
   /** It was refused because its request has its receipt: what closes something goes alone. */
   | 'salvaged'
@@ -133,6 +147,15 @@ export interface Work {
   answeredUnavailable: boolean;
 }
 
+/** A term of a process. */
+interface Holding {
+  readonly token: number;
+  /** The log as it was last known. */
+  readonly known: History | undefined;
+  /** The cancellation that waits to be applied. */
+  readonly cancel: Cancel | undefined;
+}
+
 export interface Process {
   readonly place: (typeof PLACES)[number];
   life: number;
@@ -142,35 +165,13 @@ export interface Process {
   open: boolean;
   /** Whether its key is in etcd. */
   registered: boolean;
-  /** The present term, and the log as it was last known under it. */
-  holding: { readonly token: number; readonly known: History | undefined } | undefined;
+  /** The present term. */
+  holding: Holding | undefined;
   /** The term that it is about to take over. */
   taking: number | undefined;
   works: Work[];
   /** Attempts that it has promised not to begin. Only a control keeps such a list. */
   promised: readonly AttemptKey[];
-}
-
-/** A question on the bus: whether `to` runs the attempt. */
-export interface Question {
-  readonly by: string;
-  readonly to: string;
-  readonly attempt: AttemptKey;
-  /** The term that asks. */
-  readonly token: number;
-}
-
-/** An answer on the bus. */
-export interface Answer {
-  readonly from: string;
-  readonly attempt: AttemptKey;
-  readonly statement: AttemptStatement;
-}
-
-/** What an adversary has recorded of what was said on the bus, to say it again. */
-export interface Recording {
-  readonly questions: readonly Question[];
-  readonly answers: readonly Answer[];
 }
 
 /**
@@ -188,6 +189,13 @@ export interface World {
   /** Entries that nobody waits for any more, and that may still arrive. */
   ghosts: readonly Entry[];
   decisions: readonly Decision[];
+  cancels: readonly Cancel[];
+  /** Whether the claim that awaits wait for was made. */
+  claimed: boolean;
+  /** Whether, by the database's clock, their deadline has passed. */
+  due: boolean;
+  /** Whether the claim was made before that. */
+  claimedInTime: boolean;
   effects: readonly Effect[];
   processes: Process[];
   recording: Recording;
@@ -210,6 +218,10 @@ export function firstWorld(empty: History, replicas: number, faults: Faults): Wo
     token: 0,
     ghosts: [],
     decisions: [],
+    cancels: [],
+    claimed: false,
+    due: false,
+    claimedInTime: false,
     effects: [],
     processes: PLACES.slice(0, replicas).map((place) => ({
       place,
