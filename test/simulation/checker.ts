@@ -3,7 +3,8 @@ import type { Evidence } from '../../src/audit/evidence.ts';
 import type { Row } from '../../src/execution/row.ts';
 import type { Cluster } from './cluster.ts';
 import type { SimEnding, Witnessed } from './sim-effects.ts';
-import { RUNBOOK, type Workload } from './workload.ts';
+import { breachesOfLife, childrenOf, parentOf } from './life-checker.ts';
+import type { Workload } from './workload.ts';
 import { EPOCH_MS } from './world.ts';
 
 /** Warnings for which only a real clock is an excuse: the simulated database's is never set. */
@@ -31,6 +32,7 @@ export function breaches(cluster: Cluster, workload: Workload): Breach[] {
       return { guarantee, what: `${check}: ${instanceId}: ${what}${rows}` };
     });
   const breach = (guarantee: number, what: string): void => void found.push({ guarantee, what });
+  found.push(...breachesOfLife(cluster, workload));
   for (const what of cluster.closedInHand) breach(3, `${what} was closed while its process ran it`);
   for (const what of cluster.begunUnopened) breach(3, `${what}, which was not open`);
   for (const row of [...cluster.postgres.rows.values()].flat()) {
@@ -50,16 +52,19 @@ export function breaches(cluster: Cluster, workload: Workload): Breach[] {
 function evidenceOf(cluster: Cluster, workload: Workload): Evidence[] {
   const { postgres, witness, living } = cluster;
   const alive = new Set(living.map(({ replicaId }) => replicaId));
-  return workload.instances.map((instanceId) => {
+  return [...postgres.instances.keys()].map((instanceId) => {
     const isOurs = (one: { instanceId: string }): boolean => one.instanceId === instanceId;
+    const instance = postgres.instances.get(instanceId);
     return {
       instanceId,
-      instance: postgres.instances.get(instanceId),
-      runbook: RUNBOOK,
+      instance,
+      runbook: postgres.runbooks.get(instance?.runbookId ?? ''),
       rows: postgres.rowsOf(instanceId),
       receipts: [...postgres.receipts.values()].filter(isOurs),
       lateOutcomes: postgres.lateOutcomes.filter(isOurs),
       refusals: postgres.refusals.filter(isOurs),
+      children: childrenOf(cluster, instanceId),
+      parent: parentOf(cluster, instanceId),
       claims: (claimId, revision) =>
         postgres.claims.get(claimId)?.find((one) => one.revision === revision),
       witness: witness.seen.filter(isOurs).map((effect) => seen(effect, alive)),

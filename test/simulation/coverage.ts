@@ -45,6 +45,23 @@ export const EXPECTED: readonly string[] = [
   'interrupted (unverified), then decided rerun by a person',
   'interrupted (unverified), then decided failed by a person',
   'failed, then started',
+  'failed, then decided rerun by a person',
+  'failed, then decided skipped by a person',
+  'failed (happened), then decided succeeded by a person',
+  'refuted, then decided rerun by a person',
+  'refuted, then unwinding by @policy',
+  'failed, then unwinding by @policy',
+  'completed, then skipped',
+  'skipped, then satisfied',
+  'satisfied, then skipped',
+  'satisfied, then unwinding by a person',
+  'unwinding by @policy, then started',
+  'unwinding by a person, then started',
+  'completed, then cancelled',
+  'interrupted (aborted), then cancelled',
+  'satisfied, then cancelled',
+  'cancel taken',
+  'cancel taken, with undo',
   'failed (notBegun), then started',
   'closed by another',
   'opened under a later term than the row before',
@@ -138,6 +155,7 @@ function label(row: Row): string {
     const flag = ['notBegun', 'happened'].find((name) => row.body[name] === true);
     return flag === undefined ? 'failed' : `failed (${flag})`;
   }
-  if (row.kind !== 'decided') return row.kind;
-  return `decided ${text('as')} by ${text('by').startsWith('@') ? text('by') : 'a person'}`;
+  const by = text('by').startsWith('@') ? text('by') : 'a person';
+  if (row.kind === 'unwinding') return `unwinding by ${by}`;
+  return row.kind === 'decided' ? `decided ${text('as')} by ${by}` : row.kind;
 }

@@ -30,7 +30,7 @@ export interface RunOptions extends ClusterOptions {
 }
 
 /** How much a schedule contains by default. */
-export const SIZE = { requests: 20, faults: 4, traps: 3, instances: 3, overMs: 16_000 };
+export const SIZE = { requests: 26, faults: 4, traps: 3, instances: 4, overMs: 16_000 };
 
 /**
  * Every third seed is a rolling deploy: every other replica of the first three lacks a handler and

@@ -64,6 +64,8 @@ export type Planned = { atMs: number } & (
   | {
       do: 'request';
       instance: number;
+      /** Whether it is for an instance that this one started, if there are any. */
+      ofChild: boolean;
       maxCells: number | undefined;
       wait: boolean;
       /** Sends the same request again, this much later. */
@@ -75,9 +77,13 @@ export type Planned = { atMs: number } & (
       holderFirst: boolean;
     }
   | { do: 'decide'; instance: number }
+  | { do: 'cancel'; instance: number; undo: boolean }
   | { do: 'open_gate' }
   | ({ do: 'break' } & Fault)
 );
+
+/** How likely it is that a schedule cancels an instance. */
+const CANCEL_CHANCE = 0.6;
 
 /** How much a schedule contains. */
 export interface ScheduleSize {
@@ -101,6 +107,7 @@ export function planSchedule(seed: number, size: ScheduleSize): Planned[] {
       atMs: at(1_000),
       do: 'request',
       instance: instance(),
+      ofChild: random.chance(0.3),
       maxCells: random.chance(0.3) ? random.pick([1, 2]) : undefined,
       wait: random.chance(0.3),
       againMs: random.chance(0.2) ? random.between(0, 3_000) : undefined,
@@ -109,6 +116,8 @@ export function planSchedule(seed: number, size: ScheduleSize): Planned[] {
   }
   for (let count = 0; count < 3; count += 1)
     planned.push({ atMs: at(1_000), do: 'decide', instance: instance() });
+  if (random.chance(CANCEL_CHANCE))
+    planned.push({ atMs: at(1_000), do: 'cancel', instance: instance(), undo: random.chance(0.6) });
   planned.push({ atMs: at(2_000), do: 'open_gate' });
   for (let count = 0; count < size.faults; count += 1) {
     planned.push({ atMs: at(1_500), do: 'break', ...planFault(random) });

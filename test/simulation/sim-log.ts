@@ -254,7 +254,7 @@ export class SimPostgres {
             status,
             agentId,
             evidence,
-            recordedAt: '',
+            recordedAt: this.now(),
           };
           this.claims.set(claimId, [...revisions, claim]);
           return claim;

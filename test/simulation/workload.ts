@@ -3,33 +3,13 @@ import { isNotHolder } from '../../src/bus/not-holder.ts';
 import type { Json } from '../../src/json.ts';
 import { HolderCache } from '../../src/request/holder-cache.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
-import type { Runbook } from '../../src/runbook/runbook.ts';
 import type { Cluster } from './cluster.ts';
-import { STORM } from './network.ts';
+import { breakSomething } from './faults.ts';
+import { Persons } from './persons.ts';
+import { PART, RUNBOOKS } from './runbooks.ts';
 import { HANDLERS } from './sim-effects.ts';
-import type { Fault, Planned } from './schedule.ts';
+import type { Planned } from './schedule.ts';
 import { EPOCH_MS, SimProcess } from './world.ts';
-
-/** Every kind of cell and every interrupt policy, in one runbook. */
-export const RUNBOOK: Runbook = {
-  runbook: 'sim',
-  version: 1,
-  inputs: [],
-  cells: [
-    { id: 'about', prose: 'Every kind of cell.' },
-    { id: 'held', exec: { handler: 'any' } },
-    {
-      id: 'again',
-      exec: { handler: 'any' },
-      expect: [{ pointer: '/attempt', exists: true }],
-      onInterrupt: 'rerun',
-    },
-    { id: 'gate', await: { claim: 'gate', statuses: ['open'] } },
-    { id: 'probed', exec: { handler: 'any' }, onInterrupt: 'probe', probe: { handler: 'probe' } },
-    { id: 'check', assert: [{ cell: 'held', pointer: '', exists: true }] },
-    { id: 'tried', exec: { handler: 'new' }, retry: { attempts: 3, backoff: '100ms' } },
-  ],
-};
 
 /** One request as its agent saw it: the receipt that it got, or that it got none. */
 export interface ClientRequest {
@@ -42,7 +22,7 @@ export interface ClientRequest {
 export class Workload {
   /** Every request of the agents, with what they learned. */
   readonly clientHistory: ClientRequest[] = [];
-  readonly decisions: { instanceId: string; ok: boolean }[] = [];
+  readonly persons: Persons;
   readonly instances: string[];
   readonly #cluster: Cluster;
   readonly #agent: SimProcess;
@@ -55,17 +35,16 @@ export class Workload {
     this.#agent = new SimProcess(cluster.world, 'agent');
     this.#bus = cluster.nats.bus(this.#agent);
     this.instances = Array.from({ length: instances }, (_, index) => `i${index + 1}`);
-    cluster.postgres.runbooks.set(RUNBOOK.runbook, RUNBOOK);
-    for (const instanceId of this.instances) {
-      cluster.postgres.instances.set(instanceId, {
-        instanceId,
-        runbookId: 'sim',
-        version: 1,
-        inputs: {},
-        agentId: 'agent',
-        recordedAt: new Date(EPOCH_MS).toISOString(),
-      });
-    }
+    this.persons = new Persons(cluster, this.#agent, this.#bus);
+    for (const runbook of [...RUNBOOKS, PART])
+      cluster.postgres.runbooks.set(runbook.runbook, runbook);
+    const recordedAt = new Date(EPOCH_MS).toISOString();
+    this.instances.forEach((instanceId, index) => {
+      const { runbook: runbookId, version } = RUNBOOKS[index % RUNBOOKS.length]!;
+      const inputs = { name: instanceId };
+      const instance = { instanceId, runbookId, version, inputs, agentId: 'agent', recordedAt };
+      cluster.postgres.instances.set(instanceId, instance);
+    });
   }
 
   /** Puts a schedule's events on the world's clock. */
@@ -77,16 +56,19 @@ export class Workload {
   #happen(planned: Planned): void {
     switch (planned.do) {
       case 'request':
-        void this.#request(this.#instance(planned.instance), planned);
+        void this.#request(this.#target(planned.instance, planned.ofChild), planned);
         return;
       case 'decide':
-        void this.#decide(this.#instance(planned.instance));
+        void this.persons.decide(this.#instance(planned.instance));
+        return;
+      case 'cancel':
+        void this.persons.cancel(this.#instance(planned.instance), planned.undo);
         return;
       case 'open_gate':
         this.openGate();
         return;
       case 'break':
-        this.#break(planned);
+        breakSomething(this.#cluster, planned);
     }
   }
 
@@ -94,15 +76,27 @@ export class Workload {
     return this.instances[index % this.instances.length] ?? '';
   }
 
+  /** The instance, or one of those that it started, if there are any. */
+  #target(index: number, ofChild: boolean): string {
+    const instanceId = this.#instance(index);
+    const children = ofChild ? this.#childrenOf(instanceId) : [];
+    return children.length === 0 ? instanceId : this.#cluster.world.random.pick(children);
+  }
+
+  #childrenOf(instanceId: string): string[] {
+    return this.#cluster.postgres.children.of(instanceId).map((child) => child.instanceId);
+  }
+
   /** The claim that the await cells wait for. */
   openGate(): void {
+    if (this.#cluster.postgres.claims.has('gate')) return;
     const claim = {
       claimId: 'gate',
       revision: 1,
       status: 'open',
       agentId: 'agent',
       evidence: null,
-      recordedAt: '',
+      recordedAt: this.#cluster.postgres.now(),
     };
     this.#cluster.postgres.claims.set('gate', [claim]);
   }
@@ -127,6 +121,9 @@ export class Workload {
     let ended = false;
     const drive = async (): Promise<void> => {
       await Promise.all(this.instances.map((instanceId) => this.#toItsEnd(instanceId)));
+      // Children outlive a parent that was cancelled without them.
+      const all = [...this.#cluster.postgres.instances.keys()];
+      await Promise.all(all.map((instanceId) => this.#toItsEnd(instanceId)));
       ended = true;
     };
     void drive();
@@ -136,20 +133,16 @@ export class Workload {
 
   async #toItsEnd(instanceId: string): Promise<void> {
     for (;;) {
-      const status = await this.#status(instanceId);
-      if (status === 'completed' || status === 'halted') return;
-      if (status === 'in_doubt') await this.#decide(instanceId);
+      const status = (await this.persons.status(instanceId))?.status;
+      if (status === 'completed' || status === 'cancelled') return;
+      if (status === 'halted' && !this.persons.wantsToRepair(instanceId)) return;
+      if (status === 'in_doubt' || status === 'halted') await this.persons.decide(instanceId);
       else await this.#request(instanceId, { holderFirst: true });
+      if (status === 'parked')
+        await Promise.all(this.#childrenOf(instanceId).map((child) => this.#toItsEnd(child)));
       // Another replica may be at work on it already.
       await this.#pause(250);
     }
-  }
-
-  async #status(instanceId: string): Promise<string | undefined> {
-    const reply = await this.#bus.request(this.#cluster.subjects.status(instanceId), {}, 5_000);
-    return reply.kind === 'reply'
-      ? ((reply.body as { status?: string }).status ?? undefined)
-      : undefined;
   }
 
   async #request(
@@ -175,7 +168,10 @@ export class Workload {
         const holder = how.holderFirst === true ? this.#holders.of(instanceId) : undefined;
         const reply = await this.#advance(instanceId, body, holder);
         const receipt = reply.kind === 'reply' ? (reply.body as unknown as Receipt) : undefined;
-        if (receipt !== undefined) this.#holders.learn(receipt);
+        if (receipt !== undefined) {
+          this.#holders.learn(receipt);
+          this.persons.learns(receipt);
+        }
         world.note(
           `agent receives ${requestId} on ${instanceId}: ${receipt?.outcome ?? reply.kind}`,
         );
@@ -202,86 +198,7 @@ export class Workload {
     return Promise.race([all, alone.then((reply) => (reply === 'elsewhere' ? all : reply))]);
   }
 
-  async #decide(instanceId: string): Promise<void> {
-    const { world, subjects } = this.#cluster;
-    const reply = await this.#bus.request(subjects.status(instanceId), {}, 5_000);
-    const inDoubt =
-      reply.kind === 'reply' ? (reply.body as { inDoubt?: InDoubtReply }).inDoubt : undefined;
-    if (inDoubt === undefined) return;
-    const { cellId, attempt } = inDoubt;
-    const as = world.random.pick(['succeeded', 'rerun', 'skipped', 'rerun', 'failed']);
-    const body = { agentId: 'person', cellId, attempt, as, reason: 'looked' };
-    const answer = await this.#bus.request(subjects.decide(instanceId), body, 12_000);
-    const ok = answer.kind === 'reply' && (answer.body as { seq?: number }).seq !== undefined;
-    world.note(
-      `person decides ${instanceId}/${cellId} attempt ${attempt} as ${as}: ${ok ? 'taken' : 'refused'}`,
-    );
-    this.decisions.push({ instanceId, ok });
-  }
-
   #pause(delayMs: number): Promise<void> {
     return this.#agent.clock().sleep(delayMs);
   }
-
-  #break(fault: Fault): void {
-    const { world, network } = this.#cluster;
-    const { living } = this.#cluster;
-    const victim =
-      'victim' in fault ? living[fault.victim % Math.max(1, living.length)] : undefined;
-    world.note(`FAULT ${victim?.replicaId ?? ''} ${JSON.stringify(fault)}`);
-    const replaceIn = (forMs: number): void =>
-      void world.at(forMs, () => void this.#cluster.startReplica());
-    switch (fault.fault) {
-      case 'kill':
-        victim?.process.kill();
-        replaceIn(fault.forMs);
-        return;
-      case 'freeze':
-        victim?.process.freeze();
-        world.at(fault.forMs, () => victim?.process.wake());
-        return;
-      case 'trap':
-        network.trap(fault, (process) => {
-          world.note(
-            `${process.name} is caught: ${fault.act} ${fault.point} ${fault.port} ${fault.call}`,
-          );
-          if (fault.act === 'freeze') {
-            process.freeze();
-            world.at(fault.forMs, () => process.wake());
-          } else {
-            process.kill();
-            replaceIn(fault.forMs);
-          }
-        });
-        return;
-      case 'cut':
-        if (victim === undefined) return;
-        network.setCut(victim.process, fault.server, true);
-        world.at(fault.forMs, () => network.setCut(victim.process, fault.server, false));
-        return;
-      case 'down':
-        network.setDown(fault.server, true);
-        world.at(fault.forMs, () => network.setDown(fault.server, false));
-        return;
-      case 'drain':
-        void victim?.replica.drain().then(() => victim.process.kill());
-        replaceIn(fault.forMs);
-        return;
-      case 'storm':
-        network.weather = STORM;
-        world.at(fault.forMs, () => network.calm());
-        return;
-      case 'jump':
-        if (victim !== undefined) victim.process.wallSkewMs += fault.skewMs;
-        return;
-      case 'all':
-        for (const { process } of living) process.kill();
-        for (let count = 0; count < 3; count += 1) replaceIn(fault.forMs + count);
-    }
-  }
-}
-
-interface InDoubtReply {
-  cellId: string;
-  attempt: number;
 }
