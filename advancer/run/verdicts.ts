@@ -17,7 +17,7 @@ export function proposeVerdict(
 }
 
 /** Who has an instance unwound or cancelled, and why. */
-interface Said {
+interface Cause {
   /** An agent's id, `@policy` or `@parent`. */
   by: string;
   reason: string;
@@ -26,13 +26,13 @@ interface Said {
 }
 
 /** Proposes that what was satisfied is undone from now on, and nothing else is run. */
-export function proposeUnwinding(log: InstanceLog, said: Said, requester: Requester): void {
-  propose(log, 'unwinding', bodyOf(said), requester);
+export function proposeUnwinding(log: InstanceLog, cause: Cause, requester: Requester): void {
+  propose(log, 'unwinding', bodyOf(cause), requester);
 }
 
 /** Proposes the end of the instance, with the attempts of which nobody knows what they did. */
-export function proposeCancelled(log: InstanceLog, said: Said, requester: Requester): void {
-  propose(log, 'cancelled', { ...bodyOf(said), left: leftDoubts(log) }, requester);
+export function proposeCancelled(log: InstanceLog, cause: Cause, requester: Requester): void {
+  propose(log, 'cancelled', { ...bodyOf(cause), left: leftDoubts(log) }, requester);
 }
 
 /** Proposes the end of an instance of which everything is undone. */
@@ -63,6 +63,6 @@ function propose(
   log.propose(kind, cellId, attempt, body, requester);
 }
 
-function bodyOf({ by, reason, children }: Said): JsonObject {
+function bodyOf({ by, reason, children }: Cause): JsonObject {
   return { by, reason, ...(children === true && { children }) };
 }

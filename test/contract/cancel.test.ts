@@ -83,11 +83,8 @@ afterAll(async () => {
 });
 
 function cancel(instanceId: string, body: object = {}): Promise<unknown> {
-  return cluster.request(cluster.subject('cancel', instanceId), {
-    agentId: 'judge',
-    reason: 'not wanted',
-    ...body,
-  });
+  const message = { agentId: 'judge', reason: 'not wanted', ...body };
+  return cluster.request(cluster.subject('cancel', instanceId), message);
 }
 
 /** The lines of a file that does not exist yet are none. */
@@ -123,8 +120,8 @@ describe('cancel', () => {
     expect(receipt).toMatchObject({ outcome: 'cancelled', steps: [] });
     // Recorded: the same request again gets the same receipt.
     expect(await cluster.advance('fresh', 'fresh-1')).toEqual(receipt);
-    expect(await conflict(cancel('fresh'))).toMatch(/is cancelled already, by judge/);
-    expect(await conflict(cancel('fresh', { undo: true, reason: 'again' }))).toMatch(/already/);
+    for (const again of [{}, { undo: true, reason: 'again' }])
+      expect(await conflict(cancel('fresh', again))).toMatch(/is cancelled already, by judge/);
     expect(await kinds('fresh')).toEqual(['cancelled about']);
   });
 
@@ -223,12 +220,12 @@ describe('cancel with undo', () => {
     });
     expect(await conflict(cancel('saga', { undo: true, reason: 'more' }))).toMatch(/being undone/);
     const first = read(Receipt, await cluster.advance<unknown>('saga', 'saga-2', { maxCells: 1 }));
-    expect(first).toMatchObject({ outcome: 'advanced', nextCellId: 'undo-one' });
+    expect(first.nextCellId).toBe('undo-one');
     const second = read(Receipt, await cluster.advance<unknown>('saga', 'saga-3'));
     expect(second).toMatchObject({ outcome: 'cancelled', unwinding: { by: 'judge' } });
     expect(await lines(file)).toEqual(['undo-three', 'undo-one']);
-    const status = read(StatusReply, await cluster.status('saga'));
-    expect(status.cells.map(({ cellId, state }) => `${cellId} ${state}`)).toEqual([
+    const { cells } = read(StatusReply, await cluster.status('saga'));
+    expect(cells.map(({ cellId, state }) => `${cellId} ${state}`)).toEqual([
       'one undone',
       'two satisfied',
       'three undone',

@@ -68,11 +68,7 @@ export const DecideReply = z.strictObject({
   as: z.enum(['succeeded', 'failed', 'rerun', 'skipped']),
 });
 
-export const CancelReply = z.strictObject({
-  instanceId: id,
-  seq: z.int().min(1),
-  status: Status,
-});
+export const CancelReply = z.strictObject({ instanceId: id, seq: z.int().min(1), status: Status });
 
 const Holder = z.strictObject({ replicaId: ReplicaId, fencingToken: z.int().min(1) });
 const InFlight = z.strictObject({
@@ -214,14 +210,7 @@ export const StatusReply = z
     ...WAITS,
     unwinding: Unwinding.optional(),
     cancelled: Unwinding.extend({
-      left: z.array(
-        z.strictObject({
-          cellId: id,
-          attempt: z.int().min(1),
-          happened: z.literal(true).optional(),
-          lateOutcome: LateOutcome.optional(),
-        }),
-      ),
+      left: z.array(DoubtInStatus.omit({ reason: true, since: true })),
     }).optional(),
     parent: z.strictObject({ instanceId: id, cellId: id, n: whole.optional() }).optional(),
     inFlight: InFlight.optional(),
