@@ -117,8 +117,6 @@ const Retry = z.strictObject({
     .optional()
     .describe('Shortens each wait by up to this share of it; default 0.'),
 });
-/** See the schema. */
-export type Retry = z.infer<typeof Retry>;
 
 /** The fields of an effect that is run as attempts: of an exec cell, and of an undo. */
 export const ATTEMPT_FIELDS = {

@@ -73,16 +73,16 @@ function isMoment([top, , field, inside]: Path): boolean {
 function readRunbook(value: unknown): { runbook: Runbook | undefined; findings: Finding[] } {
   const { head, findings } = readHead(value);
   const given = (value as { inputs?: unknown; onHalt?: unknown; cells?: unknown } | null) ?? {};
-  const cells = (Array.isArray(given.cells) ? given.cells : []).map(
-    (cell: unknown, i): ReadCell => {
-      const read = readCell(cell);
-      findings.push(
-        ...read.findings.map((finding) => ({ ...finding, path: ['cells', i, ...finding.path] })),
-      );
-      const { type, rest, removed } = read;
-      return { id: idOf(cell), type, cell: read.cell, rest, removed };
-    },
-  );
+  // A list from TypeScript may have holes, which map() would keep.
+  const list: unknown[] = Array.isArray(given.cells) ? [...(given.cells as unknown[])] : [];
+  const cells = list.map((cell, i): ReadCell => {
+    const read = readCell(cell);
+    findings.push(
+      ...read.findings.map((finding) => ({ ...finding, path: ['cells', i, ...finding.path] })),
+    );
+    const { type, rest, removed } = read;
+    return { id: idOf(cell), type, cell: read.cell, rest, removed };
+  });
   const inFile = checkInputs(given.inputs);
   findings.push(...inFile.findings);
   const { names: inputs, schemas } = inFile;

@@ -4,15 +4,13 @@ import type { Inputs, OnHalt } from './head.ts';
 export {
   cellType,
   onInterrupt,
-  type AssertCell,
   type AwaitCell,
   type Cell,
   type CellType,
   type ExecCell,
   type RunCell,
 } from './cells.ts';
-export type { Check } from './checks.ts';
-export type { Effect, Expectation, OnInterrupt, OutputMode } from './effect.ts';
+export type { Effect, Expectation, OutputMode } from './effect.ts';
 
 /** A versioned, immutable, ordered list of cells. */
 export interface Runbook {
