@@ -9,7 +9,7 @@ const AT_ONCE = 50;
 /** A child that has not ended by then is asked again. */
 const ASK_AGAIN_MS = 5_000;
 const LOOK_AGAIN_MS = 200;
-/** If no further child has ended by then, it is left to the next advance or cancel of the parent. */
+/** If no child ends for this long, the rest is left to the next advance or cancel of the parent. */
 const GIVE_UP_MS = 60_000;
 
 /** What {@link ChildCancels} needs. */
@@ -25,8 +25,8 @@ export interface ChildCancelsOptions {
 
 /**
  * Has the children of cancelled parents cancelled, each under its own lease: a few at a time, until
- * all have ended. Nothing depends on it: the log says what is to be cancelled, and whoever advances
- * or cancels the parent again goes on where this stopped.
+ * all have ended. Nothing depends on it: the log says what is to be cancelled, and the next advance
+ * or cancel of the parent goes on where this stopped.
  */
 export class ChildCancels {
   readonly #options: ChildCancelsOptions;

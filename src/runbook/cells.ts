@@ -104,9 +104,13 @@ export type AssertCell = z.infer<typeof AssertCell>;
 /** How many instances one run cell may start. */
 export const MAX_CHILDREN = 1_000;
 
-const Elements = z.union([z.array(JsonValue).max(MAX_CHILDREN), LonePlaceholder], {
-  error: `must be a list of at most ${MAX_CHILDREN} elements, or one placeholder that stands for a list`,
-});
+const Elements = z.union(
+  [
+    z.array(JsonValue).max(MAX_CHILDREN, `must have at most ${MAX_CHILDREN} elements`),
+    LonePlaceholder,
+  ],
+  { error: 'must be a list, or one placeholder that stands for a list' },
+);
 
 /** A cell that starts instances of another runbook, and waits until all have ended. */
 export const RunCell = z

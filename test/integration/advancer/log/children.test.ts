@@ -150,9 +150,9 @@ describe('children', () => {
       }),
     );
     const again = { attempt: 2, seq: 2 };
-    expect(await replica.children.start(start(parent, { ...again, fencingToken: 11 }))).toMatchObject(
-      { kind: 'moved', detail: expect.stringContaining('stale token') },
-    );
+    expect(
+      await replica.children.start(start(parent, { ...again, fencingToken: 11 })),
+    ).toMatchObject({ kind: 'moved', detail: expect.stringContaining('stale token') });
     expect(await replica.children.of(parent)).toEqual([]);
     expect(await replica.children.start(start(parent, { ...again, fencingToken: 12 }))).toEqual({
       kind: 'started',
