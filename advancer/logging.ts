@@ -2,6 +2,7 @@ import { destination, pino, stdTimeFunctions, type DestinationStream, type Logge
 
 import type { LogFormat, LogLevel } from '../src/config/config.ts';
 import { withoutCredentials } from '../src/redaction.ts';
+import { NO_REDACTION, type Redaction } from './secrets/redaction.ts';
 
 /** How a replica logs. */
 export interface LoggingOptions {
@@ -10,6 +11,8 @@ export interface LoggingOptions {
   replicaId: string;
   /** Whether pretty lines have colours. */
   color: boolean;
+  /** Redacts the secrets in every line; default: there are none. */
+  redaction?: (() => Redaction) | undefined;
 }
 
 /** Names that every line has, which the fields of an event must not repeat. */
@@ -24,15 +27,15 @@ export async function createLogger(
   options: LoggingOptions,
   stream?: DestinationStream,
 ): Promise<Logger> {
-  const { level, format, replicaId, color } = options;
+  const { level, format, replicaId, color, redaction = () => NO_REDACTION } = options;
   const stderr = (): DestinationStream => destination({ dest: 2, sync: true });
   return pino(
     {
       level,
       base: { replicaId },
       timestamp: stdTimeFunctions.isoTime,
-      // Whatever an error or a setting holds, no line shows the credentials of a URL.
-      hooks: { streamWrite: withoutCredentials },
+      // Whatever an error or a setting holds, no line shows a secret or the credentials of a URL.
+      hooks: { streamWrite: (line) => withoutCredentials(redaction().jsonText(line)) },
       formatters: {
         level: (label) => ({ level: label }),
         log: (fields) => withoutReserved(fields, replicaId),

@@ -22,6 +22,7 @@ import { createLogger } from './logging.ts';
 import { openLog } from './log/postgres-log.ts';
 import type { ReadinessCheck } from './readiness.ts';
 import { Replica } from './replica.ts';
+import { SecretStore } from './secrets/secret-store.ts';
 import { checksWithoutBus, untilLogUsable, untilReady } from './starting.ts';
 
 /** How `leasehold advancer` was called. */
@@ -56,12 +57,14 @@ export async function runAdvancer(
     throw cause instanceof ConfigError ? cause : new ConfigError([cause.message]);
   }
   const replicaId = `${config.replicaName}-${randomBytes(4).toString('hex')}`;
+  const secrets = new SecretStore(config.secrets, systemClock);
   const terminal = process.stderr.isTTY;
   const logger = await createLogger({
     level: config.logLevel,
     format: config.logFormat ?? (terminal ? 'pretty' : 'json'),
     replicaId,
     color: terminal && process.stderr.hasColors(),
+    redaction: () => secrets.redaction(),
   });
   const asInit = initWarning(process.pid);
   if (asInit !== undefined) logger.warn(asInit);
@@ -78,9 +81,11 @@ export async function runAdvancer(
     stop.abort(signal);
   };
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  const unfollow = secrets.follow(logger);
   try {
     await serve(config, {
       replicaId,
+      secrets,
       logger,
       failpoint,
       handlers,
@@ -89,12 +94,14 @@ export async function runAdvancer(
     });
     return 0;
   } finally {
+    unfollow();
     process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
   }
 }
 
 interface ServeOptions {
   replicaId: string;
+  secrets: SecretStore;
   logger: PinoLogger;
   failpoint: Failpoint | undefined;
   handlers: Record<string, Handler>;
@@ -103,7 +110,7 @@ interface ServeOptions {
 }
 
 async function serve(config: Config, options: ServeOptions): Promise<void> {
-  const { replicaId, logger, failpoint, handlers, stop } = options;
+  const { replicaId, secrets, logger, failpoint, handlers, stop } = options;
   const { namespace } = config;
   const metrics = createMetrics();
   const log = openLog({
@@ -151,6 +158,7 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
       httpAllow: config.httpAllow,
       commandEnv: config.commandEnv,
       commandUser: config.commandUser,
+      secrets,
       logger,
       failpoint,
       // A command that ignores its signal must be gone, and its row written, within the last
@@ -178,6 +186,7 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
         pid: process.pid,
         httpUrl: () => httpUrl,
         handlers: Object.keys(handlers).sort(),
+        effectSecrets: secrets,
         ttlS: config.leaseTtlS,
         gate,
         idleReleaseMs: config.idleReleaseMs,

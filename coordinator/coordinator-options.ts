@@ -6,6 +6,13 @@ import type { LeaseStore } from './store.ts';
 /** The version of the MAC that this one seals and opens messages with; see `advancer/mac`. */
 const MAC_VERSION = 1;
 
+/** The names of secrets, which may change. */
+export interface SecretNames {
+  names(): readonly string[];
+  /** Calls back when there are other names than before. */
+  onNames(listener: () => void): void;
+}
+
 /** How to make a `Coordinator`. */
 export interface CoordinatorOptions {
   /** etcd. The caller owns it: `stop` does not close it. */
@@ -20,6 +27,8 @@ export interface CoordinatorOptions {
   httpUrl: string | (() => string);
   /** The handlers that this process has, by name; undefined: others are not told. */
   handlers?: readonly string[] | undefined;
+  /** The secrets that this process's effects may receive; undefined: others are not told. */
+  effectSecrets?: SecretNames | undefined;
   /** The TTL of sessions to ask for, in whole seconds, at least 2. */
   ttlS: number;
   /**
@@ -52,9 +61,11 @@ export function checkOptions({ ttlS, idleReleaseMs, maxHoldings }: CoordinatorOp
 
 /** What this process says about itself in etcd. */
 export function ownRecord(
-  { replicaId, name, pid, httpUrl, handlers }: CoordinatorOptions,
+  { replicaId, name, pid, httpUrl, handlers, effectSecrets: secrets }: CoordinatorOptions,
   secretIds: readonly string[],
 ): ReplicaRecord {
   const address = typeof httpUrl === 'string' ? httpUrl : httpUrl();
-  return { replicaId, name, pid, httpUrl: address, handlers, mac: MAC_VERSION, secretIds };
+  const effectSecrets = secrets?.names();
+  const mac = MAC_VERSION;
+  return { replicaId, name, pid, httpUrl: address, handlers, effectSecrets, mac, secretIds };
 }

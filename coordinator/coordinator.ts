@@ -1,8 +1,7 @@
 import { errorText } from '../src/error-text.ts';
 import type { Holding } from '../src/lease/holding.ts';
 import { TroubleLog } from '../src/trouble-log.ts';
-import { boundedStore } from './bounded-store.ts';
-import type { BoundedStore } from './bounded-store.ts';
+import { boundedStore, type BoundedStore } from './bounded-store.ts';
 import { checkOptions, ownRecord, type CoordinatorOptions } from './coordinator-options.ts';
 import { Directory } from './directory.ts';
 import { askGate } from './gate.ts';
@@ -44,15 +43,14 @@ export class Coordinator implements Leases {
 
   /** @throws RangeError that names the option, when a number is out of range */
   constructor(options: CoordinatorOptions) {
-    const { replicaId, namespace, clock, logger, ttlS } = options;
+    const { replicaId, namespace, clock, logger, ttlS, effectSecrets } = options;
     checkOptions(options);
     this.replicaId = replicaId;
     this.#options = options;
     // Below half the TTL: a call that times out leaves time for another one before trust ends.
     this.#store = boundedStore(options.store, clock, Math.min(1_000, ttlS * 400));
-    this.#registry = new Registry(this.#store, namespace, () =>
-      ownRecord(options, this.#keyring.ids),
-    );
+    const record = (): ReplicaRecord => ownRecord(options, this.#keyring.ids);
+    this.#registry = new Registry(this.#store, namespace, record);
     this.#keyring = new Keyring({
       store: this.#store,
       clock,
@@ -60,7 +58,9 @@ export class Coordinator implements Leases {
       logger,
       register: (session) => this.#registry.register(session),
       registered: () => this.#tenure?.session,
+      alsoAnnounces: () => effectSecrets?.names().join() ?? '',
     });
+    effectSecrets?.onNames(() => this.#keyring.follow());
     this.#notLeading = new TroubleLog({ clock, logger, happens: 'not leading' });
     this.#directory = new Directory({
       store: this.#store,

@@ -19,6 +19,8 @@ export interface KeyringOptions {
   register: (session: Session) => Promise<void>;
   /** The session under which this process is registered; undefined while it is not. */
   registered: () => Session | undefined;
+  /** What else of the record may change while this process is registered. */
+  alsoAnnounces: () => string;
 }
 
 /**
@@ -34,7 +36,7 @@ export class Keyring {
   #secrets: readonly NamespaceSecret[] = [];
   /** How often etcd has been heard; tells whether an answer is the newest word. */
   #heard = 0;
-  /** The ids that this process's record has. */
+  /** What this process's record has. */
   #announced = '';
   #announcing = false;
 
@@ -89,12 +91,12 @@ export class Keyring {
 
   /** Registers this process; its record says which secrets it has. Throws as the store does. */
   async register(session: Session): Promise<void> {
-    const ids = this.ids.join();
+    const announces = this.#announces();
     await this.#options.register(session);
-    this.#announced = ids;
+    this.#announced = announces;
   }
 
-  /** If the secrets are gone or have changed since this process registered: makes up for it. */
+  /** If something is gone or has changed since this process registered: makes up for it. */
   follow(): void {
     if (!this.#announcing && this.#lags()) {
       this.#announcing = true;
@@ -104,7 +106,11 @@ export class Keyring {
 
   #lags(): boolean {
     if (this.#options.registered() === undefined) return false;
-    return this.#secrets.length === 0 || this.#announced !== this.ids.join();
+    return this.#secrets.length === 0 || this.#announced !== this.#announces();
+  }
+
+  #announces(): string {
+    return `${this.ids.join()} ${this.#options.alsoAnnounces()}`;
   }
 
   async #announce(): Promise<void> {
@@ -118,7 +124,7 @@ export class Keyring {
         continue;
       } catch (error) {
         if (error instanceof LeaseGone) session.lose('etcd says that the session is gone');
-        logger?.warn({ why: errorText(error) }, "cannot follow the namespace's secrets yet");
+        logger?.warn({ why: errorText(error) }, 'cannot register what has changed yet');
       }
       await clock.sleep(RETRY_MS);
     }

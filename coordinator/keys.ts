@@ -62,11 +62,10 @@ export function leaseRecord(instanceId: string, entry: Entry): LeaseRecord {
  * other replicas leave it out when they rank replicas for an instance.
  */
 export function replicaValue(replica: ReplicaRecord, draining: boolean): string {
-  const { replicaId, name, pid, httpUrl, handlers, mac, secretIds: secrets } = replica;
+  const { secretIds: secrets, ...record } = replica;
   const marked = draining ? true : undefined;
   // Members that are undefined are left out.
-  const value = { replicaId, name, pid, httpUrl, handlers, mac, secrets, draining: marked };
-  return JSON.stringify(value);
+  return JSON.stringify({ ...record, secrets, draining: marked });
 }
 
 /**
@@ -77,7 +76,8 @@ export function replicaRecord(
   replicaId: string,
   entry: Entry,
 ): { replica: ReplicaRecord; draining: boolean } {
-  const { name, pid, httpUrl, handlers, mac, secrets, draining } = fields(entry.value);
+  const record = fields(entry.value);
+  const { name, pid, httpUrl, handlers, effectSecrets, mac, secrets, draining } = record;
   return {
     replica: {
       replicaId,
@@ -85,6 +85,7 @@ export function replicaRecord(
       pid: typeof pid === 'number' ? pid : 0,
       httpUrl: typeof httpUrl === 'string' ? httpUrl : '',
       ...(Array.isArray(handlers) ? { handlers: texts(handlers) } : {}),
+      ...(Array.isArray(effectSecrets) ? { effectSecrets: texts(effectSecrets) } : {}),
       ...(typeof mac === 'number' ? { mac } : {}),
       ...(Array.isArray(secrets) ? { secretIds: texts(secrets) } : {}),
     },

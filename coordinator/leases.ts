@@ -22,6 +22,11 @@ export interface ReplicaRecord {
    */
   handlers?: readonly string[] | undefined;
   /**
+   * The names of the secrets that its effects may receive. Undefined for a replica of a version
+   * that has none.
+   */
+  effectSecrets?: readonly string[] | undefined;
+  /**
    * The version of the MAC with which it seals and opens messages of replicas; undefined for a
    * replica of a version that does not.
    */

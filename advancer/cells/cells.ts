@@ -47,6 +47,8 @@ export interface Unfit {
   why: string;
   /** The handler that it lacks, if that is the reason. */
   handler?: string | undefined;
+  /** All secrets that the effect receives, if it lacks one of them. */
+  secrets?: readonly string[] | undefined;
 }
 
 /** What a probe answers about an attempt. */
@@ -82,8 +84,8 @@ export interface EffectRunner {
   run(cell: ExecCell, context: EffectContext, signals: EffectSignals): Promise<CellOutcome>;
   /**
    * Why this replica cannot run the effect, as far as that can be found out before it is begun: it
-   * lacks the handler, or a command has no temporary directory. Undefined if nothing is known to
-   * prevent it.
+   * lacks the handler or a secret, or a command has no temporary directory. Undefined if nothing is
+   * known to prevent it.
    */
   unfitFor(effect: Effect): Unfit | undefined;
   /** Runs a cell's probe about an interrupted attempt. Never rejects. */

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { classOf, classOfExitCode, type MovedExitCodes } from '../../src/execution/outcome.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { EffectContext } from './cells.ts';
+import { diagnostic, diagnosticText, type DiagnosticReading } from './diagnostic.ts';
 import { commandEnv, type CommandEnvironment } from './command-env.ts';
 import {
   codeOf,
@@ -38,7 +39,7 @@ export async function runCommand(
   call: CommandCall,
   context: EffectContext,
   environment: CommandEnvironment,
-  { clock, limits, cancellation, outputMode, onBegun }: InvocationOptions,
+  { clock, limits, cancellation, redaction, outputMode, onBegun }: InvocationOptions,
 ): Promise<Invocation> {
   const { argv } = call;
   const { user } = environment;
@@ -60,7 +61,8 @@ export async function runCommand(
         clock,
         graceMs: limits.graceMs,
         stdoutBytes: limits.outputBytes,
-        diagnosticBytes: limits.diagnosticBytes,
+        // A secret that begins before what is kept in the end must be recognised.
+        diagnosticBytes: limits.diagnosticBytes + redaction().reach,
         end: cancellation.forcedSignal,
       });
       group.ended.catch(() => undefined);
@@ -70,14 +72,23 @@ export async function runCommand(
     }
     onBegun();
     const end = await group.ended;
-    return end.stopped
-      ? { kind: 'unknown', reason: cancellation.cause, detail: detailOf(end) }
-      : await outcomeOf(call, end, outputFile, {
-          mode: outputMode,
-          limitBytes: limits.outputBytes,
-          clock,
-          ownerUid: user?.uid,
-        });
+    const diagnostics: DiagnosticReading = {
+      limitBytes: limits.diagnosticBytes,
+      redaction: redaction(),
+      brokenOff: end.stopped || end.exitCode === null,
+    };
+    if (end.stopped) {
+      const detail = detailOf(end, diagnostics);
+      return { kind: 'unknown', reason: cancellation.cause, detail };
+    }
+    return await outcomeOf(call, end, outputFile, {
+      mode: outputMode,
+      limitBytes: limits.outputBytes,
+      redaction: diagnostics.redaction,
+      diagnostics,
+      clock,
+      ownerUid: user?.uid,
+    });
   } catch (error) {
     // Before the spawn: the temporary directory could not be made.
     if (folder !== undefined) throw error;
@@ -104,21 +115,15 @@ function notSpawned(argv: string[], cwd: string, error: unknown): Invocation {
 }
 
 /** What is known of how it ended, apart from its output. */
-function detailOf({ exitCode, signal, stderr }: ProcessGroupExit): JsonObject {
+function detailOf(
+  { exitCode, signal, stderr }: ProcessGroupExit,
+  diagnostics: DiagnosticReading,
+): JsonObject {
   return {
     ...(exitCode === null ? {} : { exitCode }),
     ...(signal === null ? {} : { signal }),
-    ...diagnostic('stderr', stderr),
+    ...diagnostic('stderr', stderr, diagnostics),
   };
-}
-
-/** The end of what a command wrote and what is not its output, marked if it is not all of it. */
-function diagnostic(name: 'stdout' | 'stderr', { bytes, last }: KeptOutput): JsonObject {
-  if (bytes === 0) return {};
-  if (bytes === last.length) return { [name]: last.toString('utf8') };
-  // The first character may be cut.
-  const text = last.toString('utf8').replace(/^\ufffd{1,3}/, '');
-  return { [name]: text, [`${name}Truncated`]: true };
 }
 
 /** Of a command that ended by itself. */
@@ -126,17 +131,18 @@ async function outcomeOf(
   call: CommandCall,
   end: ProcessGroupExit,
   outputFile: string,
-  how: Reading,
+  how: Reading & { diagnostics: DiagnosticReading },
 ): Promise<Invocation> {
   const { exitCode } = end;
-  const detail = detailOf(end);
+  const { diagnostics } = how;
+  const detail = detailOf(end, diagnostics);
   if (exitCode === null) {
     const error = `it was ended by ${end.signal ?? 'a signal'}`;
     return endedAs(classOf('signal'), { observed: { error }, code: 'exit_code', detail });
   }
   const written = await readOutputFile(outputFile, how);
   const read = written ?? readStdout(end.stdout, how);
-  const stderr = end.stderr.last.toString('utf8').trim();
+  const stderr = diagnosticText(end.stderr, diagnostics).text.trim();
   const error = `exit code ${exitCode}${stderr === '' ? '' : `: ${stderr}`}`;
   const outcome = classOfExitCode(exitCode, call);
   return endedAs(outcome, {
@@ -144,14 +150,15 @@ async function outcomeOf(
     code: 'exit_code',
     detail: {
       ...detail,
-      ...(written === undefined ? {} : diagnostic('stdout', end.stdout)),
+      ...(written === undefined ? {} : diagnostic('stdout', end.stdout, diagnostics)),
       ...read.detail,
     },
   });
 }
 
-function readStdout({ bytes, first }: KeptOutput, how: Reading): ReadOutput {
-  if (bytes > first.length)
-    return tooLarge('what it wrote to stdout', bytes, how.limitBytes, first);
-  return readBytes(first, 'stdout', how);
+function readStdout({ bytes, first, ended }: KeptOutput, how: Reading): ReadOutput {
+  if (bytes <= first.length) return readBytes(first, 'stdout', { ...how, cut: !ended });
+  const { limitBytes, redaction } = how;
+  const head = redaction.text(first.toString('utf8'), true);
+  return tooLarge('what it wrote to stdout', bytes, limitBytes, head);
 }

@@ -3,7 +3,7 @@ import { fill, type Scope } from '../../src/runbook/placeholder.ts';
 import type { Effect } from '../../src/runbook/runbook.ts';
 import { fillUrl } from '../../src/runbook/url-template.ts';
 import type { CommandCall } from './command.ts';
-import type { HttpCall } from './http.ts';
+import type { HttpCall } from './http-request.ts';
 
 /** An effect whose placeholders are filled. */
 export type FilledEffect =

@@ -23,7 +23,7 @@ type HandlerResult = { returned: true; value: unknown } | { returned: false; err
 export async function runHandler(
   handler: Handler,
   context: EffectContext,
-  { clock, limits, cancellation, onBegun }: InvocationOptions,
+  { clock, limits, cancellation, secret, redaction, onBegun }: InvocationOptions,
 ): Promise<Invocation> {
   let grace: Timer | undefined;
   const result = await new Promise<HandlerResult | undefined>((resolve) => {
@@ -32,7 +32,7 @@ export async function runHandler(
     });
     const threw = (error: unknown): void => resolve({ returned: false, error });
     try {
-      const returned = handler(new LazyCall(context, cancellation));
+      const returned = handler(new LazyCall(context, cancellation, secret));
       if (isThenable(returned)) returned.then((value) => resolve({ returned: true, value }), threw);
       else resolve({ returned: true, value: returned });
     } catch (error) {
@@ -52,7 +52,7 @@ export async function runHandler(
       return { kind: 'unknown', reason: cancelCause, detail: { ...detail, threw: observed.error } };
     return endedAs(classOf(endingOfError(result.error)), { observed, code: 'threw', detail });
   }
-  const { output, detail } = readOutput(result.value, limits.outputBytes);
+  const { output, detail } = readOutput(result.value, limits.outputBytes, redaction());
   return endedAs(classOf('returned'), {
     observed: { output },
     code: 'unexpected',
@@ -76,6 +76,7 @@ class LazyCall {
   declare inputs: JsonObject;
   declare outputs: JsonObject;
   declare signal: AbortSignal;
+  readonly secret: (name: string) => string | undefined;
   readonly #context: EffectContext;
   readonly #cancellation: Cancellation;
 
@@ -87,13 +88,18 @@ class LazyCall {
     signal: onFirstUse('signal', (call) => call.#cancellation.signal),
   };
 
-  constructor(context: EffectContext, cancellation: Cancellation) {
+  constructor(
+    context: EffectContext,
+    cancellation: Cancellation,
+    secret: (name: string) => string | undefined,
+  ) {
     this.instanceId = context.instanceId;
     this.cellId = context.cellId;
     this.attempt = context.attempt;
     this.fencingToken = context.fencingToken;
     this.idempotencyKey = context.idempotencyKey;
     this.requestId = context.requestId;
+    this.secret = secret;
     this.#context = context;
     this.#cancellation = cancellation;
     Object.defineProperties(this, LazyCall.#lazily);

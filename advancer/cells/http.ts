@@ -1,15 +1,16 @@
-import { request, validateHeaderName, validateHeaderValue, type IncomingMessage } from 'node:http';
+import { request, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 
-import { withoutCredentials } from '../../src/redaction.ts';
-import { classOf, classOfStatus, type MovedStatuses } from '../../src/execution/outcome.ts';
-import type { Json, JsonObject } from '../../src/json.ts';
+import { classOf, classOfStatus } from '../../src/execution/outcome.ts';
+import type { JsonObject } from '../../src/json.ts';
 import { lostOutput } from '../../src/runbook/lost-output.ts';
 import type { OutputMode } from '../../src/runbook/runbook.ts';
+import type { Redaction } from '../secrets/redaction.ts';
 import type { EffectContext } from './cells.ts';
 import { openConnection } from './connection.ts';
 import { decodeBody } from './content-encoding.ts';
 import { eventLoopTurns } from './cancellation.ts';
+import { prepare, type HttpCall, type PreparedRequest } from './http-request.ts';
 import {
   codeOf,
   endedAs,
@@ -23,14 +24,6 @@ import { lost, tooLarge, type ReadOutput } from './output.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { readBytes, textOf } from './text-output.ts';
 
-/** An http effect with its placeholders filled. */
-export interface HttpCall extends MovedStatuses {
-  method: string;
-  url: string;
-  headers: Record<string, string>;
-  body: Json | undefined;
-}
-
 /**
  * Makes one http call over its own connection. The request is sent only once the connection is
  * open: after a failure before that, nothing was begun; after that, only a complete response says
@@ -39,7 +32,7 @@ export interface HttpCall extends MovedStatuses {
 export async function runHttp(
   call: HttpCall,
   context: EffectContext,
-  { clock, limits, httpAllow, cancellation, outputMode, onBegun }: InvocationOptions,
+  { clock, limits, httpAllow, cancellation, redaction, outputMode, onBegun }: InvocationOptions,
 ): Promise<Invocation> {
   const prepared = prepare(call, context);
   if (typeof prepared === 'string') return notBegun('bad_request', prepared);
@@ -68,7 +61,7 @@ export async function runHttp(
     }
     return { kind: 'unknown', reason: cancellation.cause, detail: { notBegun: true } };
   }
-  const early = spokenFirst(connected.socket);
+  const early = spokenFirst(connected.socket, redaction());
   if (early !== undefined) {
     connected.socket.destroy();
     return notConnected('answered_unsent', `${url.host} ${early}`, {});
@@ -86,6 +79,7 @@ export async function runHttp(
       return invocationOf(call, answer, {
         mode: outputMode,
         limitBytes: limits.outputBytes,
+        redaction: redaction(),
         nowMs: clock.wallMs(),
       });
     case 'ended':
@@ -108,77 +102,13 @@ function notConnected(
 }
 
 /** What the receiver did before anything was sent; undefined if it waits, as it should. */
-function spokenFirst(socket: Socket): string | undefined {
+function spokenFirst(socket: Socket, redaction: Redaction): string | undefined {
   if (socket.readableLength > 0) {
-    const [line = ''] = String(socket.read()).split('\r\n', 1);
+    const [line = ''] = redaction.text(String(socket.read()), true).split('\r\n', 1);
     return `answered before anything was sent: ${line}`;
   }
   if (!socket.readableEnded && !socket.destroyed) return undefined;
   return 'closed the connection before anything was sent';
-}
-
-interface Prepared {
-  method: string;
-  url: URL;
-  headers: Record<string, string>;
-  body: Buffer | undefined;
-}
-
-/** Headers that the runner sets itself. */
-const RESERVED_HEADERS = new Set([
-  'content-length',
-  'transfer-encoding',
-  'connection',
-  'host',
-  'expect',
-  'upgrade',
-]);
-
-/** The request to send, or why it cannot be sent. */
-function prepare(call: HttpCall, context: EffectContext): Prepared | string {
-  if (!URL.canParse(call.url))
-    return `${JSON.stringify(withoutCredentials(call.url))} is not a URL`;
-  const url = new URL(call.url);
-  if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    return `${url.protocol} is not http: or https:`;
-  const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(call.headers)) {
-    try {
-      validateHeaderName(name);
-      validateHeaderValue(name, value);
-    } catch (error) {
-      return `the header ${JSON.stringify(name)} cannot be sent: ${messageOf(error)}`;
-    }
-    if (!RESERVED_HEADERS.has(name.toLowerCase())) headers[name.toLowerCase()] = value;
-  }
-  let body: Buffer | undefined;
-  if (call.body !== undefined) {
-    headers['content-type'] ??= 'application/json';
-    // Text with an explicit content type is sent as it is.
-    const isJson = /[/+]json\b/i.test(headers['content-type']);
-    body = Buffer.from(
-      typeof call.body === 'string' && !isJson ? call.body : JSON.stringify(call.body),
-    );
-  }
-  if (body !== undefined || !['GET', 'HEAD'].includes(call.method)) {
-    headers['content-length'] = String(body?.length ?? 0);
-  }
-  if (url.username !== '' || url.password !== '') {
-    let credentials: string;
-    try {
-      credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-    } catch {
-      return `the user or password in the URL of ${url.host} is not percent-encoded UTF-8`;
-    }
-    headers['authorization'] ??= `Basic ${Buffer.from(credentials).toString('base64')}`;
-  }
-  headers['user-agent'] ??= 'leasehold';
-  headers['accept-encoding'] = 'identity';
-  headers['host'] = url.host;
-  headers['connection'] = 'close';
-  headers['idempotency-key'] = context.idempotencyKey;
-  headers['leasehold-fencing-token'] = String(context.fencingToken);
-  return { method: call.method, url, headers, body };
 }
 
 /** A complete response. */
@@ -197,7 +127,7 @@ type Exchange =
   | { kind: 'broken'; status: number | undefined; error: unknown };
 
 function exchange(
-  prepared: Prepared,
+  prepared: PreparedRequest,
   socket: Socket,
   limitBytes: number,
   end: AbortSignal,
@@ -261,34 +191,47 @@ function exchange(
 interface Reading {
   mode: OutputMode | undefined;
   limitBytes: number;
+  redaction: Redaction;
   /** The wall clock. */
   nowMs: number;
 }
 
 async function invocationOf(call: HttpCall, answer: Answer, how: Reading): Promise<Invocation> {
   const { status, headers } = answer;
-  const { read, text } = await readAnswer(answer, how);
+  const { redaction, nowMs } = how;
+  const { read, body } = await readAnswer(answer, how);
   const outcome = classOfStatus(status, call);
-  const error = `status ${status}${text === '' ? '' : `: ${text}`}`;
+  const error = (): string => {
+    const text = redaction.text(textOf(body), answer.bytes > how.limitBytes).trim();
+    return `status ${status}${text === '' ? '' : `: ${text}`}`;
+  };
+  const retryAfter = redaction.text(headers['retry-after'] ?? '');
   return endedAs(outcome, {
-    observed: { status, output: read.output, ...(outcome === 'succeeded' ? {} : { error }) },
+    observed: {
+      status,
+      output: read.output,
+      ...(outcome === 'succeeded' ? {} : { error: error() }),
+    },
     code: 'status',
     detail: { status, ...read.detail },
-    retryAfterMs: retryAfterMs(headers, how.nowMs),
+    retryAfterMs: retryAfterMs({ 'retry-after': retryAfter, date: headers.date }, nowMs),
   });
 }
 
-/** The output, and the text of the body for messages. */
+/** The output, and the body for messages. */
 async function readAnswer(
   { headers, body, bytes }: Answer,
   how: Reading,
-): Promise<{ read: ReadOutput; text: string }> {
-  const text = textOf(body).trim();
-  const { limitBytes } = how;
-  if (bytes > limitBytes) return { read: tooLarge('the response', bytes, limitBytes, body), text };
-  const decoded = await decodeBody(body, headers['content-encoding'] ?? '', limitBytes);
-  if (decoded.ok)
-    return { read: readBytes(decoded.body, 'body', how), text: textOf(decoded.body).trim() };
+): Promise<{ read: ReadOutput; body: Buffer }> {
+  const { limitBytes, redaction } = how;
+  if (bytes > limitBytes) {
+    const head = redaction.text(textOf(body), true);
+    return { read: tooLarge('the response', bytes, limitBytes, head), body };
+  }
+  const encodings = redaction.text(headers['content-encoding'] ?? '');
+  const decoded = await decodeBody(body, encodings, limitBytes);
+  if (decoded.ok) return { read: readBytes(decoded.body, 'body', how), body: decoded.body };
+  const output = lostOutput(`the body ${decoded.why}`, bytes, '');
   // Its text cannot be read, so nothing of it is shown.
-  return { read: lost('not_json', lostOutput(`the body ${decoded.why}`, bytes, '')), text: '' };
+  return { read: lost('not_json', output), body: Buffer.alloc(0) };
 }

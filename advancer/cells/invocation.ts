@@ -4,6 +4,7 @@ import type { JsonObject } from '../../src/json.ts';
 import type { OutcomeClass } from '../../src/execution/outcome.ts';
 import type { Observed } from '../../src/runbook/expect.ts';
 import type { OutputMode } from '../../src/runbook/runbook.ts';
+import type { Redaction } from '../secrets/redaction.ts';
 import type { AbortCause } from './cells.ts';
 import type { Cancellation } from './cancellation.ts';
 
@@ -67,6 +68,10 @@ export interface InvocationOptions {
   /** Where http calls may lead. */
   httpAllow: HttpAllow;
   cancellation: Cancellation;
+  /** The value of a secret, for handlers. */
+  secret: (name: string) => string | undefined;
+  /** Redacts what comes out of the effect; it goes through this before it is parsed or cut. */
+  redaction: () => Redaction;
   /** The cell's `output`; see there. */
   outputMode: OutputMode | undefined;
   /** Called once the effect has begun. */

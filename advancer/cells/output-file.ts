@@ -3,16 +3,13 @@ import { lstat, open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { HEAD_BYTES, lostOutput } from '../../src/runbook/lost-output.ts';
-import type { OutputMode } from '../../src/runbook/runbook.ts';
 import type { Clock } from '../../src/time/clock.ts';
 import { codeOf, isOutOfResources, messageOf } from './invocation.ts';
 import { lost, tooLarge, type ReadOutput } from './output.ts';
-import { readBytes } from './text-output.ts';
+import { readBytes, type TextReading } from './text-output.ts';
 
 /** How a command's output is read. */
-export interface Reading {
-  mode: OutputMode | undefined;
-  limitBytes: number;
+export interface Reading extends TextReading {
   clock: Clock;
   /** The user that the output file must belong to; undefined: any. */
   ownerUid: number | undefined;
@@ -58,9 +55,10 @@ async function readOnce(path: string, how: Reading): Promise<ReadOutput | undefi
     if (how.ownerUid !== undefined && opened.uid !== how.ownerUid)
       return unreadable('belongs to another user than the command');
     const { size } = opened;
-    const fits = size <= how.limitBytes;
-    const bytes = await beginning(file, fits ? size : HEAD_BYTES);
-    return fits ? readBytes(bytes, 'file', how) : tooLarge(WHAT, size, how.limitBytes, bytes);
+    const { limitBytes, redaction } = how;
+    if (size <= limitBytes) return readBytes(await beginning(file, size), 'file', how);
+    const bytes = await beginning(file, HEAD_BYTES + redaction.reach);
+    return tooLarge(WHAT, size, limitBytes, redaction.text(bytes.toString('utf8'), true));
   } finally {
     await file?.close();
   }

@@ -4,6 +4,7 @@ import { exactNumber } from '../../src/exact-number.ts';
 import { type Json, type JsonObject, storableText } from '../../src/json.ts';
 import { lostOutput, type LostOutput } from '../../src/runbook/lost-output.ts';
 import { pointerOf } from '../../src/runbook/pointer.ts';
+import type { Redaction } from '../secrets/redaction.ts';
 
 /**
  * An output as the log can store it, or what stands for it if it cannot. `detail` is what the
@@ -26,15 +27,16 @@ const MAX_DEPTH = 100;
  * does not change its value and text otherwise, and what Postgres' jsonb cannot store of a text
  * becomes U+FFFD.
  */
-export function readOutput(value: unknown, limitBytes: number): ReadOutput {
+export function readOutput(value: unknown, limitBytes: number, redaction: Redaction): ReadOutput {
   const numbersAsText: string[] = [];
+  const texts = (text: string): string => storableText(redaction.text(text));
   let output: Json;
   try {
-    output = toJson(value, undefined, numbersAsText) ?? null;
+    output = redaction.value(toJson(value, undefined, { numbersAsText, texts }) ?? null);
   } catch (error) {
     const message = error instanceof Error ? error.message : 'its output cannot be read';
-    const text = inspected(value);
-    return lost('not_json', lostOutput(message, Buffer.byteLength(text), text));
+    const text = redaction.text(inspected(value, redaction));
+    return lost('not_json', lostOutput(redaction.text(message), Buffer.byteLength(text), text));
   }
   const text = JSON.stringify(output);
   const bytes = Buffer.byteLength(text);
@@ -54,12 +56,30 @@ export function tooLarge(
 }
 
 /** The text of a value that is not JSON, as far as it can be had. */
-function inspected(value: unknown): string {
+function inspected(value: unknown, redaction: Redaction): string {
   try {
-    return inspect(value, { depth: 4, maxStringLength: 2_000, maxArrayLength: 100 });
+    const shown = redaction.isEmpty ? value : redactedCopy(value, redaction, 0);
+    return inspect(shown, { depth: 4, maxStringLength: 2_000, maxArrayLength: 100 });
   } catch {
     return '';
   }
+}
+
+/** A copy to look at: `inspect` cuts and divides texts, and shows bytes as hexadecimal numbers. */
+function redactedCopy(value: unknown, redaction: Redaction, depth: number): unknown {
+  if (typeof value === 'string') return redaction.text(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth > 4) return '…';
+  const copy = (one: unknown): unknown => redactedCopy(one, redaction, depth + 1);
+  if (Array.isArray(value)) return value.slice(0, 100).map(copy);
+  if (value instanceof Map) return new Map([...value].map(([key, one]) => [copy(key), copy(one)]));
+  if (value instanceof Set) return new Set([...value].map(copy));
+  if (value instanceof Error) return redaction.text(String(value));
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer)
+    return `[${value.constructor.name} of ${value.byteLength} bytes]`;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, one]) => [redaction.text(key), copy(one)]),
+  );
 }
 
 /** At most this many pointers are listed. */
@@ -79,7 +99,8 @@ export function numbersDetail(pointers: readonly string[]): JsonObject {
 
 /** The detail, with every text storable in the log. */
 export function storable(detail: JsonObject): JsonObject {
-  return (toJson(detail, undefined, []) ?? {}) as JsonObject;
+  const conversion = { numbersAsText: [], texts: storableText };
+  return (toJson(detail, undefined, conversion) ?? {}) as JsonObject;
 }
 
 /** A path into a value; turned into text only when it is needed. */
@@ -103,7 +124,15 @@ function pathOf(place: Place): string[] {
   return path;
 }
 
-function toJson(value: unknown, place: Place, numbersAsText: string[]): Json | undefined {
+/** What every step of a conversion needs. */
+interface Conversion {
+  /** Collects pointers to the numbers that become text. */
+  numbersAsText: string[];
+  /** Makes a text or a key storable. */
+  texts: (text: string) => string;
+}
+
+function toJson(value: unknown, place: Place, conversion: Conversion): Json | undefined {
   if (place !== undefined && place.depth > MAX_DEPTH) {
     throw new Error(`the output is nested more than ${MAX_DEPTH} levels deep, or inside itself`);
   }
@@ -113,7 +142,7 @@ function toJson(value: unknown, place: Place, numbersAsText: string[]): Json | u
     case 'boolean':
       return value;
     case 'string':
-      return storableText(value);
+      return conversion.texts(value);
     case 'number':
       // JSON has no -0: the holder would see another value than who reads the log.
       if (Number.isFinite(value)) return value === 0 ? 0 : value;
@@ -121,7 +150,7 @@ function toJson(value: unknown, place: Place, numbersAsText: string[]): Json | u
     case 'bigint': {
       const number = exactNumber(value);
       if (number !== undefined) return number;
-      numbersAsText.push(pointerOf(pathOf(place)));
+      conversion.numbersAsText.push(pointerOf(pathOf(place)));
       return String(value);
     }
     case 'object':
@@ -131,11 +160,11 @@ function toJson(value: unknown, place: Place, numbersAsText: string[]): Json | u
   }
   if (value === null) return null;
   if ('toJSON' in value && typeof value.toJSON === 'function') {
-    return toJson((value.toJSON as () => unknown)(), below(place, undefined), numbersAsText);
+    return toJson((value.toJSON as () => unknown)(), below(place, undefined), conversion);
   }
   if (Array.isArray(value)) {
     return value.map(
-      (element: unknown, i) => toJson(element, below(place, String(i)), numbersAsText) ?? null,
+      (element: unknown, i) => toJson(element, below(place, String(i)), conversion) ?? null,
     );
   }
   if (
@@ -148,8 +177,9 @@ function toJson(value: unknown, place: Place, numbersAsText: string[]): Json | u
   }
   const members: [string, Json][] = [];
   for (const [key, member] of Object.entries(value)) {
-    const json = toJson(member, below(place, key), numbersAsText);
-    if (json !== undefined) members.push([storableText(key), json]);
+    const name = conversion.texts(key);
+    const json = toJson(member, below(place, name), conversion);
+    if (json !== undefined) members.push([name, json]);
   }
   return Object.fromEntries(members);
 }

@@ -20,6 +20,8 @@ export interface KeptOutput {
   bytes: number;
   first: Buffer;
   last: Buffer;
+  /** Whether this is all of it: the pipe was read to its end. */
+  ended: boolean;
 }
 
 /** How to start a command's process group. */
@@ -140,13 +142,15 @@ function keep(stream: Readable | null, firstBytes: number, lastBytes: number): (
   const first: Buffer[] = [];
   let last = Buffer.alloc(0);
   let bytes = 0;
+  let ended = false;
+  stream?.once('end', () => (ended = true));
   stream?.on('data', (chunk: Buffer) => {
     if (bytes < firstBytes) first.push(chunk.subarray(0, firstBytes - bytes));
     bytes += chunk.length;
     last = Buffer.concat([last, chunk.subarray(-lastBytes)]);
     if (last.length > lastBytes) last = last.subarray(last.length - lastBytes);
   });
-  return () => ({ bytes, first: Buffer.concat(first), last });
+  return () => ({ bytes, first: Buffer.concat(first), last, ended });
 }
 
 async function within(clock: Clock, ms: number, done: Promise<void>): Promise<void> {

@@ -7,11 +7,14 @@ import { type JsonObject, storableText } from '../../src/json.ts';
 import { fillExpectations, judge } from '../../src/runbook/expect.ts';
 import { onInterrupt, type Effect, type Expectation } from '../../src/runbook/runbook.ts';
 import type { Failpoint } from '../failpoints.ts';
+import type { Redaction } from '../secrets/redaction.ts';
+import { NO_SECRETS, type Secrets } from '../secrets/secrets.ts';
 import type { CellOutcome, EffectContext, EffectRunner, Handler } from './cells.ts';
 import { runCommand } from './command.ts';
 import type { CommandEnvironment } from './command-env.ts';
 import { CommandFolders } from './command-folders.ts';
 import { Cancellation } from './cancellation.ts';
+import { lacksSecrets } from './effect-secrets.ts';
 import { fillEffect } from './fill-effect.ts';
 import { runHandler } from './handler.ts';
 import { runHttp } from './http.ts';
@@ -26,6 +29,7 @@ import {
 import { onAbort } from './on-abort.ts';
 import { storable } from './output.ts';
 import { probeAnswer } from './probe.ts';
+import { redactedInvocation } from './redacted-invocation.ts';
 
 /** How to make an effect runner. */
 export interface EffectRunnerOptions {
@@ -42,6 +46,8 @@ export interface EffectRunnerOptions {
   commandEnv?: readonly string[] | undefined;
   /** The user that commands run as; default: the replica's. */
   commandUser?: CommandUser | undefined;
+  /** What effects may receive, and what is redacted in all they say; default: none. */
+  secrets?: Secrets | undefined;
   limits?: Partial<EffectLimits> | undefined;
   logger?: Logger | undefined;
   /** Reached as `in_effect` once an effect has begun. */
@@ -60,7 +66,9 @@ const MAX_MESSAGE = 1_000;
 
 /** The runner of real effects: handlers, commands and http calls. */
 export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
-  const { clock, logger, failpoint, httpAllow } = options;
+  const { clock, logger, failpoint, httpAllow, secrets = NO_SECRETS } = options;
+  const redaction = (): Redaction => secrets.redaction();
+  const secret = (name: string): string | undefined => secrets.value(name);
   const limits: EffectLimits = { ...LIMITS, ...options.limits };
   const handlers = new Map(Object.entries(options.handlers));
   const environment: CommandEnvironment = {
@@ -71,6 +79,8 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
     folders: new CommandFolders(options.commandUser),
   };
 
+  const shared = { clock, limits, httpAllow, secret, redaction };
+
   // Synchronous up to the spawn, the call, or the first packet: the caller checked its trust just
   // now and relies on it.
   function invoke(
@@ -78,7 +88,10 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
     context: EffectContext,
     invocationOptions: InvocationOptions,
   ): Invocation | Promise<Invocation> {
-    const filled = fillEffect(effect, context);
+    const lacks = lacksSecrets(effect, secrets);
+    if (lacks !== undefined) return wrongReplica(lacks.why);
+    const { inputs, outputs } = context;
+    const filled = fillEffect(effect, { inputs, outputs, secret });
     if (!filled.ok) return notBegun('placeholder', filled.message);
     switch (filled.effect.kind) {
       case 'handler': {
@@ -99,7 +112,8 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
         const { handler } = effect;
         return handlers.has(handler) ? undefined : { why: lacksHandler(handler), handler };
       }
-      if (!('command' in effect)) return undefined;
+      const lacks = lacksSecrets(effect, secrets);
+      if (lacks !== undefined || !('command' in effect)) return lacks;
       const why = environment.folders.problem();
       return why === undefined ? undefined : { why };
     },
@@ -110,7 +124,8 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
         return { kind: 'unknown', reason: 'aborted', detail: { notBegun: true } };
       }
       const expected = fillExpectations(cell.expect ?? [], context);
-      if (!expected.ok) return judged(undefined, notBegun('placeholder', expected.message));
+      if (!expected.ok)
+        return judged(undefined, notBegun('placeholder', expected.message), redaction());
       const cancellation = new Cancellation();
       const startMs = clock.monotonicMs();
       const timeoutMs =
@@ -145,7 +160,7 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
       let invocation: Invocation;
       try {
         const outputMode = cell.output;
-        const how = { clock, limits, httpAllow, cancellation, outputMode, onBegun };
+        const how = { ...shared, cancellation, outputMode, onBegun };
         invocation = await invoke(cell.exec, context, how);
         if (reached !== undefined) await reached;
       } catch (error) {
@@ -175,7 +190,8 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
       }
       const durationMs = Math.round(clock.monotonicMs() - startMs);
       const timed: Invocation = { ...invocation, detail: { ...invocation.detail, durationMs } };
-      return judged(cell.expect === undefined ? undefined : expected.expectations, timed);
+      const expectations = cell.expect === undefined ? undefined : expected.expectations;
+      return judged(expectations, timed, redaction());
     },
 
     async probe(effect, context, signal) {
@@ -190,10 +206,11 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
       );
       try {
         const onBegun = (): void => undefined;
-        const how = { clock, limits, httpAllow, cancellation, outputMode: undefined, onBegun };
-        return probeAnswer(await invoke(effect, context, how));
+        const how = { ...shared, cancellation, outputMode: undefined, onBegun };
+        return probeAnswer(redactedInvocation(await invoke(effect, context, how), redaction()));
       } catch (error) {
-        return { answer: 'unknown', why: `the probe's runner failed: ${messageOf(error)}` };
+        const why = redaction().text(`the probe's runner failed: ${messageOf(error)}`);
+        return { answer: 'unknown', why };
       } finally {
         cancellation.finish();
         timer.cancel();
@@ -207,7 +224,13 @@ function lacksHandler(name: string): string {
   return `this replica has no handler ${JSON.stringify(name)} (LEASEHOLD_HANDLERS)`;
 }
 
-function judged(expectations: Expectation[] | undefined, invocation: Invocation): CellOutcome {
+/** The outcome. Nothing that comes out of an effect goes another way. */
+function judged(
+  expectations: Expectation[] | undefined,
+  raw: Invocation,
+  redaction: Redaction,
+): CellOutcome {
+  const invocation = redactedInvocation(raw, redaction);
   const detail: JsonObject = storable(invocation.detail);
   switch (invocation.kind) {
     case 'unknown': {

@@ -5,6 +5,7 @@ import { parseJsonText } from '../../src/json-text.ts';
 import { lostOutput } from '../../src/runbook/lost-output.ts';
 import type { OutputMode } from '../../src/runbook/runbook.ts';
 import { pointerOf } from '../../src/runbook/pointer.ts';
+import type { Redaction } from '../secrets/redaction.ts';
 import { lost, numbersDetail, readOutput, type ReadOutput } from './output.ts';
 
 /** Where a text comes from, and the key under which it is kept when it is not read as JSON. */
@@ -50,37 +51,43 @@ export function parseOutput(
   }
 }
 
-/** The output that the bytes of an effect give, as the log can store it. */
-export function readBytes(
-  bytes: Buffer,
-  source: TextSource,
-  { mode, limitBytes }: { mode: OutputMode | undefined; limitBytes: number },
-): ReadOutput {
-  const read = readText(textOf(bytes), source, { mode, limitBytes });
+/** How the bytes of an effect become an output. */
+export interface TextReading {
+  mode: OutputMode | undefined;
+  limitBytes: number;
+  redaction: Redaction;
+  /** Whether the bytes may be the beginning of more; default: no. */
+  cut?: boolean;
+}
+
+/** The output that the bytes of an effect give, redacted, as the log can store it. */
+export function readBytes(bytes: Buffer, source: TextSource, how: TextReading): ReadOutput {
+  const read = readText(textOf(bytes), source, how);
   if (!read.ok || isUtf8(bytes)) return read;
   // Every sequence that is not UTF-8 is now U+FFFD.
   return { ...read, detail: { ...read.detail, notUtf8: true } };
 }
 
 function readText(
-  text: string,
+  raw: string,
   source: TextSource,
-  { mode, limitBytes }: { mode: OutputMode | undefined; limitBytes: number },
+  { mode, limitBytes, redaction, cut = false }: TextReading,
 ): ReadOutput {
-  const parsed = parseOutput(text, source, mode);
+  const text = redaction.text(raw, cut);
+  const parsed = parseOutput(text === raw ? raw : redaction.jsonText(raw), source, mode);
   switch (parsed.kind) {
     case 'not_json':
-      return lost('not_json', lostOutput(parsed.why, Buffer.byteLength(text), text));
+      return lost('not_json', lostOutput(parsed.why, Buffer.byteLength(raw), text));
     case 'text':
-      return readOutput({ [source]: text }, limitBytes);
+      return readOutput({ [source]: text }, limitBytes, redaction);
     case 'json':
   }
-  const read = readOutput(parsed.value, limitBytes);
+  const read = readOutput(parsed.value, limitBytes, redaction);
   if (read.ok) return { ...read, detail: numbersDetail(parsed.numbersAsText) };
   // JSON that cannot be stored (nested too deeply) can be stored as text, unless it is too large.
   return read.why === 'too_large' || mode === 'json' || source === 'file'
     ? read
-    : readOutput({ [source]: text }, limitBytes);
+    : readOutput({ [source]: text }, limitBytes, redaction);
 }
 
 /** The text of bytes in UTF-8, without a byte-order mark. */

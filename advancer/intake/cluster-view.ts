@@ -1,6 +1,7 @@
 import type { Leases, ReplicaRecord } from '../../coordinator/leases.ts';
 import { rankOf } from '../../src/lease/rank.ts';
 import type { Clock } from '../../src/time/clock.ts';
+import type { Unfit } from '../cells/cells.ts';
 import type { WrongReplica } from '../run/wrong-replica.ts';
 import { Placements, type Placed } from './placements.ts';
 import { rankAmongAble, turnOf, type Membership, type Turn } from './turn.ts';
@@ -105,13 +106,9 @@ export class ClusterView {
   /** Who may run what this replica cannot, by what the others say they have. */
   elsewhere(instanceId: string, { unfit, tried }: WrongReplica): Elsewhere {
     const untried = this.#able(instanceId).filter(({ replicaId }) => !tried.includes(replicaId));
-    const { handler } = unfit;
-    const known =
-      handler === undefined
-        ? untried
-        : untried.filter(({ handlers }) => handlers?.includes(handler) === true);
-    const ids = known.map(({ replicaId }) => replicaId);
+    const ids = untried.filter((other) => has(other, unfit)).map(({ replicaId }) => replicaId);
     const to = ids.find((replicaId) => rankOf(instanceId, ids, replicaId) === 0);
+    const { handler } = unfit;
     const perhaps = handler !== undefined && untried.some(({ handlers }) => handlers === undefined);
     return { to, perhaps };
   }
@@ -140,4 +137,18 @@ export class ClusterView {
     };
     return { ...membership, placement };
   }
+}
+
+/**
+ * Whether a replica says that it has what was found missing. One that says nothing of secrets is of
+ * a version that has none.
+ */
+function has(
+  { handlers, effectSecrets }: ReplicaRecord,
+  { handler, secrets = [] }: Unfit,
+): boolean {
+  return (
+    (handler === undefined || handlers?.includes(handler) === true) &&
+    secrets.every((name) => effectSecrets?.includes(name) === true)
+  );
 }

@@ -1,4 +1,5 @@
 import type { MachineUser } from '../reachable.ts';
+import { SECRET_PREFIX } from './secret-sources.ts';
 
 /** The user that commands run as. */
 export interface CommandUser extends MachineUser {
@@ -79,6 +80,10 @@ export function readVariableNames(text: string): Setting<string[]> {
         /^[\w .-]*$/.test(name)
           ? `lists ${JSON.stringify(name)}, which is not the name of a variable`
           : 'lists something that is not the name of a variable; write names, separated by commas',
+      );
+    if (name.startsWith(SECRET_PREFIX))
+      return wrong(
+        `lists ${name}, a secret, which commands do not inherit: a cell passes it on with env: {NAME: "\${secrets.${name.slice(SECRET_PREFIX.length)}}"}`,
       );
     if (OF_THE_ATTEMPT.test(name)) return wrong(`lists ${name}, which every attempt sets itself`);
   }

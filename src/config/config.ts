@@ -7,6 +7,7 @@ import type { Environment } from './env-reader.ts';
 import type { HttpAllow } from './http-allow.ts';
 import { readLimits, type IntakeLimits } from './limits.ts';
 import { readText, type ReadFile } from './read-file.ts';
+import { readSecretSources, SECRETS_DIR, type SecretSources } from './secret-sources.ts';
 import type { EtcdConfig, NatsConfig } from './servers.ts';
 import { wholeNumber } from './whole-number.ts';
 import { Id } from '../ids.ts';
@@ -52,6 +53,8 @@ export interface Config {
   commandEnv: string[];
   /** The user that commands run as; undefined: the replica's own. */
   commandUser: CommandUser | undefined;
+  /** Where the secrets are that cells may use. */
+  secrets: SecretSources;
   /** undefined: for people on a terminal, else JSON. */
   logFormat: LogFormat | undefined;
   /** How long attempts may go on once the replica drains, in seconds. */
@@ -115,6 +118,9 @@ export function readConfig(env: Environment, readFile: ReadFile = readText): Con
     commandUser: reader.setting('LEASEHOLD_COMMAND_USER', (text) =>
       readCommandUser(text, { euid: process.geteuid?.(), readFile }),
     ),
+    secrets: readSecretSources(env, reader.text(SECRETS_DIR), (name, problem) =>
+      reader.problem(name, problem),
+    ),
     logFormat: reader.value<LogFormat | undefined>(
       'LEASEHOLD_LOG_FORMAT',
       z.enum(LOG_FORMATS, `must be one of ${LOG_FORMATS.join(', ')}`),
@@ -128,6 +134,11 @@ export function readConfig(env: Environment, readFile: ReadFile = readText): Con
     limits: readLimits(reader),
     warnings: [
       ...unknownVariables(Object.keys(env)),
+      ...(env['LEASEHOLD_SECRET_DIR'] === undefined
+        ? []
+        : [
+            `LEASEHOLD_SECRET_DIR is read as a secret named DIR; the directory of secrets is ${SECRETS_DIR}`,
+          ]),
       ...commandEnv
         .filter((name) => env[name] === undefined)
         .map((name) => `LEASEHOLD_COMMAND_ENV lists ${name}, which is not set`),

@@ -51,7 +51,7 @@ export class EnvReader {
     if (text === undefined) return fallback;
     const result = schema.safeParse(text);
     if (result.success) return result.data;
-    this.#problem(
+    this.problem(
       name,
       `${result.error.issues[0]?.message ?? 'is not usable'}, not ${JSON.stringify(withoutCredentials(text))}`,
     );
@@ -72,7 +72,7 @@ export class EnvReader {
     // The client itself ignores the scheme, and would connect without TLS.
     const secure = servers.filter((server) => server.startsWith('tls:')).length;
     if (secure > 0 && secure < servers.length) {
-      this.#problem('LEASEHOLD_NATS_URLS', 'mixes nats:// and tls://; use one for all servers');
+      this.problem('LEASEHOLD_NATS_URLS', 'mixes nats:// and tls://; use one for all servers');
     }
     const tls = this.#tls('LEASEHOLD_NATS');
     const password = this.#password('LEASEHOLD_NATS');
@@ -80,7 +80,7 @@ export class EnvReader {
     const creds = this.text('LEASEHOLD_NATS_CREDS_FILE');
     const ways = [password && 'USERNAME', token && 'TOKEN', creds && 'CREDS_FILE'].filter(Boolean);
     if (ways.length > 1) {
-      this.#problem(
+      this.problem(
         `LEASEHOLD_NATS_${ways[1] as string}`,
         `cannot be used together with LEASEHOLD_NATS_${ways[0] as string}; keep one`,
       );
@@ -104,11 +104,11 @@ export class EnvReader {
     const name = 'LEASEHOLD_NATS_REPLY_PREFIXES';
     const text = this.text(name);
     const parsed = text === undefined ? undefined : parseReplyPrefixes(text);
-    if (parsed?.ok === false) this.#problem(name, parsed.problem);
+    if (parsed?.ok === false) this.problem(name, parsed.problem);
     const prefixes = parsed?.ok === true ? parsed.value : DEFAULT_REPLY_PREFIXES;
     const inbox = `${this.#inboxPrefix(false) ?? DEFAULT_INBOX_PREFIX}.`;
     if (parsed?.ok !== false && !isReplySubject(inbox, prefixes)) {
-      this.#problem(
+      this.problem(
         'LEASEHOLD_NATS_INBOX_PREFIX',
         `is under none of ${prefixes.join(', ')} (${name}), so other replicas would not reply to this one`,
       );
@@ -122,7 +122,7 @@ export class EnvReader {
     if (text === undefined) return undefined;
     const parsed = parseInboxPrefix(text);
     if (parsed.ok) return parsed.value;
-    if (report) this.#problem(name, parsed.problem);
+    if (report) this.problem(name, parsed.problem);
     return undefined;
   }
 
@@ -132,9 +132,9 @@ export class EnvReader {
     const auth = this.#password('LEASEHOLD_ETCD');
     const secure = urls.filter((url) => url.startsWith('https:')).length;
     if (secure > 0 && secure < urls.length)
-      this.#problem('LEASEHOLD_ETCD_URLS', 'mixes http:// and https://; use one for all members');
+      this.problem('LEASEHOLD_ETCD_URLS', 'mixes http:// and https://; use one for all members');
     if (tls !== undefined && secure < urls.length) {
-      this.#problem(
+      this.problem(
         'LEASEHOLD_ETCD_URLS',
         'must be https://, because certificates are given for etcd',
       );
@@ -148,7 +148,7 @@ export class EnvReader {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const { entries, problems } = parseHttpAllow(text);
-    for (const problem of problems) this.#problem(name, problem);
+    for (const problem of problems) this.problem(name, problem);
     return entries;
   }
 
@@ -158,7 +158,7 @@ export class EnvReader {
     if (text === undefined) return undefined;
     const result = read(text);
     if (result.ok) return result.value;
-    this.#problem(name, result.problem);
+    this.problem(name, result.problem);
     return undefined;
   }
 
@@ -172,7 +172,7 @@ export class EnvReader {
       if (typeof tls === 'object') tls.read();
     } catch (cause) {
       // The message begins with the parameter.
-      this.#problem(name, `is wrong: ${errorText(cause)}`);
+      this.problem(name, `is wrong: ${errorText(cause)}`);
     }
     return url;
   }
@@ -186,10 +186,10 @@ export class EnvReader {
     const direct = given === '' ? undefined : given;
     const file = `${name}_FILE`;
     if (direct !== undefined && this.text(file) !== undefined) {
-      this.#problem(file, `cannot be used together with ${name}; keep one`);
+      this.problem(file, `cannot be used together with ${name}; keep one`);
     }
     const content = this.#file(file)?.replace(/\r?\n$/, '');
-    if (content === '') this.#problem(file, 'names an empty file; write the password into it');
+    if (content === '') this.problem(file, 'names an empty file; write the password into it');
     return direct ?? content;
   }
 
@@ -198,7 +198,7 @@ export class EnvReader {
     if (url === undefined || !URL.canParse(url) || password === undefined) return;
     const own = new URL(url).password;
     if (own === '' || decodeURIComponent(own) === password) return;
-    this.#problem(name, 'has another password than LEASEHOLD_APP_PASSWORD; give both the same');
+    this.problem(name, 'has another password than LEASEHOLD_APP_PASSWORD; give both the same');
   }
 
   #urls(
@@ -211,7 +211,7 @@ export class EnvReader {
     const text = this.text(name);
     if (text === undefined) {
       if (fallback !== undefined) return fallback;
-      this.#problem(name, `is not set; set it to a URL such as ${example}`);
+      this.problem(name, `is not set; set it to a URL such as ${example}`);
       return [];
     }
     const entries = many
@@ -229,13 +229,13 @@ export class EnvReader {
       }
       // A URL may contain a password, so it is not repeated.
       const which = entries.length > 1 ? `its entry ${index + 1} ` : '';
-      this.#problem(
+      this.problem(
         name,
         `${which}${address.problem}${many ? ' (separate several with commas)' : ''}`,
       );
       return [];
     }
-    if (urls.length === 0) this.#problem(name, `must be a URL such as ${example}`);
+    if (urls.length === 0) this.problem(name, `must be a URL such as ${example}`);
     return urls;
   }
 
@@ -245,7 +245,7 @@ export class EnvReader {
     );
     if ((cert === undefined) !== (key === undefined)) {
       const [missing, given] = cert === undefined ? ['CERT', 'KEY'] : ['KEY', 'CERT'];
-      this.#problem(`${prefix}_${missing}_FILE`, `is required with ${prefix}_${given}_FILE`);
+      this.problem(`${prefix}_${missing}_FILE`, `is required with ${prefix}_${given}_FILE`);
       return undefined;
     }
     if (ca === undefined && cert === undefined) return undefined;
@@ -265,7 +265,7 @@ export class EnvReader {
     if (username === undefined || password === undefined) {
       const [missing, given] =
         username === undefined ? ['USERNAME', 'PASSWORD'] : ['PASSWORD', 'USERNAME'];
-      this.#problem(`${prefix}_${missing}`, `is required with ${prefix}_${given}`);
+      this.problem(`${prefix}_${missing}`, `is required with ${prefix}_${given}`);
       return undefined;
     }
     return { username, password };
@@ -277,12 +277,13 @@ export class EnvReader {
     try {
       return this.#readFile(path);
     } catch (cause) {
-      this.#problem(name, `names a file that cannot be read: ${errorText(cause)}`);
+      this.problem(name, `names a file that cannot be read: ${errorText(cause)}`);
       return undefined;
     }
   }
 
-  #problem(name: string, problem: string): void {
+  /** Notes what is wrong with a variable; `problem` goes on after its name. */
+  problem(name: string, problem: string): void {
     this.#problems.push(`${name} ${problem}`);
   }
 }

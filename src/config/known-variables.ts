@@ -30,6 +30,7 @@ export const KNOWN = [
   'LEASEHOLD_AGENT_IDS',
   'LEASEHOLD_COMMAND_ENV',
   'LEASEHOLD_COMMAND_USER',
+  'LEASEHOLD_SECRETS_DIR',
   'LEASEHOLD_LOG_LEVEL',
   'LEASEHOLD_LOG_FORMAT',
   'LEASEHOLD_DRAIN_S',
@@ -45,9 +46,9 @@ export const KNOWN = [
   'LEASEHOLD_MAX_QUERIES_PER_AGENT',
 ];
 
-/** Variables of the local servers, of the tests, and of a running command cell. */
+/** Secrets, and variables of the local servers, of the tests, and of a running command cell. */
 const ALSO_KNOWN =
-  /^LEASEHOLD_((ETCD|NATS|NATS_SERVER|POSTGRES)_(BIN|BIN_DIR|SERIES|PORT)|CACHE_DIR|STACK_ROUTES|TEST_[A-Z_]+|INSTANCE_ID|CELL_ID|ATTEMPT|FENCING_TOKEN|IDEMPOTENCY_KEY|OUTPUT_FILE)$/;
+  /^LEASEHOLD_(SECRET_.*|(ETCD|NATS|NATS_SERVER|POSTGRES)_(BIN|BIN_DIR|SERIES|PORT)|CACHE_DIR|STACK_ROUTES|TEST_[A-Z_]+|INSTANCE_ID|CELL_ID|ATTEMPT|FENCING_TOKEN|IDEMPOTENCY_KEY|OUTPUT_FILE)$/;
 
 /** One warning for each `LEASEHOLD_` variable that nothing reads. */
 export function unknownVariables(names: readonly string[]): string[] {

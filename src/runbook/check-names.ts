@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '../json.ts';
 import type { Cell, CellType } from './cells.ts';
+import { secretFault } from './check-secrets.ts';
 import { didYouMean } from './nearest.ts';
 import { placeholdersOf, placeholderText, type Placeholder } from './placeholder.ts';
 import type { Finding, Path } from './problem.ts';
@@ -37,14 +38,18 @@ export function checkPlaceholders(value: Json, path: Path, context: CellContext)
       return [error(use.at, `has an invalid placeholder: ${use.fault}`)];
     const { root, path: names } = use.placeholder;
     const [name = ''] = names;
-    const fault = faultOf(root, name, context);
+    const fault = root === 'secrets' ? secretFault(use.at) : faultOf(root, name, context);
     return fault === undefined
       ? []
       : [error(use.at, `refers to ${placeholderText(use.placeholder)}, ${fault}`)];
   });
 }
 
-function faultOf(root: Placeholder['root'], name: string, context: CellContext) {
+function faultOf(
+  root: Exclude<Placeholder['root'], 'secrets'>,
+  name: string,
+  context: CellContext,
+): string | undefined {
   switch (root) {
     case 'inputs':
       return inputFault(name, context);

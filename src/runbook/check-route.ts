@@ -1,14 +1,15 @@
-import { parsePlaceholders, placeholderText } from './placeholder.ts';
+import { parsePlaceholders, placeholdersOf, placeholderText } from './placeholder.ts';
 import type { Finding, Path } from './problem.ts';
-import { placeFault, urlPlaces } from './url-template.ts';
+import { slotFault, urlPlaces } from './url-template.ts';
 
 /** What is wrong, or risky, with the places where values are filled into a URL. */
 export function checkUrl(url: string, path: Path): Finding[] {
   if (!url.includes('${') && !/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : ''))
     return [{ path, severity: 'error', message: 'must be an http:// or https:// URL' }];
-  return urlPlaces(url).flatMap(({ placeholder, place }): Finding[] => {
+  return urlPlaces(url).flatMap((slot): Finding[] => {
+    const { placeholder, place } = slot;
     const name = placeholderText(placeholder);
-    const fault = placeFault(place);
+    const fault = slotFault(slot);
     if (fault !== undefined)
       return [{ path, severity: 'error', message: `cannot be filled: ${name} ${fault}` }];
     if (place !== 'base' && place !== 'host') return [];
@@ -21,6 +22,21 @@ export function checkUrl(url: string, path: Path): Finding[] {
 
 /** Arguments that a value could turn into an option, or the program itself. */
 export function checkArguments(command: readonly string[], path: Path): Finding[] {
+  return [...visibleSecrets(command, path), ...riskyArguments(command, path)];
+}
+
+/** Everybody on a machine can list the arguments of its processes. */
+function visibleSecrets(command: readonly string[], path: Path): Finding[] {
+  return placeholdersOf(command.slice(1), []).flatMap(({ at, placeholder }): Finding[] => {
+    if (placeholder?.root !== 'secrets') return [];
+    const message =
+      `shows ${placeholderText(placeholder)} to every user of the replica's machine, ` +
+      'who can list its processes: pass it in env or stdin';
+    return [{ path: [...path, Number(at[0]) + 1], severity: 'warning', message }];
+  });
+}
+
+function riskyArguments(command: readonly string[], path: Path): Finding[] {
   return command.flatMap((argument, i): Finding[] => {
     const name = leadingPlaceholder(argument);
     if (name === undefined) return [];

@@ -2,6 +2,7 @@ import type { Json, JsonObject } from '../json.ts';
 import { parseWaitMs } from '../time/duration.ts';
 import { checkAttempt } from './check-effect.ts';
 import { checkConditions } from './check-conditions.ts';
+import { checkProse } from './check-secrets.ts';
 import {
   checkPlaceholders,
   error,
@@ -73,7 +74,7 @@ function hasUndo({ cell, rest, removed = [] }: ReadCell): boolean {
 }
 
 function checkCell(cell: Cell, context: CellContext): Finding[] {
-  if ('prose' in cell) return [];
+  if ('prose' in cell) return checkProse(cell.prose);
   return [
     ...checkConditions(cell.when ?? [], ['when'], context),
     ...checkContent(cell, context),

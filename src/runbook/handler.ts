@@ -26,4 +26,9 @@ export type Handler = (call: HandlerCall) => Promise<Json | void> | Json | void;
 export interface HandlerCall extends EffectContext {
   /** Fires when the lease is lost, on time-out and on shutdown; a handler should then end soon. */
   signal: AbortSignal;
+  /**
+   * The value that a secret of the replica has now; undefined if the replica lacks it. The handler
+   * decides what that means: whether its effect had begun is for it to know.
+   */
+  secret: (name: string) => string | undefined;
 }

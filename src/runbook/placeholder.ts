@@ -1,3 +1,4 @@
+import { isId } from '../ids.ts';
 import type { Json, JsonObject } from '../json.ts';
 import { isLostOutput } from './lost-output.ts';
 import { memberOf } from './pointer.ts';
@@ -9,11 +10,13 @@ export interface Scope {
   outputs: JsonObject;
   /** The element of the list that one instance of a run cell is for. */
   each?: Json;
+  /** The value of a secret, for an effect that is about to begin; there are none elsewhere. */
+  secret?: ((name: string) => string | undefined) | undefined;
 }
 
-/** One `${inputs.a.b}`, `${outputs.cell.a}` or `${each.a}`. */
+/** One `${inputs.a.b}`, `${outputs.cell.a}`, `${each.a}` or `${secrets.NAME}`. */
 export interface Placeholder {
-  root: 'inputs' | 'outputs' | 'each';
+  root: 'inputs' | 'outputs' | 'each' | 'secrets';
   /** At least one name, except of `each`, which is a value itself. */
   path: string[];
 }
@@ -114,6 +117,7 @@ function fillText(text: string, scope: Scope): Json {
 
 function lookUp(placeholder: Placeholder, scope: Scope): Json {
   const { root, path } = placeholder;
+  if (root === 'secrets') return lookUpSecret(path[0] ?? '', scope);
   const whole = placeholderText(placeholder);
   let at: Json | undefined = scope[root];
   if (at === undefined)
@@ -132,6 +136,13 @@ function lookUp(placeholder: Placeholder, scope: Scope): Json {
     }
   }
   return at;
+}
+
+function lookUpSecret(name: string, { secret }: Scope): string {
+  const value = secret?.(name);
+  if (value !== undefined) return value;
+  const why = secret === undefined ? 'secrets are for effects only' : 'this replica lacks it';
+  throw new Unfillable(`\${secrets.${name}} cannot be filled: ${why}`);
 }
 
 /** Splits a text at its placeholders. */
@@ -158,9 +169,9 @@ export function parsePlaceholders(text: string): Parsed {
         return {
           ok: false,
           message:
-            `${quote(text.slice(start, end + 1))} is neither an input nor an output: ` +
-            'write ${inputs.name} or ${outputs.cell.name} (or ${each}, in the inputs of a run ' +
-            'cell), or $${ for a literal ${',
+            `${quote(text.slice(start, end + 1))} is neither an input, an output nor a secret: ` +
+            'write ${inputs.name}, ${outputs.cell.name} or ${secrets.NAME} (or ${each}, in the ' +
+            'inputs of a run cell), or $${ for a literal ${',
         };
       }
       flush();
@@ -178,6 +189,7 @@ export function parsePlaceholders(text: string): Parsed {
 
 function parseOne(expression: string): Placeholder | undefined {
   const [root, ...path] = expression.split('.');
+  if (root === 'secrets') return path.length === 1 && isId(path[0]) ? { root, path } : undefined;
   if (root !== 'inputs' && root !== 'outputs' && root !== 'each') return undefined;
   if (path.length === 0 && root !== 'each') return undefined;
   if (path.some((name) => !/^[^\s{}$]+$/.test(name))) return undefined;

@@ -26,13 +26,19 @@ export type UrlPlace =
   | 'query'
   | 'fragment';
 
+/** A placeholder of a URL, and where it stands. */
+export interface UrlSlot {
+  placeholder: Placeholder;
+  place: UrlPlace;
+}
+
 /** Where each placeholder of a URL stands; empty if the text cannot be parsed. */
-export function urlPlaces(url: string): { placeholder: Placeholder; place: UrlPlace }[] {
+export function urlPlaces(url: string): UrlSlot[] {
   return readTemplate(url)?.slots ?? [];
 }
 
 /** Why no value can be filled in at this place; undefined if one can. */
-export function placeFault(place: UrlPlace): string | undefined {
+function placeFault(place: UrlPlace): string | undefined {
   switch (place) {
     case 'scheme':
       return 'stands before ://, where no value can be filled in';
@@ -51,6 +57,14 @@ export function placeFault(place: UrlPlace): string | undefined {
   }
 }
 
+/** The same for a certain placeholder. The host of a call is looked up, logged and shown. */
+export function slotFault({ placeholder, place }: UrlSlot): string | undefined {
+  const isOfHost = place === 'base' || place === 'host';
+  return placeholder.root === 'secrets' && isOfHost
+    ? 'is a secret and stands in the host: it can be in the path, the query, a header or the body'
+    : placeFault(place);
+}
+
 /** The result of filling a URL. */
 export type FilledUrl = { ok: true; url: string } | { ok: false; message: string };
 
@@ -67,11 +81,12 @@ export function fillUrl(url: string, scope: Scope): FilledUrl {
   const template = readTemplate(url);
   if (template === undefined) return { ok: true, url };
   const values: string[] = [];
-  for (const { placeholder, place } of template.slots) {
+  for (const slot of template.slots) {
+    const { placeholder, place } = slot;
     const found = valueOf(placeholder, scope);
     if (!found.ok) return found;
     const value = typeof found.value === 'string' ? found.value : JSON.stringify(found.value);
-    const fault = placeFault(place) ?? valueFault(place, value, template);
+    const fault = slotFault(slot) ?? valueFault(place, value, template);
     if (fault !== undefined)
       return { ok: false, message: `${placeholderText(placeholder)} ${fault}` };
     values.push(value);
@@ -89,7 +104,7 @@ export function fillUrl(url: string, scope: Scope): FilledUrl {
 /** A URL in which a mark stands for each placeholder. */
 interface Template {
   text: string;
-  slots: { placeholder: Placeholder; place: UrlPlace }[];
+  slots: UrlSlot[];
   /** The path, and how many placeholders come before it. */
   path: string;
   slotsBeforePath: number;

@@ -9,6 +9,8 @@ import { createEffectRunner } from '../../advancer/cells/runner.ts';
 import type { Log } from '../../advancer/log/log.ts';
 import { openLog } from '../../advancer/log/postgres-log.ts';
 import { Replica, type LeasesLifecycle } from '../../advancer/replica.ts';
+import { SecretStore } from '../../advancer/secrets/secret-store.ts';
+import type { Secrets } from '../../advancer/secrets/secrets.ts';
 import { Coordinator } from '../../coordinator/coordinator.ts';
 import { etcdStore } from '../../coordinator/etcd/store.ts';
 import { connectBus } from '../../src/bus/nats.ts';
@@ -18,6 +20,7 @@ import { etcdConnection, readConfig } from '../../src/config/config.ts';
 import {
   withoutHappened,
   withoutIntent,
+  withoutRedaction,
   withoutReceipts,
   withoutTokens,
   withoutTrustWindow,
@@ -31,12 +34,14 @@ import {
  */
 
 /** Which rule is switched off. */
-export type Control = 'intent' | 'tokens' | 'trust' | 'receipts' | 'unknown' | 'happened';
+export type Control =
+  'intent' | 'tokens' | 'trust' | 'receipts' | 'unknown' | 'happened' | 'redaction';
 
 interface Wrappers {
   log?: Wrapper<Log>;
   leases?: Wrapper<LeasesLifecycle>;
   effects?: Wrapper<EffectRunner>;
+  secrets?: Wrapper<Secrets>;
 }
 
 const BROKEN: Record<Control, Wrappers> = {
@@ -48,12 +53,14 @@ const BROKEN: Record<Control, Wrappers> = {
   receipts: { log: withoutReceipts },
   unknown: { effects: withoutUnknown },
   happened: { effects: withoutHappened },
+  redaction: { secrets: withoutRedaction },
 };
 
 const {
   log: wrapLog,
   leases: wrapLeases,
   effects: wrapEffects,
+  secrets: wrapSecrets,
 } = BROKEN[process.argv[2] as Control];
 
 const config = readConfig(process.env);
@@ -63,6 +70,7 @@ const logger = pino(
   { level: config.logLevel, base: { replicaId } },
   pino.destination({ dest: 2, sync: true }),
 );
+const secrets = new SecretStore(config.secrets, systemClock);
 const handlers = config.handlers === undefined ? {} : await loadHandlers(config.handlers);
 const log = openLog({ url: config.databaseUrl, replicaId, namespace });
 const store = etcdStore({ ...etcdConnection(config.etcd), callTimeoutMs: leaseTtlS * 300 });
@@ -77,6 +85,7 @@ const effects = createEffectRunner({
   clock: systemClock,
   handlers,
   httpAllow: config.httpAllow,
+  secrets: wrapSecrets?.(secrets) ?? secrets,
   logger,
   limits: { graceMs: 1_000 },
 });
@@ -100,6 +109,7 @@ const replica = new Replica({
       name: config.replicaName,
       pid: process.pid,
       httpUrl: '',
+      effectSecrets: secrets,
       ttlS: leaseTtlS,
       gate,
       idleReleaseMs: config.idleReleaseMs,

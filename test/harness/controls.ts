@@ -1,6 +1,8 @@
 import type { EffectRunner } from '../../advancer/cells/cells.ts';
 import type { AppendEntry, Log } from '../../advancer/log/log.ts';
 import type { LeasesLifecycle } from '../../advancer/replica.ts';
+import { NO_REDACTION } from '../../advancer/secrets/redaction.ts';
+import type { Secrets } from '../../advancer/secrets/secrets.ts';
 import type { AcquireOutcome } from '../../coordinator/leases.ts';
 import type { Row } from '../../src/execution/row.ts';
 import type { Holding } from '../../src/lease/holding.ts';
@@ -150,6 +152,11 @@ export function withoutHappened(effects: EffectRunner): EffectRunner {
       return { kind: 'failed', class: 'refused', error, detail };
     },
   });
+}
+
+/** Secrets are given to effects, and taken out of nothing that they say. */
+export function withoutRedaction(secrets: Secrets): Secrets {
+  return over(secrets, { redaction: () => NO_REDACTION });
 }
 
 /** An object with some methods replaced. A proxy, because a copy would lose private members. */

@@ -5,10 +5,12 @@ import { describe, expect, it } from 'vitest';
 import { initWarning } from '../../../advancer/init-process.ts';
 import { createLogger } from '../../../advancer/logging.ts';
 import { logCommit } from '../../../advancer/run/commit-log.ts';
+import { Redaction } from '../../../advancer/secrets/redaction.ts';
+import { tracesOf } from '../../harness/secret-hunt.ts';
 import type { Row } from '../../../src/execution/row.ts';
 import type { InstanceStatus } from '../../../src/execution/status.ts';
 
-async function logger(format: 'json' | 'pretty') {
+async function logger(format: 'json' | 'pretty', redaction?: () => Redaction) {
   const lines: string[] = [];
   const stream = new Writable({
     write(chunk: Buffer, _encoding, done) {
@@ -17,7 +19,7 @@ async function logger(format: 'json' | 'pretty') {
     },
   });
   const made = await createLogger(
-    { level: 'info', format, replicaId: 'a-1', color: false },
+    { level: 'info', format, replicaId: 'a-1', color: false, redaction },
     stream,
   );
   return { lines, logger: made };
@@ -57,12 +59,28 @@ describe('a log line', () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  it('is a line for people where that is asked for', async () => {
-    const { lines, logger: log } = await logger('pretty');
-    log.info({ instanceId: 'refund-7' }, 'the instance halted');
-    expect(lines.join('')).toMatch(
-      /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: the instance halted \{"instanceId":"refund-7"\}\n$/,
-    );
+  it.each(['json', 'pretty'] as const)(
+    'in %s shows no secret, wherever it comes from',
+    async (format) => {
+      const secrets = { TOKEN: 'tok "live" \\ 51H8x', PIN: '1234567890' };
+      const redaction = new Redaction(
+        Object.entries(secrets).map(([name, value]) => ({ name, value })),
+      );
+      const { lines, logger: log } = await logger(format, () => redaction);
+      const cause = new Error(`cause ${secrets.TOKEN}`);
+      log.error(
+        { err: new Error(secrets.TOKEN, { cause }), [secrets.TOKEN]: 1, token: 1234567890 },
+        `it was ${encodeURIComponent(secrets.TOKEN)}`,
+      );
+      expect(tracesOf(secrets, [['line', lines.join('')]])).toEqual([]);
+      expect(lines.join('')).toContain('it was [secret TOKEN]');
+    });
+
+  it('stays JSON where a number was a secret', async () => {
+    const redaction = new Redaction([{ name: 'PIN', value: '1234567890' }]);
+    const { lines, logger: log } = await logger('json', () => redaction);
+    log.warn({ token: 1234567890 }, 'a line');
+    expect(JSON.parse(lines.join(''))).toMatchObject({ token: '[secret PIN]', level: 'warn' });
   });
 });
 

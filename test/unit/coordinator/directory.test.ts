@@ -85,6 +85,20 @@ describe('the directory', () => {
     });
   });
 
+  it('knows the secrets of a replica that lists them, by name, and not as those of the MAC', async () => {
+    const { clock, etcd, directory } = await following();
+    const { leaseId } = etcd.grant(600);
+    const replica = { replicaId: 'new', name: 'n', pid: 7, httpUrl: 'http://x' };
+    const value = replicaValue({ ...replica, effectSecrets: ['A'], secretIds: ['ab12'] }, false);
+    expect(JSON.parse(value)).toMatchObject({ effectSecrets: ['A'], secrets: ['ab12'] });
+    etcd.put(leaseId, replicaKey(NAMESPACE, 'new'), value);
+    etcd.put(leaseId, replicaKey(NAMESPACE, 'old'), replicaValue(replica, false));
+    await clock.advance(1);
+    const [first, second] = directory.candidates();
+    expect(first).toMatchObject({ effectSecrets: ['A'], secretIds: ['ab12'] });
+    expect(second?.effectSecrets).toBeUndefined();
+  });
+
   it('re-lists after the watch broke, and reports what vanished meanwhile', async () => {
     const { clock, etcd, directory, vanished, lists, cut } = await following();
     const [old, lasting] = [etcd.grant(600).leaseId, etcd.grant(600).leaseId];

@@ -14,6 +14,7 @@ import {
 } from '../../../../advancer/cells/temporary-directory.ts';
 import { readOutputFile } from '../../../../advancer/cells/output-file.ts';
 import type { CellOutcome } from '../../../../advancer/cells/cells.ts';
+import { NO_REDACTION } from '../../../../advancer/secrets/redaction.ts';
 import { systemClock } from '../../../../src/time/clock.ts';
 import { run, runnerWith } from './fixture.ts';
 
@@ -84,7 +85,13 @@ describe.skipIf(!isRoot)('a command that runs as another user', () => {
       output: { outputLost: { why: expect.stringContaining('is not a regular file') as string } },
     });
     // A link to a file of another user, where the system permits hard links to it.
-    const how = { mode: undefined, limitBytes: 1_000, clock: systemClock, ownerUid: USER.uid };
+    const how = {
+      mode: undefined,
+      limitBytes: 1_000,
+      redaction: NO_REDACTION,
+      clock: systemClock,
+      ownerUid: USER.uid,
+    };
     expect(await readOutputFile(secret, how)).toMatchObject({
       output: { outputLost: { why: expect.stringContaining('belongs to another user') as string } },
     });

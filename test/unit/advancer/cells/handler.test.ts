@@ -11,9 +11,10 @@ afterEach(closeServers);
 
 describe('a handler', () => {
   it('gets its token, key, attempt, inputs and outputs, and its return is the output', async () => {
-    let seen: Omit<HandlerCall, 'signal'> | undefined;
-    const outcome = await runHandler(({ signal, ...call }) => {
+    let seen: Omit<HandlerCall, 'signal' | 'secret'> | undefined;
+    const outcome = await runHandler(({ signal, secret, ...call }) => {
       expect(signal.aborted).toBe(false);
+      expect(secret('NONE')).toBeUndefined();
       seen = call;
       return { done: true };
     });

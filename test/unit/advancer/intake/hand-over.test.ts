@@ -97,6 +97,31 @@ describe('a replica that cannot run the next cell', () => {
   });
 });
 
+describe('a replica that lacks a secret', () => {
+  beforeEach(() => {
+    const unfit = { why: 'no secret DEPLOY', secrets: ['DEPLOY', 'LEDGER'] };
+    const wrong = wrongReplica(unfit);
+    world.serve = () =>
+      Promise.resolve({ kind: 'wrong_replica', wrong, refusal: () => 'nobody can' });
+  });
+
+  it('names a replica that has all secrets of the cell', async () => {
+    world.effectSecrets.set(B, ['DEPLOY']);
+    world.effectSecrets.set(C, ['DEPLOY', 'LEDGER', 'OTHER']);
+    world.take(FIRST);
+    await settled();
+    expect(world.placed).toMatchObject([{ by: ME, to: C, why: 'no secret DEPLOY' }]);
+  });
+
+  it('waits for none that does not say which it has: that is of a version without secrets', async () => {
+    world.effectSecrets.set(B, ['DEPLOY']);
+    world.take(FIRST);
+    await settled();
+    expect(world.placed[0]?.to).toBeUndefined();
+    expect(world.replies).toEqual(['nobody can']);
+  });
+});
+
 describe('a replica that is named', () => {
   it('is first in turn, whatever its rank', async () => {
     world.router.placed({ instanceId: LAST, by: B, to: ME, forMs: 5_000, why: 'no handler' });

@@ -56,6 +56,7 @@ export class World {
   newest: RowKind | undefined;
   /** What the replicas advertise. */
   readonly handlers = new Map<string, string[]>();
+  readonly effectSecrets = new Map<string, string[]>();
   /** What was announced about who can run what. */
   readonly placed: Placed[] = [];
   acquire: (instanceId: string) => AcquireOutcome = (instanceId) => this.acquired(instanceId);
@@ -80,7 +81,8 @@ export class World {
       replicas: () =>
         [ME, ...OTHERS].map((replicaId) => {
           const handlers = this.handlers.get(replicaId);
-          return { replicaId, name: '', pid: 0, httpUrl: '', handlers };
+          const effectSecrets = this.effectSecrets.get(replicaId);
+          return { replicaId, name: '', pid: 0, httpUrl: '', handlers, effectSecrets };
         }),
       release: () => {
         this.did.push('release');

@@ -38,6 +38,7 @@ describe('the configuration', () => {
       agentIds: 'claimed',
       commandEnv: [],
       commandUser: undefined,
+      secrets: { dir: undefined, variables: {} },
       handlers: undefined,
       failpoints: undefined,
       idleReleaseMs: 60_000,

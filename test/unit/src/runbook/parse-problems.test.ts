@@ -151,7 +151,7 @@ describe('a problem is reported by file, line, cell and field', () => {
     [
       'a placeholder that is none',
       withCell('exec: {command: [a, "${order}"]}'),
-      'a.yaml:6 cell charge: exec.command.1 has an invalid placeholder: ${order} is neither an input nor an output: write ${inputs.name} or ${outputs.cell.name}, or $${ for a literal ${',
+      'a.yaml:6 cell charge: exec.command.1 has an invalid placeholder: ${order} is neither an input, an output nor a secret: write ${inputs.name}, ${outputs.cell.name} or ${secrets.NAME} (or ${each}, in the inputs of a run cell), or $${ for a literal ${',
     ],
     [
       'an open placeholder',
