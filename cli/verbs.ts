@@ -54,6 +54,11 @@ export const VERB_GROUPS: readonly (readonly [heading: string, verbs: readonly V
         load: async () => (await import('./verbs/status.ts')).status,
       },
       {
+        name: 'show',
+        summary: 'show an instance as a page: its runbook and what became of it',
+        load: async () => (await import('./verbs/show.ts')).show,
+      },
+      {
         name: 'list',
         summary: 'list instances',
         load: async () => (await import('./verbs/list.ts')).list,
@@ -80,7 +85,7 @@ export const VERB_GROUPS: readonly (readonly [heading: string, verbs: readonly V
     [
       {
         name: 'runbook',
-        summary: 'push, list, show or lint runbooks',
+        summary: 'push, list, show, compare or lint runbooks',
         load: async () => (await import('./verbs/runbook.ts')).runbook,
       },
     ],

@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
@@ -69,6 +69,11 @@ for (const file of sources.filter((name) => name.endsWith('.sql'))) {
   mkdirSync(dirname(target), { recursive: true });
   copyFileSync(file, target);
 }
+// What editors read is made from the schemas that check runbooks, so the two cannot differ.
+const schemaModule = pathToFileURL(join(draft, 'src', 'runbook', 'json-schema.js'));
+const { runbookJsonSchema } = await import(schemaModule.href);
+const schema = JSON.stringify(runbookJsonSchema(), null, 2);
+writeFileSync(join(draft, 'runbook.schema.json'), `${schema}\n`);
 /*
  * The first lines of the program give Node its options. `env` cannot do that everywhere: BusyBox's
  * has no -S. A shell runs the second line and gets no further; for Node it is a string and a

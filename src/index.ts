@@ -9,6 +9,7 @@ export type {
   CancelOptions,
   ClaimOptions,
   DecideOptions,
+  RunbookOptions,
   StartOptions,
   StatusOptions,
 } from './agent/options.ts';

@@ -10,6 +10,7 @@ import {
   CancelMessage,
   ClaimMessage,
   DecideMessage,
+  RunbookGetMessage,
   StartMessage,
   StatusMessage,
   type Read,
@@ -76,6 +77,12 @@ export class Intake {
       schema: StartMessage,
       answer: (body) => queries.start(body),
     };
+    const runbook: Query<RunbookGetMessage> = {
+      verb: 'runbook.get',
+      schema: RunbookGetMessage,
+      maxBytes: MAX_SMALL_BYTES,
+      answer: (body) => queries.runbook(body),
+    };
     const status: Query<StatusMessage> = {
       verb: 'status',
       schema: StatusMessage,
@@ -92,6 +99,7 @@ export class Intake {
     bus.subscribe(subjects.allAdvancesAt(replicaId), (m) => this.#directAdvance(m));
     this.#subscriptions = [
       bus.subscribe(subjects.start, (m) => queryTurns.take(m, 'start', start), queue),
+      bus.subscribe(subjects.runbookGet, (m) => queryTurns.take(m, 'runbook', runbook), queue),
       bus.subscribe(subjects.all('status'), (m) => queryTurns.take(m, idOf(m), status), queue),
       bus.subscribe(subjects.all('claim'), (m) => queryTurns.take(m, idOf(m), claim), queue),
       bus.subscribe(subjects.all('advance'), (m) => this.#advance(m)),

@@ -16,12 +16,14 @@ import type { Json } from '../../src/json.ts';
 import type {
   ClaimMessage,
   ReplyError,
+  RunbookGetMessage,
   StartMessage,
   StatusMessage,
 } from '../../src/request/messages.ts';
 import { fitReceipt } from '../../src/request/fit-receipt.ts';
 import type { StatusReply } from '../../src/request/status-reply.ts';
 import type { CancelledView } from '../../src/execution/views.ts';
+import { noRunbook } from '../../src/runbook/no-runbook.ts';
 import { ClaimExhausted, type Claim, type Log } from '../log/log.ts';
 import { childrenLeft, childrenWaitedFor } from '../run/children.ts';
 import { doubtEvidence, ownWord } from '../run/evidence.ts';
@@ -32,8 +34,9 @@ import { startInstance } from './start-instance.ts';
 import { fitStatus } from './status-limits.ts';
 
 /**
- * Answers the requests that any replica may answer: `start`, `status` and `claim`. They need no
- * lease: what they write is immutable or append-only and keyed, and what they read is committed.
+ * Answers the requests that any replica may answer: `start`, `runbook.get`, `status` and `claim`.
+ * They need no lease: what they write is immutable or append-only and keyed, and what they read is
+ * committed.
  */
 export class Queries {
   readonly #log: Log;
@@ -49,6 +52,23 @@ export class Queries {
   /** Pins an instance to a runbook version. */
   start(message: StartMessage): Promise<Json> {
     return startInstance(this.#log, message);
+  }
+
+  /** A stored runbook: the given version, or the newest. */
+  async runbook({ runbookId, version }: RunbookGetMessage): Promise<Json> {
+    const runbook = await this.#log.runbook(runbookId, version);
+    if (runbook === undefined) {
+      return refuse({
+        code: 'not_found',
+        message: `runbookId: ${noRunbook(runbookId, version, await this.#log.runbooks())}`,
+        field: 'runbookId',
+      });
+    }
+    const bytes = Buffer.byteLength(JSON.stringify(runbook));
+    const maxBytes = this.#bus.maxBytes();
+    if (bytes <= maxBytes) return asJson(runbook);
+    const why = `the runbook has ${bytes} bytes, and the NATS server's max_payload is ${maxBytes}: raise it, or read the database (leasehold runbook show ${runbookId} --version ${runbook.version})`;
+    return refuse({ code: 'unavailable', message: why });
   }
 
   /** What the log has on an instance, cut to the size of a message. */
@@ -93,6 +113,7 @@ export class Queries {
       instanceId,
       runbookId: instance.runbookId,
       version: instance.version,
+      title: runbook.title,
       status: statusOf(view, parked),
       nextCellId: nextCell(runbook, view.state)?.id ?? null,
       holder: hint === undefined ? null : { replicaId: hint.replicaId, fencingToken: hint.token },

@@ -81,10 +81,11 @@ export function fitStatus(parts: StatusParts): FittedStatus {
 }
 
 function withoutOutput(cell: CellView, asked: boolean): CellView {
-  const { cellId, type, state, attempt, error } = cell;
+  const { cellId, type, title, state, attempt, error } = cell;
   return {
     cellId,
     type,
+    ...(title === undefined ? {} : { title }),
     state,
     ...(attempt === undefined ? {} : { attempt }),
     ...(error === undefined ? {} : { error: asked ? error : cutError(error) }),

@@ -11,6 +11,7 @@ export const EXAMPLE_RUNBOOKS = [
   'examples/refund.yaml',
   'examples/payout.yaml',
   'examples/settlement.ts',
+  'examples/handover.md',
 ] as const;
 
 /** The log to store the examples in, and where they are. */

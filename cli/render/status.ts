@@ -31,15 +31,18 @@ export function statusText(
     holder === null
       ? 'not held'
       : `held by ${holder.replicaId}, fencing token ${holder.fencingToken}`;
+  const hasTitles = reply.cells.some(({ title }) => title !== undefined);
   const lines = [
+    ...(reply.title === undefined ? [] : [clean(reply.title)]),
     clean(`${instanceId}  ${runbookId} v${version}  ${status}`),
     clean(`${held}; ${lastSeq} ${lastSeq === 1 ? 'row' : 'rows'} in the log`),
     ...(parent === undefined ? [] : [clean(parentText(parent))]),
     '',
     table(
-      ['CELL', 'TYPE', 'STATE', 'ATTEMPT', 'OUTPUT'],
+      ['CELL', ...(hasTitles ? ['TITLE'] : []), 'TYPE', 'STATE', 'ATTEMPT', 'OUTPUT'],
       reply.cells.map((cell) => [
         cell.cellId === reply.nextCellId ? `> ${cell.cellId}` : `  ${cell.cellId}`,
+        ...(hasTitles ? [cut(cell.title ?? '', 40)] : []),
         cell.type,
         cell.state,
         cell.attempt,

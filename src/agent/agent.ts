@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto';
 
 import type { Bus } from '../bus/bus.ts';
-import { connectBus } from '../bus/nats.ts';
 import type { BusOptions } from '../bus/nats.ts';
 import { subjectRest, subjects } from '../bus/subjects.ts';
 import type { Subjects } from '../bus/subjects.ts';
 import { systemClock } from '../time/clock.ts';
 import type { Clock } from '../time/clock.ts';
-import { errorText } from '../error-text.ts';
 import type { Json } from '../json.ts';
 import { HolderCache } from '../request/holder-cache.ts';
 import {
@@ -15,9 +13,11 @@ import {
   CancelMessage,
   ClaimMessage,
   DecideMessage,
+  RunbookGetMessage,
   StartMessage,
   StatusMessage,
 } from '../request/messages.ts';
+import type { Runbook } from '../runbook/runbook.ts';
 import type { Receipt } from '../request/receipt.ts';
 import type {
   CancelReply,
@@ -29,6 +29,7 @@ import type {
 } from '../request/status-reply.ts';
 import { advanceUntilAnswered, refusal } from './advance.ts';
 import { checkId, checked } from './checked.ts';
+import { connectedBus } from './connected-bus.ts';
 import { LeaseholdError } from './error.ts';
 import { eventQueue, readEvent } from './events.ts';
 import { expiryOf } from './expiry.ts';
@@ -38,10 +39,12 @@ import type {
   CancelOptions,
   ClaimOptions,
   DecideOptions,
+  RunbookOptions,
   StartOptions,
   StatusOptions,
 } from './options.ts';
-import { answers, answersStatus } from './replies.ts';
+import { answers, answersRunbook, answersStatus } from './replies.ts';
+import type { Replies } from './replies.ts';
 import { requestUntilAnswered } from './request.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -87,24 +90,7 @@ export class Agent {
   static async connect(options: AgentOptions): Promise<Agent> {
     checkId(options.agentId, 'agentId');
     checkId(options.namespace ?? 'default', 'namespace');
-    try {
-      const bus = await connectBus({
-        servers: options.servers ?? ['nats://127.0.0.1:4222'],
-        name: `leasehold agent ${options.agentId}`,
-        onWarning: options.onWarning,
-        tls: options.tls,
-        auth: options.auth,
-        inboxPrefix: options.inboxPrefix,
-        waitOnFirstConnect: options.waitOnFirstConnect,
-        connectTimeoutMs: options.connectTimeoutMs,
-      });
-      return new Agent(bus, options);
-    } catch (cause) {
-      const message = errorText(cause);
-      if (cause instanceof RangeError)
-        throw new LeaseholdError({ code: 'invalid', message, field: 'servers' }, { cause });
-      throw new LeaseholdError({ code: 'unavailable', message }, { cause });
-    }
+    return new Agent(await connectedBus(options), options);
   }
 
   /** Pins an instance to a runbook version; repeated with the same content: `created: false`. */
@@ -122,6 +108,19 @@ export class Agent {
       subject: this.#subjects.start,
       body,
       accepts: answers({ instanceId, runbookId }),
+      timeoutMs,
+      retry: 'always',
+    });
+  }
+
+  /** A stored runbook: the version that is given, or the newest. */
+  async runbook(runbookId: string, options: RunbookOptions = {}): Promise<Runbook> {
+    const { version, timeoutMs } = options;
+    return this.#request({
+      name: 'runbook',
+      subject: this.#subjects.runbookGet,
+      body: checked(RunbookGetMessage, { runbookId, version }),
+      accepts: answersRunbook(runbookId, version),
       timeoutMs,
       retry: 'always',
     });
@@ -277,7 +276,7 @@ export class Agent {
     return signal === undefined ? closed : AbortSignal.any([closed, signal]);
   }
 
-  #request<K extends 'start' | 'status' | 'claim' | 'decide' | 'cancel'>(request: {
+  #request<K extends Exclude<keyof Replies, 'receipt' | 'event'>>(request: {
     name: K;
     subject: string;
     body: object;

@@ -31,6 +31,14 @@ export interface StartOptions {
   timeoutMs?: number | undefined;
 }
 
+/** Which version of a runbook to return. */
+export interface RunbookOptions {
+  /** Default: the newest. */
+  version?: number | undefined;
+  /** Default: 10 s. */
+  timeoutMs?: number | undefined;
+}
+
 /** What to return about an instance. */
 export interface StatusOptions {
   /** Whether to return the whole log. */

@@ -6,6 +6,7 @@ import { isJsonObject, type Json } from '../json.ts';
 import type { ReplyError } from '../request/messages.ts';
 import { RECORDED_OUTCOMES, REFUSED_OUTCOMES } from '../request/receipt.ts';
 import type { Receipt } from '../request/receipt.ts';
+import type { Runbook } from '../runbook/runbook.ts';
 import type {
   CancelReply,
   ClaimReply,
@@ -123,6 +124,12 @@ const Schemas = {
     version: z.number(),
     created: z.boolean(),
   }),
+  runbook: z.looseObject({
+    runbook: z.string(),
+    version: z.number(),
+    inputs: z.union([z.array(z.string()), z.record(z.string(), z.looseObject({}))]),
+    cells: z.array(z.looseObject({ id: z.string() })),
+  }),
   claim: z.looseObject({ claimId: z.string(), revision: z.number(), status: z.string() }),
   decide: z.looseObject({ instanceId: z.string(), seq: z.number(), as: z.string() }),
   cancel: z.looseObject({
@@ -142,6 +149,7 @@ const Schemas = {
 export interface Replies {
   receipt: Receipt;
   status: StatusReply;
+  runbook: Runbook;
   start: StartReply;
   claim: ClaimReply;
   decide: DecideReply;
@@ -193,6 +201,17 @@ export function answersStatus(
   const ownReceipt = answers(requestId === undefined ? { instanceId } : { instanceId, requestId });
   return (body) =>
     aboutInstance(body) && (!isJsonObject(body) || ownReceipt(body['receipt'] ?? null));
+}
+
+/** Whether a reply can be this runbook, in this version if one was asked for. */
+export function answersRunbook(
+  runbookId: string,
+  version: number | undefined,
+): (body: Json) => boolean {
+  return (body) =>
+    !isJsonObject(body) ||
+    body['error'] !== undefined ||
+    (body['runbook'] === runbookId && (version === undefined || body['version'] === version));
 }
 
 /** Reads a reply that anybody may have sent. */

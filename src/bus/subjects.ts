@@ -14,6 +14,8 @@ export function subjects(namespace: string) {
   return {
     namespace,
     start: `${root}.start`,
+    /** The cells and the head of a stored runbook. */
+    runbookGet: `${root}.runbook.get`,
     status: (instanceId: string) => `${root}.status.${token(instanceId)}`,
     claim: (claimId: string) => `${root}.claim.${token(claimId)}`,
     advance: (instanceId: string) => `${root}.advance.${token(instanceId)}`,

@@ -44,6 +44,8 @@ export type CellState = (typeof CELL_STATES)[number];
 export interface CellView {
   cellId: string;
   type: CellType;
+  /** Its heading for people; absent if it has none. */
+  title?: string;
   state: CellState;
   /** The newest attempt; absent if there was none. */
   attempt?: number;
@@ -101,6 +103,7 @@ export function cellViews({ runbook, state }: InstanceView, parked: boolean): Ce
   return [...runbook.cells, ...undo].map((cell) => {
     const record = state.cells.get(cell.id);
     const shown: CellView = { cellId: cell.id, type: cellType(cell), state: 'pending' };
+    if (cell.title !== undefined) shown.title = cell.title;
     shown.state = cellState(cell, state, parked && cell.id === next?.id);
     if (record !== undefined) shown.attempt = record.attempts;
     if (record?.output !== undefined) shown.output = record.output;

@@ -28,6 +28,15 @@ export const StartMessage = z.strictObject({
 /** See the schema. */
 export type StartMessage = z.infer<typeof StartMessage>;
 
+/** Body of `runbook.get`. */
+export const RunbookGetMessage = z.strictObject({
+  runbookId: Id,
+  /** Default: the newest. */
+  version: z.int().min(1).optional(),
+});
+/** See the schema. */
+export type RunbookGetMessage = z.infer<typeof RunbookGetMessage>;
+
 /** Body of `status.<instanceId>`. */
 export const StatusMessage = z.strictObject({
   log: z.boolean().optional(),

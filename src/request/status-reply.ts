@@ -18,6 +18,8 @@ export interface StatusReply {
   instanceId: string;
   runbookId: string;
   version: number;
+  /** The heading of the runbook for people; absent if it has none. */
+  title?: string;
   status: InstanceStatus;
   /**
    * The first cell that is neither satisfied nor prose, or the undo cell that is next; null if

@@ -82,7 +82,9 @@ export const AwaitCell = z
     id: CellId,
     ...LABELS,
     ...WHEN,
-    await: z.union([ClaimWait, PauseFor, PauseUntil]),
+    await: z
+      .union([ClaimWait, PauseFor, PauseUntil])
+      .describe('What it waits for: a claim, or for time to pass.'),
     ...UNDO,
   })
   .describe('Waits.');
@@ -118,15 +120,17 @@ export const RunCell = z
     id: CellId,
     ...LABELS,
     ...WHEN,
-    run: z.strictObject({
-      runbook: Name.describe('The runbook to start.'),
-      version: z.int().min(1).max(2_147_483_647).optional().describe('Default: the newest.'),
-      each: Elements.optional().describe('A list: one instance is started per element.'),
-      inputs: z
-        .record(z.string(), JsonValue)
-        .optional()
-        .describe('The inputs of each instance; ${each} is its element of the list.'),
-    }),
+    run: z
+      .strictObject({
+        runbook: Name.describe('The runbook to start.'),
+        version: z.int().min(1).max(2_147_483_647).optional().describe('Default: the newest.'),
+        each: Elements.optional().describe('A list: one instance is started per element.'),
+        inputs: z
+          .record(z.string(), JsonValue)
+          .optional()
+          .describe('The inputs of each instance; ${each} is its element of the list.'),
+      })
+      .describe('What it starts.'),
     ...UNDO,
   })
   .describe('Starts instances of another runbook, and waits until all have ended.');

@@ -27,7 +27,8 @@ export interface TextFault extends Position {
   message: string;
 }
 
-const MAX_CHARACTERS = 1_048_576;
+/** The longest text of a file that is read. */
+export const MAX_TEXT_CHARACTERS = 1_048_576;
 const MAX_DEPTH = 100;
 const MAX_ALIASES = 100;
 const MAX_FAULTS = 20;
@@ -46,11 +47,13 @@ export interface ReadDocument {
  * Reads YAML 1.2 or JSON, with the position of everything. Rejects, besides bad syntax: duplicate
  * keys, several documents, unknown tags, keys that are not text, numbers that reading would change,
  * and alias bombs.
+ *
+ * @param what the text is, for messages: a file, or a part of one
  */
-export function readDocument(source: string, format: 'yaml' | 'json'): ReadDocument {
+export function readDocument(source: string, format: 'yaml' | 'json', what = 'file'): ReadDocument {
   const whole = source.replace(/^\uFEFF/, '');
-  if (whole.length > MAX_CHARACTERS) {
-    return refuse([{ line: 1, column: 1, message: 'the file is larger than 1 MiB' }]);
+  if (whole.length > MAX_TEXT_CHARACTERS) {
+    return refuse([{ line: 1, column: 1, message: `the ${what} is larger than 1 MiB` }]);
   }
   const lines = new LineCounter();
   // JSON may be indented with tabs, which YAML restricts; JSON strings cannot contain them.
@@ -75,13 +78,13 @@ export function readDocument(source: string, format: 'yaml' | 'json'): ReadDocum
   }
   for (const error of errors) {
     if (format === 'json' && error.code !== 'DUPLICATE_KEY') continue;
-    faults.push({ ...positionAt(error.pos[0]), message: describe(error, text) });
+    faults.push({ ...positionAt(error.pos[0]), message: describe(error, text, what) });
     if (error.code !== 'DUPLICATE_KEY') isReadable = false;
   }
   if (!isReadable) return refuse(faults);
 
   if (document.contents === null)
-    return refuse([{ line: 1, column: 1, message: 'the file is empty' }]);
+    return refuse([{ line: 1, column: 1, message: `the ${what} is empty` }]);
   const warnings: Finding[] = [];
   inspect(document, {
     fault: (node, message) => {
@@ -133,6 +136,7 @@ function parseJson(
 function describe(
   error: { code: string; message: string; pos: [number, number] },
   text: string,
+  what: string,
 ): string {
   switch (error.code) {
     case 'DUPLICATE_KEY': {
@@ -142,7 +146,7 @@ function describe(
       return `the key ${key?.[0] ?? ''} occurs twice in one object`;
     }
     case 'MULTIPLE_DOCS':
-      return 'a file contains one runbook, but a second YAML document begins here (---)';
+      return `the ${what} contains one YAML document, but a second one begins here (---)`;
     case 'TAG_RESOLVE_FAILED':
       return `${error.message}: YAML tags are not used in runbooks; quote text that begins with !`;
     default:

@@ -42,20 +42,22 @@ const CommandEffect = z
 
 const HttpEffect = z
   .strictObject({
-    http: z.strictObject({
-      method: z
-        .enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
-        .default('POST')
-        .describe('Default: POST.'),
-      url: z.string().min(1).describe('Where to send it; values are filled in by position.'),
-      headers: z.record(z.string(), z.string()).optional().describe('Headers to send.'),
-      body: JsonValue.optional().describe('Sent as JSON.'),
-      refused: Statuses.optional().describe('Statuses that mean that the effect was refused.'),
-      notBegun: Statuses.optional().describe('Statuses that mean that nothing was begun.'),
-      unknown: Statuses.optional().describe(
-        'Statuses that do not tell whether the effect happened.',
-      ),
-    }),
+    http: z
+      .strictObject({
+        method: z
+          .enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
+          .default('POST')
+          .describe('Default: POST.'),
+        url: z.string().min(1).describe('Where to send it; values are filled in by position.'),
+        headers: z.record(z.string(), z.string()).optional().describe('Headers to send.'),
+        body: JsonValue.optional().describe('Sent as JSON.'),
+        refused: Statuses.optional().describe('Statuses that mean that the effect was refused.'),
+        notBegun: Statuses.optional().describe('Statuses that mean that nothing was begun.'),
+        unknown: Statuses.optional().describe(
+          'Statuses that do not tell whether the effect happened.',
+        ),
+      })
+      .describe('The call.'),
   })
   .describe('Makes an HTTP call.');
 

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import type { JsonObject } from '../json.ts';
 import { Description, JsonValue, Name, Title } from './fields.ts';
 
-const InputSchema: z.ZodType<JsonObject> = z.record(z.string(), JsonValue);
+/** The JSON Schema of an input, whose keywords are checked one by one. */
+export const InputSchema: z.ZodType<JsonObject> = z.record(z.string(), JsonValue);
 
 /** What `start` must give: names, or a JSON Schema by name. */
 const Inputs = z.union([z.array(Name), z.record(Name, InputSchema)], {

@@ -4,7 +4,7 @@ import { extname } from 'node:path';
 import { errorText } from '../error-text.ts';
 import { decodeUtf8, notUtf8Text } from '../utf8.ts';
 import { importModule, MODULE_ENDINGS } from './import-module.ts';
-import { parseRunbook, parseRunbookValue, type ParsedRunbook } from './parse.ts';
+import { parsedDocument, parseRunbook, parseRunbookValue, type ParsedRunbook } from './parse.ts';
 import type { Problem, RunbookError } from './problem.ts';
 import type { Runbook } from './runbook.ts';
 
@@ -13,16 +13,19 @@ export type LoadedRunbooks =
   | { ok: true; runbooks: Runbook[]; warnings: Problem[] }
   | { ok: false; problems: Problem[]; warnings: Problem[] };
 
+const MARKDOWN_ENDINGS = ['.md', '.markdown'];
+const TEXT_ENDINGS = ['.yaml', '.yml', '.json', ...MARKDOWN_ENDINGS];
+
 /**
- * Reads a runbook file: `.yaml`, `.yml`, `.json`, or a module (`.ts`, `.mts`, `.js`, `.mjs`) whose
- * default export is a runbook or a list of them, or which exports several by name. Never rejects: a
- * file that cannot be read is also a problem.
+ * Reads a runbook file: `.yaml`, `.yml`, `.json`, Markdown (`.md`, `.markdown`), or a module
+ * (`.ts`, `.mts`, `.js`, `.mjs`) whose default export is a runbook or a list of them, or which
+ * exports several by name. Never rejects: a file that cannot be read is also a problem.
  */
 export async function loadRunbookFile(path: string): Promise<LoadedRunbooks> {
   const ending = extname(path).toLowerCase();
   if (MODULE_ENDINGS.includes(ending)) return loadModule(path);
-  if (!['.yaml', '.yml', '.json'].includes(ending)) {
-    return refuse(path, `must end in .yaml, .yml, .json, ${MODULE_ENDINGS.join(', ')}`);
+  if (!TEXT_ENDINGS.includes(ending)) {
+    return refuse(path, `must end in ${[...TEXT_ENDINGS, ...MODULE_ENDINGS].join(', ')}`);
   }
   let bytes: Buffer;
   try {
@@ -35,6 +38,11 @@ export async function loadRunbookFile(path: string): Promise<LoadedRunbooks> {
     const { line, column } = decoded;
     const problem = { file: path, line, column, message: notUtf8Text(decoded) };
     return { ok: false, problems: [problem], warnings: [] };
+  }
+  if (MARKDOWN_ENDINGS.includes(ending)) {
+    // Loaded here, because most programs that read runbooks never read Markdown.
+    const { readMarkdown } = await import('./markdown.ts');
+    return joined([parsedDocument(readMarkdown(decoded.text), path)]);
   }
   const format = ending === '.json' ? 'json' : 'yaml';
   return joined([parseRunbook(decoded.text, { file: path, format })]);

@@ -2,7 +2,7 @@ import { type Json, storableFault } from '../json.ts';
 import type { Cell } from './cells.ts';
 import type { ReadCell } from './check-names.ts';
 import { checkCells } from './check.ts';
-import { readDocument, type SourceDocument } from './document.ts';
+import { readDocument, type ReadDocument, type SourceDocument } from './document.ts';
 import { isId } from '../ids.ts';
 import type { Finding, Path, Problem } from './problem.ts';
 import { checkInputs } from './inputs.ts';
@@ -22,8 +22,11 @@ export function parseRunbook(
   text: string,
   source: { file: string; format: 'yaml' | 'json' },
 ): ParsedRunbook {
-  const { file, format } = source;
-  const { document, faults } = readDocument(text, format);
+  return parsedDocument(readDocument(text, source.format), source.file);
+}
+
+/** Checks the runbook of a text that has been read. Never throws. */
+export function parsedDocument({ document, faults }: ReadDocument, file: string): ParsedRunbook {
   const more = document === undefined ? undefined : examine(document.value, file, document);
   if (faults.length === 0 && more !== undefined) return more;
   const problems: Problem[] = faults.map((fault) => ({ file, ...fault }));
@@ -110,7 +113,7 @@ function toProblem(
   const field = (cellId === undefined ? finding.path : inCell).join('.');
   return {
     file,
-    ...(document?.locate(finding.path, finding.atKey) ?? { line: 0 }),
+    ...(finding.at ?? document?.locate(finding.path, finding.atKey) ?? { line: 0 }),
     ...(cellId === undefined ? {} : { cellId }),
     ...(field === '' ? {} : { field }),
     message: finding.message,

@@ -1,3 +1,5 @@
+import type { Position } from './document.ts';
+
 /** A path from the top of a runbook: `['cells', 2, 'expect', 0]`. */
 export type Path = (string | number)[];
 
@@ -6,6 +8,8 @@ export interface Finding {
   path: Path;
   /** The finding is about the key at `path`, not its value. */
   atKey?: boolean | undefined;
+  /** Where it is, if that does not follow from the path. */
+  at?: Position;
   severity: 'error' | 'warning';
   /** Continues a sentence after the field's name: `must be …`. */
   message: string;

@@ -102,6 +102,7 @@ describe.each(['accounts.conf', 'permissions.conf'] as const)('deploy/nats/%s', 
     await billing.start('works', { runbookId: 'steps' });
     expect(await billing.advance('works')).toMatchObject({ outcome: 'completed', holder: {} });
     expect(await billing.status('works')).toMatchObject({ status: 'completed' });
+    expect(await billing.runbook('steps')).toMatchObject({ runbook: 'steps', version: 1 });
     expect(await agentIdsOf('works')).toEqual(['billing']);
     await billing.start('waits', { runbookId: 'gate' });
     expect(await billing.advance('waits')).toMatchObject({ outcome: 'parked' });

@@ -191,6 +191,7 @@ export const StatusReply = z
   .strictObject({
     instanceId: id,
     runbookId: id,
+    title: z.string().optional(),
     version: z.int().min(1),
     status: Status,
     nextCellId: id.nullable(),
@@ -199,6 +200,7 @@ export const StatusReply = z
     cells: z.array(
       z.strictObject({
         cellId: id,
+        title: z.string().optional(),
         type: z.enum(['prose', 'exec', 'await', 'assert', 'run']),
         state: z.string().min(1),
         attempt: z.int().min(1).optional(),

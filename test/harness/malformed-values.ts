@@ -1,5 +1,6 @@
 export const VERBS = [
   'start',
+  'runbook.get',
   'status',
   'claim',
   'advance',
@@ -18,6 +19,7 @@ export const NOTICES: ReadonlySet<Verb> = new Set(['settle', 'answered', 'leavin
 /** A well-formed body of each verb; each fault alters one thing in it. */
 export const VALID_BODIES: Record<Verb, Record<string, unknown>> = {
   start: { instanceId: 'fuzzed', runbookId: 'none', version: 1, inputs: {}, agentId: 'fuzzer' },
+  'runbook.get': { runbookId: 'none', version: 1 },
   status: { log: true, requestId: 'fuzzed' },
   claim: { status: 'approved', agentId: 'fuzzer', evidence: { a: [1] } },
   advance: {
@@ -143,6 +145,7 @@ UNKNOWN_FIELDS.push('', ' ', '$where', 'a.b', '日本', 'x'.repeat(400));
 
 export const OPTIONAL = new Set([
   'start.version',
+  'runbook.get.version',
   'status.log',
   'status.requestId',
   'claim.evidence',
@@ -156,7 +159,12 @@ export const OPTIONAL = new Set([
 ]);
 
 /** Verbs whose subject ends with the verb. */
-export const WITHOUT_ID: ReadonlySet<Verb> = new Set(['start', 'answered', 'leaving']);
+export const WITHOUT_ID: ReadonlySet<Verb> = new Set([
+  'start',
+  'runbook.get',
+  'answered',
+  'leaving',
+]);
 
 export function unstorable(value: unknown): boolean {
   return typeof value === 'string' && /[\0\ud800]/.test(value);

@@ -7,16 +7,16 @@ import { EXAMPLE_RUNBOOKS } from '../../cli/dev/examples.ts';
 import { loadRunbookFile } from '../../src/runbook/load.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const YAML = EXAMPLE_RUNBOOKS.filter((file) => file.endsWith('.yaml'));
+const TEXTS = EXAMPLE_RUNBOOKS.filter((file) => /\.(yaml|md)$/.test(file));
 
 describe('the examples', () => {
-  it.each(YAML)('%s has no problem and no warning', async (file) => {
+  it.each(TEXTS)('%s has no problem and no warning', async (file) => {
     expect(await loadRunbookFile(join(ROOT, file))).toMatchObject({ ok: true, warnings: [] });
   });
 
   it('are all pushed by dev', () => {
     const files = readdirSync(join(ROOT, 'examples')).filter((name) =>
-      /\.(ya?ml|json|ts)$/.test(name),
+      /^(?!README).*\.(ya?ml|json|md|ts)$/.test(name),
     );
     expect(files.map((name) => `examples/${name}`).toSorted()).toEqual(
       [...EXAMPLE_RUNBOOKS].toSorted(),
@@ -25,7 +25,7 @@ describe('the examples', () => {
 
   it('have every script that their commands name', async () => {
     const scripts: string[] = [];
-    for (const file of YAML) {
+    for (const file of TEXTS) {
       const loaded = await loadRunbookFile(join(ROOT, file));
       const text = JSON.stringify(loaded.ok ? loaded.runbooks : []);
       scripts.push(...[...text.matchAll(/examples\/[\w./-]+\.mjs/g)].map(([name]) => name));

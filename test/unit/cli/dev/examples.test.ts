@@ -24,10 +24,11 @@ describe('the copies of the examples that dev pushes', () => {
     ]);
     expect(texts.join('')).not.toContain('ledger.example');
     expect(texts.join('').match(/http:\/\/[^/"]*[^"]*/g)).toEqual([
-      // The charge, its probe, the notification, and the payout.
+      // The charge, its probe, the notification, the payout, and the note of the handover.
       'http://127.0.0.1:7/effects',
       'http://127.0.0.1:7',
       'http://127.0.0.1:7',
+      'http://127.0.0.1:7/effects',
       'http://127.0.0.1:7/effects',
     ]);
   });

@@ -149,7 +149,7 @@ describe('a runbook is loaded', () => {
       expect.stringMatching(/^\/bad\.json:1: is not JSON/),
     ]);
     expect(await lines('a.txt', json)).toEqual([
-      '/a.txt: must end in .yaml, .yml, .json, .ts, .mts, .js, .mjs',
+      '/a.txt: must end in .yaml, .yml, .json, .md, .markdown, .ts, .mts, .js, .mjs',
     ]);
     const missing = await loadRunbookFile(join(folder, 'missing.yaml'));
     expect(missing.ok || formatProblem(missing.problems[0]!)).toMatch(

@@ -11,7 +11,7 @@ export interface Outline {
 }
 
 const TOKEN = /<(\/?)([a-z][a-z0-9-]*)((?:\s+[a-z][a-zA-Z0-9-]*(?:="[^"<>]*")?)*)\s*(\/?)>/gi;
-const VOID = new Set(['meta', 'link', 'input']);
+const VOID = new Set(['meta', 'link', 'input', 'br', 'hr']);
 
 /**
  * Reads a page as strictly as XML: every tag closed in order, every attribute quoted, no stray `<`
