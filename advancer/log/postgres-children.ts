@@ -52,7 +52,7 @@ export class PostgresChildren implements Children {
       return { kind: 'started' };
     } catch (cause) {
       if (!isRefusal(cause)) throw cause;
-      const { code = '', message, detail } = cause;
+      const { code, message, detail } = cause;
       if (MOVED.has(code)) return { kind: 'moved', detail: message };
       if (code === UNIQUE_VIOLATION) return { kind: 'exists', detail: detail ?? message };
       throw cause;

@@ -1,6 +1,6 @@
 import type { Json } from '../../src/json.ts';
-import { demandOf, type Demand } from '../../src/runbook/checks.ts';
-import type { Check, Effect, Expectation } from '../../src/runbook/runbook.ts';
+import { demandOf, type Check, type Demand } from '../../src/runbook/checks.ts';
+import type { Effect, Expectation } from '../../src/runbook/runbook.ts';
 import { shellCommand } from '../../src/shell-quote.ts';
 import type { RunningCell } from './story.ts';
 

@@ -14,7 +14,10 @@ export function declaredInputs(inputs: Inputs): DeclaredInput[] {
   return Object.entries(inputs).map(([name, schema]) => {
     const { type, enum: values, description, default: standard } = schema;
     const parts = [
-      [type].flat().filter((one) => typeof one === 'string').join(' or '),
+      [type]
+        .flat()
+        .filter((one) => typeof one === 'string')
+        .join(' or '),
       Array.isArray(values) ? `one of ${values.map((one) => JSON.stringify(one)).join(', ')}` : '',
       standard === undefined ? '' : `default ${JSON.stringify(standard)}`,
     ];

@@ -40,8 +40,3 @@ export const RunbookHead = z.strictObject({
 
 /** The inputs that a runbook declares: names, or a JSON Schema by name. */
 export type Inputs = string[] | { [name: string]: JsonObject };
-
-/** The names of the declared inputs. */
-export function inputNames(inputs: Inputs): string[] {
-  return Array.isArray(inputs) ? inputs : Object.keys(inputs);
-}

@@ -39,11 +39,11 @@ const childOf = (parent: string, more: Record<string, unknown> = {}): Record<str
 });
 
 describe.each(roles)('the guard of the origins, for what leasehold_%s inserts', (role) => {
-  let names = 0;
+  let parents = 0;
   /** A fresh parent with these rows. */
   const parent = async (...rows: Record<string, unknown>[]): Promise<string> => {
-    names += 1;
-    const id = `${role}-p${names}`;
+    parents += 1;
+    const id = `${role}-p${parents}`;
     await insert(cluster[role], 'instances', plain(id));
     for (const one of rows) await insert(cluster[role], 'executions', { instance_id: id, ...one });
     return id;

@@ -121,7 +121,7 @@ describe(`a parent with ${MANY} children, while replicas are killed`, () => {
     expect(done.nextCellId).toBeNull();
     const [row, ...more] = await cluster.rows(id);
     expect(more).toEqual([]);
-    const { instances } = row?.body as { instances: { instanceId: string; status: string }[] };
+    const { instances } = row!.body as { instances: { instanceId: string; status: string }[] };
     expect(instances.map(({ instanceId }) => instanceId)).toEqual(
       children.map(({ instance_id: child }) => child),
     );
@@ -129,8 +129,8 @@ describe(`a parent with ${MANY} children, while replicas are killed`, () => {
     for (const { instance_id: child } of children) {
       const attempts = (await cluster.rows(child)).filter(({ kind }) => kind === 'started');
       const effects = witness.effects(child);
-      expect(effects.length, child).toBeGreaterThanOrEqual(1);
-      expect(effects.length, child).toBeLessThanOrEqual(attempts.length);
+      expect(effects.length).toBeGreaterThanOrEqual(1);
+      expect(effects.length).toBeLessThanOrEqual(attempts.length);
     }
     expect(await childrenOf(cluster, id)).toEqual(children);
   });

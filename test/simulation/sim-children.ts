@@ -6,6 +6,7 @@ import type {
 } from '../../advancer/log/children.ts';
 import { chainBreach } from '../../src/execution/chain.ts';
 import { endingOf, outputIn, type Child, type ChildOutputs } from '../../src/execution/children.ts';
+import { textOf } from '../../src/execution/cell-record.ts';
 import type { Row } from '../../src/execution/row.ts';
 import type { Json, JsonObject } from '../../src/json.ts';
 import type { SimPostgres } from './sim-log.ts';
@@ -40,7 +41,7 @@ export class SimChildren {
     return [...this.origins.values()]
       .filter((origin) => origin.parentId === parentId)
       .filter((origin) => cellId === undefined || origin.cellId === cellId)
-      .map(({ parentId: _, seq: _seq, fencingToken: _token, ...child }) => ({
+      .map(({ parentId: _parentId, seq: _seq, fencingToken: _token, ...child }) => ({
         ...child,
         ending: this.#endingOf(child.instanceId),
       }));
@@ -129,7 +130,7 @@ export class SimChildren {
         ({ kind, body }) =>
           (kind === 'cancelled' || kind === 'unwinding') && body['children'] === true,
       );
-    return said && { parentId, reason: String(said.body['reason'] ?? '') };
+    return said && { parentId, reason: textOf(said.body['reason']) };
   }
 }
 

@@ -74,7 +74,8 @@ describe('a log line', () => {
       );
       expect(tracesOf(secrets, [['line', lines.join('')]])).toEqual([]);
       expect(lines.join('')).toContain('it was [secret TOKEN]');
-    });
+    },
+  );
 
   it('stays JSON where a number was a secret', async () => {
     const redaction = new Redaction([{ name: 'PIN', value: '1234567890' }]);

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { Redaction } from '../../../../advancer/secrets/redaction.ts';
@@ -6,10 +6,7 @@ import { readSecret } from '../../../../src/config/secret-sources.ts';
 import { formsToPrint, tracesOf } from '../../../harness/secret-hunt.ts';
 
 /** Characters that encodings treat in different ways, and a few that they leave alone. */
-const CHARACTERS = [
-  ...'aZ09-_.~+/=%&?"\'\\<>#:@ \n\r\tnux{}[],é日\u0001'.split(''),
-  '🔑',
-];
+const CHARACTERS = [...'aZ09-_.~+/=%&?"\'\\<>#:@ \n\r\tnux{}[],é日\u0001'.split(''), '🔑'];
 const character = fc.constantFrom(...CHARACTERS);
 const text = (constraints: fc.StringConstraints): fc.Arbitrary<string> =>
   fc.oneof(

@@ -133,18 +133,16 @@ describe('rows that were refused because their request has its receipt', () => {
     expect(scripted.refusals).toEqual([]);
   });
 
-  it.each([
-    'started',
-    'satisfied',
-    'refuted',
-    'skipped',
-    'unwinding',
-    'cancelled',
-  ] as const)('end before a row that is %s', (kind) => {
-    const closing = closingRows(rows(['interrupted', 'a', 1], ['decided', 'a', 1], [kind, 'a', 2]));
-    expect(closing.map((row) => row.kind)).toEqual(['interrupted', 'decided']);
-    expect(closing.every(({ requestId }) => requestId === null)).toBe(true);
-  });
+  it.each(['started', 'satisfied', 'refuted', 'skipped', 'unwinding', 'cancelled'] as const)(
+    'end before a row that is %s',
+    (kind) => {
+      const closing = closingRows(
+        rows(['interrupted', 'a', 1], ['decided', 'a', 1], [kind, 'a', 2]),
+      );
+      expect(closing.map((row) => row.kind)).toEqual(['interrupted', 'decided']);
+      expect(closing.every(({ requestId }) => requestId === null)).toBe(true);
+    },
+  );
 });
 
 describe('an outcome of an effect whose output was lost', () => {

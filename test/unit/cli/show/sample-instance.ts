@@ -57,7 +57,7 @@ export const NOW_MS = START_MS + 120_000;
 export type RowText = readonly [kind: RowKind, cell: string, body?: JsonObject, attempt?: number];
 
 /** The rows as on the wire, one per second. */
-export function logOf(rows: readonly RowText[]): WireRow[] {
+function logOf(rows: readonly RowText[]): WireRow[] {
   return rows.map(([kind, cell, body = {}, attempt = 1], index) => ({
     instance_id: 'deploy-7',
     seq: index + 1,

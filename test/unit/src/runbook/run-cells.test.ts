@@ -86,7 +86,7 @@ describe('the outputs of an instance that did not fit', () => {
     'cannot be checked: %j',
     (demand) => {
       const check = { cell: 'regions', pointer: '/instances/1/outputs/a', ...demand };
-      const { held, fault } = evaluateChecks([check as never], outputs, {});
+      const { held, fault } = evaluateChecks([check], outputs, {});
       expect(held).toBe(false);
       expect(fault).toContain('too much');
       const other = { cell: 'regions', pointer: '/instances/0/outputs/a', equals: 1 };
