@@ -160,7 +160,7 @@ export function cancelOperation(
   };
 }
 
-/** The same body is the same request, whoever sends it. */
+/** The same body is the same request, from any sender. */
 function keyOf(verb: string, instanceId: string, body: Uint8Array): string {
   const digest = createHash('sha256').update(body).digest('base64url').slice(0, 22);
   return `${verb}/${instanceId}/${digest}`;

@@ -43,8 +43,8 @@ const POSTGRES_UNAVAILABLE: ReceiptError = {
 
 /**
  * Moves an instance forward for one request, until it completes, parks, halts, is in doubt or
- * cancelled, or the request's cells are used up. What the log already holds under this request id counts: a request
- * that another replica began goes on where that one stopped.
+ * cancelled, or the request's cells are used up. What the log already holds under this request id
+ * counts: a request that another replica began goes on where that one stopped.
  */
 export class AdvanceJob implements Job<Handled> {
   readonly requester: Requester;

@@ -1,4 +1,6 @@
-import { RE2JS, RE2JSException } from 're2js';
+import { createRequire } from 'node:module';
+
+import type { RE2JS } from 're2js';
 
 /** The longest expression, in characters. */
 const MAX_CHARACTERS = 1_000;
@@ -16,6 +18,13 @@ const MAX_STEPS = 20_000_000;
 const MAX_KEPT = 500;
 
 const kept = new Map<string, RE2JS>();
+
+const require = createRequire(import.meta.url);
+
+/** Loaded at the first use: most runbooks have no expression, and most commands read no runbook. */
+function engine(): typeof import('re2js') {
+  return require('re2js') as typeof import('re2js');
+}
 
 /** A text is too long for the expression that is looked for in it. */
 export class TextTooLong extends Error {
@@ -41,7 +50,7 @@ export function patternFault(pattern: string): string | undefined {
     if (compiled(pattern).programSize() <= MAX_INSTRUCTIONS) return undefined;
     return 'is too large for a regular expression: use fewer or smaller repetitions';
   } catch (error) {
-    if (!(error instanceof RE2JSException)) throw error;
+    if (!(error instanceof engine().RE2JSException)) throw error;
     const why = error.message.replace(/^error parsing regexp: /, '');
     return `is not a regular expression in RE2 syntax: ${why}`;
   }
@@ -62,7 +71,7 @@ export function findsMatch(pattern: string, text: string, budget: MatchBudget): 
 }
 
 function compiled(pattern: string): RE2JS {
-  const expression = kept.get(pattern) ?? RE2JS.compile(pattern);
+  const expression = kept.get(pattern) ?? engine().RE2JS.compile(pattern);
   kept.delete(pattern);
   kept.set(pattern, expression);
   if (kept.size > MAX_KEPT) kept.delete(kept.keys().next().value!);

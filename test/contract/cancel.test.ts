@@ -271,9 +271,8 @@ describe('the same by the agent and the command line', () => {
       seq: 1,
       status: 'cancelled',
     });
-    await expect(agent.cancel('by-agent', { reason: 'r' })).rejects.toMatchObject({
-      code: 'conflict',
-    });
+    const repeated = agent.cancel('by-agent', { reason: 'r' });
+    await expect(repeated).rejects.toMatchObject({ code: 'conflict' });
     await expect(agent.cancel('by-agent', { reason: '' })).rejects.toMatchObject({
       code: 'invalid',
       field: 'reason',

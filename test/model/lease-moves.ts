@@ -125,7 +125,7 @@ function acquireMoves(moves: Moves, index: number, process: Process, id: string)
     moves.add(kind, label, (world) => hold(world, index, id));
   if (lease === undefined) {
     get('acquire', `${id} acquires the lease`);
-    // It has read the log before, to see that there is such an instance, and does not read it again.
+    // It has read the log before, to see that there is such an instance, and not again.
     for (let rows = 0; rows <= from.log.length; rows += 1) {
       const label = `${id} acquires the lease, and knows ${rows} of ${from.log.length} rows`;
       moves.fault('earlyReads', 'acquire after an early read', label, (world) =>

@@ -15,11 +15,11 @@ import { formatProblem } from '../../src/runbook/problem.ts';
 const PAGE = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'runbooks.md'), 'utf8');
 const EXAMPLES = [...PAGE.matchAll(/^```yaml\n(.*?)^```$/gms)].map((match) => match[1] ?? '');
 
-/** An example as a whole runbook: one that shows cells only gets a head. */
+/** An example as a whole runbook: one that shows cells only gets a head, and a cell that runs. */
 function whole(example: string): string {
   if (!example.startsWith('- ')) return example;
   const cells = example.replaceAll(/^(?=.)/gm, '  ');
-  return `runbook: example\nversion: 1\ninputs: [order, mode, most, night, regions]\ncells:\n${cells}`;
+  return `runbook: example\nversion: 1\ninputs: [order, mode, most, night, regions]\ncells:\n${cells}  - {id: effect, exec: {handler: effect}}\n`;
 }
 
 /** The names of all fields in a schema, however deep. */

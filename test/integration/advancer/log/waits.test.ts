@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 
 describe('a wait', () => {
-  /** A moment so many microseconds from the beginning of the client's transaction. */
+  /** A moment, in microseconds from the beginning of the client's transaction. */
   async function moment(client: Client, micros: number): Promise<string> {
     const text = `select leasehold.iso8601(now() + $1::bigint * interval '1 microsecond') as at`;
     const { rows } = await client.query<{ at: string }>(text, [micros]);

@@ -13,6 +13,8 @@ describe('migrations', () => {
       '0004_projection',
       '0005_late_unverified',
       '0006_numbers',
+      '0007_runbook_head',
+      '0008_origins',
     ]);
   });
 

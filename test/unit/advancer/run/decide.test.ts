@@ -92,7 +92,7 @@ describe('a decision on a halted cell', () => {
     expect(here.scripted.entries).toEqual([]);
   });
 
-  it('counts once: the second one is told who decided what, also once it has gone on', async () => {
+  it('counts once: the second one learns who decided what, also once it has gone on', async () => {
     const here = world(FAILED);
     const both = await Promise.all([
       decide(here, { as: 'skipped', agentId: 'first' }),
