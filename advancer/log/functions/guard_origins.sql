@@ -18,21 +18,23 @@ create or replace function leasehold.guard_origins() returns trigger
 as $$
 declare
   newest record;
+  wrong text;
   code text;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
     perform leasehold.require_read_committed();
   end if;
-  perform leasehold.refuse_malformed('leasehold.instances', m.wrong)
-    from (select case
-      when leasehold.is_id(new.parent_instance_id) is not true then 'parent_instance_id'
-      when leasehold.is_id(new.parent_cell_id) is not true then 'parent_cell_id'
-      when new.parent_n < 0 then 'parent_n'
-      when (new.parent_attempt >= 1) is not true then 'parent_attempt'
-      when (new.parent_seq between 0 and 9007199254740990) is not true then 'parent_seq'
-      when (new.parent_token between 1 and 9007199254740991) is not true then 'parent_token'
-      end as wrong) m
-    where m.wrong is not null;
+  wrong := case
+    when leasehold.is_id(new.parent_instance_id) is not true then 'parent_instance_id'
+    when leasehold.is_id(new.parent_cell_id) is not true then 'parent_cell_id'
+    when new.parent_n < 0 then 'parent_n'
+    when (new.parent_attempt >= 1) is not true then 'parent_attempt'
+    when (new.parent_seq between 0 and 9007199254740990) is not true then 'parent_seq'
+    when (new.parent_token between 1 and 9007199254740991) is not true then 'parent_token'
+    end;
+  if wrong is not null then
+    perform leasehold.refuse_malformed('leasehold.instances', wrong);
+  end if;
   perform pg_advisory_xact_lock(19528, hashtext(new.parent_instance_id));
 
   perform from leasehold.instances p where p.instance_id = new.parent_instance_id;
