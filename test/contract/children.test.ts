@@ -228,7 +228,7 @@ describe('a run cell', () => {
       runbook: 'later',
       version: 7,
       inputs: [],
-      cells: [{ id: 'x', assert: [{ input: '/a', exists: false }] }],
+      cells: [{ id: 'x', exec: { command: ['true'] } }],
     });
     const decided = await cluster.request(cluster.subject('decide', 'early-1'), {
       agentId: 'judge',
