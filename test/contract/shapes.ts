@@ -226,12 +226,9 @@ export const StatusReply = z
       if (!ok) context.addIssue({ code: 'custom', message: `${reply.status}: ${message}` });
     };
     // The children that are cancelled with it are shown until all have ended.
-    const ends = reply.cancelled !== undefined || reply.unwinding !== undefined;
-    const { children, ...others } = reply;
-    must(
-      (reply.status === 'parked') === waits(ends ? others : { ...others, children }),
-      'what it waits for if and only if parked',
-    );
+    const ends = (reply.cancelled ?? reply.unwinding) !== undefined;
+    const waiting = waits(ends ? { ...reply, children: undefined } : reply);
+    must((reply.status === 'parked') === waiting, 'what it waits for if and only if parked');
     must(
       (reply.status === 'cancelled') === (reply.cancelled !== undefined),
       'cancelled if and only if cancelled',
