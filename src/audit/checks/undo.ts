@@ -96,6 +96,8 @@ function toUndo({ cells }: Runbook, rows: readonly Row[]): string[] {
       const failed =
         row.kind === 'failed' || (row.kind === 'decided' && row.body['as'] === 'failed');
       if (failed) happened = row.body['happened'] === true;
+      // Nobody can decide away that the effect happened.
+      if (row.kind === 'interrupted' && row.body['happened'] === true) happened = true;
       if (row.kind === 'completed' || row.kind === 'satisfied') stands = true;
       if (row.kind === 'decided') stands = row.body['as'] === 'succeeded';
     }

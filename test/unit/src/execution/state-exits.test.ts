@@ -71,6 +71,7 @@ describe('the end of an instance', () => {
       reason: 'a failed',
       children: false,
       since: '1970-01-01T00:00:03.000Z',
+      seq: 3,
     });
     expect(state.cancelled).toBeUndefined();
   });
@@ -88,6 +89,7 @@ describe('the end of an instance', () => {
       children: true,
       left,
       since: '1970-01-01T00:00:03.000Z',
+      seq: 3,
     });
     expect(state.doubt).toBeUndefined();
   });
