@@ -20,6 +20,8 @@ const HELP_FOOTER = `
 Environment:
   LEASEHOLD_HANDLERS   module that exports {name: handler}, for cells that run handlers
                        (default: the one of the examples)
+  LEASEHOLD_SECRETS_DIR, LEASEHOLD_SECRET_<NAME>
+                       secrets that cells use as \${secrets.NAME}
   LEASEHOLD_HTTP_PORT  HTTP port of the first replica; the others follow (default: free ones)
   Replicas get every other variable too, and run commands in the current directory.`;
 

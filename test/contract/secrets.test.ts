@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { Child } from '../harness/child-process.ts';
-import { TestCluster } from '../harness/replicas.ts';
+import { eventually, TestCluster } from '../harness/replicas.ts';
 import { formsToPrint, tracesOf } from '../harness/secret-hunt.ts';
 import { keysUnder } from './etcd-gateway.ts';
 import { push } from './runbooks.ts';
@@ -81,6 +81,7 @@ const runbooks = (echoUrl: string): object[] => {
       exec: loud('json'),
       expect: [{ pointer: '', equals: 'something else' }],
     }),
+    book('late', { id: 'late', exec: loud('json') }),
     book('doubt', {
       id: 'a',
       exec: loud('text', 'die'),
@@ -165,6 +166,8 @@ async function everything(
     const receipt = await cluster.advance(name, `q-${name}`);
     texts.push(['receipt', JSON.stringify(receipt)]);
     texts.push(['status', JSON.stringify(await cluster.status(name, { log: true }))]);
+  }
+  for (const name of ['loud', 'doubt']) {
     const shown = await cluster.cli(['status', name, '--log']);
     texts.push(['the command line', shown.stdout + shown.stderr]);
   }
@@ -209,6 +212,39 @@ describe('a secret that effects let out on purpose', () => {
       const outputs = rows.filter(({ kind }) => kind === 'completed').map(({ body }) => body);
       expect(outputs).toHaveLength(6);
       for (const body of outputs) expect(JSON.stringify(body)).toContain('[secret VARIABLE]');
+    } finally {
+      await cluster.stop();
+    }
+  });
+
+  it('is not found in what a holder says that was frozen and replaced', async () => {
+    const cluster = await TestCluster.start({ env });
+    try {
+      const LEASEHOLD_FAILPOINTS = 'after_effect=freeze@cell:late';
+      const a = await cluster.startReplica('a', { LEASEHOLD_FAILPOINTS });
+      await push(cluster, ...runbooks(echoUrl));
+      await cluster.start('late', 'late');
+      const answer = cluster.advance('late', 'q-1').catch(() => undefined);
+      await a.failpointReached('after_effect');
+      const b = await cluster.startReplica('b');
+      await eventually(async () => {
+        const { outcome } = await cluster.advance('late', 'q-2');
+        return outcome === 'in_doubt' ? true : undefined;
+      });
+      a.wake();
+      const late = await eventually(async () => {
+        const texts = await rowsOf(cluster);
+        return texts.find(([table]) => table === 'leasehold.late_outcomes');
+      });
+      expect(late[1]).toContain('[secret TOKEN]');
+      const settled = await eventually(async () => {
+        const rows = await cluster.rows('late');
+        return rows.at(-1)?.kind === 'decided' ? rows : undefined;
+      });
+      expect(settled.at(-1)).toMatchObject({ body: { as: 'succeeded', by: '@late-outcome' } });
+      const texts = await rowsOf(cluster);
+      texts.push(['log lines', a.log + b.log], ['receipt', JSON.stringify(await answer)]);
+      expect(tracesOf(VALUES, texts)).toEqual([]);
     } finally {
       await cluster.stop();
     }
