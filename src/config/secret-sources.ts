@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { errorText } from '../error-text.ts';
 import { isId } from '../ids.ts';
+import { withoutCredentials } from '../redaction.ts';
 
 /** The variable that names the directory with one file per secret. */
 export const SECRETS_DIR = 'LEASEHOLD_SECRETS_DIR';
@@ -139,7 +140,8 @@ function problemsOfFiles(
       return variables[name] === undefined ? [] : [[name, twice]];
     });
   } catch (cause) {
-    const problem = `names a directory that cannot be read: ${errorText(cause)}`;
-    return [[undefined, problem]];
+    // Somebody may have given it a URL.
+    const why = withoutCredentials(errorText(cause));
+    return [[undefined, `names a directory that cannot be read: ${why}`]];
   }
 }
