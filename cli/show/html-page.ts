@@ -100,7 +100,7 @@ ${code !== undefined && markup`<pre class="does"><code>${code}</code></pre>`}
 ${notes.length > 0 && markup`<ul class="notes">${notes.map((note) => markup`<li>${note}</li>`)}</ul>`}
 ${moments(rows, at)}
 ${output(story)}
-<details><summary>Definition</summary>${codeMarkup(cellText(cell))}</details>
+<details class="definition"><summary>Definition</summary>${codeMarkup(cellText(cell))}</details>
 ${undo !== undefined && markup`<div class="undo"><p class="key">Undo</p>${card(undo, at)}</div>`}
 </article>`;
 }
@@ -128,7 +128,7 @@ function output(story: CellStory): Fillable {
 
 function logSection({ log = [] }: StatusReply): Fillable {
   if (log.length === 0) return '';
-  return markup`<section><details><summary>The log, row by row</summary><div class="scroll"><table>
+  return markup`<section><details><summary>The log, row by row</summary><div class="scroll log"><table>
 <thead><tr><th scope="col" class="n">Row</th><th scope="col">Time</th><th scope="col" class="n">Token</th><th scope="col">Replica</th><th scope="col">Kind</th><th scope="col">Cell</th><th scope="col" class="n">Attempt</th><th scope="col">Request</th><th scope="col">Agent</th><th scope="col">Detail</th></tr></thead>
 <tbody>${log.map(
     (row) =>

@@ -55,6 +55,7 @@ time { white-space: nowrap; font-variant-numeric: tabular-nums; }
 @media print {
   main { max-width: none; } .card, .notice { break-inside: avoid; } .badge, .mark, .notice, pre { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   details::details-content { content-visibility: visible; block-size: auto; } summary { list-style: none; }
-  pre code { white-space: pre-wrap; }
+  pre code { white-space: pre-wrap; } .definition { display: none; }
+  .log table { font-size: 8pt; } .log td { overflow-wrap: anywhere; } .log time { white-space: normal; }
 }
 `;

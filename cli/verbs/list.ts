@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 
-import { INSTANCE_STATUSES } from '../../src/execution/status.ts';
+import { INSTANCE_STATUSES } from '../../src/execution/statuses.ts';
 import { EXIT } from '../exit-code.ts';
 import { countFlag, idFlag } from '../flags.ts';
 import { addSharedOptions, DATABASE_OPTIONS } from '../shared-options.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import { ROW_KINDS } from '../execution/row.ts';
-import { INSTANCE_STATUSES } from '../execution/status.ts';
+import { INSTANCE_STATUSES } from '../execution/statuses.ts';
 import { isJsonObject, type Json } from '../json.ts';
 import type { ReplyError } from '../request/messages.ts';
 import { RECORDED_OUTCOMES, REFUSED_OUTCOMES } from '../request/receipt.ts';

@@ -4,7 +4,7 @@ import { derivedId } from '../ids.ts';
 import { isJsonObject, type Json, type JsonObject } from '../json.ts';
 import { lostOutput } from '../runbook/lost-output.ts';
 import { fill, type Scope } from '../runbook/placeholder.ts';
-import { MAX_CHILDREN } from '../runbook/cells.ts';
+import { MAX_CHILDREN } from '../runbook/fields.ts';
 import type { RunCell, Runbook } from '../runbook/runbook.ts';
 import type { Row, RowKind } from './row.ts';
 import type { ChildrenView } from './views.ts';

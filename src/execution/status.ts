@@ -5,40 +5,10 @@ import { cellError, type CellError } from './cell-error.ts';
 import type { Cancelled, Unwinding } from './ending.ts';
 import { nextCell, nextStep, undoCells, type InstanceView } from './plan.ts';
 import type { Doubt, InstanceState, OpenAttempt } from './state.ts';
+import type { CellState, InstanceStatus } from './statuses.ts';
 import type { CancelledView, InDoubt, InFlight, UnwindingView } from './views.ts';
 
-/** What an instance is doing, derived from its log (and, for a wait, from claim and clock). */
-export const INSTANCE_STATUSES = [
-  'ready',
-  'running',
-  'parked',
-  'in_doubt',
-  'halted',
-  'completed',
-  'cancelled',
-] as const;
-/** See {@link INSTANCE_STATUSES}. */
-export type InstanceStatus = (typeof INSTANCE_STATUSES)[number];
-
-/**
- * What a cell is doing. `awaiting` is for a claim, `waiting` for time to pass or for the instances
- * that the cell started. `text` is a prose cell, which does nothing.
- */
-export const CELL_STATES = [
-  'pending',
-  'running',
-  'awaiting',
-  'waiting',
-  'satisfied',
-  'undone',
-  'skipped',
-  'failed',
-  'refuted',
-  'in_doubt',
-  'text',
-] as const;
-/** See {@link CELL_STATES}. */
-export type CellState = (typeof CELL_STATES)[number];
+export type { CellState, InstanceStatus } from './statuses.ts';
 
 /** One cell of an instance, as `status` shows it. */
 export interface CellView {

@@ -7,6 +7,7 @@ import {
   Description,
   JsonValue,
   LonePlaceholder,
+  MAX_CHILDREN,
   Moment,
   Name,
   Title,
@@ -102,9 +103,6 @@ export const AssertCell = z
   .describe('Checks inputs and earlier outputs; a check that does not hold halts the instance.');
 /** See the schema. */
 export type AssertCell = z.infer<typeof AssertCell>;
-
-/** How many instances one run cell may start. */
-export const MAX_CHILDREN = 1_000;
 
 const Elements = z.union(
   [

@@ -59,3 +59,6 @@ export const Moment = z.string().superRefine((text, context) => {
   const message = text.includes('${') ? undefined : instantFault(text);
   if (message !== undefined) context.addIssue({ code: 'custom', message });
 });
+
+/** How many instances one run cell may start. */
+export const MAX_CHILDREN = 1_000;

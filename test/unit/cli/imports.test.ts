@@ -40,11 +40,11 @@ describe('the command line imports only what it needs', { timeout: 60_000 }, () 
     expect(modules.filter((url) => url.includes('/cli/verbs/'))).toEqual([]);
   });
 
-  it('for status: NATS, and neither Postgres nor etcd nor a server', async () => {
-    const { packages, modules } = await imports('status', 'x', '--nats', 'nats://127.0.0.1:1');
+  it.each(['status', 'show'])('for %s: NATS, and neither a store nor a server', async (verb) => {
+    const { packages, modules } = await imports(verb, 'x', '--nats', 'nats://127.0.0.1:1');
     expect(packages).toEqual(['commander', 'lossless-json', 'nats', 'zod']);
     const verbs = modules.filter((url) => url.includes('/cli/verbs/'));
-    expect(verbs).toEqual([expect.stringContaining('/cli/verbs/status.ts')]);
+    expect(verbs).toEqual([expect.stringContaining(`/cli/verbs/${verb}.ts`)]);
   });
 
   it('for list: Postgres, and neither NATS nor etcd', async () => {

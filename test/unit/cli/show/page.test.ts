@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { instanceHtml } from '../../../../cli/show/html-page.ts';
 import { instancePage, runbookPage } from '../../../../cli/show/terminal-page.ts';
 import { columnsOf } from '../../../../cli/show/wrap.ts';
-import { CELL_STATES, INSTANCE_STATUSES } from '../../../../src/execution/status.ts';
+import { CELL_STATES, INSTANCE_STATUSES } from '../../../../src/execution/statuses.ts';
 import { ROW_KINDS } from '../../../../src/execution/row.ts';
 import { outline } from '../../tools/page/outline.ts';
 import { CANCELLED, COMPLETED, DEPLOY, NOW_MS, statusOfRows } from './sample-instance.ts';

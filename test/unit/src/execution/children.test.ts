@@ -12,7 +12,7 @@ import {
   type RunStep,
 } from '../../../../src/execution/children.ts';
 import { isId } from '../../../../src/ids.ts';
-import { MAX_CHILDREN } from '../../../../src/runbook/cells.ts';
+import { MAX_CHILDREN } from '../../../../src/runbook/fields.ts';
 import type { RunCell } from '../../../../src/runbook/runbook.ts';
 
 const SCOPE = { inputs: { regions: ['eu', 'us'], one: 1 }, outputs: { a: { name: 'x' } } };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { MAX_CHILDREN } from '../../../../src/runbook/cells.ts';
+import { MAX_CHILDREN } from '../../../../src/runbook/fields.ts';
 import { evaluateChecks } from '../../../../src/runbook/evaluate-checks.ts';
 import { lostOutput } from '../../../../src/runbook/lost-output.ts';
 import { parseRunbookValue } from '../../../../src/runbook/parse.ts';
