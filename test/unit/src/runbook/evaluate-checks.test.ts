@@ -109,6 +109,16 @@ describe('a check that cannot be evaluated', () => {
     }
   });
 
+  it('since it would take too long, is refused before it begins', () => {
+    const text = 'ab'.repeat(25_000);
+    const check: Check = { input: '/text', matches: '^[ab]*a[ab]{501}$' };
+    expect(evaluateChecks([check], {}, { text })).toMatchObject({
+      held: false,
+      fault: 'it is too long for its regular expression',
+    });
+    expect(evaluateChecks([check], {}, { text: text.slice(0, 2_000) }).held).toBe(true);
+  });
+
   it('leaves the verdict open only if no other check is false', () => {
     const unreadable: Check = { ...COUNT, matches: '3' };
     const verdict = (...checks: Check[]) => evaluateChecks(checks, outputs, inputs);

@@ -162,6 +162,16 @@ describe('an agent cannot make validation slow', () => {
     return performance.now() - start;
   }
 
+  it('by many texts, each short enough for its expression', () => {
+    const schema = { items: { pattern: '^[ab]*a[ab]{501}$' } };
+    const texts = Array.from({ length: 200 }, () => 'ab'.repeat(5_000));
+    expect(timeOf(schema, texts)).toBeLessThan(5_000);
+    expect(problemsOf({ x: schema }, { x: texts })).toBe(
+      'inputs.x: has too much text for the regular expressions of its schema',
+    );
+    expect(problemsOf({ x: schema }, { x: texts.slice(0, 1) })).toBe('');
+  });
+
   it.each<[string, JsonObject, JsonObject[string]]>([
     ['a text that makes others backtrack', { pattern: '^(a|a)*$' }, `${'a'.repeat(200_000)}b`],
     ['nested repetitions', { pattern: '^((a+)+)+$' }, `${'a'.repeat(200_000)}b`],
