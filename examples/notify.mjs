@@ -1,4 +1,4 @@
-// The last cell of refund.yaml: notifies the customer. Here the ledger stands in for that.
+// The last cell of both refunds: notifies the customer. Here the ledger stands in for that.
 //
 // The cell says `onInterrupt: rerun`: after a crash this script runs again, under the same
 // idempotency key. So it first asks whether the message was already sent. (A receiver that

@@ -1,4 +1,4 @@
-// The probe of refund.yaml. It runs when an attempt to charge was interrupted and the log cannot
+// The probe of these runbooks. It runs when an attempt was interrupted and the log cannot
 // tell whether the effect happened. The ledger can. The probe receives the idempotency key of the
 // interrupted attempt and prints what it found on stdout.
 import { countEffects } from './ledger/client.mjs';

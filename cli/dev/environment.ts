@@ -89,6 +89,11 @@ export function replicaEnv(
     LEASEHOLD_HTTP_ALLOW: textOf(env, 'LEASEHOLD_HTTP_ALLOW') ?? ALLOW_EVERYWHERE,
     LEASEHOLD_HANDLERS:
       textOf(env, 'LEASEHOLD_HANDLERS') ?? join(packageDir, 'examples', 'handlers.mjs'),
+    // Of the example that sends the ledger a token. Files take precedence, if there are any.
+    ...(textOf(env, 'LEASEHOLD_SECRETS_DIR') === undefined && {
+      LEASEHOLD_SECRET_LEDGER_TOKEN:
+        textOf(env, 'LEASEHOLD_SECRET_LEDGER_TOKEN') ?? 'only-for-the-examples',
+    }),
     // The examples' commands call `node`, which need not be on the caller's PATH.
     PATH: [env['PATH'], dirname(process.execPath)].filter(Boolean).join(delimiter),
   };

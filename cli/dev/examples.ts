@@ -10,6 +10,10 @@ import type { Runbook } from '../../src/runbook/runbook.ts';
 export const EXAMPLE_RUNBOOKS = [
   'examples/refund.yaml',
   'examples/payout.yaml',
+  'examples/large-refund.yaml',
+  'examples/deploy-region.yaml',
+  'examples/deploy.yaml',
+  'examples/failover.yaml',
   'examples/settlement.ts',
   'examples/handover.md',
 ] as const;

@@ -6,10 +6,18 @@ export interface ReceiptReply {
   steps: { seq: number; cellId: string; kind: string; attempt: number }[];
   nextCellId: string | null;
   holder: { replicaId: string; fencingToken: number } | null;
-  awaiting?: { cellId: string; claimId: string; statuses: string[]; currentStatus: string | null };
+  awaiting?: {
+    cellId: string;
+    claimId: string;
+    statuses: string[];
+    currentStatus: string | null;
+    until?: string;
+  };
+  waiting?: { cellId: string; until: string };
   inFlight?: { cellId: string; attempt: number; requestId: string; since: string };
   inDoubt?: { cellId: string; attempt: number; reason: string; since: string };
   children?: { cellId: string; ended: number; total: number };
+  unwinding?: { by: string; reason: string };
   error?: { code: string; message: string; field?: string };
 }
 

@@ -91,6 +91,13 @@ describe("a replica's environment", () => {
     expect(envOf(env)).toMatchObject(env);
   });
 
+  it('has the secret of the examples, unless dev was called with it or with files', () => {
+    const name = 'LEASEHOLD_SECRET_LEDGER_TOKEN';
+    expect(envOf({})[name]).toBe('only-for-the-examples');
+    expect(envOf({ [name]: 'a-token-of-mine' })[name]).toBe('a-token-of-mine');
+    expect(envOf({ LEASEHOLD_SECRETS_DIR: '/run/secrets' })).not.toHaveProperty(name);
+  });
+
   it("does not have the owner's URL", () => {
     expect(
       envOf({ LEASEHOLD_OWNER_DATABASE_URL: 'postgres://owner:secret@x/y' }),
