@@ -2,6 +2,7 @@ import { Audit } from '../../src/audit/audit.ts';
 import type { CheckCount } from '../../src/audit/audit.ts';
 import type { Breach } from '../../src/audit/check.ts';
 import type { Evidence } from '../../src/audit/evidence.ts';
+import type { Row } from '../../src/execution/row.ts';
 import type { ClientHistory } from './client-history.ts';
 import type { LogEvidence } from './log-access.ts';
 import type { BreachRecord, ChaosRecord, CheckResult, ReplicaProcess } from './record.ts';
@@ -31,6 +32,8 @@ export interface Findings {
 }
 
 const STUCK = 'stuck-instance';
+const DECISION_CHECK = 'decision-told-is-recorded';
+const CANCEL_CHECK = 'cancel-told-is-recorded';
 const KEPT_BREACHES = 1_000;
 
 /**
@@ -53,7 +56,7 @@ export function sampleBreaches(found: readonly BreachRecord[], most: number): Br
 
 /**
  * Checks the log, one instance after another, against what the witness saw and what agents were
- * answered, with the same checks as `leasehold audit` and three of chaos.
+ * answered, with the same checks as `leasehold audit` and four of chaos.
  */
 export class Checker {
   readonly #observations: Observations;
@@ -62,6 +65,8 @@ export class Checker {
   readonly #seen = new Set<string>();
   #decisions = 0;
   #lostDecisions = 0;
+  #cancels = 0;
+  #lostCancels = 0;
   #effects = 0;
 
   constructor(observations: Observations) {
@@ -81,10 +86,16 @@ export class Checker {
     const own = [
       this.#startedCheck(),
       {
-        name: 'decision-told-is-recorded',
+        name: DECISION_CHECK,
         guarantee: 5,
         checked: this.#decisions,
         breaches: this.#lostDecisions,
+      },
+      {
+        name: CANCEL_CHECK,
+        guarantee: 5,
+        checked: this.#cancels,
+        breaches: this.#lostCancels,
       },
       this.#replicaCheck(processes),
     ];
@@ -143,20 +154,31 @@ export class Checker {
       ...(settled && { atRest: 'ended' as const }),
     };
     this.#found.push(...this.#audit.look(evidence));
-    for (const { seq, as } of history.decisionsOf(instanceId)) {
+    this.#checkDecisions(instanceId, rows);
+    this.#checkCancels(instanceId, rows);
+  }
+
+  /** Decisions that agents were told about. */
+  #checkDecisions(instanceId: string, rows: readonly Row[]): void {
+    for (const { seq, as } of this.#observations.history.decisionsOf(instanceId)) {
       this.#decisions += 1;
       const row = rows.find((one) => one.seq === seq);
       if (row?.kind === 'decided' && row.body['as'] === as) continue;
       this.#lostDecisions += 1;
-      const found = row === undefined ? 'the log has no such row' : `that row is ${row.kind}`;
-      const what = `an agent got an answer that seq ${seq} decides ${as}, but ${found}`;
-      this.#breach({
-        check: 'decision-told-is-recorded',
-        guarantee: 5,
-        instanceId,
-        seqs: [seq],
-        what,
-      });
+      const what = `an agent got an answer that seq ${seq} decides ${as}, but ${foundText(row)}`;
+      this.#breach({ check: DECISION_CHECK, guarantee: 5, instanceId, seqs: [seq], what });
+    }
+  }
+
+  /** Cancels that agents were told about. With undo, the row may be either of the two. */
+  #checkCancels(instanceId: string, rows: readonly Row[]): void {
+    for (const { seq, undo } of this.#observations.history.cancelsOf(instanceId)) {
+      this.#cancels += 1;
+      const row = rows.find((one) => one.seq === seq);
+      if (row?.kind === 'cancelled' || (undo && row?.kind === 'unwinding')) continue;
+      this.#lostCancels += 1;
+      const what = `an agent got an answer that seq ${seq} cancels it, but ${foundText(row)}`;
+      this.#breach({ check: CANCEL_CHECK, guarantee: 5, instanceId, seqs: [seq], what });
     }
   }
 
@@ -171,6 +193,10 @@ export class Checker {
         return { check, guarantee, instanceId, seqs, what };
       });
   }
+}
+
+function foundText(row: Row | undefined): string {
+  return row === undefined ? 'the log has no such row' : `that row is ${row.kind}`;
 }
 
 /** The verdict of a run. */

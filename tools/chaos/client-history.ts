@@ -10,6 +10,12 @@ export interface AcknowledgedDecision {
   as: string;
 }
 
+/** A cancel that an agent received an acknowledgement for. */
+export interface AcknowledgedCancel {
+  seq: number;
+  undo: boolean;
+}
+
 /**
  * What agents requested and what they were answered, by instance. A missing answer means _unknown_,
  * not _failed_.
@@ -20,8 +26,10 @@ export class ClientHistory {
   /** Requests that were answered with a receipt that is recorded. */
   acknowledged = 0;
   decisions = 0;
+  cancels = 0;
   readonly #answers = new Map<string, ClientRequest[]>();
   readonly #decisions = new Map<string, AcknowledgedDecision[]>();
+  readonly #cancels = new Map<string, AcknowledgedCancel[]>();
   readonly #invoked = new Set<string>();
   readonly #answered = new Set<string>();
   readonly #acknowledged = new Set<string>();
@@ -73,6 +81,12 @@ export class ClientHistory {
     append(this.#decisions, instanceId, decision);
   }
 
+  /** A cancel was acknowledged. */
+  cancelled(instanceId: string, cancel: AcknowledgedCancel): void {
+    this.cancels += 1;
+    append(this.#cancels, instanceId, cancel);
+  }
+
   /** Requests that were sent at least once. */
   get requests(): number {
     return this.#invoked.size;
@@ -89,6 +103,10 @@ export class ClientHistory {
 
   decisionsOf(instanceId: string): readonly AcknowledgedDecision[] {
     return this.#decisions.get(instanceId) ?? [];
+  }
+
+  cancelsOf(instanceId: string): readonly AcknowledgedCancel[] {
+    return this.#cancels.get(instanceId) ?? [];
   }
 }
 

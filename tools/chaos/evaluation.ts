@@ -138,7 +138,7 @@ export class Evaluation {
 
   #result(findings: Findings, postgresVersion: string): EvaluationResult {
     const { history, stuck, brokenOff } = this.#options;
-    const { requests, acknowledged, unanswered, byOutcome, decisions } = history;
+    const { requests, acknowledged, unanswered, byOutcome, decisions, cancels } = history;
     const { effects, rows, instances, checks, breaches, warnings } = findings;
     return {
       failovers: this.#failovers.sort((a, b) => a.faultId - b.faultId),
@@ -152,6 +152,7 @@ export class Evaluation {
         instances,
         stuck,
         decisions,
+        cancels,
       },
       instances: [...this.#measured.timelines, ...this.#others.timelines],
       refusals: this.#refusals.sort((a, b) => a.atMs - b.atMs).slice(0, KEPT_REFUSALS),

@@ -24,8 +24,12 @@ export interface WorkloadInstance {
   nextCellId: string | undefined;
   doubt: InDoubt | undefined;
   parked: boolean;
+  /** The cell that halted it, until that is decided. */
+  halt: { cellId: string; attempt: number } | undefined;
+  /** Whether a cell that halted it has been decided: the next one ends it. */
+  repaired: boolean;
   ended: boolean;
-  /** How often an agent saw its doubt and left it undecided. */
+  /** How often an agent saw its doubt or its failure, and left it undecided. */
   leftInDoubt: number;
 }
 
@@ -55,23 +59,36 @@ export class Instances {
   /** Updates an instance's state from a receipt. */
   apply(instance: WorkloadInstance, receipt: Receipt): void {
     switch (receipt.outcome) {
+      case 'halted': {
+        // Not an end: it can be repaired. Nor is it news, if the request is an old one.
+        const last = receipt.steps.at(-1);
+        if (!instance.repaired && last !== undefined)
+          instance.halt = { cellId: last.cellId, attempt: last.attempt };
+        return;
+      }
       case 'completed':
-      case 'halted':
-        if (instance.ended) return;
-        instance.ended = true;
-        this.setAside(instance);
-        this.recentlyEnded.push(instance);
-        if (this.recentlyEnded.length > KEPT_ENDED) this.recentlyEnded.shift();
+      case 'cancelled':
+        this.end(instance);
         return;
       case 'advanced':
       case 'parked':
       case 'in_doubt':
         instance.nextCellId = receipt.nextCellId ?? undefined;
-        instance.parked = receipt.outcome === 'parked';
+        instance.parked = receipt.outcome === 'parked' && receipt.waiting === undefined;
+        instance.halt = undefined;
         instance.doubt = receipt.inDoubt;
         return;
       default:
     }
+  }
+
+  /** It needs no more work. */
+  end(instance: WorkloadInstance): void {
+    if (instance.ended) return;
+    instance.ended = true;
+    this.setAside(instance);
+    this.recentlyEnded.push(instance);
+    if (this.recentlyEnded.length > KEPT_ENDED) this.recentlyEnded.shift();
   }
 
   /** Keeps a request so that it can be repeated later. */

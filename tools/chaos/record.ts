@@ -115,6 +115,8 @@ export interface Counts {
   instances: number;
   stuck: number;
   decisions: number;
+  /** Records of older versions have none. */
+  cancels?: number;
 }
 
 /** How long honest agents waited for answers, in milliseconds. */
@@ -146,7 +148,7 @@ export interface InstanceTimeline {
   }[];
   marks: {
     atMs: number;
-    what: 'receipt' | 'refused_write' | 'doubt' | 'decision' | 'late_outcome' | 'parked';
+    what: 'receipt' | 'refused_write' | 'doubt' | 'decision' | 'late_outcome' | 'parked' | 'cancel';
     text: string;
   }[];
 }

@@ -19,8 +19,8 @@ const PAUSE_MS = 200;
 const REQUEST_TIMEOUT_MS = 20_000;
 
 /**
- * Drives every instance that has not ended to its end: it makes claims and decides doubts. An
- * instance that does not end before the deadline is stuck.
+ * Drives every instance that has not ended to its end: it makes claims, and decides doubts and
+ * cells that failed. An instance that does not end before the deadline is stuck.
  *
  * @returns the stuck instances
  */
@@ -58,9 +58,14 @@ async function drive(
     }
     const request = { requestId: workload.newId('s'), wait: true };
     const limits = { timeoutMs: REQUEST_TIMEOUT_MS, signal: stop };
-    const { outcome } = await workload.advance(agent, instance, request, limits);
-    if (outcome === 'parked') await workload.claim(agent, instance, 'approved');
-    else if (outcome === 'in_doubt') await workload.decide(agent, instance, random);
-    else if (!instance.ended) await sleep(PAUSE_MS, stop);
+    const { outcome, waiting } = await workload.advance(agent, instance, request, limits);
+    if (waiting !== undefined) await sleep(Date.parse(waiting.until) - Date.now(), stop);
+    else if (outcome === 'parked') await workload.claim(agent, instance, 'approved');
+    else if (outcome === 'in_doubt') await workload.answer(agent, instance, random);
+    else if (outcome === 'halted') {
+      // The first time it is repaired, the second time that is how it ends.
+      if (instance.halt === undefined) workload.instances.end(instance);
+      else await workload.answer(agent, instance, random);
+    } else if (!instance.ended) await sleep(PAUSE_MS, stop);
   }
 }

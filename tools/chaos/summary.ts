@@ -78,14 +78,14 @@ function failoverFigures(failovers: readonly Failover[]): FailoverFigures[] {
 /** The lines that end a run, for people. */
 export function summaryLines(record: ChaosRecord, summary: ChaosSummary): string[] {
   const { counts, faults, files } = summary;
-  const { instances, rows, effects, requests, acknowledged, unanswered, decisions } = counts;
+  const { instances, rows, effects, requests, acknowledged, unanswered } = counts;
   const lines = [
     '',
     headline(record),
     `  ${faults.made} faults made, ${faults.skipped} skipped; ` +
       `${instances} instances, ${rows} rows, ${effects} effects witnessed`,
     `  ${requests} requests: ${acknowledged} acknowledged, ${unanswered} never answered; ` +
-      `${decisions} decisions`,
+      `${counts.decisions} decisions, ${counts.cancels ?? 0} cancels`,
     ...latencyLines(record),
     ...hostileLines(record),
   ];

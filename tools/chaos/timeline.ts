@@ -60,6 +60,8 @@ function marksOf(log: LogEvidence, atMs: (iso: string) => number): Mark[] {
     if (kind === 'interrupted') mark('doubt', recordedAt, `${name}: ${asText(body['reason'])}`);
     if (kind === 'decided')
       mark('decision', recordedAt, `${name}: ${asText(body['as'])} by ${asText(body['by'])}`);
+    if (kind === 'unwinding' || kind === 'cancelled')
+      mark('cancel', recordedAt, `${kind} by ${asText(body['by'])}`);
   }
   evidence.receipts.forEach(({ requestId, receipt }, index) => {
     const what = receipt.outcome === 'parked' ? 'parked' : 'receipt';

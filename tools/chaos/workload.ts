@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 
 import { Agent } from '../../src/agent/agent.ts';
-import type { Verdict } from '../../src/execution/row.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
+import { cancel, decideDoubt, decideHalt } from './answers.ts';
 import type { ClientHistory } from './client-history.ts';
 import { Instances } from './instances.ts';
 import type { SentRequest, WorkloadInstance } from './instances.ts';
@@ -46,6 +46,8 @@ export interface StartOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
+/** How often an agent cancels the instance that it has picked. */
+const CANCELLED = 0.02;
 
 /**
  * The agents of a run. Each repeatedly picks an instance that is under way and does something
@@ -140,6 +142,8 @@ export class Workload {
       nextCellId: undefined,
       doubt: undefined,
       parked: false,
+      halt: undefined,
+      repaired: false,
       ended: false,
       leftInDoubt: 0,
     };
@@ -198,24 +202,10 @@ export class Workload {
     if (status !== 'pending') instance.parked = false;
   }
 
-  /** Decides an instance's doubt, if it still has one. */
-  async decide(agent: Agent, instance: WorkloadInstance, random: Random): Promise<void> {
-    const { doubt, instanceId } = instance;
-    if (doubt === undefined) return;
-    const verdicts: { as: Verdict; weight: number }[] = [
-      { as: 'succeeded', weight: 4 },
-      { as: 'rerun', weight: 4 },
-      { as: 'failed', weight: 1 },
-      { as: 'skipped', weight: 1 },
-    ];
-    const { as } = random.weighted(verdicts);
-    const { cellId, attempt } = doubt;
-    const output = as === 'succeeded' ? { output: { ok: true, cell: cellId } } : {};
-    const decision = { cellId, attempt, as, reason: 'chaos decides', ...output, timeoutMs: 3_000 };
-    const reply = await agent.decide(instanceId, decision).catch(ignoreProtocolError);
-    if (reply !== undefined)
-      this.#options.history.decided(instanceId, { seq: reply.seq, as: reply.as });
-    instance.doubt = undefined;
+  /** Decides an instance's doubt, or the cell that halted it, if there still is one. */
+  async answer(agent: Agent, instance: WorkloadInstance, random: Random): Promise<void> {
+    const answering = { agent, instance, random, history: this.#options.history };
+    await (instance.doubt === undefined ? decideHalt(answering) : decideDoubt(answering));
   }
 
   async #work(agent: Agent, random: Random): Promise<void> {
@@ -236,12 +226,17 @@ export class Workload {
     stop: AbortSignal,
   ): Promise<void> {
     const limits = { timeoutMs: random.int(2_000, 10_000), signal: stop };
-    if (instance.doubt !== undefined) {
+    if (random.chance(CANCELLED)) {
+      const { history } = this.#options;
+      await cancel({ agent, instance, random, history });
+      return;
+    }
+    if (instance.doubt !== undefined || instance.halt !== undefined) {
       if (random.chance(0.12)) {
         const second = random.chance(0.25)
-          ? this.decide(random.pick(this.#agents), { ...instance }, random)
+          ? this.answer(random.pick(this.#agents), { ...instance }, random)
           : undefined;
-        await Promise.all([this.decide(agent, instance, random), second]);
+        await Promise.all([this.answer(agent, instance, random), second]);
         return;
       }
       instance.leftInDoubt += 1;
@@ -254,7 +249,10 @@ export class Workload {
     }
     const draw = random.next();
     if (draw < 0.68) {
-      await this.advance(agent, instance, this.#newRequest(instance, random), limits);
+      const request = this.#newRequest(instance, random);
+      const { outcome } = await this.advance(agent, instance, request, limits);
+      // It has been repaired before: that it is halted is how it ends.
+      if (outcome === 'halted' && instance.repaired) this.instances.setAside(instance);
     } else if (draw < 0.78) {
       // Repeats a request: its first run may not have begun, be going on, or be over.
       const repeated =

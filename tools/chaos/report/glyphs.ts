@@ -10,6 +10,7 @@ export function glyphDefinitions(): Markup {
 <g id="g-crash"><circle r="5.5"/><path class="on-glyph" d="M0-3V.8M0 2.4V3.2" stroke-width="1.6"/></g>
 <g id="g-doubt"><path d="M0-6.5L6.5 0L0 6.5L-6.5 0Z"/><path class="on-glyph" d="M-1.7-1.3C-1.7-3.4 1.7-3.4 1.7-1.3C1.7 0 0 .1 0 1.3M0 2.7V3.5" fill="none" stroke-width="1.3"/></g>
 <g id="g-decision"><circle r="5.5"/><path class="on-glyph" d="M-2.6.2L-.7 2.2L2.7-2" fill="none" stroke-width="1.6"/></g>
+<g id="g-cancel"><path d="M-5-5H5V5H-5Z"/><path class="on-glyph" d="M-2.2-2.2L2.2 2.2M2.2-2.2L-2.2 2.2" fill="none" stroke-width="1.5"/></g>
 <g id="g-late"><path d="M5 0L-4-4.8V4.8Z"/></g>
 <g id="g-parked"><path d="M-2-4V4M2-4V4" fill="none" stroke-width="2"/></g>
 <g id="g-receipt"><path d="M0-4V4" fill="none" stroke-width="1.5"/></g>
@@ -51,6 +52,7 @@ export function legend(swatches: readonly { name: string; swatch: Markup }[]): M
         [glyph('doubt', 'g-doubt'), 'doubt'],
         [glyph('decision', 'g-decision'), 'decision'],
         [glyph('late_outcome', 'g-late'), 'late outcome'],
+        [glyph('cancel', 'g-cancel'), 'cancel, undo'],
         [glyph('parked', 'g-parked'), 'parked'],
         [glyph('receipt', 'g-receipt'), 'receipt'],
       ],

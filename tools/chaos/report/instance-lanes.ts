@@ -136,6 +136,7 @@ const GLYPHS: Readonly<Record<Mark['what'], string>> = {
   decision: 'g-decision',
   late_outcome: 'g-late',
   parked: 'g-parked',
+  cancel: 'g-cancel',
 };
 
 function instanceMark({ atMs, what, text }: Mark, scale: Scale): Markup {
@@ -155,6 +156,7 @@ const NOTED = [
   ['doubt', 'doubt', 'doubts'],
   ['decision', 'decision', 'decisions'],
   ['late_outcome', 'late outcome', 'late outcomes'],
+  ['cancel', 'cancel', 'cancels'],
 ] as const;
 
 /** What stands out about the instance, in a few words, as the name column is narrow. */

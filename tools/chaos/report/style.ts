@@ -98,7 +98,7 @@ output { font-variant-numeric: tabular-nums; color: var(--soft); margin-left: au
 .attempt.interrupted { fill: var(--bg); stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 3 2; }
 .attempt.open { fill-opacity: .35; stroke-dasharray: 2 2; }
 .fit { font-size: 11px; fill: var(--ink); pointer-events: none; } .fit.off { display: none; }
-.refused_write { stroke: var(--bad); } .doubt { fill: var(--warn); } .decision { fill: var(--ok); } .late_outcome { fill: var(--bg); stroke: var(--warn); stroke-width: 1.6; }
+.refused_write { stroke: var(--bad); } .doubt { fill: var(--warn); } .decision { fill: var(--ok); } .cancel { fill: var(--warn); } .late_outcome { fill: var(--bg); stroke: var(--warn); stroke-width: 1.6; }
 .lane .late_outcome { transform: translateX(9px); } /* it comes with a refused write, whose mark it would hide */
 .parked { stroke: var(--soft); } .receipt { stroke: var(--soft); } .crash { fill: var(--bad); }
 .on-glyph { stroke: var(--on-glyph); } .hatch { stroke: var(--fault); } .hatch-dot { fill: var(--fault); }

@@ -54,7 +54,10 @@ export function totalsSection(record: ChaosRecord): Markup {
     ['rows', counts.rows, `in ${counted(counts.instances, 'instance')}`],
     ['refused writes', record.refusals.length, 'stopped by the guard'],
     ['late outcomes', record.lateOutcomes.length, 'kept as evidence'],
-    ['decisions', counts.decisions, 'of attempts in doubt'],
+    ['decisions', counts.decisions, 'of doubts and failures'],
+    ...(counts.cancels === undefined
+      ? []
+      : ([['cancels', counts.cancels, 'with and without undo']] satisfies Tile[])),
     ...(record.hostile === undefined
       ? []
       : ([

@@ -189,6 +189,13 @@ describe('the check of the log against witness and agents', () => {
     expect(names(findings)).toEqual(['decision-told-is-recorded']);
   });
 
+  it('a cancel that was acknowledged and is not recorded is caught', () => {
+    for (const undo of [true, false]) {
+      const record = (history: ClientHistory): void => history.cancelled('i1', { seq: 2, undo });
+      expect(names(findingsOf({ record }))).toEqual(['cancel-told-is-recorded']);
+    }
+  });
+
   it('each effect goes to its own attempt where one term had several', () => {
     const rows = [
       row(1, 'started', 1, KEY),
