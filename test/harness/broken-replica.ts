@@ -18,13 +18,16 @@ import { subjects } from '../../src/bus/subjects.ts';
 import { systemClock } from '../../src/time/clock.ts';
 import { etcdConnection, readConfig } from '../../src/config/config.ts';
 import {
+  withoutCancelled,
   withoutHappened,
   withoutIntent,
   withoutRedaction,
   withoutReceipts,
   withoutTokens,
   withoutTrustWindow,
+  withoutUndo,
   withoutUnknown,
+  withoutWaiting,
   type Wrapper,
 } from './controls.ts';
 
@@ -35,7 +38,15 @@ import {
 
 /** Which rule is switched off. */
 export type Control =
-  'intent' | 'tokens' | 'trust' | 'receipts' | 'unknown' | 'happened' | 'redaction';
+  | 'intent'
+  | 'tokens'
+  | 'trust'
+  | 'receipts'
+  | 'unknown'
+  | 'happened'
+  | 'redaction'
+  | 'cancelled'
+  | 'undo_waits_redaction';
 
 interface Wrappers {
   log?: Wrapper<Log>;
@@ -54,6 +65,13 @@ const BROKEN: Record<Control, Wrappers> = {
   unknown: { effects: withoutUnknown },
   happened: { effects: withoutHappened },
   redaction: { secrets: withoutRedaction },
+  cancelled: { log: withoutCancelled },
+  // Three rules that have nothing to do with each other: one run shows all of them.
+  undo_waits_redaction: {
+    effects: withoutUndo,
+    log: withoutWaiting,
+    secrets: withoutRedaction,
+  },
 };
 
 const {

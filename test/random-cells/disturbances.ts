@@ -76,7 +76,7 @@ export class CalmReplicas {
 const MOST_FREEZES = 8;
 
 /** The failpoints of a replica that is killed and frozen: killed once, frozen now and then. */
-function stormFailpoints(random: Random): string {
+export function stormFailpoints(random: Random): string {
   return STORMS.flatMap((storm) => {
     const [point, action] = storm.split('-');
     const times = action === 'kill' ? 1 : MOST_FREEZES;
@@ -88,35 +88,66 @@ function stormFailpoints(random: Random): string {
   }).join(';');
 }
 
+/** What a storm does, and to what replicas. */
+interface StormOptions {
+  random: Random;
+  /** The failpoints of each new replica. */
+  failpoints: (random: Random) => string;
+  /** Of every replica, besides its failpoints. */
+  env: NodeJS.ProcessEnv;
+  ttlMs: number;
+  /** Whether replicas are harmed at random, too; default true. */
+  strikes?: boolean | undefined;
+  /** Called for a freeze at a failpoint, once the replica has been woken. */
+  onThawed?: ((replica: Replica, reached: Reached, fromMs: number) => void) | undefined;
+}
+
 /** Replicas that are killed, frozen and stopped at random, and come back. */
 export class StormReplicas {
   readonly made: Disturbances = {};
+  readonly #storm: StormOptions;
   readonly #random: Random;
   readonly #options: ReplicasOptions;
-  readonly #handlers: string;
-  readonly #ttlMs: number;
   readonly #replicas = new Map<string, Replica>();
   readonly #all: Replica[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
   #over = false;
 
-  constructor(
-    options: Omit<ReplicasOptions, 'onReached'>,
-    { random, handlers, ttlMs }: { random: Random; handlers: string; ttlMs: number },
-  ) {
-    this.#random = random;
-    this.#handlers = handlers;
-    this.#ttlMs = ttlMs;
+  constructor(options: Omit<ReplicasOptions, 'onReached'>, storm: StormOptions) {
+    this.#storm = storm;
+    this.#random = storm.random;
     this.#options = {
       ...options,
       onReached: (replica, reached) => this.#reached(replica, reached),
     };
   }
 
+  /** Those that run now. */
+  get running(): Replica[] {
+    return [...this.#replicas.values()].filter(({ running }) => running);
+  }
+
+  /** Those that ended by themselves so far, with their last words. */
+  get lost(): string[] {
+    return lostOf(this.#all);
+  }
+
+  /** Freezes a replica at that moment, unless it is the last one that can serve. */
+  freezeAt(replicaId: string | undefined, inMs: number): void {
+    this.#later(Math.max(0, inMs), () => {
+      const replica = this.running.find((one) => one.replicaId === replicaId);
+      if (replica === undefined || this.#over || !this.#mayHarm(replica)) return;
+      count(this.made, 'freeze of a holder');
+      replica.signal('SIGSTOP');
+      this.#frozen(replica);
+    });
+  }
+
   async start(names: readonly string[]): Promise<void> {
     for (const name of names) this.#spawn(name);
     await Promise.all([...this.#replicas.values()].map(({ ready }) => ready));
-    this.#later(this.#random.between(300, 900), () => this.#strike());
+    if (this.#storm.strikes !== false)
+      this.#later(this.#random.between(300, 900), () => this.#strike());
   }
 
   /** From now on nobody is harmed: replicas without failpoints take the others' places. */
@@ -143,10 +174,10 @@ export class StormReplicas {
 
   #spawn(name: string): void {
     const env = {
-      // Once it is calm again, cells with failpoints are carried to their ends too.
-      LEASEHOLD_FAILPOINTS: this.#over ? '' : stormFailpoints(this.#random),
-      LEASEHOLD_HANDLERS: this.#handlers,
       LEASEHOLD_DRAIN_S: '1',
+      ...this.#storm.env,
+      // Once it is calm again, cells with failpoints are carried to their ends too.
+      LEASEHOLD_FAILPOINTS: this.#over ? '' : this.#storm.failpoints(this.#random),
     };
     const replica = new Replica(name, env, this.#options);
     this.#replicas.set(name, replica);
@@ -160,9 +191,7 @@ export class StormReplicas {
   #strike(): void {
     this.#later(this.#random.between(700, 1_600), () => this.#strike());
     const replica = this.#random.pick([...this.#replicas.values()]);
-    const others = [...this.#replicas.values()].filter((other) => other !== replica && other.able);
-    // Somebody is left, so that the run gets on.
-    if (!replica.able || others.length === 0) return;
+    if (!this.#mayHarm(replica)) return;
     const { what } = this.#random.weighted([
       { what: 'kill', weight: 3 },
       { what: 'freeze', weight: 3 },
@@ -178,19 +207,30 @@ export class StormReplicas {
     }
   }
 
-  #reached(replica: Replica, { failpoint, action }: Reached): void {
+  /** Somebody must be left, so that the run gets on. */
+  #mayHarm(replica: Replica): boolean {
+    return replica.able && this.running.some((other) => other !== replica && other.able);
+  }
+
+  #reached(replica: Replica, reached: Reached): void {
+    const { failpoint, action } = reached;
     count(this.made, `${action} ${failpoint}`);
-    if (action === 'freeze') this.#frozen(replica);
+    if (action === 'freeze') this.#frozen(replica, reached);
     else replica.leaving = true;
   }
 
   /** It wakes before or after others have taken its instances. */
-  #frozen(replica: Replica): void {
+  #frozen(replica: Replica, reached?: Reached): void {
+    const { ttlMs, onThawed } = this.#storm;
+    const fromMs = Date.now();
     replica.frozen = true;
     const forMs = this.#random.chance(0.4)
-      ? this.#random.between(50, this.#ttlMs / 3)
-      : this.#random.between(this.#ttlMs + 500, this.#ttlMs + 2_000);
-    this.#later(forMs, () => this.#wake(replica));
+      ? this.#random.between(50, ttlMs / 3)
+      : this.#random.between(ttlMs + 500, ttlMs + 2_000);
+    this.#later(forMs, () => {
+      if (reached !== undefined) onThawed?.(replica, reached, fromMs);
+      this.#wake(replica);
+    });
   }
 
   #wake(replica: Replica): void {

@@ -21,6 +21,8 @@ export interface ReplicasOptions {
   /** What Node runs; default: the built command line. */
   argv?: readonly string[] | undefined;
   onReached: (replica: Replica, reached: Reached) => void;
+  /** Called with everything that it prints. */
+  onLine?: ((line: string) => void) | undefined;
 }
 
 const KEPT_LINES = 40;
@@ -30,6 +32,9 @@ const run = promisify(execFile);
 /** One replica process. */
 export class Replica {
   readonly name: string;
+  /** Once it is ready. */
+  replicaId: string | undefined;
+  httpUrl: string | undefined;
   /** Its temporary directory, which nobody else uses. */
   readonly temporary: string;
   readonly ready: Promise<void>;
@@ -54,7 +59,9 @@ export class Replica {
     this.exited = new Promise((resolve) => child.once('close', () => resolve()));
     this.ready = new Promise((resolve, reject) => {
       onLine(child.stdout, (line) => {
+        options.onLine?.(line);
         if (!line.startsWith('{"ready":true')) return;
+        Object.assign(this, readyOf(line));
         this.isReady = true;
         resolve();
       });
@@ -65,6 +72,7 @@ export class Replica {
     // It may be killed before anybody waits for it.
     this.ready.catch(() => undefined);
     onLine(child.stderr, (line) => {
+      options.onLine?.(line);
       if (this.lines.push(line) > KEPT_LINES) this.lines.shift();
       if (line.startsWith('{"failpoint":')) options.onReached(this, JSON.parse(line) as Reached);
     });
@@ -114,6 +122,11 @@ export class Replica {
     await pause(forMs);
     if (this.running) await limitOf(`${before}:`);
   }
+}
+
+function readyOf(line: string): { replicaId: string; httpUrl: string } {
+  const { replicaId, httpUrl } = JSON.parse(line) as { replicaId: string; httpUrl: string };
+  return { replicaId, httpUrl };
 }
 
 /** How many files a process may have open, as it is set now. */

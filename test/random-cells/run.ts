@@ -9,7 +9,7 @@ import { Random } from '../../tools/chaos/random.ts';
 import { TestCluster, type Servers } from '../harness/replicas.ts';
 import { Agents, type CarriedCell } from './agents.ts';
 import { check } from './checker.ts';
-import { CalmReplicas, StormReplicas } from './disturbances.ts';
+import { CalmReplicas, stormFailpoints, StormReplicas } from './disturbances.ts';
 import { evidenceOf } from './evidence.ts';
 import { endOf, wrongDoubt } from './end.ts';
 import type { RandomCell } from './random-cell.ts';
@@ -142,7 +142,8 @@ async function carryAll(options: RunOptions, place: Place): Promise<AllCarried> 
     phase = 'storm';
     const replicas = new StormReplicas(replicaOptions, {
       random: new Random(options.seed),
-      handlers: fileOf('handlers.mjs'),
+      failpoints: stormFailpoints,
+      env: { LEASEHOLD_HANDLERS: fileOf('handlers.mjs') },
       ttlMs: STORM_TTL_S * 1_000,
     });
     try {
