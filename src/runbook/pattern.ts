@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 
+import type * as re2js from 're2js';
 import type { RE2JS } from 're2js';
 
 /** The longest expression, in characters. */
@@ -22,8 +23,8 @@ const kept = new Map<string, RE2JS>();
 const require = createRequire(import.meta.url);
 
 /** Loaded at the first use: most runbooks have no expression, and most commands read no runbook. */
-function engine(): typeof import('re2js') {
-  return require('re2js') as typeof import('re2js');
+function engine(): typeof re2js {
+  return require('re2js') as typeof re2js;
 }
 
 /** A text is too long for the expression that is looked for in it. */

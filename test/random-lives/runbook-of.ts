@@ -10,7 +10,7 @@ const EFFECT = fileURLToPath(new URL('effect.sh', import.meta.url));
 export const SECRET = 'LIVES';
 
 /** The inputs of every instance. */
-export const INPUTS = ['id', 'receiver', 'ledger', 'go'] as const;
+const INPUTS = ['id', 'receiver', 'ledger', 'go'] as const;
 
 const BEARER = { authorization: `Bearer \${secrets.${SECRET}}` };
 const TIMEOUT = '5s';
