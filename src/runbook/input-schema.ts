@@ -8,8 +8,9 @@
  */
 
 import { createHash } from 'node:crypto';
+import { createRequire } from 'node:module';
 
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 
 import { isMultipleOf } from '../exact-multiple.ts';
 import { canonicalJson, type Json, type JsonObject } from '../json.ts';
@@ -32,6 +33,13 @@ interface Compiled {
 }
 
 const kept = new Map<string, Compiled>();
+
+const require = createRequire(import.meta.url);
+
+/** Loaded at the first use: most runbooks have no schemas, and most commands read no runbook. */
+function engine(): typeof import('ajv/dist/2020.js') {
+  return require('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js');
+}
 
 /**
  * What is wrong with the value of an input; empty if nothing is.
@@ -75,6 +83,7 @@ function compiledFor(schema: JsonObject): Compiled {
 
 function compile(schema: JsonObject, allErrors: boolean): ValidateFunction {
   // A new instance each time: it would keep every schema that it has compiled.
+  const { Ajv2020 } = engine();
   const ajv = new Ajv2020({
     allErrors,
     strict: false,
