@@ -68,11 +68,12 @@ describe('start with typed inputs', () => {
     expect(await start('d-2', { regions: [1, 'eu', null], servcie: 'web' })).toEqual({
       error: {
         code: 'invalid',
-        field: 'inputs.service',
+        field: 'inputs.regions.0',
+        // Postgres' jsonb orders the names.
         message:
-          'inputs.service: is required; inputs.regions.0: must be text; ' +
-          'inputs.regions.2: must be text; inputs.servcie: is not declared ' +
-          '(inputs: service, regions); did you mean service?',
+          'inputs.regions.0: must be text; inputs.regions.2: must be text; ' +
+          'inputs.service: is required; inputs.servcie: is not declared ' +
+          '(inputs: regions, service); did you mean service?',
       },
     });
     const { rows } = await cluster.app.query(
