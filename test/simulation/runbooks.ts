@@ -54,16 +54,16 @@ const LIFE: Runbook = {
       undo: { exec: { handler: 'any' }, onInterrupt: 'rerun' },
     },
     {
+      id: 'must',
+      await: { claim: 'must-${inputs.name}', statuses: ['open'], within: '1500ms' },
+    },
+    {
       id: 'paid',
       exec: { handler: 'new' },
       retry: { attempts: 2, backoff: '100ms' },
       undo: { exec: { handler: 'any' }, onInterrupt: 'probe', probe: { handler: 'probe' } },
     },
     { id: 'parts', run: { runbook: 'part', each: [1, 2], inputs: { n: '${each}' } } },
-    {
-      id: 'must',
-      await: { claim: 'must-${inputs.name}', statuses: ['open'], within: '1500ms' },
-    },
     { id: 'last', exec: { handler: 'any' } },
   ],
 };
