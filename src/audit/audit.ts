@@ -60,18 +60,18 @@ export class Audit {
     const subject = new LazySubject(evidence);
     const found: Breach[] = [];
     for (const { check, count } of this.#checks) {
-      if (!check.needs.every((need) => has(evidence, need))) {
-        count.notChecked += 1;
-        continue;
-      }
       const { name, guarantee, severity } = check;
       const { instanceId } = evidence;
       const report = (seqs: readonly number[], what: string): void => {
         count.breaches += 1;
         found.push({ check: name, guarantee, severity, instanceId, seqs: [...seqs], what });
       };
-      count.checked += 1;
       try {
+        if (!check.needs.every((need) => has(evidence, need))) {
+          count.notChecked += 1;
+          continue;
+        }
+        count.checked += 1;
         count.seen += check.look(subject, report);
       } catch (cause) {
         // The log was damaged beyond reading: that is a finding, and no reason to stop.

@@ -1,5 +1,6 @@
 import type { Attempt } from './attempts.ts';
 import type { Evidence } from './evidence.ts';
+import { hasReservedCells } from './reserved.ts';
 import type { Walk } from './walk.ts';
 
 /** The guarantees of the design, by number; see `docs/audit.md`. */
@@ -70,7 +71,7 @@ export interface Breach {
 export function has(evidence: Evidence, need: Need): boolean {
   switch (need) {
     case 'runbook':
-      return evidence.runbook !== undefined;
+      return evidence.runbook !== undefined && !hasReservedCells(evidence.runbook);
     case 'digest':
       return evidence.digest !== undefined;
     case 'claims':

@@ -2,6 +2,7 @@ import { chainBreach } from '../../execution/chain.ts';
 import type { Row } from '../../execution/row.ts';
 import { attemptOf, seqsOf } from '../attempts.ts';
 import type { Check } from '../check.ts';
+import { withoutReserved } from '../reserved.ts';
 
 /** Guarantee 1: no effect before its intent, and never two attempts open. */
 export const INTENT: readonly Check[] = [
@@ -12,7 +13,8 @@ export const INTENT: readonly Check[] = [
     states: 'every row directly follows a row that it may follow, from seq 1 and without a gap',
     of: 'rows',
     needs: [],
-    look({ evidence: { rows } }, report) {
+    look({ evidence }, report) {
+      const rows = withoutReserved(evidence.rows, evidence.runbook);
       rows.forEach((row, index) => {
         const before = rows[index - 1];
         if (row.seq !== (before?.seq ?? 0) + 1) {

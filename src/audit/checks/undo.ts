@@ -3,6 +3,7 @@ import { isUndoCellId, undoCell, undoCellId } from '../../runbook/undo.ts';
 import type { Runbook } from '../../runbook/runbook.ts';
 import { seqsOf } from '../attempts.ts';
 import type { Check } from '../check.ts';
+import { withoutReserved } from '../reserved.ts';
 
 /** Guarantees 3 and 5: what was done is undone once, the newest first. */
 export const UNDO: readonly Check[] = [
@@ -13,7 +14,8 @@ export const UNDO: readonly Check[] = [
     states: 'undo cells run after unwinding, and nothing else does',
     of: 'rows of undo cells, and after unwinding',
     needs: [],
-    look({ evidence: { rows } }, report) {
+    look({ evidence }, report) {
+      const rows = withoutReserved(evidence.rows, evidence.runbook);
       let unwinding: Row | undefined;
       let seen = 0;
       for (const row of rows) {
