@@ -96,6 +96,8 @@ export class Coverage {
   }
 
   row(row: Row, before: Row | undefined): void {
+    if (row.kind === 'cancelled' && row.body['by'] === '@parent')
+      this.reach('cancelled by its parent');
     if (before === undefined) return;
     this.reach(`${label(before)}, then ${label(row)}`);
     if (row.kind === 'interrupted' && row.replicaId !== before.replicaId)
