@@ -113,7 +113,7 @@ function toUndo({ cells }: Runbook, rows: readonly Row[]): string[] {
 
 function satisfies({ kind, body }: Row): boolean {
   if (kind === 'completed' || kind === 'satisfied') return true;
-  if (kind === 'failed') return body['happened'] === true;
+  if (kind === 'failed' || kind === 'interrupted') return body['happened'] === true;
   return kind === 'decided' && (body['as'] === 'succeeded' || body['happened'] === true);
 }
 
