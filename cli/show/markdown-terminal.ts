@@ -84,7 +84,7 @@ function listLines(
     const tight = children.every(({ type, token }) => type !== 'paragraph' || token.hidden);
     const inner = blocks(children, { width: width - marker.length, style }, tight);
     const lines = (inner.length === 0 ? [''] : inner).map(
-      (line, at) => (at === 0 ? marker : indent) + line,
+      (line, at) => ((at === 0 ? marker : indent) + line).trimEnd(),
     );
     return index > 0 && !tight ? ['', ...lines] : lines;
   });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import { Check } from './checks.ts';
-import { ATTEMPT_FIELDS, checkPolicy, Undo, type Effect, type OnInterrupt } from './effect.ts';
+import { ATTEMPT_FIELDS, checkPolicy, Undo, type OnInterrupt } from './effect.ts';
 import {
   CellId,
   Description,
@@ -170,9 +170,4 @@ export function cellType(cell: Cell): CellType {
 /** The cell's policy for interrupted attempts. */
 export function onInterrupt(cell: { onInterrupt?: OnInterrupt | undefined }): OnInterrupt {
   return cell.onInterrupt ?? 'hold';
-}
-
-/** Whether an undo is an effect alone. */
-export function isEffect(undo: Undo): undo is Effect {
-  return !('exec' in undo);
 }

@@ -10,8 +10,8 @@ import {
   type CellContext,
   type ReadCell,
 } from './check-names.ts';
-import { isEffect, type AwaitCell, type Cell, type RunCell } from './cells.ts';
-import type { Undo } from './effect.ts';
+import type { AwaitCell, Cell, RunCell } from './cells.ts';
+import { isEffect, type Undo } from './effect.ts';
 import type { Finding, Path } from './problem.ts';
 
 /** What of the runbook's own fields its cells depend on. */

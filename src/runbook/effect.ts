@@ -159,3 +159,8 @@ export function checkPolicy(
 export const Undo = z.union([...EFFECTS, z.strictObject(ATTEMPT_FIELDS).superRefine(checkPolicy)]);
 /** See the schema. */
 export type Undo = z.infer<typeof Undo>;
+
+/** Whether an undo is an effect alone. */
+export function isEffect(undo: Undo): undo is Effect {
+  return !('exec' in undo);
+}

@@ -1,5 +1,6 @@
 import { derivedId } from '../ids.ts';
-import { isEffect, type Cell, type ExecCell } from './cells.ts';
+import type { Cell, ExecCell } from './cells.ts';
+import { isEffect } from './effect.ts';
 import { UNDO_PREFIX } from './fields.ts';
 
 /** Whether an id is that of an undo cell. No cell that can be stored has such an id. */
