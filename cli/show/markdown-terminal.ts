@@ -83,8 +83,8 @@ function listLines(
     // What markdown-it hides is a paragraph of a list without empty lines.
     const tight = children.every(({ type, token }) => type !== 'paragraph' || token.hidden);
     const inner = blocks(children, { width: width - marker.length, style }, tight);
-    const lines = (inner.length === 0 ? [''] : inner).map(
-      (line, at) => ((at === 0 ? marker : indent) + line).trimEnd(),
+    const lines = (inner.length === 0 ? [''] : inner).map((line, at) =>
+      ((at === 0 ? marker : indent) + line).trimEnd(),
     );
     return index > 0 && !tight ? ['', ...lines] : lines;
   });

@@ -10,6 +10,7 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 
+import type * as ajv from 'ajv/dist/2020.js';
 import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 
 import { isMultipleOf } from '../exact-multiple.ts';
@@ -37,8 +38,8 @@ const kept = new Map<string, Compiled>();
 const require = createRequire(import.meta.url);
 
 /** Loaded at the first use: most runbooks have no schemas, and most commands read no runbook. */
-function engine(): typeof import('ajv/dist/2020.js') {
-  return require('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js');
+function engine(): typeof ajv {
+  return require('ajv/dist/2020.js') as typeof ajv;
 }
 
 /**
