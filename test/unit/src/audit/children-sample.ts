@@ -140,7 +140,7 @@ export const CHILDREN_CONTROLS: readonly Control[] = [
   [
     'children-fenced-by-parent',
     'they were inserted after the next row',
-    (e) => void (e.children![0] = { ...e.children![0]!, recordedAt: at(31) }),
+    (e) => void (e.children![0] = { ...e.children![0]!, recordedAt: at(37) }),
   ],
   [
     'children-fenced-by-parent',
