@@ -1,4 +1,5 @@
-import { percentDecoded } from './percent-decoding.ts';
+import { escapedAt } from './escapes.ts';
+import { percentDecoded, type PercentDecoded } from './percent-decoding.ts';
 import {
   BACKSLASH,
   base64Patterns,
@@ -56,6 +57,7 @@ export class SecretFinder {
       const decoded = layers < MOST_PERCENT_LAYERS ? percentDecoded(layer) : undefined;
       if (decoded === undefined) return merged(found);
       const outer = places;
+      for (const set of this.#sets) set.findBehindPercent(layer, decoded, cut, outer, found);
       places = outer === undefined ? decoded.places : decoded.places.map((at) => outer[at] ?? at);
       layer = decoded.text;
     }
@@ -132,6 +134,39 @@ class PatternSet {
     }
   }
 
+  /**
+   * Finds what begins within an encoded character: behind `%4`, a secret's first `1` is taken for
+   * the end of `%41`.
+   *
+   * @param outer the text before it was decoded
+   * @param places of its characters
+   */
+  findBehindPercent(
+    outer: string,
+    decoded: PercentDecoded,
+    cut: boolean,
+    places: Int32Array | undefined,
+    found: Found[],
+  ): void {
+    const { text } = decoded;
+    const place = (at: number): number => places?.[at] ?? at;
+    for (let at = 0; at < text.length; at += 1) {
+      const end = decoded.places[at + 1] ?? 0;
+      if (end - (decoded.places[at] ?? 0) < 3) continue;
+      for (const taken of [1, 2]) {
+        const start = end - taken;
+        for (const pattern of this.#byFirst.get(this.#fold(outer, start)) ?? []) {
+          if (taken === 2 && pattern.codes[1] !== this.#fold(outer, start + 1)) continue;
+          const matched = this.#match(pattern, text, at + 1, text.length, taken);
+          const isWhole = matched >= 0;
+          if (!isWhole && !(cut && matched === TEXT_ENDED)) continue;
+          const last = decoded.places[isWhole ? this.#reach(pattern, text, matched) : text.length];
+          found.push({ start: place(start), end: place(last ?? outer.length), name: pattern.name });
+        }
+      }
+    }
+  }
+
   /** The patterns that may begin here, where characters are escaped or in another line. */
   #candidates(text: string, at: number, end: number): Pattern[] {
     return this.#unitsAt(text, at, end).flatMap(({ code, next }) => {
@@ -163,12 +198,18 @@ class PatternSet {
     return at < text.length ? folded(this.#kind, text.charCodeAt(at)) : 0;
   }
 
-  /** Where the pattern ends in the text, if it begins here. */
-  #match({ raw, codes, slashes }: Pattern, text: string, start: number, end: number): number {
+  /** Where the pattern ends in the text, if it (from its nth character on) begins here. */
+  #match(
+    { raw, codes, slashes }: Pattern,
+    text: string,
+    start: number,
+    end: number,
+    from = 0,
+  ): number {
     // What looks like an escape may be a part of the secret itself.
-    if (raw !== undefined && text.startsWith(raw, start)) return start + raw.length;
+    if (from === 0 && raw !== undefined && text.startsWith(raw, start)) return start + raw.length;
     let at = start;
-    for (let n = 0; n < codes.length; n += 1) {
+    for (let n = from; n < codes.length; n += 1) {
       const next = this.#step(text, at, end, codes[n] ?? 0, slashes[n] ?? 0);
       if (next === TEXT_ENDED) return n >= SIGNIFICANT ? TEXT_ENDED : NO_MATCH;
       if (next === NO_MATCH) return NO_MATCH;
@@ -211,29 +252,6 @@ class PatternSet {
   #reach({ reachesAfter }: Pattern, text: string, end: number): number {
     return reachesAfter && isBase64(text.charCodeAt(end)) ? end + 1 : end;
   }
-}
-
-/** What a letter behind a backslash stands for, in JSON, JavaScript, Python or a shell. */
-const LETTERS: Readonly<Record<string, number>> = {
-  '0': 0,
-  a: 7,
-  b: 8,
-  t: 9,
-  n: 10,
-  v: 11,
-  f: 12,
-  r: 13,
-  e: 27,
-};
-
-/** What the letter here stands for, being behind a backslash, and how long that is. */
-function escapedAt(text: string, at: number): { code: number | undefined; length: number } {
-  const letter = text.charAt(at);
-  const digits = letter === 'u' ? 4 : letter === 'x' ? 2 : 0;
-  if (digits === 0) return { code: LETTERS[letter], length: 1 };
-  const hex = text.slice(at + 1, at + 1 + digits);
-  const code = /^[0-9a-f]+$/i.test(hex) ? Number.parseInt(hex, 16) : undefined;
-  return { code, length: 1 + digits };
 }
 
 /** The place behind line ends, raw or escaped. */

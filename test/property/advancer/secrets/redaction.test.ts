@@ -40,6 +40,8 @@ test('no secret survives, however it is encoded and whatever stands around it', 
           const value = values[n % values.length] ?? '';
           const printed = formsToPrint(value)[form] ?? '';
           if (isVisible(value, printed)) seen += 1;
+          // Behind half of an encoded character, nothing could be decoded twice.
+          if (form === 'percent twice') whole = whole.replace(/%[0-9a-f]?$/i, '');
           whole += printed + after;
         }
         const known = Object.fromEntries(values.map((value, n) => [`S${n}`, value]));

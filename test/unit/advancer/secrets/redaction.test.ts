@@ -60,6 +60,13 @@ describe('a text', () => {
     expect(redaction.text('?key=tok_live-51H8x&next=1')).toBe('?key=[secret TOKEN]&next=1');
   });
 
+  it('may have half of an encoded character in front of a secret', () => {
+    const hex = new Redaction([{ name: 'HEX', value: '41 ab/cd ef' }]);
+    for (const form of ['41 ab/cd ef', '41%20ab%2Fcd%20ef', '41+ab%2fcd+ef'])
+      for (const before of ['%', '%4', '%C3%', '%C3%a'])
+        expect(hex.text(`${before}${form}.`)).toBe(`${before}[secret HEX].`);
+  });
+
   it('has one mark for secrets that overlap, with the name of the longest', () => {
     const both = new Redaction([
       { name: 'SHORT', value: 'password' },
