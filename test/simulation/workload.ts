@@ -131,15 +131,19 @@ export class Workload {
     return ended;
   }
 
-  async #toItsEnd(instanceId: string): Promise<void> {
+  /** @param awaited whether its parent waits for it: then nobody may leave it halted */
+  async #toItsEnd(instanceId: string, awaited = false): Promise<void> {
     for (;;) {
       const status = (await this.persons.status(instanceId))?.status;
       if (status === 'completed' || status === 'cancelled') return;
-      if (status === 'halted' && !this.persons.wantsToRepair(instanceId)) return;
-      if (status === 'in_doubt' || status === 'halted') await this.persons.decide(instanceId);
+      if (status === 'halted' && !this.persons.wantsToRepair(instanceId)) {
+        if (!awaited) return;
+        await this.persons.cancel(instanceId, false);
+      } else if (status === 'in_doubt' || status === 'halted')
+        await this.persons.decide(instanceId);
       else await this.#request(instanceId, { holderFirst: true });
       if (status === 'parked')
-        await Promise.all(this.#childrenOf(instanceId).map((child) => this.#toItsEnd(child)));
+        await Promise.all(this.#childrenOf(instanceId).map((child) => this.#toItsEnd(child, true)));
       // Another replica may be at work on it already.
       await this.#pause(250);
     }
