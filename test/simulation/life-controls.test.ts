@@ -22,9 +22,12 @@ vi.mock('../../src/execution/plan.ts', async (original) => {
   const mocked: Partial<typeof real> = {
     nextStep(view) {
       const { runbook, state } = view;
-      if (rules.off === 'the plan ends at a cancellation')
-        return real.nextStep({ ...view, state: { ...state, cancelled: undefined } });
       const step = real.nextStep(view);
+      if (rules.off === 'the plan ends at a cancellation') {
+        const next = real.nextStep({ ...view, state: { ...state, cancelled: undefined } });
+        // It would end what is unwound again and again.
+        return next.do === 'cancel' ? step : next;
+      }
       const isUndo = step.do === 'start' && state.unwinding !== undefined && step.attempt === 1;
       if (rules.off === undefined || !isUndo) return step;
       const cell = real
