@@ -81,7 +81,10 @@ export const ENDINGS = {
     class: 'unknown',
   },
   threw_after_stop: { text: 'it threw after it was asked to stop', class: 'unknown' },
-  no_handler: { text: 'the replica does not have the handler', class: 'wrongReplica' },
+  no_handler: {
+    text: 'the replica does not have the handler, or a secret that the effect receives',
+    class: 'wrongReplica',
+  },
 } as const satisfies Record<string, EndingLine>;
 
 /** The name of a line of {@link ENDINGS}. */

@@ -93,7 +93,7 @@ describe('YAML that would mislead its reader is rejected', () => {
       withCell('exec: {handler: a}', 'exec: {handler: b}'),
       /^a\.yaml:7: the key exec occurs twice/,
     ],
-    ['a second document', `${one}\n---\n${one}`, /^a\.yaml:7: .*second YAML document/],
+    ['a second document', `${one}\n---\n${one}`, /^a\.yaml:7: .*a second one begins here/],
     ['an unknown tag', withCell('exec: {handler: !js a}'), /^a\.yaml:6: Unresolved tag: !js/],
     [
       'an alias without its anchor',
