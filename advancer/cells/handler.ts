@@ -76,7 +76,7 @@ class LazyCall {
   declare inputs: JsonObject;
   declare outputs: JsonObject;
   declare signal: AbortSignal;
-  readonly secret: (name: string) => string | undefined;
+  declare readonly secret: (name: string) => string | undefined;
   readonly #context: EffectContext;
   readonly #cancellation: Cancellation;
 
@@ -99,7 +99,8 @@ class LazyCall {
     this.fencingToken = context.fencingToken;
     this.idempotencyKey = context.idempotencyKey;
     this.requestId = context.requestId;
-    this.secret = secret;
+    // Not enumerable: a handler may return a copy of its call, and a function is no JSON.
+    Object.defineProperty(this, 'secret', { value: secret });
     this.#context = context;
     this.#cancellation = cancellation;
     Object.defineProperties(this, LazyCall.#lazily);

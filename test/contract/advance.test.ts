@@ -200,6 +200,15 @@ describe('the receipt of an advance', () => {
     }
   });
 
+  it('cancelled: nothing runs any more, and that is recorded', async () => {
+    await cluster.start('ended', 'two');
+    const cancel = { agentId: 'tester', reason: 'enough' };
+    await cluster.request(cluster.subject('cancel', 'ended'), cancel);
+    const receipt = await advance('ended', 'ended-1');
+    expect(receipt).toMatchObject({ outcome: 'cancelled', steps: [], nextCellId: null });
+    await expectRecorded(receipt);
+  });
+
   it('was seen with every outcome of the contract', () => {
     expect([...seen].toSorted()).toEqual([...OUTCOMES].toSorted());
   });

@@ -52,6 +52,13 @@ describe('start', () => {
         inputs: { url: 'x' },
         agent_id: 'tester',
         recorded_at: expect.any(Date) as Date,
+        // Only a run cell starts an instance that has an origin.
+        parent_instance_id: null,
+        parent_cell_id: null,
+        parent_n: null,
+        parent_attempt: null,
+        parent_seq: null,
+        parent_token: null,
       },
     ]);
   });
