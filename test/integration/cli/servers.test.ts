@@ -108,7 +108,8 @@ describe('the command line against Postgres', () => {
     await writeFile(file, text('other'));
     const other = await cli(['runbook', 'push', file]);
     expect(other.code).toBe(3);
-    expect(other.out).toContain('give the changed runbook a new version');
+    expect(other.out).toMatch(/-    prose: hello\n\+    prose: other\n/);
+    expect(other.out).toContain('write version: 2 in the file and push it again');
     expect((await cli(['runbook', 'show', 'nobody', '--json'])).code).toBe(3);
   });
 
