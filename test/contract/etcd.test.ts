@@ -38,6 +38,7 @@ describe('the keys in etcd', () => {
         pid: started.pid,
         httpUrl: started.httpUrl,
         handlers: [],
+        effectSecrets: [],
         mac: 1,
         secrets: [expect.stringMatching(/^[0-9a-f]{8}$/)],
       });

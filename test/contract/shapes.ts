@@ -264,6 +264,7 @@ export const ReplicaValue = z.strictObject({
   pid: z.int().min(1),
   httpUrl: z.string().regex(/^http:\/\/\S+:\d+$/),
   handlers: z.array(z.string()),
+  effectSecrets: z.array(z.string()),
   mac: z.literal(1),
   secrets: z.array(z.string()),
 });
