@@ -14,6 +14,7 @@ import { keepingLast, tlsVariables, type TlsTexts } from '../config/tls-texts.ts
 import { LogThrottle } from '../log-throttle.ts';
 import { withoutCredentials } from '../redaction.ts';
 import type { Bus } from './bus.ts';
+import { watchConnection } from './heartbeat.ts';
 import { NatsBus } from './nats-bus.ts';
 import { Outage } from './outage.ts';
 
@@ -51,7 +52,7 @@ export interface BusOptions {
   replyPrefixes?: readonly string[] | undefined;
   /** Called for each reply that is not sent because of its subject. */
   onRefusedReply?: (() => void) | undefined;
-  /** After two unanswered pings the connection counts as lost. */
+  /** After three of these without an answer to a ping, or anything else, it counts as lost. */
   pingIntervalMs?: number | undefined;
   /** Keeps trying when no server can be reached at first, until `signal` aborts. */
   waitOnFirstConnect?: boolean | undefined;
@@ -60,6 +61,9 @@ export interface BusOptions {
   signal?: AbortSignal | undefined;
 }
 
+const PING_INTERVAL_MS = 2_000;
+/** The longest that a timer can wait. */
+const NEVER_MS = 2 ** 31 - 1;
 const MIN_RECONNECT_MS = 100;
 const MAX_RECONNECT_MS = 500;
 
@@ -86,6 +90,7 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
   for (;;) {
     try {
       const connection = await connectOnce(how);
+      watchConnection(connection, options.pingIntervalMs ?? PING_INTERVAL_MS);
       const { inboxPrefix, replyPrefixes, onRefusedReply } = options;
       const outage = new Outage(
         () =>
@@ -176,8 +181,8 @@ function connectionOptions(
     servers,
     name: options.name,
     timeout: options.connectTimeoutMs ?? 5_000,
-    pingInterval: options.pingIntervalMs ?? 2_000,
-    maxPingOut: 2,
+    // See `watchConnection`, which looks at more than the answers to pings.
+    pingInterval: NEVER_MS,
     maxReconnectAttempts: -1,
     // By default the client closes for good after the same authentication error twice in a row,
     // even when its cause is temporary.

@@ -241,6 +241,32 @@ describe('a server that goes away', () => {
     expect(warnings).toEqual(['lost the connection to NATS; reconnecting', 'reconnected to NATS']);
   });
 
+  it('is not taken for lost by a process that is behind with reading', async () => {
+    const stack = await startPrivateStack({
+      given: { etcdUrls: [], postgresUrl: 'postgres://unused' },
+    });
+    onTestFinished(() => stack.stop());
+    const warnings: string[] = [];
+    const servers = [...stack.natsUrls];
+    const onWarning = (message: string): void => void warnings.push(message);
+    const slow = await connectBus({ servers, name: 'slow', pingIntervalMs: 100, onWarning });
+    onTestFinished(() => slow.close());
+    const sender = await connectBus({ servers, name: 'sender' });
+    onTestFinished(() => sender.close());
+    let read = 0;
+    slow.subscribe('flood', () => {
+      read += 1;
+      const endMs = performance.now() + 5;
+      while (performance.now() < endMs);
+    });
+    await slow.flush();
+    // So large that the process reads a few at a time, with timers in between.
+    const body = 'x'.repeat(16 * 1024);
+    for (let nth = 0; nth < 300; nth += 1) sender.publish('flood', { body });
+    await until(() => read === 300);
+    expect(warnings).toEqual([]);
+  });
+
   it('is detected when it is only frozen', async (context) => {
     const machine = await watchMachine();
     const stack = await startPrivateStack({
