@@ -74,8 +74,11 @@ async function second(): Promise<ReplicaProcess> {
 }
 
 function ending(replica: ReplicaProcess): void {
+  let gone = false;
+  void replica.exited.then(() => (gone = true));
   onTestFinished(async () => {
-    replica.kill();
+    // A failpoint may have ended it.
+    if (!gone) replica.kill();
     await replica.exited;
   });
 }

@@ -43,7 +43,7 @@ it(`every one of ${MESSAGES} malformed messages gets a clear answer or is droppe
       wrong.push(`${message.subject.slice(0, 60)} (${message.fault}): ${problem}`);
     // A broadcast reaches every replica, and each counts it.
     if (message.answer !== 'no_responders')
-      counted += /^(advance|decide|settle|answered|leaving)/.test(message.subject) ? 3 : 1;
+      counted += /^(advance|decide|cancel|settle|answered|leaving)/.test(message.subject) ? 3 : 1;
     met.set(message.answer, (met.get(message.answer) ?? 0) + 1);
   };
   const beganMs = performance.now();

@@ -82,6 +82,8 @@ export function isRight(verb: Verb, field: string, value: unknown): boolean {
       return typeof value === 'object' && value !== null && !Array.isArray(value);
     case 'log':
     case 'wait':
+    case 'undo':
+    case 'children':
       return typeof value === 'boolean';
     case 'status':
       return (
