@@ -90,7 +90,7 @@ function checkLeft(
   const place = (cellId: string, attempt: number): string => `${cellId}/${attempt}`;
   const attempts = rows.filter((row) => row.kind !== 'unwinding' && row.seq < cancelled.seq);
   const unsettled = [...new Set(attempts.map(({ cellId }) => cellId))]
-    .map((cellId) => attempts.filter((row) => row.cellId === cellId))
+    .map((cellId) => begun(attempts.filter((row) => row.cellId === cellId)))
     .filter(isUnsettled)
     .map((own) => place(own[0]?.cellId ?? '', own.at(-1)?.attempt ?? 0));
   const left = ((cancelled.body['left'] ?? []) as { cellId: string; attempt: number }[]).map(
@@ -99,6 +99,16 @@ function checkLeft(
   if (String(left) !== String(unsettled))
     breach('left-is-true', `left is [${String(left)}], and unsettled is [${String(unsettled)}]`);
   if (left.length > 0) seen('cancelled with a doubt left');
+}
+
+/** Without the attempts whose effects never began: they say nothing about those before them. */
+function begun(own: readonly LogRow[]): LogRow[] {
+  const never = new Set(
+    own
+      .filter(({ kind, body }) => kind === 'interrupted' && body['reason'] === 'not_started')
+      .map(({ attempt }) => attempt),
+  );
+  return own.filter(({ attempt }) => !never.has(attempt));
 }
 
 /**
