@@ -13,7 +13,7 @@ import {
 const undo = { handler: 'undo' };
 
 describe('an undo cell', () => {
-  it('is an exec cell of its own id, made of an effect or of the fields of an exec cell', () => {
+  it('is an exec cell with its own id, made of an effect or of the fields of an exec cell', () => {
     const bare: Cell = { id: 'a', exec: { handler: 'do' }, timeout: '9s', undo };
     expect(undoCell(bare)).toEqual({ id: 'undo-a', exec: undo });
     const whole = { exec: undo, retry: { attempts: 3 }, onInterrupt: 'rerun' as const };
