@@ -64,3 +64,21 @@ export function viewOfBook(runbook: Runbook, ...lines: Line[]): InstanceView {
 export function exec(id: string, over: Partial<ExecCell> = {}): ExecCell {
   return { id, exec: { handler: 'any' }, ...over };
 }
+
+/** A cell that ran and completed. */
+export const ran = (cellId: string, output: number = 1): Line[] => [
+  ['started', cellId, 1],
+  ['completed', cellId, 1, { output }],
+];
+/** An attempt that failed. */
+export const failed = (cellId: string, attempt: number, body = {}): Line[] => [
+  ['started', cellId, attempt],
+  ['failed', cellId, attempt, { error: { message: 'no' }, ...body }],
+];
+/** A decision by an agent. */
+export const decided = (cellId: string, attempt: number, as: string, more = {}): Line => [
+  'decided',
+  cellId,
+  attempt,
+  { as, by: 'ann', reason: 'looked', ...more },
+];

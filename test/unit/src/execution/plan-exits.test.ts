@@ -3,25 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { nextStep } from '../../../../src/execution/plan.ts';
 import type { AssertCell } from '../../../../src/runbook/cells.ts';
 import type { AwaitCell, Cell } from '../../../../src/runbook/runbook.ts';
-import { exec, viewOf, type Line } from './fixture.ts';
+import { decided, exec, failed, ran, viewOf, type Line } from './fixture.ts';
 
 const CHECK: AssertCell = { id: 'check', assert: [{ cell: 'a', pointer: '', equals: 1 }] };
 const GATE: AwaitCell = { id: 'gate', await: { claim: 'c', statuses: ['open'], within: '1h' } };
-
-const ran = (cellId: string, output: number = 1): Line[] => [
-  ['started', cellId, 1],
-  ['completed', cellId, 1, { output }],
-];
-const failed = (cellId: string, attempt: number, body = {}): Line[] => [
-  ['started', cellId, attempt],
-  ['failed', cellId, attempt, { error: { message: 'no' }, ...body }],
-];
-const decided = (cellId: string, attempt: number, as: string, more = {}): Line => [
-  'decided',
-  cellId,
-  attempt,
-  { as, by: 'ann', reason: 'looked', ...more },
-];
 
 describe('a halted instance', () => {
   it('names the attempt that a decision answers', () => {

@@ -9,22 +9,7 @@ import {
 } from '../../../../src/execution/plan.ts';
 import { foldRows } from '../../../../src/execution/state.ts';
 import type { Cell, Runbook } from '../../../../src/runbook/runbook.ts';
-import { exec, rows, viewOf, viewOfBook, type Line } from './fixture.ts';
-
-const ran = (cellId: string, output: number = 1): Line[] => [
-  ['started', cellId, 1],
-  ['completed', cellId, 1, { output }],
-];
-const failed = (cellId: string, attempt: number, body = {}): Line[] => [
-  ['started', cellId, attempt],
-  ['failed', cellId, attempt, { error: { message: 'no' }, ...body }],
-];
-const decided = (cellId: string, attempt: number, as: string, more = {}): Line => [
-  'decided',
-  cellId,
-  attempt,
-  { as, by: 'ann', reason: 'looked', ...more },
-];
+import { decided, exec, failed, ran, rows, viewOf, viewOfBook, type Line } from './fixture.ts';
 
 describe('an instance that is unwound', () => {
   const undo = { handler: 'undo' };
