@@ -22,6 +22,12 @@ export function cellText(cell: Cell): string {
   return yamlOf(cell as unknown as Json);
 }
 
+/**
+ * Blanks that a block of lines would not show, or would lose: at its beginning, where they read as
+ * indentation, and at the end of a line.
+ */
+const UNSEEN_BLANKS = /^\s|[ \t](?:\n|$)/u;
+
 function yamlOf(value: Json): string {
   const document = new Document(inOrder(value), {
     aliasDuplicateObjects: false,
@@ -30,8 +36,9 @@ function yamlOf(value: Json): string {
     Scalar: (_, node) => {
       const text = node.value;
       // As the author would have to write it to get no warning.
-      const misleads = typeof text === 'string' && surprisingReading(text, text) !== undefined;
-      if (misleads) node.type = Scalar.QUOTE_DOUBLE;
+      if (typeof text !== 'string') return;
+      const misleads = surprisingReading(text, text) !== undefined;
+      if (misleads || UNSEEN_BLANKS.test(text)) node.type = Scalar.QUOTE_DOUBLE;
     },
     Pair: (_, { key }) => {
       if (isScalar(key) && surprisingReading(String(key.value), key.value) !== undefined)

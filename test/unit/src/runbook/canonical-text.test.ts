@@ -122,7 +122,13 @@ cells:
         fc.pre(!JSON.stringify(runbook).includes('\\u0000') && !/\p{Surrogate}/u.test(prose));
         expect(reading(canonicalText(runbook))).toEqual(runbook);
       }),
-      { numRuns: 300 },
+      {
+        numRuns: 300,
+        examples: [
+          [' \n', ''],
+          ['\n  a', 'b \nc'],
+        ],
+      },
     );
   });
 });
