@@ -12,6 +12,7 @@ import {
 } from '../../tools/bench/options.ts';
 import type { BenchOptions, Scenario } from '../../tools/bench/options.ts';
 import type { Build } from '../../tools/bench/compare/build.ts';
+import type { ComparedSubject } from '../../tools/bench/compare/comparison.ts';
 import type { BenchRecord } from '../../tools/bench/record.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { EXIT } from '../exit-code.ts';
@@ -29,7 +30,7 @@ const COMPARED_DURATION_MS = 2_000;
 const ROUNDS = 12;
 
 interface BenchVerbOptions {
-  scenario: readonly Scenario[];
+  scenario?: readonly Scenario[];
   agents?: readonly number[];
   duration?: number;
   replicas: number;
@@ -56,9 +57,11 @@ export const bench: DefineVerb = (command, register) => {
         'replicas that it starts itself, and compare them with baselines.',
     )
     .addOption(
-      new Option('--scenario <list>', `what to measure: all, or some of ${SCENARIOS.join(', ')}`)
-        .argParser(scenariosFlag)
-        .default(SCENARIOS, 'all'),
+      new Option(
+        '--scenario <list>',
+        `what to measure: all, or some of ${SCENARIOS.join(', ')} (default: all; ` +
+          'with --compare throughput, fresh or both, default: throughput)',
+      ).argParser(scenariosFlag),
     )
     .option(
       '--agents <list>',
@@ -83,9 +86,10 @@ export const bench: DefineVerb = (command, register) => {
     .addOption(
       new Option(
         '--compare <dir>',
-        'compare this build with the one in another checkout, on held instances ' +
-          '(--agents then defaults to 32,128 and --duration to 2s)',
-      ).conflicts(['scenario', 'trials', 'held', 'rows', 'quick', 'full']),
+        'compare this build with the one in another checkout, on held instances and ' +
+          'with --scenario fresh on fresh ones (--agents then defaults to 32,128 and ' +
+          '--duration to 2s)',
+      ).conflicts(['trials', 'held', 'rows', 'quick', 'full']),
     )
     .option(
       '--rounds <n>',
@@ -99,11 +103,12 @@ export const bench: DefineVerb = (command, register) => {
   register<BenchVerbOptions>(command, async (terminal, options) => {
     const { compare, rounds = ROUNDS, json = false } = options;
     const before = compare === undefined ? undefined : await buildIn(compare);
+    const subjects = before && subjectsOf(options.scenario);
     const benchOptions = readOptions(terminal, options);
-    if (before === undefined) return run(terminal, benchOptions, json);
+    if (before === undefined || subjects === undefined) return run(terminal, benchOptions, json);
     const { runCompare } = await import('./bench-compare.ts');
     const { agents = COMPARED_AGENTS, duration = COMPARED_DURATION_MS } = options;
-    const comparison = { ...benchOptions, agents, durationMs: duration, rounds, before };
+    const comparison = { ...benchOptions, subjects, agents, durationMs: duration, rounds, before };
     return runCompare(terminal, comparison, json);
   });
 };
@@ -178,7 +183,7 @@ async function print(
 }
 
 function readOptions(terminal: Terminal, options: BenchVerbOptions): BenchOptions {
-  const { scenario, quick, full, replicas, out } = options;
+  const { scenario = SCENARIOS, quick, full, replicas, out } = options;
   const sizes = SIZES[quick === true ? 'quick' : full === true ? 'full' : 'usual'];
   const {
     agents = sizes.agents,
@@ -206,6 +211,18 @@ function readOptions(terminal: Terminal, options: BenchVerbOptions): BenchOption
     dir: outputDir(out, 'leasehold-bench-'),
     env: terminal.env,
   };
+}
+
+/** What a comparison measures. @throws ConfigError if it cannot measure one of the scenarios */
+function subjectsOf(scenarios: readonly Scenario[] = ['throughput']): ComparedSubject[] {
+  return scenarios.map((scenario) => {
+    if (scenario === 'throughput') return 'held';
+    if (scenario === 'fresh') return scenario;
+    throw new ConfigError([
+      `--scenario: --compare measures throughput and fresh, not ${scenario}; leave it out, ` +
+        'or measure it without --compare',
+    ]);
+  });
 }
 
 /** The build that `--compare` names. @throws ConfigError if the directory has none */

@@ -67,6 +67,10 @@ describe('bad usage is named before anything starts, with what to do, and exits 
     ['bench --rounds 3', /^--rounds needs --compare/],
     ['bench --quick --full', /--quick.*cannot be used with.*--full/],
     ['bench --out /dev/null/nope', /^--out: \/dev\/null\/nope cannot be written to/],
+    [
+      'bench --compare . --scenario rows',
+      /^--scenario: --compare measures throughput and fresh, not rows; leave it out/,
+    ],
     ['bench --compare /nope', /^--compare: \/nope has no compiled leasehold.*npm run build/],
     ['dev --replicas 0', /--replicas.*whole number of 1 or more/],
     ['dev --replicas 100', /^--replicas must be 99 at most, not 100/],

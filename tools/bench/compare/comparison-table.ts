@@ -1,5 +1,6 @@
-import { formatNumber, valueLabel } from '../labels.ts';
-import type { ComparedValue, Round } from './comparison.ts';
+import { formatNumber, subjectLabel, valueLabel } from '../labels.ts';
+import { COMPARED_SUBJECTS } from './comparison.ts';
+import type { ComparedSubject, ComparedValue, Round } from './comparison.ts';
 import type { RatioSummary } from './paired-ratios.ts';
 
 /** A table as a person reads it. */
@@ -17,10 +18,25 @@ export function comparisonTables(
   return [
     {
       title: 'Steps per second by round',
-      head: ['agents', 'round', 'before', 'after', 'again', 'after/before', 'again/after'],
+      head: [
+        'subject',
+        'agents',
+        'round',
+        'before',
+        'after',
+        'again',
+        'after/before',
+        'again/after',
+      ],
       rows: rounds
-        .toSorted((a, b) => a.agents - b.agents || a.round - b.round)
-        .map(({ agents, round, values: { before, after, again } }) => [
+        .toSorted(
+          (a, b) =>
+            COMPARED_SUBJECTS.indexOf(a.subject) - COMPARED_SUBJECTS.indexOf(b.subject) ||
+            a.agents - b.agents ||
+            a.round - b.round,
+        )
+        .map(({ subject, agents, round, values: { before, after, again } }) => [
+          subjectOf(subject),
           formatNumber(agents),
           formatNumber(round),
           ...[before, after, again].map(({ perS }) => formatNumber(perS)),
@@ -31,6 +47,7 @@ export function comparisonTables(
     {
       title: 'Median of the ratios, with its confidence interval',
       head: [
+        'subject',
         'agents',
         'value',
         'after/before',
@@ -39,7 +56,8 @@ export function comparisonTables(
         'interval',
         'confidence',
       ],
-      rows: compared.map(({ agents, value, afterToBefore, sameToSame }) => [
+      rows: compared.map(({ subject, agents, value, afterToBefore, sameToSame }) => [
+        subjectOf(subject),
         formatNumber(agents),
         valueLabel(value),
         exact(afterToBefore.median),
@@ -53,13 +71,18 @@ export function comparisonTables(
 }
 
 /** A round in one line, while a comparison runs. */
-export function roundLine({ round, agents, values: { before, after, again } }: Round): string {
+export function roundLine({ round, subject, agents, values }: Round): string {
+  const { before, after, again } = values;
   return [
-    `round ${round}, ${agents} ${agents === 1 ? 'agent' : 'agents'}:`,
+    `round ${round}, ${subjectOf(subject)}, ${agents} ${agents === 1 ? 'agent' : 'agents'}:`,
     `after/before ${exact(after.perS / before.perS)},`,
     `again/after ${exact(again.perS / after.perS)}`,
     `(${[before, after, again].map(({ perS }) => formatNumber(perS)).join(', ')} per s)`,
   ].join(' ');
+}
+
+function subjectOf(subject: ComparedSubject): string {
+  return subjectLabel({ part: 'load', subject });
 }
 
 function interval({ low, high }: RatioSummary): string {

@@ -18,19 +18,26 @@ export const COMPARED = ['perS', 'cpuUs', 'p50Ms', 'p99Ms'] as const;
 /** See {@link COMPARED}. */
 export type Compared = (typeof COMPARED)[number];
 
-/** One side's figures at one number of agents in one round. */
+/** What the sides are compared on: instances held already, or a fresh one for each request. */
+export const COMPARED_SUBJECTS = ['held', 'fresh'] as const;
+/** See {@link COMPARED_SUBJECTS}. */
+export type ComparedSubject = (typeof COMPARED_SUBJECTS)[number];
+
+/** One side's figures on one subject at one number of agents in one round. */
 export type SideValues = Readonly<Record<Compared, number>>;
 
-/** All sides at one number of agents, measured one right after another. */
+/** All sides on one subject at one number of agents, measured one right after another. */
 export interface Round {
   /** From 1. */
   round: number;
+  subject: ComparedSubject;
   agents: number;
   values: Readonly<Record<Side, SideValues>>;
 }
 
-/** One value at one number of agents over all rounds. */
+/** One value on one subject at one number of agents over all rounds. */
 export interface ComparedValue {
+  subject: ComparedSubject;
   agents: number;
   value: Compared;
   /** This build to the other. */
@@ -66,14 +73,17 @@ export function orderOf(round: number): readonly Side[] {
 
 /** Compares the sides round by round: first the ratio of each round, then the median of ratios. */
 export function compareRounds(rounds: readonly Round[]): ComparedValue[] {
-  const agents = [...new Set(rounds.map((round) => round.agents))];
-  return agents.flatMap((count) => {
-    const own = rounds.filter((round) => round.agents === count);
+  const points = new Map(
+    rounds.map(({ subject, agents }) => [`${subject} ${agents}`, { subject, agents }]),
+  );
+  return [...points.values()].flatMap(({ subject, agents }) => {
+    const own = rounds.filter((round) => round.subject === subject && round.agents === agents);
     return COMPARED.map((value): ComparedValue => {
       const ratiosOf = (of: Side, to: Side): RatioSummary =>
         summarizeRatios(own.map(({ values }) => values[of][value] / values[to][value]));
       return {
-        agents: count,
+        subject,
+        agents,
         value,
         afterToBefore: ratiosOf('after', 'before'),
         sameToSame: ratiosOf('again', 'after'),

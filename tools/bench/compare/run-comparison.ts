@@ -11,7 +11,7 @@ import { withStack } from '../run.ts';
 import { findBuild, prepareDatabase } from './build.ts';
 import type { Build } from './build.ts';
 import { compareRounds, orderOf } from './comparison.ts';
-import type { ComparedValue, Round, Side, SideValues } from './comparison.ts';
+import type { ComparedSubject, ComparedValue, Round, Side, SideValues } from './comparison.ts';
 import { cpuPerRequestUs, readUsage } from './processor-time.ts';
 
 /** The options of `leasehold bench --compare`. */
@@ -19,9 +19,10 @@ export interface ComparisonOptions {
   /** The checkout whose build this one is compared with. */
   before: Build;
   rounds: number;
+  subjects: readonly ComparedSubject[];
   /** Numbers of agents, ascending; each is measured in every round. */
   agents: readonly number[];
-  /** Of each side at each number of agents in each round, without its warm-up. */
+  /** Of each side on each subject at each number of agents in each round, without its warm-up. */
   durationMs: number;
   /** How many replicas serve on each side. */
   replicas: number;
@@ -67,8 +68,8 @@ const ROUNDS_PER_PROCESS = 2;
 const WARM_UP_TIMES = 3;
 
 /**
- * Compares two builds on the same servers in interleaved rounds. In each round and at each number
- * of agents all sides advance held instances, one side right after another.
+ * Compares two builds on the same servers in interleaved rounds. In each round, on each subject and
+ * at each number of agents all sides advance instances, one side right after another.
  *
  * @throws NoStack
  */
@@ -126,14 +127,19 @@ async function measureRounds(running: Running, onRound: (round: Round) => void):
       await stack.clear();
       pools = await startSides(running, round);
     }
-    for (const agents of options.agents) {
+    const points = options.subjects.flatMap((subject) =>
+      options.agents.map((agents) => ({ round, subject, agents })),
+    );
+    for (const point of points) {
       const values: Partial<Record<Side, SideValues>> = {};
       for (const side of orderOf(round)) {
         throwIfStopped(stop);
-        note(`round ${round} of ${options.rounds}: ${side}, ${agents} agents`);
-        values[side] = await measureSide(running, pools[side], { round, agents, side });
+        note(
+          `round ${round} of ${options.rounds}: ${side}, ${point.subject}, ${point.agents} agents`,
+        );
+        values[side] = await measureSide(running, pools[side], { ...point, side });
       }
-      onRound({ round, agents, values: values as Record<Side, SideValues> });
+      onRound({ ...point, values: values as Record<Side, SideValues> });
     }
   }
 }
@@ -156,13 +162,15 @@ async function startSides(running: Running, round: number): Promise<Pools> {
     throwIfStopped(stop);
     note(`${side}: warming up`);
     await stack.directLoadAt(started[side]);
-    const result = await stack.load.run('held', {
-      ...durationsOf(durationMs),
-      agents: WARM_UP_AGENTS,
-      prefix: 'warm-up',
-      durationMs: WARM_UP_TIMES * durationMs,
-    });
-    requireExpected(`${side}: warm-up`, result);
+    for (const subject of options.subjects) {
+      const result = await stack.load.run(subject, {
+        ...durationsOf(durationMs),
+        agents: WARM_UP_AGENTS,
+        prefix: `warm-up-${subject}`,
+        durationMs: WARM_UP_TIMES * durationMs,
+      });
+      requireExpected(`${side}: warm-up`, result);
+    }
   }
   return started;
 }
@@ -182,26 +190,29 @@ function createPool(
 async function measureSide(
   { stack, options }: Running,
   pool: ReplicaPool,
-  { round, agents, side }: { round: number; agents: number; side: Side },
+  { round, subject, agents, side }: Omit<Round, 'values'> & { side: Side },
 ): Promise<SideValues> {
   await stack.directLoadAt(pool);
   const usageBefore = await readUsage(pool);
-  const result = await stack.load.run('held', {
+  const result = await stack.load.run(subject, {
     ...durationsOf(options.durationMs),
     agents,
-    prefix: `r${round}-${agents}`,
+    prefix: `${subject}-r${round}-${agents}`,
   });
   const cpuUs = cpuPerRequestUs(usageBefore, await readUsage(pool));
-  requireExpected(`${side} at ${agents} agents in round ${round}`, result);
-  const figure = loadFigure({ part: 'load', subject: 'held', at: { agents } }, [result]);
+  requireExpected(`${side}, ${subject}, at ${agents} agents in round ${round}`, result);
+  const figure = loadFigure({ part: 'load', subject, at: { agents } }, [result]);
   const { perS, p50Ms, p99Ms } = figure.values;
   return { perS, cpuUs, p50Ms, p99Ms };
 }
 
 /** The command line that measures the same again. */
-function commandOf({ before, rounds, agents, durationMs, replicas }: ComparisonOptions): string {
+function commandOf(options: ComparisonOptions): string {
+  const { before, rounds, subjects, agents, durationMs, replicas } = options;
+  const scenarios = subjects.map((subject) => (subject === 'held' ? 'throughput' : subject));
   return [
-    `leasehold bench --compare ${shellQuote(before.dir)} --rounds ${rounds} --agents ${agents.join(',')}`,
+    `leasehold bench --compare ${shellQuote(before.dir)} --rounds ${rounds}`,
+    `--scenario ${scenarios.join(',')} --agents ${agents.join(',')}`,
     `--duration ${durationMs}ms --replicas ${replicas}`,
   ].join(' ');
 }

@@ -71,7 +71,7 @@ function round(of: number, agents: number, before: number, after: number, again:
     p99Ms: 2_000 / perS,
   });
   const sides = { before: values(before), after: values(after), again: values(again) };
-  return { round: of, agents, values: sides };
+  return { round: of, subject: 'held', agents, values: sides };
 }
 
 const ROUNDS = [
@@ -104,6 +104,19 @@ describe('a comparison', () => {
     expect(many?.afterToBefore.median).toBe(0.9);
   });
 
+  it('keeps held and fresh instances apart', () => {
+    const fresh = ROUNDS.map((of): Round => {
+      const { before, after, again } = of.values;
+      return { ...of, subject: 'fresh', values: { before: after, after: before, again } };
+    });
+    const compared = compareRounds([...ROUNDS, ...fresh]);
+    const medians = compared.filter(({ agents, value }) => agents === 32 && value === 'perS');
+    expect(medians.map(({ subject }) => subject)).toEqual(['held', 'fresh']);
+    expect(medians.map(({ afterToBefore }) => afterToBefore.median)).toEqual([1.1, 1 / 1.1]);
+    const [rounds] = comparisonTables(fresh, compared);
+    expect(rounds?.rows[0]?.[0]).toBe('fresh instance each');
+  });
+
   it('measures this build against itself in the same rounds', () => {
     const [few, , , , many] = compareRounds(ROUNDS);
     expect(few?.sameToSame.ratios).toEqual([1, 1.1, 1]);
@@ -123,12 +136,22 @@ describe('a comparison', () => {
   it('is shown round by round and as medians', () => {
     const [first] = ROUNDS;
     expect(first && roundLine(first)).toBe(
-      'round 1, 32 agents: after/before 1.100, again/after 1.000 (100, 110, 110 per s)',
+      'round 1, held instances, 32 agents: after/before 1.100, again/after 1.000 (100, 110, 110 per s)',
     );
     const [rounds, medians] = comparisonTables(ROUNDS, compareRounds(ROUNDS));
     expect(rounds?.rows).toHaveLength(ROUNDS.length);
-    expect(rounds?.rows[4]).toEqual(['128', '2', '1,000', '800', '800', '0.800', '1.000']);
+    expect(rounds?.rows[4]).toEqual([
+      'held instances',
+      '128',
+      '2',
+      '1,000',
+      '800',
+      '800',
+      '0.800',
+      '1.000',
+    ]);
     expect(medians?.rows[0]).toEqual([
+      'held instances',
       '32',
       'per s',
       '1.100',
