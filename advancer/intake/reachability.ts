@@ -79,9 +79,10 @@ export class Reachability {
   /**
    * Whether a replica is reachable. `false` when nobody is subscribed to its subject, or when three
    * pings stay unanswered, and one more if another message of it is heard meanwhile: a replica that
-   * publishes but receives nothing cannot serve. `true` when it is heard to have answered
-   * broadcasts meanwhile: it receives and serves, and its replies to pings queue behind its work.
-   * But it has to answer a ping at last.
+   * publishes but receives nothing cannot serve. While it is heard to answer broadcasts it receives
+   * and serves, and its replies to pings queue behind its work: three more pings count from then
+   * on, and if it goes on like this for a second the result is `true`. But it has to answer a ping
+   * at last; one that receives nothing any more soon has nothing left to answer.
    *
    * While this process is cut off itself, or its own messages are lost, it cannot know, and the
    * result is `true`. While messages are slow, it waits longer.
@@ -103,6 +104,7 @@ export class Reachability {
     const startMs = this.#clock.monotonicMs();
     let echo: Promise<number | undefined> | undefined;
     let wasHeard = false;
+    let checkedMs = startMs;
     for (let pings = 0; ;) {
       const sentMs = this.#clock.monotonicMs();
       switch (await this.#pingOnce(replicaId)) {
@@ -119,8 +121,14 @@ export class Reachability {
       // An earlier ping has been answered meanwhile.
       if (silent === undefined) return true;
       const heard = this.#heard.get(replicaId);
-      if (heard !== undefined && heard.answeredAtMs >= startMs && nowMs - silent.fromMs < BUSY_MS)
-        return true;
+      const answers = heard !== undefined && heard.answeredAtMs >= checkedMs;
+      checkedMs = nowMs;
+      if (answers && nowMs - silent.fromMs < BUSY_MS) {
+        if (nowMs - startMs >= MAX_PATIENCE_MS) return true;
+        wasHeard = true;
+        pings = 0;
+        continue;
+      }
       if (!wasHeard && heard !== undefined && heard.atMs >= startMs) {
         wasHeard = true;
         pings = PINGS - EXTRA_PINGS;

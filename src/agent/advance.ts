@@ -70,6 +70,8 @@ class AdvanceCall {
   /** How many sends still wait for their reply. */
   #inFlight = 0;
   #wasBroadcast = false;
+  /** The replica that the request was sent to directly and that has not answered it. */
+  #silentHolder: string | undefined;
   #broadcastAtMs: number;
   #pollAtMs: number;
   #retryMs = RETRY_MIN_MS;
@@ -111,19 +113,27 @@ class AdvanceCall {
   }
 
   #learnHolder(answer: Receipt): Receipt {
+    const { holders, instanceId } = this.#options;
     // A receipt that stands for a missing reply does not say who holds the instance.
-    if (answer.error?.code !== 'unavailable') this.#options.holders.learn(answer);
+    if (answer.error?.code === 'unavailable') return answer;
+    // A holder that cannot be heard may have recorded the receipt, and another replica have read
+    // it: the next request would wait for the same silence.
+    if (answer.holder?.replicaId === this.#silentHolder) holders.forget(instanceId);
+    else holders.learn(answer);
     return answer;
   }
 
   #sendFirst(): void {
     const { holders, subjects, instanceId } = this.#options;
     const holder = holders.of(instanceId);
-    if (holder === undefined) this.#broadcast();
-    else
-      this.#send(subjects.advanceAt(holder, instanceId), HOLDER_ALONE_MS, (reply, mayHaveArrived) =>
-        this.#onHolderReply(reply, mayHaveArrived),
-      );
+    if (holder === undefined) {
+      this.#broadcast();
+      return;
+    }
+    this.#silentHolder = holder;
+    this.#send(subjects.advanceAt(holder, instanceId), HOLDER_ALONE_MS, (reply, mayHaveArrived) =>
+      this.#onHolderReply(reply, mayHaveArrived),
+    );
   }
 
   #broadcast(): void {
@@ -165,6 +175,7 @@ class AdvanceCall {
   /** What came of the request that was sent directly to the holder. */
   #onHolderReply(reply: BusReply, mayHaveArrived: boolean): void {
     const { bus, holders, instanceId, signal } = this.#options;
+    if (reply.kind === 'reply') this.#silentHolder = undefined;
     const forbidden = reply.kind === 'disconnected' && mayHaveArrived && bus.connected();
     if (!forbidden && !isNotHolder(reply)) {
       this.#onReply(reply, mayHaveArrived);

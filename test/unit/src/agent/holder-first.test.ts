@@ -77,6 +77,15 @@ describe('sending to the holder first', () => {
     expect(subjectsOf(bus)).toEqual([HOLDER, ALL]);
   });
 
+  it('does not go to a silent holder again whose receipt another replica sends', async () => {
+    const { bus, agent } = await knowing((verb) =>
+      verb === 'replica' ? never : from('r-00000001'),
+    );
+    expect((await agent.advance('i', unpolled)).holder?.replicaId).toBe('r-00000001');
+    await agent.advance('i', unpolled);
+    expect(subjectsOf(bus)).toEqual([HOLDER, ALL, ALL]);
+  });
+
   it('does not broadcast a second time when a silent holder declines in the end', async () => {
     let decline = (_reply: BusReply): void => undefined;
     const reply = new Promise<BusReply>((resolve) => (decline = resolve));
