@@ -76,9 +76,9 @@ class LazyCall {
   declare inputs: JsonObject;
   declare outputs: JsonObject;
   declare signal: AbortSignal;
-  declare readonly secret: (name: string) => string | undefined;
   readonly #context: EffectContext;
   readonly #cancellation: Cancellation;
+  readonly #secret: (name: string) => string | undefined;
 
   // Properties of the object itself, so that a copy of it has them. The same functions for every
   // call: with closures each call would have its own hidden class, which is expensive in V8.
@@ -99,11 +99,15 @@ class LazyCall {
     this.fencingToken = context.fencingToken;
     this.idempotencyKey = context.idempotencyKey;
     this.requestId = context.requestId;
-    // Not enumerable: a handler may return a copy of its call, and a function is no JSON.
-    Object.defineProperty(this, 'secret', { value: secret });
     this.#context = context;
     this.#cancellation = cancellation;
+    this.#secret = secret;
     Object.defineProperties(this, LazyCall.#lazily);
+  }
+
+  /** Not the object's own: a handler may return a copy of its call, and a function is no JSON. */
+  get secret(): (name: string) => string | undefined {
+    return this.#secret;
   }
 }
 
