@@ -122,7 +122,9 @@ export class Receiver {
     const place = `${instanceId}/${cellId}`;
     const { moves, delayMs } = this.#plans.get(place) ?? DEFAULT;
     const nth = this.#counts.get(place) ?? 0;
-    const move = moves[Math.min(nth, moves.length - 1)] ?? 'ok';
+    const planned = moves[Math.min(nth, moves.length - 1)] ?? 'ok';
+    // It knows the key: it does not say no to what it has done.
+    const move = planned === 'refuse' && this.#acted.has(key) ? 'ok' : planned;
     const token = Number(request.headers['leasehold-fencing-token']);
     const arrival: Arrival = { instanceId, cellId, key, token, move, atMs: Date.now() };
     this.#arrivals.push(arrival);
