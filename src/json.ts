@@ -4,6 +4,21 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 /** A JSON object. */
 export type JsonObject = { [key: string]: Json };
 
+/** A type whose values are JSON, whatever members it names; anything else in it becomes `never`. */
+type JsonShape<T> = T extends Json | undefined
+  ? T
+  : T extends (...args: never) => unknown
+    ? never
+    : { [K in keyof T]: JsonShape<T[K]> };
+
+/**
+ * A value of a named type, such as a runbook, as JSON. The compiler checks that it is. Members
+ * that are undefined count as absent, as in `JSON.stringify`.
+ */
+export function jsonOf<T>(value: T & JsonShape<T>): Json {
+  return value as Json;
+}
+
 /** True for an object that is neither null nor an array. */
 export function isJsonObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

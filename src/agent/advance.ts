@@ -2,7 +2,7 @@ import type { Bus, BusReply } from '../bus/bus.ts';
 import { isNotHolder } from '../bus/not-holder.ts';
 import type { Subjects } from '../bus/subjects.ts';
 import type { Clock } from '../time/clock.ts';
-import type { Json } from '../json.ts';
+import { jsonOf, type Json } from '../json.ts';
 import type { HolderCache } from '../request/holder-cache.ts';
 import type { AdvanceMessage, ErrorCode } from '../request/messages.ts';
 import type { Outcome, Receipt, ReceiptError } from '../request/receipt.ts';
@@ -158,7 +158,7 @@ class AdvanceCall {
     bus
       .request(
         subject,
-        message as unknown as Json,
+        jsonOf(message),
         Math.max(1, this.#deadlineMs - nowMs),
         answers({ instanceId, requestId: message.requestId }),
       )

@@ -1,7 +1,7 @@
 import { Document, isScalar, Scalar, visit } from 'yaml';
 import { z } from 'zod';
 
-import type { Json } from '../json.ts';
+import { jsonOf, type Json } from '../json.ts';
 import { CELL_SCHEMAS, type Cell } from './cells.ts';
 import { RunbookHead } from './head.ts';
 import { surprisingReading } from './plain-scalars.ts';
@@ -14,12 +14,12 @@ import type { Runbook } from './runbook.ts';
  * comments nor the order of keys).
  */
 export function canonicalText(runbook: Runbook): string {
-  return yamlOf(runbook as unknown as Json);
+  return yamlOf(jsonOf(runbook));
 }
 
 /** A cell as YAML, as in the canonical text of its runbook. */
 export function cellText(cell: Cell): string {
-  return yamlOf(cell as unknown as Json);
+  return yamlOf(jsonOf(cell));
 }
 
 /**

@@ -1,4 +1,4 @@
-import { sameJson, type Json } from '../json.ts';
+import { jsonOf, sameJson, type Json } from '../json.ts';
 import type { Runbook } from './runbook.ts';
 
 /** What differs between two runbooks, by field of the head and by cell. */
@@ -15,8 +15,8 @@ export interface RunbookChanges {
 
 /** What differs between two runbooks. Versions are not compared. */
 export function compareRunbooks(from: Runbook, to: Runbook): RunbookChanges {
-  const before = new Map(from.cells.map((cell) => [cell.id, cell as unknown as Json]));
-  const after = new Map(to.cells.map((cell) => [cell.id, cell as unknown as Json]));
+  const before = new Map(from.cells.map((cell) => [cell.id, jsonOf(cell)]));
+  const after = new Map(to.cells.map((cell) => [cell.id, jsonOf(cell)]));
   const [headBefore, headAfter] = [headOf(from), headOf(to)];
   const names = new Set([...Object.keys(headBefore), ...Object.keys(headAfter)]);
   const kept = [...before.keys()].filter((id) => after.has(id));

@@ -1,5 +1,5 @@
 import type { Row } from '../../execution/row.ts';
-import { sameJson, type Json } from '../../json.ts';
+import { jsonOf, sameJson } from '../../json.ts';
 import type { Step } from '../../execution/views.ts';
 import { isRecorded, type Receipt } from '../../request/receipt.ts';
 import type { Check } from '../check.ts';
@@ -152,7 +152,7 @@ export const RECEIPTS: readonly Check[] = [
             [],
             `request ${requestId}: the agent got ${receipt.outcome}, but nothing is recorded`,
           );
-        } else if (!sameJson(stored.receipt as unknown as Json, receipt as unknown as Json)) {
+        } else if (!sameJson(jsonOf(stored.receipt), jsonOf(receipt))) {
           report(
             restsOn(stored),
             `request ${requestId}: the agent got ${JSON.stringify(receipt)}, but the log has ${JSON.stringify(stored.receipt)}`,
