@@ -3,7 +3,7 @@ import type { Row } from '../../../../src/execution/row.ts';
 import type { Runbook } from '../../../../src/runbook/runbook.ts';
 import type { Control } from './evidence-edits.ts';
 import { row, until } from './evidence-edits.ts';
-import { at, receiptOf } from './sample.ts';
+import { at, receiptOf, SampleLog } from './sample-log.ts';
 
 const RUNBOOK: Runbook = {
   runbook: 'parent',
@@ -18,22 +18,12 @@ const RUNBOOK: Runbook = {
 
 /** An instance that started others for a list, of which one was cancelled and replaced. */
 export function childrenSample(): Evidence {
-  const rows: Row[] = [];
-  const add = (kind: Row['kind'], cellId: string, attempt: number, body: Row['body']): void => {
+  const log = new SampleLog();
+  const { rows } = log;
+  const add = (kind: Row['kind'], cell: string, body: Row['body']): void => {
     const seq = rows.length + 1;
-    rows.push({
-      instanceId: 'i',
-      seq,
-      fencingToken: 10,
-      replicaId: 'rA',
-      kind,
-      cellId,
-      attempt,
-      requestId: kind === 'decided' ? null : seq <= 3 ? 'q1' : 'q2',
-      agentId: 'ann',
-      body,
-      recordedAt: at(seq * 10),
-    });
+    const requestId = kind === 'decided' ? null : seq <= 3 ? 'q1' : 'q2';
+    log.add(seq * 10, 'A', requestId, kind, cell, body);
   };
   const child = (
     instanceId: string,
@@ -54,17 +44,17 @@ export function childrenSample(): Evidence {
     endedAt: at(attempt === 1 ? 25 : 45),
     outputs: { done: n },
   });
-  add('started', 'first', 1, { idempotencyKey: 'i/first/1' });
-  add('completed', 'first', 1, { output: null });
-  add('refuted', 'regions', 1, {
+  add('started', 'first', { idempotencyKey: 'i/first/1' });
+  add('completed', 'first', { output: null });
+  add('refuted', 'regions', {
     error: '1 of 2 instances were cancelled: i-regions-1',
     instances: [
       { instanceId: 'i-regions-0', status: 'completed' },
       { instanceId: 'i-regions-1', status: 'cancelled' },
     ],
   });
-  add('decided', 'regions', 1, { as: 'rerun', by: 'ann', reason: 'once more' });
-  add('satisfied', 'regions', 2, {
+  add('decided', 'regions', { as: 'rerun', by: 'ann', reason: 'once more' });
+  add('satisfied', 'regions 2', {
     instances: [
       { instanceId: 'i-regions-0', status: 'completed', outputs: { done: 0 } },
       { instanceId: 'i-regions-1-r2', status: 'completed', outputs: { done: 1 } },
@@ -74,38 +64,17 @@ export function childrenSample(): Evidence {
     receiptOf(rows, 'q1', { outcome: 'halted', nextCellId: 'regions' }, 3),
     receiptOf(rows, 'q2', { outcome: 'advanced', nextCellId: 'last' }, 5),
   ];
-  return {
-    instanceId: 'i',
-    instance: { runbookId: 'parent', version: 1, inputs: {}, recordedAt: at(0) },
-    runbook: structuredClone(RUNBOOK),
-    digest: { recorded: 'same', computed: 'same' },
-    rows,
+  return log.evidence(RUNBOOK, {
     receipts,
-    lateOutcomes: [],
-    refusals: [],
-    receiptsElsewhere: new Map(),
-    claims: () => undefined,
     children: [
       child('i-regions-0', 0, 1, 'completed'),
       child('i-regions-1', 1, 1, 'cancelled'),
       child('i-regions-1-r2', 1, 2, 'completed'),
     ],
-    parent: null,
     projection: { status: 'ready', nextCellId: 'last', lastSeq: 5 },
-    witness: [
-      {
-        instanceId: 'i',
-        cellId: 'first',
-        attempt: 1,
-        fencingToken: 10,
-        idempotencyKey: 'i/first/1',
-        at: at(15),
-      },
-    ],
-    clientHistory: [],
+    witness: [log.effect(1)],
     atRest: 'quiet',
-    now: at(60),
-  };
+  });
 }
 
 /** Negative controls, on the sample of an instance with children. */

@@ -1,4 +1,4 @@
-import { at } from './sample.ts';
+import { at } from './sample-log.ts';
 import { row, until, type Control } from './evidence-edits.ts';
 
 /** Negative controls of the checks on attempts, tokens, order, decisions and effects. */

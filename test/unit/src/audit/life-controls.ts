@@ -1,4 +1,4 @@
-import { at } from './sample.ts';
+import { at } from './sample-log.ts';
 import { row, until, type Control } from './evidence-edits.ts';
 
 /** Negative controls, on the sample of an instance's whole life. */

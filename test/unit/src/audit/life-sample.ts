@@ -1,8 +1,6 @@
-import type { Evidence, SeenEffect } from '../../../../src/audit/evidence.ts';
-import type { Row, RowKind } from '../../../../src/execution/row.ts';
-import type { JsonObject } from '../../../../src/json.ts';
+import type { Evidence } from '../../../../src/audit/evidence.ts';
 import type { Runbook } from '../../../../src/runbook/runbook.ts';
-import { at, receiptOf } from './sample.ts';
+import { at, receiptOf, SampleLog } from './sample-log.ts';
 
 /** Every way in which a cell may wait, be skipped, halt, be repaired and be undone. */
 const RUNBOOK: Runbook = {
@@ -26,39 +24,15 @@ const RUNBOOK: Runbook = {
   ],
 };
 
-/** Two terms: B took over with an attempt open. */
-const TERMS = { A: 10, B: 12 } as const;
-
 /**
  * An instance that waited, halted twice, was repaired, then unwound, and cancelled with an undo in
  * doubt; with all evidence about it.
  */
 export function lifeSample(): Evidence {
-  const rows: Row[] = [];
-  const add = (
-    second: number,
-    by: keyof typeof TERMS,
-    requestId: string | null,
-    kind: RowKind,
-    cell: string,
-    body: JsonObject = {},
-  ): void => {
-    const [cellId = '', attempt = '1'] = cell.split(' ');
-    rows.push({
-      instanceId: 'i',
-      seq: rows.length + 1,
-      fencingToken: TERMS[by],
-      replicaId: `r${by}`,
-      kind,
-      cellId,
-      attempt: Number(attempt),
-      requestId,
-      agentId: 'ann',
-      body,
-      recordedAt: at(second),
-    });
-  };
-  const started = (second: number, by: keyof typeof TERMS, q: string, cell: string, run = 1) =>
+  const log = new SampleLog();
+  const { rows } = log;
+  const add = log.add.bind(log);
+  const started = (second: number, by: 'A' | 'B', q: string, cell: string, run = 1) =>
     add(second, by, q, 'started', cell, { idempotencyKey: `i/${cell.split(' ')[0]}/${run}` });
   const check = { cell: 'book', pointer: '/warm', equals: true, actual: false, held: false };
   const made = { claimId: 'late', revision: 1, status: 'open', agentId: 'bob' };
@@ -98,40 +72,22 @@ export function lifeSample(): Evidence {
     receiptOf(rows, 'q4', { outcome: 'in_doubt', nextCellId: 'undo-book', inDoubt: doubt(23) }, 23),
     receiptOf(rows, 'q5', { outcome: 'cancelled' }, 24),
   ];
-  const effect = (seq: number): SeenEffect => {
-    const { cellId, attempt, fencingToken, recordedAt, body } = rows[seq - 1]!;
-    const idempotencyKey = body['idempotencyKey'] as string;
-    const seen = new Date(Date.parse(recordedAt) + 500).toISOString();
-    return { instanceId: 'i', cellId, attempt, fencingToken, idempotencyKey, at: seen };
-  };
-  return {
-    instanceId: 'i',
-    instance: { runbookId: 'life', version: 1, inputs: {}, recordedAt: at(0) },
-    runbook: structuredClone(RUNBOOK),
-    digest: { recorded: 'same', computed: 'same' },
-    rows,
+  return log.evidence(RUNBOOK, {
     receipts,
-    lateOutcomes: [],
-    refusals: [],
-    receiptsElsewhere: new Map(),
-    children: [],
-    parent: null,
     claims: (claimId, revision) =>
       claimId === 'late' && revision === 1
         ? { revision: 1, status: 'open', agentId: 'bob', recordedAt: at(22) }
         : undefined,
     projection: { status: 'cancelled', nextCellId: null, lastSeq: 24 },
     witness: [
-      effect(1),
-      { ...effect(9), happened: false },
-      { ...effect(11), happened: false },
-      { ...effect(14), happened: true },
-      effect(16),
-      effect(20),
-      effect(22),
+      log.effect(1),
+      { ...log.effect(9), happened: false },
+      { ...log.effect(11), happened: false },
+      { ...log.effect(14), happened: true },
+      log.effect(16),
+      log.effect(20),
+      log.effect(22),
     ],
     clientHistory: [{ requestId: 'q5', receipt: receipts[4]!.receipt }],
-    atRest: 'ended',
-    now: at(60),
-  };
+  });
 }

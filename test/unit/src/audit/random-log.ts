@@ -20,7 +20,7 @@ import type { JsonObject } from '../../../../src/json.ts';
 import type { Receipt } from '../../../../src/request/receipt.ts';
 import type { Runbook } from '../../../../src/runbook/runbook.ts';
 import { leftIn, OUTCOME_AT, RUNBOOK } from './random-runbook.ts';
-import { at } from './sample.ts';
+import { at } from './sample-log.ts';
 
 /** The log of an instance that some replicas advanced until the choices ran out, by every rule. */
 export function randomLog(choices: readonly number[]): Evidence {

@@ -1,4 +1,4 @@
-import { at, receiptOf } from './sample.ts';
+import { at, receiptOf } from './sample-log.ts';
 import { row, until, type Control } from './evidence-edits.ts';
 
 /** Negative controls of the checks on kept outcomes, liveness, receipts and evidence. */

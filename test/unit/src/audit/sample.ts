@@ -1,11 +1,10 @@
 import { Audit } from '../../../../src/audit/audit.ts';
 import type { Breach } from '../../../../src/audit/check.ts';
-import type { Evidence, RecordedReceipt, SeenEffect } from '../../../../src/audit/evidence.ts';
-import type { Row, RowKind } from '../../../../src/execution/row.ts';
+import type { Evidence } from '../../../../src/audit/evidence.ts';
+import type { RowKind } from '../../../../src/execution/row.ts';
 import type { JsonObject } from '../../../../src/json.ts';
-import type { Step } from '../../../../src/execution/views.ts';
-import type { Receipt } from '../../../../src/request/receipt.ts';
 import type { Runbook } from '../../../../src/runbook/runbook.ts';
+import { at, receiptOf, SampleLog } from './sample-log.ts';
 
 /** Every kind of cell and every policy. */
 export const RUNBOOK: Runbook = {
@@ -23,62 +22,19 @@ export const RUNBOOK: Runbook = {
   ],
 };
 
-/** A moment of the sample's day, in seconds after noon. */
-export const at = (second: number): string =>
-  new Date(Date.UTC(2030, 0, 1, 12, 0, second)).toISOString();
-
-/** Three terms: A held it first, B took over with an attempt open, C after B. */
-const TERMS = { A: 10, B: 12, C: 14 } as const;
-type Holder = keyof typeof TERMS;
-
-/** The receipt of a request, from the rows that it wrote. */
-export function receiptOf(
-  rows: readonly Row[],
-  requestId: string,
-  over: Partial<Receipt> & Pick<Receipt, 'outcome'>,
-  lastSeq: number,
-): RecordedReceipt {
-  const own = rows.filter((row) => row.requestId === requestId);
-  const last = rows.find(({ seq }) => seq === lastSeq);
-  const steps: Step[] = own.map(({ seq, cellId, kind, attempt }) => ({
-    seq,
-    cellId,
-    kind,
-    attempt,
-  }));
-  const holder =
-    last === undefined ? null : { replicaId: last.replicaId, fencingToken: last.fencingToken };
-  const receipt: Receipt = { requestId, instanceId: 'i', steps, nextCellId: null, holder, ...over };
-  return { requestId, instanceId: 'i', receipt, lastSeq, fencingToken: last?.fencingToken ?? 0 };
-}
-
 /**
  * An instance that met every kind of fault and completed, with all evidence about it.
  */
 export function sample(): Evidence {
-  const rows: Row[] = [];
+  const log = new SampleLog();
+  const { rows } = log;
   const add = (
-    by: Holder,
+    by: 'A' | 'B' | 'C',
     requestId: string,
     kind: RowKind,
     cell: string,
-    body: JsonObject = {},
-  ): void => {
-    const [cellId = '', attempt = '1'] = cell.split(' ');
-    rows.push({
-      instanceId: 'i',
-      seq: rows.length + 1,
-      fencingToken: TERMS[by],
-      replicaId: `r${by}`,
-      kind,
-      cellId,
-      attempt: Number(attempt),
-      requestId,
-      agentId: 'ann',
-      body,
-      recordedAt: at(rows.length + 1),
-    });
-  };
+    body?: JsonObject,
+  ): void => log.add(rows.length + 1, by, requestId, kind, cell, body);
   add('A', 'q1', 'started', 'held', { idempotencyKey: 'i/held/1' });
   add('A', 'q1', 'completed', 'held', { output: { done: true } });
   add('A', 'q1', 'satisfied', 'gate', {
@@ -118,17 +74,7 @@ export function sample(): Evidence {
     receiptOf(rows, 'q2', { outcome: 'completed' }, 19),
     receiptOf(rows, 'q3', { outcome: 'expired', holder: null }, 19),
   ];
-  const effect = (seq: number): SeenEffect => {
-    const { cellId, attempt, fencingToken, body } = rows[seq - 1]!;
-    const idempotencyKey = body['idempotencyKey'] as string;
-    return { instanceId: 'i', cellId, attempt, fencingToken, idempotencyKey, at: at(seq + 0.5) };
-  };
-  return {
-    instanceId: 'i',
-    instance: { runbookId: 'sample', version: 1, inputs: {}, recordedAt: at(0) },
-    runbook: structuredClone(RUNBOOK),
-    digest: { recorded: 'same', computed: 'same' },
-    rows,
+  return log.evidence(RUNBOOK, {
     receipts,
     lateOutcomes: [
       {
@@ -141,9 +87,6 @@ export function sample(): Evidence {
       },
     ],
     refusals: [{ seq: 10, fencingToken: 12, replicaId: 'rB', kind: 'completed' }],
-    receiptsElsewhere: new Map(),
-    children: [],
-    parent: null,
     claims: (claimId, revision) =>
       claimId === 'gate' && revision === 2
         ? { revision: 2, status: 'open', agentId: 'bob', recordedAt: at(2.5) }
@@ -151,12 +94,12 @@ export function sample(): Evidence {
     projection: { status: 'completed', nextCellId: null, lastSeq: 19 },
     // Attempt 2 of tried never began.
     witness: [
-      { ...effect(1), happened: true },
-      effect(4),
-      effect(7),
-      { ...effect(9), outcome: 'completed' },
-      { ...effect(13), happened: false },
-      { ...effect(18), happened: true },
+      { ...log.effect(1), happened: true },
+      log.effect(4),
+      log.effect(7),
+      { ...log.effect(9), outcome: 'completed' },
+      { ...log.effect(13), happened: false },
+      { ...log.effect(18), happened: true },
     ],
     clientHistory: [
       { requestId: 'q1', receipt: receipts[0]!.receipt },
@@ -164,9 +107,7 @@ export function sample(): Evidence {
       { requestId: 'q2' },
       { requestId: 'q4' },
     ],
-    atRest: 'ended',
-    now: at(60),
-  };
+  });
 }
 
 /** The breaches that all checks find in one instance. */
