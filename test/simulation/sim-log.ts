@@ -154,8 +154,8 @@ export class SimPostgres {
 
   /** Stored once, as by its primary key: a process that gets no answer sends it again. */
   #addLateOutcome(late: LateOutcome): void {
-    const key = ({ instanceId, cellId, attempt, kind }: LateOutcome): string =>
-      `${instanceId}/${cellId}/${attempt}/${kind}`;
+    const key = ({ instanceId, cellId, attempt, kind, replicaId, fencingToken }: LateOutcome) =>
+      [instanceId, cellId, attempt, kind, replicaId, fencingToken].join('/');
     if (!this.lateOutcomes.some((known) => key(known) === key(late)))
       this.lateOutcomes.push(structuredClone(late));
   }

@@ -13,7 +13,10 @@ interface LateLine {
   body: JsonObject;
 }
 
-/** Stores a late outcome; a second one of the same kind for the same attempt is ignored. */
+/**
+ * Stores a late outcome. A second one of the same kind, by the same process in the same term, is
+ * ignored.
+ */
 export async function insertLateOutcome(db: Queryable, late: LateOutcome): Promise<void> {
   await db.query(
     `insert into leasehold.late_outcomes

@@ -166,17 +166,16 @@ function lateOutcome(about: Pick<LateOutcome, 'attempt' | 'kind' | 'body'>): Lat
 }
 
 describe('evidence', () => {
-  it('of a fenced holder is stored once per kind, oldest first', async () => {
+  it('of a fenced holder is stored once per kind, oldest first, whatever others write', async () => {
     const replica = log(database);
     const late = lateOutcome({ attempt: 2, kind: 'completed', body: { output: { ok: true } } });
     await replica.addLateOutcome(late);
     await replica.addLateOutcome(late);
-    await replica.addLateOutcome({ ...late, kind: 'not_started', body: {} });
+    const unbegun: LateOutcome = { ...late, kind: 'not_started', body: {} };
+    const others = [unbegun, { ...late, replicaId: 'r-2' }, { ...late, fencingToken: 8 }];
+    for (const other of others) await replica.addLateOutcome(other);
     await replica.addLateOutcome({ ...late, attempt: 3 });
-    expect(await replica.lateOutcomes(late.instanceId, 'a', 2)).toEqual([
-      late,
-      { ...late, kind: 'not_started', body: {} },
-    ]);
+    expect(await replica.lateOutcomes(late.instanceId, 'a', 2)).toEqual([late, ...others]);
     expect(await replica.lateOutcomes(late.instanceId, 'b', 2)).toEqual([]);
   });
 

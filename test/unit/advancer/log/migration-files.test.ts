@@ -15,6 +15,7 @@ describe('migrations', () => {
       '0006_numbers',
       '0007_runbook_head',
       '0008_origins',
+      '0009_own_word',
     ]);
   });
 
