@@ -1,4 +1,4 @@
-import type { Control } from './controls.ts';
+import { behind, type Control, type SecondLine } from './control.ts';
 import { scenario } from './scenario.ts';
 
 /* What an adversary on the bus may do once a seal is taken away. */
@@ -54,23 +54,22 @@ export const BUS_NECESSARY: readonly Control[] = [
 ];
 
 /** Rules that back up another one. */
-export const BUS_SECOND_LINES: readonly { alone: Control; together: Control }[] = [
-  {
-    alone: {
+export const BUS_SECOND_LINES: readonly SecondLine[] = [
+  behind(
+    takeOver,
+    {
       name: 'a process lists what it promised, also about what does not exist',
       without: { listsPromises: true },
-      scenario: takeOver,
-      breaks: undefined,
     },
-    together: {
+    {
       name: 'anybody asks, and promises about what does not exist are kept',
-      without: { listsPromises: true, questionsSealed: false },
-      scenario: alone,
+      without: { questionsSealed: false },
       breaks: '4 never stuck',
+      scenario: alone,
       // There is no end to it: each answer ends a term, and the next one has another token.
       limit: 1_000,
     },
-  },
+  ),
 ];
 
 /** Rules without which nothing breaks here. */

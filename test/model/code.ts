@@ -31,7 +31,10 @@ function codeOf(world: World, renaming: Renaming): string {
         [request, outcome, log(view), token, who(replicaId)].join(),
       )
       .join(';'),
-    world.late.map(({ attempt, states }) => attempt + states).join(),
+    world.late
+      .map(({ attempt, states, replicaId, token }) => attempt + states + who(replicaId) + token)
+      .sort()
+      .join(),
     lease === undefined ? '' : `${who(lease.by)}${lease.token}${lease.stale ? '!' : ''}`,
     world.token,
     world.ghosts

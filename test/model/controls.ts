@@ -1,3 +1,4 @@
+import { behind, type Control, type SecondLine } from './control.ts';
 import {
   decidedTwice,
   doubted,
@@ -9,21 +10,7 @@ import {
   takeOver,
   takeOverAndLostAnswer,
 } from './control-scenarios.ts';
-import type { Guarantee } from './guarantees.ts';
-import type { Rules } from './rules.ts';
-import { scenario, type Scenario } from './scenario.ts';
-
-/** One rule taken away, or several, and what becomes of it. */
-export interface Control {
-  name: string;
-  without: Partial<Rules>;
-  /** A world in which it shows. */
-  scenario: Scenario;
-  /** The guarantee that breaks; undefined where nothing does: the README says why. */
-  breaks: Guarantee | undefined;
-  /** After how many states the search gives up, where there is no end to them. */
-  limit?: number;
-}
+import { scenario } from './scenario.ts';
 
 /** Rules without which a guarantee breaks. */
 export const NECESSARY: readonly Control[] = [
@@ -200,63 +187,44 @@ export const NECESSARY: readonly Control[] = [
  * Rules that back up another one: without one of them alone nothing breaks; without both something
  * does.
  */
-export const SECOND_LINES: readonly { alone: Control; together: Control }[] = [
-  {
-    alone: {
-      name: 'the log takes any token',
-      without: { tokenCheck: false },
-      scenario: retried,
-      breaks: undefined,
-    },
-    together: {
+export const SECOND_LINES: readonly SecondLine[] = [
+  behind(
+    retried,
+    { name: 'the log takes any token', without: { tokenCheck: false } },
+    {
       name: 'the log takes any token, and an outbid holder reads on',
-      without: { tokenCheck: false, dropsWhenFenced: false },
-      scenario: retried,
-      breaks: '2 tokens never go back',
-    },
-  },
-  {
-    alone: {
-      name: 'an outbid holder reads on under the old token',
       without: { dropsWhenFenced: false },
-      scenario: retried,
-      breaks: undefined,
-    },
-    together: {
-      name: 'an outbid holder reads on, and the log takes any token',
-      without: { tokenCheck: false, dropsWhenFenced: false },
-      scenario: retried,
       breaks: '2 tokens never go back',
     },
-  },
-  {
-    alone: {
-      name: 'the log takes any order',
-      without: { order: 'none' },
-      scenario: lostAnswer,
-      breaks: undefined,
+  ),
+  behind(
+    retried,
+    { name: 'an outbid holder reads on under the old token', without: { dropsWhenFenced: false } },
+    {
+      name: 'an outbid holder reads on, and the log takes any token',
+      without: { tokenCheck: false },
+      breaks: '2 tokens never go back',
     },
-    together: {
+  ),
+  behind(
+    lostAnswer,
+    { name: 'the log takes any order', without: { order: 'none' } },
+    {
       name: 'the log takes any order, and unknown appends are renumbered',
-      without: { order: 'none', resend: 'renumbered' },
-      scenario: takeOverAndLostAnswer,
+      without: { resend: 'renumbered' },
       breaks: '3 an attempt is begun at most once',
+      scenario: takeOverAndLostAnswer,
     },
-  },
-  {
-    alone: {
-      name: 'the guard compares kinds only',
-      without: { order: 'kinds' },
-      scenario: lostAnswer,
-      breaks: undefined,
-    },
-    together: {
+  ),
+  behind(
+    lostAnswer,
+    { name: 'the guard compares kinds only', without: { order: 'kinds' } },
+    {
       name: 'the guard compares kinds only, and unknown appends are renumbered',
-      without: { order: 'kinds', resend: 'renumbered' },
-      scenario: lostAnswer,
+      without: { resend: 'renumbered' },
       breaks: '6 not_started is the truth',
     },
-  },
+  ),
 ];
 
 /** Rules without which nothing breaks here. */

@@ -151,10 +151,12 @@ function keep(walk: Walk, after: 'read' | 'end'): void {
 
 /** Writes the late outcomes. */
 export function kept(walk: Walk): void {
-  const { world, work } = walk;
+  const { rules, world, work } = walk;
   for (const row of proposed(work)) {
     const states = evidenceIn(row);
-    if (states !== undefined) addLate(world, { attempt: attemptKey(row), states });
+    const { replicaId, fencingToken: token } = row;
+    const attempt = attemptKey(row);
+    if (states !== undefined) addLate(rules, world, { attempt, states, replicaId, token });
   }
   discardProposed(walk, work.after);
 }

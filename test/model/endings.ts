@@ -1,8 +1,11 @@
-import { decisionBy, lateOutcomeOf, unverifiedIn } from '../../advancer/run/evidence.ts';
+import { decisionBy, lateOutcomeOf, ownWord, unverifiedIn } from '../../advancer/run/evidence.ts';
 import type { LateOutcome } from '../../advancer/log/log.ts';
 import { failedAfterEffect, isRefusal, OUTCOMES, UNEXPECTED } from '../../src/execution/outcome.ts';
 import type { NewRow } from '../../src/execution/row.ts';
+import type { OpenAttempt } from '../../src/execution/state.ts';
 import type { JsonObject } from '../../src/json.ts';
+import { PROTOCOL, type Rules } from './rules.ts';
+import type { Late } from './world.ts';
 
 /** Every way in which an effect may end here: one for each line of the tables of outcomes. */
 export type Ending =
@@ -92,6 +95,8 @@ export function evidenceIn(row: NewRow): Statement | undefined {
 
 /** What the evidence about an attempt does to the doubt, by the real rules. */
 export interface Heard {
+  /** What is believed. */
+  readonly statements: readonly Statement[];
   /** The decision that it makes; undefined if it makes none. */
   readonly decision: JsonObject | undefined;
   /** It says how the effect ended, and only a person can judge that. */
@@ -100,31 +105,42 @@ export interface Heard {
   readonly happened: boolean;
 }
 
-/** See {@link Heard}. */
-export function heardFrom(late: readonly Statement[], keepsFlags = true): Heard {
-  const evidence = late.map(lateOutcome);
+/**
+ * See {@link Heard}.
+ *
+ * @param opened by whom, and in which term: the attempt of the doubt
+ */
+export function heardFrom(
+  late: readonly Late[],
+  opened: Pick<OpenAttempt, 'replicaId' | 'fencingToken'> | undefined,
+  rules: Pick<Rules, 'ownWordOnly' | 'evidenceKeepsFlags'> = PROTOCOL,
+): Heard {
+  const written = late.map(lateOutcome);
+  const evidence = rules.ownWordOnly ? ownWord(written, opened) : written;
+  const believed = late.filter((_, index) => evidence.includes(written[index]!));
+  const statements = believed.map(({ states }) => states);
   const unverified = unverifiedIn(evidence);
   const held = unverified !== undefined;
   const happened = unverified?.body['happened'] === true;
   const made = decisionBy(evidence);
-  if (made === undefined) return { decision: undefined, held, happened };
+  if (made === undefined) return { statements, decision: undefined, held, happened };
   const { as, by, notBegun } = made;
-  const flags = keepsFlags && {
+  const flags = rules.evidenceKeepsFlags && {
     ...(notBegun && { notBegun }),
     ...(made.happened && { happened: true }),
   };
-  return { decision: { as, by, ...flags }, held, happened };
+  return { statements, decision: { as, by, ...flags }, held, happened };
 }
 
-function lateOutcome(statement: Statement): LateOutcome {
-  const ending = ENDINGS.find((one) => statementOf(one) === statement);
-  if (ending === undefined) throw new Error(`no effect ends as ${statement}`);
+function lateOutcome({ states, replicaId, token }: Late): LateOutcome {
+  const ending = ENDINGS.find((one) => statementOf(one) === states);
+  if (ending === undefined) throw new Error(`no effect ends as ${states}`);
   const { row: kind, body } = LINES[ending];
   const late = lateOutcomeOf({
     instanceId: 'i',
     seq: 2,
-    fencingToken: 1,
-    replicaId: 'a1',
+    fencingToken: token,
+    replicaId,
     kind,
     cellId: 'x',
     attempt: 1,
@@ -132,6 +148,6 @@ function lateOutcome(statement: Statement): LateOutcome {
     agentId: null,
     body,
   });
-  if (late === undefined) throw new Error(`${statement} is no evidence`);
+  if (late === undefined) throw new Error(`${states} is no evidence`);
   return late;
 }

@@ -2,7 +2,7 @@ import { policyFor } from '../../src/execution/plan.ts';
 import { onInterrupt } from '../../src/runbook/runbook.ts';
 import { heardFrom } from './endings.ts';
 import { checkOutcomes } from './outcome-guarantees.ts';
-import { attemptKey, evidenceAbout, inHand, type World } from './world.ts';
+import { attemptKey, inHand, lateAbout, type World } from './world.ts';
 
 /** The guarantees by name; the number is the one in the design. */
 const GUARANTEES = [
@@ -94,7 +94,7 @@ export function atRest(world: World, requests: number): boolean {
   if (step.do === 'close') return false;
   if (step.do !== 'settle') return true;
   const { doubt, cell } = step;
-  const { decision, held } = heardFrom(evidenceAbout(world, attemptKey(doubt)));
+  const { decision, held } = heardFrom(lateAbout(world, attemptKey(doubt)), state.newestAttempt);
   if (decision !== undefined) return false;
   return (
     held ||
@@ -108,7 +108,8 @@ export function unsettled(world: World, by: World['processes'][number]): boolean
   const { step, state } = world.log;
   if (step.do === 'close') return !inHand(by, attemptKey(step.open));
   if (step.do !== 'settle') return false;
-  const { decision, held } = heardFrom(evidenceAbout(world, attemptKey(step.doubt)));
+  const late = lateAbout(world, attemptKey(step.doubt));
+  const { decision, held } = heardFrom(late, state.newestAttempt);
   if (decision !== undefined || held) return decision !== undefined;
   return policyFor(step.cell, step.doubt, state.cells.get(step.cell.id)) !== 'hold';
 }

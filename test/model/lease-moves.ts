@@ -2,6 +2,7 @@ import { unsettled } from './guarantees.ts';
 import type { History } from './history.ts';
 import type { Moves } from './moves.ts';
 import { entryOf } from './delivery.ts';
+import { struck } from './struck.ts';
 import { replicaIdOf, type Operation, type Process, type World } from './world.ts';
 
 /**
@@ -40,7 +41,7 @@ function sessionMoves(moves: Moves, index: number, process: Process, id: string)
   if (process.up && process.open) {
     moves.fault(
       'lapses',
-      'window closes',
+      struck('window closes', moves.from, process),
       `the trust window of ${id} closes (frozen, or keep-alives lost)`,
       (world) => {
         const next = processAt(world, index);
@@ -70,7 +71,8 @@ function deathMoves(moves: Moves, index: number, process: Process, id: string): 
         : arrives
           ? ', what it sent is on its way'
           : ', what it sent is lost';
-    moves.fault('crashes', 'crash', `${id} dies${what}`, (world) => {
+    const kind = struck('crash', moves.from, process);
+    moves.fault('crashes', kind, `${id} dies${what}`, (world) => {
       const next = processAt(world, index);
       const entries = next.works
         .filter(({ at }) => at === 'sending')

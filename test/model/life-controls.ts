@@ -1,4 +1,4 @@
-import type { Control } from './controls.ts';
+import { behind, type Control, type SecondLine } from './control.ts';
 import { scenario } from './scenario.ts';
 
 /* The rules on the life of an instance, taken away one by one. */
@@ -106,61 +106,41 @@ export const LIFE_NECESSARY: readonly Control[] = [
 ];
 
 /** Rules that back up another one. */
-export const LIFE_SECOND_LINES: readonly { alone: Control; together: Control }[] = [
-  {
-    alone: {
-      name: 'the log takes what follows a cancellation',
-      without: { cancelledFinal: false },
-      scenario: cancelledTwice,
-      breaks: undefined,
-    },
-    together: {
+export const LIFE_SECOND_LINES: readonly SecondLine[] = [
+  behind(
+    cancelledTwice,
+    { name: 'the log takes what follows a cancellation', without: { cancelledFinal: false } },
+    {
       name: 'the log takes what follows a cancellation, and the plan goes on',
-      without: { cancelledFinal: false, planEndsAtCancelled: false },
-      scenario: cancelledTwice,
+      without: { planEndsAtCancelled: false },
       breaks: '3 nothing follows a cancellation',
     },
-  },
-  {
-    alone: {
-      name: 'the log takes a cancellation of what is open',
-      without: { order: 'none' },
-      scenario: cancelled,
-      breaks: undefined,
-    },
-    together: {
+  ),
+  behind(
+    cancelled,
+    { name: 'the log takes a cancellation of what is open', without: { order: 'none' } },
+    {
       name: 'the log takes a cancellation of what is open, which does not wait',
-      without: { order: 'none', cancelAwaitsClosing: false },
-      scenario: cancelled,
+      without: { cancelAwaitsClosing: false },
       breaks: '3 nothing is open when an instance is cancelled',
     },
-  },
-  {
-    alone: {
-      name: 'the log takes a second decision on a halted cell',
-      without: { order: 'none' },
-      scenario: halted,
-      breaks: undefined,
-    },
-    together: {
+  ),
+  behind(
+    halted,
+    { name: 'the log takes a second decision on a halted cell', without: { order: 'none' } },
+    {
       name: 'the log takes a second decision on a halted cell, and nobody looks',
-      without: { order: 'none', haltedIsLooked: false },
-      scenario: halted,
+      without: { haltedIsLooked: false },
       breaks: '3 one decision counts',
     },
-  },
-  {
-    alone: {
-      name: 'the log takes an undo at any time',
-      without: { order: 'none' },
-      scenario: undone,
-      breaks: undefined,
-    },
-    together: {
+  ),
+  behind(
+    undone,
+    { name: 'the log takes an undo at any time', without: { order: 'none' } },
+    {
       name: 'the log takes an undo at any time, and it comes first',
-      without: { order: 'none', unwindingFirst: false },
-      scenario: undone,
+      without: { unwindingFirst: false },
       breaks: '3 an undo runs only after unwinding',
     },
-  },
+  ),
 ];

@@ -26,7 +26,7 @@ export const LIFE: readonly Scenario[] = [
   scenario(
     'undone, asked: a crash',
     { cancels: 1, crashes: 1 },
-    { cells: [UNDONE, 'hold'], cancelsWithUndo: [true], requests: 2 },
+    { cells: [UNDONE, 'hold'], cancelsWithUndo: [true] },
   ),
   scenario(
     'undone, asked: a lapse',
@@ -42,6 +42,11 @@ export const LIFE: readonly Scenario[] = [
     'undone in order, halted: a crash',
     { crashes: 1 },
     { cells: [UNDONE, UNDONE, 'hold'], ...REFUSED, onHalt: 'undo' },
+  ),
+  scenario(
+    'undone, happened: a take-over, a crash',
+    { takeOvers: 1, crashes: 1 },
+    { cells: [UNDONE], endings: ['completed', 'happened'], onHalt: 'undo' },
   ),
   scenario(
     'undone, halted: an undo in doubt, a decision',
@@ -82,6 +87,16 @@ export const LIFE: readonly Scenario[] = [
 
 /** What `LEASEHOLD_MODEL_DEPTH=long` searches as well. */
 export const LONG_LIFE: readonly Scenario[] = [
+  scenario(
+    'undone, asked, two requests: a crash',
+    { cancels: 1, crashes: 1 },
+    { cells: [UNDONE, 'hold'], cancelsWithUndo: [true], requests: 2 },
+  ),
+  scenario(
+    'undone, out of time: a crash, a lapse',
+    { crashes: 1, lapses: 1 },
+    { cells: [UNDONE, { await: 'halt' }], onHalt: 'undo' },
+  ),
   scenario('cancelled: a lapse, a lost answer, a decision', {
     cancels: 1,
     lapses: 1,

@@ -7,7 +7,7 @@ import { runbookOf, type Scenario } from './scenario.ts';
 import { hostileAnswers, hostileQuestions } from './hostile-moves.ts';
 import { leaseMoves } from './lease-moves.ts';
 import { workMoves } from './work-moves.ts';
-import { attemptKey, copyOf, firstWorld, type World } from './world.ts';
+import { addLate, attemptKey, copyOf, firstWorld, replicaIdOf, type World } from './world.ts';
 
 /** A scenario under a set of rules. */
 export interface Model {
@@ -97,6 +97,7 @@ export function movesFrom(model: Model, from: World): Move[] {
   decisionMoves(moves);
   cancelMoves(moves);
   awaitMoves(moves);
+  hearsayMoves(moves);
   if (from.lease?.stale === true) {
     moves.add(
       'old session expires',
@@ -159,6 +160,27 @@ function cancelMoves(moves: Moves): void {
         );
       },
     );
+  }
+}
+
+/**
+ * A process writes a late outcome about an attempt that another one opened: what it was told, and
+ * what nobody but that other one can know.
+ */
+function hearsayMoves(moves: Moves): void {
+  const { log, processes } = moves.from;
+  const opened = log.state.newestAttempt;
+  if (opened === undefined || (log.step.do !== 'close' && log.step.do !== 'settle')) return;
+  const attempt = attemptKey(opened);
+  const token = opened.fencingToken;
+  for (const replicaId of processes.filter(({ up }) => up).map(replicaIdOf)) {
+    if (replicaId === opened.replicaId) continue;
+    for (const states of ['not_started', 'completed'] as const) {
+      const label = `${replicaId} writes ${states} about ${attempt} of ${opened.replicaId}`;
+      moves.fault('hearsay', 'hearsay', label, (world) =>
+        addLate(moves.model.rules, world, { attempt, states, replicaId, token }),
+      );
+    }
   }
 }
 

@@ -1,4 +1,5 @@
-import type { Control } from './controls.ts';
+import { lapse } from './control-scenarios.ts';
+import { behind, type Control, type SecondLine } from './control.ts';
 import { scenario } from './scenario.ts';
 
 /* The rules on what an outcome means, taken away one by one. */
@@ -57,6 +58,8 @@ const unverifiedFencedDecided = scenario(
   { lapses: 1, decisions: 1 },
   { ...EVERY_VERDICT, endings: ['unverified'] },
 );
+const hearsayInDoubt = scenario('an unknown end, and hearsay', { unknowns: 1, hearsay: 1 });
+const hearsayAndFenced = scenario('a lapse, and hearsay', { lapses: 1, hearsay: 1 });
 const rejectedOnce = scenario('a refused write', { rejections: 1 });
 const rejectedOften = scenario(
   'two refused writes about an effect that happened',
@@ -181,6 +184,30 @@ export const OUTCOMES_NECESSARY: readonly Control[] = [
     breaks: '3 a new key only after a refusal',
   },
   {
+    name: 'what another process writes about an attempt in doubt is believed',
+    without: { ownWordOnly: false },
+    scenario: hearsayInDoubt,
+    breaks: '3 at most once, unless policy, a probe or a person allows more',
+  },
+  {
+    name: 'what another process writes about an attempt of a fenced holder is believed',
+    without: { ownWordOnly: false },
+    scenario: hearsayAndFenced,
+    breaks: '6 a recorded outcome is the truth',
+  },
+  {
+    name: 'what another process writes keeps out what the own one says',
+    without: { lateOfEach: false },
+    scenario: hearsayAndFenced,
+    breaks: '6 a known outcome is kept',
+  },
+  {
+    name: 'a process says of the attempt of another one that it never began; the log refuses it',
+    without: { closesAsCrash: false },
+    scenario: lapse,
+    breaks: '4 every refusal is explained',
+  },
+  {
     name: 'a success that Postgres refuses is recorded as a failure',
     without: { rejected: 'failed' },
     scenario: rejectedOnce,
@@ -207,33 +234,35 @@ export const OUTCOMES_NECESSARY: readonly Control[] = [
 ];
 
 /** Rules that back up another one. */
-export const OUTCOMES_SECOND_LINES: readonly { alone: Control; together: Control }[] = [
-  {
-    alone: {
-      name: 'the log takes what follows an effect that happened',
-      without: { order: 'none' },
-      scenario: happenedRetried,
-      breaks: undefined,
+export const OUTCOMES_SECOND_LINES: readonly SecondLine[] = [
+  behind(
+    lapse,
+    { name: 'the log takes anybody’s word for how an attempt ended', without: { order: 'none' } },
+    {
+      name: 'the log takes anybody’s word, and a process says of the attempt of another one that it never began',
+      without: { closesAsCrash: false },
+      breaks: '3 at most once, unless policy, a probe or a person allows more',
     },
-    together: {
+  ),
+  behind(
+    happenedRetried,
+    { name: 'the log takes what follows an effect that happened', without: { order: 'none' } },
+    {
       name: 'the plan retries an effect that happened, and the log takes it',
-      without: { order: 'none', happenedEnds: false },
-      scenario: happenedRetried,
+      without: { happenedEnds: false },
       breaks: '3 nothing runs after an effect that happened and failed its cell',
     },
-  },
-  {
-    alone: {
+  ),
+  behind(
+    unverifiedDecided,
+    {
       name: 'the log takes a decision that drops that the effect happened',
       without: { order: 'none' },
-      scenario: unverifiedDecided,
-      breaks: undefined,
     },
-    together: {
+    {
       name: 'a decision drops that the effect happened, and the log takes it',
-      without: { order: 'none', decisionKeepsHappened: false },
-      scenario: unverifiedDecided,
+      without: { decisionKeepsHappened: false },
       breaks: '3 a new key only after a refusal',
     },
-  },
+  ),
 ];

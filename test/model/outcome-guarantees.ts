@@ -2,13 +2,20 @@ import { failedAfterEffect } from '../../src/execution/outcome.ts';
 import type { Row } from '../../src/execution/row.ts';
 import { hasHappened, stated, statementOf, type Statement } from './endings.ts';
 import type { Breach } from './guarantees.ts';
-import { attemptKey, replicaIdOf, type AttemptKey, type World } from './world.ts';
+import { attemptKey, replicaIdOf, type AttemptKey, type Late, type World } from './world.ts';
 
 /** Adds what breaks the guarantees on outcomes. */
 export function checkOutcomes(world: World, found: Breach[]): void {
   for (const row of world.log.rows) checkRow(world, row, found);
-  for (const { attempt, states } of world.late) checkStatement(world, attempt, states, found);
+  for (const late of world.late)
+    if (isOwnWord(world, late)) checkStatement(world, late.attempt, late.states, found);
   checkKept(world, found);
+}
+
+/** Whether the process that opened the attempt says so: others may say what they like. */
+function isOwnWord({ log }: World, { attempt, replicaId, token }: Late): boolean {
+  const opened = log.rows.find((row) => row.kind === 'started' && attemptKey(row) === attempt);
+  return opened?.replicaId === replicaId && opened.fencingToken === token;
 }
 
 /**
@@ -76,8 +83,9 @@ function checkKept(world: World, found: Breach[]): void {
     const inLog = world.log.rows.some(
       (row) => attemptKey(row) === attempt && stated(row) === knows,
     );
-    if (inLog || world.late.some((one) => one.attempt === attempt && one.states === knows))
-      continue;
+    const isKept = (one: Late): boolean =>
+      one.attempt === attempt && one.states === knows && one.replicaId === knownTo;
+    if (inLog || world.late.some(isKept)) continue;
     found.push({
       guarantee: '6 a known outcome is kept',
       what: `${knownTo} knows how ${attempt} ended (${ended}) and has dropped it`,

@@ -77,6 +77,12 @@ export interface Rules {
   decisionNamesAttempt: boolean;
   /** An outcome that the log refused is kept as a late outcome. */
   keepsEvidence: boolean;
+  /** A late outcome is believed only from the process that opened the attempt, in that term. */
+  ownWordOnly: boolean;
+  /** A late outcome of one process does not keep out that of another one, of the same kind. */
+  lateOfEach: boolean;
+  /** A process that closes the attempt of another one says that it was interrupted, and no more. */
+  closesAsCrash: boolean;
   /** A walk whose request was answered `unavailable` begins nothing more. */
   unavailableEnds: boolean;
   /** Endings that are recorded as if the effect had ended in another way: none. */
@@ -167,6 +173,9 @@ export const PROTOCOL: Rules = {
   dropsWhenFenced: true,
   decisionNamesAttempt: true,
   keepsEvidence: true,
+  ownWordOnly: true,
+  lateOfEach: true,
+  closesAsCrash: true,
   unavailableEnds: true,
   takenFor: {},
   happenedEnds: true,

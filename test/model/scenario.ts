@@ -31,6 +31,8 @@ export interface Faults {
   shortages: number;
   /** Postgres refuses a write for what it holds, or for what the role may do. */
   rejections: number;
+  /** A process writes a late outcome about an attempt that another one opened, as it was told. */
+  hearsay: number;
   /** A person answers a doubt, or a cell that failed for good. */
   decisions: number;
   /** A person cancels the instance. */
@@ -80,6 +82,7 @@ const NO_FAULTS: Faults = {
   unknowns: 0,
   shortages: 0,
   rejections: 0,
+  hearsay: 0,
   decisions: 0,
   cancels: 0,
   claims: 0,

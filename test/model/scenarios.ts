@@ -9,7 +9,7 @@ const EVERY_VERDICT = { verdicts: ['rerun', 'succeeded', 'failed'] } as const;
 /** Small enough to be searched to the end in a test run. */
 export const SHORT: readonly Scenario[] = [
   scenario('hold: a lapse, a lost answer, a decision', { lapses: 1, lostAnswers: 1, decisions: 1 }),
-  scenario('hold: a take-over, a lapse, a decision', { takeOvers: 1, lapses: 1, decisions: 1 }),
+  scenario('hold: a take-over, a lapse', { takeOvers: 1, lapses: 1 }),
   scenario(
     'hold, retried: a crash, an unknown end, a decision',
     { crashes: 1, unknowns: 1, decisions: 1 },
@@ -86,6 +86,12 @@ export const SHORT: readonly Scenario[] = [
     { rejections: 3, lostAnswers: 1 },
     { cells: ['rerun', 'hold'], endings: ['completed', 'outputLost'] },
   ),
+  scenario('hold: hearsay, a lapse', { hearsay: 1, lapses: 1 }),
+  scenario(
+    'probe, every ending: hearsay, an unknown end',
+    { hearsay: 1, unknowns: 1 },
+    { ...EVERY_ENDING, attempts: 1, cells: ['probe'] },
+  ),
   scenario('hostile, hold: two take-overs', { takeOvers: 2 }, { hostile: true }),
   scenario(
     'hostile, hold: a take-over, a lost answer',
@@ -109,6 +115,7 @@ export const SHORT: readonly Scenario[] = [
 
 /** What `LEASEHOLD_MODEL_DEPTH=long` searches as well. */
 export const LONG: readonly Scenario[] = [
+  scenario('hold: a take-over, a lapse, a decision', { takeOvers: 1, lapses: 1, decisions: 1 }),
   scenario(
     'hold, two requests: a release, a doubt, a decision, a take-over',
     { releases: 1, unknowns: 1, decisions: 1, takeOvers: 1 },

@@ -23,6 +23,8 @@ export interface Found {
   complete: boolean;
   /** States in which nothing is left to do. */
   rests: number;
+  /** What is next in the logs of those states. */
+  ends: Set<string>;
   /** The rows of the longest log. */
   longestLog: number;
   /** The first breach of each guarantee. */
@@ -59,6 +61,7 @@ export function search(model: Model, options: SearchOptions): Found {
   const breaches: Found['breaches'] = new Map();
   let waiting: { index: number; world: World }[] = [];
   let found: typeof waiting = [];
+  const ends = new Set<string>();
   let rests = 0;
   let longestLog = 0;
   let transitions = 0;
@@ -78,6 +81,7 @@ export function search(model: Model, options: SearchOptions): Found {
     if (!isNew) return index;
     if (atRest(world, model.scenario.requests)) {
       rests += 1;
+      ends.add(world.log.step.do);
       goals.push(index);
     }
     if (broken.length === 0 || options.beyond === true) found.push({ index, world });
@@ -123,6 +127,7 @@ export function search(model: Model, options: SearchOptions): Found {
     depth,
     complete,
     rests,
+    ends,
     longestLog,
     breaches,
     taken,

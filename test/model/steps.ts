@@ -10,7 +10,7 @@ import { spoiled } from './spoiled-plan.ts';
 import { cancelFor, dirty, end, finish, flush, handOn } from './walk.ts';
 import { propose, send, supersede, trusted } from './walk.ts';
 import type { Walk } from './walk.ts';
-import { addLate, attemptKey, evidenceAbout, hasRenounced, inHand, replicaIdOf } from './world.ts';
+import { addLate, attemptKey, hasRenounced, inHand, lateAbout, replicaIdOf } from './world.ts';
 import type { Decision } from './world.ts';
 
 /** Reads the log; see `Recovery.recover`. */
@@ -143,8 +143,11 @@ export function interrupt(walk: Walk, statement?: AttemptStatement): void {
     world.breaches.push({ guarantee: '3 nobody closes an attempt that is in hand', what });
   }
   // What a process states about its own attempt is evidence.
-  if (statement === 'never_began') addLate(world, { attempt: key, states: 'not_started' });
-  propose(walk, 'interrupted', step.open, { reason: 'crash' });
+  const { replicaId, fencingToken: token } = step.open;
+  if (statement === 'never_began')
+    addLate(walk.rules, world, { attempt: key, states: 'not_started', replicaId, token });
+  const reason = walk.rules.closesAsCrash ? 'crash' : 'not_started';
+  propose(walk, 'interrupted', step.open, { reason });
   goOn(walk);
 }
 
@@ -155,15 +158,15 @@ export function settle(walk: Walk): void {
   if (step.do !== 'settle') return;
   const { doubt, cell } = step;
   const key = attemptKey(doubt);
-  const evidence = evidenceAbout(world, key);
-  const heard = heardFrom(doubt.reason === 'not_started' ? [] : evidence, rules.evidenceKeepsFlags);
+  const late = doubt.reason === 'not_started' ? [] : lateAbout(world, key);
+  const heard = heardFrom(late, state.newestAttempt, rules);
   const cancel = rules.cancelLeavesDoubts ? cancelFor(walk) : undefined;
   if (heard.decision !== undefined && rules.evidenceFirst) {
     decide(walk, heard.decision);
     return goOn(walk);
   }
   const ignores = (): void => {
-    const what = `${key} is decided although ${evidence.join(' and ')} lies in the late outcomes`;
+    const what = `${key} is decided although ${heard.statements.join(' and ')} lies in the late outcomes`;
     world.breaches.push({ guarantee: '6 evidence is heard before a decision', what });
   };
   if (heard.decision !== undefined) ignores();

@@ -8,6 +8,7 @@ import { verify } from './delivery.ts';
 import { hasHappened } from './endings.ts';
 import { runsOrRenounces } from './promises.ts';
 import { goOn, interrupt, mayStartAtOnce, probed, read, settle, start } from './steps.ts';
+import { woken } from './struck.ts';
 import { end, leave, supersede, type Walk } from './walk.ts';
 import { judge } from './waits.ts';
 import { attemptKey, copyOf, replicaIdOf, type Process, type Work, type World } from './world.ts';
@@ -54,7 +55,7 @@ export function workMoves(moves: Moves, index: number, at: number): void {
       return step('read late outcomes', 'reads the late outcomes', settle);
     case 'judge':
     case 'judge clock':
-      return judgeMoves(moves, work, step);
+      return judgeMoves(moves, process, work, step);
     case 'probe':
       for (const answer of probeAnswers(from, work)) {
         step(`probe: ${answer}`, `probes: ${answer}`, (walk) => probed(walk, answer));
@@ -99,7 +100,7 @@ export function workMoves(moves: Moves, index: number, at: number): void {
 }
 
 /** Reads the claim and the clock: in one statement, unless a control does otherwise. */
-function judgeMoves(moves: Moves, work: Work, step: Step): void {
+function judgeMoves(moves: Moves, process: Process, work: Work, step: Step): void {
   const { rules } = moves.model;
   const { claimed, due } = moves.from;
   if (work.at === 'judge clock')
@@ -109,7 +110,7 @@ function judgeMoves(moves: Moves, work: Work, step: Step): void {
       walk.work.at = 'judge clock';
     });
   }
-  step('read claim and clock', 'reads the claim and the clock', (walk) =>
+  step(woken('read claim and clock', process, work), 'reads the claim and the clock', (walk) =>
     judge(walk, claimed, due),
   );
   if (rules.awaitReads === 'own clock')
@@ -183,7 +184,8 @@ function sendingMoves(
 ): void {
   const { rules } = moves.model;
   const what = describe(work);
-  step('append', `${work.resent ? 'sends again' : 'sends'} ${what}, and hears the answer`, (walk) =>
+  const kind = woken('append', walkIn(moves.from).process, work);
+  step(kind, `${work.resent ? 'sends again' : 'sends'} ${what}, and hears the answer`, (walk) =>
     answered(walk, append(rules, walk.world, entryOf(walk))),
   );
   const lost = (walk: Walk): void => {

@@ -5,6 +5,7 @@ import type { Breach } from './guarantees.ts';
 import type { History } from './history.ts';
 import type { Recording } from './recording.ts';
 import { PLACES } from './renaming.ts';
+import type { Rules } from './rules.ts';
 import type { Faults } from './scenario.ts';
 
 /** An attempt by name: `x1` is the first attempt of cell x. */
@@ -32,10 +33,12 @@ export interface Recorded {
   readonly replicaId: string;
 }
 
-/** Evidence from a fenced holder. */
+/** A late outcome: evidence, if it is from the process that opened the attempt. */
 export interface Late {
   readonly attempt: AttemptKey;
   readonly states: Statement;
+  readonly replicaId: string;
+  readonly token: number;
 }
 
 /** What really happened, which no process can see as a whole. */
@@ -272,16 +275,18 @@ export function inHand(process: Process, attempt: AttemptKey): boolean {
   return process.works.some(({ intent, closing }) => intent === attempt || closing === attempt);
 }
 
-/** Adds evidence; what is known already is left as it is. */
-export function addLate(world: World, late: Late): void {
-  const { attempt, states } = late;
-  if (world.late.some((one) => one.attempt === attempt && one.states === states)) return;
-  world.late = [...world.late, late].sort((a, b) =>
-    a.attempt + a.states < b.attempt + b.states ? -1 : 1,
+/** Adds a late outcome; what is there already is left as it is. */
+export function addLate(rules: Pick<Rules, 'lateOfEach'>, world: World, late: Late): void {
+  const isThere = world.late.some(
+    (one) =>
+      one.attempt === late.attempt &&
+      one.states === late.states &&
+      (!rules.lateOfEach || (one.replicaId === late.replicaId && one.token === late.token)),
   );
+  if (!isThere) world.late = [...world.late, late];
 }
 
 /** What the late outcomes say of an attempt. */
-export function evidenceAbout(world: World, key: AttemptKey): Statement[] {
-  return world.late.filter(({ attempt }) => attempt === key).map(({ states }) => states);
+export function lateAbout(world: World, key: AttemptKey): Late[] {
+  return world.late.filter(({ attempt }) => attempt === key);
 }
