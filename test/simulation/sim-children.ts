@@ -17,8 +17,13 @@ type Origin = Omit<Child, 'ending'> & { parentId: string; seq: number; fencingTo
 /** What run cells have started in a {@link SimPostgres}, with the guard's rules. */
 export class SimChildren {
   readonly #postgres: SimPostgres;
-  /** Whether the parent's log fences what is started; a negative control switches it off. */
-  fenced = true;
+  /** Which of the rules on what is started are in force; a negative control switches one off. */
+  readonly rules = {
+    /** The parent's log fences it. */
+    fenced: true,
+    /** It is started once for each element and attempt. */
+    once: true,
+  };
   /** Every child, by its id. */
   readonly origins = new Map<string, Origin>();
 
@@ -60,8 +65,9 @@ export class SimChildren {
     } as const;
     const moved = newest?.seq ?? 0;
     const breach = chainBreach(newest, row);
-    if (this.fenced && moved !== seq) return { kind: 'moved', detail: `at seq ${moved}` };
-    if (this.fenced && breach !== undefined) return { kind: 'moved', detail: breach.detail };
+    const { fenced, once } = this.rules;
+    if (fenced && moved !== seq) return { kind: 'moved', detail: `at seq ${moved}` };
+    if (fenced && breach !== undefined) return { kind: 'moved', detail: breach.detail };
     const { instances } = this.#postgres;
     const placed = children.map((child) => ({
       ...child,
@@ -73,7 +79,8 @@ export class SimChildren {
     const again = children.find(({ n }) =>
       known.some((child) => child.n === n && child.attempt === attempt),
     );
-    if (again !== undefined) return { kind: 'exists', detail: `${again.instanceId} exists` };
+    if (once && again !== undefined)
+      return { kind: 'exists', detail: `${again.instanceId} exists` };
     const { agentId = '' } = instances.get(parentId) ?? {};
     for (const { id, n, inputs } of placed) {
       const own = { instanceId: id, runbookId, version };
