@@ -1,7 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
 
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
+
+import { breakGuard } from '../harness/broken-guard.ts';
 import { advanceChildren, childrenOf } from '../harness/family.ts';
 import { eventually } from '../harness/replicas.ts';
+import type { ReplicaProcess } from '../harness/replica-process.ts';
 import { seeded } from '../harness/random.ts';
 import { httpCell, Scene } from '../harness/scene.ts';
 
@@ -61,27 +65,6 @@ describe('a holder that dies while it starts children', () => {
     expect(await cluster.advance(id, scene.name('q'))).toMatchObject({ outcome: 'completed' });
     for (const n of [0, 1, 2]) expect(witness.effects(`${id}-all-${n}`)).toHaveLength(1);
   });
-
-  it('frozen before it starts any, it starts none once the parent is cancelled', async (context) => {
-    const { cluster } = scene;
-    const victim = await scene.victim('before_children=freeze@cell:all');
-    const id = await scene.instanceHeldBy(victim, 'parent-3');
-    const answer = cluster.advance(id, scene.name('q'));
-    await scene.reached(victim, 'before_children', { answer, context });
-    const body = { agentId: 'tester', reason: 'not needed' };
-    expect(await cluster.request(cluster.subject('cancel', id), body)).toMatchObject({
-      status: 'cancelled',
-    });
-    // Another holder may have served the advance before the cancel.
-    const before = await childrenOf(cluster, id);
-    victim.wake();
-    await victim.logged(/refused to start children: the log has moved on/);
-    expect(await answer).toMatchObject({ outcome: expect.stringMatching(/cancelled|parked/) });
-    await cluster.advance(id, scene.name('q'));
-    expect(await childrenOf(cluster, id)).toEqual(before);
-    victim.kill();
-    await victim.exited;
-  });
 });
 
 describe(`a parent with ${MANY} children, while replicas are killed`, () => {
@@ -134,5 +117,93 @@ describe(`a parent with ${MANY} children, while replicas are killed`, () => {
       expect(effects.length).toBeLessThanOrEqual(attempts.length);
     }
     expect(await childrenOf(cluster, id)).toEqual(children);
+  });
+});
+
+/** The audit takes a child for later than its parent's next row only after that long. */
+const LOCK_WAIT_MS = 5_000;
+
+interface Frozen {
+  victim: ReplicaProcess;
+  id: string;
+}
+
+/** A replica that freezes just before it starts children, and an instance that it holds. */
+async function holder(): Promise<Frozen> {
+  const victim = await scene.victim('before_children=freeze@cell:all');
+  return { victim, id: await scene.instanceHeldBy(victim, 'parent-3') };
+}
+
+/** Sends an advance to all replicas, or to one alone, and resolves once the holder is frozen. */
+async function freeze(
+  context: TestContext,
+  { victim, id }: Frozen,
+  to: 'all' | 'holder',
+): Promise<{ answer: Promise<unknown> }> {
+  const { cluster } = scene;
+  const subject = to === 'all' ? ['advance', id] : ['replica', victim.replicaId, 'advance', id];
+  const body = { requestId: scene.name('q'), agentId: 'tester' };
+  const answer = cluster.request(cluster.subject(...subject), body);
+  await scene.reached(victim, 'before_children', { answer, context });
+  return { answer };
+}
+
+/** One whose parent is cancelled meanwhile, and one whose children another replica starts. */
+async function frozenHolders(
+  context: TestContext,
+): Promise<{ cancelled: Frozen; again: Frozen; cancelledAtMs: number }> {
+  const { cluster } = scene;
+  // A start may be for one that is frozen, so both are held first.
+  const [cancelled, again] = [await holder(), await holder()];
+  await freeze(context, cancelled, 'holder');
+  const { answer } = await freeze(context, again, 'all');
+  const body = { agentId: 'tester', reason: 'not needed' };
+  expect(await cluster.request(cluster.subject('cancel', cancelled.id), body)).toMatchObject({
+    status: 'cancelled',
+  });
+  const cancelledAtMs = Date.now();
+  expect(await answer).toMatchObject({ outcome: 'parked', children: { ended: 0, total: 3 } });
+  expect(await childrenOf(cluster, cancelled.id)).toHaveLength(0);
+  expect(await childrenOf(cluster, again.id)).toHaveLength(3);
+  return { cancelled, again, cancelledAtMs };
+}
+
+/** The checks of the audit that an instance breaches. */
+async function breachesOf(instanceId: string): Promise<string[]> {
+  const { stdout } = await scene.cluster.cli(['audit', '--json', '--instance', instanceId]);
+  const lines = stdout.split('\n').filter((line) => line.startsWith('{"check"'));
+  return lines.map((line) => (JSON.parse(line) as { check: string }).check);
+}
+
+describe('holders that were frozen before they started children, and wake', () => {
+  it('start none once the parent is cancelled, and none that another replica has started', async (context) => {
+    const { cluster } = scene;
+    const { cancelled, again } = await frozenHolders(context);
+    cancelled.victim.wake();
+    again.victim.wake();
+    await cancelled.victim.logged(/refused to start children: the log has moved on/);
+    // What it was about to do when it was frozen, it has done once it holds another instance.
+    await scene.instanceHeldBy(again.victim, 'parent-3');
+    expect(await childrenOf(cluster, cancelled.id)).toHaveLength(0);
+    expect(await childrenOf(cluster, again.id)).toHaveLength(3);
+    for (const { id } of [cancelled, again]) expect(await breachesOf(id)).toEqual([]);
+  });
+
+  // There is no way back, so this is the last test here.
+  it('start them without the guard of the origins, and the audit says so', async (context) => {
+    const { cluster } = scene;
+    const { cancelled, again, cancelledAtMs } = await frozenHolders(context);
+    await breakGuard(cluster.servers.superuserUrl, 'origins');
+    await sleep(cancelledAtMs + LOCK_WAIT_MS + 500 - Date.now());
+    cancelled.victim.wake();
+    again.victim.wake();
+    await eventually(async () => {
+      const counts = [cancelled, again].map(
+        async ({ id }) => (await childrenOf(cluster, id)).length,
+      );
+      return (await Promise.all(counts)).join() === '3,6' ? true : undefined;
+    });
+    expect(await breachesOf(cancelled.id)).toContain('children-fenced-by-parent');
+    expect(await breachesOf(again.id)).toContain('children-started-once');
   });
 });

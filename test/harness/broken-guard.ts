@@ -17,7 +17,7 @@ interface Replacement {
  * Rules that the database enforces, alone or together with the replica; the replica's part is in
  * controls.ts.
  */
-export type GuardRule = 'tokens' | 'chain' | 'receipts';
+export type GuardRule = 'tokens' | 'chain' | 'receipts' | 'origins';
 
 const RULES: Record<
   GuardRule,
@@ -55,6 +55,14 @@ const RULES: Record<
       },
     ],
     statements: ['alter table leasehold.requests drop constraint requests_pkey'],
+  },
+  // Children need not rest on the newest row of their parent, and an element may have several.
+  origins: {
+    replacements: [],
+    statements: [
+      'drop trigger guard_origin on leasehold.instances',
+      'drop index leasehold.instances_by_origin',
+    ],
   },
 };
 
