@@ -1,4 +1,4 @@
-import type { ChildPlan } from '../../src/execution/children.ts';
+import { MAX_CHILD_INPUT_BYTES, type ChildPlan } from '../../src/execution/children.ts';
 import { completeInputs, inputProblemsText } from '../../src/runbook/inputs.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import { reservedCellId } from '../../src/runbook/undo.ts';
@@ -24,10 +24,14 @@ export function withInputs(
   }
   const children: ChildPlan[] = [];
   const problems: string[] = [];
+  let bytes = 0;
   for (const { n, inputs } of plans) {
     const completed = completeInputs(runbook.inputs, inputs);
-    if (completed.ok) children.push({ n, inputs: completed.inputs });
-    else {
+    if (completed.ok) {
+      children.push({ n, inputs: completed.inputs });
+      bytes += Buffer.byteLength(JSON.stringify(completed.inputs));
+      if (bytes > MAX_CHILD_INPUT_BYTES) return { ok: false, message: tooLarge(plans.length) };
+    } else {
       const text = inputProblemsText(completed.problems);
       problems.push(n === null ? text : `element ${n}: ${text}`);
     }
@@ -37,4 +41,11 @@ export function withInputs(
   const more = problems.length - MAX_INSTANCES;
   const rest = more > 0 ? `; and the inputs of ${more} more elements` : '';
   return { ok: false, message: `${name} does not accept these inputs: ${shown}${rest}` };
+}
+
+function tooLarge(count: number): string {
+  return (
+    `the inputs of its ${count} instances have more than ${MAX_CHILD_INPUT_BYTES} bytes ` +
+    'together: give each only what it needs, such as a name or an address, or use several run cells'
+  );
 }

@@ -18,6 +18,11 @@ export const MAX_DEPTH = 10;
  * largest first, keep their outputs in their logs.
  */
 export const MAX_CHILD_OUTPUT_BYTES = 256 * 1024;
+/**
+ * How many bytes of inputs, as JSON, the children of one attempt of a run cell have together. They
+ * are inserted by one statement, which Postgres ends after 1.5 s; these take a quarter of that.
+ */
+export const MAX_CHILD_INPUT_BYTES = 16 * 1024 * 1024;
 
 /** A reason names at most this many children; the body lists all of them. */
 const MAX_NAMED = 20;

@@ -6,7 +6,7 @@ import type { CellRecord } from './cell-record.ts';
 
 /** The wait before a first retry if the runbook does not give one. */
 const DEFAULT_BACKOFF_MS = 200;
-/** The longest wait if the runbook does not give one. */
+/** The longest wait if the runbook does not give one, unless its first wait is longer. */
 const DEFAULT_MAX_BACKOFF_MS = 60_000;
 /** The longest wait before a repetition of an interrupted attempt whose cell gives no backoff. */
 const MAX_RERUN_BACKOFF_MS = 5_000;
@@ -54,7 +54,7 @@ function backoffOf(cell: ExecCell): number | undefined {
 /** The wait that has grown with each of `count` attempts, shortened by the cell's jitter. */
 function grown({ retry }: ExecCell, firstMs: number, count: number, at: string): number {
   const { factor = DEFAULT_FACTOR, maxBackoff = '', jitter = 0 } = retry ?? {};
-  const maxMs = parseDurationMs(maxBackoff) ?? DEFAULT_MAX_BACKOFF_MS;
+  const maxMs = parseDurationMs(maxBackoff) ?? Math.max(DEFAULT_MAX_BACKOFF_MS, firstMs);
   const wholeMs = Math.min(maxMs, firstMs * factor ** (count - 1));
   if (jitter === 0) return Math.round(wholeMs);
   return Math.round(wholeMs * (1 - jitter * fractionOf(at)));

@@ -110,7 +110,9 @@ export type OutputMode = z.infer<typeof OutputMode>;
 const Retry = z.strictObject({
   attempts: z.int().min(1).max(100).describe('How many attempts in all.'),
   backoff: Duration.optional().describe('The wait before the first retry; default 200ms.'),
-  maxBackoff: Duration.optional().describe('The longest wait; default 60s.'),
+  maxBackoff: Duration.optional().describe(
+    'The longest wait; default 60s, or the first wait if that is longer.',
+  ),
   factor: z.number().min(1).max(100).optional().describe('Each wait is this many times the last.'),
   jitter: z
     .number()

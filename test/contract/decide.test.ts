@@ -197,7 +197,7 @@ describe('decide on a halted instance', () => {
     expect((await cluster.advance('raw', 'raw-3')).outcome).toBe('completed');
   });
 
-  it('by the agent: succeeded with an output, or skipped', async () => {
+  it('by the agent: rerun, succeeded with an output, or skipped, and it completes', async () => {
     const agent = await Agent.connect({
       agentId: 'judge',
       namespace: cluster.namespace,
@@ -205,17 +205,21 @@ describe('decide on a halted instance', () => {
     });
     onTestFinished(() => agent.close());
     const about = { cellId: 'charge', attempt: 2, reason: 'done by hand' } as const;
-    await Promise.all([halted('paid'), halted('left-out')]);
+    await Promise.all([halted('retried'), halted('paid'), halted('left-out')]);
+    await writeFile(inputs('retried').file, '');
+    await agent.decide('retried', { ...about, as: 'rerun' });
     await agent.decide('paid', { ...about, as: 'succeeded', output: { paid: 7 } });
     await agent.decide('left-out', { ...about, as: 'skipped' });
+    expect((await agent.advance('retried')).outcome).toBe('completed');
     expect((await agent.advance('paid')).outcome).toBe('completed');
     expect((await agent.advance('left-out')).outcome).toBe('completed');
     const states = async (id: string): Promise<string | undefined> =>
       (await agent.status(id)).cells[0]?.state;
-    expect([await states('paid'), await states('left-out')]).toEqual(['satisfied', 'skipped']);
+    const found = await Promise.all(['retried', 'paid', 'left-out'].map(states));
+    expect(found).toEqual(['satisfied', 'satisfied', 'skipped']);
   });
 
-  it('by the command line, as its status suggests', async () => {
+  it('by the command line, as its status suggests: rerun, and it completes', async () => {
     await halted('typed');
     await writeFile(inputs('typed').file, '');
     const shown = await cluster.cli(['status', 'typed']);
@@ -224,7 +228,9 @@ describe('decide on a halted instance', () => {
     );
     const args = ['--cell', 'charge', '--attempt', '2', '--as', 'rerun', '--reason', 'repaired'];
     expect(await cluster.cli(['decide', 'typed', ...args])).toMatchObject({ code: 0 });
-    expect(await cluster.cli(['advance', 'typed'])).toMatchObject({ code: 0 });
+    const advanced = await cluster.cli(['advance', 'typed', '--json']);
+    expect(advanced.code).toBe(0);
+    expect(JSON.parse(advanced.stdout)).toMatchObject({ outcome: 'completed', nextCellId: null });
     const again = await cluster.cli(['decide', 'typed', ...args]);
     expect(again.code).toBe(3);
     expect(again.stderr).toMatch(/was decided already: rerun by/);

@@ -1,11 +1,23 @@
+import { createHash } from 'node:crypto';
+
 import { describe, expect, it } from 'vitest';
 
-import type { ChildrenStart } from '../../../../advancer/log/children.ts';
+import type { ChildrenStart, NewChild } from '../../../../advancer/log/children.ts';
 import type { PostgresLog } from '../../../../advancer/log/postgres-log.ts';
+import { MAX_CHILD_INPUT_BYTES } from '../../../../src/execution/children.ts';
 import type { NewRow, RowKind } from '../../../../src/execution/row.ts';
 import type { JsonObject } from '../../../../src/json.ts';
 import type { Runbook } from '../../../../src/runbook/runbook.ts';
-import { connect, databaseOfFile, entryOf, log, newRow } from './fixture.ts';
+import { watchMachine } from '../../../harness/busy.ts';
+import {
+  connect,
+  databaseOfFile,
+  entryOf,
+  log,
+  newRow,
+  replicaDatabase,
+  replicaLog,
+} from './fixture.ts';
 
 const PARENT: Runbook = {
   runbook: 'parent',
@@ -25,8 +37,7 @@ const CHILD: Runbook = {
 
 const database = databaseOfFile();
 
-async function prepared(): Promise<PostgresLog> {
-  const replica = log(database);
+async function prepared(replica = log(database)): Promise<PostgresLog> {
   await replica.pushRunbook(PARENT);
   await replica.pushRunbook(CHILD);
   return replica;
@@ -213,17 +224,23 @@ describe('children', () => {
 });
 
 describe('a thousand children', () => {
-  it('are started, read and added up in a few statements', async () => {
-    const replica = await prepared();
-    const parent = await parentIn(replica);
-    const children = Array.from({ length: 1_000 }, (_, n) => ({
+  function thousand(parent: string, inputsOf: (n: number) => JsonObject): NewChild[] {
+    return Array.from({ length: 1_000 }, (_, n) => ({
       n,
       instanceId: `${parent}-all-${n}`,
       otherId: `${parent}-other-${n}`,
-      inputs: { n },
+      inputs: inputsOf(n),
     }));
+  }
+
+  it('are started, read and added up in a few statements within a replica’s time limit', async () => {
+    // As `migrate` leaves it: the server ends a statement after 1.5 s.
+    const own = await replicaDatabase();
+    const replica = await prepared(replicaLog(own));
+    const parent = await parentIn(replica);
+    const children = thousand(parent, (n) => ({ n }));
     expect(await replica.children.start(start(parent, { children }))).toEqual({ kind: 'started' });
-    const owner = await connect(database.ownerUrl);
+    const owner = await connect(own.ownerUrl);
     for (const [seq, kind, body] of [
       [1, 'started', `jsonb_build_object('idempotencyKey', i.instance_id || '/b/1')`],
       [2, 'completed', `'{"output": {"done": true}}'`],
@@ -243,5 +260,21 @@ describe('a thousand children', () => {
     const outputs = await replica.children.outputs(ids, 256 * 1024);
     expect(outputs.size).toBe(1_000);
     expect(outputs.get(ids[999]!)).toEqual({ outputs: { b: { done: true } } });
+  });
+
+  it('are started with as many bytes of inputs as a run cell gives, within the same limit', async (context) => {
+    const machine = await watchMachine();
+    const replica = await prepared(replicaLog(await replicaDatabase()));
+    const parent = await parentIn(replica);
+    const bytes = Math.floor(MAX_CHILD_INPUT_BYTES / 1_000) - 20;
+    // Not all alike, or Postgres would compress them to nothing.
+    const children = thousand(parent, (n) => ({
+      n,
+      text: createHash('sha512').update(String(n)).digest('hex').repeat(140).slice(0, bytes),
+    }));
+    const started = await replica.children.start(start(parent, { children })).catch(String);
+    if (typeof started === 'string') machine.skipIfBusy(context);
+    expect(started).toEqual({ kind: 'started' });
+    expect(await replica.children.of(parent)).toHaveLength(1_000);
   });
 });

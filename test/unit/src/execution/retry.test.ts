@@ -38,6 +38,12 @@ describe('the wait before a retry', () => {
     ]);
   });
 
+  it('is at least the cell’s own backoff, if that is longer than the default of a minute', () => {
+    expect(waitsOf({ backoff: '5m' }, [1, 2, 9])).toEqual([300_000, 300_000, 300_000]);
+    expect(waitsOf({ backoff: '2d', factor: 10 }, [1, 2])).toEqual([172_800_000, 172_800_000]);
+    expect(waitsOf({ backoff: '40s' }, [1, 2, 3])).toEqual([40_000, 60_000, 60_000]);
+  });
+
   it('is shortened by at most the share that jitter says', () => {
     for (const wait of waitsOf({ backoff: '10s', factor: 1, jitter: 0.2 }, [1, 2, 3, 4, 5, 6])) {
       expect(wait).toBeGreaterThanOrEqual(8_000);
