@@ -68,7 +68,7 @@ export const advance: DefineVerb = (command, register) => {
       if (!(cause instanceof Error) || cause.name !== 'LeaseholdError') throw cause;
       const { code, message } = cause as LeaseholdError;
       if (code !== 'unavailable') throw cause;
-      const { refusal } = await import('../../src/agent/advance.ts');
+      const { refusal } = await import('../../src/agent/receipt-of-reply.ts');
       return finish(refusal(requestId, instanceId, 'unavailable', { code, message }));
     }
   });

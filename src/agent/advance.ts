@@ -2,10 +2,11 @@ import type { Bus, BusReply } from '../bus/bus.ts';
 import { isNotHolder } from '../bus/not-holder.ts';
 import type { Subjects } from '../bus/subjects.ts';
 import type { Clock } from '../time/clock.ts';
-import { jsonOf, type Json } from '../json.ts';
+import { jsonOf } from '../json.ts';
 import type { HolderCache } from '../request/holder-cache.ts';
-import type { AdvanceMessage, ErrorCode } from '../request/messages.ts';
-import type { Outcome, Receipt, ReceiptError } from '../request/receipt.ts';
+import type { AdvanceMessage } from '../request/messages.ts';
+import type { Receipt } from '../request/receipt.ts';
+import { receiptOf, refusal } from './receipt-of-reply.ts';
 import { answers, answersStatus, readReply } from './replies.ts';
 
 /** One advance request, and how to wait for its receipt. All times in milliseconds. */
@@ -273,34 +274,4 @@ class AdvanceCall {
       message: `${why}${hint}`,
     });
   }
-}
-
-/** A replica's reply as a receipt; an error reply becomes the refusal that it stands for. */
-function receiptOf(body: Json, requestId: string, instanceId: string): Receipt {
-  const read = readReply('receipt', body);
-  switch (read.kind) {
-    case 'result':
-      return read.value;
-    case 'error':
-      return refusal(requestId, instanceId, outcomeOf(read.error.code), read.error);
-    case 'malformed':
-      return refusal(requestId, instanceId, 'unavailable', {
-        code: 'unavailable',
-        message: read.why,
-      });
-  }
-}
-
-function outcomeOf(code: ErrorCode): Outcome {
-  return code === 'conflict' ? 'unavailable' : code;
-}
-
-/** A receipt that the agent makes itself, because no replica sent one. */
-export function refusal(
-  requestId: string | null,
-  instanceId: string,
-  outcome: Outcome,
-  error: ReceiptError,
-): Receipt {
-  return { requestId, instanceId, outcome, steps: [], nextCellId: null, holder: null, error };
 }

@@ -27,7 +27,7 @@ import type {
   StartReply,
   StatusReply,
 } from '../request/status-reply.ts';
-import { advanceUntilAnswered, refusal } from './advance.ts';
+import { advanceUntilAnswered } from './advance.ts';
 import { checkId, checked } from './checked.ts';
 import { connectedBus } from './connected-bus.ts';
 import { LeaseholdError } from './error.ts';
@@ -43,6 +43,7 @@ import type {
   StartOptions,
   StatusOptions,
 } from './options.ts';
+import { refusal } from './receipt-of-reply.ts';
 import { answers, answersRunbook, answersStatus } from './replies.ts';
 import type { Replies } from './replies.ts';
 import { requestUntilAnswered } from './request.ts';
