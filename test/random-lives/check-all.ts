@@ -1,6 +1,7 @@
 import { check } from './checker.ts';
 import { evidenceOf, type Evidence } from './evidence.ts';
 import { checkFamily, type Origin } from './family-rules.ts';
+import { searchReports } from './reports.ts';
 import { addFinding, type LivesResult } from './result.ts';
 import type { Scene } from './run.ts';
 
@@ -47,16 +48,15 @@ export async function checkAll(
   }
   await audit(scene, result);
   for (const { httpUrl = '' } of storm.running) if (httpUrl !== '') await hunt.searchPages(httpUrl);
-  await hunt.searchReports(
-    cluster,
-    lives.slice(0, SHOWN).map(({ instanceId }) => instanceId),
-  );
-  await hunt.searchStores(cluster);
-  for (const { where, form, around } of hunt.finds)
+  const shown = lives.slice(0, SHOWN).map(({ instanceId }) => instanceId);
+  await searchReports(hunt, cluster, shown);
+  await hunt.searchDatabase(cluster.env['LEASEHOLD_OWNER_DATABASE_URL'] ?? '');
+  for (const url of cluster.servers.etcdUrls.slice(0, 1)) await hunt.searchEtcd(url);
+  for (const { where, form, before } of hunt.finds)
     result.breaches.push({
       rule: 'secret-nowhere',
       instanceId: '-',
-      what: `${where} has it (${form}) after ${around}`,
+      what: `${where} has it (${form}) after ${before}`,
     });
   result.lostReplicas.push(...storm.lost);
   return result;

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 
+import { echo } from '../../tools/chaos/echo.ts';
 import { undoIdOf, type EffectPlan, type Life, type Move } from './life.ts';
 
 /** An effect that arrived. */
@@ -141,18 +142,4 @@ export class Receiver {
 function reply(response: ServerResponse, status: number, said: string, body: object): void {
   response.writeHead(status, { 'content-type': 'application/json', 'x-said': said });
   response.end(JSON.stringify(body));
-}
-
-/** What was said, in the forms that programs put it into. */
-function echo(said: string): object {
-  const bare = said.replace('Bearer ', '');
-  return {
-    said,
-    nested: JSON.stringify({ token: bare }),
-    percent: `?token=${encodeURIComponent(bare)}`,
-    form: new URLSearchParams({ token: bare }).toString(),
-    basic: Buffer.from(`user:${bare}`).toString('base64'),
-    url: Buffer.from(`a:${bare}`).toString('base64url'),
-    [`key ${bare}`]: [bare],
-  };
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { Random } from '../../tools/chaos/random.ts';
+import { SecretHunt, secretOf } from '../../tools/chaos/secret-hunt.ts';
 import { TestCluster, type Servers } from '../harness/replicas.ts';
 import { StormReplicas } from '../random-cells/disturbances.ts';
 import { Agents } from './agents.ts';
@@ -14,7 +15,6 @@ import { pushRunbooks } from './push.ts';
 import { Receiver } from './receiver.ts';
 import type { LivesResult } from './result.ts';
 import { SECRET } from './runbook-of.ts';
-import { SecretHunt, secretOf } from './secret-hunt.ts';
 import { lifeFailpoints } from './storm.ts';
 import { pause, Wire } from './wire.ts';
 
@@ -131,7 +131,11 @@ export async function runRandomLives(options: LivesOptions): Promise<LivesResult
       patienceMs: options.patienceMs ?? PATIENCE_MS,
     });
     const scene = { cluster, receiver, wire, agents, storm, hunt, freezes, lives, families };
-    const deaf = hunt.listen(cluster);
+    const deaf = hunt.listen(
+      (subject, hear) =>
+        cluster.nats.subscribe(subject, { callback: (_error, message) => hear(message) }),
+      cluster.namespace,
+    );
     try {
       await storm.start(options.replicaArgv === undefined ? ['a', 'b', 'c'] : ['a', 'b']);
       await liveAll(options, scene, random);

@@ -6,7 +6,7 @@ import { undoIdOf } from './life.ts';
 
 const EFFECT = fileURLToPath(new URL('effect.sh', import.meta.url));
 
-/** The secret that every effect sends and prints; see secret-hunt.ts. */
+/** The secret that every effect sends and prints; see tools/chaos/secret-hunt.ts. */
 export const SECRET = 'LIVES';
 
 /** The inputs of every instance. */

@@ -47,11 +47,13 @@ export async function decideHalt(answering: Answering): Promise<void> {
   instance.repaired = true;
 }
 
-/** Cancels an instance, with or without undo. */
+/** Cancels an instance, with or without undo, with or without the children that it has. */
 export async function cancel({ agent, instance, random, history }: Answering): Promise<void> {
   const undo = random.chance(0.6);
+  const children = instance.children.length > 0 && random.chance(0.5);
+  const cancelled = { reason: 'chaos cancels', undo, ...(children && { children }) };
   const reply = await agent
-    .cancel(instance.instanceId, { reason: 'chaos cancels', undo, timeoutMs: TIMEOUT_MS })
+    .cancel(instance.instanceId, { ...cancelled, timeoutMs: TIMEOUT_MS })
     .catch(ignoreProtocolError);
   if (reply !== undefined) history.cancelled(instance.instanceId, { seq: reply.seq, undo });
 }

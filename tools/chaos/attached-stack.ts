@@ -27,6 +27,7 @@ export interface AttachedStackOptions {
 export class AttachedStack implements SystemUnderTest {
   readonly own = false;
   readonly hostile = undefined;
+  readonly secret = undefined;
   readonly namespace: string;
   readonly natsUrls: readonly string[];
   readonly databaseUrl: string;
@@ -62,6 +63,16 @@ export class AttachedStack implements SystemUnderTest {
 
   heal(): Promise<void> {
     for (const pid of this.#pids) signal(pid, 'SIGCONT');
+    return Promise.resolve();
+  }
+
+  /** Effects there have no secret to print. */
+  searchReplicas(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** See {@link AttachedStack.searchReplicas}. */
+  searchRemains(): Promise<void> {
     return Promise.resolve();
   }
 

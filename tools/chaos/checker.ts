@@ -5,6 +5,7 @@ import type { Evidence } from '../../src/audit/evidence.ts';
 import type { Row } from '../../src/execution/row.ts';
 import type { ClientHistory } from './client-history.ts';
 import type { LogEvidence } from './log-access.ts';
+import { OutsideChecks } from './outside-checks.ts';
 import type { BreachRecord, ChaosRecord, CheckResult, ReplicaProcess } from './record.ts';
 import type { WitnessedEffect } from './witness.ts';
 import { attributeEffects, CLOCK_SLACK_MS } from './witnessed-effects.ts';
@@ -56,11 +57,12 @@ export function sampleBreaches(found: readonly BreachRecord[], most: number): Br
 
 /**
  * Checks the log, one instance after another, against what the witness saw and what agents were
- * answered, with the same checks as `leasehold audit` and four of chaos.
+ * answered, with the same checks as `leasehold audit` and some of chaos.
  */
 export class Checker {
   readonly #observations: Observations;
   readonly #audit = new Audit();
+  readonly #outside: OutsideChecks;
   readonly #found: Breach[] = [];
   readonly #seen = new Set<string>();
   #decisions = 0;
@@ -71,6 +73,7 @@ export class Checker {
 
   constructor(observations: Observations) {
     this.#observations = observations;
+    this.#outside = new OutsideChecks(observations.effects);
   }
 
   /** Checks one instance of the log. @returns how many breaches it has */
@@ -83,6 +86,7 @@ export class Checker {
   /** Checks what the log alone does not show: missing instances, and crashed replicas. */
   finish(processes: readonly ReplicaProcess[]): Findings {
     this.#checkMissingInstances();
+    for (const breach of this.#outside.finish()) this.#breach(breach);
     const own = [
       this.#startedCheck(),
       {
@@ -98,6 +102,7 @@ export class Checker {
         breaches: this.#lostCancels,
       },
       this.#replicaCheck(processes),
+      ...this.#outside.results(),
     ];
     const summary = this.#audit.summary();
     const breachChecks = summary.checks.filter(({ severity }) => severity === 'breach');
@@ -154,6 +159,7 @@ export class Checker {
       ...(settled && { atRest: 'ended' as const }),
     };
     this.#found.push(...this.#audit.look(evidence));
+    for (const breach of this.#outside.look(from)) this.#breach(breach);
     this.#checkDecisions(instanceId, rows);
     this.#checkCancels(instanceId, rows);
   }

@@ -1,9 +1,11 @@
 import type { Handler, HandlerCall } from '../../src/runbook/handler.ts';
 import type { Json } from '../../src/json.ts';
+import { echo } from './echo.ts';
+import { SECRET } from './secret-runbook.ts';
 
 /*
  * The workload's handlers: the LEASEHOLD_HANDLERS of the run's replicas. All they do is report an
- * effect to the witness.
+ * effect to the witness. One prints a secret, too.
  */
 
 function text(input: Json | undefined): string {
@@ -34,6 +36,15 @@ const handlers: Record<string, Handler> = {
   obedient: (call) => report(call, `ms=${text(call.inputs['ms'])}`, call.signal),
   /** Fails definitely twice, then succeeds. */
   flaky: (call) => report(call, 'fail=2'),
+  /** Throws its secret the first time, and returns it the second time. */
+  async telling(call) {
+    const secret = call.secret(SECRET) ?? '';
+    const failed = (cause: unknown): never => {
+      throw new Error(`refused for ${secret}: ${JSON.stringify(echo(secret))}`, { cause });
+    };
+    await report(call, 'fail=1').catch(failed);
+    return echo(secret);
+  },
 };
 
 export default handlers;

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../src/json.ts';
 import type { InDoubt } from '../../src/execution/views.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
-import type { ChaosRunbook } from './runbooks.ts';
+import type { ChaosRunbook } from './runbook-parts.ts';
 
 /** A request as it was first sent, so that it can be repeated unchanged. */
 export interface SentRequest {
@@ -31,6 +31,38 @@ export interface WorkloadInstance {
   ended: boolean;
   /** How often an agent saw its doubt or its failure, and left it undecided. */
   leftInDoubt: number;
+  /** The newest attempt of each cell that is known to have halted it. */
+  readonly halts: Map<string, number>;
+  /** The instances that it has started, as far as its agents know them. */
+  readonly children: WorkloadInstance[];
+  /** Whether another instance waits until this one has completed or is cancelled. */
+  readonly ofParent: boolean;
+}
+
+/** An instance of which nothing is known but its name. */
+export function newInstance(
+  instanceId: string,
+  runbook: ChaosRunbook,
+  { inputs = {}, ofParent = false }: { inputs?: JsonObject; ofParent?: boolean },
+): WorkloadInstance {
+  return {
+    instanceId,
+    runbook,
+    claimId: `${instanceId}-claim`,
+    inputs,
+    started: false,
+    sent: [],
+    nextCellId: undefined,
+    doubt: undefined,
+    parked: false,
+    halt: undefined,
+    repaired: false,
+    ended: false,
+    leftInDoubt: 0,
+    halts: new Map(),
+    children: [],
+    ofParent,
+  };
 }
 
 /** How many of an instance's requests are kept to be repeated. */
@@ -62,8 +94,11 @@ export class Instances {
       case 'halted': {
         // Not an end: it can be repaired. Nor is it news, if the request is an old one.
         const last = receipt.steps.at(-1);
-        if (!instance.repaired && last !== undefined)
-          instance.halt = { cellId: last.cellId, attempt: last.attempt };
+        if (last === undefined) return;
+        const { cellId, attempt } = last;
+        instance.halts.set(cellId, Math.max(attempt, instance.halts.get(cellId) ?? 0));
+        // A parent waits for it, however often it halts.
+        if (!instance.repaired || instance.ofParent) instance.halt = { cellId, attempt };
         return;
       }
       case 'completed':
@@ -74,7 +109,7 @@ export class Instances {
       case 'parked':
       case 'in_doubt':
         instance.nextCellId = receipt.nextCellId ?? undefined;
-        instance.parked = receipt.outcome === 'parked' && receipt.waiting === undefined;
+        instance.parked = receipt.awaiting !== undefined;
         instance.halt = undefined;
         instance.doubt = receipt.inDoubt;
         return;

@@ -26,6 +26,8 @@ export interface ChaosRecord {
    */
   latencies?: { [verb: string]: Latency };
   hostile?: HostileRecord;
+  /** How many characters were searched for the secret that effects print, by place. */
+  searched?: { [place: string]: number };
   /** Selected instances: first those that failovers were measured on, then others. */
   instances: InstanceTimeline[];
   refusals: {

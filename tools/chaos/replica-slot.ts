@@ -46,6 +46,7 @@ export class ReplicaSlot {
   readonly #clockFile: string;
   #child: Child<ReplicaReady> | undefined;
   #process: ReplicaProcess | undefined;
+  #httpUrl = '';
   #frozen = false;
   /** Whether a process should be running; an exit while it should not is no crash. */
   #wanted = false;
@@ -63,6 +64,11 @@ export class ReplicaSlot {
   /** The running process's replica id; undefined while no process is ready. */
   get replicaId(): string | undefined {
     return this.#process?.toMs === null ? this.#process.replicaId : undefined;
+  }
+
+  /** Where the running process serves health and metrics; undefined while none is ready. */
+  get httpUrl(): string | undefined {
+    return this.replicaId === undefined ? undefined : this.#httpUrl;
   }
 
   /** Ready, not frozen, and not being ended. */
@@ -153,6 +159,7 @@ export class ReplicaSlot {
       end: 'running',
     };
     this.#process = process;
+    this.#httpUrl = ready.httpUrl;
     onProcess(process);
     void child.exited.then(() => {
       process.toMs = nowMs();

@@ -19,6 +19,7 @@ import type { ChaosRecord, Phase, ReplicaProcess } from './record.ts';
 import { chaosRunbooks } from './runbooks.ts';
 import { planFaults } from './schedule.ts';
 import type { Schedule } from './schedule.ts';
+import { SecretSearch } from './secret-search.ts';
 import { settle } from './settling.ts';
 import { sleep } from './sleep.ts';
 import { Stack } from './stack.ts';
@@ -111,6 +112,8 @@ class Run {
     const meter = new FailoverMeter(workload, this.#random.fork(), ttlMs);
     const nowMs = (): number => this.#nowMs();
     const faultRunner = new FaultRunner({ system, meter, nowMs, onEvent, stop });
+    const search = new SecretSearch(system);
+    await search.begin();
     this.#originMs = performance.now();
     this.#startedAt = new Date();
     // Replicas that started with the stack were there from time zero on.
@@ -124,6 +127,7 @@ class Run {
       const stuck = await this.#settle(system, workload);
       await workload.close();
       clearInterval(ticking);
+      await search.lookAtReplicas();
       await system.stopReplicas(!force.aborted);
       const evaluation = new Evaluation({
         system,
@@ -139,8 +143,9 @@ class Run {
         brokenOff,
       });
       const { postgresVersion, ...evaluated } = await evaluation.run();
+      await search.lookAtRemains();
       const hostile = system.hostile?.counts();
-      return {
+      const record: ChaosRecord = {
         format: 1,
         seed,
         command: commandOf(this.#options),
@@ -162,8 +167,13 @@ class Run {
           postgres: postgresVersion,
         },
       };
+      const judged = search.judge(record, workload);
+      for (const check of judged.checks.slice(record.checks.length))
+        onEvent({ kind: 'check', check });
+      return judged;
     } finally {
       clearInterval(ticking);
+      await search.end();
       await workload.end();
       await workload.close();
     }

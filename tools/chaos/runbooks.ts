@@ -1,23 +1,8 @@
 import type { Json } from '../../src/json.ts';
 import { ownScript } from '../stack/own-script.ts';
-
-/** One of the workload's runbooks. */
-export interface ChaosRunbook {
-  /** As in a runbook file. */
-  document: {
-    runbook: string;
-    version: number;
-    inputs: string[];
-    onHalt?: 'undo';
-    cells: object[];
-  };
-  /** How often agents start it, relative to the others; 0: only to measure failovers. */
-  weight: number;
-  /** Whether it needs the run's own replicas, with the workload's handlers and commands. */
-  needsOwn: boolean;
-}
-
-const INPUTS = ['witness', 'ms', 'long', 'claim'];
+import { familyRunbooks, livingRunbooks } from './life-runbooks.ts';
+import { http, OK, PROBE, runbook, type ChaosRunbook } from './runbook-parts.ts';
+import { secretRunbook } from './secret-runbook.ts';
 
 /** The runbook of idle instances that failovers are measured on. */
 export const STEADY = 'chaos-steady';
@@ -25,28 +10,7 @@ export const STEADY = 'chaos-steady';
 export const LINGERING = 'chaos-lingering';
 const STEADY_CELLS = 90;
 
-const PROBE = { http: { method: 'GET', url: '${inputs.witness}/probe' } };
-
-function http(query = 'ms=${inputs.ms}'): object {
-  return { http: { method: 'POST', url: `\${inputs.witness}/effects?${query}` } };
-}
-
-function runbook(
-  name: string,
-  cells: object[],
-  { onHalt, ...traits }: { weight: number; needsOwn?: boolean; onHalt?: 'undo' },
-): ChaosRunbook {
-  const head = { runbook: name, version: 1, inputs: INPUTS };
-  return {
-    document: { ...head, ...(onHalt !== undefined && { onHalt }), cells },
-    needsOwn: false,
-    ...traits,
-  };
-}
-
-const OK = [{ status: 201 }, { pointer: '/ok', equals: true }];
-
-/** The workload's runbooks: every kind of cell but `run`, and every interruption policy. */
+/** The workload's runbooks: every kind of cell, and every interruption policy. */
 export function chaosRunbooks(): ChaosRunbook[] {
   const [node, command] = [process.execPath, ownScript('effect-main', import.meta.dirname)];
   return [
@@ -156,6 +120,8 @@ export function chaosRunbooks(): ChaosRunbook[] {
       { weight: 3 },
     ),
     ...livingRunbooks(),
+    ...familyRunbooks(),
+    secretRunbook([node, ...command]),
     runbook(
       STEADY,
       Array.from({ length: STEADY_CELLS }, (_, index) => ({
@@ -172,75 +138,6 @@ export function chaosRunbooks(): ChaosRunbook[] {
         { id: 'long', exec: http('ms=${inputs.long}&once=1'), onInterrupt: 'rerun' },
       ],
       { weight: 0 },
-    ),
-  ];
-}
-
-const APPROVED = { claim: '${inputs.claim}', statuses: ['approved', 'waived'] };
-
-/** Runbooks about the whole life of an instance: undo, conditions, pauses and deadlines. */
-function livingRunbooks(): ChaosRunbook[] {
-  return [
-    runbook(
-      'chaos-undo',
-      [
-        {
-          id: 'first',
-          exec: http(),
-          onInterrupt: 'rerun',
-          undo: { exec: http(), onInterrupt: 'probe', probe: PROBE },
-        },
-        { id: 'second', exec: http(), expect: OK, undo: http('ms=150') },
-        { id: 'breather', await: { for: '150ms' } },
-        {
-          id: 'third',
-          when: [{ cell: 'first', pointer: '/ok', equals: true }],
-          exec: http(),
-          onInterrupt: 'probe',
-          probe: PROBE,
-          undo: {
-            exec: http('fail=1'),
-            retry: { attempts: 3, backoff: '50ms', maxBackoff: '1s', jitter: 0.5 },
-            onInterrupt: 'rerun',
-          },
-        },
-        { id: 'unwanted', when: [{ input: '/ms', in: ['never'] }], exec: http() },
-        { id: 'last', exec: http(), onInterrupt: 'rerun' },
-      ],
-      { weight: 10 },
-    ),
-    runbook(
-      'chaos-waits',
-      [
-        { id: 'first', exec: http(), onInterrupt: 'rerun' },
-        { id: 'answered', await: { ...APPROVED, within: '700ms', otherwise: 'skip' } },
-        { id: 'breather', await: { for: '100ms' } },
-        { id: 'second', exec: http(), expect: OK },
-        { id: 'insisted', await: { ...APPROVED, within: '4s', otherwise: 'halt' } },
-        { id: 'last', exec: http(), onInterrupt: 'rerun' },
-      ],
-      { weight: 8 },
-    ),
-    runbook(
-      'chaos-unwinds',
-      [
-        { id: 'first', exec: http(), onInterrupt: 'rerun', undo: http() },
-        {
-          id: 'second',
-          exec: http(),
-          onInterrupt: 'probe',
-          probe: PROBE,
-          undo: { exec: http(), onInterrupt: 'rerun' },
-        },
-        {
-          id: 'fails',
-          exec: http('fail=9'),
-          retry: { attempts: 2, backoff: '50ms' },
-          onInterrupt: 'rerun',
-        },
-        { id: 'never', exec: http() },
-      ],
-      { weight: 3, onHalt: 'undo' },
     ),
   ];
 }

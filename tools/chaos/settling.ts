@@ -29,19 +29,27 @@ export async function settle(
   random: Random,
   options: SettleOptions,
 ): Promise<WorkloadInstance[]> {
-  const waiting = workload.instances.unfinished;
   const agent = workload.anyAgent;
-  let left = waiting.length;
-  const work = async (): Promise<void> => {
-    for (let instance = waiting.pop(); instance !== undefined; instance = waiting.pop()) {
-      await drive(workload, agent, instance, random, options);
-      left -= 1;
-      options.onProgress(left);
-    }
-  };
-  options.onProgress(left);
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  // An instance may have ended before its agents knew that it has children.
+  await workload.families.meetAll(agent);
+  do {
+    const waiting = workload.instances.unfinished;
+    let left = waiting.length;
+    const work = async (): Promise<void> => {
+      for (let instance = waiting.pop(); instance !== undefined; instance = waiting.pop()) {
+        await drive(workload, agent, instance, random, options);
+        left -= 1;
+        options.onProgress(left);
+      }
+    };
+    options.onProgress(left);
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+  } while (!isOver(options) && (await workload.families.meetAll(agent)) > 0);
   return workload.instances.unfinished;
+}
+
+function isOver({ deadlineMs, stop }: SettleOptions): boolean {
+  return performance.now() >= deadlineMs || stop.aborted;
 }
 
 async function drive(
@@ -49,18 +57,25 @@ async function drive(
   agent: Agent,
   instance: WorkloadInstance,
   random: Random,
-  { deadlineMs, stop }: SettleOptions,
+  options: SettleOptions,
 ): Promise<void> {
-  while (!instance.ended && performance.now() < deadlineMs && !stop.aborted) {
+  const { stop } = options;
+  while (!instance.ended && !isOver(options)) {
     if (!instance.started && !(await workload.repeatStart(agent, instance))) {
       await sleep(PAUSE_MS, stop);
       continue;
     }
     const request = { requestId: workload.newId('s'), wait: true };
-    const limits = { timeoutMs: REQUEST_TIMEOUT_MS, signal: stop };
-    const { outcome, waiting } = await workload.advance(agent, instance, request, limits);
+    const { outcome, waiting, children } = await workload.advance(agent, instance, request, {
+      timeoutMs: REQUEST_TIMEOUT_MS,
+      signal: stop,
+    });
     if (waiting !== undefined) await sleep(Date.parse(waiting.until) - Date.now(), stop);
-    else if (outcome === 'parked') await workload.claim(agent, instance, 'approved');
+    else if (children !== undefined) {
+      // Somebody else may be at it, and then this does no harm.
+      for (const child of instance.children) await drive(workload, agent, child, random, options);
+      await sleep(PAUSE_MS, stop);
+    } else if (outcome === 'parked') await workload.claim(agent, instance, 'approved');
     else if (outcome === 'in_doubt') await workload.answer(agent, instance, random);
     else if (outcome === 'halted') {
       // The first time it is repaired, the second time that is how it ends.

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { ALLOW_EVERYWHERE } from '../../src/config/http-allow.ts';
@@ -17,6 +17,8 @@ import type { ServerUrls } from './links.ts';
 import type { ChaosOptions } from './options.ts';
 import { ReplicaSlot } from './replica-slot.ts';
 import type { PlannedFault } from './schedule.ts';
+import { secretOf, type SecretHunt } from './secret-hunt.ts';
+import { SECRET } from './secret-runbook.ts';
 import { ChaosServers } from './servers.ts';
 import type { SystemHooks, SystemUnderTest } from './system-under-test.ts';
 import { startWitness } from './witness.ts';
@@ -28,7 +30,14 @@ export interface StackOptions
     SystemHooks,
     Pick<
       ChaosOptions,
-      'replicas' | 'leaseTtlS' | 'dir' | 'faketimeLib' | 'env' | 'replicaArgv' | 'afterMigrate'
+      | 'seed'
+      | 'replicas'
+      | 'leaseTtlS'
+      | 'dir'
+      | 'faketimeLib'
+      | 'env'
+      | 'replicaArgv'
+      | 'afterMigrate'
     > {}
 
 /** The processes of a running stack. */
@@ -39,6 +48,9 @@ interface StackParts {
   witness: Witness;
   hostile: HostileClients;
   databaseUrl: string;
+  secret: string;
+  /** Where the run's files are. */
+  dir: string;
   stop: AbortSignal;
 }
 
@@ -56,6 +68,8 @@ export class Stack implements SystemUnderTest {
   readonly witness: Witness;
   readonly databaseUrl: string;
   readonly hostile: HostileClients;
+  readonly secret: string;
+  readonly #dir: string;
   readonly #workspace: Workspace;
   readonly #injector: FaultInjector;
   #stopping: Promise<void> | undefined;
@@ -65,6 +79,8 @@ export class Stack implements SystemUnderTest {
     this.slots = options.slots;
     this.witness = options.witness;
     this.databaseUrl = options.databaseUrl;
+    this.secret = options.secret;
+    this.#dir = options.dir;
     this.#workspace = options.workspace;
     this.hostile = options.hostile;
     this.#injector = new FaultInjector(options);
@@ -103,7 +119,9 @@ export class Stack implements SystemUnderTest {
         dir,
         watchdog: workspace.watchdog,
       });
-      return new Stack({ workspace, servers, slots, witness, hostile, databaseUrl, stop });
+      const secret = secretOf(options.seed);
+      const parts = { workspace, servers, slots, witness, hostile, databaseUrl };
+      return new Stack({ ...parts, secret, dir, stop });
     } catch (error) {
       for (const step of undo) await step().catch(() => undefined);
       throw error;
@@ -137,6 +155,18 @@ export class Stack implements SystemUnderTest {
         await slot.start();
       }),
     );
+  }
+
+  async searchReplicas(hunt: SecretHunt): Promise<void> {
+    for (const { httpUrl = '' } of this.slots) if (httpUrl !== '') await hunt.searchPages(httpUrl);
+  }
+
+  async searchRemains(hunt: SecretHunt): Promise<void> {
+    await hunt.searchDatabase(this.servers.postgres.url);
+    await hunt.searchEtcd(this.servers.cluster.members[0]?.url ?? '');
+    for (const file of filesIn(this.#dir)) await hunt.searchFile('files of the run', file);
+    for (const file of filesIn(this.#workspace.dir))
+      if (file.endsWith('.log')) await hunt.searchFile('logs of the servers', file);
   }
 
   async stopReplicas(gently: boolean): Promise<void> {
@@ -185,7 +215,7 @@ async function closeSlots(slots: readonly ReplicaSlot[], gently: boolean): Promi
 }
 
 /** A replica's environment, without variables of ours that would change how it behaves. */
-function replicaEnv({ leaseTtlS, env }: StackOptions): NodeJS.ProcessEnv {
+function replicaEnv({ seed, leaseTtlS, env }: StackOptions): NodeJS.ProcessEnv {
   const kept = Object.fromEntries(
     Object.entries(env).filter(
       ([name]) => !name.startsWith('LEASEHOLD_') && name !== 'NODE_OPTIONS',
@@ -199,7 +229,15 @@ function replicaEnv({ leaseTtlS, env }: StackOptions): NodeJS.ProcessEnv {
     // The witness runs on this machine.
     LEASEHOLD_HTTP_ALLOW: ALLOW_EVERYWHERE,
     LEASEHOLD_LOG_LEVEL: 'info',
+    [`LEASEHOLD_SECRET_${SECRET}`]: secretOf(seed),
     // Short, so that holdings are released and reacquired within a run.
     LEASEHOLD_IDLE_RELEASE_S: '10',
   };
+}
+
+/** Every file in a folder and in those below it. */
+function filesIn(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(folder, name))
+    .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
 }

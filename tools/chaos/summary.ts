@@ -88,6 +88,7 @@ export function summaryLines(record: ChaosRecord, summary: ChaosSummary): string
       `${counts.decisions} decisions, ${counts.cancels ?? 0} cancels`,
     ...latencyLines(record),
     ...hostileLines(record),
+    ...searchedLines(record),
   ];
   for (const { check, instanceId, seqs, what } of record.breaches.slice(0, BREACHES_SHOWN)) {
     const where = seqs.length > 0 ? `${instanceId} seq ${seqs.join(', ')}` : instanceId;
@@ -120,6 +121,15 @@ function hostileLines({ hostile }: ChaosRecord): string[] {
   return [
     `  hostile clients sent ${sent} messages (${refused} refused by the server, ${unsent} not ` +
       `sent) and heard ${heard}`,
+  ];
+}
+
+function searchedLines({ searched }: ChaosRecord): string[] {
+  if (searched === undefined) return [];
+  const places = Object.values(searched);
+  const characters = places.reduce((sum, count) => sum + count, 0);
+  return [
+    `  ${characters} characters in ${places.length} places searched for the secret that effects print`,
   ];
 }
 

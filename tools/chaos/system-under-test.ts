@@ -2,6 +2,7 @@ import type { PreparedFault, SkippedFault } from './fault-injector.ts';
 import type { HostileClients } from './hostile/hostile.ts';
 import type { ChaosRecord, ReplicaProcess } from './record.ts';
 import type { PlannedFault } from './schedule.ts';
+import type { SecretHunt } from './secret-hunt.ts';
 import type { Witness } from './witness.ts';
 
 /** What a run tests: a stack that it starts itself, or one that is already running. */
@@ -16,10 +17,16 @@ export interface SystemUnderTest {
   readonly serverVersions: Pick<ChaosRecord['versions'], 'etcd' | 'nats'>;
   /** The hostile clients; undefined where there can be none. */
   readonly hostile: HostileClients | undefined;
+  /** The secret that its replicas have for the workload; undefined if they have none. */
+  readonly secret: string | undefined;
   /** Chooses what the fault will affect, or says why it cannot be made. */
   prepare(fault: PlannedFault): Promise<PreparedFault | SkippedFault>;
   /** Ends every fault. */
   heal(): Promise<void>;
+  /** Searches what replicas serve over HTTP. */
+  searchReplicas(hunt: SecretHunt): Promise<void>;
+  /** Searches what the run has left: the servers' data, and every log and file. */
+  searchRemains(hunt: SecretHunt): Promise<void>;
   /** Stops what this run started, except the servers: the log is still to be read. */
   stopReplicas(gently: boolean): Promise<void>;
   /** Stops everything this run started. Stopping twice is harmless. */

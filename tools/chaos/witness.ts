@@ -19,6 +19,8 @@ export interface WitnessedEffect {
   idempotencyKey: string;
   /** The HTTP status it answered; 422 is a refusal, on request. */
   status: number;
+  /** The element of a parent's list that the effect is for, if its sender says so. */
+  element?: string;
 }
 
 /** The witness's process. */

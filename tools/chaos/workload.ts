@@ -4,12 +4,13 @@ import { Agent } from '../../src/agent/agent.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import { cancel, decideDoubt, decideHalt } from './answers.ts';
 import type { ClientHistory } from './client-history.ts';
-import { Instances } from './instances.ts';
+import { Families } from './families.ts';
+import { Instances, newInstance } from './instances.ts';
 import type { SentRequest, WorkloadInstance } from './instances.ts';
 import { ignoreProtocolError } from './protocol-error.ts';
 import type { Random } from './random.ts';
+import type { ChaosRunbook } from './runbook-parts.ts';
 import { chaosInputs, chaosRunbooks } from './runbooks.ts';
-import type { ChaosRunbook } from './runbooks.ts';
 import { NEVER, sleep } from './sleep.ts';
 
 /** What a workload works with. */
@@ -56,6 +57,7 @@ const CANCELLED = 0.02;
  */
 export class Workload {
   readonly instances = new Instances();
+  readonly families = new Families(this.instances, (runbookId) => this.#runbook(runbookId));
   readonly #options: WorkloadOptions;
   readonly #agents: Agent[];
   readonly #runbooks: readonly ChaosRunbook[];
@@ -126,27 +128,13 @@ export class Workload {
     random: Random,
     options: StartOptions,
   ): Promise<WorkloadInstance | undefined> {
-    const runbook = this.#runbooks.find(({ document }) => document.runbook === runbookId);
-    if (runbook === undefined) throw new Error(`there is no runbook ${runbookId}`);
+    const runbook = this.#runbook(runbookId);
     const instanceId = this.newId(runbookId.replace('chaos-', ''));
-    const claimId = `${instanceId}-claim`;
     const { witnessUrl, ttlMs } = this.#options;
     const longMs = options.longMs ?? random.int(100, Math.round(ttlMs * 1.5));
-    const instance: WorkloadInstance = {
-      instanceId,
-      runbook,
-      claimId,
-      inputs: chaosInputs(witnessUrl, claimId, random.pick([0, 0, 5, 20, 60, 150]), longMs),
-      started: false,
-      sent: [],
-      nextCellId: undefined,
-      doubt: undefined,
-      parked: false,
-      halt: undefined,
-      repaired: false,
-      ended: false,
-      leftInDoubt: 0,
-    };
+    const ms = random.pick([0, 0, 5, 20, 60, 150]);
+    const inputs = chaosInputs(witnessUrl, `${instanceId}-claim`, ms, longMs);
+    const instance = newInstance(instanceId, runbook, { inputs });
     this.instances.add(instance);
     if (!(await this.repeatStart(agent, instance))) return undefined;
     if (options.live) this.instances.live.push(instance);
@@ -192,7 +180,15 @@ export class Workload {
     if (receipt.outcome !== 'unavailable' && request.wait !== true)
       history.answeredIn('advance', performance.now() - sentMs);
     this.instances.apply(instance, receipt);
+    if (receipt.outcome === 'parked' && receipt.children !== undefined)
+      await this.families.meet(agent, instance, receipt.children.cellId);
     return receipt;
+  }
+
+  #runbook(runbookId: string): ChaosRunbook {
+    const found = this.#runbooks.find(({ document }) => document.runbook === runbookId);
+    if (found === undefined) throw new Error(`there is no runbook ${runbookId}`);
+    return found;
   }
 
   async claim(agent: Agent, instance: WorkloadInstance, status: string): Promise<void> {

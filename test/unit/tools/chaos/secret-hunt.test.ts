@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { formsOf, SecretHunt, secretOf } from '../../random-lives/secret-hunt.ts';
+import { formsOf, SecretHunt, secretOf } from '../../../../tools/chaos/secret-hunt.ts';
 
 const SECRET = secretOf(7);
 
