@@ -121,14 +121,17 @@ describe('with a rule switched off, one chaos run on real processes is breached 
     expect(counts['effect-seen-once']).toBeGreaterThan(0);
   });
 
-  it('receipts: they are neither looked up nor unique', async () => {
+  it('receipts, which are neither looked up nor unique, and the redaction of secrets', async () => {
     const record = await chaosWith({
-      control: 'receipts',
+      control: 'receipts_redaction',
       guard: 'receipts',
       faults: 'sigkill',
       durationMs: 6_000,
     });
     expect(record.verdict).toBe('breached');
     expect(caught(record)['one-receipt-per-request']).toBeGreaterThan(0);
+    const found = record.breaches.filter(({ check }) => check === 'secret-nowhere');
+    for (const place of ['the bus', 'table leasehold.executions', 'table leasehold.requests'])
+      expect(found.some(({ what }) => what.startsWith(place))).toBe(true);
   });
 });

@@ -82,13 +82,23 @@ describe('with rules switched off in a real replica, the checker catches each by
     });
   }
 
-  it('a replica goes on after `cancelled`', async () => {
+  it('a replica goes on after `cancelled`, and undoes the oldest cell first', async () => {
     const cells: LifeCell[] = [effect('c0'), { id: 'c1', type: 'pause', ms: 300 }, effect('c2')];
     const cancels = [{ after: { cellId: 'c0', arrival: 1 }, ms: 0, undo: false }];
-    const counts = await caught('cancelled', some('l', cells, cancels), {
+    const undone: LifeCell[] = [
+      effect('c0', DONE),
+      effect('c1', DONE),
+      effect('c2', DONE),
+      { id: 'c3', type: 'pause', ms: 2_000 },
+    ];
+    const undoes = [{ after: { cellId: 'c2', arrival: 1 }, ms: 300, undo: true }];
+    const lives = [...some('l', cells, cancels), ...some('r', undone, undoes)];
+    const counts = await caught('cancelled_reverse', lives, {
       afterMigrate: (superuserUrl) => breakGuard(superuserUrl, 'chain'),
     });
     expect(counts['nothing-after-cancelled']).toBeGreaterThan(0);
+    expect(counts['undo-in-reverse']).toBeGreaterThan(0);
+    expect(counts['undo-seen-in-reverse']).toBeGreaterThan(0);
   });
 
   it('an undo that is not made, pauses and deadlines that are due at once, secrets in the log', async () => {

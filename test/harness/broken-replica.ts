@@ -23,6 +23,7 @@ import {
   withoutIntent,
   withoutRedaction,
   withoutReceipts,
+  withoutReverse,
   withoutTokens,
   withoutTrustWindow,
   withoutUndo,
@@ -41,11 +42,11 @@ export type Control =
   | 'intent'
   | 'tokens'
   | 'trust'
-  | 'receipts'
+  | 'receipts_redaction'
   | 'unknown'
   | 'happened'
   | 'redaction'
-  | 'cancelled'
+  | 'cancelled_reverse'
   | 'undo_waits_redaction';
 
 interface Wrappers {
@@ -61,12 +62,12 @@ const BROKEN: Record<Control, Wrappers> = {
   // write at all.
   tokens: { log: withoutTokens, leases: withoutTrustWindow },
   trust: { leases: withoutTrustWindow },
-  receipts: { log: withoutReceipts },
+  // Here and below, rules that have nothing to do with each other: one run shows all of them.
+  receipts_redaction: { log: withoutReceipts, secrets: withoutRedaction },
   unknown: { effects: withoutUnknown },
   happened: { effects: withoutHappened },
   redaction: { secrets: withoutRedaction },
-  cancelled: { log: withoutCancelled },
-  // Three rules that have nothing to do with each other: one run shows all of them.
+  cancelled_reverse: { log: (log) => withoutReverse(withoutCancelled(log)) },
   undo_waits_redaction: {
     effects: withoutUndo,
     log: withoutWaiting,

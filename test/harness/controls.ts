@@ -194,6 +194,39 @@ export function withoutUndo(effects: EffectRunner): EffectRunner {
   });
 }
 
+/** What was done is undone in the order in which it was done, the oldest first. */
+export function withoutReverse(log: Log): Log {
+  // The plan reads the cells from the end, and the undo cells of what it undoes are only known once
+  // an instance unwinds: from then on its runbook reads as if it had been written backwards.
+  const unwinding = new Set<string>();
+  const noted = (rows: readonly Pick<Row, 'instanceId' | 'kind'>[]): void => {
+    for (const { instanceId, kind } of rows) if (kind === 'unwinding') unwinding.add(instanceId);
+  };
+  return over(log, {
+    async snapshot(instanceId, requestId) {
+      const snapshot = await log.snapshot(instanceId, requestId);
+      if (snapshot === undefined) return undefined;
+      noted(snapshot.rows);
+      const { runbook } = snapshot;
+      const backwards = runbook.cells.toReversed();
+      const read = Object.defineProperty({ ...runbook }, 'cells', {
+        get: () => (unwinding.has(instanceId) ? backwards : runbook.cells),
+      });
+      return { ...snapshot, runbook: read };
+    },
+    async rowsAfter(instanceId, afterSeq) {
+      const rows = await log.rowsAfter(instanceId, afterSeq);
+      noted(rows);
+      return rows;
+    },
+    async append(entry) {
+      const outcome = await log.append(entry);
+      if ('rows' in outcome) noted(outcome.rows);
+      return outcome;
+    },
+  });
+}
+
 /** An object with some methods replaced. A proxy, because a copy would lose private members. */
 export function over<T extends object>(target: T, changed: Partial<T>): T {
   return new Proxy(target, {

@@ -21,16 +21,7 @@ export interface TwoHolders {
  * none where a holder found that it no longer leads.
  */
 export async function advanceTwice(options: TwoHolders): Promise<(Receipt | undefined)[]> {
-  const logs: PostgresLog[] = [];
-  const start = barrier(2);
-  const runs = [10, 11].map(async (token, index) => {
-    const replicaId = `holder${index}-0000000${index}`;
-    const log = openLog({ url: options.databaseUrl, replicaId, namespace: options.namespace });
-    logs.push(log);
-    const held = new HeldInstance(
-      holderContext(replicaId, options.around(readingTogether(log, start))),
-      holdingOf(options.instanceId, token),
-    );
+  return withTwoHolders(options, async (held, index) => {
     const handled = await held.advance({
       instanceId: options.instanceId,
       requestId: `${options.instanceId}-${index}`,
@@ -39,6 +30,25 @@ export async function advanceTwice(options: TwoHolders): Promise<(Receipt | unde
       expiresAtMs: Date.now() + 60_000,
     });
     return handled.kind === 'receipt' ? handled.receipt : undefined;
+  });
+}
+
+/** As {@link advanceTwice}, for whatever the two do at the same time. */
+export async function withTwoHolders<T>(
+  options: TwoHolders,
+  act: (held: HeldInstance, index: number) => Promise<T>,
+): Promise<T[]> {
+  const logs: PostgresLog[] = [];
+  const start = barrier(2);
+  const runs = [10, 11].map((token, index) => {
+    const replicaId = `holder${index}-0000000${index}`;
+    const log = openLog({ url: options.databaseUrl, replicaId, namespace: options.namespace });
+    logs.push(log);
+    const held = new HeldInstance(
+      holderContext(replicaId, options.around(readingTogether(log, start))),
+      holdingOf(options.instanceId, token),
+    );
+    return act(held, index);
   });
   try {
     return await Promise.all(runs);

@@ -11,6 +11,7 @@ export const RULES = {
   'skipped-never-ran': 'a cell whose `when` does not hold never runs',
   'undo-when-unwinding': 'nothing is undone unless the log says so, and nothing else is begun then',
   'undo-in-reverse': 'satisfied cells with an undo are undone in reverse order',
+  'undo-seen-in-reverse': 'the receiver sees them undone in that order, too',
   'undone-once': 'each is undone exactly once, or is in doubt and says so',
   'one-decision-counts': 'of several decisions about one attempt, exactly one counts',
   'told-is-recorded': 'what an agent was told is in the log, and in the recorded receipt',

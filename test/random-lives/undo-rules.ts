@@ -35,7 +35,26 @@ export function undoRules(evidence: Evidence, breach: Report, seen: (what: strin
   const begun = [...new Set(rows.filter(isUndoStart).map(({ cellId }) => cellId))];
   if (String(begun) !== String(due.slice(0, begun.length)))
     breach('undo-in-reverse', `due is [${String(due)}], and begun is [${String(begun)}]`);
+  checkArrivals(evidence, due, breach);
   checkEach(evidence, due, breach, seen);
+}
+
+/**
+ * The order in which the receiver saw what was undone. One that somebody decided may still arrive
+ * later, from a process that was frozen.
+ */
+function checkArrivals({ rows, arrivals }: Evidence, due: readonly string[], breach: Report): void {
+  const recorded = due.filter((cellId) =>
+    rows.some((row) => row.cellId === cellId && row.kind === 'completed'),
+  );
+  const acts = arrivals.filter(acted).map(({ cellId }) => cellId);
+  const arrived = [...new Set(acts)].filter((cellId) => recorded.includes(cellId));
+  const wanted = recorded.filter((cellId) => arrived.includes(cellId));
+  if (String(arrived) !== String(wanted))
+    breach(
+      'undo-seen-in-reverse',
+      `due is [${String(wanted)}], and arrived is [${String(arrived)}]`,
+    );
 }
 
 /** The undo cells that are due, in their order, by the rows before `unwinding`. */

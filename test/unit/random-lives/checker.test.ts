@@ -154,6 +154,17 @@ const WRONG: [string, Rule, Partial<Evidence>][] = [
     { rows: logOf([...UNDONE.slice(0, 7), ...UNDONE.slice(12, 14), ...UNDONE.slice(7, 12)]) },
   ],
   [
+    'an undo that arrives in the wrong order',
+    'undo-seen-in-reverse',
+    {
+      arrivals: [
+        ...undoneEvidence().arrivals.slice(0, 2),
+        arrivalOf(undoIdOf('c0'), 8),
+        ...undoneEvidence().arrivals.slice(2, 4),
+      ],
+    },
+  ],
+  [
     'a satisfied cell that is not undone',
     'undone-once',
     { rows: logOf([...UNDONE.slice(0, 12), 'cancelled undo-c1 2']) },
