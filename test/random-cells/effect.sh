@@ -9,15 +9,10 @@
 # that it has refused. The first to create the file of a key in VERDICTS decides.
 ledger=$1
 verdicts=$2
-n=$LEASEHOLD_ATTEMPT
-# shellcheck disable=SC2086
-set -- $3
-while [ "$n" -gt 1 ] && [ $# -gt 1 ]; do
-  shift
-  n=$((n - 1))
-done
-move=${1%?}
-want=${1#"$move"}
+. "${0%/*}/../harness/attempt-word.sh"
+attempt_word "$3"
+move=${word%?}
+want=${word#"$move"}
 file=$verdicts/$LEASEHOLD_INSTANCE_ID.$LEASEHOLD_CELL_ID.${LEASEHOLD_IDEMPOTENCY_KEY##*/}
 
 note() {

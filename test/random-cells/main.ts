@@ -1,6 +1,4 @@
-import { parseArgs } from 'node:util';
-
-import { startStack } from '../../tools/stack/servers.ts';
+import { carryOut, ownArguments, seedOf, SHARED_OPTIONS } from '../harness/random-run.ts';
 import { randomCell } from './random-cell.ts';
 import { LINES, offenderText, problemsOf, summaryOf } from './result.ts';
 import { runRandomCells } from './run.ts';
@@ -13,63 +11,32 @@ import { runRandomCells } from './run.ts';
  * Exits 1 if a rule is breached, or if an ending of the table was not seen.
  */
 
-const OFFENDERS_SHOWN = 5;
-const PROBLEMS_SHOWN = 30;
-const PROGRESS_MS = 5_000;
-
-const { values } = parseArgs({
-  options: {
-    cells: { type: 'string', default: '1000' },
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    first: { type: 'string', default: '0' },
-    'at-once': { type: 'string', default: '64' },
-  },
+const given = ownArguments('random-cells', {
+  cells: { about: 'how many cells there are', least: 1, byDefault: 1_000 },
+  'at-once': { about: 'how many are under way at a time', least: 1, byDefault: 64 },
+  ...SHARED_OPTIONS,
 });
-
-function whole(name: keyof typeof values, least: number): number {
-  const number = Number(values[name]);
-  if (Number.isSafeInteger(number) && number >= least) return number;
-  say(`--${name} must be a whole number from ${least}, not ${values[name]}`);
-  process.exit(2);
-}
-
-const [cells, seed, first, atOnce] = [
-  whole('cells', 1),
-  whole('seed', 0),
-  whole('first', 0),
-  whole('at-once', 1),
-];
+const seed = seedOf(given.seed);
+const { cells = 0, first = 0, 'at-once': atOnce } = given;
 const again = (from: number, count: number): string =>
   `npm run random-cells -- --seed ${seed} --first ${from} --cells ${count}`;
 
-say(`seed ${seed}: ${again(first, cells)}`);
-const stack = await startStack({ durable: false, say });
-try {
-  let saidMs = 0;
-  const result = await runRandomCells({
-    cells: Array.from({ length: cells }, (_, nth) => randomCell(seed, first + nth, LINES)),
-    seed,
-    atOnce,
-    servers: stack,
-    onProgress(done, of, phase) {
-      if (performance.now() - saidMs < PROGRESS_MS && done < of) return;
-      saidMs = performance.now();
-      say(`${new Date().toISOString().slice(11, 19)} ${phase}: ${done} of ${of} cells`);
-    },
-  });
-  say(summaryOf(result));
-  const problems = problemsOf(result);
-  problems.slice(0, PROBLEMS_SHOWN).forEach(say);
-  for (const offender of result.offenders.slice(0, OFFENDERS_SHOWN)) {
-    say(offenderText(offender));
-    say(`  alone: ${again(Number(offender.cell.instanceId.slice(1)), 1)}`);
-  }
-  say(problems.length === 0 ? 'passed' : `${problems.length} problems; seed ${seed}`);
-  process.exitCode = problems.length === 0 ? 0 : 1;
-} finally {
-  await stack.stop();
-}
-
-function say(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
+await carryOut('cells', {
+  seed,
+  command: again(first, cells),
+  run: (servers, onProgress) =>
+    runRandomCells({
+      cells: Array.from({ length: cells }, (_, nth) => randomCell(seed, first + nth, LINES)),
+      seed,
+      atOnce,
+      servers,
+      onProgress,
+    }),
+  summaryOf,
+  problemsOf,
+  offendersOf: ({ offenders }) => offenders,
+  offenderText(offender) {
+    const alone = again(Number(offender.cell.instanceId.slice(1)), 1);
+    return `${offenderText(offender)}\n  alone: ${alone}`;
+  },
+});

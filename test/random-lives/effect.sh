@@ -6,14 +6,9 @@
 what=$1
 ledger=$2
 seconds=$4
-n=$LEASEHOLD_ATTEMPT
-# shellcheck disable=SC2086
-set -- $3
-while [ "$n" -gt 1 ] && [ $# -gt 1 ]; do
-  shift
-  n=$((n - 1))
-done
-move=$1
+. "${0%/*}/../harness/attempt-word.sh"
+attempt_word "$3"
+move=$word
 
 printf 'the token is %s\n' "$TOKEN" >&2
 

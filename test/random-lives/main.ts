@@ -1,6 +1,4 @@
-import { parseArgs } from 'node:util';
-
-import { startStack } from '../../tools/stack/servers.ts';
+import { carryOut, ownArguments, seedOf, SHARED_OPTIONS } from '../harness/random-run.ts';
 import { CANCELS_PER_OTHER, livesOf } from './life.ts';
 import { offenderText, problemsOf, summaryOf } from './result.ts';
 import { runRandomLives } from './run.ts';
@@ -13,73 +11,36 @@ import { runRandomLives } from './run.ts';
  * Exits 1 if a rule is breached.
  */
 
-const OFFENDERS_SHOWN = 5;
-const PROBLEMS_SHOWN = 30;
-const PROGRESS_MS = 5_000;
-
-const { values } = parseArgs({
-  options: {
-    cancels: { type: 'string', default: '1000' },
-    children: { type: 'string', default: '200' },
-    families: { type: 'string', default: '10' },
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    first: { type: 'string', default: '0' },
-    lives: { type: 'string' },
-    'at-once': { type: 'string', default: '48' },
-  },
+const given = ownArguments('random-lives', {
+  cancels: { about: 'how many instances are cancelled', least: 0, byDefault: 1_000 },
+  lives: { about: 'how many instances there are; by default some more than that', least: 0 },
+  children: { about: 'how many children one parent has', least: 0, byDefault: 200 },
+  families: { about: 'how many small families are cancelled', least: 0, byDefault: 10 },
+  'at-once': { about: 'how many are under way at a time', least: 1, byDefault: 48 },
+  ...SHARED_OPTIONS,
 });
-
-function whole(name: keyof typeof values, least: number): number {
-  const number = Number(values[name]);
-  if (Number.isSafeInteger(number) && number >= least) return number;
-  say(`--${name} must be a whole number from ${least}, not ${values[name]}`);
-  process.exit(2);
-}
-
-const [cancels, children, families, seed, first, atOnce] = [
-  whole('cancels', 0),
-  whole('children', 0),
-  whole('families', 0),
-  whole('seed', 0),
-  whole('first', 0),
-  whole('at-once', 1),
-];
+const seed = seedOf(given.seed);
+const { cancels = 0, children = 0, families = 0, first = 0, 'at-once': atOnce } = given;
 // Some live without one.
-const count =
-  values.lives === undefined
-    ? Math.ceil((cancels * (CANCELS_PER_OTHER + 1)) / CANCELS_PER_OTHER)
-    : whole('lives', 0);
+const count = given.lives ?? Math.ceil((cancels * (CANCELS_PER_OTHER + 1)) / CANCELS_PER_OTHER);
 
-say(
-  `seed ${seed}: npm run random-lives -- --seed ${seed} --first ${first} --lives ${count} ` +
+await carryOut('lives', {
+  seed,
+  command:
+    `npm run random-lives -- --seed ${seed} --first ${first} --lives ${count} ` +
     `--children ${children} --families ${families}`,
-);
-const stack = await startStack({ durable: false, say });
-try {
-  let saidMs = 0;
-  const result = await runRandomLives({
-    seed,
-    lives: livesOf(seed, count, first),
-    children,
-    cancelledFamilies: families,
-    atOnce,
-    servers: stack,
-    onProgress(done, of, phase) {
-      if (performance.now() - saidMs < PROGRESS_MS && done < of) return;
-      saidMs = performance.now();
-      say(`${new Date().toISOString().slice(11, 19)} ${phase}: ${done} of ${of} lives`);
-    },
-  });
-  say(summaryOf(result));
-  const problems = problemsOf(result);
-  problems.slice(0, PROBLEMS_SHOWN).forEach(say);
-  for (const offender of result.offenders.slice(0, OFFENDERS_SHOWN)) say(offenderText(offender));
-  say(problems.length === 0 ? 'passed' : `${problems.length} problems; seed ${seed}`);
-  process.exitCode = problems.length === 0 ? 0 : 1;
-} finally {
-  await stack.stop();
-}
-
-function say(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
+  run: (servers, onProgress) =>
+    runRandomLives({
+      seed,
+      lives: livesOf(seed, count, first),
+      children,
+      cancelledFamilies: families,
+      atOnce,
+      servers,
+      onProgress,
+    }),
+  summaryOf,
+  problemsOf,
+  offendersOf: ({ offenders }) => offenders,
+  offenderText,
+});
