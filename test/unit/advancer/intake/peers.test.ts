@@ -147,9 +147,9 @@ describe('another replica', () => {
     const fromMs = clock.monotonicMs();
     let atMs = fromMs;
     while (result.reachable && atMs - fromMs < 20_000) {
-      let known = false;
-      const answer = peers.reachable(OTHER).finally(() => (known = true));
-      while (!known) {
+      const call = { over: false };
+      const answer = peers.reachable(OTHER).finally(() => (call.over = true));
+      while (!call.over) {
         await clock.advance(50);
         peers.heard(OTHER, true);
       }
