@@ -79,14 +79,28 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
     folders: new CommandFolders(options.commandUser),
   };
 
-  const shared = { clock, limits, httpAllow, secret, redaction };
+  // Each member by name: made by spreading an object, this took 3 % of a busy replica's time.
+  const invocationOptions = (
+    cancellation: Cancellation,
+    outputMode: InvocationOptions['outputMode'],
+    onBegun: () => void,
+  ): InvocationOptions => ({
+    clock,
+    limits,
+    httpAllow,
+    secret,
+    redaction,
+    cancellation,
+    outputMode,
+    onBegun,
+  });
 
   // Synchronous up to the spawn, the call, or the first packet: the caller checked its trust just
   // now and relies on it.
   function invoke(
     effect: Effect,
     context: EffectContext,
-    invocationOptions: InvocationOptions,
+    how: InvocationOptions,
   ): Invocation | Promise<Invocation> {
     const lacks = lacksSecrets(effect, secrets);
     if (lacks !== undefined) return wrongReplica(lacks.why);
@@ -96,13 +110,13 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
     switch (filled.effect.kind) {
       case 'handler': {
         const handler = handlers.get(filled.effect.name);
-        if (handler !== undefined) return runHandler(handler, context, invocationOptions);
+        if (handler !== undefined) return runHandler(handler, context, how);
         return wrongReplica(lacksHandler(filled.effect.name));
       }
       case 'command':
-        return runCommand(filled.effect.call, context, environment, invocationOptions);
+        return runCommand(filled.effect.call, context, environment, how);
       case 'http':
-        return runHttp(filled.effect.call, context, invocationOptions);
+        return runHttp(filled.effect.call, context, how);
     }
   }
 
@@ -159,8 +173,7 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
       };
       let invocation: Invocation;
       try {
-        const outputMode = cell.output;
-        const how = { ...shared, cancellation, outputMode, onBegun };
+        const how = invocationOptions(cancellation, cell.output, onBegun);
         invocation = await invoke(cell.exec, context, how);
         if (reached !== undefined) await reached;
       } catch (error) {
@@ -205,8 +218,7 @@ export function createEffectRunner(options: EffectRunnerOptions): EffectRunner {
         cancellation.force('aborted', 'the probe is no longer needed'),
       );
       try {
-        const onBegun = (): void => undefined;
-        const how = { ...shared, cancellation, outputMode: undefined, onBegun };
+        const how = invocationOptions(cancellation, undefined, () => undefined);
         return probeAnswer(redactedInvocation(await invoke(effect, context, how), redaction()));
       } catch (error) {
         const why = redaction().text(`the probe's runner failed: ${messageOf(error)}`);
