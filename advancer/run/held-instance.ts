@@ -129,9 +129,9 @@ export class HeldInstance {
   /** If the log says that the children are cancelled as well, sees to it. */
   #cancelChildren(): void {
     const view = this.#recovery.log?.view;
-    if (view === undefined || !view.runbook.cells.some((cell) => 'run' in cell)) return;
-    const { cancelled, unwinding } = view.state;
-    if ((cancelled ?? unwinding)?.children === true)
+    const { cancelled, unwinding } = view?.state ?? {};
+    if ((cancelled ?? unwinding)?.children !== true) return;
+    if (view?.runbook.cells.some((cell) => 'run' in cell) === true)
       this.#context.cancelChildren(this.holding.instanceId);
   }
 
