@@ -61,6 +61,8 @@ export class Workload {
   readonly #options: WorkloadOptions;
   readonly #agents: Agent[];
   readonly #runbooks: readonly ChaosRunbook[];
+  /** Those of which every run has at least one instance. */
+  readonly #unseen: ChaosRunbook[];
   #working: Promise<void>[] = [];
   #stop = new AbortController();
   #ids = 0;
@@ -69,6 +71,7 @@ export class Workload {
     this.#options = options;
     this.#agents = agents;
     this.#runbooks = chaosRunbooks().filter(({ needsOwn }) => options.own || !needsOwn);
+    this.#unseen = this.#runbooks.filter(({ weight }) => weight > 0);
   }
 
   /** Connects the agents, which do nothing yet. */
@@ -208,7 +211,7 @@ export class Workload {
     const stop = this.#stop.signal;
     while (!stop.aborted) {
       if (this.instances.live.length < this.#options.instances) {
-        const { document } = random.weighted(this.#runbooks);
+        const { document } = this.#unseen.pop() ?? random.weighted(this.#runbooks);
         await this.start(agent, document.runbook, random, { live: true });
       } else await this.#act(agent, random.pick(this.instances.live), random, stop);
       await sleep(random.int(20, 160), stop);
