@@ -28,15 +28,19 @@ type RunbookLine = Pick<Runbook, 'runbook' | 'version' | 'inputs' | 'cells'> & {
   onHalt: OnHalt | null;
 };
 
-function runbookOf({ title, description, onHalt, inputs, cells, ...id }: RunbookLine): Runbook {
-  return {
-    ...id,
-    ...(title === null ? {} : { title }),
-    ...(description === null ? {} : { description }),
-    ...(onHalt === null ? {} : { onHalt }),
-    inputs,
-    cells,
+/** Without spreads, which cost each start more than the rest of what it does with the runbook. */
+function runbookOf(line: RunbookLine): Runbook {
+  const { title, description, onHalt } = line;
+  const runbook: Runbook = {
+    runbook: line.runbook,
+    version: line.version,
+    inputs: line.inputs,
+    cells: line.cells,
   };
+  if (title !== null) runbook.title = title;
+  if (description !== null) runbook.description = description;
+  if (onHalt !== null) runbook.onHalt = onHalt;
+  return runbook;
 }
 
 /** The given version of a runbook, or its newest one. */
@@ -70,7 +74,7 @@ export async function readRunbooks(
          using (runbook_id, version)`,
     [wanted.map(({ runbookId }) => runbookId), wanted.map(({ version }) => version)],
   );
-  return lines.map(({ digest, ...line }) => ({ runbook: runbookOf(line), digest }));
+  return lines.map((line) => ({ runbook: runbookOf(line), digest: line.digest }));
 }
 
 /** Stores the version unless there is one; true when this call stored it. */
