@@ -1,6 +1,6 @@
-import { constants, existsSync } from 'node:fs';
-import { lstat, open, type FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { constants } from 'node:fs';
+import { lstat, open, readdir, type FileHandle } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 
 import { HEAD_BYTES, lostOutput } from '../../src/runbook/lost-output.ts';
 import type { Clock } from '../../src/time/clock.ts';
@@ -39,8 +39,12 @@ export async function readOutputFile(path: string, how: Reading): Promise<ReadOu
 
 /** @throws the system's error, also if the folder of the file is gone */
 async function readOnce(path: string, how: Reading): Promise<ReadOutput | undefined> {
-  const seen = await lstat(path).catch((error: unknown) => {
-    if (codeOf(error)['code'] === 'ENOENT' && existsSync(dirname(path))) return undefined;
+  const seen = await lstat(path).catch(async (error: unknown) => {
+    if (codeOf(error)['code'] !== 'ENOENT') throw error;
+    // The folder itself says that the file is not there. That the folder exists would say less: it
+    // may have come back, with the file, since the file was looked for.
+    const names = await readdir(dirname(path));
+    if (!names.includes(basename(path))) return undefined;
     throw error;
   });
   if (seen === undefined) return undefined;
