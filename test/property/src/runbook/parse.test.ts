@@ -49,14 +49,15 @@ const value: fc.Arbitrary<Json | undefined> = fc.oneof(
   fc.jsonValue({ maxDepth: 2 }) as fc.Arbitrary<Json>,
 );
 
-const changed = fc
-  .array(fc.tuple(fc.constantFrom(...PATHS), value), { minLength: 1, maxLength: 3 })
-  .map((changes) =>
-    changes.reduce<Json>((text, [path, by]) => {
-      const exists = pathsOf(text).some((one) => one.join('/') === path.join('/'));
-      return exists ? replaced(text, path, by) : text;
-    }, DEPLOY),
-  );
+const change = fc.tuple(fc.constantFrom(...PATHS), value);
+/** One change in half of them: few runbooks with more are accepted. */
+const changes = fc.oneof(fc.tuple(change), fc.array(change, { minLength: 2, maxLength: 3 }));
+const changed = changes.map((list) =>
+  list.reduce<Json>((text, [path, by]) => {
+    const exists = pathsOf(text).some((one) => one.join('/') === path.join('/'));
+    return exists ? replaced(text, path, by) : text;
+  }, DEPLOY),
+);
 
 describe('a runbook in which anything is something else', () => {
   it('is read without an exception, even if a list has holes; if it is accepted, so are its inputs and checks', () => {
@@ -78,7 +79,7 @@ describe('a runbook in which anything is something else', () => {
           }
         },
       ),
-      { numRuns: 1_000 },
+      { numRuns: 2_000 },
     );
     expect(accepted).toBeGreaterThan(50);
   });
