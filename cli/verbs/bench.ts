@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 
 import {
+  isCompared,
   MAX_AGENTS,
   readAgents,
   readScenarios,
   SCENARIOS,
   SIZES,
 } from '../../tools/bench/options.ts';
-import type { BenchOptions, Scenario } from '../../tools/bench/options.ts';
+import type { BenchOptions, ComparedScenario, Scenario } from '../../tools/bench/options.ts';
 import type { Build } from '../../tools/bench/compare/build.ts';
-import type { ComparedSubject } from '../../tools/bench/compare/comparison.ts';
 import type { BenchRecord } from '../../tools/bench/record.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { EXIT } from '../exit-code.ts';
@@ -102,13 +102,13 @@ export const bench: DefineVerb = (command, register) => {
     );
   register<BenchVerbOptions>(command, async (terminal, options) => {
     const { compare, rounds = ROUNDS, json = false } = options;
-    const before = compare === undefined ? undefined : await buildIn(compare);
-    const subjects = before && subjectsOf(options.scenario);
-    const benchOptions = readOptions(terminal, options);
-    if (before === undefined || subjects === undefined) return run(terminal, benchOptions, json);
+    if (compare === undefined) return run(terminal, readOptions(terminal, options), json);
+    const before = await buildIn(compare);
+    const scenarios = comparedScenarios(options.scenario);
     const { runCompare } = await import('./bench-compare.ts');
     const { agents = COMPARED_AGENTS, duration = COMPARED_DURATION_MS } = options;
-    const comparison = { ...benchOptions, subjects, agents, durationMs: duration, rounds, before };
+    const own = { scenarios, agents, durationMs: duration, rounds, before };
+    const comparison = { ...readOptions(terminal, options), ...own };
     return runCompare(terminal, comparison, json);
   });
 };
@@ -214,10 +214,9 @@ function readOptions(terminal: Terminal, options: BenchVerbOptions): BenchOption
 }
 
 /** What a comparison measures. @throws ConfigError if it cannot measure one of the scenarios */
-function subjectsOf(scenarios: readonly Scenario[] = ['throughput']): ComparedSubject[] {
+function comparedScenarios(scenarios: readonly Scenario[] = ['throughput']): ComparedScenario[] {
   return scenarios.map((scenario) => {
-    if (scenario === 'throughput') return 'held';
-    if (scenario === 'fresh') return scenario;
+    if (isCompared(scenario)) return scenario;
     throw new ConfigError([
       `--scenario: --compare measures throughput and fresh, not ${scenario}; leave it out, ` +
         'or measure it without --compare',

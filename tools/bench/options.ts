@@ -12,6 +12,16 @@ export const SCENARIOS = [
 /** See {@link SCENARIOS}. */
 export type Scenario = (typeof SCENARIOS)[number];
 
+/** The scenarios that a comparison of two builds can measure, and the subject of each. */
+export const SUBJECT_OF = { throughput: 'held', fresh: 'fresh' } as const;
+/** See {@link SUBJECT_OF}. */
+export type ComparedScenario = keyof typeof SUBJECT_OF;
+
+/** Whether a comparison of two builds can measure it. */
+export function isCompared(scenario: Scenario): scenario is ComparedScenario {
+  return Object.hasOwn(SUBJECT_OF, scenario);
+}
+
 /** The options of `leasehold bench`. */
 export interface BenchOptions {
   scenarios: readonly Scenario[];

@@ -1,7 +1,10 @@
 import { formatNumber, subjectLabel, valueLabel } from '../labels.ts';
-import { COMPARED_SUBJECTS } from './comparison.ts';
+import { SUBJECT_OF } from '../options.ts';
 import type { ComparedSubject, ComparedValue, Round } from './comparison.ts';
 import type { RatioSummary } from './paired-ratios.ts';
+
+/** In the order of their tables. */
+const SUBJECTS: readonly ComparedSubject[] = Object.values(SUBJECT_OF);
 
 /** A table as a person reads it. */
 export interface Table {
@@ -31,7 +34,7 @@ export function comparisonTables(
       rows: rounds
         .toSorted(
           (a, b) =>
-            COMPARED_SUBJECTS.indexOf(a.subject) - COMPARED_SUBJECTS.indexOf(b.subject) ||
+            SUBJECTS.indexOf(a.subject) - SUBJECTS.indexOf(b.subject) ||
             a.agents - b.agents ||
             a.round - b.round,
         )

@@ -1,3 +1,4 @@
+import type { ComparedScenario, SUBJECT_OF } from '../options.ts';
 import { summarizeRatios } from './paired-ratios.ts';
 import type { RatioSummary } from './paired-ratios.ts';
 
@@ -19,9 +20,7 @@ export const COMPARED = ['perS', 'cpuUs', 'p50Ms', 'p99Ms'] as const;
 export type Compared = (typeof COMPARED)[number];
 
 /** What the sides are compared on: instances held already, or a fresh one for each request. */
-export const COMPARED_SUBJECTS = ['held', 'fresh'] as const;
-/** See {@link COMPARED_SUBJECTS}. */
-export type ComparedSubject = (typeof COMPARED_SUBJECTS)[number];
+export type ComparedSubject = (typeof SUBJECT_OF)[ComparedScenario];
 
 /** One side's figures on one subject at one number of agents in one round. */
 export type SideValues = Readonly<Record<Compared, number>>;

@@ -4,6 +4,8 @@ import { packageRoot } from '../../stack/cache-dir.ts';
 import type { BenchStack } from '../bench-stack.ts';
 import { Interrupted, throwIfStopped } from '../events.ts';
 import { durationsOf, loadFigure, requireExpected, WARM_UP_AGENTS } from '../load.ts';
+import { SUBJECT_OF } from '../options.ts';
+import type { ComparedScenario } from '../options.ts';
 import { describeEnvironment } from '../record.ts';
 import type { Environment } from '../record.ts';
 import type { ReplicaPool } from '../replica-pool.ts';
@@ -11,7 +13,7 @@ import { withStack } from '../run.ts';
 import { findBuild, prepareDatabase } from './build.ts';
 import type { Build } from './build.ts';
 import { compareRounds, orderOf } from './comparison.ts';
-import type { ComparedSubject, ComparedValue, Round, Side, SideValues } from './comparison.ts';
+import type { ComparedValue, Round, Side, SideValues } from './comparison.ts';
 import { cpuPerRequestUs, readUsage } from './processor-time.ts';
 
 /** The options of `leasehold bench --compare`. */
@@ -19,7 +21,7 @@ export interface ComparisonOptions {
   /** The checkout whose build this one is compared with. */
   before: Build;
   rounds: number;
-  subjects: readonly ComparedSubject[];
+  scenarios: readonly ComparedScenario[];
   /** Numbers of agents, ascending; each is measured in every round. */
   agents: readonly number[];
   /** Of each side on each subject at each number of agents in each round, without its warm-up. */
@@ -127,8 +129,8 @@ async function measureRounds(running: Running, onRound: (round: Round) => void):
       await stack.clear();
       pools = await startSides(running, round);
     }
-    const points = options.subjects.flatMap((subject) =>
-      options.agents.map((agents) => ({ round, subject, agents })),
+    const points = options.scenarios.flatMap((scenario) =>
+      options.agents.map((agents) => ({ round, subject: SUBJECT_OF[scenario], agents })),
     );
     for (const point of points) {
       const values: Partial<Record<Side, SideValues>> = {};
@@ -162,7 +164,8 @@ async function startSides(running: Running, round: number): Promise<Pools> {
     throwIfStopped(stop);
     note(`${side}: warming up`);
     await stack.directLoadAt(started[side]);
-    for (const subject of options.subjects) {
+    for (const scenario of options.scenarios) {
+      const subject = SUBJECT_OF[scenario];
       const result = await stack.load.run(subject, {
         ...durationsOf(durationMs),
         agents: WARM_UP_AGENTS,
@@ -208,8 +211,7 @@ async function measureSide(
 
 /** The command line that measures the same again. */
 function commandOf(options: ComparisonOptions): string {
-  const { before, rounds, subjects, agents, durationMs, replicas } = options;
-  const scenarios = subjects.map((subject) => (subject === 'held' ? 'throughput' : subject));
+  const { before, rounds, scenarios, agents, durationMs, replicas } = options;
   return [
     `leasehold bench --compare ${shellQuote(before.dir)} --rounds ${rounds}`,
     `--scenario ${scenarios.join(',')} --agents ${agents.join(',')}`,
