@@ -1,6 +1,6 @@
-import { isId } from '../../src/ids.ts';
 import type { ChildEvidence, Evidence } from '../../src/audit/evidence.ts';
 import type { Row } from '../../src/execution/row.ts';
+import { hasHappened, isRecordedAsHappened } from './happened.ts';
 import type { Fault } from './outside-checks.ts';
 import type { WitnessedEffect } from './witness.ts';
 
@@ -109,7 +109,7 @@ export class FamilyChecks {
       if (ending !== 'completed') return [];
       const effects = this.#effects.get(instanceId) ?? [];
       const missing = (this.#completed.get(instanceId) ?? []).filter(
-        (id) => !effects.some((one) => one.cellId === id && one.status < 300 && one.at <= next.at),
+        (id) => !effects.some((one) => one.cellId === id && hasHappened(one) && one.at <= next.at),
       );
       if (missing.length === 0) return [];
       const what =
@@ -120,12 +120,7 @@ export class FamilyChecks {
   }
 }
 
-/** The cells whose effects happened, by a log: it says so itself, or a probe does. */
+/** The cells whose effects happened, by a log. */
 function completedCells(rows: readonly Row[]): string[] {
-  return rows
-    .filter(
-      ({ kind, body: { as, by } }) =>
-        kind === 'completed' || (kind === 'decided' && as === 'succeeded' && !isId(by)),
-    )
-    .map(({ cellId }) => cellId);
+  return rows.filter(isRecordedAsHappened).map(({ cellId }) => cellId);
 }

@@ -3,6 +3,7 @@ import { isId } from '../../src/ids.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import { undoCell, undoCellId } from '../../src/runbook/undo.ts';
 import type { Evidence } from '../../src/audit/evidence.ts';
+import { hasHappened, isRecordedAsHappened } from './happened.ts';
 import type { Fault } from './outside-checks.ts';
 import type { WitnessedEffect } from './witness.ts';
 
@@ -34,7 +35,7 @@ export function undoFaults(
 ): { looked: number; faults: Fault[] } {
   if (runbook === undefined || !rows.some(({ kind }) => kind === 'unwinding'))
     return { looked: 0, faults: [] };
-  const happened = effects.filter(({ status }) => status >= 200 && status <= 299);
+  const happened = effects.filter(hasHappened);
   const all = undoneOf(runbook, rows, happened);
   const faults = all.flatMap((one) => onceFaults(one, rows, happened));
   // One that a person settled may still be on its way, in a process that was frozen.
@@ -62,18 +63,15 @@ function undoneOf(
     if (undoCell(cell) === undefined) return [];
     const cellId = undoCellId(cell.id);
     const own = rows.filter((row) => row.cellId === cellId && !isOfInstance(row));
-    const decided = own.filter(
-      ({ kind, body }) =>
-        kind === 'decided' && (body['as'] === 'succeeded' || body['as'] === 'skipped'),
-    );
     const undone: Undone = {
       of: cell.id,
       cellId,
       rows: own,
-      happened:
-        own.some(({ kind }) => kind === 'completed') ||
-        decided.some(({ body }) => !isId(body['by'])),
-      settled: decided.some(({ body }) => isId(body['by'])),
+      happened: own.some(isRecordedAsHappened),
+      settled: own.some(
+        ({ kind, body: { as, by } }) =>
+          kind === 'decided' && (as === 'succeeded' || as === 'skipped') && isId(by),
+      ),
       doubts: own.filter(
         ({ kind, body }) => kind === 'interrupted' && body['reason'] !== 'not_started',
       ).length,
