@@ -1,11 +1,10 @@
 import type { Bus } from '../src/bus/bus.ts';
 import type { Subjects } from '../src/bus/subjects.ts';
 import { toWireRow, type WireRow } from '../src/execution/row.ts';
-import type { JsonObject } from '../src/json.ts';
+import { jsonOf, type JsonObject } from '../src/json.ts';
 import type { Logger } from '../src/logger.ts';
 import { fitReceipt } from '../src/request/fit-receipt.ts';
 import type { InstanceEvent } from '../src/request/status-reply.ts';
-import { asJson } from './intake/operations.ts';
 import { logCommit } from './run/commit-log.ts';
 import type { Committed } from './run/context.ts';
 
@@ -22,8 +21,8 @@ export function announce(
   logCommit(logger, committed);
   const { instanceId, rows, status, receipt } = committed;
   const event = { instanceId, rows: rows.map(toWireRow), status, ...(receipt && { receipt }) };
-  bus.publish(subjects.event(instanceId), asJson(event), (maxBytes) =>
-    eventParts(event, maxBytes).map(asJson),
+  bus.publish(subjects.event(instanceId), jsonOf(event), (maxBytes) =>
+    eventParts(event, maxBytes).map((part) => jsonOf(part)),
   );
 }
 

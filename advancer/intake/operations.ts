@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-import type { Json } from '../../src/json.ts';
+import { jsonOf, type Json } from '../../src/json.ts';
 import { isRecorded } from '../../src/request/receipt.ts';
 import type {
   AdvanceMessage,
@@ -74,13 +74,13 @@ export function advanceOperation(
       if (handled.kind === 'wrong_replica') {
         const refusal = (): Json => {
           count({ what: 'receipt', outcome });
-          return asJson(handled.receipt);
+          return jsonOf(handled.receipt);
         };
         return { kind: 'wrong_replica', wrong: handled, refusal };
       }
       count({ what: 'receipt', outcome });
-      if (outcome === 'not_found') return { kind: 'no_instance', reply: asJson(handled.receipt) };
-      return { kind: 'answered', reply: asJson(handled.receipt), recorded: isRecorded(outcome) };
+      if (outcome === 'not_found') return { kind: 'no_instance', reply: jsonOf(handled.receipt) };
+      return { kind: 'answered', reply: jsonOf(handled.receipt), recorded: isRecorded(outcome) };
     },
     forward() {
       // With the expiry that was counted from its arrival here.
@@ -89,7 +89,7 @@ export function advanceOperation(
     },
     refusal(outcome, why) {
       count({ what: 'receipt', outcome });
-      return asJson(refusedOutright(request, outcome, why));
+      return jsonOf(refusedOutright(request, outcome, why));
     },
   };
 }
@@ -201,10 +201,5 @@ export function instanceOfKey(key: string): string {
 
 /** An error reply, as every verb but `advance` sends it. */
 export function errorReply(error: ReplyError): Json {
-  return { error: asJson(error) };
-}
-
-/** A plain value as JSON: undefined fields are left out when it is sent. */
-export function asJson(value: object): Json {
-  return value as Json;
+  return { error: jsonOf(error) };
 }

@@ -12,7 +12,7 @@ import {
   unwindingOf,
 } from '../../src/execution/status.ts';
 import { nextCell, nextStep, type InstanceView } from '../../src/execution/plan.ts';
-import type { Json } from '../../src/json.ts';
+import { jsonOf, type Json } from '../../src/json.ts';
 import type {
   ClaimMessage,
   ReplyError,
@@ -29,7 +29,7 @@ import { childrenLeft, childrenWaitedFor } from '../run/children.ts';
 import { doubtEvidence, ownWord } from '../run/evidence.ts';
 import { judge } from '../run/waits.ts';
 import { didYouMean } from '../../src/runbook/nearest.ts';
-import { asJson, errorReply } from './operations.ts';
+import { errorReply } from './operations.ts';
 import { startInstance } from './start-instance.ts';
 import { fitStatus } from './status-limits.ts';
 
@@ -66,7 +66,7 @@ export class Queries {
     }
     const bytes = Buffer.byteLength(JSON.stringify(runbook));
     const maxBytes = this.#bus.maxBytes();
-    if (bytes <= maxBytes) return asJson(runbook);
+    if (bytes <= maxBytes) return jsonOf(runbook);
     const why = `the runbook has ${bytes} bytes, and the NATS server's max_payload is ${maxBytes}: raise it, or read the database (leasehold runbook show ${runbookId} --version ${runbook.version})`;
     return refuse({ code: 'unavailable', message: why });
   }
@@ -139,7 +139,7 @@ export class Queries {
       return refuse({ code: 'unavailable', message: why });
     }
     const { fits: _, ...cut } = fitted;
-    return asJson({ ...reply, ...cut });
+    return jsonOf({ ...reply, ...cut });
   }
 
   /** Records the newest status of a claim. */

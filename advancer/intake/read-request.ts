@@ -2,11 +2,10 @@ import { z } from 'zod';
 
 import type { BusMessage } from '../../src/bus/bus.ts';
 import { Id, isId } from '../../src/ids.ts';
-import type { Json } from '../../src/json.ts';
+import { jsonOf, type Json } from '../../src/json.ts';
 import type { Read, ReplyError } from '../../src/request/messages.ts';
 import { agentIdProblem, type AgentIdPolicy } from './agent-account.ts';
 import { readBody } from './body.ts';
-import { asJson } from './operations.ts';
 
 /**
  * Reads a request that anybody may have sent: the id in its subject, its body, and whether the
@@ -43,7 +42,7 @@ export function invalidReceipt(
   maxBytes: number,
 ): Json {
   const id = readBody(z.looseObject({ requestId: Id }), data, maxBytes);
-  return asJson({
+  return jsonOf({
     requestId: id.ok ? id.value.requestId : null,
     instanceId,
     outcome: 'invalid',

@@ -1,7 +1,7 @@
-import type { Json } from '../../src/json.ts';
+import { jsonOf, type Json } from '../../src/json.ts';
 import type { RecentReceipts } from '../run/recent-receipts.ts';
 import { recordedFor } from '../run/receipts.ts';
-import { asJson, instanceOfKey } from './operations.ts';
+import { instanceOfKey } from './operations.ts';
 import type { Operation, PendingRequest } from './pending-request.ts';
 import { PendingTable } from './pending-table.ts';
 import type { Placed } from './placements.ts';
@@ -233,7 +233,7 @@ export class Router {
     reply(
       requestId === undefined || receipt === undefined
         ? operation.refusal('unavailable', why)
-        : asJson(recordedFor({ instanceId, requestId }, receipt)),
+        : jsonOf(recordedFor({ instanceId, requestId }, receipt)),
     );
   }
 

@@ -1,5 +1,4 @@
-import { storableJson } from '../../src/json.ts';
-import type { Json } from '../../src/json.ts';
+import { jsonOf, storableJson } from '../../src/json.ts';
 import type { AppendEntry } from './log.ts';
 
 /**
@@ -38,9 +37,7 @@ export function preparedEntry(entry: AppendEntry): AppendEntry {
     }),
     receipt: receipt && {
       requestId: receipt.requestId,
-      receipt: storableJson(
-        receipt.receipt as unknown as Json,
-      ) as unknown as typeof receipt.receipt,
+      receipt: storableJson(jsonOf(receipt.receipt)) as unknown as typeof receipt.receipt,
       lastSeq: receipt.lastSeq,
     },
     projection: entry.projection,

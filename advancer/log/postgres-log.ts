@@ -1,8 +1,7 @@
 import { Batches } from '../../src/batches.ts';
 import type { Due } from '../../src/execution/await.ts';
 import type { Row } from '../../src/execution/row.ts';
-import { storableJson } from '../../src/json.ts';
-import type { Json } from '../../src/json.ts';
+import { jsonOf, storableJson } from '../../src/json.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import { Appends } from './appends.ts';
@@ -182,7 +181,7 @@ export class PostgresLog implements Log {
   }
 
   async pushRunbook(runbook: Runbook): Promise<'created' | 'exists' | 'conflict'> {
-    const stored = storableJson(runbook as unknown as Json) as unknown as Runbook;
+    const stored = storableJson(jsonOf(runbook)) as unknown as Runbook;
     const digest = runbookDigest(stored);
     if (await insertRunbook(this.#reads, stored, digest)) return 'created';
     return (await readDigest(this.#reads, stored.runbook, stored.version)) === digest

@@ -129,9 +129,11 @@ export class HeldInstance {
   /** If the log says that the children are cancelled as well, sees to it. */
   #cancelChildren(): void {
     const view = this.#recovery.log?.view;
-    const { cancelled, unwinding } = view?.state ?? {};
+    if (view === undefined) return;
+    const { cancelled, unwinding } = view.state;
+    // Asked after every request, so the cells are looked through last.
     if ((cancelled ?? unwinding)?.children !== true) return;
-    if (view?.runbook.cells.some((cell) => 'run' in cell) === true)
+    if (view.runbook.cells.some((cell) => 'run' in cell))
       this.#context.cancelChildren(this.holding.instanceId);
   }
 

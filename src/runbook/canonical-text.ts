@@ -35,8 +35,8 @@ function yamlOf(value: Json): string {
   visit(document, {
     Scalar: (_, node) => {
       const text = node.value;
-      // As the author would have to write it to get no warning.
       if (typeof text !== 'string') return;
+      // As the author would have to write it to get no warning.
       const misleads = surprisingReading(text, text) !== undefined;
       if (misleads || UNSEEN_BLANKS.test(text)) node.type = Scalar.QUOTE_DOUBLE;
     },

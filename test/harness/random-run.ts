@@ -87,17 +87,13 @@ export function ownArguments<Name extends string>(
   options: Record<Name, NumberOption>,
 ): Record<Name, number | undefined> {
   const read = readArguments(script, options, process.argv.slice(2));
-  switch (read.kind) {
-    case 'run':
-      return read.values;
-    case 'help':
-      process.stdout.write(`${read.usage}\n`);
-      process.exit(0);
-    // oxlint-disable-next-line no-fallthrough
-    case 'wrong':
-      say(`${read.why}\n${read.usage}`);
-      process.exit(2);
+  if (read.kind === 'run') return read.values;
+  if (read.kind === 'help') {
+    process.stdout.write(`${read.usage}\n`);
+    process.exit(0);
   }
+  say(`${read.why}\n${read.usage}`);
+  process.exit(2);
 }
 
 /** What a run does, and how its result reads. */

@@ -13,18 +13,8 @@ interface InstanceLine extends Omit<Instance, 'parent'> {
   parent: ParentView | null;
 }
 
-/** Without spreads, which would cost each start and each first read more than the rest of it. */
-function fromLine(line: InstanceLine): Instance {
-  const instance: Instance = {
-    instanceId: line.instanceId,
-    runbookId: line.runbookId,
-    version: line.version,
-    inputs: line.inputs,
-    agentId: line.agentId,
-    recordedAt: line.recordedAt,
-  };
-  if (line.parent !== null) instance.parent = line.parent;
-  return instance;
+function fromLine({ parent, ...instance }: InstanceLine): Instance {
+  return parent === null ? instance : { ...instance, parent };
 }
 
 /**
@@ -109,13 +99,9 @@ export async function readSnapshots(
     ],
   );
   const snapshots: (LogSnapshot | undefined)[] = queries.map(() => undefined);
-  for (const line of lines) {
-    snapshots[line.nth - 1] = {
-      instance: fromLine(line),
-      rows: line.rows.map(fromWire),
-      receipt: line.receipt ?? undefined,
-      readAtMs: line.readAtMs,
-    };
+  for (const { nth, rows, receipt, readAtMs, ...instance } of lines) {
+    const read = { rows: rows.map(fromWire), receipt: receipt ?? undefined, readAtMs };
+    snapshots[nth - 1] = { instance: fromLine(instance), ...read };
   }
   return snapshots;
 }
