@@ -1,8 +1,8 @@
-import { foldRows } from '../src/execution/state.ts';
-import { childrenWaitedFor } from '../advancer/run/children.ts';
-import { nextCell, nextStep } from '../src/execution/plan.ts';
+import { parkedOn } from '../advancer/run/parked-on.ts';
+import { restOf } from '../advancer/run/rest.ts';
+import { viewOf } from '../advancer/run/view-of.ts';
+import { nextCell } from '../src/execution/plan.ts';
 import { statusOf } from '../src/execution/status.ts';
-import { judge } from '../advancer/run/waits.ts';
 
 /**
  * Rebuilds the list of instances from the log. Replicas may keep running meanwhile.
@@ -22,18 +22,14 @@ export async function rebuild(url: string, namespace: string): Promise<number> {
     ownSettings: true,
   });
   try {
-    return await rebuildProjection(log, async ({ instance, runbook, rows }) => {
-      const { inputs, recordedAt } = instance;
-      const view = { runbook, inputs, recordedAt, state: foldRows(rows) };
-      const step = nextStep(view);
-      const parked =
-        (step.do === 'run' &&
-          (await childrenWaitedFor(log.children, instance.instanceId, step)) !== undefined) ||
-        ((step.do === 'await' || step.do === 'wait') && (await judge(log, step)).do === 'park');
-      return {
-        status: statusOf(view, parked),
-        nextCellId: nextCell(runbook, view.state)?.id ?? null,
-      };
+    return await rebuildProjection(log, async (snapshot) => {
+      const { instance, runbook } = snapshot;
+      const view = viewOf(snapshot);
+      const waits = await parkedOn(log, instance.instanceId, view);
+      const parked = waits === 'over' ? undefined : waits;
+      const status = statusOf(view, parked !== undefined);
+      const line = { status, nextCellId: nextCell(runbook, view.state)?.id ?? null };
+      return instance.unattended === true ? { ...line, rest: restOf(view, status, parked) } : line;
     });
   } finally {
     await log.close();

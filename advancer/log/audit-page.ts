@@ -56,6 +56,7 @@ function evidenceOfInstance(
       version: record.version,
       inputs: record.inputs,
       recordedAt: record.recorded_at,
+      unattended: record.unattended,
     },
     runbook: pinned?.runbook,
     digest: pinned?.digest,
@@ -86,6 +87,7 @@ function evidenceOfInstance(
     children: page.children.get(instanceId) ?? [],
     parent: page.parents.get(instanceId) ?? null,
     projection: projectionOf(record),
+    rest: record?.rests === true ? { dueAt: record.due_at, claimId: record.claim_id } : null,
     now: page.now,
   };
 }

@@ -7,6 +7,7 @@ import type { Json, JsonObject } from '../../src/json.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import type { Children } from './children.ts';
+import type { DueLines, Rest } from './due.ts';
 
 /** One run of one runbook version, as it is started. */
 export interface NewInstance {
@@ -15,6 +16,8 @@ export interface NewInstance {
   version: number;
   inputs: JsonObject;
   agentId: string;
+  /** Whether it goes on by itself whenever it can; default: false. */
+  unattended?: boolean | undefined;
 }
 
 /** One run of one runbook version. */
@@ -39,6 +42,8 @@ export interface NewReceipt {
 export interface Projection {
   status: InstanceStatus;
   nextCellId: string | null;
+  /** Of an unattended instance: what brings it back. */
+  rest?: Rest | 'ended' | undefined;
 }
 
 /**
@@ -201,6 +206,8 @@ export interface Unsettled {
 export interface Log {
   /** What run cells start. */
   readonly children: Children;
+  /** What goes on without being asked. */
+  readonly due: DueLines;
   /** The given version of a runbook, or its newest one; undefined when there is none. */
   runbook(runbookId: string, version?: number): Promise<Runbook | undefined>;
   /**

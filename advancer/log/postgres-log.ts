@@ -6,6 +6,8 @@ import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import { Appends } from './appends.ts';
 import type { Children } from './children.ts';
+import { ClaimRecords } from './claim-records.ts';
+import type { DueLines } from './due.ts';
 import { Connections, type ConnectionOptions } from './connections.ts';
 import type { LogOptions } from './log-options.ts';
 import { LogUnavailable } from './log.ts';
@@ -29,6 +31,7 @@ import type {
   WaitReading,
 } from './log.ts';
 import { PostgresChildren } from './postgres-children.ts';
+import { PostgresDue } from './postgres-due.ts';
 import { RunbookCache, versionKey } from './runbook-cache.ts';
 import { checkRole, checkRoleAlone, type RolePolicy } from './role-check.ts';
 import { checkSchema } from './schema-check.ts';
@@ -79,6 +82,9 @@ type SnapshotResult = { snapshot: LogSnapshot | undefined } | { failed: unknown 
 /** The log in Postgres; see the room's README for what it guarantees. */
 export class PostgresLog implements Log {
   readonly children: Children;
+  readonly due: DueLines;
+  /** What people read about claims. */
+  readonly claimRecords: ClaimRecords;
   readonly #common: ConnectionOptions;
   readonly #namespace: string;
   /**
@@ -122,6 +128,8 @@ export class PostgresLog implements Log {
       );
     });
     this.children = new PostgresChildren(this.#reads, this.#runbooks);
+    this.due = new PostgresDue(this.#reads);
+    this.claimRecords = new ClaimRecords(this.#reads);
   }
 
   append(entry: AppendEntry): Promise<AppendOutcome> {

@@ -58,16 +58,16 @@ export async function runChildren(
   }
 }
 
-/** How far the children of a run cell are; undefined if the instance does not wait for them. */
+/** How far the children of a run cell are; undefined if some are still to be started. */
 export async function childrenWaitedFor(
   children: Pick<Children, 'of'>,
   instanceId: string,
   step: RunStep,
-): Promise<ChildrenView | undefined> {
+): Promise<ChildrenView | 'over' | undefined> {
   const { current, missing } = childrenAtHand(step, await children.of(instanceId, step.cell.id));
   if (missing.length > 0) return undefined;
   const judgement = judgeRun(step.cell.id, current);
-  return judgement.do === 'park' ? judgement.children : undefined;
+  return judgement.do === 'park' ? judgement.children : 'over';
 }
 
 /** The children of an instance's first run cell of which some are alive; undefined if none are. */

@@ -5,11 +5,14 @@ import {
   type Judgement,
   type WaitStep,
 } from '../../src/execution/await.ts';
-import type { Awaiting, Waiting } from '../../src/execution/views.ts';
-import type { Log } from '../log/log.ts';
+import type { Claim, Log } from '../log/log.ts';
+import type { Parked } from './rest.ts';
 
 /** A wait that goes on: for a claim, or for time to pass. */
-type Parked = { do: 'park'; awaiting: Awaiting } | { do: 'park'; waiting: Waiting };
+interface GoesOn {
+  do: 'park';
+  parked: Parked;
+}
 
 /** Whether the database's clock decides a step: its wait may begin with the row before it. */
 export function isTimed(step: AwaitStep | WaitStep): boolean {
@@ -23,10 +26,19 @@ export function isTimed(step: AwaitStep | WaitStep): boolean {
 export async function judge(
   log: Pick<Log, 'claimStatus' | 'readWait'>,
   step: AwaitStep | WaitStep,
-): Promise<Judgement | Parked> {
-  if (step.do === 'wait') return judgeWait(step, (await log.readWait(undefined, step.until)).isDue);
+): Promise<Judgement | GoesOn> {
+  if (step.do === 'wait') {
+    const judged = judgeWait(step, (await log.readWait(undefined, step.until)).isDue);
+    return judged.do === 'park' ? { do: 'park', parked: { waiting: judged.waiting } } : judged;
+  }
   const { claimId, deadline } = step;
-  if (deadline === undefined) return judgeAwait(step, await log.claimStatus(claimId), false);
+  if (deadline === undefined) return judgeClaim(step, await log.claimStatus(claimId), false);
   const { claim, isDue } = await log.readWait(claimId, deadline);
-  return judgeAwait(step, claim, isDue);
+  return judgeClaim(step, claim, isDue);
+}
+
+function judgeClaim(step: AwaitStep, claim: Claim | undefined, isDue: boolean): Judgement | GoesOn {
+  const judged = judgeAwait(step, claim, isDue);
+  if (judged.do !== 'park') return judged;
+  return { do: 'park', parked: { awaiting: judged.awaiting, revision: claim?.revision ?? 0 } };
 }

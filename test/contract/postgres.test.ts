@@ -22,6 +22,7 @@ const TABLES: Record<string, string[]> = {
     'version integer!',
     'inputs jsonb!',
     'agent_id text!',
+    'unattended boolean!',
   ],
   executions: [
     'instance_id text!',

@@ -144,6 +144,11 @@ begin
     from fresh f
     where f.kind = 'started' and p.instance_id = f.instance_id and p.status <> 'running'
       and not exists (select from fresh g where g.instance_id = f.instance_id and g.seq > f.seq);
+
+  -- The children of an instance that is cancelled with them are found without anybody's asking.
+  insert into leasehold_projection.wakes (kind, id)
+    select 'cancel_children', f.instance_id from fresh f
+      where f.kind in ('unwinding', 'cancelled') and f.body @> '{"children": true}';
   return null;
 end
 $$;

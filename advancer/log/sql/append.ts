@@ -6,7 +6,8 @@ import { guardedRequests, lastSeqOf } from '../entry.ts';
 import type { AppendEntry, NewReceipt, ProjectionLine } from '../log.ts';
 import type { ReadBack } from '../outcome.ts';
 import { PARAMETERS, rowsFrom, type Form } from './arrays.ts';
-import { updateOfLines, valuesOfLines } from './projection.ts';
+import { valueOfRests } from './due.ts';
+import { restsOf, updateOfLines, valuesOfLines } from './projection.ts';
 import { WIRE_ROW, fromWire } from './wire.ts';
 
 /**
@@ -35,6 +36,7 @@ export async function insertEntries(
     if (projection !== undefined) lines.push({ instanceId, lastSeq: lastSeqOf(entry), projection });
     if (receipt !== undefined) receipts.push({ instanceId, fencingToken, receipt });
   }
+  const rests = restsOf(lines);
   const form: Form =
     rows.length === 1 && receipts.length <= 1 && lines.length <= 1 ? 'one' : 'many';
   const { text, number, json } = PARAMETERS[form];
@@ -58,11 +60,12 @@ export async function insertEntries(
     json(receipts.map(({ receipt }) => receipt.receipt)),
   ];
   const [line] = await db.query<{ times: string | null }>(
-    statementFor(form, lines.length > 0, receipts.length > 0),
+    statementFor(form, { lines: lines.length, receipts: receipts.length, rests: rests.length }),
     [
       ...rowValues,
       ...(lines.length > 0 ? valuesOfLines(lines, form) : []),
       ...(receipts.length > 0 ? receiptValues : []),
+      ...(rests.length > 0 ? [valueOfRests(rests)] : []),
     ],
   );
   const times = line?.times?.split(',') ?? [];
@@ -110,27 +113,38 @@ const projected = (first: number, form: Form): string =>
 
 /** One text with all times is parsed faster than a line per time. */
 const TIMES = {
-  one: `select recorded_at::text as times from recorded`,
-  many: `select string_agg(recorded_at::text, ',') as times from recorded`,
+  one: `recorded_at::text as times`,
+  many: `string_agg(recorded_at::text, ',') as times`,
 };
+
+/** What brings unattended instances back; evaluated once. */
+const rested = (nth: number): string =>
+  `(select leasehold_projection.put_unattended($${nth}::jsonb)) as rested`;
 
 /**
  * Leaves out parts without work: with the guard's check, an empty part costs as much as one row.
  */
-function statementFor(form: Form, withLines: boolean, withReceipts: boolean): string {
-  return STATEMENTS[form][withLines ? 1 : 0][withReceipts ? 1 : 0];
+function statementFor(
+  form: Form,
+  { lines, receipts, rests }: { lines: number; receipts: number; rests: number },
+): string {
+  const statements = rests > 0 ? WITH_RESTS : STATEMENTS;
+  return statements[form][lines > 0 ? 1 : 0][receipts > 0 ? 1 : 0];
 }
 
-const STATEMENTS = { one: statementsFor('one'), many: statementsFor('many') };
+const STATEMENTS = { one: statementsFor('one', false), many: statementsFor('many', false) };
+/** Of unattended instances. */
+const WITH_RESTS = { one: statementsFor('one', true), many: statementsFor('many', true) };
 
-function statementsFor(form: Form) {
+function statementsFor(form: Form, withRests: boolean) {
   const rows = recorded(form);
-  const times = TIMES[form];
+  const select = (last: number): string =>
+    `select ${TIMES[form]}${withRests ? `, ${rested(last + 1)}` : ''} from recorded`;
   return [
-    [`with ${rows} ${times}`, `with ${rows}, ${receipted(11, form)} ${times}`],
+    [`with ${rows} ${select(10)}`, `with ${rows}, ${receipted(11, form)} ${select(15)}`],
     [
-      `with ${rows}, ${projected(11, form)} ${times}`,
-      `with ${rows}, ${receipted(15, form)}, ${projected(11, form)} ${times}`,
+      `with ${rows}, ${projected(11, form)} ${select(14)}`,
+      `with ${rows}, ${receipted(15, form)}, ${projected(11, form)} ${select(19)}`,
     ],
   ] as const;
 }

@@ -112,14 +112,22 @@ export interface InstanceLine {
   status: InstanceStatus | null;
   next_cell_id: string | null;
   last_seq: string | null;
+  unattended: boolean;
+  /** What brings it back; `rests` is false where it has no line. */
+  rests: boolean;
+  due_at: string | null;
+  claim_id: string | null;
 }
 
 /** The records of these instances, with their lines in the projection. */
 export function auditInstances(db: Queryable, ids: readonly string[]): Promise<InstanceLine[]> {
   return db.query<InstanceLine>(
     `select i.instance_id, i.runbook_id, i.version, i.inputs,
-       leasehold.iso8601(i.recorded_at) as recorded_at, p.status, p.next_cell_id, p.last_seq
+       leasehold.iso8601(i.recorded_at) as recorded_at, p.status, p.next_cell_id, p.last_seq,
+       i.unattended, u.instance_id is not null as rests,
+       leasehold.iso8601(u.due_at) as due_at, u.claim_id
        from leasehold.instances i left join leasehold_projection.instances p using (instance_id)
+       left join leasehold_projection.unattended u using (instance_id)
        where i.instance_id = any($1)`,
     [ids],
   );

@@ -46,8 +46,8 @@ export function readChildren(
 }
 
 /**
- * Inserts children and their lines in the projection. A child gets its other id if an instance has
- * the first one.
+ * Inserts children and their lines in the projection. They are unattended, whatever the parent is:
+ * nobody else knows of them. A child gets its other id if an instance has the first one.
  *
  * @throws DatabaseError with the code of guard_origins.sql, or 23505 if another writer has started
  *   them or has just taken an id
@@ -65,8 +65,8 @@ export async function insertChildren(db: Queryable, start: ChildrenStart): Promi
      stored as (
        insert into leasehold.instances
            (instance_id, runbook_id, version, inputs, agent_id, parent_instance_id, parent_cell_id,
-            parent_n, parent_attempt, parent_seq, parent_token)
-         select id, $3, $4, inputs, agent_id, $2, $5, n, $6, $7, $8 from wanted order by n
+            parent_n, parent_attempt, parent_seq, parent_token, unattended)
+         select id, $3, $4, inputs, agent_id, $2, $5, n, $6, $7, $8, true from wanted order by n
          returning instance_id),
      listed as (
        insert into leasehold_projection.instances

@@ -89,3 +89,52 @@ function fromLine(line: ClaimLine): Claim {
     recordedAt: line.recorded_at,
   };
 }
+
+/** The newest revision of a claim, as `claims` lists it. */
+export type ListedClaim = Omit<Claim, 'evidence'> & {
+  /** How many unattended instances wait for it. */
+  waiting: number;
+};
+
+/** The newest revision of each claim after `after`, in the order of their ids. */
+export async function listClaims(
+  db: Queryable,
+  after: string,
+  limit: number,
+): Promise<ListedClaim[]> {
+  return db.query<ListedClaim>(
+    `select c.claim_id as "claimId", c.revision, c.status, c.agent_id as "agentId",
+         leasehold.iso8601(c.recorded_at) as "recordedAt",
+         (select count(*)::int from leasehold_projection.unattended u
+            where u.claim_id = c.claim_id) as waiting
+       from (select distinct on (claim_id) * from leasehold.claims
+               where claim_id > $1 order by claim_id, revision desc limit $2) c
+       order by c.claim_id`,
+    [after, limit],
+  );
+}
+
+/** The newest revisions of a claim, newest first. */
+export async function claimRevisions(
+  db: Queryable,
+  claimId: string,
+  limit: number,
+): Promise<Claim[]> {
+  const lines = await db.query<ClaimLine>(
+    `select ${COLUMNS} from leasehold.claims where claim_id = $1 order by revision desc limit $2`,
+    [claimId, limit],
+  );
+  return lines.map(fromLine);
+}
+
+/** Attended instances that are parked, as far as the projection knows. */
+export async function parkedAttended(db: Queryable, limit: number): Promise<string[]> {
+  const lines = await db.query<{ id: string }>(
+    `select p.instance_id as id from leasehold_projection.instances p
+       join leasehold.instances i using (instance_id)
+       where p.status = 'parked' and not i.unattended
+       order by p.instance_id limit $1`,
+    [limit],
+  );
+  return lines.map((line) => line.id);
+}

@@ -7,7 +7,7 @@ import { ORIGIN } from './children.ts';
 import { WIRE_ROW, fromWire } from './wire.ts';
 
 const COLUMNS = `i.instance_id as "instanceId", i.runbook_id as "runbookId", i.version, i.inputs,
-  i.agent_id as "agentId", leasehold.iso8601(i.recorded_at) as "recordedAt", ${ORIGIN} as parent`;
+  i.agent_id as "agentId", i.unattended, leasehold.iso8601(i.recorded_at) as "recordedAt", ${ORIGIN} as parent`;
 
 interface InstanceLine extends Omit<Instance, 'parent'> {
   parent: ParentView | null;
@@ -27,8 +27,9 @@ export async function insertInstance(
 ): Promise<Instance | undefined> {
   const [stored] = await db.query<{ recordedAt: string }>(
     `with stored as (
-       insert into leasehold.instances (instance_id, runbook_id, version, inputs, agent_id)
-         select $1, $2, $3, $4::jsonb, $5
+       insert into leasehold.instances
+           (instance_id, runbook_id, version, inputs, agent_id, unattended)
+         select $1, $2, $3, $4::jsonb, $5, $6
            where exists (select from leasehold.runbooks where runbook_id = $2 and version = $3)
          on conflict do nothing
          returning *),
@@ -44,6 +45,7 @@ export async function insertInstance(
       instance.version,
       JSON.stringify(instance.inputs),
       instance.agentId,
+      instance.unattended ?? false,
     ],
   );
   return stored && { ...instance, recordedAt: stored.recordedAt };

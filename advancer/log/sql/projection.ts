@@ -2,9 +2,11 @@ import type { InstanceStatus } from '../../../src/execution/status.ts';
 import type { ParentView } from '../../../src/execution/views.ts';
 import { exactInteger } from '../../../src/ids.ts';
 import type { Queryable } from '../connections.ts';
+import type { RestLine } from '../due.ts';
 import type { ListedInstance, Projection, ProjectionLine, Unsettled } from '../log.ts';
 import { PARAMETERS, rowsFrom, type Form } from './arrays.ts';
 import { ORIGIN } from './children.ts';
+import { putRests, valueOfRests } from './due.ts';
 
 interface ListedLine {
   instance_id: string;
@@ -110,8 +112,18 @@ export function valuesOfLines(lines: readonly ProjectionLine[], form: Form = 'ma
   ];
 }
 
+/** The lines of the unattended instances among them. */
+export function restsOf(lines: readonly ProjectionLine[]): RestLine[] {
+  return lines.flatMap(({ instanceId, lastSeq, projection: { rest } }) =>
+    rest === undefined ? [] : [{ instanceId, lastSeq, rest }],
+  );
+}
+
 /** Writes lines that their appends left out, for instances that are not being appended to. */
 export async function putLines(db: Queryable, lines: readonly ProjectionLine[]): Promise<void> {
+  const rests = restsOf(lines);
+  // First, so that no instance is at rest without anything that brings it back.
+  if (rests.length > 0) await putRests(db, rests);
   await db.query(
     'select leasehold_projection.put_lines($1::text[], $2::text[], $3::text[], $4::bigint[])',
     valuesOfLines(lines),
@@ -128,10 +140,16 @@ export async function putProjection(
   lastSeq: number,
   projection: Projection,
 ): Promise<void> {
-  await db.query('select leasehold_projection.rebuild_line($1, $2, $3, $4::bigint)', [
-    instanceId,
-    projection.status,
-    projection.nextCellId,
-    lastSeq,
-  ]);
+  const { status, nextCellId, rest } = projection;
+  const values = [instanceId, status, nextCellId, lastSeq];
+  if (rest === undefined) {
+    await db.query('select leasehold_projection.rebuild_line($1, $2, $3, $4::bigint)', values);
+    return;
+  }
+  // One transaction, and so one moment of the log.
+  await db.query(
+    `select leasehold_projection.rebuild_line($1, $2, $3, $4::bigint),
+       leasehold_projection.put_unattended($5::jsonb)`,
+    [...values, valueOfRests([{ instanceId, lastSeq, rest }])],
+  );
 }

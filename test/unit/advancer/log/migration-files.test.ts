@@ -16,6 +16,7 @@ describe('migrations', () => {
       '0007_runbook_head',
       '0008_origins',
       '0009_own_word',
+      '0010_due_work',
     ]);
   });
 
