@@ -13,6 +13,7 @@ import { announce } from './announce.ts';
 import { drainHoldings, releaseUnbegun } from './drain.ts';
 import type { Failpoint } from './failpoints.ts';
 import type { AgentIdPolicy } from './intake/agent-account.ts';
+import { DueWork } from './due/due-work.ts';
 import { AnswerNotices } from './intake/answer-notices.ts';
 import { ClusterView } from './intake/cluster-view.ts';
 import { HandOver } from './intake/hand-over.ts';
@@ -38,7 +39,6 @@ import type { HeldInstance } from './run/held-instance.ts';
 import { HeldInstances } from './run/held-instances.ts';
 import { LateProjections } from './run/late-projections.ts';
 import { RecentReceipts } from './run/recent-receipts.ts';
-import { Sweeper } from './sweep/sweeper.ts';
 
 export type { LeasesLifecycle } from './leases-lifecycle.ts';
 
@@ -70,7 +70,7 @@ export interface ReplicaOptions {
 }
 
 /**
- * One advancer replica: wires intake, holdings, runs and sweep, and starts and stops them in order.
+ * One advancer replica: wires intake, holdings, runs and due work; starts and stops them in order.
  */
 export class Replica {
   readonly leases: LeasesLifecycle;
@@ -84,7 +84,7 @@ export class Replica {
   readonly #notes: Notes;
   readonly #stallDetector: StallDetector;
   readonly #answerNotices: AnswerNotices;
-  readonly #sweeper: Sweeper;
+  readonly #due: DueWork;
   readonly #logHealth: LogHealth;
   readonly #held: HeldInstances;
   readonly #draining = new AbortController();
@@ -153,7 +153,11 @@ export class Replica {
       logger,
       count,
       askPeer: (replicaId, about, timeoutMs) => this.#peers.runs(replicaId, about, timeoutMs),
-      announce: (committed) => announce(committed, options),
+      announce: (committed) => {
+        announce(committed, options);
+        if (committed.childEnded) this.#due.noted();
+      },
+      goOn: (instanceId) => this.#due.look(instanceId),
       askToSettle: (instanceId) => this.#notes.send({ note: 'settle', instanceId }),
       cancelChildren: (instanceId) => childCancels.add(instanceId),
       logTrouble,
@@ -172,6 +176,16 @@ export class Replica {
       logger,
       count,
       announce: (placed) => this.#notes.send({ note: 'placed', ...placed }),
+    });
+    this.#due = new DueWork({
+      ...options,
+      view,
+      leases: this.leases,
+      held,
+      handOver,
+      logTrouble,
+      cancelChildren: (instanceId) => childCancels.add(instanceId),
+      announce: () => this.#notes.send({ note: 'due' }),
     });
     this.router = new Router({
       view,
@@ -200,7 +214,7 @@ export class Replica {
       subjects,
       view,
       router: this.router,
-      queries: new Queries(log, this.leases, bus),
+      queries: new Queries({ log, leases: this.leases, bus, due: this.#due }),
       queryTurns: this.queryTurns,
       stallDetector: this.#stallDetector,
       messages,
@@ -210,16 +224,7 @@ export class Replica {
       logger,
       count,
       heard: (sender, answered) => this.#peers.heard(sender, answered),
-    });
-    this.#sweeper = new Sweeper({
-      view,
-      handOver,
-      leases: this.leases,
-      log,
-      clock,
-      logger,
-      held,
-      logTrouble,
+      dueAnnounced: () => this.#due.announced(),
     });
   }
 
@@ -231,7 +236,7 @@ export class Replica {
     for (const known of this.leases.registered()) this.#peers.introduce(known.replicaId);
     this.#intake.open();
     await this.#options.bus.flush();
-    this.#sweeper.start();
+    this.#due.start();
     this.#logHealth.start();
   }
 
@@ -271,7 +276,7 @@ export class Replica {
     const { bus, clock, logger } = this.#options;
     // A run between two cells hands on at its next step; nothing new begins.
     this.#draining.abort('draining');
-    this.#sweeper.stop();
+    this.#due.stop();
     this.#logHealth.stop();
     this.#intake.close();
     this.#answerNotices.flush();

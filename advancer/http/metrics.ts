@@ -62,6 +62,11 @@ export function createMetrics(): Metrics {
     'over_limit',
     'Requests and messages that were not taken in, because a limit was reached, by limit',
   );
+  const looks = by(
+    'outcome',
+    'due_looks',
+    'Looks at unattended instances that may go on by themselves, by outcome',
+  );
   const unknown = counter('unknown_appends', 'Appends whose result was lost');
   return {
     contentType: registry.contentType,
@@ -84,6 +89,9 @@ export function createMetrics(): Metrics {
           return;
         case 'over_limit':
           overLimit.inc(event.limit);
+          return;
+        case 'due':
+          looks.inc(event.outcome);
           return;
         case 'fenced':
           fenced.inc();

@@ -24,6 +24,8 @@ const PlacedNotice = z.object({
 // A note of an older version does not name its sender.
 const SettleNotice = z.object({ by: Id.optional(), ...SealedNote });
 
+const DueNotice = z.object({ by: Id, ...SealedNote });
+
 /** What {@link PeerNotes} needs from the rest of the replica. */
 export interface PeerNotesOptions {
   bus: Bus;
@@ -40,6 +42,8 @@ export interface PeerNotesOptions {
    * @param answered whether it has answered a broadcast that came here too
    */
   heard: (replicaId: string, answered: boolean) => void;
+  /** Another replica says that something is due. */
+  dueAnnounced: () => void;
 }
 
 /**
@@ -62,6 +66,7 @@ export class PeerNotes {
       bus.subscribe(subjects.answered, (m) => this.#answered(m)),
       bus.subscribe(subjects.leaving, (m) => this.#leaving(m)),
       bus.subscribe(subjects.placed, (m) => this.#placed(m)),
+      bus.subscribe(subjects.due, (m) => this.#due(m)),
     ];
   }
 
@@ -104,6 +109,14 @@ export class PeerNotes {
     const { count, mac, ...placed } = read;
     if (messages.believes(placed.by, { note: 'placed', ...placed }, { count, mac }))
       router.placed(placed);
+  }
+
+  #due(message: BusMessage): void {
+    const { messages, dueAnnounced } = this.#options;
+    const read = this.#read('due', DueNotice, message);
+    if (read === undefined) return;
+    const { by, ...sealed } = read;
+    if (messages.believes(by, { note: 'due' }, sealed)) dueAnnounced();
   }
 
   #read<T>(verb: string, schema: z.ZodType<T>, message: BusMessage): T | undefined {

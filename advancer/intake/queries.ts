@@ -2,7 +2,7 @@ import type { Leases } from '../../coordinator/leases.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import { toWireRow, type Row } from '../../src/execution/row.ts';
 import type { Cancelled } from '../../src/execution/ending.ts';
-import { foldRows, type InstanceState } from '../../src/execution/state.ts';
+import type { InstanceState } from '../../src/execution/state.ts';
 import {
   cancelledOf,
   cellViews,
@@ -11,7 +11,7 @@ import {
   statusOf,
   unwindingOf,
 } from '../../src/execution/status.ts';
-import { nextCell, nextStep, type InstanceView } from '../../src/execution/plan.ts';
+import { nextCell } from '../../src/execution/plan.ts';
 import { jsonOf, type Json } from '../../src/json.ts';
 import type {
   ClaimMessage,
@@ -25,13 +25,25 @@ import type { StatusReply } from '../../src/request/status-reply.ts';
 import type { CancelledView } from '../../src/execution/views.ts';
 import { noRunbook } from '../../src/runbook/no-runbook.ts';
 import { ClaimExhausted, type Claim, type Log } from '../log/log.ts';
-import { childrenLeft, childrenWaitedFor } from '../run/children.ts';
+import { childrenLeft } from '../run/children.ts';
 import { doubtEvidence, ownWord } from '../run/evidence.ts';
-import { judge } from '../run/waits.ts';
+import { parkedOn } from '../run/parked-on.ts';
+import { parkedView } from '../run/rest.ts';
+import { viewOf } from '../run/view-of.ts';
 import { didYouMean } from '../../src/runbook/nearest.ts';
+import type { DueWork } from '../due/due-work.ts';
 import { errorReply } from './operations.ts';
 import { startInstance } from './start-instance.ts';
 import { fitStatus } from './status-limits.ts';
+
+/** What {@link Queries} needs from the rest of the replica. */
+export interface QueriesOptions {
+  log: Log;
+  leases: Pick<Leases, 'hint'>;
+  bus: Pick<Bus, 'maxBytes'>;
+  /** Instances that may go on by themselves. */
+  due: Pick<DueWork, 'look' | 'noted'>;
+}
 
 /**
  * Answers the requests that any replica may answer: `start`, `runbook.get`, `status` and `claim`.
@@ -42,16 +54,18 @@ export class Queries {
   readonly #log: Log;
   readonly #leases: Pick<Leases, 'hint'>;
   readonly #bus: Pick<Bus, 'maxBytes'>;
+  readonly #due: Pick<DueWork, 'look' | 'noted'>;
 
-  constructor(log: Log, leases: Pick<Leases, 'hint'>, bus: Pick<Bus, 'maxBytes'>) {
+  constructor({ log, leases, bus, due }: QueriesOptions) {
     this.#log = log;
     this.#leases = leases;
     this.#bus = bus;
+    this.#due = due;
   }
 
   /** Pins an instance to a runbook version. */
   start(message: StartMessage): Promise<Json> {
-    return startInstance(this.#log, message);
+    return startInstance(this.#log, message, (instanceId) => this.#due.look(instanceId));
   }
 
   /** A stored runbook: the given version, or the newest. */
@@ -86,14 +100,9 @@ export class Queries {
       message.requestId === undefined ? undefined : await this.#log.receipt(message.requestId);
     const { instance, runbook, rows } = snapshot;
     const { cellId } = message;
-    const view: InstanceView = {
-      runbook,
-      inputs: instance.inputs,
-      recordedAt: instance.recordedAt,
-      state: foldRows(rows),
-    };
-    const waits = await this.#waits(instanceId, view);
-    const parked = waits !== undefined;
+    const view = viewOf(snapshot);
+    const waits = await parkedOn(this.#log, instanceId, view);
+    const parked = typeof waits === 'object';
     const cells = cellViews(view, parked);
     if (cellId !== undefined && !cells.some((cell) => cell.cellId === cellId)) {
       const near = didYouMean(
@@ -118,7 +127,10 @@ export class Queries {
       nextCellId: nextCell(runbook, view.state)?.id ?? null,
       holder: hint === undefined ? null : { replicaId: hint.replicaId, fencingToken: hint.token },
       lastSeq,
-      ...waits,
+      unattended: instance.unattended === true,
+      // Nobody moves an attended instance but who asks.
+      due: waits === 'over' && instance.unattended !== true ? true : undefined,
+      ...(parked && parkedView(waits)),
       ...(await this.#cancelling(instanceId, view.state)),
       parent: instance.parent,
       unwinding: unwinding && unwindingOf(unwinding),
@@ -152,6 +164,7 @@ export class Queries {
       if (!(cause instanceof ClaimExhausted)) throw cause;
       return refuse({ code: 'conflict', message: cause.message, field: 'claimId' });
     }
+    this.#due.noted();
     return { claimId, revision: claim.revision, status: claim.status };
   }
 
@@ -188,24 +201,7 @@ export class Queries {
     const children = await childrenLeft(this.#log.children, instanceId);
     return children === undefined ? {} : { children };
   }
-
-  /** What the instance waits for; undefined if it is not parked. */
-  async #waits(instanceId: string, view: InstanceView): Promise<Waits | undefined> {
-    const step = nextStep(view);
-    if (step.do === 'run') {
-      const children = await childrenWaitedFor(this.#log.children, instanceId, step);
-      return children && { children };
-    }
-    if (step.do !== 'await' && step.do !== 'wait') return undefined;
-    const judged = await judge(this.#log, step);
-    if (judged.do !== 'park') return undefined;
-    const { do: _, ...waits } = judged;
-    return waits;
-  }
 }
-
-/** What a parked instance waits for. */
-type Waits = Pick<StatusReply, 'awaiting' | 'waiting' | 'children'>;
 
 function refuse(error: ReplyError): Json {
   return errorReply(error);

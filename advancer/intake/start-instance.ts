@@ -6,9 +6,17 @@ import { reservedCellId } from '../../src/runbook/undo.ts';
 import type { Log } from '../log/log.ts';
 import { errorReply } from './operations.ts';
 
-/** Answers `start`: pins an instance to a runbook version, with the defaults of its inputs. */
-export async function startInstance(log: Log, message: StartMessage): Promise<Json> {
-  const { instanceId, runbookId, inputs: given, agentId } = message;
+/**
+ * Answers `start`: pins an instance to a runbook version, with the defaults of its inputs.
+ *
+ * @param look called with an unattended instance: it can go on
+ */
+export async function startInstance(
+  log: Log,
+  message: StartMessage,
+  look: (instanceId: string) => void,
+): Promise<Json> {
+  const { instanceId, runbookId, inputs: given, agentId, unattended = false } = message;
   const runbook = await log.runbook(runbookId, message.version);
   if (runbook === undefined) {
     return errorReply({
@@ -47,16 +55,20 @@ export async function startInstance(log: Log, message: StartMessage): Promise<Js
     version,
     inputs,
     agentId,
+    unattended,
   });
+  if (created && unattended) look(instanceId);
+  const isUnattended = instance.unattended === true;
   const same =
     created ||
     (instance.runbookId === runbookId &&
       instance.version === version &&
+      isUnattended === unattended &&
       sameJson(instance.inputs, inputs));
   if (!same) {
     return errorReply({
       code: 'conflict',
-      message: `instance ${instanceId} exists with other content: ${instance.runbookId} version ${instance.version}`,
+      message: `instance ${instanceId} exists with other content: ${instance.runbookId} version ${instance.version}${isUnattended === unattended ? '' : isUnattended ? ', unattended' : ', attended'}`,
       field: 'instanceId',
     });
   }

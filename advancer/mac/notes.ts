@@ -55,6 +55,9 @@ export class Notes {
       }
       case 'settle':
         bus.publish(subjects.settle(note.instanceId), { by: replicaId, ...sealed });
+        return;
+      case 'due':
+        bus.publish(subjects.due, { by: replicaId, ...sealed });
     }
   }
 

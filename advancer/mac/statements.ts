@@ -79,7 +79,9 @@ export type Note =
   /** An instance whose next cell it cannot run, and a replica that can. */
   | { note: 'placed'; instanceId: string; to?: string | undefined; forMs: number; why: string }
   /** An instance that has something to settle. */
-  | { note: 'settle'; instanceId: string };
+  | { note: 'settle'; instanceId: string }
+  /** Something is due: look. */
+  | { note: 'due' };
 
 /** What the MAC of a question covers. */
 export function questionParts(question: Question): Part[] {
@@ -121,6 +123,8 @@ function contentParts(note: Note): Part[] {
       return [note.instanceId, note.to ?? null, note.forMs, note.why];
     case 'settle':
       return [note.instanceId];
+    case 'due':
+      return [];
   }
 }
 

@@ -10,6 +10,8 @@ export interface AdvanceRequest {
   cellId?: string | undefined;
   maxCells?: number | undefined;
   wait: boolean;
+  /** Whether this process derived it: an unattended instance goes on, and nobody has asked. */
+  derived?: true | undefined;
   /** Wall-clock time after which it may no longer be admitted, in milliseconds since 1970. */
   expiresAtMs: number;
 }

@@ -17,6 +17,7 @@ import {
   type ReceiptDetail,
 } from './receipts.ts';
 import type { Job, NotDone, ReadAgain } from './recover.ts';
+import { parkedView, type Parked } from './rest.ts';
 import { cellsUsedUp, outOfOrder } from './request-limits.ts';
 import { settleDoubt } from './settle.ts';
 import { startAttempt } from './start.ts';
@@ -26,7 +27,11 @@ import type { AdvanceAtWrongReplica, WrongReplica } from './wrong-replica.ts';
 
 /** How an advance request ended. */
 export type Handled =
-  | { kind: 'receipt'; receipt: Receipt }
+  | {
+      kind: 'receipt';
+      receipt: Receipt;
+      /** A derived request that wrote nothing. */ unrecorded?: true;
+    }
   /** This replica does not lead the instance any more: the request is for the one that does. */
   | { kind: 'handed_on' }
   | AdvanceAtWrongReplica;
@@ -154,8 +159,7 @@ export class AdvanceJob implements Job<Handled> {
         case 'run': {
           const result = await runChildren(this.#context, log, step);
           if ('kind' in result) return this.#notCommitted(result);
-          if (result.do === 'park')
-            return this.#finish(log, 'parked', { children: result.children });
+          if (result.do === 'park') return this.#park(log, { children: result.children });
           proposeVerdict(log, step, result, this.requester);
           break;
         }
@@ -229,10 +233,7 @@ export class AdvanceJob implements Job<Handled> {
       const place = { instanceId, requestId, cellId: cell.id, attempt };
       await this.#context.failpoint('after_wait', place);
     }
-    if (judged.do === 'park') {
-      const { do: _, ...waits } = judged;
-      return this.#finish(log, 'parked', waits);
-    }
+    if (judged.do === 'park') return this.#park(log, judged.parked);
     proposeVerdict(log, step, judged, this.requester);
     return undefined;
   }
@@ -244,14 +245,26 @@ export class AdvanceJob implements Job<Handled> {
     this.#active.answerEarly({ ...receipt, steps });
   }
 
-  /** Records the receipt together with the request's last row. */
+  #park(log: InstanceLog, parked: Parked): Promise<Handled | ReadAgain> {
+    return this.#finish(log, 'parked', parkedView(parked), parked);
+  }
+
+  /**
+   * Records the receipt together with the request's last row. Nobody asked for a derived request:
+   * one that wrote no row leaves no receipt, only what brings the instance back.
+   */
   async #finish(
     log: InstanceLog,
     outcome: RecordedOutcome,
     detail: ReceiptDetail,
+    parked?: Parked,
   ): Promise<Handled | ReadAgain> {
     const handled = this.#receipt(log, outcome, detail);
-    const commit = await log.commit(handled.receipt, outcome === 'parked');
+    if (this.#request.derived === true && !this.#hasBegun(log)) {
+      await log.rest(parked);
+      return { ...handled, unrecorded: true };
+    }
+    const commit = await log.commit(handled.receipt, parked);
     return commit.kind === 'committed' ? handled : this.#notCommitted(commit);
   }
 

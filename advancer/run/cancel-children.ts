@@ -2,15 +2,38 @@ import { errorText } from '../../src/error-text.ts';
 import type { Logger } from '../../src/logger.ts';
 import type { Clock } from '../../src/time/clock.ts';
 import type { Child } from '../../src/execution/children.ts';
+import { storableText } from '../../src/json.ts';
+import type { ParentCancel } from '../log/children.ts';
 import { LogUnavailable, type Log } from '../log/log.ts';
+import type { CancelRequest } from './pending-cancels.ts';
 
 /** At most this many children of one parent are asked to end at the same time. */
 const AT_ONCE = 50;
 /** A child that has not ended by then is asked again. */
 const ASK_AGAIN_MS = 5_000;
 const LOOK_AGAIN_MS = 200;
-/** If no child ends for this long, the rest is left to the next advance or cancel of the parent. */
+/** If no child ends for this long, it gives up, and is asked to begin again. */
 const GIVE_UP_MS = 60_000;
+
+/** How long a child waits for its running attempt to end; its parent asks again. */
+const CHILD_CANCEL_MS = 10_000;
+/** Reasons are kept up to this many characters. */
+const MAX_REASON = 4_096;
+
+/** The cancel of a child whose parent was cancelled together with its children. */
+export function cancelByParent(
+  { parentId, reason }: ParentCancel,
+  arrivedAtMs: number,
+): CancelRequest {
+  return {
+    by: '@parent',
+    reason: storableText(`${parentId} was cancelled: ${reason}`.slice(0, MAX_REASON)),
+    children: true,
+    arrivedAtMs,
+    remembered: true,
+    expiresAtMs: arrivedAtMs + CHILD_CANCEL_MS,
+  };
+}
 
 /** What {@link ChildCancels} needs. */
 export interface ChildCancelsOptions {
@@ -25,8 +48,8 @@ export interface ChildCancelsOptions {
 
 /**
  * Has the children of cancelled parents cancelled, each under its own lease: a few at a time, until
- * all have ended. Nothing depends on it: the log says what is to be cancelled, and the next advance
- * or cancel of the parent goes on where this stopped.
+ * all have ended. Nothing depends on it: a note in Postgres says that they are to be cancelled, and
+ * outlives this replica.
  */
 export class ChildCancels {
   readonly #options: ChildCancelsOptions;
@@ -49,11 +72,11 @@ export class ChildCancels {
       const left = await this.#askAll(parentId);
       if (left.length === 0) return;
       const fields = { instanceId: parentId, left: left.length, first: left[0]?.instanceId };
-      logger.warn(fields, 'children of a cancelled instance do not end; advance it to try again');
+      logger.warn(fields, 'children of a cancelled instance do not end; they are asked again');
     } catch (cause) {
       if (cause instanceof LogUnavailable) logTrouble(cause);
       const fields = { instanceId: parentId, why: errorText(cause) };
-      logger.warn(fields, 'could not cancel the children; advance the instance to try again');
+      logger.warn(fields, 'could not cancel the children; trying again');
     }
   }
 

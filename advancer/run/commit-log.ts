@@ -1,6 +1,7 @@
 import { failureText } from '../../src/execution/cell-error.ts';
 import type { Row } from '../../src/execution/row.ts';
 import type { Logger } from '../../src/logger.ts';
+import type { Failpoint } from '../failpoints.ts';
 import type { Committed } from './context.ts';
 
 /**
@@ -60,4 +61,12 @@ export function placeOf(
 } {
   const { instanceId, cellId, attempt, fencingToken, requestId } = row;
   return { instanceId, cellId, attempt, token: fencingToken, requestId };
+}
+
+/** The failpoint after the outcomes among the rows of a commit. */
+export async function failAfterOutcome(failpoint: Failpoint, rows: readonly Row[]): Promise<void> {
+  for (const { kind, instanceId, cellId, attempt, requestId } of rows) {
+    if (kind !== 'completed' && kind !== 'failed') continue;
+    await failpoint('after_outcome', { instanceId, cellId, attempt, requestId });
+  }
 }

@@ -17,6 +17,8 @@ export interface Committed {
   rows: Row[];
   status: InstanceStatus;
   receipt?: Receipt | undefined;
+  /** Whether it has ended, and another instance may wait for that. */
+  childEnded: boolean;
 }
 
 /** What another replica states about an attempt; silence is neither yes nor no. */
@@ -47,6 +49,8 @@ export type Counted =
   /** This replica could not run an instance's next cell, and released its lease. */
   | { what: 'wrong_replica' }
   | { what: 'unknown_append' }
+  /** An instance was looked at that may go on by itself; see `Looked`. */
+  | { what: 'due'; outcome: string }
   /** Something was not taken in, because a limit was reached; see `ReachedLimit`. */
   | { what: 'over_limit'; limit: string };
 
@@ -72,6 +76,8 @@ export interface RunContext {
   readonly announce: (committed: Committed) => void;
   /** The log of this instance says that its children are to be cancelled: sees to it. */
   readonly cancelChildren: (instanceId: string) => void;
+  /** An unattended instance can go on: sees to it. */
+  readonly goOn: (instanceId: string) => void;
   /** Asks the instance's holder to settle it; best effort. */
   readonly askToSettle: (instanceId: string) => void;
   /** Reports that Postgres did not answer, so that the replica can release its leases. */

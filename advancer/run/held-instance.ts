@@ -3,23 +3,20 @@ import type { InFlight } from '../../src/execution/views.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import type { DecideMessage } from '../../src/request/messages.ts';
 import { isRecorded, type Receipt } from '../../src/request/receipt.ts';
-import { storableText } from '../../src/json.ts';
 import type { ParentCancel } from '../log/children.ts';
 import { ActiveRequest, type AdvanceRequest, type RequestProgress } from './active-request.ts';
 import { AdvanceJob, type Handled } from './advance.ts';
+
 import { CancelJob, mayEndAttempt } from './cancel.ts';
+import { cancelByParent } from './cancel-children.ts';
 import type { RunContext } from './context.ts';
 import { DecideJob, type Decided } from './decide.ts';
 import type { InstanceLog } from './instance-log.ts';
 import { PendingCancels, type CancelRequest, type CancelResult } from './pending-cancels.ts';
+import { canGoOn, proceed, type Proceeded } from './proceed.ts';
 import { receiptOf, recordedFor } from './receipts.ts';
 import { Recovery } from './recover.ts';
 import { SettleJob, type Settled } from './settle.ts';
-
-/** How long a child waits for its running attempt to end; its parent asks again. */
-const CHILD_CANCEL_MS = 10_000;
-/** Reasons are kept up to this many characters. */
-const MAX_REASON = 4_096;
 
 const JUST_ARRIVED: RequestProgress = {
   remembered: false,
@@ -68,9 +65,36 @@ export class HeldInstance {
    * Answers a doubt, or a cell that halted the instance. Only one answer counts; a second one gets
    * `conflict`.
    */
-  decide(message: DecideMessage): Promise<Decided> {
+  async decide(message: DecideMessage): Promise<Decided> {
     const job = new DecideJob(this.#context, this.holding.instanceId, message);
-    return this.#pinned(() => this.#exclusively(() => this.#recovery.recover(job)));
+    const decided = await this.#pinned(() => this.#exclusively(() => this.#recovery.recover(job)));
+    this.#goOn();
+    return decided;
+  }
+
+  /**
+   * Lets an unattended instance go on, as far as it can, if nothing else is at work on it. What it
+   * rests on is read under the holding, so what found it due may have been mistaken.
+   *
+   * @returns how that went, or that another replica has to do it
+   */
+  async proceed(): Promise<Proceeded> {
+    if (this.busy) return 'busy';
+    const work = {
+      advance: (request: AdvanceRequest) => this.advance(request),
+      cancelWith: (parent: ParentCancel) => this.#cancelWith(parent),
+      readAgain: () => this.#readAgain(),
+    };
+    return this.#pinned(() => proceed(this.#context, this.holding, this.#recovery, work));
+  }
+
+  /** Puts off the next look at an unattended instance that cannot go on now. */
+  async putOff(forMs: number): Promise<void> {
+    await this.#exclusively(async () => this.#recovery.log?.rest(undefined, { afterMs: forMs }));
+  }
+
+  #goOn(): void {
+    if (canGoOn(this.#recovery)) this.#context.goOn(this.holding.instanceId);
   }
 
   /**
@@ -88,6 +112,7 @@ export class HeldInstance {
       } finally {
         this.#cancelChildren();
         this.#cancels.remove(pending);
+        this.#goOn();
       }
     });
   }
@@ -108,19 +133,13 @@ export class HeldInstance {
     const parent = await this.#context.log.children.cancelledParent(instanceId);
     if (parent !== undefined) return this.#cancelWith(parent);
     const job = new SettleJob(this.#context);
-    return this.#pinned(() => this.#exclusively(() => this.#recovery.recover(job)));
+    const settled = await this.#pinned(() => this.#exclusively(() => this.#recovery.recover(job)));
+    if (settled === 'settled') this.#goOn();
+    return settled;
   }
 
-  async #cancelWith({ parentId, reason }: ParentCancel): Promise<Settled> {
-    const arrivedAtMs = this.#context.clock.wallMs();
-    const result = await this.cancel({
-      by: '@parent',
-      reason: storableText(`${parentId} was cancelled: ${reason}`.slice(0, MAX_REASON)),
-      children: true,
-      arrivedAtMs,
-      remembered: true,
-      expiresAtMs: arrivedAtMs + CHILD_CANCEL_MS,
-    });
+  async #cancelWith(parent: ParentCancel): Promise<Settled> {
+    const result = await this.cancel(cancelByParent(parent, this.#context.clock.wallMs()));
     // It may have ended before.
     const ended = result.kind === 'refused' && result.error.code === 'conflict';
     return ended || result.kind === 'cancelled' ? 'settled' : 'unsettled';
@@ -181,7 +200,8 @@ export class HeldInstance {
       if (handled.kind !== 'receipt') return handled;
       const { receipt } = handled;
       if (isRecorded(receipt.outcome)) {
-        receipts.add(request.requestId, receipt);
+        if (handled.unrecorded !== true) receipts.add(request.requestId, receipt);
+        if (receipt.outcome === 'advanced') this.#goOn();
         return handled;
       }
       // Postgres does not answer: looking for a receipt would only delay the reply.
@@ -193,8 +213,8 @@ export class HeldInstance {
       ]);
       if (recorded !== undefined) return answeredBy(recorded, request);
       if (over === undefined) return handled;
-      // The other request has ended, whatever this process knows about it: read the log again.
-      await this.#exclusively(() => Promise.resolve(this.#recovery.forget()));
+      // The other request has ended, whatever this process knows about it.
+      await this.#readAgain();
     }
   }
 
@@ -229,6 +249,10 @@ export class HeldInstance {
       // Set at once, so that two requests that arrive together cannot both find none active.
       this.#active ??= active;
     });
+  }
+
+  #readAgain(): Promise<void> {
+    return this.#exclusively(() => Promise.resolve(this.#recovery.forget()));
   }
 
   /** One at a time, in order of arrival. */

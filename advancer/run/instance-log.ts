@@ -1,21 +1,23 @@
 import { stampedRow, type NewRow, type Row, type RowKind } from '../../src/execution/row.ts';
-import { foldRows, applyRow } from '../../src/execution/state.ts';
-import { statusOf } from '../../src/execution/status.ts';
+import { applyRow } from '../../src/execution/state.ts';
+import { statusOf, type InstanceStatus } from '../../src/execution/status.ts';
 import { nextCell, type InstanceView } from '../../src/execution/plan.ts';
 import type { Step } from '../../src/execution/views.ts';
 import { storableJson, type JsonObject } from '../../src/json.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
-import type { Failpoint } from '../failpoints.ts';
-import type { AppendOutcome, ProjectionLine, Snapshot } from '../log/log.ts';
+import type { Rest } from '../log/due.ts';
+import type { AppendOutcome, Projection, ProjectionLine, Snapshot } from '../log/log.ts';
 import { appendUntilDefinite } from './append.ts';
 import type { AttemptInHand } from './attempts.ts';
-import { placeOf } from './commit-log.ts';
+import { failAfterOutcome, placeOf } from './commit-log.ts';
 import type { RunContext } from './context.ts';
 import { closeForNoRequest, keepRefusedRows } from './evidence.ts';
 import { closeRejected } from './rejected.ts';
 import type { Lagging } from './late-projections.ts';
+import { restOf, type Parked } from './rest.ts';
 import { ProjectionLag } from './projection-lag.ts';
+import { viewOf } from './view-of.ts';
 
 /** The request and the agent that a row is written for. */
 export interface Requester {
@@ -58,6 +60,9 @@ const COMMITTED: Commit = { kind: 'committed', resent: false };
 export class InstanceLog implements Lagging {
   readonly holding: Holding;
   readonly view: InstanceView;
+  /** Whether the instance goes on by itself. */
+  readonly unattended: boolean;
+  readonly #isChild: boolean;
   readonly #context: RunContext;
   readonly #projection = new ProjectionLag();
   #proposed: NewRow[] = [];
@@ -70,12 +75,9 @@ export class InstanceLog implements Lagging {
   constructor(context: RunContext, holding: Holding, snapshot: Snapshot) {
     this.#context = context;
     this.holding = holding;
-    this.view = {
-      runbook: snapshot.runbook,
-      inputs: snapshot.instance.inputs,
-      recordedAt: snapshot.instance.recordedAt,
-      state: foldRows(snapshot.rows),
-    };
+    this.view = viewOf(snapshot);
+    this.unattended = snapshot.instance.unattended === true;
+    this.#isChild = snapshot.instance.parent !== undefined;
     this.#committedSeq = this.view.state.lastSeq;
     // How old the newest row was when it was read, both by the database's clock: then no two clocks
     // are compared.
@@ -150,19 +152,19 @@ export class InstanceLog implements Lagging {
   /**
    * Appends what is proposed, and the receipt if there is one, all or nothing.
    *
-   * @param parked whether the next cell waits; see `statusOf`
+   * @param parked what the next cell waits for, if it waits; see `statusOf`
    */
-  async commit(receipt?: Receipt, parked = false): Promise<Commit> {
+  async commit(receipt?: Receipt, parked?: Parked): Promise<Commit> {
     if (this.#proposed.length === 0 && receipt === undefined) return COMMITTED;
     const { clock, attempts, failpoint } = this.#context;
     const rows = this.#proposed;
     const closing = this.#closing;
     this.#proposed = [];
     this.#closing = undefined;
-    const status = statusOf(this.view, parked);
+    const status = statusOf(this.view, parked !== undefined);
     const requestId = receipt?.requestId ?? null;
     const sentMs = clock.monotonicMs();
-    const lineWaits = this.#projection.mayWait(status, sentMs);
+    const lineWaits = this.#lineMayWait(status, sentMs);
     const outcome = await appendUntilDefinite(this.#context, {
       instanceId: this.holding.instanceId,
       fencingToken: this.holding.token,
@@ -172,7 +174,7 @@ export class InstanceLog implements Lagging {
         receipt === undefined || requestId === null
           ? undefined
           : { requestId, receipt, lastSeq: this.view.state.lastSeq },
-      projection: lineWaits ? undefined : { status, nextCellId: this.nextCellId },
+      projection: lineWaits ? undefined : this.#line(status, parked),
     });
     if (outcome.kind !== 'appended' && outcome.kind !== 'already_recorded') {
       const refused = await this.#refused(outcome, rows);
@@ -191,9 +193,41 @@ export class InstanceLog implements Lagging {
     if (requestId !== null) this.view.state.stepsByRequest.delete(requestId);
     if (failpoint !== undefined) await failAfterOutcome(failpoint, committed);
     const { instanceId } = this.holding;
-    this.#context.announce({ instanceId, rows: committed, status, receipt });
+    const childEnded = this.#isChild && (status === 'completed' || status === 'cancelled');
+    this.#context.announce({ instanceId, rows: committed, status, receipt, childEnded });
     for (const { kind } of committed) this.#context.count({ what: 'row', kind });
     return outcome.kind === 'appended' ? COMMITTED : { kind: 'committed', resent: true };
+  }
+
+  /**
+   * What brings an unattended instance back is in the log's database together with the row that
+   * leaves it at rest. While an attempt is open, the sweep would find it.
+   */
+  #lineMayWait(status: InstanceStatus, nowMs: number): boolean {
+    if (!this.unattended || status === 'running') return this.#projection.mayWait(status, nowMs);
+    this.#projection.written();
+    return false;
+  }
+
+  #line(status: InstanceStatus, parked: Parked | undefined): Projection {
+    const line = { status, nextCellId: this.nextCellId };
+    return this.unattended ? { ...line, rest: restOf(this.view, status, parked) } : line;
+  }
+
+  /**
+   * Writes down what brings an unattended instance back, where a look at it has led to no row. What
+   * was proposed is in the log.
+   */
+  async rest(parked?: Parked, at?: Rest['at']): Promise<void> {
+    const { lastSeq } = this.view.state;
+    const { instanceId } = this.holding;
+    // What is not in the log yet may never be.
+    if (!this.unattended || this.#diverged || lastSeq !== this.#committedSeq) return;
+    const line = this.#line(statusOf(this.view, parked !== undefined), parked);
+    const { rest } = line;
+    const later = at === undefined || typeof rest !== 'object' ? {} : { rest: { ...rest, at } };
+    this.#projection.written();
+    await this.#context.log.project([{ instanceId, lastSeq, projection: { ...line, ...later } }]);
   }
 
   /** See {@link Lagging}. */
@@ -203,7 +237,7 @@ export class InstanceLog implements Lagging {
     const { lastSeq } = this.view.state;
     if (lastSeq !== this.#committedSeq || !this.#projection.atRest(nowMs)) return 'later';
     this.#projection.written();
-    const projection = { status: statusOf(this.view, false), nextCellId: this.nextCellId };
+    const projection = this.#line(statusOf(this.view, false), undefined);
     return { instanceId: this.holding.instanceId, lastSeq, projection };
   }
 
@@ -258,12 +292,5 @@ export class InstanceLog implements Lagging {
       if (kind === 'unwinding' && state.unwinding) state.unwinding.since = recordedAt;
       if (kind === 'cancelled' && state.cancelled) state.cancelled.since = recordedAt;
     }
-  }
-}
-
-async function failAfterOutcome(failpoint: Failpoint, rows: readonly Row[]): Promise<void> {
-  for (const { kind, instanceId, cellId, attempt, requestId } of rows) {
-    if (kind !== 'completed' && kind !== 'failed') continue;
-    await failpoint('after_outcome', { instanceId, cellId, attempt, requestId });
   }
 }

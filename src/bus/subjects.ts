@@ -36,6 +36,8 @@ export function subjects(namespace: string) {
     placed: `${root}.placed`,
     /** Between replicas: this instance has something to settle, such as a late outcome. */
     settle: (instanceId: string) => `${root}.settle.${token(instanceId)}`,
+    /** Between replicas: something is due, such as an instance that waits for a claim. */
+    due: `${root}.due`,
     /** Every subject of one verb: for subscribing. */
     all: (verb: 'status' | 'claim' | 'advance' | 'decide' | 'cancel' | 'event' | 'settle') =>
       `${root}.${verb}.>`,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 
+import { DERIVED_PREFIX, isDerived } from './derived.ts';
 import { issueText } from './issue-text.ts';
 import { Id } from '../ids.ts';
 import { VERDICTS } from '../execution/row.ts';
@@ -24,6 +25,8 @@ export const StartMessage = z.strictObject({
   version: z.int().min(1).optional(),
   inputs: JsonObjectValue,
   agentId: Id,
+  /** Whether it goes on by itself whenever it can; default: only when it is asked to. */
+  unattended: z.boolean().optional(),
 });
 /** See the schema. */
 export type StartMessage = z.infer<typeof StartMessage>;
@@ -56,9 +59,15 @@ export const ClaimMessage = z.strictObject({
 /** See the schema. */
 export type ClaimMessage = z.infer<typeof ClaimMessage>;
 
+/** The id of an agent's request. */
+const RequestId = Id.refine(
+  (id) => !isDerived(id),
+  `must not begin with ${DERIVED_PREFIX}: replicas name the requests so that they derive`,
+);
+
 /** Body of `advance.<instanceId>`. */
 export const AdvanceMessage = z.strictObject({
-  requestId: Id,
+  requestId: RequestId,
   agentId: Id,
   cellId: Id.optional(),
   maxCells: z.int().min(1).optional(),

@@ -30,6 +30,10 @@ export interface StatusReply {
   holder: Holder | null;
   /** 0 for an empty log. */
   lastSeq: number;
+  /** Whether it goes on by itself whenever it can. Absent in replies of older versions. */
+  unattended?: boolean;
+  /** True if what an attended instance waited for is there: it moves at its next request. */
+  due?: true;
   cells: CellView[];
   awaiting?: Awaiting;
   waiting?: Waiting;

@@ -72,6 +72,7 @@ export function holderContext(
     askPeer: () => Promise.resolve('runs'),
     announce: () => undefined,
     askToSettle: () => undefined,
+    goOn: () => undefined,
     cancelChildren: () => undefined,
     logTrouble: () => undefined,
     crash: (cause) => {

@@ -88,7 +88,7 @@ describe('a log line', () => {
 describe('a commit is logged at info', () => {
   async function logged(rows: Row[], status: InstanceStatus) {
     const { lines, logger: log } = await logger('json');
-    logCommit(log, { instanceId: 'refund-7', rows, status, receipt: undefined });
+    logCommit(log, { instanceId: 'refund-7', rows, status, receipt: undefined, childEnded: false });
     return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 

@@ -65,6 +65,7 @@ function replica(me: Member) {
     arrivedAtMs: () => 0,
     count,
     heard: (replicaId) => void did.push(`heard ${replicaId}`),
+    dueAnnounced: () => void did.push('due'),
   }).open();
   /** Says something on a subject, and returns the replies. */
   const say = (subject: string, body: unknown, pattern = subject): Json[] => {
@@ -174,6 +175,7 @@ describe('a note', () => {
     notes.send({ note: 'leaving', busy: ['i'] });
     notes.send({ note: 'answered', keys: ['advance/i/q'] });
     notes.send({ note: 'placed', instanceId: 'i', to: 'me', forMs: 5, why: 'no handler' });
+    notes.send({ note: 'due' });
     notes.send({ note: 'settle', instanceId: 'i' });
     const hear = (): void => {
       for (const { subject, body } of spoken)
@@ -190,6 +192,7 @@ describe('a note', () => {
       'answered advance/i/q by other',
       'heard other',
       'placed i',
+      'due',
       'take settle/i',
     ];
     expect(did).toEqual(changes);
@@ -199,8 +202,8 @@ describe('a note', () => {
     const { body } = spoken.at(-1)!;
     say(names.settle('j'), body, settle);
     expect(did).toEqual(changes);
-    expect(me.ignored.filter((reason) => reason.endsWith(' missing'))).toHaveLength(4);
-    expect(me.ignored.filter((reason) => reason.endsWith(' replayed'))).toHaveLength(4);
+    expect(me.ignored.filter((reason) => reason.endsWith(' missing'))).toHaveLength(5);
+    expect(me.ignored.filter((reason) => reason.endsWith(' replayed'))).toHaveLength(5);
     expect(me.ignored.at(-1)).toBe('settle wrong_mac');
   });
 });

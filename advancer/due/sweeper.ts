@@ -4,10 +4,10 @@ import type { Logger } from '../../src/logger.ts';
 import { TroubleLog } from '../../src/trouble-log.ts';
 import type { Clock, Timer } from '../../src/time/clock.ts';
 import type { Holding } from '../../src/lease/holding.ts';
-import type { ClusterView } from '../intake/cluster-view.ts';
 import type { HandOver } from '../intake/hand-over.ts';
 import { LogUnavailable, type Log, type Unsettled } from '../log/log.ts';
 import type { HeldInstance } from '../run/held-instance.ts';
+import type { ClusterTurns } from './turns.ts';
 
 const INTERVAL_MS = 2_000;
 /** After leases vanish, their instances are swept soon; many vanish together. */
@@ -25,8 +25,8 @@ const DOUBT_REST_MS = 30_000;
 
 /** What the sweeper needs from the rest of the replica. */
 export interface SweeperOptions {
-  view: ClusterView;
-  leases: Leases;
+  turns: Pick<ClusterTurns, 'take' | 'isFree'>;
+  leases: Pick<Leases, 'notLeading' | 'onVanished'>;
   log: Pick<Log, 'unsettled'>;
   clock: Clock;
   logger: Logger;
@@ -41,11 +41,14 @@ export interface SweeperOptions {
 /**
  * Finds instances that were left with an open attempt or a doubt and that no request is waiting
  * for, and settles what needs no person, so that nothing stays stuck even if every replica died and
- * no request is repeated. It begins no effects.
+ * no request is repeated. It begins no effects: an unattended instance that it has settled goes on
+ * as one that is due.
  */
 export class Sweeper {
   readonly #options: SweeperOptions;
   readonly #restingUntilMs = new Map<string, number>();
+  /** Since when instances that nobody holds have been left to the replicas before this one. */
+  #leftSinceMs = new Map<string, number>();
   #timer: Timer | undefined;
   /** When the next sweep is due, on the monotonic clock. */
   #dueMs = Number.POSITIVE_INFINITY;
@@ -91,6 +94,7 @@ export class Sweeper {
     this.#sweeping = true;
     try {
       const nowMs = clock.monotonicMs();
+      const left = new Map<string, number>();
       for (const [instanceId, untilMs] of this.#restingUntilMs) {
         if (untilMs <= nowMs) this.#restingUntilMs.delete(instanceId);
       }
@@ -102,9 +106,13 @@ export class Sweeper {
         page = await log.unsettled(PAGE_SIZE, QUIET_MS, page.at(-1));
         for (const { instanceId } of page) {
           if (this.#stopped) return;
-          if (!this.#restingUntilMs.has(instanceId)) await this.#sweepInstance(instanceId);
+          if (this.#restingUntilMs.has(instanceId)) continue;
+          const sinceMs = this.#leftSinceMs.get(instanceId) ?? nowMs;
+          if (!(await this.#sweepInstance(instanceId, nowMs - sinceMs)))
+            left.set(instanceId, sinceMs);
         }
       }
+      this.#leftSinceMs = left;
       this.#trouble.end();
     } catch (cause) {
       if (cause instanceof LogUnavailable) logTrouble(cause);
@@ -114,22 +122,18 @@ export class Sweeper {
     }
   }
 
-  async #sweepInstance(instanceId: string): Promise<void> {
-    const { view, leases, clock, held, handOver } = this.#options;
-    let holding = leases.holding(instanceId);
-    if (holding === undefined) {
-      const nowMs = clock.monotonicMs();
-      if (view.turn(instanceId, nowMs, nowMs).kind !== 'acquire') return;
-      const outcome = await leases.acquire(instanceId);
-      if (outcome.kind !== 'acquired') return;
-      holding = outcome.holding;
-    }
+  /** Returns false if nobody holds the instance, and it is left to another replica. */
+  async #sweepInstance(instanceId: string, overdueMs: number): Promise<boolean> {
+    const { turns, clock, held, handOver } = this.#options;
+    const holding = await turns.take(instanceId, overdueMs);
+    if (holding === undefined) return !turns.isFree(instanceId);
     const instance = held(holding);
-    if (instance.busy) return;
+    if (instance.busy) return true;
     this.#restingUntilMs.set(instanceId, clock.monotonicMs() + DOUBT_REST_MS);
     const settled = await instance.settle();
     if (settled === 'settled') this.#restingUntilMs.delete(instanceId);
     // The replica that is named sweeps too.
     else if (settled !== 'unsettled') await handOver.handOver(holding, settled);
+    return true;
   }
 }

@@ -5,7 +5,8 @@ import { ClusterView } from '../../../../advancer/intake/cluster-view.ts';
 import type { HeldInstance } from '../../../../advancer/run/held-instance.ts';
 import type { Settled } from '../../../../advancer/run/settle.ts';
 import { wrongReplica } from '../../../../advancer/run/wrong-replica.ts';
-import { Sweeper } from '../../../../advancer/sweep/sweeper.ts';
+import { Sweeper } from '../../../../advancer/due/sweeper.ts';
+import { ClusterTurns } from '../../../../advancer/due/turns.ts';
 import type { Leases } from '../../../../coordinator/leases.ts';
 import type { Holding } from '../../../../src/lease/holding.ts';
 import { ranking } from '../../../harness/ranking.ts';
@@ -62,7 +63,7 @@ describe('a sweep', () => {
     };
     view = new ClusterView(leases as Leases, clock);
     sweeper = new Sweeper({
-      view,
+      turns: new ClusterTurns(view, leases as Leases),
       leases: leases as Leases,
       log: {
         async unsettled(limit: number, _quietMs: number, after?: Unsettled) {
@@ -119,6 +120,15 @@ describe('a sweep', () => {
     expect(mine.length).toBeLessThan(20);
     view.setDraining(OTHER, new Set());
     await clock.advance(2_100);
+    expect(new Set(acquired)).toEqual(new Set(unsettled));
+  });
+
+  it('takes the turn of a replica that ranks first and does nothing for five seconds', async () => {
+    replicaIds = [ME, OTHER];
+    unsettled = Array.from({ length: 20 }, (_, nth) => `i${nth}`);
+    await clock.advance(4_500);
+    expect(acquired.length).toBeLessThan(20);
+    await clock.advance(5_000);
     expect(new Set(acquired)).toEqual(new Set(unsettled));
   });
 
