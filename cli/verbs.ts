@@ -69,6 +69,11 @@ export const VERB_GROUPS: readonly (readonly [heading: string, verbs: readonly V
         load: async () => (await import('./verbs/watch.ts')).watch,
       },
       {
+        name: 'claims',
+        summary: 'list claims, or show who has made one and who waits for it',
+        load: async () => (await import('./verbs/claims.ts')).claims,
+      },
+      {
         name: 'leases',
         summary: 'list leases: which replica holds which instance',
         load: async () => (await import('./verbs/leases.ts')).leases,

@@ -1,4 +1,4 @@
-import type { Log } from '../advancer/log/log.ts';
+import type { PostgresLog } from '../advancer/log/postgres-log.ts';
 import { environment } from './shared-options.ts';
 import type { SharedOptions } from './shared-options.ts';
 import type { Terminal } from './terminal.ts';
@@ -7,12 +7,12 @@ import type { Terminal } from './terminal.ts';
 export async function withLog(
   terminal: Terminal,
   options: SharedOptions,
-  use: (log: Log) => Promise<number>,
+  use: (log: PostgresLog) => Promise<number>,
 ): Promise<number> {
   const { readDatabaseConfig } = await import('../src/config/config.ts');
   const { databaseUrl, namespace } = readDatabaseConfig(environment(terminal.env, options));
   const { openLog } = await import('../advancer/log/postgres-log.ts');
-  const log: Log = openLog({
+  const log = openLog({
     url: databaseUrl,
     replicaId: 'cli',
     namespace,

@@ -36,6 +36,7 @@ export function statusText(
     ...(reply.title === undefined ? [] : [clean(reply.title)]),
     clean(`${instanceId}  ${runbookId} v${version}  ${status}`),
     clean(`${held}; ${lastSeq} ${lastSeq === 1 ? 'row' : 'rows'} in the log`),
+    ...(reply.unattended === true ? ['unattended: it goes on by itself whenever it can'] : []),
     ...(parent === undefined ? [] : [clean(parentText(parent))]),
     '',
     table(
@@ -77,6 +78,9 @@ function stateLines(reply: StatusReply, nowMs: number): string[] {
   if (waiting !== undefined) lines.push(waitingText(waiting, nowMs));
   if (children !== undefined)
     lines.push(`${childrenText(children)} (see: ${childrenCommand(instanceId)})`);
+  if (reply.due === true) {
+    lines.push(`due: what it waits for is there (next: ${suggestion('advance', [instanceId])})`);
+  }
   if (unwinding !== undefined && cancelled === undefined) lines.push(unwindingText(unwinding));
   if (inDoubt !== undefined) lines.push(...doubtLines(instanceId, inDoubt, nowMs));
   const halted = reply.cells.find(({ cellId }) => cellId === reply.nextCellId);

@@ -11,6 +11,7 @@ interface StartOptions {
   version?: number;
   input?: JsonObject;
   inputs?: JsonObject;
+  unattended?: boolean;
   timeout?: number;
 }
 
@@ -30,15 +31,17 @@ export const start: DefineVerb = (command, register) => {
       inputFlag,
     )
     .option('--inputs <json>', 'all inputs as a JSON object, or @FILE', jsonObjectFlag)
+    .option('--unattended', 'it goes on by itself whenever it can; nobody need advance it')
     .option('--timeout <duration>', 'how long to wait for the reply (default: 10s)', durationFlag);
   register<StartOptions>(command, (terminal, options, [instanceId = '']) => {
-    const { version, input, inputs, timeout } = options;
+    const { version, input, inputs, unattended, timeout } = options;
     const { runbook } = required(command, { runbook: options.runbook });
     return withAgent(terminal, options, async (agent) => {
       const reply = await agent.start(instanceId, {
         runbookId: runbook,
         version,
         inputs: { ...inputs, ...input },
+        unattended,
         timeoutMs: timeout,
       });
       if (options.json === true) printJson(terminal, reply);
@@ -46,7 +49,8 @@ export const start: DefineVerb = (command, register) => {
         const started = reply.created ? 'started' : 'already started';
         terminal.out(`${instanceId} ${started}: ${reply.runbookId} v${reply.version}`);
         const { suggestion } = await import('../../src/shell-quote.ts');
-        terminal.out(`next: ${suggestion('advance', [instanceId])}`);
+        const next = unattended === true ? 'status' : 'advance';
+        terminal.out(`next: ${suggestion(next, [instanceId])}`);
       }
       return EXIT.done;
     });

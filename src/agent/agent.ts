@@ -96,13 +96,14 @@ export class Agent {
 
   /** Pins an instance to a runbook version; repeated with the same content: `created: false`. */
   async start(instanceId: string, options: StartOptions): Promise<StartReply> {
-    const { runbookId, version, inputs = {}, timeoutMs } = options;
+    const { runbookId, version, inputs = {}, unattended, timeoutMs } = options;
     const body = checked(StartMessage, {
       instanceId,
       runbookId,
       version,
       inputs,
       agentId: this.agentId,
+      unattended,
     });
     return this.#request({
       name: 'start',

@@ -27,6 +27,8 @@ export interface StartOptions {
   /** Default: the newest version. */
   version?: number | undefined;
   inputs?: JsonObject | undefined;
+  /** Whether it goes on by itself whenever it can. Default: it moves when it is advanced. */
+  unattended?: boolean | undefined;
   /** Default: 10 s. */
   timeoutMs?: number | undefined;
 }

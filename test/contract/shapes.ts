@@ -197,6 +197,8 @@ export const StatusReply = z
     nextCellId: id.nullable(),
     holder: Holder.nullable(),
     lastSeq: whole,
+    unattended: z.boolean(),
+    due: z.literal(true).optional(),
     cells: z.array(
       z.strictObject({
         cellId: id,
@@ -229,6 +231,7 @@ export const StatusReply = z
     const ends = (reply.cancelled ?? reply.unwinding) !== undefined;
     const waiting = waits(ends ? { ...reply, children: undefined } : reply);
     must((reply.status === 'parked') === waiting, 'what it waits for if and only if parked');
+    must(!reply.unattended || reply.due === undefined, 'due only if it has to be asked');
     must(
       (reply.status === 'cancelled') === (reply.cancelled !== undefined),
       'cancelled if and only if cancelled',

@@ -18,6 +18,7 @@ const LINES: Readonly<Record<string, readonly string[]>> = {
   status: ['a'],
   show: ['a'],
   list: [],
+  claims: [],
   watch: [],
   leases: [],
   replicas: [],
