@@ -16,6 +16,7 @@ export type Need =
   | 'claims'
   | 'children'
   | 'projection'
+  | 'rests'
   | 'other receipts'
   | 'columns of receipts'
   | 'witness'
@@ -80,6 +81,8 @@ export function has(evidence: Evidence, need: Need): boolean {
       return evidence.children !== undefined;
     case 'projection':
       return evidence.projection !== undefined;
+    case 'rests':
+      return evidence.rest !== undefined;
     case 'other receipts':
       return evidence.receiptsElsewhere !== undefined;
     case 'columns of receipts':

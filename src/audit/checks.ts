@@ -11,6 +11,7 @@ import { OUTCOME_CHECKS } from './checks/outcomes.ts';
 import { RECEIPTS } from './checks/receipts.ts';
 import { TOKENS } from './checks/tokens.ts';
 import { TRUTH } from './checks/truth.ts';
+import { UNATTENDED } from './checks/unattended.ts';
 import { UNDO } from './checks/undo.ts';
 import { WAITS } from './checks/waits.ts';
 
@@ -27,6 +28,7 @@ export const CHECKS: readonly Check[] = [
   ...CHILDREN,
   ...OUTCOME_CHECKS,
   ...LIVENESS,
+  ...UNATTENDED,
   ...RECEIPTS,
   ...TRUTH,
   ...CLOCKS,

@@ -104,6 +104,8 @@ export interface Evidence {
         inputs: JsonObject;
         /** ISO 8601: a wait with an empty log before it began then. */
         recordedAt: string;
+        /** Whether it goes on without being asked. */
+        unattended?: boolean | undefined;
       }
     | undefined;
   /** The pinned version; undefined when it does not exist. */
@@ -127,6 +129,8 @@ export interface Evidence {
   /** The instance's line in the projection; null when there is none. */
   projection?:
     { status: InstanceStatus; nextCellId: string | null; lastSeq: number } | null | undefined;
+  /** What brings an unattended instance back; null when there is nothing. */
+  rest?: { dueAt: string | null; claimId: string | null } | null | undefined;
   /** Every effect of this instance that a witness saw. */
   witness?: readonly SeenEffect[] | undefined;
   /** How far the witness's clock may be behind the database's; default 0. */

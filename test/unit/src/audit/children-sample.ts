@@ -16,13 +16,15 @@ const RUNBOOK: Runbook = {
   ],
 };
 
-/** An instance that started others for a list, of which one was cancelled and replaced. */
+/**
+ * An unattended instance that started others for a list, of which one was cancelled and replaced.
+ */
 export function childrenSample(): Evidence {
   const log = new SampleLog();
   const { rows } = log;
   const add = (kind: Row['kind'], cell: string, body: Row['body']): void => {
     const seq = rows.length + 1;
-    const requestId = kind === 'decided' ? null : seq <= 3 ? 'q1' : 'q2';
+    const requestId = kind === 'decided' ? null : seq <= 3 ? 'q1' : 'auto_q2';
     log.add(seq * 10, 'A', requestId, kind, cell, body);
   };
   const child = (
@@ -62,9 +64,10 @@ export function childrenSample(): Evidence {
   });
   const receipts = [
     receiptOf(rows, 'q1', { outcome: 'halted', nextCellId: 'regions' }, 3),
-    receiptOf(rows, 'q2', { outcome: 'advanced', nextCellId: 'last' }, 5),
+    receiptOf(rows, 'auto_q2', { outcome: 'advanced', nextCellId: 'last' }, 5),
   ];
   return log.evidence(RUNBOOK, {
+    instance: { runbookId: 'parent', version: 1, inputs: {}, recordedAt: at(0), unattended: true },
     receipts,
     children: [
       child('i-regions-0', 0, 1, 'completed'),
@@ -72,6 +75,7 @@ export function childrenSample(): Evidence {
       child('i-regions-1-r2', 1, 2, 'completed'),
     ],
     projection: { status: 'ready', nextCellId: 'last', lastSeq: 5 },
+    rest: { dueAt: at(50), claimId: null },
     witness: [log.effect(1)],
     atRest: 'quiet',
   });
@@ -146,6 +150,24 @@ export const CHILDREN_CONTROLS: readonly Control[] = [
     'one is not named',
     (e) => void (row(e, 5).body['instances'] as object[]).pop(),
   ],
+  [
+    'derived-requests-write',
+    'the instance is attended',
+    (e) => void (e.instance = { ...e.instance!, unattended: false }),
+  ],
+  ['derived-requests-write', 'an agent wrote for one', (e) => void (row(e, 5).agentId = 'ann')],
+  [
+    'derived-requests-write',
+    'a receipt is for nothing',
+    (e) => void e.receipts.push(receiptOf(e.rows, 'auto_q9', { outcome: 'parked' }, 5)),
+  ],
+  ['unattended-comes-back', 'there is no line', (e) => void (e.rest = null)],
+  [
+    'unattended-comes-back',
+    'it has no time',
+    (e) => void (e.rest = { dueAt: null, claimId: null }),
+  ],
+  ['unattended-comes-back', 'its time came long ago', (e) => void (e.now = at(120))],
   [
     'ended-by-whom',
     'its parent, which it does not have',

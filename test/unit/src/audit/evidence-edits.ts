@@ -21,6 +21,7 @@ export function until(evidence: Writable, seq: number): void {
   evidence.receipts = evidence.receipts.filter(({ lastSeq = 0 }) => lastSeq <= seq);
   evidence.clientHistory = [];
   evidence.projection = undefined;
+  evidence.rest = undefined;
 }
 
 /** A negative control: the name of the check that must catch it, what was done, and how. */

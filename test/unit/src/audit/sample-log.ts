@@ -2,6 +2,7 @@ import type { Evidence, RecordedReceipt, SeenEffect } from '../../../../src/audi
 import type { Row, RowKind } from '../../../../src/execution/row.ts';
 import type { Step } from '../../../../src/execution/views.ts';
 import type { JsonObject } from '../../../../src/json.ts';
+import { DERIVED_AGENT, isDerived } from '../../../../src/request/derived.ts';
 import type { Receipt } from '../../../../src/request/receipt.ts';
 import type { Runbook } from '../../../../src/runbook/runbook.ts';
 
@@ -36,7 +37,7 @@ export class SampleLog {
       cellId,
       attempt: Number(attempt),
       requestId,
-      agentId: 'ann',
+      agentId: requestId !== null && isDerived(requestId) ? DERIVED_AGENT : 'ann',
       body,
       recordedAt: at(second),
     });
@@ -65,6 +66,7 @@ export class SampleLog {
       children: [],
       parent: null,
       claims: () => undefined,
+      rest: null,
       witness: [],
       clientHistory: [],
       atRest: 'ended',
