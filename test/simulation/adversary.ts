@@ -2,7 +2,7 @@ import type { NamespaceSecret } from '../../coordinator/secrets.ts';
 import type { Json, JsonObject } from '../../src/json.ts';
 import { Random } from '../../tools/chaos/random.ts';
 import type { Cluster } from './cluster.ts';
-import { asObject, Forger, GARBAGE } from './forger.ts';
+import { asObject, forgedReceipt, Forger, GARBAGE } from './forger.ts';
 import type { Tapped } from './sim-bus.ts';
 import { SimProcess } from './world.ts';
 
@@ -39,6 +39,7 @@ export const ADVERSARY_MOVES = [
   'forges an answered',
   'forges a placed',
   'forges a settle',
+  'forges a due',
   'forges a question',
   'forges an event',
   'sends garbage',
@@ -145,7 +146,7 @@ export class Adversary {
       ask === 'runs'
         ? this.#random.pick<JsonObject>([{ runs: false, began: false }, { runs: false }])
         : ask === 'serve'
-          ? { reply: this.#receipt(this.#instance()) }
+          ? { reply: this.#receipt() }
           : { replicaId: subject.split('.').at(-1) ?? '' };
     answer?.(this.#forger.answer(question, content));
   }
@@ -190,6 +191,9 @@ export class Adversary {
           by,
           ...this.#forger.note(by, { note: 'settle', instanceId }),
         });
+        return;
+      case 'forges a due':
+        this.#say(subjects.due, { by, ...this.#forger.note(by, { note: 'due' }) });
         return;
       case 'forges a question':
         this.#forgeQuestion(by);
@@ -255,16 +259,8 @@ export class Adversary {
     this.#ask(message.subject, { ...body, ...this.#random.pick(changes) });
   }
 
-  #receipt(instanceId: string): JsonObject {
-    const requestId = this.#requestOf(instanceId);
-    return {
-      requestId,
-      instanceId,
-      outcome: 'completed',
-      steps: [],
-      nextCellId: null,
-      holder: null,
-    };
+  #receipt(instanceId = this.#instance()): JsonObject {
+    return forgedReceipt(this.#requestOf(instanceId), instanceId);
   }
 
   #requestOf(instanceId: string): string {

@@ -11,7 +11,7 @@ import {
 import { firstBreach, guarantees, onlyFault, whatBroke } from './breach-search.ts';
 import { runSeed, shrinkSeed, type RunOptions } from './run.ts';
 import type { Planned } from './schedule.ts';
-import type { LogRules } from './sim-log.ts';
+import type { LogRules } from './sim-guard.ts';
 
 /*
  * The five negative controls, on the code of the real replica: with a rule switched off, the checks

@@ -6,7 +6,7 @@ import { PORT_CALLS, STRIKES, type Trap } from './schedule.ts';
 
 /** Messages of the adversary that a replica has to disbelieve, and why. */
 const DISBELIEVED = [
-  ...(['leaving', 'answered', 'placed', 'settle', 'ping', 'runs', 'serve'] as const).flatMap(
+  ...(['leaving', 'answered', 'placed', 'settle', 'due', 'ping', 'runs', 'serve'] as const).flatMap(
     (kind) =>
       (['missing', 'unknown_key', 'wrong_mac'] as const).map((reason) => [kind, reason] as const),
   ),
@@ -71,6 +71,12 @@ export const EXPECTED: readonly string[] = [
   'late_outcome not_started',
   'late_outcome unverified',
   'take_over',
+  'due done',
+  'due busy',
+  'due not_mine',
+  'due unavailable',
+  'due failed',
+  'cancelled by its parent',
   'declined',
   'wrong_replica',
   'rejected',
@@ -123,6 +129,9 @@ export class Coverage {
         return;
       case 'unauthenticated':
         this.reach(`disbelieved ${event.kind}: ${event.reason}`);
+        return;
+      case 'due':
+        this.reach(`due ${event.outcome}`);
         return;
       case 'malformed':
       case 'over_limit':

@@ -11,6 +11,18 @@ import type { NamespaceSecret } from '../../coordinator/secrets.ts';
 import type { Json, JsonObject } from '../../src/json.ts';
 import type { Random } from '../../tools/chaos/random.ts';
 
+/** A receipt that nobody has recorded. */
+export function forgedReceipt(requestId: string, instanceId: string): JsonObject {
+  return {
+    requestId,
+    instanceId,
+    outcome: 'completed',
+    steps: [],
+    nextCellId: null,
+    holder: null,
+  };
+}
+
 /** A MAC of the right form that was made with no secret. */
 const NO_MAC: Mac = { key: '00000000', tag: 'A'.repeat(43) };
 

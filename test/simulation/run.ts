@@ -1,5 +1,6 @@
 import { Adversary, type AdversaryOptions } from './adversary.ts';
 import { breaches, type Breach } from './checker.ts';
+import { lostWork } from './due-checker.ts';
 import { Cluster, type ClusterOptions } from './cluster.ts';
 import type { Coverage } from './coverage.ts';
 import { HANDLERS } from './sim-effects.ts';
@@ -62,6 +63,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<S
   options.beforeChecks?.();
   const found = breaches(cluster, workload);
   if (!ended) found.push({ guarantee: 4, what: 'an instance did not reach its end' });
+  found.push(...lostWork(cluster));
   const { coverage, world, witness } = cluster;
   return {
     seed,

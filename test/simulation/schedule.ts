@@ -19,6 +19,12 @@ export const PORT_CALLS = {
     'addRefusal',
     'highestToken',
     'unsettled',
+    'findDue',
+    'woken',
+    'project',
+    'forgetWakes',
+    'forgetServed',
+    'recheck',
   ],
   etcd: ['grant', 'renew', 'revoke', 'acquire', 'release', 'put', 'confirmAbsent', 'read', 'list'],
   nats: ['publish', 'request', 'reply'],
@@ -169,7 +175,16 @@ function planFault(random: Random): Exclude<Fault, { fault: 'trap' }> {
 export const STRIKES = ['before', 'after', 'answer lost'] as const;
 
 /** Calls that are so rare that a trap for one mostly waits in vain. */
-const SELDOM: readonly string[] = ['rowsAfter', 'addLateOutcome', 'addRefusal', 'release', 'probe'];
+const SELDOM: readonly string[] = [
+  'rowsAfter',
+  'addLateOutcome',
+  'addRefusal',
+  'release',
+  'probe',
+  'woken',
+  'forgetWakes',
+  'forgetServed',
+];
 const CALLS = Object.entries(PORT_CALLS).flatMap(([port, calls]) =>
   calls.flatMap((call) => {
     const one = { port: port as Port, call };

@@ -87,7 +87,8 @@ export class SimChildren {
       this.origins.set(id, { ...own, parentId, cellId, n, attempt, seq, fencingToken });
       const parent = { instanceId: parentId, cellId, ...(n === null ? {} : { n }) };
       const recordedAt = this.#postgres.now();
-      instances.set(id, { ...own, inputs, agentId, recordedAt, parent });
+      const child = { ...own, inputs, agentId, recordedAt, parent, unattended: true };
+      this.#postgres.addInstance(child);
     }
     return { kind: 'started' };
   }

@@ -11,35 +11,17 @@ import {
   type Refusal,
 } from '../../advancer/log/log.ts';
 import { dueIso } from '../../src/execution/await.ts';
-import { chainBreach, type ChainBreach } from '../../src/execution/chain.ts';
 import type { Row } from '../../src/execution/row.ts';
-import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import { frozen } from './frozen.ts';
 import { highestToken } from './highest-token.ts';
 import { SimChildren } from './sim-children.ts';
+import { SimDue } from './sim-due.ts';
+import { refusalOf, type LogRules, type StoredReceipt } from './sim-guard.ts';
 import { unsettledIn, type SimProjection } from './sim-projection.ts';
 import type { Network } from './network.ts';
 import { refuseUnstorable, unstorable, Unstorable } from './unstorable.ts';
 import { EPOCH_MS, type SimProcess, type World } from './world.ts';
-
-/** Which of the log's rules are in force; a negative control switches one off. */
-export interface LogRules {
-  /** The order of kinds, cells and attempts. */
-  chain: boolean;
-  /** Tokens never go back. */
-  tokens: boolean;
-  /** One receipt for a request, and no rows after it. */
-  oneReceipt: boolean;
-}
-
-interface StoredReceipt {
-  requestId: string;
-  instanceId: string;
-  receipt: Receipt;
-  lastSeq: number;
-  fencingToken: number;
-}
 
 /**
  * A Postgres in memory with the guard's rules: the chain rule is the product's own, and so is the
@@ -61,9 +43,11 @@ export class SimPostgres {
   onRejected: () => void = () => undefined;
   readonly projection: SimProjection = new Map();
   readonly children = new SimChildren(this);
+  readonly due: SimDue;
 
   constructor(world: World) {
     this.#world = world;
+    this.due = new SimDue(world, this);
   }
 
   /** The database's clock, in ISO 8601. */
@@ -75,13 +59,25 @@ export class SimPostgres {
     return this.rows.get(instanceId) ?? [];
   }
 
+  /** From any client. */
+  addInstance(instance: Instance): void {
+    this.instances.set(instance.instanceId, instance);
+    if (instance.unattended === true) this.due.list(instance.instanceId);
+  }
+
+  /** From any client. */
+  addClaim(claim: Claim): void {
+    this.claims.set(claim.claimId, [...(this.claims.get(claim.claimId) ?? []), claim]);
+    this.due.noteClaim(claim);
+  }
+
   /** Appends the entry's rows and its receipt, all or nothing, or answers why not. */
   append(entry: AppendEntry): AppendOutcome {
     const log = this.rowsOf(entry.instanceId);
     const rejected = unstorable(entry);
     if (rejected !== undefined) this.onRejected();
     if (rejected !== undefined) return rejected;
-    const refusal = this.#refusal(entry, log);
+    const refusal = refusalOf(this, entry, log);
     if (refusal !== undefined) {
       const first = entry.rows[0]?.seq ?? 1;
       const requestIds = new Set([
@@ -112,6 +108,10 @@ export class SimPostgres {
       this.receipts.set(requestId, structuredClone({ ...entry.receipt, instanceId, fencingToken }));
     }
     const { instanceId, projection } = entry;
+    for (const { kind, body } of rows) {
+      if (/^(unwinding|cancelled)$/.test(kind) && body['children'] === true)
+        this.due.noteCancel(instanceId);
+    }
     if (projection !== undefined) {
       this.#project({ instanceId, lastSeq: this.rowsOf(instanceId).length, projection });
     }
@@ -125,31 +125,11 @@ export class SimPostgres {
   }
 
   /** Like the log, a line never goes back. */
-  #project({ instanceId, lastSeq, projection: { status } }: ProjectionLine): void {
+  #project({ instanceId, lastSeq, projection: { status, rest } }: ProjectionLine): void {
+    if (rest !== undefined) this.due.put([{ instanceId, lastSeq, rest }]);
     const known = this.projection.get(instanceId);
     if (known !== undefined && known.lastSeq > lastSeq) return;
     this.projection.set(instanceId, { status, lastSeq, updatedAtMs: this.#world.nowMs });
-  }
-
-  #refusal(entry: AppendEntry, log: readonly Row[]): string | undefined {
-    let before: Row | undefined = log.at(-1);
-    for (const row of entry.rows) {
-      if (row.seq !== (before?.seq ?? 0) + 1) return 'gap or taken';
-      const breach = chainBreach(before, row);
-      if (breach !== undefined && this.#inForce(breach.rule)) return breach.detail;
-      if (row.requestId !== null && this.rules.oneReceipt && this.receipts.has(row.requestId)) {
-        return 'the request has its receipt';
-      }
-      before = { ...row, recordedAt: '' };
-    }
-    const { receipt } = entry;
-    if (receipt === undefined) return undefined;
-    if (this.rules.oneReceipt && this.receipts.has(receipt.requestId))
-      return 'the request has its receipt';
-    if (receipt.lastSeq !== (before?.seq ?? 0)) return 'the log has moved on';
-    if (before !== undefined && before.fencingToken > entry.fencingToken && this.rules.tokens)
-      return 'stale token';
-    return undefined;
   }
 
   /** Stored once, as by its primary key: a process that gets no answer sends it again. */
@@ -158,18 +138,6 @@ export class SimPostgres {
       [instanceId, cellId, attempt, kind, replicaId, fencingToken].join('/');
     if (!this.lateOutcomes.some((known) => key(known) === key(late)))
       this.lateOutcomes.push(structuredClone(late));
-  }
-
-  #inForce(rule: ChainBreach['rule']): boolean {
-    switch (rule) {
-      case 'gap':
-        return true;
-      case 'stale_token':
-        return this.rules.tokens;
-      case 'order':
-      case 'cancelled':
-        return this.rules.chain;
-    }
   }
 
   /** The log as one process sees it. */
@@ -194,6 +162,7 @@ export class SimPostgres {
       call(name, apply, (value) => value);
     return {
       children: this.children.as(call),
+      due: this.due.as(call),
       runbook: (runbookId) => call('runbook', () => this.runbooks.get(runbookId)),
       pushRunbook: () => Promise.reject(new Error('not in the simulation')),
       runbooks: () => Promise.resolve([]),
@@ -202,7 +171,7 @@ export class SimPostgres {
         call('startInstance', () => {
           const existing = this.instances.get(instance.instanceId);
           const stored = existing ?? { ...instance, recordedAt: this.now() };
-          this.instances.set(instance.instanceId, stored);
+          this.addInstance(stored);
           return { instance: stored, created: existing === undefined };
         }),
       snapshot: (instanceId, requestId) =>
@@ -256,7 +225,7 @@ export class SimPostgres {
             evidence,
             recordedAt: this.now(),
           };
-          this.claims.set(claimId, [...revisions, claim]);
+          this.addClaim(claim);
           return claim;
         }),
       claimStatus: (claimId) => call('claimStatus', () => this.claims.get(claimId)?.at(-1)),

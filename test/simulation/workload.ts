@@ -24,6 +24,8 @@ export class Workload {
   readonly clientHistory: ClientRequest[] = [];
   readonly persons: Persons;
   readonly instances: string[];
+  /** Instances that nobody advances. */
+  readonly unattended = ['u1', 'u2'];
   readonly #cluster: Cluster;
   readonly #agent: SimProcess;
   readonly #bus: Bus;
@@ -43,8 +45,28 @@ export class Workload {
       const { runbook: runbookId, version } = RUNBOOKS[index % RUNBOOKS.length]!;
       const inputs = { name: instanceId };
       const instance = { instanceId, runbookId, version, inputs, agentId: 'agent', recordedAt };
-      cluster.postgres.instances.set(instanceId, instance);
+      cluster.postgres.addInstance(instance);
     });
+    this.unattended.forEach((instanceId, index) => this.#startUnattended(instanceId, index));
+  }
+
+  /**
+   * Starts an instance that nobody advances, and perhaps makes the claims that it waits for, with
+   * no replica's help: like any client of the database.
+   */
+  #startUnattended(instanceId: string, index: number): void {
+    const { world, postgres } = this.#cluster;
+    const { runbook: runbookId, version } = RUNBOOKS[index % RUNBOOKS.length]!;
+    world.at(world.random.between(0, 8_000), () => {
+      const inputs = { name: instanceId };
+      const instance = { instanceId, runbookId, version, inputs, agentId: 'agent' };
+      postgres.addInstance({ ...instance, unattended: true, recordedAt: postgres.now() });
+    });
+    for (const claim of ['late', 'must']) {
+      if (!world.random.chance(0.5)) continue;
+      const claimId = `${claim}-${instanceId}`;
+      world.at(world.random.between(0, 16_000), () => this.#claim(claimId));
+    }
   }
 
   /** Puts a schedule's events on the world's clock. */
@@ -83,22 +105,30 @@ export class Workload {
     return children.length === 0 ? instanceId : this.#cluster.world.random.pick(children);
   }
 
+  /** Whether nobody need advance it. */
+  isUnattended(instanceId: string): boolean {
+    return this.#cluster.postgres.instances.get(instanceId)?.unattended === true;
+  }
+
   #childrenOf(instanceId: string): string[] {
     return this.#cluster.postgres.children.of(instanceId).map((child) => child.instanceId);
   }
 
   /** The claim that the await cells wait for. */
   openGate(): void {
-    if (this.#cluster.postgres.claims.has('gate')) return;
-    const claim = {
-      claimId: 'gate',
+    if (!this.#cluster.postgres.claims.has('gate')) this.#claim('gate');
+  }
+
+  /** A claim that nobody tells a replica of. */
+  #claim(claimId: string): void {
+    this.#cluster.postgres.addClaim({
+      claimId,
       revision: 1,
       status: 'open',
       agentId: 'agent',
       evidence: null,
       recordedAt: this.#cluster.postgres.now(),
-    };
-    this.#cluster.postgres.claims.set('gate', [claim]);
+    });
   }
 
   /**
@@ -120,10 +150,11 @@ export class Workload {
     this.openGate();
     let ended = false;
     const drive = async (): Promise<void> => {
-      await Promise.all(this.instances.map((instanceId) => this.#toItsEnd(instanceId)));
-      // Children outlive a parent that was cancelled without them.
-      const all = [...this.#cluster.postgres.instances.keys()];
+      const all = [...this.instances, ...this.unattended];
       await Promise.all(all.map((instanceId) => this.#toItsEnd(instanceId)));
+      // Children outlive a parent that was cancelled without them.
+      const started = [...this.#cluster.postgres.instances.keys()];
+      await Promise.all(started.map((instanceId) => this.#toItsEnd(instanceId)));
       ended = true;
     };
     void drive();
@@ -141,7 +172,8 @@ export class Workload {
         await this.persons.cancel(instanceId, false);
       } else if (status === 'in_doubt' || status === 'halted')
         await this.persons.decide(instanceId);
-      else await this.#request(instanceId, { holderFirst: true });
+      else if (!this.isUnattended(instanceId))
+        await this.#request(instanceId, { holderFirst: true });
       if (status === 'parked')
         await Promise.all(this.#childrenOf(instanceId).map((child) => this.#toItsEnd(child, true)));
       // Another replica may be at work on it already.
