@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { advanceChildren, childrenOf } from '../harness/family.ts';
-import { eventually } from '../harness/replicas.ts';
+import { childrenOf, holdChildren, untilDue, untilStatus } from '../harness/family.ts';
 import { httpCell, Scene } from '../harness/scene.ts';
 
 const RUNBOOKS = [
@@ -34,31 +33,31 @@ function cancel(instanceId: string, more: object = {}): Promise<Record<string, u
   return cluster.request(cluster.subject('cancel', instanceId), body);
 }
 
-/** A parent whose children are started. */
-async function parent(runbook: string): Promise<string> {
-  const { cluster } = scene;
-  const id = await scene.instance(runbook);
+/** A parent whose children are started, and run until they are released. */
+async function parent(): Promise<{ id: string } & ReturnType<typeof holdChildren>> {
+  const { cluster, witness } = scene;
+  const id = await scene.instance('many-leaf');
+  const held = holdChildren(witness, id, { cellId: 'all', childCell: 'work', count: 3 });
   expect(await cluster.advance(id, `${id}-start`)).toMatchObject({ outcome: 'parked' });
-  return id;
+  for (const n of [0, 1, 2]) await witness.arrived(`${id}-all-${n}`, 'work', 1);
+  return { id, ...held };
 }
 
 async function untilCancelled(id: string): Promise<void> {
-  await eventually(async () => {
-    const { status } = await scene.cluster.status(id);
-    return status === 'cancelled' ? true : undefined;
-  });
+  await untilStatus(scene.cluster, id, 'cancelled');
 }
 
 describe('a cancelled child', () => {
   it('refutes the run cell once all have ended, and is replaced when that is decided', async () => {
-    const { cluster } = scene;
-    const id = await parent('many-leaf');
+    const { cluster, witness } = scene;
+    const { id, release } = await parent();
     await cancel(`${id}-all-1`);
     expect(await cluster.advance(id, `${id}-a`)).toMatchObject({
       outcome: 'parked',
       children: { ended: 1, total: 3 },
     });
-    for (const n of [0, 2]) await cluster.advance(`${id}-all-${n}`, `${id}-child-${n}`);
+    for (const n of [0, 2]) release(n);
+    await untilDue(cluster, id);
     const halted = await cluster.advance(id, `${id}-b`);
     expect(halted).toMatchObject({
       outcome: 'halted',
@@ -81,6 +80,7 @@ describe('a cancelled child', () => {
     await cluster.pushRunbook({ ...RUNBOOKS[0]!, version: 2 });
     const decision = { agentId: 'ann', cellId: 'all', attempt: 1, as: 'rerun', reason: 'again' };
     await cluster.request(cluster.subject('decide', id), decision);
+    const again = witness.holdBack(`${id}-all-1-r2`, 'work');
     expect(await cluster.advance(id, `${id}-c`)).toMatchObject({
       outcome: 'parked',
       children: { cellId: 'all', ended: 2, total: 3 },
@@ -92,7 +92,8 @@ describe('a cancelled child', () => {
       [`${id}-all-1-r2`, 2, 2],
       [`${id}-all-2`, 1, 1],
     ]);
-    await cluster.advance(`${id}-all-1-r2`, `${id}-again`);
+    again();
+    await untilDue(cluster, id);
     expect(await cluster.advance(id, `${id}-d`)).toMatchObject({ outcome: 'completed' });
     const rows = await cluster.rows(id);
     expect(rows.at(-1)).toMatchObject({
@@ -112,13 +113,16 @@ describe('a cancelled child', () => {
 describe('a parent that is cancelled', () => {
   it('with its children: all that are alive are, with theirs, and what has completed stays', async () => {
     const { cluster, witness } = scene;
-    const id = await parent('many-middle');
-    for (const n of [0, 1]) await cluster.advance(`${id}-all-${n}`, `${id}-middle-${n}`);
-    // The first has completed, the second waits for its leaf, the third has not begun.
-    await cluster.advance(`${id}-all-0-leaf`, `${id}-leaf`);
-    await cluster.advance(`${id}-all-0`, `${id}-end`);
+    const id = await scene.instance('many-middle');
+    // The first completes, the others wait for their leaves.
+    const held = [1, 2].map((n) => witness.holdBack(`${id}-all-${n}-leaf`, 'work'));
+    expect(await cluster.advance(id, `${id}-start`)).toMatchObject({ outcome: 'parked' });
+    await untilStatus(cluster, `${id}-all-0`, 'completed');
+    for (const n of [1, 2]) await witness.arrived(`${id}-all-${n}-leaf`, 'work', 1);
     expect(await cancel(id, { children: true })).toMatchObject({ status: 'cancelled' });
-    for (const child of ['all-1', 'all-2', 'all-1-leaf']) await untilCancelled(`${id}-${child}`);
+    for (const child of ['all-1', 'all-2', 'all-1-leaf', 'all-2-leaf'])
+      await untilCancelled(`${id}-${child}`);
+    for (const release of held) release();
     expect(await cluster.status(`${id}-all-0`)).toMatchObject({ status: 'completed' });
     const rows = await cluster.rows(`${id}-all-1`);
     expect(rows).toEqual([
@@ -132,22 +136,24 @@ describe('a parent that is cancelled', () => {
         },
       }),
     ]);
-    expect(witness.effects(`${id}-all-1-leaf`)).toEqual([]);
+    expect(await scene.story(`${id}-all-1-leaf`)).toEqual([
+      'started work 1',
+      'interrupted work 1 aborted',
+      'cancelled work 1',
+    ]);
     const status = await cluster.status(id);
     expect(status).toMatchObject({ status: 'cancelled' });
     expect(status).not.toHaveProperty('children');
   });
 
   it('with its children: an attempt that runs is ended and closed first', async () => {
-    const { cluster, witness } = scene;
-    const id = await parent('many-leaf');
-    const release = witness.holdBack(`${id}-all-0`, 'work');
-    const running = cluster.advance(`${id}-all-0`, `${id}-running`);
-    await witness.arrived(`${id}-all-0`, 'work', 1);
+    const { cluster } = scene;
+    const { id, releaseAll } = await parent();
+    const running = cluster.advance(`${id}-all-0`, `${id}-running`, { wait: true });
     await cancel(id, { children: true });
     await untilCancelled(`${id}-all-0`);
     expect(await running).toMatchObject({ outcome: 'cancelled' });
-    release();
+    releaseAll();
     expect(await scene.story(`${id}-all-0`)).toEqual([
       'started work 1',
       'interrupted work 1 aborted',
@@ -157,15 +163,15 @@ describe('a parent that is cancelled', () => {
 
   it('alone: its children go on', async () => {
     const { cluster } = scene;
-    const id = await parent('many-leaf');
+    const { id, releaseAll } = await parent();
     await cancel(id);
-    const receipts = await advanceChildren(cluster, id, 'alone');
-    expect(receipts.map(({ outcome }) => outcome)).toEqual(Array(3).fill('completed'));
+    releaseAll();
+    for (const n of [0, 1, 2]) await untilStatus(cluster, `${id}-all-${n}`, 'completed');
   });
 
-  it('is seen to again by any later advance, until all have ended', async () => {
+  it('is seen to by other replicas, without being asked, if the one that cancelled it dies', async () => {
     const { cluster } = scene;
-    const id = await parent('many-leaf');
+    const { id, releaseAll } = await parent();
     // As if the replica that cancelled it had died before it asked any child.
     const { holder } = await cluster.status(id);
     await cluster.app.query(
@@ -175,11 +181,8 @@ describe('a parent that is cancelled', () => {
                  '{"by": "ann", "reason": "gone", "children": true, "left": []}')`,
       [id, holder?.fencingToken],
     );
-    expect(await cluster.status(id)).toMatchObject({
-      status: 'cancelled',
-      children: { cellId: 'all', ended: 0, total: 3 },
-    });
-    await cluster.advance(id, `${id}-later`);
+    expect(await cluster.status(id)).toMatchObject({ status: 'cancelled' });
     for (const n of [0, 1, 2]) await untilCancelled(`${id}-all-${n}`);
+    releaseAll();
   });
 });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { advanceChildren, childrenOf } from '../harness/family.ts';
+import { childrenOf, holdChildren, untilDue, untilStatus } from '../harness/family.ts';
+import { eventually } from '../harness/replicas.ts';
 import { httpCell, Scene } from '../harness/scene.ts';
 
 const CHECK = { id: 'note', assert: [{ input: '/region', exists: true }] };
@@ -65,6 +66,8 @@ describe('a run cell', () => {
   it('starts one instance per element, parks until all have ended, and has their outputs', async () => {
     const { cluster, witness } = scene;
     const regions = ['eu', 'us', 'ap', 'sa', 'af'];
+    const how = { cellId: 'all', childCell: 'deploy', count: regions.length };
+    const held = holdChildren(witness, 'fan-1', how);
     await cluster.start('fan-1', 'fan', { witness: witness.url, regions });
     const parked = await cluster.advance('fan-1', 'fan-1-a');
     expect(parked).toMatchObject({
@@ -93,20 +96,24 @@ describe('a run cell', () => {
       children: { cellId: 'all', ended: 0, total: 5 },
       cells: [{ state: 'waiting' }, { state: 'pending' }],
     });
-    expect(await cluster.status('fan-1-all-3')).toMatchObject({
-      status: 'ready',
+    // Nobody asks it.
+    expect(await untilStatus(cluster, 'fan-1-all-3', 'running')).toMatchObject({
+      unattended: true,
       parent: { instanceId: 'fan-1', cellId: 'all', n: 3 },
     });
 
-    await cluster.advance('fan-1-all-2', 'fan-1-child');
-    expect(await cluster.status('fan-1')).toMatchObject({
-      children: { cellId: 'all', ended: 1, total: 5 },
-    });
+    held.release(2);
+    await untilStatus(cluster, 'fan-1-all-2', 'completed');
+    const parent = await cluster.status('fan-1');
+    expect(parent).toMatchObject({ children: { cellId: 'all', ended: 1, total: 5 } });
+    expect(parent).not.toHaveProperty('due');
     expect(await cluster.advance('fan-1', 'fan-1-b')).toMatchObject({
       outcome: 'parked',
       children: { cellId: 'all', ended: 1, total: 5 },
     });
-    await advanceChildren(cluster, 'fan-1', 'fan-1-rest');
+    held.releaseAll();
+    // The parent is attended.
+    await untilDue(cluster, 'fan-1');
     const done = await cluster.advance('fan-1', 'fan-1-c');
     expect(done).toMatchObject({ outcome: 'completed' });
     expect(done).not.toHaveProperty('children');
@@ -124,9 +131,12 @@ describe('a run cell', () => {
   });
 
   it('lists what it started with --parent, and names the parent in the list', async () => {
-    const { cluster } = scene;
-    await cluster.start('listed', 'nested');
+    const { cluster, witness } = scene;
+    const how = { cellId: 'all', childCell: 'deploy', count: 2 };
+    const held = holdChildren(witness, 'listed', how);
+    await cluster.start('listed', 'fan', { witness: witness.url, regions: ['x', 'y'] });
     await cluster.advance('listed', 'listed-a');
+    for (const n of [0, 1]) await untilStatus(cluster, `listed-all-${n}`, 'running');
     const json = await cluster.cli(['list', '--parent', 'listed', '--json']);
     const lines = json.stdout
       .trim()
@@ -134,21 +144,22 @@ describe('a run cell', () => {
       .map((line) => JSON.parse(line) as unknown);
     expect(lines).toEqual([
       expect.objectContaining({
-        instanceId: 'listed-ones-0',
-        status: 'ready',
-        parent: { instanceId: 'listed', cellId: 'ones', n: 0 },
+        instanceId: 'listed-all-0',
+        status: 'running',
+        parent: { instanceId: 'listed', cellId: 'all', n: 0 },
       }),
-      expect.objectContaining({ instanceId: 'listed-ones-1' }),
+      expect.objectContaining({ instanceId: 'listed-all-1' }),
     ]);
-    const limited = ['list', '--parent', 'listed', '--limit', '1', '--status', 'ready'];
+    const limited = ['list', '--parent', 'listed', '--limit', '1', '--status', 'running'];
     const text = await cluster.cli(limited);
-    expect(text.stdout).toMatch(/listed-ones-0 .*\blisted\b/);
-    expect(text.stderr).toContain('--parent listed --after listed-ones-0');
-    const status = await cluster.cli(['status', 'listed-ones-0']);
-    expect(status.stdout).toContain('started by cell ones of listed, element 0');
+    expect(text.stdout).toMatch(/listed-all-0 .*\blisted\b/);
+    expect(text.stderr).toContain('--parent listed --after listed-all-0');
+    const status = await cluster.cli(['status', 'listed-all-0']);
+    expect(status.stdout).toContain('started by cell all of listed, element 0');
     const parent = await cluster.cli(['status', 'listed']);
-    expect(parent.stdout).toContain('ones waits for its 2 instances to end: 0 of 2 have');
+    expect(parent.stdout).toContain('all waits for its 2 instances to end: 0 of 2 have');
     expect(parent.stdout).toContain('leasehold list --parent listed');
+    held.releaseAll();
   });
 
   it('is satisfied at once for an empty list', async () => {
@@ -166,17 +177,7 @@ describe('a run cell', () => {
     const { cluster } = scene;
     await cluster.start('deep', 'nested');
     await cluster.advance('deep', 'deep-a');
-    for (const n of [0, 1]) {
-      const child = `deep-ones-${n}`;
-      expect(await cluster.advance(child, `${child}-a`)).toMatchObject({
-        outcome: 'parked',
-        children: { cellId: 'go', ended: 0, total: 1 },
-      });
-      expect(await cluster.advance(`${child}-go`, `${child}-b`)).toMatchObject({
-        outcome: 'completed',
-      });
-      expect(await cluster.advance(child, `${child}-c`)).toMatchObject({ outcome: 'completed' });
-    }
+    await untilDue(cluster, 'deep');
     expect(await cluster.advance('deep', 'deep-b')).toMatchObject({ outcome: 'completed' });
     const [row] = await cluster.rows('deep');
     expect(row?.body).toMatchObject({
@@ -193,17 +194,16 @@ describe('a run cell', () => {
 
   it('ends a runbook that runs itself at ten instances above', async () => {
     const { cluster } = scene;
-    let id = 'itself';
-    await cluster.start(id, 'itself');
-    for (let depth = 0; depth < 10; depth += 1) {
-      expect(await cluster.advance(id, `${id}-q`)).toMatchObject({ outcome: 'parked' });
-      id = `${id}-again`;
-    }
-    const last = await cluster.advance(id, `${id}-q`);
-    expect(last).toMatchObject({
-      outcome: 'halted',
-      error: { message: expect.stringContaining('has 10 instances above it') },
+    await cluster.start('itself', 'itself');
+    expect(await cluster.advance('itself', 'itself-q')).toMatchObject({ outcome: 'parked' });
+    const id = `itself${'-again'.repeat(10)}`;
+    await eventually(async () => (await cluster.rows(id))[0]);
+    const [row] = await cluster.rows(id);
+    expect(row).toMatchObject({
+      kind: 'refuted',
+      body: { error: expect.stringContaining('has 10 instances above it') },
     });
+    expect(await cluster.status(id)).toMatchObject({ status: 'halted' });
     expect(await childrenOf(cluster, id)).toEqual([]);
   });
 
@@ -241,7 +241,7 @@ describe('a run cell', () => {
     expect(await cluster.advance('early-1', 'early-1-b')).toMatchObject({ outcome: 'parked' });
     const [child] = await childrenOf(cluster, 'early-1');
     expect(child).toMatchObject({ instance_id: 'early-1-go-r2', version: 7, parent_attempt: 2 });
-    await advanceChildren(cluster, 'early-1', 'early-1-c');
+    await untilDue(cluster, 'early-1');
     expect(await cluster.advance('early-1', 'early-1-d')).toMatchObject({ outcome: 'completed' });
   });
 

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EXAMPLE_RUNBOOKS, placed } from '../../cli/dev/examples.ts';
 import { loadRunbookFile } from '../../src/runbook/load.ts';
 import { startExampleLedger, type ExampleLedger } from '../harness/example-ledger.ts';
+import { untilDue, untilStatus } from '../harness/family.ts';
 import { eventually, TestCluster } from '../harness/replicas.ts';
 import type { ReceiptReply } from '../harness/replies.ts';
 
@@ -85,16 +86,24 @@ async function cli(...args: string[]): Promise<Record<string, unknown>> {
 async function advanceAndKill(instanceId: string, key: string): Promise<ReceiptReply> {
   await ledger.client.delay(LEDGER_DELAY_MS, 'after');
   const answer = advance(instanceId);
+  const victimId = await killHolder(instanceId, key);
+  const receipt = await answer;
+  expect(receipt.holder?.replicaId).not.toBe(victimId);
+  return receipt;
+}
+
+/** Kills the holder once the delayed ledger has the effect, and replaces it. @returns its id */
+async function killHolder(instanceId: string, key: string): Promise<string> {
   await eventually(async () => ((await ledger.client.count(key)) > 0 ? true : undefined));
-  const { holder } = await cluster.status(instanceId);
-  const victim = cluster.byId(holder?.replicaId);
+  const holder = await eventually(
+    async () => (await cluster.status(instanceId)).holder ?? undefined,
+  );
+  const victim = cluster.byId(holder.replicaId);
   victim.kill();
   await victim.exited;
   await ledger.client.delay(0);
-  const receipt = await answer;
-  expect(receipt.holder?.replicaId).not.toBe(victim.replicaId);
   await cluster.startReplica(name('replacement'));
-  return receipt;
+  return victim.replicaId;
 }
 
 /** How often the ledger has each effect of an instance and of its children, by key. */
@@ -161,15 +170,16 @@ test('a deploy: the canary soaks, a condition is skipped, and a holder is killed
   const id = name('web');
   await start(id, 'example-deploy', { service: 'web', soak: '300ms' });
   expect(await advance(id)).toMatchObject({ outcome: 'parked', waiting: { cellId: 'soak' } });
+  await ledger.client.delay(LEDGER_DELAY_MS, 'after');
   expect(await advanceUntilMoved(id)).toMatchObject({
     outcome: 'parked',
     children: { cellId: 'regions', ended: 0, total: 2 },
   });
+  // The regions go on by themselves. One replica may hold both.
   const [first, second] = [`${id}-regions-0`, `${id}-regions-1`];
-  const receipt = await advanceAndKill(first, `${first}/deploy/1`);
-  expect(receipt.outcome).toBe('completed');
-  expect(await advance(id)).toMatchObject({ outcome: 'parked', children: { ended: 1, total: 2 } });
-  expect((await advance(second)).outcome).toBe('completed');
+  for (const region of [first, second]) await killHolder(region, `${region}/deploy/1`);
+  for (const region of [first, second]) await untilStatus(cluster, region, 'completed');
+  await untilDue(cluster, id);
   expect((await advance(id)).outcome).toBe('completed');
   expect(await counts(id)).toEqual({
     [`${id}/canary/1`]: 1,
@@ -207,18 +217,24 @@ test('a deploy that is cancelled with its regions: what is done is undone, in re
   const id = name('halfway');
   await start(id, 'example-deploy', { service: 'web', soak: '100ms' });
   await advance(id);
+  const regions = [`${id}-regions-0`, `${id}-regions-1`];
+  await ledger.client.delay(LEDGER_DELAY_MS, 'after');
   expect(await advanceUntilMoved(id)).toMatchObject({ children: { ended: 0, total: 2 } });
-  expect((await advance(`${id}-regions-0`)).outcome).toBe('completed');
+  for (const region of regions) {
+    const key = `${region}/deploy/1`;
+    await eventually(async () => ((await ledger.client.count(key)) > 0 ? true : undefined));
+  }
+  await ledger.client.delay(0);
   await cli('cancel', id, '--reason', 'wrong build', '--undo', '--children');
   await eventually(async () => {
     const { outcome } = await advance(id);
     return outcome === 'cancelled' ? outcome : undefined;
   });
-  expect((await cluster.status(`${id}-regions-0`)).status).toBe('completed');
-  expect((await cluster.status(`${id}-regions-1`)).status).toBe('cancelled');
+  for (const region of regions) await untilStatus(cluster, region, 'cancelled');
   expect(await counts(id)).toEqual({
     [`${id}/canary/1`]: 1,
-    [`${id}-regions-0/deploy/1`]: 1,
+    [`${regions[0]}/deploy/1`]: 1,
+    [`${regions[1]}/deploy/1`]: 1,
     [`${id}/undo-canary/1`]: 1,
   });
 });

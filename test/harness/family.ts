@@ -1,5 +1,6 @@
-import type { TestCluster } from './replicas.ts';
-import type { ReceiptReply } from './replies.ts';
+import type { Witness } from './effects.ts';
+import { eventually, type TestCluster } from './replicas.ts';
+import type { StatusReply } from './replies.ts';
 
 /** A child as Postgres has it. */
 export interface ChildRow {
@@ -27,14 +28,37 @@ export async function childrenOf(cluster: TestCluster, parentId: string): Promis
   return found.rows;
 }
 
-/** Advances every child of an instance once, and returns their receipts. */
-export async function advanceChildren(
-  cluster: TestCluster,
+/** Gives no answer to the effects of the children that an instance is about to start. */
+export function holdChildren(
+  witness: Witness,
   parentId: string,
-  requestPrefix: string,
-): Promise<ReceiptReply[]> {
-  const children = await childrenOf(cluster, parentId);
-  return Promise.all(
-    children.map(({ instance_id: id }) => cluster.advance(id, `${requestPrefix}-${id}`)),
+  { cellId, childCell, count }: { cellId: string; childCell: string; count: number },
+): { release: (n: number) => void; releaseAll: () => void } {
+  const releases = Array.from({ length: count }, (_, n) =>
+    witness.holdBack(`${parentId}-${cellId}-${n}`, childCell),
   );
+  return {
+    release: (n) => releases[n]?.(),
+    releaseAll: () => releases.forEach((release) => release()),
+  };
+}
+
+/** Resolves once an instance has this status. */
+export async function untilStatus(
+  cluster: TestCluster,
+  instanceId: string,
+  status: string,
+): Promise<StatusReply> {
+  return eventually(async () => {
+    const reply = await cluster.status(instanceId);
+    return reply.status === status ? reply : undefined;
+  });
+}
+
+/** Resolves once what an attended instance waits for is there. */
+export async function untilDue(cluster: TestCluster, instanceId: string): Promise<void> {
+  await eventually(async () => {
+    const { due } = await cluster.status(instanceId);
+    return due === true ? true : undefined;
+  });
 }

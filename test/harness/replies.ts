@@ -27,6 +27,8 @@ export interface StatusReply extends Omit<ReceiptReply, 'outcome' | 'steps' | 'r
   version: number;
   status: string;
   lastSeq: number;
+  unattended?: boolean;
+  due?: boolean;
   cells: { cellId: string; type: string; state: string; attempt?: number; output?: unknown }[];
   log?: Record<string, unknown>[];
   receipt?: ReceiptReply;

@@ -17,6 +17,8 @@ export interface WorkloadInstance {
   readonly runbook: ChaosRunbook;
   readonly claimId: string;
   readonly inputs: JsonObject;
+  /** Whether it goes on by itself. */
+  readonly unattended: boolean;
   /** Whether an agent got an answer that it exists; until then this is unknown. */
   started: boolean;
   readonly sent: SentRequest[];
@@ -43,13 +45,18 @@ export interface WorkloadInstance {
 export function newInstance(
   instanceId: string,
   runbook: ChaosRunbook,
-  { inputs = {}, ofParent = false }: { inputs?: JsonObject; ofParent?: boolean },
+  {
+    inputs = {},
+    ofParent = false,
+    unattended = ofParent,
+  }: { inputs?: JsonObject; ofParent?: boolean; unattended?: boolean },
 ): WorkloadInstance {
   return {
     instanceId,
     runbook,
     claimId: `${instanceId}-claim`,
     inputs,
+    unattended,
     started: false,
     sent: [],
     nextCellId: undefined,
@@ -65,6 +72,8 @@ export function newInstance(
   };
 }
 
+/** The share of instances that go on by themselves, while agents ask for them all the same. */
+export const UNATTENDED = 0.3;
 /** How many of an instance's requests are kept to be repeated. */
 const KEPT_REQUESTS = 20;
 /** How many ended instances are kept for the same purpose. */

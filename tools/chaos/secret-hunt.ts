@@ -107,7 +107,7 @@ export class SecretHunt {
    */
   listen(subscribe: Subscribe, namespace: string): () => void {
     const decoder = new TextDecoder();
-    const told = ['leaving', 'answered', 'placed', 'settle.*', 'event.*'].map(
+    const told = ['leaving', 'answered', 'placed', 'due', 'settle.*', 'event.*'].map(
       (subject) => `leasehold.${namespace}.${subject}`,
     );
     const subscriptions = [...told, '_INBOX.>', '_R_.>'].map((heard) =>

@@ -5,7 +5,7 @@ import type { Receipt } from '../../src/request/receipt.ts';
 import { cancel, decideDoubt, decideHalt } from './answers.ts';
 import type { ClientHistory } from './client-history.ts';
 import { Families } from './families.ts';
-import { Instances, newInstance } from './instances.ts';
+import { Instances, newInstance, UNATTENDED } from './instances.ts';
 import type { SentRequest, WorkloadInstance } from './instances.ts';
 import { ignoreProtocolError } from './protocol-error.ts';
 import type { Random } from './random.ts';
@@ -137,7 +137,8 @@ export class Workload {
     const longMs = options.longMs ?? random.int(100, Math.round(ttlMs * 1.5));
     const ms = random.pick([0, 0, 5, 20, 60, 150]);
     const inputs = chaosInputs(witnessUrl, `${instanceId}-claim`, ms, longMs);
-    const instance = newInstance(instanceId, runbook, { inputs });
+    const unattended = random.chance(UNATTENDED);
+    const instance = newInstance(instanceId, runbook, { inputs, unattended });
     this.instances.add(instance);
     if (!(await this.repeatStart(agent, instance))) return undefined;
     if (options.live) this.instances.live.push(instance);
@@ -150,12 +151,12 @@ export class Workload {
    */
   async repeatStart(
     agent: Agent,
-    { instanceId, runbook, inputs }: WorkloadInstance,
+    { instanceId, runbook, inputs, unattended }: WorkloadInstance,
   ): Promise<boolean> {
     const instance = this.instances.all.get(instanceId);
     const runbookId = runbook.document.runbook;
     const reply = await this.#timed('start', () =>
-      agent.start(instanceId, { runbookId, inputs, timeoutMs: 5_000 }),
+      agent.start(instanceId, { runbookId, inputs, unattended, timeoutMs: 5_000 }),
     );
     if (instance !== undefined && reply !== undefined) instance.started = true;
     return reply !== undefined;

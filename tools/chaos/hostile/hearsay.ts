@@ -76,6 +76,7 @@ export class Hearsay {
       case 'leaving':
       case 'placed':
       case 'settle':
+      case 'due':
         this.statements.add({ subject, reply, data: Buffer.from(data) });
         return undefined;
       default:

@@ -220,6 +220,7 @@ export const MOVES: readonly Move[] = [
         'answered',
         'leaving',
         'placed',
+        'due',
         ...['replica', 'advance', 'decide', 'status', 'claim', 'event', 'settle'].map(
           (verb) => `${verb}.${random.pick(ids)}`,
         ),
