@@ -1,10 +1,11 @@
 import type { Bus } from '../src/bus/bus.ts';
 import type { Subjects } from '../src/bus/subjects.ts';
 import { toWireRow, type WireRow } from '../src/execution/row.ts';
-import { jsonOf, type JsonObject } from '../src/json.ts';
+import { jsonOf } from '../src/json.ts';
 import type { Logger } from '../src/logger.ts';
 import { fitReceipt } from '../src/request/fit-receipt.ts';
 import type { InstanceEvent } from '../src/request/status-reply.ts';
+import { bytesOf, cutRow } from './cut-row.ts';
 import { logCommit } from './run/commit-log.ts';
 import type { Committed } from './run/context.ts';
 
@@ -54,24 +55,4 @@ export function eventParts(event: InstanceEvent, maxBytes: number): InstanceEven
   if (receiptBytes <= leftBytes || part.length === 0)
     return [...parts, { ...head, rows: part, receipt: last }];
   return [...parts, { ...head, rows: part }, { ...head, rows: [], receipt: last }];
-}
-
-/** The row with the smallest members of its body, as many as fit. */
-function cutRow(row: WireRow, maxBytes: number): WireRow {
-  if (bytesOf(row.body) <= maxBytes) return row;
-  const members = Object.entries(row.body)
-    .map(([name, value]) => ({ name, value, bytes: bytesOf({ [name]: value }) }))
-    .sort((a, b) => a.bytes - b.bytes);
-  const body: JsonObject = {};
-  let leftBytes = maxBytes;
-  for (const { name, value, bytes } of members) {
-    leftBytes -= bytes;
-    if (leftBytes < 0) break;
-    body[name] = value;
-  }
-  return { ...row, body, body_truncated: true };
-}
-
-function bytesOf(value: unknown): number {
-  return Buffer.byteLength(JSON.stringify(value));
 }

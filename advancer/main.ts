@@ -150,6 +150,7 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
   if (bus === undefined) return;
   const replica = new Replica({
     log,
+    pages: log.pages,
     bus,
     subjects: subjects(namespace),
     effects: createEffectRunner({

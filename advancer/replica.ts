@@ -24,9 +24,11 @@ import { Queries } from './intake/queries.ts';
 import { QueryTurns } from './intake/query-turns.ts';
 import { Quota } from './intake/quota.ts';
 import { Router } from './intake/router.ts';
+import { RowsQuery } from './intake/rows-query.ts';
 import { StallDetector } from './intake/stall-detector.ts';
 import type { LeasesLifecycle } from './leases-lifecycle.ts';
 import { LogUnavailable, type Log } from './log/log.ts';
+import type { RowPages } from './log/row-pages.ts';
 import { Notes } from './mac/notes.ts';
 import { PeerMessages } from './mac/peer-messages.ts';
 import { Unauthenticated } from './mac/unauthenticated.ts';
@@ -45,6 +47,7 @@ export type { LeasesLifecycle } from './leases-lifecycle.ts';
 /** What a replica is made of; the simulation replaces each port. */
 export interface ReplicaOptions {
   log: Log;
+  pages: RowPages;
   bus: Bus;
   subjects: Subjects;
   effects: EffectRunner;
@@ -215,6 +218,7 @@ export class Replica {
       view,
       router: this.router,
       queries: new Queries({ log, leases: this.leases, bus, due: this.#due }),
+      rows: new RowsQuery(options.pages, bus),
       queryTurns: this.queryTurns,
       stallDetector: this.#stallDetector,
       messages,

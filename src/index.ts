@@ -12,8 +12,11 @@ export type {
   RunbookOptions,
   StartOptions,
   StatusOptions,
+  WatchOptions,
 } from './agent/options.ts';
 export { LeaseholdError } from './agent/error.ts';
+export type { RowWatch } from './agent/watch.ts';
+export type { RowPosition } from './request/rows.ts';
 
 export { defineRunbook } from './runbook/define.ts';
 export type { RunbookDefinition } from './runbook/define.ts';

@@ -15,6 +15,7 @@ import {
   StatusMessage,
   type Read,
 } from '../../src/request/messages.ts';
+import { RowsMessage } from '../../src/request/rows.ts';
 import type { Counted } from '../run/context.ts';
 import type { Operation, ForwardedBroadcast } from './pending-request.ts';
 import type { AgentIdPolicy } from './agent-account.ts';
@@ -31,12 +32,15 @@ import {
 import { PeerNotes, type PeerNotesOptions } from './peer-notes.ts';
 import { isLarge, type Query, type QueryTurns } from './query-turns.ts';
 import { invalidReceipt, readRequest } from './read-request.ts';
+import type { RowsQuery } from './rows-query.ts';
 import { UnreadBroadcast } from './unread-broadcast.ts';
 import type { StallDetector } from './stall-detector.ts';
 import type { Router } from './router.ts';
 
 /** Far above the size of a message that carries nothing of the sender's, such as an advance. */
 const MAX_SMALL_BYTES = 8 * 1024;
+/** A cursor over all instances names the transactions that were open, which may be many. */
+const MAX_ROWS_BYTES = 40 * 1024;
 
 /** What the intake needs from the rest of the replica. */
 export interface IntakeOptions extends Omit<PeerNotesOptions, 'arrivedAtMs'> {
@@ -45,6 +49,7 @@ export interface IntakeOptions extends Omit<PeerNotesOptions, 'arrivedAtMs'> {
   view: ClusterView;
   router: Router;
   queries: Queries;
+  rows: RowsQuery;
   queryTurns: QueryTurns;
   stallDetector: StallDetector;
   replicaId: string;
@@ -70,7 +75,7 @@ export class Intake {
 
   /** Subscribes. */
   open(): void {
-    const { bus, subjects, queries, queryTurns, replicaId } = this.#options;
+    const { bus, subjects, queries, rows, queryTurns, replicaId } = this.#options;
     const queue = { queue: QUEUE_GROUP };
     const start: Query<StartMessage> = {
       verb: 'start',
@@ -94,12 +99,20 @@ export class Intake {
       schema: ClaimMessage,
       answer: (body, id) => queries.claim(id, body),
     };
+    const rowPages: Query<RowsMessage> = {
+      verb: 'rows',
+      schema: RowsMessage,
+      maxBytes: MAX_ROWS_BYTES,
+      turnOf: ({ instanceId }) => instanceId,
+      answer: (body) => rows.answer(body),
+    };
     // Stays open until the connection closes, so that an agent that still takes this replica for a
     // holder gets an answer at once.
     bus.subscribe(subjects.allAdvancesAt(replicaId), (m) => this.#directAdvance(m));
     this.#subscriptions = [
       bus.subscribe(subjects.start, (m) => queryTurns.take(m, 'start', start), queue),
       bus.subscribe(subjects.runbookGet, (m) => queryTurns.take(m, 'runbook', runbook), queue),
+      bus.subscribe(subjects.rows, (m) => queryTurns.take(m, 'rows', rowPages), queue),
       bus.subscribe(subjects.all('status'), (m) => queryTurns.take(m, idOf(m), status), queue),
       bus.subscribe(subjects.all('claim'), (m) => queryTurns.take(m, idOf(m), claim), queue),
       bus.subscribe(subjects.all('advance'), (m) => this.#advance(m)),

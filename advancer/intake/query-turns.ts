@@ -40,6 +40,8 @@ export interface Query<T> {
   schema: z.ZodType<T>;
   /** Larger bodies are refused unread; default: what every message may have. */
   maxBytes?: number;
+  /** Whose turn it is, if the body names no agent; default: that of the id in the subject. */
+  turnOf?: (body: T) => string | undefined;
   answer: (body: T, id: string) => Promise<Json>;
 }
 
@@ -104,7 +106,8 @@ export class QueryTurns {
     if (body === undefined) return;
     const { agentId } = body as { agentId?: string };
     // A status names no agent: those on one instance take turns with those on another.
-    this.#takeTurn(this.#small, agentId ?? id, message, refuse, () => this.#answer(taken, body));
+    const turn = agentId ?? query.turnOf?.(body) ?? id;
+    this.#takeTurn(this.#small, turn, message, refuse, () => this.#answer(taken, body));
   }
 
   /** Does something that begins with reading a large message, when its turn comes. */

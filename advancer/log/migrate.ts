@@ -5,12 +5,8 @@ import type { SqlFunction } from './function-files.ts';
 import { FunctionUpdates } from './function-updates.ts';
 import { labelOf, shippedMigrations } from './migration-files.ts';
 import type { Migration } from './migration-files.ts';
-import {
-  MigrationRefused,
-  OLD_NUMBERING,
-  otherNamespace,
-  wrongEncoding,
-} from './migration-refused.ts';
+import { bootstrap, claimNamespace, refuseOldNumbering } from './bootstrap.ts';
+import { MigrationRefused, wrongEncoding } from './migration-refused.ts';
 import { isRefusal } from './connections.ts';
 import { DatabaseTarget } from './database-target.ts';
 import {
@@ -24,6 +20,7 @@ import {
 import { asksForPassword, troubleText } from './postgres-trouble.ts';
 import { reservedIds, type ReservedIds } from './reserved-ids.ts';
 import type { RolePasswords } from './roles.ts';
+import { adoptTransactionIds } from './transaction-ids.ts';
 import { APP_ROLE } from './session-settings.ts';
 
 /** What to migrate. */
@@ -58,6 +55,11 @@ export interface MigrateReport {
   kept: string[];
   version: number;
   namespace: string;
+  /**
+   * Whether the rows had transaction ids of another Postgres cluster, which this run removed: the
+   * database was copied from there.
+   */
+  copied: boolean;
   /** Stored runbook versions that cannot run, because of the ids of their cells. */
   reserved: ReservedIds[];
   /** Roles that cannot log in by password, on a server that asks for one. */
@@ -242,56 +244,14 @@ async function bringUpToDate(
     version = one.version;
   }
   await functions.finish();
+  const copied = await adoptTransactionIds(client);
   return {
     applied,
     functions: functions.applied,
     kept: functions.kept,
     version,
     namespace: options.namespace,
+    copied,
     reserved: await reservedIds(client),
   };
-}
-
-/** What must exist before the first migration: the tables that record what was applied. */
-async function bootstrap(client: Client): Promise<void> {
-  const { rows } = await client.query<{ there: boolean }>(
-    `select to_regclass('leasehold.migrations') is not null as there`,
-  );
-  if (rows[0]!.there) return;
-  await client.query(
-    `create schema leasehold;
-     create table leasehold.meta (
-       one boolean primary key default true check (one),
-       namespace text not null,
-       recorded_at timestamptz not null default clock_timestamp());
-     create table leasehold.migrations (
-       version int primary key,
-       name text not null,
-       checksum text not null,
-       recorded_at timestamptz not null default clock_timestamp());
-     create table leasehold.functions (
-       name text collate "C" not null,
-       checksum text collate "C" not null,
-       recorded_at timestamptz not null default clock_timestamp(),
-       primary key (name, checksum));`,
-  );
-}
-
-async function claimNamespace(client: Client, namespace: string): Promise<void> {
-  await client.query('insert into leasehold.meta (namespace) values ($1) on conflict do nothing', [
-    namespace,
-  ]);
-  const { rows } = await client.query<{ namespace: string }>(
-    'select namespace from leasehold.meta',
-  );
-  const recorded = rows[0]!.namespace;
-  if (recorded !== namespace) throw new MigrationRefused(otherNamespace(recorded, namespace));
-}
-
-/** The versions that numbered their migrations differently had no record of functions. */
-async function refuseOldNumbering(client: Client): Promise<void> {
-  const { rows } = await client.query<{ missing: boolean }>(
-    `select to_regclass('leasehold.functions') is null as missing`,
-  );
-  if (rows[0]!.missing) throw new MigrationRefused(OLD_NUMBERING);
 }

@@ -32,6 +32,7 @@ import type {
 } from './log.ts';
 import { PostgresChildren } from './postgres-children.ts';
 import { PostgresDue } from './postgres-due.ts';
+import { PostgresRowPages, type RowPages } from './row-pages.ts';
 import { RunbookCache, versionKey } from './runbook-cache.ts';
 import { checkRole, checkRoleAlone, type RolePolicy } from './role-check.ts';
 import { checkSchema } from './schema-check.ts';
@@ -85,6 +86,7 @@ export class PostgresLog implements Log {
   readonly due: DueLines;
   /** What people read about claims. */
   readonly claimRecords: ClaimRecords;
+  readonly pages: RowPages;
   readonly #common: ConnectionOptions;
   readonly #namespace: string;
   /**
@@ -130,6 +132,7 @@ export class PostgresLog implements Log {
     this.children = new PostgresChildren(this.#reads, this.#runbooks);
     this.due = new PostgresDue(this.#reads);
     this.claimRecords = new ClaimRecords(this.#reads);
+    this.pages = new PostgresRowPages(this.#reads);
   }
 
   append(entry: AppendEntry): Promise<AppendOutcome> {

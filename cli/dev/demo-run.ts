@@ -127,7 +127,7 @@ export class DemoRun {
     const startMs = performance.now();
     let seen = 0;
     let firstMs = Number.NaN;
-    const unwatch = this.agentB.watch(instanceId, ({ rows }) => {
+    const unwatch = this.agentB.onEvent(instanceId, ({ rows }) => {
       for (const row of rows.filter((one) => one.replica_id !== replicaId)) {
         const afterMs = performance.now() - startMs;
         if (seen === 0) firstMs = afterMs;

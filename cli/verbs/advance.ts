@@ -108,7 +108,7 @@ async function showRows(
     import('../render/table.ts'),
   ]);
   const line = new LiveLine(terminal, `advancing ${instanceId}`);
-  agent.watch(
+  agent.onEvent(
     instanceId,
     ({ rows }) => {
       for (const row of rows) {

@@ -50,6 +50,12 @@ export const migrate: DefineVerb = (command, register) => {
     for (const name of report.functions) terminal.out(`applied function ${name}`);
     for (const name of report.kept)
       terminal.out(`kept function ${name}: the database has a newer version of it`);
+    if (report.copied) {
+      terminal.out(
+        'the database was copied from another Postgres cluster: its rows count as the oldest ones, ' +
+          'and cursors from there are refused',
+      );
+    }
     const isChanged = report.applied.length + report.functions.length > 0;
     const unchanged = isChanged ? '' : ' (unchanged)';
     terminal.out(`namespace ${report.namespace} is at version ${report.version}${unchanged}`);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 import type { Bus } from '../bus/bus.ts';
 import type { BusOptions } from '../bus/nats.ts';
-import { subjectRest, subjects } from '../bus/subjects.ts';
+import { subjects } from '../bus/subjects.ts';
 import type { Subjects } from '../bus/subjects.ts';
 import { systemClock } from '../time/clock.ts';
 import type { Clock } from '../time/clock.ts';
@@ -31,7 +31,7 @@ import { advanceUntilAnswered } from './advance.ts';
 import { checkId, checked } from './checked.ts';
 import { connectedBus } from './connected-bus.ts';
 import { LeaseholdError } from './error.ts';
-import { eventQueue, readEvent } from './events.ts';
+import { eventQueue, listenToEvents } from './events.ts';
 import { expiryOf } from './expiry.ts';
 import type {
   AdvanceOptions,
@@ -42,11 +42,14 @@ import type {
   RunbookOptions,
   StartOptions,
   StatusOptions,
+  WatchOptions,
 } from './options.ts';
 import { refusal } from './receipt-of-reply.ts';
 import { answers, answersRunbook, answersStatus } from './replies.ts';
 import type { Replies } from './replies.ts';
 import { requestUntilAnswered } from './request.ts';
+import { watchRows } from './watch.ts';
+import type { RowWatch } from './watch.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 const DEFAULT_CANCEL_TIMEOUT_MS = 35_000;
@@ -216,43 +219,40 @@ export class Agent {
   }
 
   /**
-   * Calls back with each commit to one instance, or to all (`undefined`), until the returned
-   * function is called, `signal` aborts or the agent is closed. Events during an outage are missed:
-   * `status` has the current state.
+   * The rows of one instance, or of all (`undefined`), as they are committed: in order, each once,
+   * whatever is restarted meanwhile. By default it begins with what is committed from now on.
+   *
+   * @throws LeaseholdError `invalid` for an id or a position that is none; others come from the
+   *   iterator
    */
-  watch(
+  watch(instanceId?: string, options: WatchOptions = {}): RowWatch {
+    const signal = this.#untilClosed(options.signal);
+    return watchRows({ ...this.#listener(), instanceId, clock: this.#clock, ...options, signal });
+  }
+
+  /**
+   * Calls back with each event of one instance, or of all (`undefined`), until the returned
+   * function is called, `signal` aborts or the agent is closed. Events may be lost; those during an
+   * outage are. {@link Agent.watch} misses no row.
+   */
+  onEvent(
     instanceId: string | undefined,
     listener: (event: InstanceEvent) => void,
     options: { signal?: AbortSignal | undefined } = {},
   ): () => void {
-    const subject =
-      instanceId === undefined
-        ? this.#subjects.all('event')
-        : this.#subjects.event(checkId(instanceId, 'instanceId'));
-    const subscription = this.#bus.subscribe(subject, (message) => {
-      const read = readEvent(message.data, subjectRest(message.subject));
-      if (read.kind === 'result') listener(read.value);
-      else this.#warn(`ignored an event on ${message.subject}: ${read.why}`);
-    });
-    const stop = (): void => {
-      options.signal?.removeEventListener('abort', stop);
-      subscription.unsubscribe();
-    };
-    options.signal?.addEventListener('abort', stop, { once: true });
-    if (options.signal?.aborted === true) stop();
-    return stop;
+    return listenToEvents({ ...this.#listener(), instanceId, listener, ...options });
   }
 
   /**
-   * Like {@link Agent.watch}, as an iterator. A consumer that falls 10,000 events behind misses the
-   * oldest.
+   * Like {@link Agent.onEvent}, as an iterator. A consumer that falls 10,000 events behind misses
+   * the oldest.
    */
   events(
     instanceId?: string,
     options: { signal?: AbortSignal | undefined } = {},
   ): AsyncIterableIterator<InstanceEvent> {
     const until = this.#untilClosed(options.signal);
-    return eventQueue((listener) => this.watch(instanceId, listener), until);
+    return eventQueue((listener) => this.onEvent(instanceId, listener), until);
   }
 
   /** Whether there is a connection to NATS now. */
@@ -271,6 +271,10 @@ export class Agent {
   async close(): Promise<void> {
     this.#closed.abort();
     await this.#bus.close();
+  }
+
+  #listener() {
+    return { bus: this.#bus, subjects: this.#subjects, warn: this.#warn };
   }
 
   #untilClosed(signal: AbortSignal | undefined): AbortSignal {

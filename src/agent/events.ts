@@ -1,5 +1,8 @@
+import type { Bus } from '../bus/bus.ts';
+import { subjectRest, type Subjects } from '../bus/subjects.ts';
 import { inexactText, parseJsonText } from '../json-text.ts';
 import type { InstanceEvent } from '../request/status-reply.ts';
+import { checkId } from './checked.ts';
 import { readReply } from './replies.ts';
 
 /** Up to this many events are queued for the consumer; beyond that, the oldest are dropped. */
@@ -43,6 +46,38 @@ export function eventQueue(
       return Promise.resolve({ done: true, value: undefined });
     },
   };
+}
+
+/** The events of one instance, or of all. @throws LeaseholdError `invalid` for a malformed id */
+export function eventSubject(subjects: Subjects, instanceId: string | undefined): string {
+  return instanceId === undefined
+    ? subjects.all('event')
+    : subjects.event(checkId(instanceId, 'instanceId'));
+}
+
+/** Calls back with each readable event, until the returned function is called. */
+export function listenToEvents(options: {
+  bus: Pick<Bus, 'subscribe'>;
+  subjects: Subjects;
+  instanceId: string | undefined;
+  listener: (event: InstanceEvent) => void;
+  warn: (message: string) => void;
+  signal?: AbortSignal | undefined;
+}): () => void {
+  const { bus, listener, warn, signal } = options;
+  const subject = eventSubject(options.subjects, options.instanceId);
+  const subscription = bus.subscribe(subject, (message) => {
+    const read = readEvent(message.data, subjectRest(message.subject));
+    if (read.kind === 'result') listener(read.value);
+    else warn(`ignored an event on ${message.subject}: ${read.why}`);
+  });
+  const stop = (): void => {
+    signal?.removeEventListener('abort', stop);
+    subscription.unsubscribe();
+  };
+  signal?.addEventListener('abort', stop, { once: true });
+  if (signal?.aborted === true) stop();
+  return stop;
 }
 
 const fromUtf8 = new TextDecoder('utf-8', { fatal: true });

@@ -1,6 +1,7 @@
 import type { BusOptions } from '../bus/nats.ts';
 import type { Verdict } from '../execution/row.ts';
 import type { Json, JsonObject } from '../json.ts';
+import type { RowPosition } from '../request/rows.ts';
 
 /** How to connect an agent. */
 export interface AgentOptions {
@@ -80,6 +81,17 @@ export interface AdvanceOptions {
   /** After this much silence, send the same request again. Default: 10 s. */
   askAgainMs?: number | undefined;
   /** Stops the waiting, not the run. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Where to begin to watch, and until when. */
+export interface WatchOptions {
+  /**
+   * The position after which rows are returned. One instance: a seq, 0 for the whole log. All: the
+   * `cursor` of an earlier watch, 0 for all that there are. Default: `now`.
+   */
+  after?: RowPosition | undefined;
+  /** Ends the watch. */
   signal?: AbortSignal | undefined;
 }
 

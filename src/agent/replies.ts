@@ -15,6 +15,7 @@ import type {
   StartReply,
   StatusReply,
 } from '../request/status-reply.ts';
+import type { RowsReply } from '../request/rows.ts';
 
 /*
  * What an agent relies on in replies and events. Fields that are not named here pass through
@@ -132,6 +133,10 @@ const Schemas = {
   }),
   claim: z.looseObject({ claimId: z.string(), revision: z.number(), status: z.string() }),
   decide: z.looseObject({ instanceId: z.string(), seq: z.number(), as: z.string() }),
+  rows: z.looseObject({
+    rows: z.array(RowReply),
+    next: z.union([z.number(), z.string()]).optional(),
+  }),
   cancel: z.looseObject({
     instanceId: z.string(),
     seq: z.number(),
@@ -154,6 +159,7 @@ export interface Replies {
   claim: ClaimReply;
   decide: DecideReply;
   cancel: CancelReply;
+  rows: RowsReply;
   event: InstanceEvent;
 }
 

@@ -16,6 +16,8 @@ export function subjects(namespace: string) {
     start: `${root}.start`,
     /** The cells and the head of a stored runbook. */
     runbookGet: `${root}.runbook.get`,
+    /** The rows of one instance or of all. */
+    rows: `${root}.rows`,
     status: (instanceId: string) => `${root}.status.${token(instanceId)}`,
     claim: (claimId: string) => `${root}.claim.${token(claimId)}`,
     advance: (instanceId: string) => `${root}.advance.${token(instanceId)}`,

@@ -4,6 +4,7 @@ import { TestCluster } from '../harness/replicas.ts';
 import { FollowedProcess } from './child.ts';
 import { Receiver } from './receiver.ts';
 import { doubt, gate, halt, post, push, two } from './runbooks.ts';
+import { WatchLine } from './row-shapes.ts';
 import * as shapes from './shapes.ts';
 import { NATS_ONLY, runJson } from './command-line.ts';
 
@@ -146,44 +147,78 @@ describe('the verbs that need NATS only, with etcd and Postgres out of reach', (
     );
   });
 
-  it('watch prints one event per line, and exits 0 at Ctrl-C', async () => {
+  it('watch prints each row once, with the position to go on from, and exits 0 at Ctrl-C', async () => {
     const env = { ...cluster.env, ...NATS_ONLY };
     const one = FollowedProcess.leasehold(['watch', 'seen', '--json'], env);
     const all = FollowedProcess.leasehold(['watch', '--json'], env);
+    const begun = ({ stderr }: { stderr: string }) => stderr.includes('watching ') || undefined;
+    const linesOf = ({ stdout }: { stdout: string }) =>
+      shapes.jsonLines(stdout).map((line) => shapes.read(WatchLine, line));
+    const keysOf = (lines: ReturnType<typeof linesOf>): string[] =>
+      lines.flatMap(({ rows }) => rows.map((row) => `${row.instance_id}/${row.seq}`));
     try {
-      await Promise.all(
-        [one, all].map((watch) => watch.until(({ stderr }) => stderr.includes('\n') || undefined)),
-      );
-      const wire: unknown[] = [];
-      const subscription = cluster.nats.subscribe(cluster.subject('event', 'seen'), {
-        callback: (_error, message) => void wire.push(message.json()),
-      });
+      await all.until(begun);
+      await one.until(({ stderr }) => stderr.includes('there is no instance seen') || undefined);
       await cluster.start('seen', 'two');
       await cluster.start('aside', 'two');
       await cluster.advance('aside', 'aside-1');
-      const receipt = await cluster.advance('seen', 'seen-1');
+      await cluster.advance('seen', 'seen-1');
+      const log = await cluster.rows('seen');
+      const last = `"seq":${log.length},`;
       for (const watch of [one, all]) {
-        await watch.until(({ stdout }) => stdout.includes('"requestId":"seen-1"') || undefined);
+        await watch.until(({ stdout }) =>
+          stdout.includes('"instanceId":"seen"') && stdout.includes(last) ? true : undefined,
+        );
         watch.signal('SIGINT');
         expect(await watch.exited).toEqual({ code: 0, signal: null });
       }
-      subscription.unsubscribe();
-      const events = shapes.jsonLines(one.stdout).map((line) => shapes.read(shapes.Event, line));
-      expect(events).toEqual(wire);
-      expect(events.at(-1)?.receipt).toEqual(receipt);
-      const instances = shapes
-        .jsonLines(all.stdout)
-        .map((line) => shapes.read(shapes.Event, line).instanceId);
-      expect(new Set(instances)).toEqual(new Set(['seen', 'aside']));
+      expect(linesOf(one).flatMap(({ rows }) => rows)).toEqual(
+        log.map((row) => expect.objectContaining({ seq: row.seq, kind: row.kind }) as unknown),
+      );
+      expect(linesOf(one).map(({ next }) => next)).toEqual(log.map(({ seq }) => seq));
+      const lines = linesOf(all);
+      expect(new Set(lines.map(({ instanceId }) => instanceId))).toEqual(
+        new Set(['seen', 'aside']),
+      );
+      // The printed command goes on after the last row, and a script after any.
+      const [, cursor = ''] = /to go on: leasehold watch --after (\S+)/.exec(all.stderr) ?? [];
+      expect(cursor).toBe(lines.at(-1)!.next);
+      const again = FollowedProcess.leasehold(
+        ['watch', '--json', '--after', String(lines[0]!.next)],
+        env,
+      );
+      try {
+        await again.until(({ stdout }) =>
+          linesOf({ stdout: stdout.slice(0, stdout.lastIndexOf('\n') + 1) }).length ===
+          lines.length - 1
+            ? true
+            : undefined,
+        );
+        expect(keysOf(linesOf(again)).toSorted()).toEqual(keysOf(lines.slice(1)).toSorted());
+      } finally {
+        await again.end();
+      }
     } finally {
       await Promise.all([one.end(), all.end()]);
     }
   });
 
+  it('watch says what a position must be', async () => {
+    const wrong = ['watch --after made-up', 'watch --after 7', 'watch whole --after soon'];
+    for (const line of wrong) {
+      const { error } = shapes.read(shapes.ErrorReply, await outputOf(line, 2));
+      expect(error, line).toMatchObject({ code: 'invalid', field: 'after' });
+    }
+    const beyond = shapes.read(shapes.ErrorReply, await outputOf('watch whole --after 999', 3));
+    expect(beyond.error.message).toContain('pass a seq up to');
+  });
+
   it('ignore fields of replies and events that they do not know', async () => {
     const namespace = `${cluster.namespace}-newer`;
     const reply = { instanceId: 'x', runbookId: 'two', version: 1, created: true, colour: 'red' };
-    const event = { instanceId: 'x', rows: [], status: 'ready', colour: 'red' };
+    const row = { instance_id: 'x', seq: 1, fencing_token: 1, replica_id: 'r', kind: 'started' };
+    const more = { cell_id: 'c', attempt: 1, body: {}, recorded_at: 'now', colour: 'red' };
+    const page = { rows: [{ ...row, ...more }], next: 1, colour: 'red' };
     const subscription = cluster.nats.subscribe(`leasehold.${namespace}.start`, {
       callback: (_error, message) => void message.respond(JSON.stringify(reply)),
     });
@@ -194,17 +229,20 @@ describe('the verbs that need NATS only, with etcd and Postgres out of reach', (
       created: true,
     });
     subscription.unsubscribe();
-    const watch = FollowedProcess.leasehold(['watch', '--json'], {
+    const pages = cluster.nats.subscribe(`leasehold.${namespace}.rows`, {
+      callback: (_error, message) => void message.respond(JSON.stringify(page)),
+    });
+    await cluster.nats.flush();
+    const watch = FollowedProcess.leasehold(['watch', 'x', '--after', '0', '--json'], {
       ...cluster.env,
       ...NATS_ONLY,
       ...env,
     });
     try {
-      await watch.until(({ stderr }) => stderr.includes('\n') || undefined);
-      cluster.nats.publish(`leasehold.${namespace}.event.x`, JSON.stringify(event));
-      expect(await watch.firstLine()).toMatchObject({ instanceId: 'x', status: 'ready' });
+      expect(await watch.firstLine()).toMatchObject({ instanceId: 'x', rows: [{ colour: 'red' }] });
     } finally {
       await watch.end();
+      pages.unsubscribe();
     }
   });
 });

@@ -95,10 +95,8 @@ describe.each(['accounts.conf', 'permissions.conf'] as const)('deploy/nats/%s', 
   it('lets an agent start, advance, claim, read and watch', async () => {
     const billing = await agent('billing');
     const watched: string[] = [];
-    billing.watch(undefined, ({ instanceId, rows }) => {
-      watched.push(...rows.map(({ kind }) => `${instanceId} ${kind}`));
-    });
-    await billing.flush();
+    const rows = billing.watch();
+    await rows.begun();
     await billing.start('works', { runbookId: 'steps' });
     expect(await billing.advance('works')).toMatchObject({ outcome: 'completed', holder: {} });
     expect(await billing.status('works')).toMatchObject({ status: 'completed' });
@@ -108,8 +106,11 @@ describe.each(['accounts.conf', 'permissions.conf'] as const)('deploy/nats/%s', 
     expect(await billing.advance('waits')).toMatchObject({ outcome: 'parked' });
     await billing.claim('go', { status: 'yes' });
     expect(await billing.advance('waits')).toMatchObject({ outcome: 'completed' });
+    while (!watched.includes('waits satisfied')) {
+      const { value: row } = await rows.next();
+      watched.push(`${row?.instance_id} ${row?.kind}`);
+    }
     expect(watched.filter((row) => row === 'works completed')).toHaveLength(3);
-    expect(watched).toContain('waits satisfied');
   });
 
   it('lets it ask the holder alone', async () => {

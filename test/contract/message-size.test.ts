@@ -8,6 +8,7 @@ import { startNats } from '../../tools/stack/nats-server.ts';
 import { closeWorkspace, openWorkspace } from '../../tools/stack/workspace.ts';
 import { TestCluster } from '../harness/replicas.ts';
 import { freshDatabase, serversForTests } from '../harness/servers.ts';
+import { RowsReply } from './row-shapes.ts';
 import { ErrorReply, Event, Receipt, read } from './shapes.ts';
 
 /** The largest message of a NATS server that is configured to be strict. */
@@ -92,6 +93,29 @@ describe('a commit whose event is larger than the server takes', () => {
     const receipts = events.flatMap(({ event }) => event.receipt ?? []);
     expect(receipts).toMatchObject([{ requestId: 'large-1', outcome: 'halted' }]);
     expect(events.at(-1)?.event.receipt).toBeDefined();
+  });
+
+  it('is read in pages that fit, each row once, and only what fits in none is cut', async () => {
+    for (const instanceId of ['large', undefined]) {
+      const seen: number[] = [];
+      let after: number | string | undefined = 0;
+      while (after !== undefined) {
+        const subject = `leasehold.${cluster.namespace}.rows`;
+        const body = JSON.stringify({ instanceId, after });
+        const { data } = await cluster.nats.request(subject, body, { timeout: 30_000 });
+        expect(data.length).toBeLessThanOrEqual(MAX_PAYLOAD);
+        const page = read(RowsReply, JSON.parse(new TextDecoder().decode(data)));
+        for (const row of page.rows) {
+          seen.push(row.seq);
+          expect(row.body_truncated === true, row.cell_id).toBe(
+            row.kind === 'completed' && row.cell_id === 'big',
+          );
+        }
+        after = page.next;
+      }
+      expect(seen.length).toBeGreaterThan(ASSERTS);
+      expect(seen).toEqual(seen.map((_, index) => index + 1));
+    }
   });
 
   it('has its receipt answered with the newest steps, and the rest is in the log', async () => {

@@ -110,6 +110,7 @@ const effects = createEffectRunner({
 });
 const replica = new Replica({
   log: wrapLog?.(log) ?? log,
+  pages: log.pages,
   bus,
   subjects: subjects(namespace),
   effects: wrapEffects?.(effects) ?? effects,

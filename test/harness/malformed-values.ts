@@ -1,6 +1,7 @@
 export const VERBS = [
   'start',
   'runbook.get',
+  'rows',
   'status',
   'claim',
   'advance',
@@ -20,6 +21,7 @@ export const NOTICES: ReadonlySet<Verb> = new Set(['settle', 'answered', 'leavin
 export const VALID_BODIES: Record<Verb, Record<string, unknown>> = {
   start: { instanceId: 'fuzzed', runbookId: 'none', version: 1, inputs: {}, agentId: 'fuzzer' },
   'runbook.get': { runbookId: 'none', version: 1 },
+  rows: { instanceId: 'none', after: 'now', limit: 1 },
   status: { log: true, requestId: 'fuzzed' },
   claim: { status: 'approved', agentId: 'fuzzer', evidence: { a: [1] } },
   advance: {
@@ -80,6 +82,9 @@ export function isRight(verb: Verb, field: string, value: unknown): boolean {
   switch (field) {
     case 'inputs':
       return typeof value === 'object' && value !== null && !Array.isArray(value);
+    case 'after':
+      // Before the first row.
+      return value === 0;
     case 'log':
     case 'wait':
     case 'undo':
@@ -148,6 +153,9 @@ UNKNOWN_FIELDS.push('', ' ', '$where', 'a.b', '日本', 'x'.repeat(400));
 export const OPTIONAL = new Set([
   'start.version',
   'runbook.get.version',
+  'rows.instanceId',
+  'rows.after',
+  'rows.limit',
   'status.log',
   'status.requestId',
   'claim.evidence',
@@ -164,6 +172,7 @@ export const OPTIONAL = new Set([
 export const WITHOUT_ID: ReadonlySet<Verb> = new Set([
   'start',
   'runbook.get',
+  'rows',
   'answered',
   'leaving',
 ]);

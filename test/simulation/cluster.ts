@@ -19,6 +19,7 @@ import {
   type Witnessed,
 } from './sim-effects.ts';
 import { SimPostgres } from './sim-log.ts';
+import { SimRowPages } from './sim-row-pages.ts';
 import { SimProcess, World } from './world.ts';
 
 const TTL_S = 2;
@@ -59,6 +60,7 @@ export class Cluster {
   readonly etcd: SimEtcd;
   readonly postgres: SimPostgres;
   readonly nats: SimNats;
+  readonly pages = new SimRowPages();
   readonly witness = new Witness();
   readonly coverage = new Coverage();
   readonly replicas: SimReplica[] = [];
@@ -81,6 +83,7 @@ export class Cluster {
     this.postgres = new SimPostgres(this.world);
     this.nats = new SimNats(this.world, this.network);
     this.postgres.onRow = (row, before) => {
+      this.pages.committed.push(row);
       this.coverage.row(row, before);
       this.#watchClosing(row, before);
     };
@@ -148,6 +151,7 @@ export class Cluster {
     const log = this.postgres.log(process, network);
     const replica = new Replica({
       log: this.#options.log?.(log, process) ?? log,
+      pages: this.pages.of(process, network),
       bus: this.nats.bus(process),
       subjects: this.subjects,
       effects: this.#options.effects?.(process, effects) ?? effects,

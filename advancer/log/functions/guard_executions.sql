@@ -80,7 +80,8 @@ begin
         and greatest(length(f.instance_id), length(f.cell_id), length(f.request_id)) <= 128
         and f.instance_id || ' ' || f.cell_id || ' ' || f.request_id
           ~ '^[A-Za-z0-9_-]+ [A-Za-z0-9_-]+ [A-Za-z0-9_-]+$'
-        and jsonb_typeof(f.body) = 'object') is not true
+        and jsonb_typeof(f.body) = 'object'
+        and f.xid = pg_current_xact_id()::text::bigint) is not true
         or exists (select from leasehold.requests r
           where r.request_id = f.request_id and (
             r.instance_id <> f.instance_id or r.last_seq < f.seq))
@@ -94,6 +95,12 @@ begin
       f.instance_id, f.fencing_token, f.kind, f.cell_id, f.attempt, f.request_id, f.body
     ) as wrong offset 0) m
     where m.wrong is not null;
+  -- Under another transaction id, a row would be hidden from those who read all rows in turn.
+  if exists (
+    select from fresh f where f.xid is distinct from pg_current_xact_id()::text::bigint
+  ) then
+    perform leasehold.refuse_malformed('leasehold.executions', 'xid');
+  end if;
 
   select c.code, f.*, b.seq as before_seq, b.fencing_token as before_token, b.kind as before_kind,
          b.cell_id as before_cell_id, b.attempt as before_attempt

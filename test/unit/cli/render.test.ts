@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { eventLines } from '../../../cli/render/event.ts';
+import { watchedRow } from '../../../cli/render/watched-row.ts';
 import { doubtLines, receiptText } from '../../../cli/render/receipt.ts';
 import { rowText } from '../../../cli/render/row.ts';
 import { statusText } from '../../../cli/render/status.ts';
@@ -40,9 +40,9 @@ const row = (more: Partial<WireRow>): WireRow => ({
   ...more,
 });
 
-it('an event on the screen says where the rest of a row is that was too large for it', () => {
+it('a watched row on the screen says where the rest of a row is that was too large for it', () => {
   const rows = [row({}), row({ seq: 2, kind: 'completed', body_truncated: true })];
-  const lines = eventLines({ instanceId: 'refund-7', rows, status: 'completed' });
+  const lines = rows.flatMap(watchedRow);
   expect(lines).toHaveLength(3);
   expect(lines[1]).toContain('#2  completed charge');
   expect(lines[2]).toContain('see: leasehold status refund-7 --cell charge');

@@ -23,6 +23,7 @@ describe('migrate', () => {
       namespace: 'one',
       reserved: [],
       withoutPassword: [],
+      copied: false,
     });
     const again = { ...first, applied: [], functions: [] };
     expect(await migrate({ url, namespace: 'one' })).toEqual(again);

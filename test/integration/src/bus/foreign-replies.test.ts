@@ -135,7 +135,7 @@ describe('a reply that names other ids than the request', () => {
       onWarning: (message) => void warnings.push(message),
     });
     const got: string[] = [];
-    agent.watch(undefined, (event) => void got.push(event.instanceId));
+    agent.onEvent(undefined, (event) => void got.push(event.instanceId));
     await agent.flush();
     for (const instanceId of ['b', 'a'])
       hostile.publish(names.event('a'), encoded({ instanceId, rows: [], status: 'ready' }));
