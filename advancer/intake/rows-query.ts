@@ -90,7 +90,7 @@ interface Size {
 }
 
 /** As many rows as fit, at least one: its body is cut if it is too large for any message. */
-export function fitRows(rows: readonly Row[], maxBytes: number): WireRow[] {
+function fitRows(rows: readonly Row[], maxBytes: number): WireRow[] {
   const fitted: WireRow[] = [];
   let leftBytes = maxBytes;
   for (const row of rows) {

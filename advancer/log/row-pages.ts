@@ -50,9 +50,9 @@ export interface RowPages {
   /** The rows of one instance after a seq. */
   ofInstance(instanceId: string, afterSeq: number, size: PageSize): Promise<InstancePage>;
   /**
-   * The rows of all instances after a cursor, or from the oldest row on. Whoever follows the
-   * cursors gets each row once, the rows of an instance in order, and misses none, however late it
-   * is committed.
+   * The rows of all instances after a cursor, or from the oldest row on. Following the cursors
+   * gives each row once, the rows of an instance in order, and none is missed, however late it is
+   * committed.
    *
    * @throws CursorRefused when the cursor is not of this database, or the database has lost rows
    *   since

@@ -25,12 +25,13 @@ export const watch: DefineVerb = (command, register) => {
         'printed; 0 for the oldest row (default: now)',
       positionFlag,
     );
-  register<{ after?: RowPosition }>(command, (terminal, options, [instanceId]) =>
-    withAgent(terminal, options, async (agent) => {
+  register<{ after?: RowPosition }>(command, (terminal, options, [instanceId]) => {
+    const { after } = options;
+    return withAgent(terminal, options, async (agent) => {
       const { watchedRow } = await import('../render/watched-row.ts');
       const stop = new AbortController();
       const restore = terminal.onInterrupt(() => stop.abort());
-      const rows = agent.watch(instanceId, { after: options.after, signal: stop.signal });
+      const rows = agent.watch(instanceId, { after, signal: stop.signal });
       const print = (row: WireRow): void => {
         if (options.json === true) printJson(terminal, jsonLine(row, rows.cursor));
         else for (const line of watchedRow(row)) terminal.out(line);
@@ -49,8 +50,8 @@ export const watch: DefineVerb = (command, register) => {
       const goOn = goOnCommand(instanceId, rows.cursor);
       if (goOn !== undefined) terminal.err(`to go on: ${goOn}`);
       return EXIT.done;
-    }),
-  );
+    });
+  });
 };
 
 /** What a script reads of a row: it goes on with `--after` and the newest `next`. */

@@ -70,8 +70,8 @@ export function watchRows(
  * The rows of an instance, or of all, in order and each once, read from the log page by page.
  *
  * Events only say that there is something to read, so a lost, repeated or forged one changes
- * nothing. While NATS or the replicas are away it waits, and then goes on where it was. It keeps one
- * page in memory, and reads the next one only when that is consumed.
+ * nothing. While NATS or the replicas are away it waits, and then goes on where it was. It keeps
+ * one page in memory, and reads the next one only when that is consumed.
  */
 export class RowWatch implements AsyncIterableIterator<WireRow> {
   readonly #options: RowWatchOptions;
@@ -106,7 +106,7 @@ export class RowWatch implements AsyncIterableIterator<WireRow> {
     if (signal.aborted) this.#end();
     // At once, so that "now" is when the watch was asked for.
     this.#begun = after === NOW ? this.#beginNow() : Promise.resolve(after);
-    // Whoever waits for it gets the error.
+    // Those who wait for it get the error.
     this.#begun.catch(() => undefined);
     if (after !== NOW) this.#cursor = after;
   }
@@ -249,10 +249,7 @@ export class RowWatch implements AsyncIterableIterator<WireRow> {
  * Whether a reply can be a page of these rows: of one instance, all of it and without a gap. A
  * reply that cannot be is ignored, and the request repeated.
  */
-export function answersRows(
-  instanceId: string | undefined,
-  after: RowPosition,
-): (body: Json) => boolean {
+function answersRows(instanceId: string | undefined, after: RowPosition): (body: Json) => boolean {
   return (body) => {
     if (instanceId === undefined || !isJsonObject(body)) return true;
     const { rows } = body;

@@ -21,8 +21,8 @@ export interface DatabaseIdentity {
 /**
  * A place in the rows of all instances: which of them come before it.
  *
- * All rows of the transactions in `seen` do, and of those in `reading.until` the ones whose instance
- * and seq come first, up to that place.
+ * All rows of the transactions in `seen` do, and of those in `reading.until` the ones whose
+ * instance and seq come first, up to that place.
  */
 export interface RowCursor extends DatabaseIdentity {
   seen: Transactions;
@@ -71,7 +71,7 @@ export function parseCursor(text: string): RowCursor | undefined {
   const isWhole = until !== undefined && !Number.isNaN(seq) && more.length === 0;
   const isNamed = isId(instanceId) || (instanceId === '' && seq === 0);
   if (!isWhole || !isNamed || (end !== undefined && end !== END)) return undefined;
-  return { ...cursor, reading: { until, instanceId: instanceId!, seq, atEnd: end === END } };
+  return { ...cursor, reading: { until, instanceId, seq, atEnd: end === END } };
 }
 
 /**

@@ -8,7 +8,7 @@ import { MAX_CURSOR_CHARACTERS, parseCursor } from './row-cursor.ts';
 export const NOW = 'now';
 
 /** How many rows a reply has at most. */
-export const MAX_ROWS = 1_000;
+const MAX_ROWS = 1_000;
 
 const NO_CURSOR =
   'is no cursor: pass the `next` of an earlier reply, "now", or 0 to begin with the oldest row';

@@ -207,7 +207,7 @@ describe('the verbs that need NATS only, with etcd and Postgres out of reach', (
     const wrong = ['watch --after made-up', 'watch --after 7', 'watch whole --after soon'];
     for (const line of wrong) {
       const { error } = shapes.read(shapes.ErrorReply, await outputOf(line, 2));
-      expect(error, line).toMatchObject({ code: 'invalid', field: 'after' });
+      expect(error, `at ${line}`).toMatchObject({ code: 'invalid', field: 'after' });
     }
     const beyond = shapes.read(shapes.ErrorReply, await outputOf('watch whole --after 999', 3));
     expect(beyond.error.message).toContain('pass a seq up to');

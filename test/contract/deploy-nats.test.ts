@@ -106,9 +106,8 @@ describe.each(['accounts.conf', 'permissions.conf'] as const)('deploy/nats/%s', 
     expect(await billing.advance('waits')).toMatchObject({ outcome: 'parked' });
     await billing.claim('go', { status: 'yes' });
     expect(await billing.advance('waits')).toMatchObject({ outcome: 'completed' });
-    while (!watched.includes('waits satisfied')) {
-      const { value: row } = await rows.next();
-      watched.push(`${row?.instance_id} ${row?.kind}`);
+    for await (const row of rows) {
+      if (watched.push(`${row.instance_id} ${row.kind}`) && row.kind === 'satisfied') break;
     }
     expect(watched.filter((row) => row === 'works completed')).toHaveLength(3);
   });

@@ -107,7 +107,7 @@ describe('a commit whose event is larger than the server takes', () => {
         const page = read(RowsReply, JSON.parse(new TextDecoder().decode(data)));
         for (const row of page.rows) {
           seen.push(row.seq);
-          expect(row.body_truncated === true, row.cell_id).toBe(
+          expect(row.body_truncated === true, `at ${row.cell_id}`).toBe(
             row.kind === 'completed' && row.cell_id === 'big',
           );
         }

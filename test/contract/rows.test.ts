@@ -73,7 +73,7 @@ describe('rows', () => {
     ];
     for (const [body, code, field] of wrong) {
       const { error } = read(ErrorReply, await ask(body));
-      expect(error, JSON.stringify(body)).toMatchObject({ code, field });
+      expect(error, `at ${JSON.stringify(body)}`).toMatchObject({ code, field });
     }
   });
 });

@@ -167,7 +167,7 @@ it(`delivers each of ${ROWS} rows once and in order while NATS and a replica are
     const newest = new Map<string, number>();
     for (const key of seen) {
       const [instanceId = '', seq] = key.split('/');
-      expect(Number(seq), key).toBe((newest.get(instanceId) ?? 0) + 1);
+      expect(Number(seq), `at ${key}`).toBe((newest.get(instanceId) ?? 0) + 1);
       newest.set(instanceId, Number(seq));
     }
   }

@@ -11,7 +11,7 @@ export interface KeyedRows {
   found: number;
 }
 
-/** How many rows to return: at most so many, and no further one after so many bytes. */
+/** How many rows to return: at most `limit`, and no further one after `maxBytes`. */
 export interface PageSize {
   limit: number;
   maxBytes: number;
@@ -189,7 +189,7 @@ export async function rowsOfWindow(
 }
 
 /** The transactions that were open in `seen` and are not open in `until`. */
-export function lateOnes({ seen, until }: Window): number[] {
+function lateOnes({ seen, until }: Window): number[] {
   const open = new Set(until.open);
   return seen.open.filter((xid) => !open.has(xid));
 }

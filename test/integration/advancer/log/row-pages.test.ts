@@ -1,94 +1,15 @@
 import type { Client } from 'pg';
 import { describe, expect, it } from 'vitest';
 
-import type { Queryable } from '../../../../advancer/log/connections.ts';
-import { migrate } from '../../../../advancer/log/migrate.ts';
 import { shippedFunctions, sqlFunction } from '../../../../advancer/log/function-files.ts';
+import { migrate } from '../../../../advancer/log/migrate.ts';
 import { shippedMigrations } from '../../../../advancer/log/migration-files.ts';
-import { CursorRefused, PostgresRowPages } from '../../../../advancer/log/row-pages.ts';
-import { cursorAfter, formatCursor, parseCursor } from '../../../../src/request/row-cursor.ts';
-import type { RowCursor } from '../../../../src/request/row-cursor.ts';
+import { PostgresRowPages } from '../../../../advancer/log/row-pages.ts';
+import { cursorAfter, formatCursor } from '../../../../src/request/row-cursor.ts';
 import { seeded } from '../../../harness/random.ts';
 import { freshDatabase } from '../../../harness/servers.ts';
-import { connect, databaseOf, logDatabase, NAMESPACE } from './fixture.ts';
-
-const ROOM = { limit: 1_000, maxBytes: 1_000_000 };
-
-/** Statements on one connection, each noted with its values. */
-function recording(client: Client): Queryable & { sent: { text: string; values: unknown[] }[] } {
-  const sent: { text: string; values: unknown[] }[] = [];
-  return {
-    sent,
-    async query<R extends object>(text: string, values: readonly unknown[] = []) {
-      sent.push({ text, values: [...values] });
-      return (await client.query<R>(text, [...values])).rows;
-    },
-  };
-}
-
-interface World {
-  app: Client;
-  owner: Client;
-  superuser: Client;
-  url: string;
-  pages: PostgresRowPages;
-  sent: { text: string; values: unknown[] }[];
-}
-
-async function world(): Promise<World> {
-  const database = await logDatabase();
-  const app = await connect(database.appUrl);
-  const db = recording(app);
-  return {
-    app: await connect(database.appUrl),
-    owner: await connect(database.ownerUrl),
-    superuser: await connect(database.superuserUrl),
-    url: database.superuserUrl,
-    pages: new PostgresRowPages(db),
-    sent: db.sent,
-  };
-}
-
-/** Appends intents and outcomes of cells in turn, as any client may. */
-async function append(client: Client, instanceId: string, seq: number, body = {}): Promise<void> {
-  const isIntent = seq % 2 === 1;
-  await client.query(
-    `insert into leasehold.executions (instance_id, seq, fencing_token, replica_id, kind, cell_id, body)
-       values ($1, $2, 1, 'r-1', $3, $4, $5)`,
-    [
-      instanceId,
-      seq,
-      isIntent ? 'started' : 'completed',
-      `c${Math.ceil(seq / 2)}`,
-      JSON.stringify(body),
-    ],
-  );
-}
-
-async function appendUpTo(client: Client, instanceId: string, from: number, to: number) {
-  for (let seq = from; seq <= to; seq += 1) await append(client, instanceId, seq);
-}
-
-/** Follows the cursors, as text, until nothing comes any more. */
-async function rest(
-  pages: PostgresRowPages,
-  after: string | undefined,
-  size = ROOM,
-): Promise<{ keys: string[]; after: string | undefined }> {
-  const keys: string[] = [];
-  for (let at = after; ;) {
-    const { rows, next } = await pages.ofAll(at === undefined ? undefined : parsed(at), size);
-    keys.push(...rows.map((row) => `${row.instanceId}/${row.seq}`));
-    if (next === undefined) return { keys, after: at };
-    at = formatCursor(next);
-  }
-}
-
-function parsed(text: string): RowCursor {
-  const cursor = parseCursor(text);
-  if (cursor === undefined) throw new Error(`${text} is no cursor`);
-  return cursor;
-}
+import { connect, databaseOf, NAMESPACE } from './fixture.ts';
+import { append, appendUpTo, parsed, recording, rest, ROOM, world } from './row-pages-fixture.ts';
 
 /** Takes ids of transactions that write nothing into the log. */
 function useTransactionIds(client: Client, count: number): Promise<unknown> {
@@ -102,6 +23,22 @@ function useTransactionIds(client: Client, count: number): Promise<unknown> {
     end loop;
   end $$`);
 }
+
+/** The guard as it was before rows had transaction ids. */
+function withoutCheck(sql: string): string {
+  const before = sql
+    .replace(
+      '\n        and f.xid = pg_current_xact_id()::text::bigint) is not true',
+      ') is not true',
+    )
+    .replace(/ {2}if exists \(\n {4}select from fresh f where f\.xid[^;]*;\n {2}end if;\n/, '');
+  expect(before).not.toContain('xid = ');
+  expect(before).not.toContain('f.xid');
+  return before;
+}
+
+/** What the migration of transaction ids brings. */
+const OF_THIS_MIGRATION = new Set(['adopt_transaction_ids', 'fitting_rows']);
 
 describe('pages of all rows', () => {
   it('have each row once, those of an instance in order, whatever the size of a page', async () => {
@@ -169,7 +106,7 @@ describe('pages of all rows', () => {
     let { after } = await rest(pages, undefined);
     await superuser.query('begin');
     await superuser.query('select pg_current_xact_id()');
-    // So many that the two rows are not in the same range.
+    // Enough of them that the two rows are not in the same range.
     await useTransactionIds(app, 5_000);
     await append(app, 'turned', 1);
     await append(superuser, 'turned', 2);
@@ -187,7 +124,6 @@ describe('pages of all rows', () => {
     const random = seeded(seed);
     const writers = await Promise.all(Array.from({ length: 6 }, () => connect(url)));
     const written: string[] = [];
-    let busy = writers.length;
     const write = async (client: Client, nth: number): Promise<void> => {
       let seqs = new Map<string, number>();
       for (let transaction = 0; transaction < 40; transaction += 1) {
@@ -210,13 +146,12 @@ describe('pages of all rows', () => {
         }
       }
     };
-    const writing = Promise.all(
-      writers.map((client, nth) => write(client, nth).finally(() => (busy -= 1))),
-    );
-    writing.catch(() => undefined);
+    const writing = Promise.all(writers.map(write));
+    const over = new AbortController();
+    writing.finally(() => over.abort()).catch(() => undefined);
     const seen: string[] = [];
     let after: string | undefined;
-    while (busy > 0) {
+    while (!over.signal.aborted) {
       const limit = 1 + Math.floor(random() * 20);
       const page = await rest(pages, after, { ...ROOM, limit });
       seen.push(...page.keys);
@@ -268,109 +203,3 @@ describe('pages of all rows', () => {
     expect(await pages.ofInstance('a', 4, size)).toMatchObject({ more: false });
   });
 });
-
-/** The guard as it was before rows had transaction ids. */
-function withoutCheck(sql: string): string {
-  const before = sql
-    .replace(
-      '\n        and f.xid = pg_current_xact_id()::text::bigint) is not true',
-      ') is not true',
-    )
-    .replace(/ {2}if exists \(\n {4}select from fresh f where f\.xid[^;]*;\n {2}end if;\n/, '');
-  expect(before).not.toContain('xid = ');
-  expect(before).not.toContain('f.xid');
-  return before;
-}
-
-/** What the migration of transaction ids brings. */
-const OF_THIS_MIGRATION = new Set(['adopt_transaction_ids', 'fitting_rows']);
-
-describe('a cursor', () => {
-  it('of another database, or that is ahead of this one, is refused with the reason', async () => {
-    const [here, there] = await Promise.all([world(), world()]);
-    await append(here.app, 'a', 1);
-    const after = (await rest(here.pages, undefined)).after!;
-    await expect(there.pages.ofAll(parsed(after), ROOM)).rejects.toThrow(
-      'is a cursor of another database',
-    );
-    const cursor = parsed(after);
-    const ahead = { xmax: cursor.reading!.until.xmax + 1_000_000, open: [] };
-    const restored = [
-      { ...cursor, timeline: cursor.timeline + 1 },
-      { ...cursor, reading: { ...cursor.reading!, until: ahead } },
-      { ...cursor, seen: ahead, reading: undefined },
-    ] as RowCursor[];
-    for (const one of restored) {
-      const refused = here.pages.ofAll(one, ROOM);
-      await expect(refused).rejects.toThrow(CursorRefused);
-      await expect(refused).rejects.toThrow('failed over or was restored');
-    }
-  });
-
-  it('is refused in a copy from another cluster until it is migrated, and no row is lost', async () => {
-    const { app, superuser, pages, url } = await world();
-    await appendUpTo(app, 'a', 1, 2);
-    const after = (await rest(pages, undefined)).after!;
-    // As the rows of a dump: their ids are far ahead here.
-    await superuser.query(`begin; set local session_replication_role = replica;
-      update leasehold.executions set xid = xid + 1000000000; commit`);
-    await superuser.query('update leasehold.meta set system_identifier = 1');
-    await expect(pages.ofAll(parsed(after), ROOM)).rejects.toThrow('run `leasehold migrate`');
-    await expect(pages.ofAll(undefined, ROOM)).rejects.toThrow('run `leasehold migrate`');
-    expect((await migrate({ url, namespace: NAMESPACE })).copied).toBe(true);
-    expect((await migrate({ url, namespace: NAMESPACE })).copied).toBe(false);
-    await appendUpTo(app, 'a', 3, 3);
-    expect((await rest(pages, undefined)).keys).toEqual(['a/1', 'a/2', 'a/3']);
-  });
-});
-
-describe('the transaction id of a row', () => {
-  it('is the one that appends it: the guard refuses any other', async () => {
-    const { app } = await world();
-    for (const xid of ['1', '9007199254740000', 'null']) {
-      await expect(
-        app.query(
-          `insert into leasehold.executions (instance_id, seq, fencing_token, replica_id, kind, cell_id, xid)
-             values ('a', 1, 1, 'r-1', 'started', 'c', ${xid})`,
-        ),
-      ).rejects.toMatchObject({ code: '23514', column: 'xid' });
-    }
-  });
-
-  it('finds the newest rows of a large log without going through it', async () => {
-    const { app, superuser, pages, sent } = await world();
-    await superuser.query(`begin; set local session_replication_role = replica;
-      insert into leasehold.executions
-          (instance_id, seq, fencing_token, replica_id, kind, cell_id, body, xid)
-        select 'i-' || n % 1000, 1 + n / 1000, 1, 'r-1', 'started', 'c', '{"output": "some text"}',
-               3 + n / 1000
-          from generate_series(0, 99999) n;
-      commit`);
-    await superuser.query('vacuum analyze leasehold.executions');
-    const now = formatCursor(await pages.now());
-    await appendUpTo(app, 'new', 1, 2);
-    for (const mode of ['force_custom_plan', 'force_generic_plan']) {
-      sent.length = 0;
-      expect((await rest(pages, now)).keys).toEqual(['new/1', 'new/2']);
-      const byXid = sent.filter(({ text }) => text.includes('e.xid >= $1'));
-      expect(byXid).toHaveLength(3);
-      for (const { text, values } of byXid) {
-        await app.query(`set plan_cache_mode = ${mode}`);
-        await app.query(`prepare page as ${text}`);
-        const list = values.map((value) => literal(value)).join(', ');
-        const { rows } = await app.query<{ 'QUERY PLAN': string }>(
-          `explain (analyze, costs off, timing off) execute page(${list})`,
-        );
-        await app.query('deallocate page');
-        const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
-        expect(plan, mode).toContain('Bitmap Index Scan on executions_by_xid');
-        expect(plan, mode).not.toContain('Seq Scan on executions');
-      }
-    }
-  });
-});
-
-function literal(value: unknown): string {
-  if (Array.isArray(value)) return `'{${value.join(',')}}'`;
-  return typeof value === 'number' ? String(value) : `'${String(value)}'`;
-}

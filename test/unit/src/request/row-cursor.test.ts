@@ -43,7 +43,7 @@ describe('a cursor as text', () => {
     expect(formatCursor(READING)).toMatch(/^[\w.-]+$/);
   });
 
-  it('is told from any other text', () => {
+  it('differs from any other text', () => {
     const good = formatCursor(READING);
     const others = [
       '',
@@ -61,7 +61,7 @@ describe('a cursor as text', () => {
       good.split('.').slice(0, 5).join('.'),
       good.replace('7312345678901234567-16384', 'here'),
     ];
-    for (const text of others) expect(parseCursor(text), text).toBeUndefined();
+    for (const text of others) expect(parseCursor(text), `at ${text}`).toBeUndefined();
   });
 
   it('gives the cursor after a row of the page that it came with', () => {
@@ -96,7 +96,8 @@ describe('the body of rows', () => {
       { instanceId: 'i', after: 7, limit: 1 },
       { instanceId: 'i', after: 'now' },
     ];
-    for (const body of good) expect(read(body), JSON.stringify(body)).toMatchObject({ ok: true });
+    for (const body of good)
+      expect(read(body), `at ${JSON.stringify(body)}`).toMatchObject({ ok: true });
   });
 
   it('is refused with the field and what belongs there', () => {
@@ -119,7 +120,7 @@ describe('the body of rows', () => {
     ];
     for (const [body, field, text] of bad) {
       const result = read(body);
-      expect(result, JSON.stringify(body)).toMatchObject({
+      expect(result, `at ${JSON.stringify(body)}`).toMatchObject({
         ok: false,
         error: { code: 'invalid', field, message: expect.stringContaining(text) as string },
       });
