@@ -222,8 +222,7 @@ export class Agent {
    * The rows of one instance, or of all (`undefined`), as they are committed: in order, each once,
    * whatever is restarted meanwhile. By default it begins with what is committed from now on.
    *
-   * @throws LeaseholdError `invalid` for an id or a position that is none; others come from the
-   *   iterator
+   * @throws LeaseholdError `invalid` for an id or a position that is none
    */
   watch(instanceId?: string, options: WatchOptions = {}): RowWatch {
     const signal = this.#untilClosed(options.signal);

@@ -17,6 +17,7 @@ describe('migrations', () => {
       '0008_origins',
       '0009_own_word',
       '0010_due_work',
+      '0011_transaction_ids',
     ]);
   });
 
