@@ -1,15 +1,10 @@
 import type { Client } from 'pg';
 import { describe, expect, it } from 'vitest';
 
-import { shippedFunctions, sqlFunction } from '../../../../advancer/log/function-files.ts';
-import { migrate } from '../../../../advancer/log/migrate.ts';
-import { shippedMigrations } from '../../../../advancer/log/migration-files.ts';
-import { PostgresRowPages } from '../../../../advancer/log/row-pages.ts';
 import { cursorAfter, formatCursor } from '../../../../src/request/row-cursor.ts';
 import { seeded } from '../../../harness/random.ts';
-import { freshDatabase } from '../../../harness/servers.ts';
-import { connect, databaseOf, NAMESPACE } from './fixture.ts';
-import { append, appendUpTo, parsed, recording, rest, ROOM, world } from './row-pages-fixture.ts';
+import { connect } from './fixture.ts';
+import { append, appendUpTo, parsed, rest, ROOM, world } from './row-pages-fixture.ts';
 
 /** Takes ids of transactions that write nothing into the log. */
 function useTransactionIds(client: Client, count: number): Promise<unknown> {
@@ -23,22 +18,6 @@ function useTransactionIds(client: Client, count: number): Promise<unknown> {
     end loop;
   end $$`);
 }
-
-/** The guard as it was before rows had transaction ids. */
-function withoutCheck(sql: string): string {
-  const before = sql
-    .replace(
-      '\n        and f.xid = pg_current_xact_id()::text::bigint) is not true',
-      ') is not true',
-    )
-    .replace(/ {2}if exists \(\n {4}select from fresh f where f\.xid[^;]*;\n {2}end if;\n/, '');
-  expect(before).not.toContain('xid = ');
-  expect(before).not.toContain('f.xid');
-  return before;
-}
-
-/** What the migration of transaction ids brings. */
-const OF_THIS_MIGRATION = new Set(['adopt_transaction_ids', 'fitting_rows']);
 
 describe('pages of all rows', () => {
   it('have each row once, those of an instance in order, whatever the size of a page', async () => {
@@ -169,20 +148,12 @@ describe('pages of all rows', () => {
   });
 
   it('begin with the rows from before transaction ids were kept', async () => {
-    const url = await freshDatabase();
-    const before = shippedMigrations().filter(({ name }) => name !== 'transaction_ids');
-    const functions = shippedFunctions().filter(({ name }) => !OF_THIS_MIGRATION.has(name));
-    const old = functions.map((one) =>
-      one.name === 'guard_executions' ? sqlFunction(one.name, withoutCheck(one.sql)) : one,
-    );
-    await migrate({ url, namespace: NAMESPACE, migrations: before, functions: old });
-    const { appUrl } = databaseOf(url, NAMESPACE);
-    const app = await connect(appUrl);
+    const { app, superuser, pages } = await world();
     await appendUpTo(app, 'old', 1, 3);
-    await migrate({ url, namespace: NAMESPACE });
+    await superuser.query(`begin; set local session_replication_role = replica;
+      update leasehold.executions set xid = null; commit`);
     await appendUpTo(app, 'new', 1, 2);
     await appendUpTo(app, 'old', 4, 4);
-    const pages = new PostgresRowPages(recording(await connect(appUrl)));
     const { keys, after } = await rest(pages, undefined, { ...ROOM, limit: 2 });
     expect(keys).toEqual(['new/1', 'new/2', 'old/1', 'old/2', 'old/3', 'old/4']);
     await appendUpTo(app, 'old', 5, 5);
