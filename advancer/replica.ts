@@ -1,18 +1,11 @@
 import { setMaxListeners } from 'node:events';
 
-import type { Bus } from '../src/bus/bus.ts';
-import type { Subjects } from '../src/bus/subjects.ts';
-import { DEFAULT_LIMITS, type IntakeLimits } from '../src/config/limits.ts';
+import { DEFAULT_LIMITS } from '../src/config/limits.ts';
 import { errorText } from '../src/error-text.ts';
-import type { Logger } from '../src/logger.ts';
 import { TroubleLog } from '../src/trouble-log.ts';
-import type { Clock } from '../src/time/clock.ts';
 import type { Holding } from '../src/lease/holding.ts';
-import type { EffectRunner } from './cells/cells.ts';
 import { announce } from './announce.ts';
 import { drainHoldings, releaseUnbegun } from './drain.ts';
-import type { Failpoint } from './failpoints.ts';
-import type { AgentIdPolicy } from './intake/agent-account.ts';
 import { DueWork } from './due/due-work.ts';
 import { AnswerNotices } from './intake/answer-notices.ts';
 import { ClusterView } from './intake/cluster-view.ts';
@@ -27,50 +20,22 @@ import { Router } from './intake/router.ts';
 import { RowsQuery } from './intake/rows-query.ts';
 import { StallDetector } from './intake/stall-detector.ts';
 import type { LeasesLifecycle } from './leases-lifecycle.ts';
-import { LogUnavailable, type Log } from './log/log.ts';
-import type { RowPages } from './log/row-pages.ts';
+import { LogUnavailable } from './log/log.ts';
 import { Notes } from './mac/notes.ts';
 import { PeerMessages } from './mac/peer-messages.ts';
 import { Unauthenticated } from './mac/unauthenticated.ts';
 import { LogHealth } from './log-health.ts';
-import { readinessChecks, type Need, type ReadinessCheck } from './readiness.ts';
+import { readinessChecks, type ReadinessCheck } from './readiness.ts';
+import type { ReplicaOptions } from './replica-options.ts';
 import { Attempts } from './run/attempts.ts';
 import { ChildCancels } from './run/cancel-children.ts';
-import type { Counted, RunContext } from './run/context.ts';
+import type { RunContext } from './run/context.ts';
 import type { HeldInstance } from './run/held-instance.ts';
 import { HeldInstances } from './run/held-instances.ts';
 import { LateProjections } from './run/late-projections.ts';
 import { RecentReceipts } from './run/recent-receipts.ts';
 
 export type { LeasesLifecycle } from './leases-lifecycle.ts';
-
-/** What a replica is made of; the simulation replaces each port. */
-export interface ReplicaOptions {
-  log: Log;
-  pages: RowPages;
-  bus: Bus;
-  subjects: Subjects;
-  effects: EffectRunner;
-  clock: Clock;
-  logger: Logger;
-  count: (event: Counted) => void;
-  failpoint: Failpoint | undefined;
-  /** How long a session lives without a keep-alive. */
-  ttlMs: number;
-  /** How long attempts may go on once the replica drains. */
-  drainMs: number;
-  limits?: IntakeLimits | undefined;
-  /** Makes the coordinator, which must pass the gate before it leads. */
-  coordinator: (
-    gate: (readEtcdRevision: () => Promise<number>) => Promise<string | undefined>,
-  ) => LeasesLifecycle;
-  /** Which agent ids it believes; default: `claimed`. */
-  agentIds?: AgentIdPolicy | undefined;
-  /** What it needs besides its servers; default: nothing. */
-  needs?: readonly Need[] | undefined;
-  /** Ends the process: an invariant is broken. */
-  crash: (cause: unknown) => never;
-}
 
 /**
  * One advancer replica: wires intake, holdings, runs and due work; starts and stops them in order.

@@ -242,10 +242,7 @@ export class Agent {
     return listenToEvents({ ...this.#listener(), instanceId, listener, ...options });
   }
 
-  /**
-   * Like {@link Agent.onEvent}, as an iterator. A consumer that falls 10,000 events behind misses
-   * the oldest.
-   */
+  /** {@link Agent.onEvent} as an iterator, which drops the oldest of over 10,000 queued events. */
   events(
     instanceId?: string,
     options: { signal?: AbortSignal | undefined } = {},
