@@ -107,7 +107,8 @@ describe.each(['accounts.conf', 'permissions.conf'] as const)('deploy/nats/%s', 
     await billing.claim('go', { status: 'yes' });
     expect(await billing.advance('waits')).toMatchObject({ outcome: 'completed' });
     for await (const row of rows) {
-      if (watched.push(`${row.instance_id} ${row.kind}`) && row.kind === 'satisfied') break;
+      watched.push(`${row.instance_id} ${row.kind}`);
+      if (row.kind === 'satisfied') break;
     }
     expect(watched.filter((row) => row === 'works completed')).toHaveLength(3);
   });
@@ -151,9 +152,7 @@ describe.each(['accounts.conf', 'permissions.conf'] as const)('deploy/nats/%s', 
       subject('replica', replicaId),
       subject('replica', replicaId, 'runs'),
       subject('replica', replicaId, 'advance'),
-      subject('answered'),
-      subject('leaving'),
-      ...['placed', 'due'].map((note) => subject(note)),
+      ...['answered', 'leaving', 'placed', 'due'].map((verb) => subject(verb)),
       subject('settle', 'works'),
       subject('event', 'works'),
       subject('decide', 'works'),
