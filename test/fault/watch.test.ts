@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
@@ -48,16 +49,17 @@ function connect(name: string): Promise<Agent> {
     agentId: name,
     servers: [...stack.natsUrls],
     namespace: cluster.namespace,
+    // NATS may be away at that moment.
+    waitOnFirstConnect: true,
   });
 }
 
 /** Watches everything in several sittings: each goes on from the cursor of the one before. */
 class Watcher {
   readonly seen: string[] = [];
-  readonly #agents: Agent[] = [];
   readonly #rowsPerSitting: number;
   #cursor: RowPosition | undefined = 0;
-  #stop = new AbortController();
+  readonly #stop = new AbortController();
   #over: Promise<void> | undefined;
 
   constructor(rowsPerSitting: number) {
@@ -71,7 +73,6 @@ class Watcher {
   async #watch(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       const agent = await connect('watcher');
-      this.#agents.push(agent);
       const rows = agent.watch(undefined, { after: this.#cursor, signal: this.#stop.signal });
       let left = this.#rowsPerSitting;
       for await (const row of rows) {
@@ -97,11 +98,12 @@ async function drive(nth: number): Promise<void> {
     for (let instance = nth; instance < INSTANCES; instance += AGENTS) {
       const instanceId = `w-${instance}`;
       await until(() => agent.start(instanceId, { runbookId: 'mixed', inputs: { n: 1 } }));
-      for (const outcome of ['advanced', 'completed']) {
+      for (const maxCells of [2, undefined]) {
         const requestId = randomUUID();
+        const due = maxCells === undefined ? 'completed' : 'advanced';
         await until(async () => {
-          const receipt = await agent.advance(instanceId, { requestId, maxCells: 2 });
-          return receipt.outcome === outcome || undefined;
+          const { outcome } = await agent.advance(instanceId, { requestId, maxCells });
+          return outcome === due || undefined;
         });
       }
     }
@@ -114,6 +116,7 @@ async function until<T>(ask: () => Promise<T>): Promise<void> {
   for (;;) {
     const answer = await ask().catch(() => undefined);
     if (answer !== undefined) return;
+    await sleep(50);
   }
 }
 
