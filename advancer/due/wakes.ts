@@ -120,9 +120,7 @@ export class Wakes {
       void looks
         .look(parentId, own[0]!.sinceMs)
         .then((looked) =>
-          looked === 'done' || looked === 'left'
-            ? lines.forget(ids.slice(-1))
-            : undefined,
+          looked === 'done' || looked === 'left' ? lines.forget(ids.slice(-1)) : undefined,
         )
         .catch((cause: unknown) => this.#options.logTrouble(cause));
     }

@@ -1,12 +1,12 @@
 import { toWireRow, type Row, type WireRow } from '../../src/execution/row.ts';
 import type { Bus } from '../../src/bus/bus.ts';
-import type { Json } from '../../src/json.ts';
+import { jsonOf, type Json } from '../../src/json.ts';
 import type { ReplyError } from '../../src/request/messages.ts';
 import { formatCursor, parseCursor, type RowCursor } from '../../src/request/row-cursor.ts';
 import { NOW, type RowPosition, type RowsMessage, type RowsReply } from '../../src/request/rows.ts';
 import { bytesOf, cutRow } from '../cut-row.ts';
 import { CursorRefused, type RowPages } from '../log/row-pages.ts';
-import { asJson, errorReply } from './operations.ts';
+import { errorReply } from './operations.ts';
 
 const DEFAULT_ROWS = 500;
 /** A larger reply would only keep this process from everything else for longer. */
@@ -104,7 +104,7 @@ function fitRows(rows: readonly Row[], maxBytes: number): WireRow[] {
 
 function answer(rows: WireRow[], next?: RowPosition): Json {
   const reply: RowsReply = { rows, ...(next !== undefined && { next }) };
-  return asJson(reply);
+  return jsonOf(reply);
 }
 
 function notFound(instanceId: string): Json {

@@ -167,6 +167,7 @@ describe('a parent that is cancelled', () => {
     await cancel(id);
     releaseAll();
     for (const n of [0, 1, 2]) await untilStatus(cluster, `${id}-all-${n}`, 'completed');
+    expect(await cluster.status(id)).toMatchObject({ status: 'cancelled' });
   });
 
   it('is seen to by other replicas, without being asked, if the one that cancelled it dies', async () => {

@@ -9,7 +9,7 @@ import { connect, logDatabase } from './fixture.ts';
 export const ROOM = { limit: 1_000, maxBytes: 1_000_000 };
 
 /** Statements on one connection, each noted with its values. */
-export function recording(client: Client): Queryable & { sent: { text: string; values: unknown[] }[] } {
+function recording(client: Client): Queryable & { sent: { text: string; values: unknown[] }[] } {
   const sent: { text: string; values: unknown[] }[] = [];
   return {
     sent,
@@ -44,7 +44,12 @@ export async function world(): Promise<World> {
 }
 
 /** Appends intents and outcomes of cells in turn, as any client may. */
-export async function append(client: Client, instanceId: string, seq: number, body = {}): Promise<void> {
+export async function append(
+  client: Client,
+  instanceId: string,
+  seq: number,
+  body = {},
+): Promise<void> {
   const isIntent = seq % 2 === 1;
   await client.query(
     `insert into leasehold.executions (instance_id, seq, fencing_token, replica_id, kind, cell_id, body)

@@ -283,12 +283,8 @@ describe('due work', () => {
   });
 
   it('compares all lines with the log, page by page, and begins again', async () => {
-    if (ranking('recheck', REPLICAS)[0] !== ME) {
-      await clock.advance(16_000);
-      expect(rechecked).toEqual([]);
-      return;
-    }
     await clock.advance(16_000);
-    expect(rechecked.slice(0, 3)).toEqual(['', 'i200', '']);
+    const pages = ranking('recheck', REPLICAS)[0] === ME ? ['', 'i200', ''] : [];
+    expect(rechecked.slice(0, 3)).toEqual(pages);
   });
 });

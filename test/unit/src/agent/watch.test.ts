@@ -209,7 +209,7 @@ describe('a watch', () => {
     bus.commit('i', 1);
     const accepts: boolean[] = [];
     const request = bus.request.bind(bus);
-    bus.request = (subject, body, timeoutMs, judge: (body: Json) => boolean = () => true) => {
+    bus.request = (subject, body, timeoutMs, judge: (body: Json) => boolean) => {
       const wire = { instance_id: 'i', seq: 2 };
       accepts.push(
         judge({ rows: [wire] }),
