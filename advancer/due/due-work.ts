@@ -78,7 +78,7 @@ export class DueWork {
   /**
    * This instance may be due: look now. Cheap, never waits, and may be called as often as one
    * likes; one that is not due, or is attended, is left as it is. If it is another replica's turn,
-   * that one is told.
+   * the others are told that something is due.
    */
   look(instanceId: string): void {
     if (this.#stopped) return;

@@ -1,5 +1,6 @@
 import type { PostgresLog } from '../../advancer/log/postgres-log.ts';
 import type { Waiter } from '../../advancer/log/due.ts';
+import { ConfigError } from '../../src/config/config-error.ts';
 import { EXIT } from '../exit-code.ts';
 import { countFlag, idFlag } from '../flags.ts';
 import { addSharedOptions, DATABASE_OPTIONS } from '../shared-options.ts';
@@ -29,22 +30,25 @@ export const claims: DefineVerb = (command, register) => {
     .argument('[claim]', 'claim to show (default: list all)', idFlag)
     .option('--after <claim>', 'list only ids after this one: the next page', idFlag)
     .option('--limit <n>', 'show at most this many', countFlag, 100);
-  register<ClaimsOptions>(command, (terminal, options, [claimId]) =>
-    withLog(terminal, options, (log) =>
+  register<ClaimsOptions>(command, (terminal, options, [claimId]) => {
+    const { after, limit, json = false } = options;
+    if (claimId !== undefined && after !== undefined)
+      throw new ConfigError(['--after pages through the list of all claims; leave out the claim']);
+    return withLog(terminal, options, (log) =>
       claimId === undefined
-        ? listAll(terminal, options, log)
-        : showOne(terminal, options, { log, claimId }),
-    ),
-  );
+        ? listAll(terminal, { after: after ?? '', limit, json }, log)
+        : showOne(terminal, { limit, json }, { log, claimId }),
+    );
+  });
 };
 
 async function listAll(
   terminal: Terminal,
-  { json, after, limit }: ClaimsOptions,
+  { json, after, limit }: { json: boolean; after: string; limit: number },
   log: PostgresLog,
 ): Promise<number> {
-  const listed = await log.claimRecords.list(after ?? '', limit);
-  if (json === true) {
+  const listed = await log.claimRecords.list(after, limit);
+  if (json) {
     for (const claim of listed) printJson(terminal, claim);
     return EXIT.done;
   }
@@ -77,12 +81,12 @@ async function listAll(
 
 async function showOne(
   terminal: Terminal,
-  { json, limit }: ClaimsOptions,
+  { json, limit }: { json: boolean; limit: number },
   { log, claimId }: { log: PostgresLog; claimId: string },
 ): Promise<number> {
   const revisions = await log.claimRecords.revisions(claimId, limit);
   const { waiting, isCut } = await waitersOf(log, claimId, limit);
-  if (json === true) {
+  if (json) {
     const cut = isCut ? { waitingTruncated: true } : {};
     printJson(terminal, { claimId, revisions, waiting, ...cut });
     return EXIT.done;
