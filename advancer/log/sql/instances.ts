@@ -25,6 +25,7 @@ export async function insertInstance(
   db: Queryable,
   instance: NewInstance,
 ): Promise<Instance | undefined> {
+  const unattended = instance.unattended ?? false;
   const [stored] = await db.query<{ recordedAt: string }>(
     `with stored as (
        insert into leasehold.instances
@@ -45,10 +46,10 @@ export async function insertInstance(
       instance.version,
       JSON.stringify(instance.inputs),
       instance.agentId,
-      instance.unattended ?? false,
+      unattended,
     ],
   );
-  return stored && { ...instance, recordedAt: stored.recordedAt };
+  return stored && { ...instance, unattended, recordedAt: stored.recordedAt };
 }
 
 /** The instance as it was started. */

@@ -61,11 +61,13 @@ async function writeLife(): Promise<void> {
     cellId: string,
     body: JsonObject,
     status: ProjectionLine['projection']['status'] = 'ready',
-    requestId: string | null = `${instanceId}-q`,
+    // The child goes on without being asked.
+    requestId: string | null = instanceId === 'i' ? 'q' : 'auto_q',
   ): Promise<Row> => {
     const seq = (seqs.get(instanceId) ?? 0) + 1;
     seqs.set(instanceId, seq);
-    const common = { instanceId, fencingToken: 10, replicaId: 'rA', agentId: 'ann', requestId };
+    const agentId = requestId?.startsWith('auto_') === true ? '@due' : 'ann';
+    const common = { instanceId, fencingToken: 10, replicaId: 'rA', agentId, requestId };
     const outcome = await replica.append({
       ...common,
       rows: [{ ...common, seq, kind, cellId, attempt: 1, body }],
@@ -125,6 +127,8 @@ describe('the life of an instance', () => {
       'children-started-once',
       'children-fenced-by-parent',
       'children-ended-before-verdict',
+      'derived-requests-write',
+      'unattended-comes-back',
     ])
       expect([check, (seen.get(check) ?? 0) > 0]).toEqual([check, true]);
   });

@@ -211,8 +211,7 @@ describe('check', () => {
       url,
       namespace: 'one',
       migrations: shippedMigrations().slice(0, -1),
-      // The schema of the other functions comes with the last migration.
-      functions: shippedFunctions().filter((one) => one.schema === 'leasehold'),
+      functions: shippedFunctions(),
     });
     await expect(log(database).check()).rejects.toThrow(
       new RegExp(

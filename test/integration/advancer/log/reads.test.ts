@@ -124,7 +124,11 @@ describe('instances', () => {
     expect(await replica.snapshot(instance.instanceId)).toBeUndefined();
     await replica.startInstance(instance);
     expect(await replica.snapshot(instance.instanceId)).toEqual({
-      instance: { ...instance, recordedAt: expect.stringMatching(/\.\d{6}Z$/) as string },
+      instance: {
+        ...instance,
+        unattended: false,
+        recordedAt: expect.stringMatching(/\.\d{6}Z$/) as string,
+      },
       runbook: RUNBOOK,
       rows: [],
       readAtMs: expect.any(Number) as number,
