@@ -9,9 +9,17 @@ import { LogUnavailable, type LateOutcome } from '../log/log.ts';
 import { appendUntilDefinite } from './append.ts';
 import type { RunContext } from './context.ts';
 import { reduced } from './reduced-row.ts';
+import { closedLine } from './rest.ts';
 
 /** The pause before evidence that could not be stored is stored again. */
 const RETRY_MS = 500;
+
+/** The instance whose attempt is closed. */
+export interface Closed {
+  readonly holding: Holding;
+  /** Whether it goes on by itself. */
+  readonly unattended: boolean;
+}
 
 /**
  * Records rows that the log refused, so that a fence that fired is visible. An outcome among them
@@ -46,7 +54,7 @@ export async function keepRefusedRows(
  */
 export async function closeForNoRequest(
   context: RunContext,
-  holding: Holding,
+  { holding, unattended }: Closed,
   rows: readonly NewRow[],
   requestId: string | null,
 ): Promise<void> {
@@ -57,10 +65,7 @@ export async function closeForNoRequest(
     fencingToken: holding.token,
     replicaId: context.leases.replicaId,
     rows: closing,
-    projection: {
-      status: closing.at(-1)?.kind === 'interrupted' ? 'in_doubt' : 'ready',
-      nextCellId: null,
-    },
+    projection: closedLine(closing, unattended),
   });
   if (outcome.kind === 'appended' || outcome.kind === 'already_recorded') return;
   await keepRefusedRows(context, closing, `request ${requestId} has its receipt`);

@@ -250,12 +250,12 @@ export class InstanceLog implements Lagging {
       case 'receipted': {
         const { receipt } = outcome;
         this.#logRefusal(rows, 'refused a write: the request has its receipt');
-        await closeForNoRequest(this.#context, this.holding, rows, receipt.requestId);
+        await closeForNoRequest(this.#context, this, rows, receipt.requestId);
         return { kind: 'receipted', receipt };
       }
       case 'rejected': {
         const { why } = outcome;
-        const closed = await closeRejected(this.#context, this.holding, rows, outcome);
+        const closed = await closeRejected(this.#context, this, rows, outcome);
         return closed === 'closed' ? { kind: 'conflict' } : { kind: 'rejected', why };
       }
       case 'conflict':

@@ -1,10 +1,10 @@
 import type { NewRow } from '../../src/execution/row.ts';
-import type { Holding } from '../../src/lease/holding.ts';
 import type { Rejected } from '../log/log.ts';
 import { appendUntilDefinite } from './append.ts';
 import type { RunContext } from './context.ts';
-import { closeForNoRequest, keepRefusedRows, rowsBeforeOpening } from './evidence.ts';
+import { closeForNoRequest, keepRefusedRows, rowsBeforeOpening, type Closed } from './evidence.ts';
 import { reduced } from './reduced-row.ts';
+import { closedLine } from './rest.ts';
 
 /**
  * Closes the attempt of an entry that Postgres refused for what it holds. An attempt that has ended
@@ -20,12 +20,12 @@ import { reduced } from './reduced-row.ts';
  */
 export async function closeRejected(
   context: RunContext,
-  holding: Holding,
+  log: Closed,
   rows: readonly NewRow[],
   { why, ofData }: Rejected,
 ): Promise<'closed' | 'left'> {
   const { logger, leases } = context;
-  const { instanceId, token } = holding;
+  const { instanceId, token } = log.holding;
   logger.error({ instanceId, token, why }, 'Postgres refuses to record what comes next');
   const closing = rowsBeforeOpening(rows);
   if (closing.length === 0) return 'left';
@@ -36,10 +36,7 @@ export async function closeRejected(
       fencingToken: token,
       replicaId: leases.replicaId,
       rows: entry,
-      projection: {
-        status: entry.at(-1)?.kind === 'interrupted' ? 'in_doubt' : 'ready',
-        nextCellId: null,
-      },
+      projection: closedLine(entry, log.unattended),
     });
     switch (outcome.kind) {
       case 'appended':
@@ -52,7 +49,7 @@ export async function closeRejected(
         await keepRefusedRows(context, entry, outcome.detail);
         return 'closed';
       case 'receipted':
-        await closeForNoRequest(context, holding, entry, outcome.receipt.requestId);
+        await closeForNoRequest(context, log, entry, outcome.receipt.requestId);
         return 'closed';
     }
   }

@@ -1,7 +1,9 @@
 import { nextStep, type InstanceView } from '../../src/execution/plan.ts';
 import type { InstanceStatus } from '../../src/execution/status.ts';
 import type { Awaiting, ChildrenView, Waiting } from '../../src/execution/views.ts';
+import type { NewRow } from '../../src/execution/row.ts';
 import type { Rest } from '../log/due.ts';
+import type { Projection } from '../log/log.ts';
 
 /** What a parked instance waits for. */
 export type Parked =
@@ -44,6 +46,14 @@ export function restOf(
     case 'parked':
       return parked === undefined ? { at: { afterMs: 0 } } : restOfParked(parked);
   }
+}
+
+/** The line of an instance whose attempt these rows close, with nothing after them. Pure. */
+export function closedLine(closing: readonly NewRow[], unattended: boolean): Projection {
+  const isInDoubt = closing.at(-1)?.kind === 'interrupted';
+  const line = { status: isInDoubt ? 'in_doubt' : 'ready', nextCellId: null } as const;
+  if (!unattended) return line;
+  return { ...line, rest: isInDoubt ? {} : { at: { afterMs: 0 } } };
 }
 
 function restOfParked(parked: Parked): Rest {

@@ -99,7 +99,7 @@ describe('rows that the log refused', () => {
 describe('rows that were refused because their request has its receipt', () => {
   it('are written up to the first that opens something, for no request', async () => {
     const { context, holding, scripted } = stage();
-    await closeForNoRequest(context, holding, rows(...REFUSED), 'q1');
+    await closeForNoRequest(context, { holding, unattended: false }, rows(...REFUSED), 'q1');
     expect(scripted.entries).toMatchObject([
       { fencingToken: 10, replicaId: ME, projection: { status: 'ready', nextCellId: null } },
     ]);
@@ -109,26 +109,40 @@ describe('rows that were refused because their request has its receipt', () => {
 
   it('leave the instance in doubt if they end with an interruption', async () => {
     const { context, holding, scripted } = stage();
-    await closeForNoRequest(
-      context,
-      holding,
-      rows(['interrupted', 'a', 1, { reason: 'crash' }]),
-      'q1',
-    );
+    const crashed = rows(['interrupted', 'a', 1, { reason: 'crash' }]);
+    await closeForNoRequest(context, { holding, unattended: false }, crashed, 'q1');
     expect(scripted.entries).toMatchObject([{ projection: { status: 'in_doubt' } }]);
+  });
+
+  it('bring an unattended instance back', async () => {
+    const { context, holding, scripted } = stage();
+    const attempt = { holding, unattended: true };
+    await closeForNoRequest(context, attempt, rows(...REFUSED), 'q1');
+    const crashed = rows(['interrupted', 'a', 1, { reason: 'crash' }]);
+    await closeForNoRequest(context, attempt, crashed, 'q1');
+    expect(scripted.entries.map(({ projection }) => projection?.rest)).toEqual([
+      { at: { afterMs: 0 } },
+      // The sweep finds a doubt.
+      {},
+    ]);
   });
 
   it('are kept as evidence if another replica has closed the attempt', async () => {
     const { context, holding, scripted } = stage();
     scripted.answers.push({ kind: 'conflict', detail: 'taken' });
-    await closeForNoRequest(context, holding, rows(...REFUSED), 'q1');
+    await closeForNoRequest(context, { holding, unattended: false }, rows(...REFUSED), 'q1');
     expect(scripted.refusals).toMatchObject([{ seq: 1, reason: 'request q1 has its receipt' }]);
     expect(scripted.lateOutcomes).toHaveLength(1);
   });
 
   it('are dropped if nothing closes or settles: nothing was learned', async () => {
     const { context, holding, scripted } = stage();
-    await closeForNoRequest(context, holding, rows(['started', 'a', 1]), 'q1');
+    await closeForNoRequest(
+      context,
+      { holding, unattended: false },
+      rows(['started', 'a', 1]),
+      'q1',
+    );
     expect(scripted.entries).toEqual([]);
     expect(scripted.refusals).toEqual([]);
   });
