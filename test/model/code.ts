@@ -43,7 +43,12 @@ function codeOf(world: World, renaming: Renaming): string {
       .join(';'),
     world.decisions.map(({ attempt, as }) => attempt + as).join(),
     world.cancels.map(({ undo }) => (undo ? 'u' : 'c')).join(),
-    (world.claimed ? 1 : 0) + (world.due ? 2 : 0) + (world.claimedInTime ? 4 : 0),
+    (world.claim === undefined ? 0 : world.claim.revision * 8) +
+      (world.claim?.status === 'open' ? 1 : 0) +
+      (world.due ? 2 : 0) +
+      (world.claimedInTime ? 4 : 0),
+    world.notes.join(),
+    world.line && [world.line.seq, world.line.time, world.line.seen].join(),
     world.effects
       .map(({ attempt, times, found, ended, knownTo }) =>
         [attempt, times, found ? 1 : 0, ended, knownTo && who(knownTo)].join(),
@@ -63,11 +68,12 @@ function codeOf(world: World, renaming: Renaming): string {
 }
 
 function entryCode(
-  { view, base, token, replicaId, receipt }: Entry,
+  { view, base, token, replicaId, parks, receipt }: Entry,
   log: (history: History) => number,
   who: (replicaId: string) => string,
 ): string {
-  return [log(view), base, token, who(replicaId), receipt?.request, receipt?.outcome].join();
+  const { request, outcome } = receipt ?? {};
+  return [log(view), base, token, who(replicaId), parks, request, outcome].join();
 }
 
 function processCode(process: Process, log: (history: History) => number): string {
@@ -100,6 +106,7 @@ function workCode(work: Work, log: (history: History) => number): string {
     base,
     after,
     outcome,
+    work.parks,
     intent,
     closing,
     promised ? renounced : '',
@@ -111,7 +118,7 @@ function workCode(work: Work, log: (history: History) => number): string {
 function operationCode(operation: Operation): string {
   switch (operation.do) {
     case 'advance':
-      return operation.request;
+      return operation.request + (operation.cell ?? '');
     case 'settle':
       return 's';
     case 'decide':

@@ -3,17 +3,17 @@ import { reduced } from '../../advancer/run/reduced-row.ts';
 import type { NewRow } from '../../src/execution/row.ts';
 import { evidenceIn } from './endings.ts';
 import type { Fate } from './log.ts';
-import { answerCancel, cancelFor, end, handOn, send, supersede, type Walk } from './walk.ts';
+import { answerCancel, cancelFor, dirty, end, handOn, send, supersede, type Walk } from './walk.ts';
 import { addLate, attemptKey, replicaIdOf, type Entry, type Work } from './world.ts';
 
 /** The entry that a walk has on its way. */
 export function entryOf({ process, work }: Pick<Walk, 'process' | 'work'>): Entry {
-  const { view, base, token, outcome, operation } = work;
+  const { view, base, token, outcome, operation, parks } = work;
   const receipt =
     outcome === undefined || operation.do !== 'advance'
       ? undefined
       : { request: operation.request, outcome };
-  return { view, base, token, replicaId: replicaIdOf(process), receipt };
+  return { view, base, token, replicaId: replicaIdOf(process), parks, receipt };
 }
 
 /** Takes in the log's definite answer to the entry that was sent; see `InstanceLog.commit`. */
@@ -39,7 +39,8 @@ export function answered(walk: Walk, fate: Fate): void {
 }
 
 function committed(walk: Walk, fate: 'appended' | 'already_recorded'): void {
-  const { rules, work } = walk;
+  const { rules, world, work } = walk;
+  const lineIsLate = world.unattended && !rules.lineWithCommit && dirty(work);
   work.base = work.view.length;
   work.resent = false;
   work.closing = work.intent;
@@ -65,7 +66,8 @@ function committed(walk: Walk, fate: 'appended' | 'already_recorded'): void {
       return;
     case 'end':
     case 'salvaged':
-      return end(walk);
+      work.outcome = undefined;
+      return lineIsLate ? send(walk, 'end') : end(walk);
   }
 }
 
@@ -179,6 +181,7 @@ function discardProposed(walk: Walk, after: Work['after']): void {
   // What was proposed is not in the log: the next walk reads it again.
   work.base = 0;
   work.outcome = undefined;
+  work.parks = undefined;
   if (after === 'end') return handOn(walk);
   work.at = 'read';
 }

@@ -1,5 +1,6 @@
 import { policyFor } from '../../src/execution/plan.ts';
 import { onInterrupt } from '../../src/runbook/runbook.ts';
+import { waitsForOthers } from './due.ts';
 import { heardFrom } from './endings.ts';
 import { checkOutcomes } from './outcome-guarantees.ts';
 import { attemptKey, inHand, lateAbout, type World } from './world.ts';
@@ -92,6 +93,7 @@ export function atRest(world: World, requests: number): boolean {
   if (world.processes.some(({ works }) => works.length > 0)) return false;
   const { step, state } = world.log;
   if (step.do === 'close') return false;
+  if (world.unattended && !waitsForOthers(world)) return false;
   if (step.do !== 'settle') return true;
   const { doubt, cell } = step;
   const { decision, held } = heardFrom(lateAbout(world, attemptKey(doubt)), state.newestAttempt);

@@ -1,4 +1,4 @@
-import { nextStep, type NextStep } from '../../src/execution/plan.ts';
+import { nextStep, type InstanceView, type NextStep } from '../../src/execution/plan.ts';
 import type { Row } from '../../src/execution/row.ts';
 import { foldRows, type InstanceState } from '../../src/execution/state.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
@@ -46,14 +46,14 @@ export class History {
     return this.#book.runbook.cells;
   }
 
+  /** The instance whose log it is. */
+  get instance(): InstanceView {
+    return { runbook: this.#book.runbook, inputs: {}, recordedAt: NOON, state: this.state };
+  }
+
   /** The next step by the real plan. */
   get step(): NextStep {
-    this.#step ??= nextStep({
-      runbook: this.#book.runbook,
-      inputs: {},
-      recordedAt: NOON,
-      state: this.state,
-    });
+    this.#step ??= nextStep(this.instance);
     return this.#step;
   }
 

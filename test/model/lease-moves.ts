@@ -2,8 +2,9 @@ import { unsettled } from './guarantees.ts';
 import type { History } from './history.ts';
 import type { Moves } from './moves.ts';
 import { entryOf } from './delivery.ts';
+import { derive, isDue, UNDERIVED } from './due.ts';
 import { struck } from './struck.ts';
-import { replicaIdOf, type Operation, type Process, type World } from './world.ts';
+import { replicaIdOf, type Operation, type Process, type Work, type World } from './world.ts';
 
 /**
  * What a process, and etcd about it, may do apart from its walks: sessions, leases, taking up
@@ -114,6 +115,7 @@ function wanted(moves: Moves, process: Process): boolean {
   return (
     from.receipts.length < model.scenario.requests ||
     from.decisions.length > 0 ||
+    isDue(from) ||
     from.cancels.length > 0 ||
     unsettled(from, process)
   );
@@ -191,7 +193,7 @@ function holdingMoves(
     moves.add(kind, label, (world) => {
       const next = processAt(world, index);
       const known = next.holding?.known;
-      next.works.push({
+      const work: Work = {
         token,
         operation,
         at: known === undefined ? 'read' : 'ready',
@@ -199,6 +201,7 @@ function holdingMoves(
         base: known?.length ?? 0,
         after: 'end',
         outcome: undefined,
+        parks: undefined,
         intent: undefined,
         closing: undefined,
         renounced: undefined,
@@ -206,7 +209,10 @@ function holdingMoves(
         resent: false,
         abandoned: false,
         answeredUnavailable: false,
-      });
+      };
+      if (known !== undefined) derive(work);
+      if (kind === 'look' && !model.rules.notesOutliveLooks) world.notes = [];
+      next.works.push(work);
     });
   const applies = process.works.some((work) => work.operation.do === 'cancel');
   if (cancel !== undefined && !applies)
@@ -225,6 +231,10 @@ function holdingMoves(
   for (const decision of from.decisions) {
     const label = `${id} takes up the decision on ${decision.attempt}`;
     begin('take up a decision', label, { do: 'decide', decision });
+  }
+  if (isDue(from)) {
+    const label = `${id} looks at the instance, which is due, under token ${token}`;
+    begin('look', label, { do: 'advance', request: UNDERIVED, cell: '' });
   }
   if (unsettled(from, process))
     begin('sweep', `${id} sweeps under token ${token}`, { do: 'settle' });

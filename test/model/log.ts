@@ -4,6 +4,7 @@ import { judgeRefused } from '../../advancer/log/outcome.ts';
 import { chainBreach, type ChainRow } from '../../src/execution/chain.ts';
 import { opens, type Row } from '../../src/execution/row.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
+import { putLine } from './due.ts';
 import type { Rules } from './rules.ts';
 import type { Entry, Recorded, World } from './world.ts';
 
@@ -24,7 +25,10 @@ export function append(rules: Rules, world: World, entry: Entry): Fate {
     let { log } = world;
     for (const row of added) log = log.with(row);
     world.log = log;
-    const { receipt, token, replicaId, view } = entry;
+    const { receipt, token, replicaId, view, parks } = entry;
+    const isLineAlone = added.length === 0 && receipt === undefined;
+    if (world.unattended && (rules.lineWithCommit || isLineAlone))
+      putLine(rules, world, view, parks);
     if (receipt !== undefined) {
       if (world.receipts.some(({ request }) => request === receipt.request)) {
         world.breaches.push({

@@ -2,6 +2,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { BUS_NECESSARY, BUS_NOTHING_BREAKS, BUS_SECOND_LINES } from './bus-controls.ts';
 import type { Control } from './control.ts';
 import { ENDLESS, NECESSARY, NOTHING_BREAKS, SECOND_LINES } from './controls.ts';
+import { DUE_NECESSARY, DUE_NOTHING_BREAKS } from './due-controls.ts';
+import { DUE, LONG_DUE } from './due-scenarios.ts';
 import { LIFE_NECESSARY, LIFE_SECOND_LINES } from './life-controls.ts';
 import { LIFE, LONG_LIFE } from './life-scenarios.ts';
 import { modelOf } from './moves.ts';
@@ -55,7 +57,7 @@ function brokenAtAll(control: Control): string[] {
 }
 
 describe('every order of steps keeps every guarantee', () => {
-  it.each(long ? [...SHORT, ...LIFE, ...LONG, ...LONG_LIFE] : [...SHORT, ...LIFE])(
+  it.each([...SHORT, ...LIFE, ...DUE, ...(long ? [...LONG, ...LONG_LIFE, ...LONG_DUE] : [])])(
     '$name',
     (world) => {
       const found = run({ name: world.name, without: {}, scenario: world });
@@ -83,12 +85,15 @@ describe('every order of steps keeps every guarantee', () => {
 });
 
 describe('without a rule, a guarantee breaks', () => {
-  it.each([...NECESSARY, ...OUTCOMES_NECESSARY, ...BUS_NECESSARY, ...LIFE_NECESSARY])(
-    '$name: $breaks',
-    (control) => {
-      expect(broken(control)).toContain(control.breaks);
-    },
-  );
+  it.each([
+    ...NECESSARY,
+    ...OUTCOMES_NECESSARY,
+    ...BUS_NECESSARY,
+    ...LIFE_NECESSARY,
+    ...DUE_NECESSARY,
+  ])('$name: $breaks', (control) => {
+    expect(broken(control)).toContain(control.breaks);
+  });
 });
 
 describe('behind a rule, another stands', () => {
@@ -102,7 +107,7 @@ describe('behind a rule, another stands', () => {
 });
 
 describe('without a rule, nothing breaks in this model', () => {
-  it.each([...NOTHING_BREAKS, ...BUS_NOTHING_BREAKS])('$name', (control) => {
+  it.each([...NOTHING_BREAKS, ...BUS_NOTHING_BREAKS, ...DUE_NOTHING_BREAKS])('$name', (control) => {
     expect(brokenAtAll(control)).toEqual([]);
   });
 });
@@ -178,9 +183,11 @@ const KINDS: readonly string[] = [
   'keep evidence',
   'late answer',
   'leave',
+  'look',
   'left to others',
   'look before take-over',
   'new session',
+  'note is forgotten',
   'old session expires',
   'peer is silent',
   'peer: does_not_run',

@@ -1,4 +1,5 @@
 import type { Verdict } from '../../src/execution/row.ts';
+import { makeClaim, noteMoves } from './due.ts';
 import { HistoryBook } from './history.ts';
 import { append } from './log.ts';
 import { renamingsOf, type Renaming } from './renaming.ts';
@@ -82,7 +83,7 @@ export function modelOf(scenario: Scenario, without: Partial<Rules> = {}): Model
 }
 
 export function firstOf({ book, scenario }: Model): World {
-  return firstWorld(book.empty, scenario.replicas, { ...scenario.faults });
+  return firstWorld(book.empty, scenario);
 }
 
 /** Every step out of a state, always in the same order. */
@@ -98,6 +99,7 @@ export function movesFrom(model: Model, from: World): Move[] {
   cancelMoves(moves);
   awaitMoves(moves);
   hearsayMoves(moves);
+  noteMoves(moves);
   if (from.lease?.stale === true) {
     moves.add(
       'old session expires',
@@ -187,13 +189,15 @@ function hearsayMoves(moves: Moves): void {
 /** The claim is made; its deadline passes. */
 function awaitMoves(moves: Moves): void {
   const { from } = moves;
-  if (!from.claimed) {
-    moves.fault('claims', 'claim is made', 'somebody makes the claim', (world) => {
-      world.claimed = true;
-      world.claimedInTime = !world.due;
-    });
+  const status = moves.model.scenario.claimed[from.claim?.revision ?? 0];
+  if (status !== undefined) {
+    moves.fault('claims', 'claim is made', `somebody makes the claim: ${status}`, (world) =>
+      makeClaim(moves.model.rules, world, status),
+    );
   }
-  if (from.log.step.do !== 'await' || from.due) return;
+  const { step } = from.log;
+  const waits = step.do === 'wait' || (step.do === 'await' && step.deadline !== undefined);
+  if (!waits || from.due) return;
   moves.add('deadline passes', 'the deadline passes, by the database’s clock', (world) => {
     world.due = true;
   });

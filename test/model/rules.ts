@@ -144,6 +144,18 @@ export interface Rules {
   awaitReads: 'together' | 'apart' | 'own clock';
   /** A claim that is there wins over a deadline that has passed. */
   claimWins: boolean;
+  /** A line is written in the transaction of the rows that it is derived from. */
+  lineWithCommit: boolean;
+  /** A line that waits for a claim is written under the claim's lock, and the claim is read again. */
+  lineReadsClaim: boolean;
+  /** A line does not go back to an older row. */
+  lineNeverBack: boolean;
+  /** A claim for which somebody waits is noted in the transaction that makes it. */
+  claimsAreNoted: boolean;
+  /** A note is kept until nobody waits for its claim; false: until somebody acts on it. */
+  notesOutliveLooks: boolean;
+  /** A request that nobody made leaves no receipt if it wrote no row. */
+  derivedUnrecorded: boolean;
 }
 
 /** The protocol with every rule. */
@@ -201,4 +213,10 @@ export const PROTOCOL: Rules = {
   lastUndoWaits: true,
   awaitReads: 'together',
   claimWins: true,
+  lineWithCommit: true,
+  lineReadsClaim: true,
+  lineNeverBack: true,
+  claimsAreNoted: true,
+  notesOutliveLooks: true,
+  derivedUnrecorded: true,
 };

@@ -1,6 +1,7 @@
 import type { Verdict } from '../../src/execution/row.ts';
 import type { OnInterrupt } from '../../src/runbook/effect.ts';
 import type { Cell, Runbook } from '../../src/runbook/runbook.ts';
+import type { ClaimStatus } from './due.ts';
 import type { Ending } from './endings.ts';
 
 /** How much may go wrong in one run, at most; every order of it is tried. */
@@ -43,10 +44,12 @@ export interface Faults {
 
 /**
  * A cell of a small world: an exec cell by its policy, with an undo by the policy of that, or an
- * await with a deadline, by what follows when that has passed.
+ * await, by what follows when its deadline has passed, without one, or only for time to pass.
  */
 export type CellPlan =
-  OnInterrupt | { exec: OnInterrupt; undo: OnInterrupt } | { await: 'halt' | 'skip' };
+  | OnInterrupt
+  | { exec: OnInterrupt; undo: OnInterrupt }
+  | { await: 'halt' | 'skip' | 'no deadline' | 'pause' };
 
 /** One small world to search. */
 export interface Scenario {
@@ -57,7 +60,9 @@ export interface Scenario {
   /** What the runbook does when a cell has failed for good. */
   onHalt: 'hold' | 'undo';
   /** How many advance requests there are; each is asked again until it has its receipt. */
-  requests: 1 | 2;
+  requests: 0 | 1 | 2;
+  /** Whether the instance goes on by itself. */
+  unattended: boolean;
   /** How an effect may end, apart from the endings that are faults. */
   endings: readonly Exclude<Ending, 'unknown' | 'wrongReplica'>[];
   /** How many attempts the cells' `retry` allows. */
@@ -66,6 +71,8 @@ export interface Scenario {
   hostile: boolean;
   /** What a person may answer. */
   verdicts: readonly Verdict[];
+  /** The statuses of the claim's revisions, in order; `open` is the one that is wanted. */
+  claimed: readonly ClaimStatus[];
   /** What a person who cancels may ask for: that what was done is undone, or not. */
   cancelsWithUndo: readonly boolean[];
   faults: Faults;
@@ -100,10 +107,12 @@ export function scenario(
     cells: ['hold'],
     onHalt: 'hold',
     requests: 1,
+    unattended: false,
     endings: ['completed'],
     attempts: 1,
     hostile: false,
     verdicts: ['rerun', 'succeeded'],
+    claimed: ['open'],
     cancelsWithUndo: [false],
     ...rest,
     faults: { ...NO_FAULTS, ...faults },
@@ -127,6 +136,8 @@ export function runbookOf({ cells, attempts, onHalt }: Scenario): Runbook {
 function cellOf(plan: CellPlan, id: string, attempts: number): Cell {
   if (typeof plan === 'object' && 'await' in plan) {
     const otherwise = plan.await;
+    if (otherwise === 'pause') return { id, await: { for: '1m' } };
+    if (otherwise === 'no deadline') return { id, await: { claim: 'gate', statuses: ['open'] } };
     return { id, await: { claim: 'gate', statuses: ['open'], within: '1m', otherwise } };
   }
   const { exec, undo } = typeof plan === 'object' ? plan : { exec: plan, undo: undefined };

@@ -3,6 +3,7 @@ import { mayStart, type MayStart } from '../../src/execution/not-started.ts';
 import { policyFor, type NextStep } from '../../src/execution/plan.ts';
 import { nextIdempotencyKey } from '../../src/execution/state.ts';
 import type { JsonObject } from '../../src/json.ts';
+import { derive, isOutOfOrder } from './due.ts';
 import { cancelsAt, cancelsInDoubt, endUnwinding, proposeUnwinding } from './cancel.ts';
 import { heardFrom } from './endings.ts';
 import { runsOrRenounces } from './promises.ts';
@@ -23,6 +24,8 @@ export function read(walk: Walk): void {
     supersede(walk);
     return handOn(walk);
   }
+  derive(work);
+  if (isOutOfOrder(work)) return end(walk);
   goOn(walk);
 }
 
@@ -60,6 +63,7 @@ export function goOn(walk: Walk): void {
       if (operation.do !== 'decide') return finish(walk, 'halted');
       return answersHalted(walk, step, operation.decision);
     case 'await':
+    case 'wait':
       // What is known is written before the wait is judged.
       if (dirty(work)) return send(walk, 'judge');
       work.at = 'judge';
@@ -74,7 +78,6 @@ export function goOn(walk: Walk): void {
     case 'satisfy':
     case 'refute':
     case 'skip':
-    case 'wait':
     case 'run':
       throw new Error(`the model has no cell whose next step is ${step.do}`);
   }

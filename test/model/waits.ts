@@ -1,4 +1,5 @@
-import { judgeAwait } from '../../src/execution/await.ts';
+import { judgeAwait, judgeWait, type WaitStep } from '../../src/execution/await.ts';
+import type { Claim } from './due.ts';
 import { goOn } from './steps.ts';
 import { finish, propose, type Walk } from './walk.ts';
 
@@ -6,14 +7,15 @@ import { finish, propose, type Walk } from './walk.ts';
  * Judges an await by what was read of its claim and of the clock, by the real rule; see
  * `AdvanceJob`.
  */
-export function judge(walk: Walk, claimed: boolean, due: boolean): void {
+export function judge(walk: Walk, newest: Claim | undefined, due: boolean): void {
   const { rules, world, work } = walk;
   const { step } = work.view;
+  if (step.do === 'wait') return judgePause(walk, step, due);
   if (step.do !== 'await') throw new Error(`the step is ${step.do}, and no await`);
-  const made = { revision: 1, status: 'open', agentId: 'agent' };
-  const claim = claimed && (rules.claimWins || !due) ? made : undefined;
+  const made = newest && { ...newest, agentId: 'agent' };
+  const claim = rules.claimWins || !due ? made : undefined;
   const verdict = judgeAwait(step, claim, due);
-  if (verdict.do === 'park') return finish(walk, 'parked');
+  if (verdict.do === 'park') return finish(walk, 'parked', newest?.revision);
   if (verdict.do !== 'satisfy') {
     if (!world.due) {
       const what = `${step.cell.id} is ended by a deadline that has not passed`;
@@ -26,5 +28,12 @@ export function judge(walk: Walk, claimed: boolean, due: boolean): void {
   }
   const kind = { satisfy: 'satisfied', refute: 'refuted', skip: 'skipped' } as const;
   propose(walk, kind[verdict.do], { cellId: step.cell.id, attempt: step.attempt }, verdict.body);
+  goOn(walk);
+}
+
+function judgePause(walk: Walk, step: WaitStep, due: boolean): void {
+  const verdict = judgeWait(step, due);
+  if (verdict.do === 'park') return finish(walk, 'parked');
+  propose(walk, 'satisfied', { cellId: step.cell.id, attempt: step.attempt }, verdict.body);
   goOn(walk);
 }

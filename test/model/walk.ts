@@ -44,15 +44,25 @@ export function dirty(work: Work): boolean {
   return work.base < work.view.length;
 }
 
-/** Sends the receipt, with what is proposed, and ends. */
-export function finish(walk: Walk, outcome: ReceiptOutcome): void {
-  if (walk.work.operation.do !== 'advance') return flush(walk);
-  walk.work.outcome = outcome;
+/**
+ * Sends the receipt, with what is proposed, and ends.
+ *
+ * @param seen the revision of the claim that was seen, if the outcome is that it parks
+ */
+export function finish(walk: Walk, outcome: ReceiptOutcome, seen = 0): void {
+  const { rules, work } = walk;
+  const { operation, view } = work;
+  if (operation.do !== 'advance') return flush(walk);
+  work.parks = outcome === 'parked' ? seen : undefined;
+  const { request, cell } = operation;
+  const isForNothing = cell !== undefined && !view.state.stepsByRequest.has(request);
+  work.outcome = isForNothing && rules.derivedUnrecorded ? undefined : outcome;
   send(walk, 'end');
 }
 
 /** Sends what is proposed, if anything is, and ends. */
 export function flush(walk: Walk): void {
+  walk.work.parks = undefined;
   if (dirty(walk.work)) send(walk, 'end');
   else end(walk);
 }
@@ -60,6 +70,7 @@ export function flush(walk: Walk): void {
 export function send({ work }: Walk, after: Work['after']): void {
   work.at = 'sending';
   work.after = after;
+  if (after !== 'end') work.parks = undefined;
   work.resent = false;
 }
 

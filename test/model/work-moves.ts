@@ -102,21 +102,19 @@ export function workMoves(moves: Moves, index: number, at: number): void {
 /** Reads the claim and the clock: in one statement, unless a control does otherwise. */
 function judgeMoves(moves: Moves, process: Process, work: Work, step: Step): void {
   const { rules } = moves.model;
-  const { claimed, due } = moves.from;
+  const { claim, due } = moves.from;
   if (work.at === 'judge clock')
-    return step('read the clock', 'reads the clock', (walk) => judge(walk, false, due));
-  if (rules.awaitReads === 'apart' && !claimed) {
+    return step('read the clock', 'reads the clock', (walk) => judge(walk, undefined, due));
+  if (rules.awaitReads === 'apart' && claim === undefined) {
     return step('read the claim', 'reads the claim, which was not made', (walk) => {
       walk.work.at = 'judge clock';
     });
   }
   step(woken('read claim and clock', process, work), 'reads the claim and the clock', (walk) =>
-    judge(walk, claimed, due),
+    judge(walk, claim, due),
   );
   if (rules.awaitReads === 'own clock')
-    step('look at own clock', 'takes the deadline for passed', (walk) =>
-      judge(walk, claimed, true),
-    );
+    step('look at own clock', 'takes the deadline for passed', (walk) => judge(walk, claim, true));
 }
 
 type Step = (kind: string, label: string, change: (walk: Walk) => void) => void;

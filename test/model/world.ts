@@ -1,12 +1,13 @@
 import type { AttemptStatement } from '../../advancer/run/attempts.ts';
 import type { Verdict } from '../../src/execution/row.ts';
+import type { Claim, Line } from './due.ts';
 import type { Ending, Statement } from './endings.ts';
 import type { Breach } from './guarantees.ts';
 import type { History } from './history.ts';
 import type { Recording } from './recording.ts';
 import { PLACES } from './renaming.ts';
 import type { Rules } from './rules.ts';
-import type { Faults } from './scenario.ts';
+import type { Faults, Scenario } from './scenario.ts';
 
 /** An attempt by name: `x1` is the first attempt of cell x. */
 export type AttemptKey = string;
@@ -18,6 +19,8 @@ export interface Entry {
   readonly base: number;
   readonly token: number;
   readonly replicaId: string;
+  /** If it leaves the instance parked: the revision of the claim that was seen, 0 for none. */
+  readonly parks: number | undefined;
   /** The receipt that rides along, or comes alone. */
   readonly receipt: { readonly request: string; readonly outcome: ReceiptOutcome } | undefined;
 }
@@ -66,7 +69,12 @@ export interface Cancel {
 
 /** What a process is asked to do with the instance. */
 export type Operation =
-  | { readonly do: 'advance'; readonly request: string }
+  | {
+      readonly do: 'advance';
+      readonly request: string;
+      /** Of a request that nobody made: the cell that it is for. */
+      readonly cell?: string;
+    }
   | { readonly do: 'settle' }
   | { readonly do: 'decide'; readonly decision: Decision }
   | { readonly do: 'cancel' };
@@ -125,7 +133,7 @@ type After =
 /** One walk over the log under one term: a holding does one thing at a time. */
 export interface Work {
   readonly token: number;
-  readonly operation: Operation;
+  operation: Operation;
   at: Place;
   /** The log as this walk knows it, with the rows that it proposes. */
   view: History;
@@ -134,6 +142,8 @@ export interface Work {
   after: After;
   /** What the entry on its way says in its receipt. */
   outcome: ReceiptOutcome | undefined;
+  /** If it leaves the instance parked: the revision of the claim that was seen. */
+  parks: number | undefined;
   /** In hand: the attempt whose intent is being sent. */
   intent: AttemptKey | undefined;
   /** In hand: the attempt that runs, or whose closing row is not definite yet. */
@@ -193,12 +203,18 @@ export interface World {
   ghosts: readonly Entry[];
   decisions: readonly Decision[];
   cancels: readonly Cancel[];
-  /** Whether the claim that awaits wait for was made. */
-  claimed: boolean;
+  /** The newest revision of the claim that awaits wait for. */
+  claim: Claim | undefined;
   /** Whether, by the database's clock, their deadline has passed. */
   due: boolean;
   /** Whether the claim was made before that. */
   claimedInTime: boolean;
+  /** Whether the instance goes on by itself. */
+  readonly unattended: boolean;
+  /** What brings it back then; undefined if nothing does. */
+  line: Line | undefined;
+  /** The revisions that were noted for whoever waited. */
+  notes: readonly number[];
   effects: readonly Effect[];
   processes: Process[];
   recording: Recording;
@@ -212,7 +228,8 @@ export interface World {
  * A world in which nothing has happened: every process has its session, and none holds the
  * instance.
  */
-export function firstWorld(empty: History, replicas: number, faults: Faults): World {
+export function firstWorld(empty: History, scenario: Scenario): World {
+  const { replicas, faults, unattended } = scenario;
   return {
     log: empty,
     receipts: [],
@@ -222,9 +239,12 @@ export function firstWorld(empty: History, replicas: number, faults: Faults): Wo
     ghosts: [],
     decisions: [],
     cancels: [],
-    claimed: false,
+    claim: undefined,
     due: false,
     claimedInTime: false,
+    unattended,
+    line: unattended ? { seq: 0, time: 'now', seen: undefined } : undefined,
+    notes: [],
     effects: [],
     processes: PLACES.slice(0, replicas).map((place) => ({
       place,
@@ -239,7 +259,7 @@ export function firstWorld(empty: History, replicas: number, faults: Faults): Wo
       promised: [],
     })),
     recording: { questions: [], answers: [] },
-    faults,
+    faults: { ...faults },
     breaches: [],
   };
 }
