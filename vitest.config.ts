@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config';
 import type { TestProjectConfiguration } from 'vitest/config';
 
 interface ProjectOptions {
+  /** A folder inside the project's that belongs to another project. */
+  readonly without?: string;
   /** Projects of a lower group end before those of a higher one begin. */
   readonly groupOrder: number;
   readonly needsServers: boolean;
@@ -10,7 +12,7 @@ interface ProjectOptions {
    * on a busy one too.
    */
   readonly testTimeoutMs: number;
-  /** Two files at a time, or one: fault tests measure times that a busy neighbour would distort. */
+  /** Two files at a time; or one, where times are measured that a busy neighbour would distort. */
   readonly maxWorkers: 1 | 2;
 }
 
@@ -23,6 +25,7 @@ function project(
     test: {
       name,
       include: folders.map((folder) => `test/${folder}/**/*.test.ts`),
+      exclude: options.without === undefined ? [] : [`test/${options.without}/**`],
       pool: 'forks',
       maxWorkers: options.maxWorkers,
       sequence: { groupOrder: options.groupOrder },
@@ -66,8 +69,15 @@ export default defineConfig({
         testTimeoutMs: 240_000,
         maxWorkers: 2,
       }),
-      project('fault', ['fault'], {
+      project('fault-untimed', ['fault/untimed'], {
         groupOrder: 2,
+        needsServers: true,
+        testTimeoutMs: 600_000,
+        maxWorkers: 2,
+      }),
+      project('fault', ['fault'], {
+        without: 'fault/untimed',
+        groupOrder: 3,
         needsServers: true,
         testTimeoutMs: 600_000,
         maxWorkers: 1,

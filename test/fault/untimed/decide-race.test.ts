@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { openLog, type PostgresLog } from '../../advancer/log/postgres-log.ts';
-import { HeldInstance } from '../../advancer/run/held-instance.ts';
-import { breakGuard } from '../harness/broken-guard.ts';
-import { holderContext, holdingOf } from '../harness/holder.ts';
-import { TestCluster } from '../harness/replicas.ts';
-import { withTwoHolders } from '../harness/two-holders.ts';
+import { openLog, type PostgresLog } from '../../../advancer/log/postgres-log.ts';
+import { HeldInstance } from '../../../advancer/run/held-instance.ts';
+import { breakGuard } from '../../harness/broken-guard.ts';
+import { holderContext, holdingOf } from '../../harness/holder.ts';
+import { TestCluster } from '../../harness/replicas.ts';
+import { withTwoHolders } from '../../harness/two-holders.ts';
 
 /*
  * Two holders of one instance, as after a freeze and a take-over, on a real log: first with the

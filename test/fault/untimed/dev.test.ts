@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { connect, JSONCodec } from 'nats';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 
-import { runCommand } from '../../tools/stack/command.ts';
-import { freshDatabase, freshNamespace, serversForTests } from '../harness/servers.ts';
+import { runCommand } from '../../../tools/stack/command.ts';
+import { freshDatabase, freshNamespace, serversForTests } from '../../harness/servers.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..');
+const ROOT = join(import.meta.dirname, '../../..');
 const MAIN = join(ROOT, 'dist', 'cli', 'main.js');
 
 interface ReadyLine {

@@ -1,11 +1,11 @@
 import { NatsError } from 'nats';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
-import { malformed, type Malformed } from '../harness/malformed.ts';
-import { seeded } from '../harness/random.ts';
-import { eventually, TestCluster } from '../harness/replicas.ts';
-import type { ReceiptReply } from '../harness/replies.ts';
-import { EACH_ONCE, Witness } from '../harness/witness.ts';
+import { malformed, type Malformed } from '../../harness/malformed.ts';
+import { seeded } from '../../harness/random.ts';
+import { eventually, TestCluster } from '../../harness/replicas.ts';
+import type { ReceiptReply } from '../../harness/replies.ts';
+import { EACH_ONCE, Witness } from '../../harness/witness.ts';
 
 const SEED = Number(process.env['LEASEHOLD_TEST_FUZZ_SEED'] ?? 1);
 const MESSAGES = 10_000;

@@ -2,12 +2,12 @@ import { fileURLToPath } from 'node:url';
 
 import { describe, expect, it } from 'vitest';
 
-import type { Ending } from '../../src/execution/outcome.ts';
-import type { Control } from '../harness/broken-replica.ts';
-import type { Rule } from '../random-cells/checker.ts';
-import { randomCell, type RandomCell } from '../random-cells/random-cell.ts';
-import { LINES, offenderText, problemsOf, summaryOf } from '../random-cells/result.ts';
-import { runRandomCells } from '../random-cells/run.ts';
+import type { Ending } from '../../../src/execution/outcome.ts';
+import type { Control } from '../../harness/broken-replica.ts';
+import type { Rule } from '../../random-cells/checker.ts';
+import { randomCell, type RandomCell } from '../../random-cells/random-cell.ts';
+import { LINES, offenderText, problemsOf, summaryOf } from '../../random-cells/result.ts';
+import { runRandomCells } from '../../random-cells/run.ts';
 
 /*
  * Random cells on real replicas, counted by a witness outside. `npm run random-cells` runs as many
@@ -19,7 +19,7 @@ const CELLS_PER_LINE = 8;
 /** More cells for the line that needs a replica frozen at the right moment. */
 const CELLS_TO_FREEZE = 16;
 const CELLS_OF_A_CONTROL = 24;
-const REPLICA = fileURLToPath(new URL('../harness/broken-replica.ts', import.meta.url));
+const REPLICA = fileURLToPath(new URL('../../harness/broken-replica.ts', import.meta.url));
 
 function say(text: string): void {
   process.stderr.write(`${text}\n`);

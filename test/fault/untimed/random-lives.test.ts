@@ -2,18 +2,18 @@ import { fileURLToPath } from 'node:url';
 
 import { describe, expect, it } from 'vitest';
 
-import { breakGuard } from '../harness/broken-guard.ts';
-import type { Control } from '../harness/broken-replica.ts';
+import { breakGuard } from '../../harness/broken-guard.ts';
+import type { Control } from '../../harness/broken-replica.ts';
 import {
   livesOf,
   type CancelPlan,
   type EffectPlan,
   type Life,
   type LifeCell,
-} from '../random-lives/life.ts';
-import type { Rule } from '../random-lives/rules.ts';
-import { offenderText, problemsOf, summaryOf } from '../random-lives/result.ts';
-import { runRandomLives, type LivesOptions } from '../random-lives/run.ts';
+} from '../../random-lives/life.ts';
+import type { Rule } from '../../random-lives/rules.ts';
+import { offenderText, problemsOf, summaryOf } from '../../random-lives/result.ts';
+import { runRandomLives, type LivesOptions } from '../../random-lives/run.ts';
 
 /*
  * Random lives on real replicas that are killed and frozen, checked by what a receiver witnessed
@@ -21,7 +21,7 @@ import { runRandomLives, type LivesOptions } from '../random-lives/run.ts';
  */
 
 const SEED = Number(process.env['LEASEHOLD_TEST_LIVES_SEED'] ?? 1);
-const REPLICA = fileURLToPath(new URL('../harness/broken-replica.ts', import.meta.url));
+const REPLICA = fileURLToPath(new URL('../../harness/broken-replica.ts', import.meta.url));
 
 function say(text: string): void {
   process.stderr.write(`${text}\n`);

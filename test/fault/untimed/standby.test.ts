@@ -4,12 +4,12 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, expect, it, type TestContext } from 'vitest';
 
-import type { Stack } from '../../tools/stack/servers.ts';
-import { freePort } from '../../tools/stack/free-port.ts';
-import { querySql } from '../../tools/stack/postgres-wire.ts';
-import { eventually, TestCluster } from '../harness/replicas.ts';
-import { serversForTests, startPrivateStack } from '../harness/servers.ts';
-import { notReadyFor, readiness } from '../harness/readiness.ts';
+import type { Stack } from '../../../tools/stack/servers.ts';
+import { freePort } from '../../../tools/stack/free-port.ts';
+import { querySql } from '../../../tools/stack/postgres-wire.ts';
+import { eventually, TestCluster } from '../../harness/replicas.ts';
+import { serversForTests, startPrivateStack } from '../../harness/servers.ts';
+import { notReadyFor, readiness } from '../../harness/readiness.ts';
 
 const STANDBY = /^Postgres: the database is a standby \(in recovery\).*must lead to the primary$/;
 

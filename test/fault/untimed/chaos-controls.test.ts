@@ -5,11 +5,11 @@ import { fileURLToPath } from 'node:url';
 
 import { describe, expect, it } from 'vitest';
 
-import { parseFaultMix } from '../../tools/chaos/fault-mix.ts';
-import type { ChaosRecord } from '../../tools/chaos/record.ts';
-import { runChaos } from '../../tools/chaos/run.ts';
-import { breakGuard, type GuardRule } from '../harness/broken-guard.ts';
-import type { Control } from '../harness/broken-replica.ts';
+import { parseFaultMix } from '../../../tools/chaos/fault-mix.ts';
+import type { ChaosRecord } from '../../../tools/chaos/record.ts';
+import { runChaos } from '../../../tools/chaos/run.ts';
+import { breakGuard, type GuardRule } from '../../harness/broken-guard.ts';
+import type { Control } from '../../harness/broken-replica.ts';
 
 /*
  * Negative controls: chaos on real processes, with one rule switched off, must be breached by name
@@ -24,7 +24,7 @@ import type { Control } from '../harness/broken-replica.ts';
  * can distinguish them.
  */
 
-const REPLICA = fileURLToPath(new URL('../harness/broken-replica.ts', import.meta.url));
+const REPLICA = fileURLToPath(new URL('../../harness/broken-replica.ts', import.meta.url));
 const SEED = 1;
 
 interface BrokenRun {

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 
-import { eventually, TestCluster } from '../harness/replicas.ts';
-import type { ReplicaProcess } from '../harness/replica-process.ts';
-import type { ReceiptReply } from '../harness/replies.ts';
+import { eventually, TestCluster } from '../../harness/replicas.ts';
+import type { ReplicaProcess } from '../../harness/replica-process.ts';
+import type { ReceiptReply } from '../../harness/replies.ts';
 
 /*
  * A holder that stands still while its instance is cancelled, or while a deadline and its claim

@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
-import { Agent } from '../../src/agent/agent.ts';
-import type { RowPosition } from '../../src/request/rows.ts';
-import type { Stack } from '../../tools/stack/servers.ts';
-import { eventually, TestCluster } from '../harness/replicas.ts';
-import { startPrivateStack } from '../harness/servers.ts';
-import { Witness } from '../harness/witness.ts';
+import { Agent } from '../../../src/agent/agent.ts';
+import type { RowPosition } from '../../../src/request/rows.ts';
+import type { Stack } from '../../../tools/stack/servers.ts';
+import { eventually, TestCluster } from '../../harness/replicas.ts';
+import { startPrivateStack } from '../../harness/servers.ts';
+import { Witness } from '../../harness/witness.ts';
 
 /** The full size is 10000. */
 const ROWS = Number(process.env['LEASEHOLD_TEST_WATCH_ROWS'] ?? 1_000);

@@ -2,19 +2,19 @@ import { dirname, delimiter, join } from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { EXAMPLE_RUNBOOKS, placed } from '../../cli/dev/examples.ts';
-import { loadRunbookFile } from '../../src/runbook/load.ts';
-import { startExampleLedger, type ExampleLedger } from '../harness/example-ledger.ts';
-import { untilDue, untilStatus } from '../harness/family.ts';
-import { eventually, TestCluster } from '../harness/replicas.ts';
-import type { ReceiptReply } from '../harness/replies.ts';
+import { EXAMPLE_RUNBOOKS, placed } from '../../../cli/dev/examples.ts';
+import { loadRunbookFile } from '../../../src/runbook/load.ts';
+import { startExampleLedger, type ExampleLedger } from '../../harness/example-ledger.ts';
+import { untilDue, untilStatus } from '../../harness/family.ts';
+import { eventually, TestCluster } from '../../harness/replicas.ts';
+import type { ReceiptReply } from '../../harness/replies.ts';
 
 /*
  * The examples as people run them, each from start to end, with the holder killed in the middle of
  * an effect. The ledger of the examples says how often each effect happened.
  */
 
-const ROOT = join(import.meta.dirname, '..', '..');
+const ROOT = join(import.meta.dirname, '../../..');
 const TOKEN = 'tr0ub4dor&3 is/not+used';
 /** Longer than a takeover takes. */
 const LEDGER_DELAY_MS = 30_000;

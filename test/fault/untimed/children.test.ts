@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 
-import { breakGuard } from '../harness/broken-guard.ts';
-import { childrenOf, holdChildren, untilDue, untilStatus } from '../harness/family.ts';
-import { eventually } from '../harness/replicas.ts';
-import type { ReplicaProcess } from '../harness/replica-process.ts';
-import { seeded } from '../harness/random.ts';
-import { httpCell, Scene } from '../harness/scene.ts';
+import { breakGuard } from '../../harness/broken-guard.ts';
+import { childrenOf, holdChildren, untilDue, untilStatus } from '../../harness/family.ts';
+import { eventually } from '../../harness/replicas.ts';
+import type { ReplicaProcess } from '../../harness/replica-process.ts';
+import { seeded } from '../../harness/random.ts';
+import { httpCell, Scene } from '../../harness/scene.ts';
 
 const MANY = 200;
 

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
-import { TestCluster } from '../harness/replicas.ts';
-import type { ReceiptReply } from '../harness/replies.ts';
-import { Witness } from '../harness/witness.ts';
+import { TestCluster } from '../../harness/replicas.ts';
+import type { ReceiptReply } from '../../harness/replies.ts';
+import { Witness } from '../../harness/witness.ts';
 
 const INSTANCES = Array.from({ length: 200 }, (_, nth) => `order-${nth}`);
 
