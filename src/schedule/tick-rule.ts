@@ -1,0 +1,56 @@
+/** What became of a tick. */
+export const TICK_OUTCOMES = ['started', 'skipped', 'invalid'] as const;
+/** See {@link TICK_OUTCOMES}. */
+export type TickOutcome = (typeof TICK_OUTCOMES)[number];
+
+/** What the rule reads of a schedule: its newest revision and its newest tick. */
+export interface RuledSchedule {
+  revision: number;
+  /** Whether it starts nothing: it is paused or deleted. */
+  idle: boolean;
+  /** When the revision began. */
+  sinceMs: number;
+  newestTickMs: number | undefined;
+}
+
+/** What the rule reads of a tick. */
+export interface RuledTick {
+  tickMs: number;
+  revision: number;
+  /** What the decision rested on: the newest tick, or when the revision began. */
+  afterMs: number | undefined;
+  /** The first tick that it stands for; undefined: itself only. */
+  fromMs: number | undefined;
+  outcome: TickOutcome;
+}
+
+/** Why a tick is refused. */
+export interface TickBreach {
+  code: 'LH003' | 'LH006' | '23503';
+  detail: string;
+}
+
+/**
+ * The rule of ticks: why a tick may not be appended; undefined when it may. `guard_ticks.sql`
+ * states the same rule, and a property test compares the two.
+ */
+export function tickBreach(
+  schedule: RuledSchedule | undefined,
+  tick: RuledTick,
+  nowMs: number,
+): TickBreach | undefined {
+  if (schedule === undefined) return { code: '23503', detail: 'there is no such schedule' };
+  const { revision, idle, sinceMs, newestTickMs } = schedule;
+  const basisMs = Math.max(sinceMs, newestTickMs ?? Number.NEGATIVE_INFINITY);
+  if (tick.revision !== revision)
+    return { code: 'LH006', detail: `revision ${tick.revision} is not the newest, ${revision}` };
+  if (idle) return { code: 'LH003', detail: `revision ${revision} is paused or deleted` };
+  if (tick.tickMs <= basisMs) return { code: 'LH003', detail: 'it is not later than the newest' };
+  if (tick.tickMs > nowMs) return { code: 'LH003', detail: 'it is in the future' };
+  if (tick.afterMs !== undefined && tick.afterMs !== basisMs)
+    return { code: 'LH006', detail: 'another tick or revision came first' };
+  const { fromMs } = tick;
+  if (fromMs === undefined) return undefined;
+  const stands = tick.outcome === 'skipped' && fromMs > basisMs && fromMs <= tick.tickMs;
+  return stands ? undefined : { code: 'LH003', detail: 'it cannot stand for others' };
+}
