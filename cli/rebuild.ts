@@ -22,6 +22,7 @@ export async function rebuild(url: string, namespace: string): Promise<number> {
     ownSettings: true,
   });
   try {
+    await log.schedules.restoreLines(true);
     return await rebuildProjection(log, async (snapshot) => {
       const { instance, runbook } = snapshot;
       const view = viewOf(snapshot);

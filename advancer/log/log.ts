@@ -1,13 +1,14 @@
 import type { Due } from '../../src/execution/await.ts';
 import type { LateKind, NewRow, Row } from '../../src/execution/row.ts';
 import type { InstanceStatus } from '../../src/execution/status.ts';
-import type { ParentView } from '../../src/execution/views.ts';
+import type { ParentView, TickOriginView } from '../../src/execution/views.ts';
 import type { FencingToken } from '../../src/ids.ts';
 import type { Json, JsonObject } from '../../src/json.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import type { Children } from './children.ts';
 import type { DueLines, Rest } from './due.ts';
+import type { Schedules } from './schedules.ts';
 
 /** One run of one runbook version, as it is started. */
 export interface NewInstance {
@@ -24,8 +25,10 @@ export interface NewInstance {
 export interface Instance extends NewInstance {
   /** ISO 8601, by the database's clock. */
   recordedAt: string;
-  /** The run cell that started it; absent if an agent did. */
+  /** The run cell that started it; absent if none did. */
   parent?: ParentView;
+  /** The schedule that started it; absent if none did. */
+  schedule?: TickOriginView;
 }
 
 /** A receipt to record; fenced like a row. */
@@ -208,6 +211,7 @@ export interface Log {
   readonly children: Children;
   /** What goes on without being asked. */
   readonly due: DueLines;
+  readonly schedules: Schedules;
   /** The given version of a runbook, or its newest one; undefined when there is none. */
   runbook(runbookId: string, version?: number): Promise<Runbook | undefined>;
   /**

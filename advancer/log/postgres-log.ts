@@ -33,9 +33,11 @@ import type {
 import { PostgresChildren } from './postgres-children.ts';
 import { PostgresDue } from './postgres-due.ts';
 import { PostgresRowPages, type RowPages } from './row-pages.ts';
+import { PostgresSchedules } from './postgres-schedules.ts';
 import { RunbookCache, versionKey } from './runbook-cache.ts';
 import { checkRole, checkRoleAlone, type RolePolicy } from './role-check.ts';
 import { checkSchema } from './schema-check.ts';
+import type { Schedules } from './schedules.ts';
 import { prepareAppends } from './sql/append.ts';
 import { insertNextClaim, newestClaim, readWait } from './sql/claims.ts';
 import { insertInstance, instanceIdsAfter, readInstance, readSnapshots } from './sql/instances.ts';
@@ -87,6 +89,7 @@ export class PostgresLog implements Log {
   /** What people read about claims. */
   readonly claimRecords: ClaimRecords;
   readonly pages: RowPages;
+  readonly schedules: Schedules;
   readonly #common: ConnectionOptions;
   readonly #namespace: string;
   /**
@@ -133,6 +136,7 @@ export class PostgresLog implements Log {
     this.due = new PostgresDue(this.#reads);
     this.claimRecords = new ClaimRecords(this.#reads);
     this.pages = new PostgresRowPages(this.#reads);
+    this.schedules = new PostgresSchedules(this.#reads, this.#runbooks);
   }
 
   append(entry: AppendEntry): Promise<AppendOutcome> {

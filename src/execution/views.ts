@@ -84,6 +84,13 @@ export interface ParentView {
   n?: number;
 }
 
+/** The schedule, and its tick, that started an instance. */
+export interface TickOriginView {
+  scheduleId: string;
+  /** ISO 8601, in UTC. */
+  tick: string;
+}
+
 /** The claim that an await cell waits for. */
 export interface Awaiting {
   cellId: string;

@@ -48,7 +48,7 @@ export class SimChildren {
       .filter((origin) => cellId === undefined || origin.cellId === cellId)
       .map(({ parentId: _parentId, seq: _seq, fencingToken: _token, ...child }) => ({
         ...child,
-        ending: this.#endingOf(child.instanceId),
+        ending: this.endingOf(child.instanceId),
       }));
   }
 
@@ -93,7 +93,7 @@ export class SimChildren {
     return { kind: 'started' };
   }
 
-  #endingOf(instanceId: string): Child['ending'] {
+  endingOf(instanceId: string): Child['ending'] {
     const { instances, runbooks } = this.#postgres;
     const runbook = runbooks.get(instances.get(instanceId)?.runbookId ?? '');
     if (runbook === undefined) throw new Error(`no runbook of ${instanceId}`);

@@ -18,6 +18,7 @@ import { highestToken } from './highest-token.ts';
 import { SimChildren } from './sim-children.ts';
 import { SimDue } from './sim-due.ts';
 import { refusalOf, type LogRules, type StoredReceipt } from './sim-guard.ts';
+import { SimSchedules } from './sim-schedules.ts';
 import { unsettledIn, type SimProjection } from './sim-projection.ts';
 import type { Network } from './network.ts';
 import { refuseUnstorable, unstorable, Unstorable } from './unstorable.ts';
@@ -44,6 +45,7 @@ export class SimPostgres {
   readonly projection: SimProjection = new Map();
   readonly children = new SimChildren(this);
   readonly due: SimDue;
+  readonly schedules = new SimSchedules(this);
 
   constructor(world: World) {
     this.#world = world;
@@ -163,6 +165,7 @@ export class SimPostgres {
     return {
       children: this.children.as(call),
       due: this.due.as(call),
+      schedules: this.schedules.as(call),
       runbook: (runbookId) => call('runbook', () => this.runbooks.get(runbookId)),
       pushRunbook: () => Promise.reject(new Error('not in the simulation')),
       runbooks: () => Promise.resolve([]),

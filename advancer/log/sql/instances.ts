@@ -1,20 +1,24 @@
 import type { Row, WireRow } from '../../../src/execution/row.ts';
-import type { ParentView } from '../../../src/execution/views.ts';
+import type { ParentView, TickOriginView } from '../../../src/execution/views.ts';
 import type { Receipt } from '../../../src/request/receipt.ts';
 import type { Queryable } from '../connections.ts';
 import type { Instance, NewInstance } from '../log.ts';
 import { ORIGIN } from './children.ts';
+import { TICK_ORIGIN } from './schedules.ts';
 import { WIRE_ROW, fromWire } from './wire.ts';
 
 const COLUMNS = `i.instance_id as "instanceId", i.runbook_id as "runbookId", i.version, i.inputs,
-  i.agent_id as "agentId", i.unattended, leasehold.iso8601(i.recorded_at) as "recordedAt", ${ORIGIN} as parent`;
+  i.agent_id as "agentId", i.unattended, leasehold.iso8601(i.recorded_at) as "recordedAt", ${ORIGIN} as parent,
+  ${TICK_ORIGIN} as schedule`;
 
-interface InstanceLine extends Omit<Instance, 'parent'> {
+interface InstanceLine extends Omit<Instance, 'parent' | 'schedule'> {
   parent: ParentView | null;
+  schedule: TickOriginView | null;
 }
 
-function fromLine({ parent, ...instance }: InstanceLine): Instance {
-  return parent === null ? instance : { ...instance, parent };
+function fromLine({ parent, schedule, ...instance }: InstanceLine): Instance {
+  if (parent !== null) return { ...instance, parent };
+  return schedule === null ? instance : { ...instance, schedule };
 }
 
 /**

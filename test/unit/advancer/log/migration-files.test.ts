@@ -18,6 +18,7 @@ describe('migrations', () => {
       '0009_own_word',
       '0010_due_work',
       '0011_transaction_ids',
+      '0012_schedules',
     ]);
   });
 
