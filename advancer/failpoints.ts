@@ -27,6 +27,10 @@ export const FAILPOINTS = [
   'before_children',
   /** The children of a run cell are started, and nothing of the cell is written yet. */
   'after_children',
+  /** Ticks of a schedule are about to be recorded; the instance is that of the first of them. */
+  'before_ticks',
+  /** Ticks of a schedule are recorded, and their instances are there. */
+  'after_ticks',
 ] as const;
 
 /** See {@link FAILPOINTS}. */

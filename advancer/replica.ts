@@ -34,11 +34,14 @@ import type { HeldInstance } from './run/held-instance.ts';
 import { HeldInstances } from './run/held-instances.ts';
 import { LateProjections } from './run/late-projections.ts';
 import { RecentReceipts } from './run/recent-receipts.ts';
+import { ScheduleQueries } from './schedules/schedule-queries.ts';
+import { Ticker } from './schedules/ticker.ts';
 
 export type { LeasesLifecycle } from './leases-lifecycle.ts';
 
 /**
- * One advancer replica: wires intake, holdings, runs and due work; starts and stops them in order.
+ * One advancer replica: wires intake, holdings, runs, due work and schedules; starts and stops them
+ * in order.
  */
 export class Replica {
   readonly leases: LeasesLifecycle;
@@ -53,6 +56,7 @@ export class Replica {
   readonly #stallDetector: StallDetector;
   readonly #answerNotices: AnswerNotices;
   readonly #due: DueWork;
+  readonly #ticker: Ticker;
   readonly #logHealth: LogHealth;
   readonly #held: HeldInstances;
   readonly #draining = new AbortController();
@@ -177,6 +181,8 @@ export class Replica {
     );
     this.#stallDetector = new StallDetector(clock);
     this.queryTurns = new QueryTurns({ ...options, quota, limits, agentIds, logTrouble });
+    const started = (): void => undefined;
+    const started = (instanceId: string): void => this.#due.look(instanceId);
     this.#intake = new Intake({
       bus,
       subjects,
@@ -185,6 +191,7 @@ export class Replica {
       queries: new Queries({ log, leases: this.leases, bus, due: this.#due }),
       rows: new RowsQuery(options.pages, bus),
       queryTurns: this.queryTurns,
+      schedules: new ScheduleQueries({ log, started, maxBytes: () => bus.maxBytes() }),
       stallDetector: this.#stallDetector,
       messages,
       replicaId: this.leases.replicaId,
@@ -194,6 +201,17 @@ export class Replica {
       count,
       heard: (sender, answered) => this.#peers.heard(sender, answered),
       dueAnnounced: () => this.#due.announced(),
+    });
+    this.#ticker = new Ticker({
+      log,
+      turns: this.#due.turns,
+      notLeading: () => this.leases.notLeading(),
+      failpoint: options.failpoint,
+      started,
+      clock,
+      logger,
+      count,
+      logTrouble,
     });
   }
 
@@ -206,6 +224,7 @@ export class Replica {
     this.#intake.open();
     await this.#options.bus.flush();
     this.#due.start();
+    this.#ticker.start();
     this.#logHealth.start();
   }
 
@@ -246,6 +265,7 @@ export class Replica {
     // A run between two cells hands on at its next step; nothing new begins.
     this.#draining.abort('draining');
     this.#due.stop();
+    this.#ticker.stop();
     this.#logHealth.stop();
     this.#intake.close();
     this.#answerNotices.flush();

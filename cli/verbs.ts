@@ -39,6 +39,11 @@ export const VERB_GROUPS: readonly (readonly [heading: string, verbs: readonly V
         load: async () => (await import('./verbs/decide.ts')).decide,
       },
       {
+        name: 'schedule',
+        summary: 'start instances at set times: put, list, show, pause, resume or delete schedules',
+        load: async () => (await import('./verbs/schedule.ts')).schedule,
+      },
+      {
         name: 'cancel',
         summary: 'cancel an instance, and undo what it has done if asked to',
         load: async () => (await import('./verbs/cancel.ts')).cancel,

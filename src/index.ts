@@ -14,6 +14,7 @@ export type {
   StatusOptions,
   WatchOptions,
 } from './agent/options.ts';
+export type { AgentSchedules, ScheduleOptions } from './agent/schedules.ts';
 export { LeaseholdError } from './agent/error.ts';
 export type { RowWatch } from './agent/watch.ts';
 export type { RowPosition } from './request/rows.ts';
@@ -40,6 +41,7 @@ export type {
   LeftDoubt,
   ParentView,
   Step,
+  TickOriginView,
   UnwindingView,
   Waiting,
 } from './execution/views.ts';
@@ -52,4 +54,11 @@ export type {
   StartReply,
   StatusReply,
 } from './request/status-reply.ts';
+export type {
+  ListedSchedule,
+  ScheduleDetails,
+  ScheduleList,
+  ScheduleReply,
+  TickView,
+} from './request/schedule-reply.ts';
 export type { Json, JsonObject } from './json.ts';

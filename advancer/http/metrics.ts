@@ -67,6 +67,7 @@ export function createMetrics(): Metrics {
     'due_looks',
     'Looks at unattended instances that may go on by themselves, by outcome',
   );
+  const ticks = by('outcome', 'ticks', 'Ticks of schedules recorded by this replica, by outcome');
   const unknown = counter('unknown_appends', 'Appends whose result was lost');
   return {
     contentType: registry.contentType,
@@ -107,6 +108,9 @@ export function createMetrics(): Metrics {
           return;
         case 'wrong_replica':
           wrongReplica.inc();
+          return;
+        case 'tick':
+          ticks.inc(event.outcome);
           return;
         case 'unknown_append':
           unknown.inc();

@@ -17,6 +17,8 @@ import {
 } from '../../src/request/messages.ts';
 import { RowsMessage } from '../../src/request/rows.ts';
 import type { Counted } from '../run/context.ts';
+import { openSchedules } from '../schedules/schedule-intake.ts';
+import type { ScheduleQueries } from '../schedules/schedule-queries.ts';
 import type { Operation, ForwardedBroadcast } from './pending-request.ts';
 import type { AgentIdPolicy } from './agent-account.ts';
 import type { ClusterView } from './cluster-view.ts';
@@ -51,6 +53,7 @@ export interface IntakeOptions extends Omit<PeerNotesOptions, 'arrivedAtMs'> {
   queries: Queries;
   rows: RowsQuery;
   queryTurns: QueryTurns;
+  schedules: ScheduleQueries;
   stallDetector: StallDetector;
   replicaId: string;
   agentIds: AgentIdPolicy;
@@ -118,6 +121,7 @@ export class Intake {
       bus.subscribe(subjects.all('advance'), (m) => this.#advance(m)),
       bus.subscribe(subjects.all('decide'), (m) => this.#inTurn(m, () => this.#decide(m))),
       bus.subscribe(subjects.all('cancel'), (m) => this.#inTurn(m, () => this.#cancel(m))),
+      ...openSchedules(this.#options),
       ...this.#peerNotes.open(),
     ];
   }

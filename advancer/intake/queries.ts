@@ -133,6 +133,7 @@ export class Queries {
       ...(parked && parkedView(waits)),
       ...(await this.#cancelling(instanceId, view.state)),
       parent: instance.parent,
+      schedule: instance.schedule,
       unwinding: unwinding && unwindingOf(unwinding),
       cancelled: cancelled && (await this.#cancelled(cancelled, rows)),
       inFlight: open === undefined ? undefined : inFlightOf(open),

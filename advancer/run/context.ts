@@ -51,6 +51,8 @@ export type Counted =
   | { what: 'unknown_append' }
   /** An instance was looked at that may go on by itself; see `Looked`. */
   | { what: 'due'; outcome: string }
+  /** This replica recorded a tick of a schedule. */
+  | { what: 'tick'; outcome: string }
   /** Something was not taken in, because a limit was reached; see `ReachedLimit`. */
   | { what: 'over_limit'; limit: string };
 

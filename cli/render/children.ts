@@ -1,4 +1,4 @@
-import type { ChildrenView, ParentView } from '../../src/execution/views.ts';
+import type { ChildrenView, ParentView, TickOriginView } from '../../src/execution/views.ts';
 import { suggestion } from '../../src/shell-quote.ts';
 
 /** How many of the instances that a run cell started have ended. */
@@ -16,4 +16,9 @@ export function childrenCommand(instanceId: string): string {
 export function parentText({ instanceId, cellId, n }: ParentView): string {
   const element = n === undefined ? '' : `, element ${n}`;
   return `started by cell ${cellId} of ${instanceId}${element}`;
+}
+
+/** What started an instance. */
+export function tickText({ scheduleId, tick }: TickOriginView): string {
+  return `started by schedule ${scheduleId} at its tick ${tick}`;
 }

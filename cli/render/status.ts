@@ -8,7 +8,7 @@ import {
   unwindingText,
   waitingText,
 } from './receipt.ts';
-import { childrenCommand, childrenText, parentText } from './children.ts';
+import { childrenCommand, childrenText, parentText, tickText } from './children.ts';
 import { detailText } from './row.ts';
 import { suggestion } from '../../src/shell-quote.ts';
 import { brief, clean, cut, table } from './table.ts';
@@ -26,7 +26,7 @@ export function statusText(
   nowMs: number,
   cellId?: string,
 ): string {
-  const { instanceId, runbookId, version, status, holder, lastSeq, parent } = reply;
+  const { instanceId, runbookId, version, status, holder, lastSeq, parent, schedule } = reply;
   const held =
     holder === null
       ? 'not held'
@@ -38,6 +38,7 @@ export function statusText(
     clean(`${held}; ${lastSeq} ${lastSeq === 1 ? 'row' : 'rows'} in the log`),
     ...(reply.unattended === true ? ['unattended: it goes on by itself whenever it can'] : []),
     ...(parent === undefined ? [] : [clean(parentText(parent))]),
+    ...(schedule === undefined ? [] : [clean(tickText(schedule))]),
     '',
     table(
       ['CELL', ...(hasTitles ? ['TITLE'] : []), 'TYPE', 'STATE', 'ATTEMPT', 'OUTPUT'],

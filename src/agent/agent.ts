@@ -45,11 +45,10 @@ import type {
   WatchOptions,
 } from './options.ts';
 import { refusal } from './receipt-of-reply.ts';
-import { answers, answersRunbook, answersStatus } from './replies.ts';
-import type { Replies } from './replies.ts';
+import { answers, answersRunbook, answersStatus, type Replies } from './replies.ts';
 import { requestUntilAnswered } from './request.ts';
-import { watchRows } from './watch.ts';
-import type { RowWatch } from './watch.ts';
+import { AgentSchedules } from './schedules.ts';
+import { watchRows, type RowWatch } from './watch.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 const DEFAULT_CANCEL_TIMEOUT_MS = 35_000;
@@ -65,6 +64,8 @@ const DEFAULT_ADVANCE_TIMEOUT_MS = 300_000;
  */
 export class Agent {
   readonly agentId: string;
+  /** What starts instances at set times. */
+  readonly schedules: AgentSchedules;
   readonly #bus: Bus;
   readonly #subjects: Subjects;
   readonly #clock: Clock;
@@ -83,6 +84,7 @@ export class Agent {
     this.#subjects = subjects(checkId(options.namespace ?? 'default', 'namespace'));
     this.#clock = clock;
     this.#warn = options.onWarning ?? (() => {});
+    this.schedules = new AgentSchedules(this.agentId, this.#subjects, (r) => this.#request(r));
   }
 
   /**

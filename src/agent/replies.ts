@@ -16,6 +16,7 @@ import type {
   StatusReply,
 } from '../request/status-reply.ts';
 import type { RowsReply } from '../request/rows.ts';
+import { ScheduleSchemas, type ScheduleReplies } from './schedule-replies.ts';
 
 /*
  * What an agent relies on in replies and events. Fields that are not named here pass through
@@ -113,12 +114,14 @@ const Schemas = {
     unwinding: Unwinding.optional(),
     cancelled: Cancelled.optional(),
     parent: Parent.optional(),
+    schedule: z.looseObject({ scheduleId: z.string(), tick: z.string() }).optional(),
     inFlight: InFlight.optional(),
     inDoubt: DoubtInStatus.optional(),
     log: z.array(RowReply).optional(),
     logTruncated: z.literal(true).optional(),
     receipt: ReceiptReply.optional(),
   }),
+  ...ScheduleSchemas,
   start: z.looseObject({
     instanceId: z.string(),
     runbookId: z.string(),
@@ -151,7 +154,7 @@ const Schemas = {
 };
 
 /** Each reply by the name of its schema. */
-export interface Replies {
+export interface Replies extends ScheduleReplies {
   receipt: Receipt;
   status: StatusReply;
   runbook: Runbook;
@@ -179,7 +182,7 @@ export type ReadReply<T> =
 
 /** The ids that a request was about, by the names that they have in a reply. */
 export type AskedIds = Readonly<
-  Partial<Record<'instanceId' | 'requestId' | 'claimId' | 'runbookId', string>>
+  Partial<Record<'instanceId' | 'requestId' | 'claimId' | 'runbookId' | 'scheduleId', string>>
 >;
 
 /**

@@ -18,6 +18,8 @@ export function subjects(namespace: string) {
     runbookGet: `${root}.runbook.get`,
     /** The rows of one instance or of all. */
     rows: `${root}.rows`,
+    /** Requests about schedules, which name theirs in the body. */
+    schedule: (verb: ScheduleVerb) => `${root}.schedule.${verb}`,
     status: (instanceId: string) => `${root}.status.${token(instanceId)}`,
     claim: (claimId: string) => `${root}.claim.${token(claimId)}`,
     advance: (instanceId: string) => `${root}.advance.${token(instanceId)}`,
@@ -45,6 +47,9 @@ export function subjects(namespace: string) {
       `${root}.${verb}.>`,
   } as const;
 }
+
+/** What can be asked about schedules. */
+export type ScheduleVerb = 'put' | 'get' | 'list' | 'pause' | 'resume' | 'delete';
 
 /** The subjects of one namespace. */
 export type Subjects = ReturnType<typeof subjects>;

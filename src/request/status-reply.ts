@@ -8,6 +8,7 @@ import type {
   InDoubt,
   InFlight,
   ParentView,
+  TickOriginView,
   UnwindingView,
   Waiting,
 } from '../execution/views.ts';
@@ -42,8 +43,10 @@ export interface StatusReply {
   /** Set from when it begins to be unwound; `cancelled` follows once everything is undone. */
   unwinding?: UnwindingView;
   cancelled?: CancelledView;
-  /** Absent if it was started by an agent. */
+  /** The run cell that started it; absent if none did. */
   parent?: ParentView;
+  /** The schedule that started it; absent if none did. */
+  schedule?: TickOriginView;
   inFlight?: InFlight;
   inDoubt?: InDoubt & DoubtEvidence;
   /** The log, if the request asked for it. */

@@ -2,6 +2,12 @@ export const VERBS = [
   'start',
   'runbook.get',
   'rows',
+  'schedule.put',
+  'schedule.get',
+  'schedule.list',
+  'schedule.pause',
+  'schedule.resume',
+  'schedule.delete',
   'status',
   'claim',
   'advance',
@@ -22,6 +28,24 @@ export const VALID_BODIES: Record<Verb, Record<string, unknown>> = {
   start: { instanceId: 'fuzzed', runbookId: 'none', version: 1, inputs: {}, agentId: 'fuzzer' },
   'runbook.get': { runbookId: 'none', version: 1 },
   rows: { instanceId: 'none', after: 'now', limit: 1 },
+  'schedule.put': {
+    scheduleId: 'fuzzed',
+    runbookId: 'none',
+    version: 1,
+    cron: '0 9 * * 1-5',
+    timezone: 'UTC',
+    inputs: {},
+    overlap: 'skip',
+    catchUp: 'last',
+    jitter: '1s',
+    unattended: false,
+    agentId: 'fuzzer',
+  },
+  'schedule.get': { scheduleId: 'fuzzed', agentId: 'fuzzer' },
+  'schedule.list': { after: 'fuzzed', limit: 1 },
+  'schedule.pause': { scheduleId: 'fuzzed', agentId: 'fuzzer' },
+  'schedule.resume': { scheduleId: 'fuzzed', agentId: 'fuzzer' },
+  'schedule.delete': { scheduleId: 'fuzzed', agentId: 'fuzzer' },
   status: { log: true, requestId: 'fuzzed' },
   claim: { status: 'approved', agentId: 'fuzzer', evidence: { a: [1] } },
   advance: {
@@ -89,6 +113,7 @@ export function isRight(verb: Verb, field: string, value: unknown): boolean {
     case 'wait':
     case 'undo':
     case 'children':
+    case 'unattended':
       return typeof value === 'boolean';
     case 'status':
       return (
@@ -156,6 +181,12 @@ export const OPTIONAL = new Set([
   'rows.instanceId',
   'rows.after',
   'rows.limit',
+  ...['version', 'timezone', 'overlap', 'catchUp', 'jitter', 'unattended'].map(
+    (field) => `schedule.put.${field}`,
+  ),
+  'schedule.get.agentId',
+  'schedule.list.after',
+  'schedule.list.limit',
   'status.log',
   'status.requestId',
   'claim.evidence',
@@ -173,6 +204,12 @@ export const WITHOUT_ID: ReadonlySet<Verb> = new Set([
   'start',
   'runbook.get',
   'rows',
+  'schedule.put',
+  'schedule.get',
+  'schedule.list',
+  'schedule.pause',
+  'schedule.resume',
+  'schedule.delete',
   'answered',
   'leaving',
 ]);

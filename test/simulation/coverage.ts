@@ -137,6 +137,7 @@ export class Coverage {
       case 'over_limit':
       case 'refused_reply':
       case 'row':
+      case 'tick':
     }
   }
 
