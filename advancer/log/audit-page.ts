@@ -26,6 +26,8 @@ export interface AuditPage {
   children: ReadonlyMap<string, ChildEvidence[]>;
   /** By the child. */
   parents: ReadonlyMap<string, NonNullable<Evidence['parent']>>;
+  /** By the instance. */
+  tickOrigins: ReadonlyMap<string, NonNullable<Evidence['tickOrigin']>>;
   /** By {@link claimKey}. */
   claims: ReadonlyMap<string, RecordedClaim>;
   /** By {@link versionKey}. */
@@ -86,6 +88,7 @@ function evidenceOfInstance(
     claims: (claimId, revision) => page.claims.get(claimKey(claimId, revision)),
     children: page.children.get(instanceId) ?? [],
     parent: page.parents.get(instanceId) ?? null,
+    tickOrigin: page.tickOrigins.get(instanceId) ?? null,
     projection: projectionOf(record),
     rest: record?.rests === true ? { dueAt: record.due_at, claimId: record.claim_id } : null,
     now: page.now,

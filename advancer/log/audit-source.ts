@@ -4,6 +4,8 @@ import type { Evidence, RecordedClaim } from '../../src/audit/evidence.ts';
 import { readChildEvidence } from './audit-children.ts';
 import { byInstance, claimKey, evidenceOf, type PinnedRunbook } from './audit-page.ts';
 import { isRefusal, type Queryable } from './connections.ts';
+import type { ScheduleEvidence } from '../../src/audit/schedule-checks.ts';
+import { scheduleEvidence } from './audit-schedules.ts';
 import { DatabaseTarget } from './database-target.ts';
 import { COLUMN_TYPES } from './json-columns.ts';
 import { RunbookCache, versionKey, type RunbookVersion } from './runbook-cache.ts';
@@ -26,6 +28,7 @@ import {
   type RowLine,
 } from './sql/audit.ts';
 import { auditParents } from './sql/audit-children.ts';
+import { auditTickOrigins } from './sql/audit-schedules.ts';
 import { readRunbooks, runbookDigest } from './sql/runbooks.ts';
 
 /** How to reach the log that is to be audited. */
@@ -122,6 +125,11 @@ export class AuditSource {
     }
   }
 
+  /** The evidence of every schedule, some ticks at a time. Not while pages are read. */
+  schedules(): AsyncGenerator<ScheduleEvidence> {
+    return scheduleEvidence(this.#db);
+  }
+
   /** Ends the snapshot and the connection; calling it again is harmless. */
   async close(): Promise<void> {
     await endAudit(this.#db).catch(ignore);
@@ -141,6 +149,7 @@ export class AuditSource {
     const claims = await this.#claimsIn(rows);
     const children = await readChildEvidence(db, this.#runbooks, ids);
     const parents = await auditParents(db, ids);
+    const tickOrigins = await auditTickOrigins(db, ids);
     const runbooks = await this.#runbooks.getAll(
       instances.map((line) => ({ runbookId: line.runbook_id, version: line.version })),
     );
@@ -156,6 +165,7 @@ export class AuditSource {
       claims,
       children,
       parents,
+      tickOrigins,
       runbooks,
       now,
     });

@@ -14,6 +14,7 @@ export const EXAMPLE_RUNBOOKS = [
   'examples/deploy-region.yaml',
   'examples/deploy.yaml',
   'examples/failover.yaml',
+  'examples/nightly.yaml',
   'examples/settlement.ts',
   'examples/handover.md',
 ] as const;

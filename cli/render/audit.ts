@@ -1,5 +1,6 @@
 import type { AuditSummary, CheckCount } from '../../src/audit/audit.ts';
 import type { Breach } from '../../src/audit/check.ts';
+import type { ScheduleBreach } from '../../src/audit/schedule-audit.ts';
 import type { Terminal } from '../terminal.ts';
 import { Progress } from './progress.ts';
 import { clean, table } from './table.ts';
@@ -22,10 +23,19 @@ export function checksTable(checks: readonly CheckCount[], style: Style): string
 }
 
 /** A breach as text: where it is, which guarantee it breaks, and why. */
-export function breachText({ check, guarantee, severity, instanceId, seqs, what }: Breach): string {
-  const rows = seqs.length === 0 ? '' : ` seq ${seqs.join(', ')}`;
+export function breachText(breach: Breach | ScheduleBreach): string {
+  const { check, guarantee, severity, what } = breach;
   const against = severity === 'warning' ? 'warning' : `guarantee ${guarantee}`;
-  return clean(`${instanceId}${rows}: ${check} (${against}): ${what}`);
+  return clean(`${placeText(breach)}: ${check} (${against}): ${what}`);
+}
+
+function placeText(breach: Breach | ScheduleBreach): string {
+  if ('scheduleId' in breach) {
+    const ticks = breach.ticks.length === 0 ? '' : ` tick ${breach.ticks.join(', ')}`;
+    return `schedule ${breach.scheduleId}${ticks}`;
+  }
+  const { instanceId, seqs } = breach;
+  return seqs.length === 0 ? instanceId : `${instanceId} seq ${seqs.join(', ')}`;
 }
 
 /** The result in one line. */

@@ -1,7 +1,9 @@
 import { InvalidArgumentError } from 'commander';
 
+import type { AuditSummary } from '../../src/audit/audit.ts';
 import type { Breach } from '../../src/audit/check.ts';
 import type { Evidence, SeenEffect } from '../../src/audit/evidence.ts';
+import type { ScheduleAudit, ScheduleBreach } from '../../src/audit/schedule-audit.ts';
 import { EXIT } from '../exit-code.ts';
 import { durationFlag, idFlag } from '../flags.ts';
 import { addSharedOptions, DATABASE_OPTIONS, environment } from '../shared-options.ts';
@@ -46,12 +48,14 @@ const runAudit: Run<AuditOptions> = async (terminal, options) => {
   const env = environment(terminal.env, options);
   const { readDatabaseConfig } = await import('../../src/config/config.ts');
   const { databaseUrl, namespace } = readDatabaseConfig(env);
-  const [{ AuditSource }, { Audit }, { readWitness }, render] = await Promise.all([
-    import('../../advancer/log/audit-source.ts'),
-    import('../../src/audit/audit.ts'),
-    import('../witness-file.ts'),
-    import('../render/audit.ts'),
-  ]);
+  const [{ AuditSource }, { Audit }, { ScheduleAudit }, { readWitness }, render] =
+    await Promise.all([
+      import('../../advancer/log/audit-source.ts'),
+      import('../../src/audit/audit.ts'),
+      import('../../src/audit/schedule-audit.ts'),
+      import('../witness-file.ts'),
+      import('../render/audit.ts'),
+    ]);
   const witness = witnessFile === undefined ? undefined : await readWitness(witnessFile);
   const isWhole = instance === undefined && since === undefined;
   const startMs = performance.now();
@@ -65,14 +69,16 @@ const runAudit: Run<AuditOptions> = async (terminal, options) => {
   );
   const progress = new render.AuditProgress(terminal, isWhole ? source.frame.instances : undefined);
   const run = new Audit();
-  const shown: Breach[] = [];
+  const ofSchedules = new ScheduleAudit();
+  const shown: (Breach | ScheduleBreach)[] = [];
   let found = 0;
+  const report = (breach: Breach | ScheduleBreach): void => {
+    found += 1;
+    if (json === true) printJson(terminal, breach);
+    else if (shown.length < MAX_SHOWN) shown.push(breach);
+  };
   const look = (evidence: Evidence): void => {
-    for (const breach of run.look(withWitness(evidence, witness, clockSkew))) {
-      found += 1;
-      if (json === true) printJson(terminal, breach);
-      else if (shown.length < MAX_SHOWN) shown.push(breach);
-    }
+    for (const breach of run.look(withWitness(evidence, witness, clockSkew))) report(breach);
   };
   try {
     let instances = 0;
@@ -85,13 +91,17 @@ const runAudit: Run<AuditOptions> = async (terminal, options) => {
       instances += page.length;
       progress.at(instances, rows, found);
     }
+    if (instance === undefined) {
+      for await (const schedule of source.schedules())
+        for (const breach of ofSchedules.look(schedule)) report(breach);
+    }
     // What is left was seen of instances that the log does not have.
     if (isWhole) for (const instanceId of witness?.keys() ?? []) look(emptyEvidence(instanceId));
   } finally {
     progress.stop();
     await source.close();
   }
-  const summary = run.summary();
+  const summary = withSchedules(run.summary(), ofSchedules);
   const { frame } = source;
   if (json === true) {
     printJson(terminal, { summary: { namespace: frame.namespace, at: frame.now, ...summary } });
@@ -107,6 +117,15 @@ const runAudit: Run<AuditOptions> = async (terminal, options) => {
   }
   return summary.breaches === 0 ? EXIT.done : EXIT.failure;
 };
+
+/** The totals with those of the schedules. */
+function withSchedules(
+  summary: AuditSummary,
+  { counts, schedules }: ScheduleAudit,
+): AuditSummary & { schedules: number } {
+  const breaches = counts.reduce((sum, count) => sum + count.breaches, summary.breaches);
+  return { ...summary, breaches, schedules, checks: [...summary.checks, ...counts] };
+}
 
 /** The evidence with what the witness saw of this instance, which is taken out of the map. */
 function withWitness(

@@ -17,6 +17,7 @@ export type Need =
   | 'children'
   | 'projection'
   | 'rests'
+  | 'tick origin'
   | 'other receipts'
   | 'columns of receipts'
   | 'witness'
@@ -83,6 +84,8 @@ export function has(evidence: Evidence, need: Need): boolean {
       return evidence.projection !== undefined;
     case 'rests':
       return evidence.rest !== undefined;
+    case 'tick origin':
+      return evidence.tickOrigin !== undefined;
     case 'other receipts':
       return evidence.receiptsElsewhere !== undefined;
     case 'columns of receipts':

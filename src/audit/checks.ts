@@ -9,6 +9,7 @@ import { LIVENESS } from './checks/liveness.ts';
 import { ORDER } from './checks/order.ts';
 import { OUTCOME_CHECKS } from './checks/outcomes.ts';
 import { RECEIPTS } from './checks/receipts.ts';
+import { TICKS } from './checks/ticks.ts';
 import { TOKENS } from './checks/tokens.ts';
 import { TRUTH } from './checks/truth.ts';
 import { UNATTENDED } from './checks/unattended.ts';
@@ -26,6 +27,7 @@ export const CHECKS: readonly Check[] = [
   ...UNDO,
   ...WAITS,
   ...CHILDREN,
+  ...TICKS,
   ...OUTCOME_CHECKS,
   ...LIVENESS,
   ...UNATTENDED,

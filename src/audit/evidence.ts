@@ -126,6 +126,9 @@ export interface Evidence {
   children?: readonly ChildEvidence[] | undefined;
   /** The instance that started it, if one did, and whether its log wants its children cancelled. */
   parent?: { instanceId: string; cancelsChildren: boolean } | null | undefined;
+  /** The tick that it says started it, if it says so, and whether that tick says so too. */
+  tickOrigin?:
+    { scheduleId: string | null; tick: string | null; isStarted: boolean } | null | undefined;
   /** The instance's line in the projection; null when there is none. */
   projection?:
     { status: InstanceStatus; nextCellId: string | null; lastSeq: number } | null | undefined;

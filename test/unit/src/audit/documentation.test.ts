@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 
 import { CHECKS } from '../../../../src/audit/checks.ts';
+import { SCHEDULE_CHECKS } from '../../../../src/audit/schedule-checks.ts';
 
 const PAGE = join(import.meta.dirname, '..', '..', '..', '..', 'docs', 'audit.md');
 
@@ -16,7 +17,7 @@ it('docs/audit.md lists every check that the verb can make, in the words of the 
     .filter((line) => line.startsWith('| `'))
     .map((line) => line.split('|').map((cell) => cell.trim()));
   const listed = rows.map((cells) => `${(cells[1] ?? '').split('`')[1]}: ${cells.at(-2)}`);
-  const checks = CHECKS.filter(({ name }) => !OF_TEST_RUNS.includes(name));
+  const checks = [...CHECKS, ...SCHEDULE_CHECKS].filter(({ name }) => !OF_TEST_RUNS.includes(name));
   expect(listed.toSorted()).toEqual(
     checks.map(({ name, states }) => `${name}: ${states}`).toSorted(),
   );

@@ -12,6 +12,16 @@ export const RECORD_CONTROLS: readonly Control[] = [
       e.witness!.find(({ cellId }) => cellId === 'probed')!.outcome = 'unverified';
     },
   ],
+  [
+    'instance-of-its-tick',
+    'its tick started another',
+    (e) => void (e.tickOrigin = { ...e.tickOrigin!, isStarted: false }),
+  ],
+  [
+    'instance-of-its-tick',
+    'a run cell started it as well',
+    (e) => void (e.parent = { instanceId: 'other', cancelsChildren: false }),
+  ],
   ['outcome-has-its-effect', 'nobody saw it happen', (e) => void e.witness!.splice(0, 1)],
   ['stuck-instance', 'an attempt is open', (e) => until(e, 1)],
   ['stuck-instance', 'a doubt that the policy settles is left', (e) => until(e, 5)],

@@ -65,6 +65,7 @@ export class SampleLog {
       receiptsElsewhere: new Map(),
       children: [],
       parent: null,
+      tickOrigin: null,
       claims: () => undefined,
       rest: null,
       witness: [],

@@ -87,6 +87,7 @@ export function sample(): Evidence {
       },
     ],
     refusals: [{ seq: 10, fencingToken: 12, replicaId: 'rB', kind: 'completed' }],
+    tickOrigin: { scheduleId: 's', tick: '2030-01-31T12:00:00.000000Z', isStarted: true },
     claims: (claimId, revision) =>
       claimId === 'gate' && revision === 2
         ? { revision: 2, status: 'open', agentId: 'bob', recordedAt: at(2.5) }
