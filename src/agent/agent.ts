@@ -2,10 +2,8 @@ import { randomUUID } from 'node:crypto';
 
 import type { Bus } from '../bus/bus.ts';
 import type { BusOptions } from '../bus/nats.ts';
-import { subjects } from '../bus/subjects.ts';
-import type { Subjects } from '../bus/subjects.ts';
-import { systemClock } from '../time/clock.ts';
-import type { Clock } from '../time/clock.ts';
+import { subjects, type Subjects } from '../bus/subjects.ts';
+import { systemClock, type Clock } from '../time/clock.ts';
 import type { Json } from '../json.ts';
 import { HolderCache } from '../request/holder-cache.ts';
 import {

@@ -217,6 +217,7 @@ export const StatusReply = z
       left: z.array(DoubtInStatus.omit({ reason: true, since: true })),
     }).optional(),
     parent: z.strictObject({ instanceId: id, cellId: id, n: whole.optional() }).optional(),
+    schedule: z.strictObject({ scheduleId: id, tick: time }).optional(),
     inFlight: InFlight.optional(),
     inDoubt: DoubtInStatus.optional(),
     log: z.array(WireRow).optional(),
