@@ -181,7 +181,6 @@ export class Replica {
     );
     this.#stallDetector = new StallDetector(clock);
     this.queryTurns = new QueryTurns({ ...options, quota, limits, agentIds, logTrouble });
-    const started = (): void => undefined;
     const started = (instanceId: string): void => this.#due.look(instanceId);
     this.#intake = new Intake({
       bus,

@@ -97,7 +97,9 @@ describe('a schedule on the screen', () => {
       'schedule s is at revision 2; its next tick is 2026-03-29T01:00:00Z\nsee: leasehold schedule show s',
     );
     expect(changedText('pause', { ...reply, next: [] })).toBe('schedule s is paused (revision 2)');
-    expect(changedText('delete', { ...reply, next: [] })).toBe('schedule s is deleted (revision 2)');
+    expect(changedText('delete', { ...reply, next: [] })).toBe(
+      'schedule s is deleted (revision 2)',
+    );
     expect(changedText('resume', reply)).toBe(
       'schedule s goes on (revision 2); its next tick is 2026-03-29T01:00:00Z',
     );
