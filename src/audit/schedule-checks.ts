@@ -1,6 +1,6 @@
 import { timingOf, type ScheduleDefinition } from '../schedule/definition.ts';
 import { tickInstanceId, hashedTickInstanceId, tickIso } from '../schedule/tick-id.ts';
-import type { TickOutcome } from '../schedule/tick-rule.ts';
+import { tickBreach, type TickOutcome } from '../schedule/tick-rule.ts';
 import { timesOf, type Times } from '../schedule/timing.ts';
 import type { Guarantee } from './check.ts';
 
@@ -161,25 +161,15 @@ function orderFault(
 ): string | undefined {
   const own = revisions[tick.revision - 1];
   if (own === undefined) return `there is no revision ${tick.revision}`;
-  if (own.paused || own.deleted) return `revision ${tick.revision} is paused or deleted`;
-  const basisMs = Math.max(own.sinceMs, before?.tickMs ?? Number.NEGATIVE_INFINITY);
-  if (tick.tickMs <= basisMs) return `it is not later than ${new Date(basisMs).toISOString()}`;
   const next = revisions[tick.revision];
   if (next !== undefined && tick.tickMs > next.sinceMs)
     return `revision ${next.revision} had begun by then`;
   if (before !== undefined && before.revision > tick.revision)
     return `the tick before it is of revision ${before.revision}`;
-  if (tick.tickMs > tick.recordedMs)
-    return `it was recorded before it came; was the database's clock set back?`;
-  if (tick.afterMs !== undefined && tick.afterMs !== basisMs)
-    return `it rests on ${new Date(tick.afterMs).toISOString()}, not on what is before it`;
-  const { fromMs } = tick;
-  if (
-    fromMs !== undefined &&
-    (tick.outcome !== 'skipped' || fromMs <= basisMs || fromMs > tick.tickMs)
-  )
-    return 'it cannot stand for others';
-  return undefined;
+  const { revision, sinceMs } = own;
+  const idle = own.paused || own.deleted;
+  const atThatTime = { revision, idle, sinceMs, newestTickMs: before?.tickMs };
+  return tickBreach(atThatTime, tick, tick.recordedMs)?.detail;
 }
 
 /** The times of a revision by its number; undefined if it has none. */

@@ -32,7 +32,8 @@ export interface TickBreach {
 
 /**
  * The rule of ticks: why a tick may not be appended; undefined when it may. `guard_ticks.sql`
- * states the same rule, and a property test compares the two.
+ * states the same rule, and a property test compares the two. The audit applies it to what is
+ * recorded.
  */
 export function tickBreach(
   schedule: RuledSchedule | undefined,
@@ -45,12 +46,22 @@ export function tickBreach(
   if (tick.revision !== revision)
     return { code: 'LH006', detail: `revision ${tick.revision} is not the newest, ${revision}` };
   if (idle) return { code: 'LH003', detail: `revision ${revision} is paused or deleted` };
-  if (tick.tickMs <= basisMs) return { code: 'LH003', detail: 'it is not later than the newest' };
-  if (tick.tickMs > nowMs) return { code: 'LH003', detail: 'it is in the future' };
+  if (tick.tickMs <= basisMs)
+    return { code: 'LH003', detail: `it is not later than ${isoOf(basisMs)}` };
+  if (tick.tickMs > nowMs)
+    return { code: 'LH003', detail: 'it had not come yet, by the clock of the database' };
   if (tick.afterMs !== undefined && tick.afterMs !== basisMs)
-    return { code: 'LH006', detail: 'another tick or revision came first' };
+    return { code: 'LH006', detail: restsOn(tick.afterMs, basisMs) };
   const { fromMs } = tick;
   if (fromMs === undefined) return undefined;
   const stands = tick.outcome === 'skipped' && fromMs > basisMs && fromMs <= tick.tickMs;
   return stands ? undefined : { code: 'LH003', detail: 'it cannot stand for others' };
+}
+
+function restsOn(afterMs: number, basisMs: number): string {
+  return `it rests on ${isoOf(afterMs)}, and ${isoOf(basisMs)} is before it`;
+}
+
+function isoOf(timeMs: number): string {
+  return new Date(timeMs).toISOString();
 }
