@@ -13,7 +13,7 @@ import { tickBreach } from '../../src/schedule/tick-rule.ts';
  */
 
 const SECOND = 1_000;
-const UNTIL_MS = 3 * SECOND;
+const UNTIL_MS = 4 * SECOND;
 
 /** What an actor has read; it writes next. */
 interface Read {
