@@ -4,6 +4,7 @@ import type { Runbook } from '../../src/runbook/runbook.ts';
 import { isRefusal, type Queryable } from './connections.ts';
 import { versionKey, type RunbookCache } from './runbook-cache.ts';
 import type {
+  DueCursor,
   DueSchedules,
   NewScheduleRevision,
   RecordedTick,
@@ -63,12 +64,13 @@ export class PostgresSchedules implements Schedules {
     }
   }
 
-  async due(limit: number): Promise<DueSchedules> {
-    const lines = await dueSchedules(this.#db, limit);
-    const next = lines.find(({ in_ms: inMs }) => inMs !== null);
+  async due(limit: number, after?: DueCursor): Promise<DueSchedules> {
+    const { due, in_ms: inMs } = await dueSchedules(this.#db, limit, after);
+    const last = due.length < limit ? undefined : due.at(-1);
     return {
-      schedules: lines.filter((line) => line !== next).map(stateOf),
-      nextInMs: next?.in_ms ?? undefined,
+      schedules: due.map(stateOf),
+      next: last && { nextAt: last.nextAt, scheduleId: last.scheduleId },
+      nextInMs: inMs ?? undefined,
     };
   }
 

@@ -85,8 +85,17 @@ export interface ScheduleState {
 /** The schedules that are to be looked at. */
 export interface DueSchedules {
   schedules: ScheduleState[];
-  /** In how many milliseconds the next one after these is due; undefined if none will be. */
+  /** After what the next page begins; undefined if this one is the last. */
+  next: DueCursor | undefined;
+  /** In how many milliseconds the next one will be that is not due yet; undefined if none is. */
   nextInMs: number | undefined;
+}
+
+/** A place among the schedules that are due. */
+export interface DueCursor {
+  /** As Postgres writes it: with microseconds, or `-infinity`. */
+  nextAt: string;
+  scheduleId: string;
 }
 
 /**
@@ -102,8 +111,8 @@ export interface Schedules {
   ticks(scheduleId: string, limit: number): Promise<RecordedTick[]>;
   /** Appends a revision; `moved` if another one, or a later tick, came first. */
   append(revision: NewScheduleRevision): Promise<'appended' | 'moved'>;
-  /** Which schedules are to be looked at now, the longest due first. */
-  due(limit: number): Promise<DueSchedules>;
+  /** A page of the schedules that are to be looked at now, the longest due first. */
+  due(limit: number, after?: DueCursor): Promise<DueSchedules>;
   /** Appends ticks and starts their instances, in one statement. */
   take(entry: TicksEntry): Promise<TicksTaken>;
   /** Notes when a schedule is to be looked at next, unless its revision has changed. */

@@ -7,7 +7,7 @@ import { tickInstanceId } from '../../src/schedule/tick-id.ts';
 import type { Turns } from '../due/turns.ts';
 import type { Failpoint } from '../failpoints.ts';
 import { LogUnavailable } from '../log/log.ts';
-import type { DueSchedules, ScheduleState } from '../log/schedules.ts';
+import type { DueCursor, DueSchedules, ScheduleState } from '../log/schedules.ts';
 import type { Counted } from '../run/context.ts';
 import { planOf, takeTicks, type TickLog } from './take-ticks.ts';
 
@@ -30,8 +30,10 @@ export interface TickerOptions {
 
 /** A due tick is found within this time. */
 const POLL_MS = 1_000;
-/** How many schedules are looked at together. */
+/** How many schedules are read together. */
 const PAGE = 100;
+/** How many are looked at at the same time. */
+const AT_ONCE = 8;
 /** A schedule is looked at at least this often: the rules of its time zone may change. */
 const LOOK_AGAIN_MS = 3_600_000;
 /** What the projection lacks is restored this often. */
@@ -86,10 +88,19 @@ export class Ticker {
         await log.schedules.restoreLines();
         this.#restoredMs = nowMs;
       }
-      const due = await log.schedules.due(PAGE);
-      const isMore = await this.#takeAll(due);
+      this.#failed = false;
+      const seen = new Set<string>();
+      let isMore = false;
+      let page: DueSchedules;
+      let next: DueCursor | undefined;
+      do {
+        page = await log.schedules.due(PAGE, next);
+        isMore = (await this.#takeAll(page.schedules, seen)) || isMore;
+        ({ next } = page);
+      } while (next !== undefined && !this.#stopped);
+      this.#forgetAllBut(seen);
       if (!this.#failed) this.#trouble.end();
-      return isMore ? 0 : Math.min(POLL_MS, Math.max(1, Math.ceil(due.nextInMs ?? POLL_MS)));
+      return isMore ? 0 : Math.min(POLL_MS, Math.max(1, Math.ceil(page.nextInMs ?? POLL_MS)));
     } catch (cause) {
       if (cause instanceof LogUnavailable) logTrouble(cause);
       else this.#trouble.add(errorText(cause), { err: cause });
@@ -98,20 +109,22 @@ export class Ticker {
   }
 
   /** @returns whether there is more to do at once */
-  async #takeAll({ schedules }: DueSchedules): Promise<boolean> {
-    this.#forgetAllBut(schedules);
+  async #takeAll(schedules: readonly ScheduleState[], seen: Set<string>): Promise<boolean> {
+    for (const { newest } of schedules) seen.add(newest.scheduleId);
+    const own = schedules.filter(({ newest }) => this.#isTaker(newest.scheduleId)).values();
     let isMore = false;
-    this.#failed = false;
-    for (const state of schedules) {
-      if (this.#stopped) return false;
-      if (!this.#isTaker(state.newest.scheduleId)) continue;
-      isMore = (await this.#take(state)) || isMore;
-    }
+    const takers = Array.from({ length: AT_ONCE }, async () => {
+      for (const state of own) {
+        if (this.#stopped) return;
+        if (await this.#take(state)) isMore = true;
+      }
+    });
+    for (const ended of await Promise.allSettled(takers))
+      if (ended.status === 'rejected') throw ended.reason;
     return isMore;
   }
 
-  #forgetAllBut(schedules: readonly ScheduleState[]): void {
-    const due = new Set(schedules.map(({ newest }) => newest.scheduleId));
+  #forgetAllBut(due: ReadonlySet<string>): void {
     for (const scheduleId of this.#dueSinceMs.keys())
       if (!due.has(scheduleId)) this.#dueSinceMs.delete(scheduleId);
   }

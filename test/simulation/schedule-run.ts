@@ -6,6 +6,7 @@ import type { JsonObject } from '../../src/json.ts';
 import { MISSED_AFTER_MS } from '../../src/schedule/plan.ts';
 import { Random } from '../../tools/chaos/random.ts';
 import { Cluster } from './cluster.ts';
+import { lostWork } from './due-checker.ts';
 import { breakSomething } from './faults.ts';
 import { planSchedule, STRIKES } from './schedule.ts';
 import { SimProcess } from './world.ts';
@@ -38,11 +39,12 @@ const OVER_MS = 16_000;
 /** Longer than every fault, the take-over by the last in rank, and what was missed. */
 const SETTLE_MS = 45_000;
 const SCHEDULES = ['s0', 's1', 's2', 's3'];
-const RUNBOOKS = ['empty', 'waiting'];
+const RUNBOOKS = ['nap', 'waiting'];
+const NAP_MS = 1_000;
 
 /**
  * Runs replicas with schedules through faults at every call, then lets them settle, and checks that
- * each tick is there, with its instance, once.
+ * each tick is there, with its instance, once, and that nothing of these instances is lost.
  */
 export async function runSchedules(
   seed: number,
@@ -56,7 +58,7 @@ export async function runSchedules(
   prepare(cluster);
   for (const runbook of RUNBOOKS) {
     const gate = { id: 'gate', await: { claim: 'never', statuses: ['open'] } };
-    const cells = runbook === 'empty' ? [{ id: 'text', prose: '' }] : [gate];
+    const cells = runbook === 'nap' ? [{ id: 'nap', await: { for: `${NAP_MS}ms` } }] : [gate];
     postgres.runbooks.set(runbook, { runbook, version: 1, inputs: [], cells });
   }
   const agent = new SimProcess(world, 'agent');
@@ -177,6 +179,13 @@ function breachesOf(cluster: Cluster): string[] {
     for (const { check, what } of ofInstances.look(evidence))
       found.push(`${check}: ${instanceId}: ${what}`);
   }
+  // Nobody makes the claim that the others wait for; and the newest may be under way.
+  const judgedMs = Date.parse(postgres.now()) - NAP_MS - 3_000;
+  const lost = lostWork(
+    cluster,
+    ({ runbookId, recordedAt }) => runbookId === 'nap' && Date.parse(recordedAt) <= judgedMs,
+  );
+  found.push(...lost.map(({ what }) => what));
   for (const { replicaId, crashedOver } of cluster.replicas)
     if (crashedOver !== undefined) found.push(`${replicaId} crashed over ${crashedOver.message}`);
   return found;

@@ -65,6 +65,11 @@ describe('a log that lacks one of its rules', () => {
       /ticks-in-order: /,
       ({ postgres }) => void (postgres.schedules.rules.order = false),
     ],
+    [
+      'no line of what is due for an instance of a tick: nothing brings it back',
+      /never lost: .* could go on with wait/,
+      ({ postgres }) => void (postgres.schedules.rules.lists = false),
+    ],
   ];
 
   test.each(CONTROLS)('%s, and that is caught', async (_name, what, prepare) => {

@@ -1,4 +1,6 @@
 import type {
+  DueCursor,
+  DueSchedules,
   NewScheduleRevision,
   NewTick,
   RecordedTick,
@@ -28,13 +30,15 @@ interface ScheduleRules {
   order: boolean;
   /** In how many statements a tick and its instance are written, and which comes first. */
   statements: 'one' | 'tick first' | 'instance first';
+  /** An instance that is unattended gets a line of what is due. */
+  lists: boolean;
 }
 
 /** The schedules of a {@link SimPostgres}, with the guard's rules. */
 export class SimSchedules {
   readonly #postgres: SimPostgres;
   readonly stored = new Map<string, Stored>();
-  readonly rules: ScheduleRules = { order: true, statements: 'one' };
+  readonly rules: ScheduleRules = { order: true, statements: 'one', lists: true };
   /** By the id of an instance: the schedule and the tick that started it. */
   readonly origins = new Map<string, { scheduleId: string; tickMs: number }>();
 
@@ -62,19 +66,7 @@ export class SimSchedules {
       ticks: (scheduleId, limit) =>
         send('ticks', () => (this.stored.get(scheduleId)?.ticks ?? []).slice(-limit).toReversed()),
       append: (revision) => send('appendSchedule', () => this.append(revision)),
-      due: (limit) =>
-        send('dueSchedules', () => {
-          const nowMs = this.#nowMs();
-          const waiting = [...this.stored].filter(([, { nextAtMs }]) => nextAtMs !== undefined);
-          const due = waiting.filter(([, { nextAtMs }]) => nextAtMs! <= nowMs);
-          const later = waiting.flatMap(([, { nextAtMs }]) =>
-            nextAtMs! > nowMs ? [nextAtMs! - nowMs] : [],
-          );
-          return {
-            schedules: due.slice(0, limit).map(([scheduleId]) => this.#stateOf(scheduleId)!),
-            nextInMs: later.length === 0 ? undefined : Math.min(...later),
-          };
-        }),
+      due: (limit, after) => send('dueSchedules', () => this.#due(limit, after)),
       take: (entry) =>
         this.rules.statements === 'one'
           ? send('takeTicks', () => this.take(entry))
@@ -176,11 +168,13 @@ export class SimSchedules {
   }
 
   #start(entry: TicksEntry, { tickMs, start }: NewTick, instanceId: string): void {
-    const { scheduleId, runbookId, agentId } = entry;
+    const { scheduleId, runbookId, agentId, unattended } = entry;
     const { version, inputs } = start!;
-    const recordedAt = this.now();
-    const own = { instanceId, runbookId, version, inputs, agentId, recordedAt };
-    this.#postgres.instances.set(instanceId, own);
+    // Waits are measured by the clock that was not set forward.
+    const recordedAt = this.#postgres.now();
+    const own = { instanceId, runbookId, version, inputs, agentId, recordedAt, unattended };
+    if (this.rules.lists) this.#postgres.addInstance(own);
+    else this.#postgres.instances.set(instanceId, own);
     this.origins.set(instanceId, { scheduleId, tickMs });
   }
 
@@ -201,6 +195,30 @@ export class SimSchedules {
     const newest = stored?.revisions.at(-1);
     if (stored === undefined || newest === undefined) return undefined;
     return { newest, newestTick: stored.ticks.at(-1), nowMs: this.#nowMs() };
+  }
+
+  #due(limit: number, after?: DueCursor): DueSchedules {
+    const nowMs = this.#nowMs();
+    const due: { nextAtMs: number; scheduleId: string }[] = [];
+    let nextInMs: number | undefined;
+    for (const [scheduleId, { nextAtMs }] of this.stored) {
+      if (nextAtMs === undefined) continue;
+      if (nextAtMs <= nowMs) due.push({ nextAtMs, scheduleId });
+      else nextInMs = Math.min(nextInMs ?? Number.POSITIVE_INFINITY, nextAtMs - nowMs);
+    }
+    const isBefore = (a: (typeof due)[number], b: (typeof due)[number]): boolean =>
+      a.nextAtMs < b.nextAtMs || (a.nextAtMs === b.nextAtMs && a.scheduleId < b.scheduleId);
+    const from = after && { nextAtMs: Number(after.nextAt), scheduleId: after.scheduleId };
+    const page = due
+      .filter((one) => from === undefined || isBefore(from, one))
+      .sort((a, b) => (isBefore(a, b) ? -1 : 1))
+      .slice(0, limit);
+    const last = page.length < limit ? undefined : page.at(-1);
+    return {
+      schedules: page.map(({ scheduleId }) => this.#stateOf(scheduleId)!),
+      next: last && { nextAt: String(last.nextAtMs), scheduleId: last.scheduleId },
+      nextInMs,
+    };
   }
 
   #list(after: string, limit: number): ScheduleState[] {

@@ -64,7 +64,8 @@ create table leasehold_projection.schedules (
   next_at timestamptz
 );
 
-create index schedules_due on leasehold_projection.schedules (next_at) where next_at is not null;
+create index schedules_due on leasehold_projection.schedules (next_at, schedule_id)
+  where next_at is not null;
 
 create trigger guard after insert on leasehold.schedules referencing new table as fresh
   for each statement execute function leasehold.guard_schedules();

@@ -1,6 +1,7 @@
 import type { RowKind } from '../../../src/execution/row.ts';
 import type { Queryable } from '../connections.ts';
 import type {
+  DueCursor,
   NewScheduleRevision,
   RecordedTick,
   ScheduleRevision,
@@ -109,26 +110,37 @@ export async function insertRevision(db: Queryable, revision: NewScheduleRevisio
   );
 }
 
-/**
- * The schedules that are due, the longest due first; and one more that will be due next, of which
- * only `in_ms` is given.
- */
-export function dueSchedules(
+/** What is found of schedules that are due. */
+export interface DueLine {
+  /** The page, in order. */
+  due: (StateLine & DueCursor)[];
+  in_ms: number | null;
+}
+
+/** The schedules that are due, the longest due first; and when the next one will be. */
+export async function dueSchedules(
   db: Queryable,
   limit: number,
-): Promise<(StateLine & { in_ms: number | null })[]> {
-  return db.query<StateLine & { in_ms: number | null }>(
-    `select ${REVISION} as revision, ${NEWEST_TICK} as tick, ${MS('now()')} as now_ms,
-         null::float8 as in_ms
-       from (select * from leasehold_projection.schedules p
-         where p.next_at <= now() order by p.next_at limit $1) due
-       join leasehold.schedules s on s.schedule_id = due.schedule_id and s.revision = due.revision
-     union all
-     select null, null, null, ${MS('next.next_at')} - ${MS('now()')}
-       from (select p.next_at from leasehold_projection.schedules p
-         where p.next_at > now() order by p.next_at limit 1) next`,
-    [limit],
+  after: DueCursor | undefined,
+): Promise<DueLine> {
+  const [line] = await db.query<DueLine>(
+    `select
+       (select coalesce(json_agg(json_build_object(
+            'nextAt', due.next_at::text, 'scheduleId', due.schedule_id, 'revision', ${REVISION},
+            'tick', ${NEWEST_TICK}, 'now_ms', ${MS('now()')})
+            order by due.next_at, due.schedule_id), '[]')
+          from (select p.schedule_id, p.revision, p.next_at
+              from leasehold_projection.schedules p
+              where p.next_at <= now() and (p.next_at, p.schedule_id) > ($2::timestamptz, $3::text)
+              order by p.next_at, p.schedule_id limit $1) due
+          join leasehold.schedules s
+            on s.schedule_id = due.schedule_id and s.revision = due.revision) as due,
+       (select ${MS('min(p.next_at)')} - ${MS('now()')}
+          from leasehold_projection.schedules p where p.next_at > now()) as in_ms`,
+    [limit, after?.nextAt ?? '-infinity', after?.scheduleId ?? ''],
   );
+  if (line === undefined) throw new Error('Postgres returned no row for what is due');
+  return line;
 }
 
 /**
