@@ -4,10 +4,10 @@ import type { Cluster } from './cluster.ts';
 import { runSchedules, SCHEDULE_CALLS } from './schedule-run.ts';
 
 /** The long mode is any larger number: LEASEHOLD_SIM_SCHEDULE_SEEDS=10000. */
-const SEEDS = Number(process.env['LEASEHOLD_SIM_SCHEDULE_SEEDS'] ?? 200);
+const SEEDS = Number(process.env['LEASEHOLD_SIM_SCHEDULE_SEEDS'] ?? 100);
 const FIRST = Number(process.env['LEASEHOLD_SIM_FIRST_SEED'] ?? 1);
 /** A few seeds, repeated by hand, need not strike every call. */
-const ENOUGH_FOR_COVERAGE = 200;
+const ENOUGH_FOR_COVERAGE = 100;
 
 describe('schedules, with replicas that crash, freeze and are cut off at every call', () => {
   test(`each tick is there once, with its instance, in ${SEEDS} runs`, async () => {
