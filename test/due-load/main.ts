@@ -5,22 +5,25 @@ import { runDueLoad } from './run.ts';
 
 const USAGE = `Measures due work at scale, on separate servers:
 
-  npm run due-load -- [--parked 1000000] [--due 1000] [--waiters 100000] [--replicas 3]
-                      [--idle-s 20]
+  npm run due-load -- [--parked 1000000] [--due 1000] [--schedules 1000] [--waiters 100000]
+                      [--replicas 3] [--idle-s 20]
 
   --parked    unattended instances that wait for claims which nobody makes
   --due       instances whose time comes in the same second
+  --schedules schedules that are due in the same second
   --waiters   instances that wait for one claim
   --replicas  how many replicas there are
   --idle-s    how long idle replicas are watched, in seconds
 
-Exits 1 if an instance was not advanced exactly once, or began later than 3 s after its time.`;
+Exits 1 if an instance was not advanced exactly once, or began later than 3 s after its time, or if
+a tick did not start exactly one instance.`;
 
 /** An instance that begins later than this after its time fails the run. */
 const LATEST_MS = 3_000;
 const DEFAULTS = {
   parked: '1000000',
   due: '1000',
+  schedules: '1000',
   waiters: '100000',
   replicas: '3',
   'idle-s': '20',
@@ -31,9 +34,10 @@ const stack = await startStack({ durable: true, say });
 try {
   const result = await runDueLoad({ ...options, servers: stack, say });
   say(JSON.stringify(result, null, 2));
-  const { begunMs, wake } = result;
+  const { begunMs, ticks, wake } = result;
   const problems = [
     wake.notOnce === 0 ? '' : `${wake.notOnce} instances were not advanced exactly once`,
+    ticks.notOnce === 0 ? '' : `${ticks.notOnce} ticks did not start exactly one instance`,
     begunMs.worst <= LATEST_MS ? '' : `an instance began ${Math.round(begunMs.worst)} ms late`,
   ].filter((problem) => problem !== '');
   problems.forEach(say);
@@ -51,6 +55,7 @@ function readOptions() {
       options: {
         parked: text('parked'),
         due: text('due'),
+        schedules: text('schedules'),
         waiters: text('waiters'),
         replicas: text('replicas'),
         'idle-s': text('idle-s'),
@@ -69,6 +74,7 @@ function readOptions() {
     return {
       parked: whole('parked'),
       due: whole('due'),
+      schedules: whole('schedules'),
       waiters: whole('waiters'),
       replicas: whole('replicas'),
       idleMs: whole('idle-s') * 1_000,

@@ -4,6 +4,7 @@ import { Witness } from '../harness/effects.ts';
 import { eventually, TestCluster, type Servers } from '../harness/replicas.ts';
 import { httpCell, runbookOf } from '../harness/scene.ts';
 import { processorMs, residentPeakKb } from './processes.ts';
+import { TICKED, tickTogether, type TicksResult } from './ticks.ts';
 
 /** How much is to wait, and to wake. */
 export interface DueLoadOptions {
@@ -11,6 +12,8 @@ export interface DueLoadOptions {
   parked: number;
   /** Instances whose time comes in the same second. */
   due: number;
+  /** Schedules that are due in the same second. */
+  schedules: number;
   /** Instances that wait for one claim. */
   waiters: number;
   replicas: number;
@@ -38,6 +41,7 @@ export interface DueLoadResult {
   idleWith: Idle;
   /** How long after their time the instances began their next cells, in milliseconds. */
   begunMs: { median: number; worst: number };
+  ticks: TicksResult;
   wake: {
     /** How long the claim itself took. */
     claimMs: number;
@@ -73,11 +77,12 @@ const LEAD_MS = 4_000;
 
 /** Measures due work at scale, on real replicas. */
 export async function runDueLoad(options: DueLoadOptions): Promise<DueLoadResult> {
-  const { parked, due, waiters, replicas, idleMs, servers, say = () => undefined } = options;
+  const { parked, due, schedules, waiters, replicas, idleMs, servers } = options;
+  const { say = () => undefined } = options;
   const cluster = await TestCluster.start({ replicas: 0, ttlS: 5, ...(servers && { servers }) });
   const witness = await Witness.start();
   try {
-    for (const runbook of RUNBOOKS) await cluster.pushRunbook(runbook);
+    for (const runbook of [...RUNBOOKS, TICKED]) await cluster.pushRunbook(runbook);
     for (let nth = 0; nth < replicas; nth += 1) await cluster.startReplica(`r${nth}`);
     say('watching idle replicas');
     const idleWithout = await watchIdle(cluster, idleMs);
@@ -88,10 +93,12 @@ export async function runDueLoad(options: DueLoadOptions): Promise<DueLoadResult
     const idleWith = await watchIdle(cluster, idleMs);
     say(`${due} instances become due at the same moment`);
     const begunMs = await becomeDue(cluster, due, witness.url);
+    say(`${schedules} schedules are due in the same second`);
+    const ticks = await tickTogether(cluster, schedules);
     await park(cluster, 'crowd', { count: waiters, claims: 1, say });
     say(`waking ${waiters} instances that wait for one claim`);
     const wake = await wakeAll(cluster, waiters);
-    return { idleWithout, idleWith, begunMs, wake };
+    return { idleWithout, idleWith, begunMs, ticks, wake };
   } finally {
     await cluster.stop();
     await witness.stop();
