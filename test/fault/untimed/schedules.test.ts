@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { eventually, TestCluster } from '../harness/replicas.ts';
-import type { ReplicaProcess } from '../harness/replica-process.ts';
-import { rankOf } from '../../src/lease/rank.ts';
+import { eventually, TestCluster } from '../../harness/replicas.ts';
+import type { ReplicaProcess } from '../../harness/replica-process.ts';
+import { rankOf } from '../../../src/lease/rank.ts';
 
 const NOTE = { id: 'note', assert: [{ input: '/n', exists: true }] };
 const RUNBOOK = { runbook: 'report', version: 1, inputs: ['n'], cells: [NOTE] };
