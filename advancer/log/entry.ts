@@ -37,6 +37,7 @@ export function preparedEntry(entry: AppendEntry): AppendEntry {
     }),
     receipt: receipt && {
       requestId: receipt.requestId,
+      agentId: receipt.agentId,
       receipt: storableJson(jsonOf(receipt.receipt)) as unknown as typeof receipt.receipt,
       lastSeq: receipt.lastSeq,
     },

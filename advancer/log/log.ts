@@ -9,6 +9,7 @@ import type { Runbook } from '../../src/runbook/runbook.ts';
 import type { Children } from './children.ts';
 import type { DueLines, Rest } from './due.ts';
 import type { Schedules } from './schedules.ts';
+import type { Requests } from './requests.ts';
 
 /** One run of one runbook version, as it is started. */
 export interface NewInstance {
@@ -34,6 +35,8 @@ export interface Instance extends NewInstance {
 /** A receipt to record; fenced like a row. */
 export interface NewReceipt {
   requestId: string;
+  /** Who sent the request; null if nobody can tell. */
+  agentId: string | null;
   receipt: Receipt;
   /**
    * The last seq that the receipt rests on (0 for an empty log); refused if the log has moved on.
@@ -212,6 +215,8 @@ export interface Log {
   /** What goes on without being asked. */
   readonly due: DueLines;
   readonly schedules: Schedules;
+  /** Requests as such, apart from the rows that they lead to. */
+  readonly requests: Requests;
   /** The given version of a runbook, or its newest one; undefined when there is none. */
   runbook(runbookId: string, version?: number): Promise<Runbook | undefined>;
   /**

@@ -34,6 +34,8 @@ import { PostgresChildren } from './postgres-children.ts';
 import { PostgresDue } from './postgres-due.ts';
 import { PostgresRowPages, type RowPages } from './row-pages.ts';
 import { PostgresSchedules } from './postgres-schedules.ts';
+import { PostgresRequests } from './postgres-requests.ts';
+import type { Requests } from './requests.ts';
 import { RunbookCache, versionKey } from './runbook-cache.ts';
 import { checkRole, checkRoleAlone, type RolePolicy } from './role-check.ts';
 import { checkSchema } from './schema-check.ts';
@@ -90,6 +92,7 @@ export class PostgresLog implements Log {
   readonly claimRecords: ClaimRecords;
   readonly pages: RowPages;
   readonly schedules: Schedules;
+  readonly requests: Requests;
   readonly #common: ConnectionOptions;
   readonly #namespace: string;
   /**
@@ -137,6 +140,7 @@ export class PostgresLog implements Log {
     this.claimRecords = new ClaimRecords(this.#reads);
     this.pages = new PostgresRowPages(this.#reads);
     this.schedules = new PostgresSchedules(this.#reads, this.#runbooks);
+    this.requests = new PostgresRequests(this.#reads);
   }
 
   append(entry: AppendEntry): Promise<AppendOutcome> {

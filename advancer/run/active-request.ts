@@ -1,4 +1,5 @@
 import type { Snapshot } from '../log/log.ts';
+import type { ReplyError } from '../../src/request/messages.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { InstanceLog } from './instance-log.ts';
 
@@ -6,7 +7,8 @@ import type { InstanceLog } from './instance-log.ts';
 export interface AdvanceRequest {
   instanceId: string;
   requestId: string;
-  agentId: string;
+  /** Null if nobody can tell who sent it; then it is refused. */
+  agentId: string | null;
   cellId?: string | undefined;
   maxCells?: number | undefined;
   wait: boolean;
@@ -14,6 +16,8 @@ export interface AdvanceRequest {
   derived?: true | undefined;
   /** Wall-clock time after which it may no longer be admitted, in milliseconds since 1970. */
   expiresAtMs: number;
+  /** Set if it was enqueued: nobody waits for an answer, so refusals are recorded as well. */
+  enqueued?: { invalid: ReplyError | undefined } | undefined;
 }
 
 /** What is known about a request besides its message; it changes while the request is served. */

@@ -2,14 +2,16 @@ import type { AwaitStep, WaitStep } from '../../src/execution/await.ts';
 import { nextStep, type NextStep } from '../../src/execution/plan.ts';
 import { inDoubtOf, inFlightOf } from '../../src/execution/status.ts';
 import type { ExecCell } from '../../src/runbook/runbook.ts';
-import type { Receipt, ReceiptError, RecordedOutcome } from '../../src/request/receipt.ts';
+import type { Receipt, RecordedOutcome } from '../../src/request/receipt.ts';
 import type { ActiveRequest, AdvanceRequest } from './active-request.ts';
 import { applyCancel } from './cancel.ts';
 import { runChildren } from './children.ts';
 import type { RunContext } from './context.ts';
+import { HANDED_ON, receipted, type Handled } from './handled.ts';
 import type { InstanceLog, NotCommitted, Requester } from './instance-log.ts';
 import type { PendingCancel, PendingCancels } from './pending-cancels.ts';
 import {
+  POSTGRES_UNAVAILABLE,
   receiptOf,
   recordedFor,
   refusedByPostgres,
@@ -18,33 +20,20 @@ import {
 } from './receipts.ts';
 import type { Job, NotDone, ReadAgain } from './recover.ts';
 import { parkedView, type Parked } from './rest.ts';
-import { cellsUsedUp, outOfOrder } from './request-limits.ts';
+import {
+  admissionRefusal,
+  cellsUsedUp,
+  hasBegun,
+  type AdmissionRefusal,
+} from './request-limits.ts';
 import { settleDoubt } from './settle.ts';
 import { startAttempt } from './start.ts';
 import { proposeUnwinding, proposeUnwound, proposeVerdict } from './verdicts.ts';
 import { isTimed, judge } from './waits.ts';
-import type { AdvanceAtWrongReplica, WrongReplica } from './wrong-replica.ts';
-
-/** How an advance request ended. */
-export type Handled =
-  | {
-      kind: 'receipt';
-      receipt: Receipt;
-      /** A derived request that wrote nothing. */ unrecorded?: true;
-    }
-  /** This replica does not lead the instance any more: the request is for the one that does. */
-  | { kind: 'handed_on' }
-  | AdvanceAtWrongReplica;
-
-const HANDED_ON: Handled = { kind: 'handed_on' };
+import type { WrongReplica } from './wrong-replica.ts';
 
 /** How often an attempt that another process runs is checked again. */
 const CHECK_AGAIN_MS = 200;
-
-const POSTGRES_UNAVAILABLE: ReceiptError = {
-  code: 'unavailable',
-  message: 'Postgres does not answer; nothing was run. Ask again with the same request id.',
-};
 
 /**
  * Moves an instance forward for one request, until it completes, parks, halts, is in doubt or
@@ -72,27 +61,27 @@ export class AdvanceJob implements Job<Handled> {
   }
 
   notDone(why: NotDone): Handled {
-    if (typeof why === 'object')
-      return receipted(
-        refusedOutright(this.#request, 'unavailable', refusedByPostgres(why.rejected)),
-      );
+    if (typeof why === 'object') {
+      const message = refusedByPostgres(why.rejected);
+      const receipt = refusedOutright(this.#request, 'unavailable', message);
+      return { kind: 'receipt', receipt, rejected: true };
+    }
     if (why !== 'no_instance') return HANDED_ON;
     const message = `there is no instance ${this.#request.instanceId}`;
     return receipted(refusedOutright(this.#request, 'not_found', message));
   }
 
-  admit(log: InstanceLog): Handled | undefined {
-    // One that an earlier holder had begun was admitted in time.
-    if (this.#expired && !this.#hasBegun(log)) {
-      const message = 'the request has expired; nothing was run';
-      return receipted(refusedOutright(this.#request, 'expired', message));
-    }
+  admit(log: InstanceLog): Handled | undefined | Promise<Handled | ReadAgain> {
+    const refusal = admissionRefusal(log, this.#request, this.#expired);
+    if (refusal !== undefined && this.#request.enqueued !== undefined)
+      return this.#finish(log, refusal.outcome, { error: refusal.error });
+    if (refusal?.outcome === 'expired')
+      return receipted(refusedOutright(this.#request, 'expired', refusal.error.message));
     this.#active.hasRead(log);
-    const { earlyReceipt } = this.#active;
-    const error = outOfOrder(log, this.#request);
-    const refusal =
-      error && receiptOf(this.#context, log, this.#request, 'out_of_order', { error });
-    const receipt = refusal ?? earlyReceipt;
+    const receipt =
+      refusal === undefined
+        ? this.#active.earlyReceipt
+        : receiptOf(this.#context, log, this.#request, refusal.outcome, { error: refusal.error });
     return receipt && receipted(receipt);
   }
 
@@ -102,7 +91,9 @@ export class AdvanceJob implements Job<Handled> {
   ): Promise<Handled | ReadAgain> {
     const { attempts, clock, draining } = this.#context;
     const { instanceId, expiresAtMs } = this.#request;
-    const mayWait = this.#hasBegun(log) || this.#request.wait;
+    const { enqueued, wait } = this.#request;
+    // One that was enqueued waits in its stream, where it keeps nobody from being served.
+    const mayWait = enqueued === undefined && (hasBegun(log, this.#request) || wait);
     if (!mayWait || clock.wallMs() > expiresAtMs)
       return this.#receipt(log, 'in_flight', { inFlight: inFlightOf(open) });
     if (this.#cancels.next !== undefined) attempts.cancel(instanceId, open.cellId, open.attempt);
@@ -255,17 +246,20 @@ export class AdvanceJob implements Job<Handled> {
    */
   async #finish(
     log: InstanceLog,
-    outcome: RecordedOutcome,
+    outcome: RecordedOutcome | AdmissionRefusal['outcome'],
     detail: ReceiptDetail,
     parked?: Parked,
   ): Promise<Handled | ReadAgain> {
-    const handled = this.#receipt(log, outcome, detail);
-    if (this.#request.derived === true && !this.#hasBegun(log)) {
+    const { receipt } = this.#receipt(log, outcome, detail);
+    const { agentId, derived } = this.#request;
+    if (derived === true && !hasBegun(log, this.#request)) {
       await log.rest(parked);
-      return { ...handled, unrecorded: true };
+      return { kind: 'receipt', receipt, unrecorded: true };
     }
-    const commit = await log.commit(handled.receipt, parked);
-    return commit.kind === 'committed' ? handled : this.#notCommitted(commit);
+    const commit = await log.commit({ receipt, agentId }, parked);
+    return commit.kind === 'committed'
+      ? { kind: 'receipt', receipt, recorded: true }
+      : this.#notCommitted(commit);
   }
 
   #notCommitted(commit: NotCommitted): Handled | ReadAgain {
@@ -288,13 +282,4 @@ export class AdvanceJob implements Job<Handled> {
   ): Extract<Handled, { kind: 'receipt' }> {
     return receipted(receiptOf(this.#context, log, this.#request, outcome, detail));
   }
-
-  /** Whether a row was written for the request, by this holder or an earlier one. */
-  #hasBegun(log: InstanceLog): boolean {
-    return log.view.state.stepsByRequest.has(this.#request.requestId);
-  }
-}
-
-function receipted(receipt: Receipt): Extract<Handled, { kind: 'receipt' }> {
-  return { kind: 'receipt', receipt };
 }

@@ -5,12 +5,12 @@ import type { DecideMessage } from '../../src/request/messages.ts';
 import { isRecorded, type Receipt } from '../../src/request/receipt.ts';
 import type { ParentCancel } from '../log/children.ts';
 import { ActiveRequest, type AdvanceRequest, type RequestProgress } from './active-request.ts';
-import { AdvanceJob, type Handled } from './advance.ts';
-
+import { AdvanceJob } from './advance.ts';
 import { CancelJob, mayEndAttempt } from './cancel.ts';
 import { cancelByParent } from './cancel-children.ts';
 import type { RunContext } from './context.ts';
 import { DecideJob, type Decided } from './decide.ts';
+import type { Handled } from './handled.ts';
 import type { InstanceLog } from './instance-log.ts';
 import { PendingCancels, type CancelRequest, type CancelResult } from './pending-cancels.ts';
 import { canGoOn, proceed, type Proceeded } from './proceed.ts';
@@ -199,7 +199,7 @@ export class HeldInstance {
       const handled = await this.#refuseOrRun(request, progress);
       if (handled.kind !== 'receipt') return handled;
       const { receipt } = handled;
-      if (isRecorded(receipt.outcome)) {
+      if (handled.recorded === true || isRecorded(receipt.outcome)) {
         if (handled.unrecorded !== true) receipts.add(request.requestId, receipt);
         if (receipt.outcome === 'advanced') this.#goOn();
         return handled;

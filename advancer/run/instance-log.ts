@@ -1,11 +1,11 @@
-import { stampedRow, type NewRow, type Row, type RowKind } from '../../src/execution/row.ts';
+import { stampedRow, type NewRow, type RowKind } from '../../src/execution/row.ts';
 import { applyRow } from '../../src/execution/state.ts';
 import { statusOf, type InstanceStatus } from '../../src/execution/status.ts';
 import { nextCell, type InstanceView } from '../../src/execution/plan.ts';
 import type { Step } from '../../src/execution/views.ts';
 import { storableJson, type JsonObject } from '../../src/json.ts';
 import type { Holding } from '../../src/lease/holding.ts';
-import type { Receipt } from '../../src/request/receipt.ts';
+import { isRecorded, type Receipt } from '../../src/request/receipt.ts';
 import type { Rest } from '../log/due.ts';
 import type { AppendOutcome, Projection, ProjectionLine, Snapshot } from '../log/log.ts';
 import { appendUntilDefinite } from './append.ts';
@@ -15,9 +15,11 @@ import type { RunContext } from './context.ts';
 import { closeForNoRequest, keepRefusedRows } from './evidence.ts';
 import { closeRejected } from './rejected.ts';
 import type { Lagging } from './late-projections.ts';
+import { restamp } from './restamp.ts';
 import { restOf, type Parked } from './rest.ts';
 import { ProjectionLag } from './projection-lag.ts';
 import { viewOf } from './view-of.ts';
+import { isWaiting } from './waits.ts';
 
 /** The request and the agent that a row is written for. */
 export interface Requester {
@@ -27,6 +29,12 @@ export interface Requester {
 
 /** The requester of rows that recovery writes by itself. */
 export const NO_REQUESTER: Requester = { requestId: null, agentId: null };
+
+/** A receipt to commit, and the agent whose request it answers. */
+export interface Receipted {
+  receipt: Receipt;
+  agentId: string | null;
+}
 
 /**
  * What became of a commit, as its caller has to act on it.
@@ -154,17 +162,20 @@ export class InstanceLog implements Lagging {
    *
    * @param parked what the next cell waits for, if it waits; see `statusOf`
    */
-  async commit(receipt?: Receipt, parked?: Parked): Promise<Commit> {
-    if (this.#proposed.length === 0 && receipt === undefined) return COMMITTED;
+  async commit(receipted?: Receipted, parked?: Parked): Promise<Commit> {
+    if (this.#proposed.length === 0 && receipted === undefined) return COMMITTED;
+    const { receipt, agentId = null } = receipted ?? {};
     const { clock, attempts, failpoint } = this.#context;
     const rows = this.#proposed;
     const closing = this.#closing;
     this.#proposed = [];
     this.#closing = undefined;
-    const status = statusOf(this.view, parked !== undefined);
+    // A refusal leaves the instance as it was, and its line in the projection.
+    const refuses = receipt !== undefined && !isRecorded(receipt.outcome);
+    const status = statusOf(this.view, refuses ? isWaiting(this.view) : parked !== undefined);
     const requestId = receipt?.requestId ?? null;
     const sentMs = clock.monotonicMs();
-    const lineWaits = this.#lineMayWait(status, sentMs);
+    const lineWaits = refuses || this.#lineMayWait(status, sentMs);
     const outcome = await appendUntilDefinite(this.#context, {
       instanceId: this.holding.instanceId,
       fencingToken: this.holding.token,
@@ -173,7 +184,7 @@ export class InstanceLog implements Lagging {
       receipt:
         receipt === undefined || requestId === null
           ? undefined
-          : { requestId, receipt, lastSeq: this.view.state.lastSeq },
+          : { requestId, agentId, receipt, lastSeq: this.view.state.lastSeq },
       projection: lineWaits ? undefined : this.#line(status, parked),
     });
     if (outcome.kind !== 'appended' && outcome.kind !== 'already_recorded') {
@@ -186,9 +197,9 @@ export class InstanceLog implements Lagging {
     const committed = outcome.rows;
     if (committed.length > 0) this.#newestAtMs = clock.monotonicMs();
     this.#committedSeq = committed.at(-1)?.seq ?? this.#committedSeq;
-    this.#restamp(committed);
-    this.#projection.committed(status, lineWaits, sentMs, clock.monotonicMs());
-    if (lineWaits) this.#context.projections.add(this);
+    restamp(this.view.state, committed);
+    if (!refuses) this.#projection.committed(status, lineWaits, sentMs, clock.monotonicMs());
+    if (lineWaits && !refuses) this.#context.projections.add(this);
     // The receipt has the request's steps, and answers for the request from now on.
     if (requestId !== null) this.view.state.stepsByRequest.delete(requestId);
     if (failpoint !== undefined) await failAfterOutcome(failpoint, committed);
@@ -277,20 +288,5 @@ export class InstanceLog implements Lagging {
     const first = rows[0];
     const place = first === undefined ? { instanceId, token } : placeOf(first);
     this.#context.logger.info({ ...place, ...more }, message);
-  }
-
-  /** Replaces this replica's times by the database's. */
-  #restamp(rows: readonly Row[]): void {
-    const { state } = this.view;
-    const last = rows.at(-1);
-    if (last === undefined || state.last?.seq !== last.seq) return;
-    state.last = last;
-    if (state.open !== undefined) state.open.since = last.recordedAt;
-    if (state.doubt !== undefined) state.doubt.since = last.recordedAt;
-    if (state.unwinding === undefined && state.cancelled === undefined) return;
-    for (const { kind, recordedAt } of rows) {
-      if (kind === 'unwinding' && state.unwinding) state.unwinding.since = recordedAt;
-      if (kind === 'cancelled' && state.cancelled) state.cancelled.since = recordedAt;
-    }
   }
 }

@@ -1,7 +1,13 @@
 import { unwindingOf } from '../../src/execution/status.ts';
-import type { Outcome, Receipt } from '../../src/request/receipt.ts';
+import type { Outcome, Receipt, ReceiptError } from '../../src/request/receipt.ts';
 import type { RunContext } from './context.ts';
 import type { InstanceLog } from './instance-log.ts';
+
+/** Why a request is answered before its work ends. */
+export const POSTGRES_UNAVAILABLE: ReceiptError = {
+  code: 'unavailable',
+  message: 'Postgres does not answer; nothing was run. Ask again with the same request id.',
+};
 
 /** The ids that a receipt takes from its request. */
 export interface RequestName {

@@ -23,7 +23,7 @@ export interface Job<T> {
   /** The requester of the rows that the job needs written. */
   readonly requester: Requester;
   /** Called when the log has been read, before anything is proposed. A result ends the job. */
-  admit?(log: InstanceLog): T | undefined;
+  admit?(log: InstanceLog): T | undefined | Promise<T | ReadAgain>;
   /** Called when an attempt is open and may not be closed: its process runs it, or may do so. */
   stillOpen(log: InstanceLog, step: Extract<NextStep, { do: 'close' }>): T | Promise<T | ReadAgain>;
   /** Does the job. No attempt is open. What it leaves proposed is committed afterwards. */
@@ -101,7 +101,7 @@ export class Recovery {
   async #doOnce<T>(job: Job<T>, log: InstanceLog): Promise<T | ReadAgain> {
     try {
       const refusal = job.admit?.(log);
-      if (refusal !== undefined) return refusal;
+      if (refusal !== undefined) return await refusal;
       if (log.view.state.open !== undefined) {
         const step = nextStep(log.view);
         if (step.do === 'close' && !(await closeAttempt(this.#context, log, step, job.requester)))

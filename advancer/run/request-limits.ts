@@ -19,11 +19,43 @@ export function cellsUsedUp(
   return finished.size >= maxCells;
 }
 
+/** Why a request is not admitted. */
+export interface AdmissionRefusal {
+  outcome: 'invalid' | 'expired' | 'out_of_order';
+  error: ReceiptError;
+}
+
+/**
+ * Why a request may not begin; undefined if it may.
+ *
+ * @param expired whether it had expired when its turn came
+ */
+export function admissionRefusal(
+  log: InstanceLog,
+  request: AdvanceRequest,
+  expired: boolean,
+): AdmissionRefusal | undefined {
+  const invalid = request.enqueued?.invalid;
+  if (invalid !== undefined) return { outcome: 'invalid', error: invalid };
+  // One that an earlier holder had begun was admitted in time.
+  if (expired && !hasBegun(log, request)) {
+    const message = 'the request has expired; nothing was run';
+    return { outcome: 'expired', error: { code: 'expired', message } };
+  }
+  const error = outOfOrder(log, request);
+  return error && { outcome: 'out_of_order', error };
+}
+
+/** Whether a row was written for the request, by this holder or an earlier one. */
+export function hasBegun({ view }: InstanceLog, { requestId }: AdvanceRequest): boolean {
+  return view.state.stepsByRequest.has(requestId);
+}
+
 /**
  * Why a request is refused whose `cellId` is not next; undefined if it is in order, or if the
  * instance is cancelled, which is what its receipt then says.
  */
-export function outOfOrder(
+function outOfOrder(
   log: InstanceLog,
   { cellId, requestId }: AdvanceRequest,
 ): ReceiptError | undefined {

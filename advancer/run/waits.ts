@@ -5,6 +5,7 @@ import {
   type Judgement,
   type WaitStep,
 } from '../../src/execution/await.ts';
+import { nextStep, type InstanceView } from '../../src/execution/plan.ts';
 import type { Claim, Log } from '../log/log.ts';
 import type { Parked } from './rest.ts';
 
@@ -12,6 +13,12 @@ import type { Parked } from './rest.ts';
 interface GoesOn {
   do: 'park';
   parked: Parked;
+}
+
+/** Whether the next cell waits, as far as the log says. */
+export function isWaiting(view: InstanceView): boolean {
+  const step = nextStep(view);
+  return step.do === 'await' || step.do === 'wait' || step.do === 'run';
 }
 
 /** Whether the database's clock decides a step: its wait may begin with the row before it. */

@@ -138,6 +138,7 @@ function appendEntry({ view, base, token, replicaId, receipt }: Entry): AppendEn
     rows: view.rows.slice(base),
     receipt: receipt && {
       requestId: receipt.request,
+      agentId: null,
       receipt: receiptOf({ ...receipt, view, token, replicaId }),
       lastSeq: view.length,
     },

@@ -19,6 +19,7 @@ import { SimChildren } from './sim-children.ts';
 import { SimDue } from './sim-due.ts';
 import { refusalOf, type LogRules, type StoredReceipt } from './sim-guard.ts';
 import { SimSchedules } from './sim-schedules.ts';
+import { SimRequests } from './sim-requests.ts';
 import { unsettledIn, type SimProjection } from './sim-projection.ts';
 import type { Network } from './network.ts';
 import { refuseUnstorable, unstorable, Unstorable } from './unstorable.ts';
@@ -34,7 +35,7 @@ export class SimPostgres {
   readonly runbooks = new Map<string, Runbook>();
   readonly instances = new Map<string, Instance>();
   readonly rows = new Map<string, Row[]>();
-  readonly receipts = new Map<string, StoredReceipt>();
+  readonly receipts = new Map<string, RecordedReceipt>();
   readonly claims = new Map<string, Claim[]>();
   readonly lateOutcomes: LateOutcome[] = [];
   readonly refusals: Refusal[] = [];
@@ -46,6 +47,7 @@ export class SimPostgres {
   readonly children = new SimChildren(this);
   readonly due: SimDue;
   readonly schedules = new SimSchedules(this);
+  readonly requests = new SimRequests(this);
 
   constructor(world: World) {
     this.#world = world;
@@ -166,6 +168,7 @@ export class SimPostgres {
       children: this.children.as(call),
       due: this.due.as(call),
       schedules: this.schedules.as(call),
+      requests: this.requests.as(call),
       runbook: (runbookId) => call('runbook', () => this.runbooks.get(runbookId)),
       pushRunbook: () => Promise.reject(new Error('not in the simulation')),
       runbooks: () => Promise.resolve([]),

@@ -1,5 +1,8 @@
 -- The guard of the receipts: a receipt is fenced like a row. It rests on the newest row, under no
 -- older token. guard_executions.sql explains the codes, the locks, and why it is written so.
+--
+-- A receipt that needed no lease has token 0. It refuses a request on an empty log, names no
+-- holder, and may say that there is no such instance only while there is none.
 create or replace function leasehold.guard_requests() returns trigger
   language plpgsql volatile
   set search_path = pg_catalog, pg_temp
@@ -32,6 +35,10 @@ begin
       when f.last_seq not between 0 and 9007199254740991 then 'last_seq'
       -- 0: a receipt that needed no lease.
       when f.fencing_token not between 0 and 9007199254740991 then 'fencing_token'
+      when f.fencing_token = 0 and (
+        f.last_seq = 0 and f.receipt -> 'holder' = 'null'
+        and f.receipt ->> 'outcome' in ('not_found', 'expired', 'invalid')) is not true
+        then 'fencing_token'
       else coalesce(
         leasehold.malformed(f.instance_id, greatest(f.fencing_token, 1), 'started', 'none', 1,
                             f.request_id, '{}'),
@@ -70,6 +77,18 @@ begin
     raise exception 'stale token: % is below %, the token at seq % of instance %',
       breach.fencing_token, breach.newest_token, breach.newest_seq, breach.instance_id
       using errcode = 'LH002';
+  end if;
+
+  select f.request_id, f.instance_id
+    into breach
+    from fresh f
+    where f.fencing_token = 0 and f.receipt ->> 'outcome' = 'not_found' and exists (
+      select from leasehold.instances i where i.instance_id = f.instance_id)
+    order by f.instance_id
+    limit 1;
+  if found then
+    raise exception 'the receipt of request % says that there is no instance %, but there is one',
+      breach.request_id, breach.instance_id using errcode = 'LH006';
   end if;
   return null;
 end

@@ -7,7 +7,7 @@ import type { AppendEntry, NewReceipt, ProjectionLine } from '../log.ts';
 import type { ReadBack } from '../outcome.ts';
 import { PARAMETERS, rowsFrom, type Form } from './arrays.ts';
 import { valueOfRests } from './due.ts';
-import { restsOf, updateOfLines, valuesOfLines } from './projection.ts';
+import { LINE, restsOf, updateOfLines, valuesOfLines } from './projection.ts';
 import { WIRE_ROW, fromWire } from './wire.ts';
 
 /**
@@ -58,6 +58,7 @@ export async function insertEntries(
     number(receipts.map(({ fencingToken }) => fencingToken)),
     number(receipts.map(({ receipt }) => receipt.lastSeq)),
     json(receipts.map(({ receipt }) => receipt.receipt)),
+    text(receipts.map(({ receipt }) => receipt.agentId)),
   ];
   const [line] = await db.query<{ times: string | null }>(
     statementFor(form, { lines: lines.length, receipts: receipts.length, rests: rests.length }),
@@ -90,7 +91,7 @@ function isoTime(text: string): string {
 }
 
 const ROW = ['text', 'bigint', 'bigint', 'text', 'text', 'text', 'int', 'text', 'text', 'jsonb'];
-const RECEIPT = ['text', 'text', 'bigint', 'bigint', 'jsonb'];
+const RECEIPT = ['text', 'text', 'bigint', 'bigint', 'jsonb', 'text'];
 
 /** RETURNING keeps the order of the rows. */
 const recorded = (form: Form): string => `
@@ -105,7 +106,8 @@ const WITH_ROWS = { one: 'true', many: `$1 <> '{}'` };
 
 const receipted = (first: number, form: Form): string => `
   receipted as (
-    insert into leasehold.requests (request_id, instance_id, fencing_token, last_seq, receipt, with_rows)
+    insert into leasehold.requests
+        (request_id, instance_id, fencing_token, last_seq, receipt, agent_id, with_rows)
       select r.*, ${WITH_ROWS[form]} from (${rowsFrom(first, RECEIPT, form)}) r)`;
 
 const projected = (first: number, form: Form): string =>
@@ -138,13 +140,19 @@ const WITH_RESTS = { one: statementsFor('one', true), many: statementsFor('many'
 
 function statementsFor(form: Form, withRests: boolean) {
   const rows = recorded(form);
-  const select = (last: number): string =>
-    `select ${TIMES[form]}${withRests ? `, ${rested(last + 1)}` : ''} from recorded`;
+  const afterRows = ROW.length + 1;
+  const afterLines = afterRows + LINE.length;
+  const lines = projected(afterRows, form);
+  const select = (next: number): string =>
+    `select ${TIMES[form]}${withRests ? `, ${rested(next)}` : ''} from recorded`;
   return [
-    [`with ${rows} ${select(10)}`, `with ${rows}, ${receipted(11, form)} ${select(15)}`],
     [
-      `with ${rows}, ${projected(11, form)} ${select(14)}`,
-      `with ${rows}, ${receipted(15, form)}, ${projected(11, form)} ${select(19)}`,
+      `with ${rows} ${select(afterRows)}`,
+      `with ${rows}, ${receipted(afterRows, form)} ${select(afterRows + RECEIPT.length)}`,
+    ],
+    [
+      `with ${rows}, ${lines} ${select(afterLines)}`,
+      `with ${rows}, ${receipted(afterLines, form)}, ${lines} ${select(afterLines + RECEIPT.length)}`,
     ],
   ] as const;
 }

@@ -87,6 +87,9 @@ export function unsettledInstances(
   );
 }
 
+/** The types of {@link valuesOfLines}. */
+export const LINE = ['text', 'text', 'text', 'bigint'];
+
 /**
  * SQL that updates lines from parameters with ids, statuses, next cells and seqs, starting with
  * parameter number `first`. Each instance has a line since it was started.
@@ -96,7 +99,7 @@ export function updateOfLines(first: number, form: Form): string {
     update leasehold_projection.instances p
       set status = u.status, next_cell_id = u.next_cell_id, last_seq = u.last_seq,
           updated_at = clock_timestamp()
-      from (${rowsFrom(first, ['text', 'text', 'text', 'bigint'], form)})
+      from (${rowsFrom(first, LINE, form)})
              as u (instance_id, status, next_cell_id, last_seq)
       where p.instance_id = u.instance_id and u.last_seq >= p.last_seq`;
 }

@@ -9,6 +9,9 @@ import type { StateAtRow } from '../walk.ts';
 /** Refusals that are recorded for enqueued requests, because nobody waits for their answer. */
 const RECORDED_REFUSALS: readonly string[] = ['expired', 'not_found', 'out_of_order', 'invalid'];
 
+/** Refusals for which nobody need hold the instance. */
+const UNHELD_REFUSALS: readonly string[] = ['expired', 'not_found', 'invalid'];
+
 /** Guarantee 5: an acknowledged request has one receipt, which lists everything done for it. */
 export const RECEIPTS: readonly Check[] = [
   {
@@ -109,6 +112,26 @@ export const RECEIPTS: readonly Check[] = [
             `the receipt of request ${requestId} names token ${receipt.holder.fencingToken} but was written under ${fencingToken}`,
           );
         }
+      }
+      return receipts.length;
+    },
+  },
+  {
+    name: 'only-refusals-without-lease',
+    guarantee: 5,
+    severity: 'breach',
+    states: 'a receipt without a lease refuses its request on an empty log, and names no holder',
+    of: 'receipts',
+    needs: ['columns of receipts'],
+    look({ evidence: { receipts } }, report) {
+      for (const { requestId, receipt, lastSeq, fencingToken } of receipts) {
+        if (fencingToken !== 0) continue;
+        const { outcome, holder } = receipt;
+        if (lastSeq === 0 && holder === null && UNHELD_REFUSALS.includes(outcome)) continue;
+        report(
+          [],
+          `the receipt of request ${requestId} has no lease, but says ${outcome} at seq ${lastSeq}`,
+        );
       }
       return receipts.length;
     },

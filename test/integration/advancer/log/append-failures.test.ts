@@ -130,7 +130,12 @@ describe('a bug throws instead of returning an outcome', () => {
       /belongs to/,
     );
     await expect(replica.append(entryOf([]))).rejects.toThrow(/neither/);
-    const receipt = { requestId: 'q', lastSeq: 3, receipt: newReceipt('q', row.instanceId) };
+    const receipt = {
+      requestId: 'q',
+      agentId: null,
+      lastSeq: 3,
+      receipt: newReceipt('q', row.instanceId),
+    };
     await expect(replica.append(entryOf([row], { receipt }))).rejects.toThrow(/rests on seq 3/);
   });
 });

@@ -37,7 +37,7 @@ describe('appended', () => {
     });
     const outcome = await replica.append(
       entryOf([newRow(instanceId, 1, 'satisfied', { requestId })], {
-        receipt: { requestId, lastSeq: 1, receipt },
+        receipt: { requestId, agentId: 'tester', lastSeq: 1, receipt },
       }),
     );
     expect(outcome.kind).toBe('appended');
@@ -47,9 +47,7 @@ describe('appended', () => {
   it('accepts a receipt alone, also for an instance that does not exist', async () => {
     const replica = log(database);
     const requestId = freshId('q');
-    const outcome = await replica.append(
-      receiptEntry(freshId(), requestId, 0, { fencingToken: 0 }),
-    );
+    const outcome = await replica.append(receiptEntry(freshId(), requestId, 0));
     expect(outcome).toEqual({ kind: 'appended', rows: [] });
   });
 
@@ -105,7 +103,12 @@ describe('already_recorded', () => {
     const replica = log(database);
     const [instanceId, requestId, second] = [freshId(), freshId('q'), freshId('q')];
     const entry = entryOf([newRow(instanceId, 1, 'satisfied', { requestId })], {
-      receipt: { requestId, lastSeq: 1, receipt: newReceipt(requestId, instanceId) },
+      receipt: {
+        requestId,
+        agentId: 'tester',
+        lastSeq: 1,
+        receipt: newReceipt(requestId, instanceId),
+      },
     });
     await replica.append(entry);
     expect((await replica.append(entry)).kind).toBe('already_recorded');
@@ -195,6 +198,7 @@ describe('receipted', () => {
     const other = receiptEntry(instanceId, requestId, 0, {
       receipt: {
         requestId,
+        agentId: 'tester',
         lastSeq: 0,
         receipt: newReceipt(requestId, instanceId, { outcome: 'parked' }),
       },
@@ -212,7 +216,7 @@ describe('receipted', () => {
     const receipt = newReceipt(requestId, instanceId, { outcome: 'completed' });
     const outcome = await replica.append({
       ...closing,
-      receipt: { requestId, lastSeq: 2, receipt },
+      receipt: { requestId, agentId: 'tester', lastSeq: 2, receipt },
     });
     expect(outcome).toMatchObject({ kind: 'receipted', receipt: { outcome: 'advanced' } });
     expect(await replica.rowsAfter(instanceId, 1)).toEqual([]);

@@ -76,6 +76,7 @@ export async function writeSample(database: LogDatabase, instanceId: string): Pr
       rows: [{ ...written, instanceId, body, requestId }],
       receipt: receipt && {
         requestId: own(receipt.requestId),
+        agentId: 'ann',
         receipt: { ...receipt.receipt, instanceId, requestId: own(receipt.requestId) },
         lastSeq: row.seq,
       },

@@ -8,7 +8,7 @@ import { migrate } from '../../../../advancer/log/migrate.ts';
 import { openLog } from '../../../../advancer/log/postgres-log.ts';
 import type { LogOptions, PostgresLog } from '../../../../advancer/log/postgres-log.ts';
 import type { NewRow, RowKind } from '../../../../src/execution/row.ts';
-import type { Receipt } from '../../../../src/request/receipt.ts';
+import type { Outcome, Receipt } from '../../../../src/request/receipt.ts';
 import type { Runbook } from '../../../../src/runbook/runbook.ts';
 import { freshDatabase } from '../../../harness/servers.ts';
 
@@ -182,7 +182,12 @@ export function receiptEntry(
 ): AppendEntry {
   return entryOf([], {
     instanceId,
-    receipt: { requestId, lastSeq, receipt: newReceipt(requestId, instanceId) },
+    receipt: {
+      requestId,
+      agentId: 'tester',
+      lastSeq,
+      receipt: newReceipt(requestId, instanceId),
+    },
     ...over,
   });
 }
@@ -242,7 +247,13 @@ export async function openRival(url: string, instanceId: string): Promise<Client
 /** Inserts one receipt by plain SQL. */
 export async function insertReceipt(
   client: Client,
-  receipt: { requestId: string; instanceId: string; lastSeq: number; fencingToken?: number },
+  receipt: {
+    requestId: string;
+    instanceId: string;
+    lastSeq: number;
+    fencingToken?: number;
+    outcome?: Outcome;
+  },
 ): Promise<number | null> {
   const result = await client.query(
     `insert into leasehold.requests (request_id, instance_id, fencing_token, last_seq, receipt)
@@ -252,7 +263,11 @@ export async function insertReceipt(
       receipt.instanceId,
       receipt.fencingToken ?? 10,
       receipt.lastSeq,
-      JSON.stringify(newReceipt(receipt.requestId, receipt.instanceId)),
+      JSON.stringify(
+        newReceipt(receipt.requestId, receipt.instanceId, {
+          outcome: receipt.outcome ?? 'advanced',
+        }),
+      ),
     ],
   );
   return result.rowCount;

@@ -68,7 +68,12 @@ describe('an append that Postgres refuses for what it holds is rejected, with th
   it('for a receipt, too', async () => {
     const instanceId = freshId();
     const requestId = freshId('secret');
-    const receipt = { requestId, lastSeq: 1, receipt: newReceipt(requestId, instanceId) };
+    const receipt = {
+      requestId,
+      agentId: 'tester',
+      lastSeq: 1,
+      receipt: newReceipt(requestId, instanceId),
+    };
     const entry = entryOf([newRow(instanceId, 1, 'started')], { receipt });
     expect((await log(database).append(entry)).kind).toBe('rejected');
     expect(await log(database).rowsAfter(instanceId, 0)).toEqual([]);

@@ -19,6 +19,7 @@ describe('migrations', () => {
       '0010_due_work',
       '0011_transaction_ids',
       '0012_schedules',
+      '0013_request_agents',
     ]);
   });
 

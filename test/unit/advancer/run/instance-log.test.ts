@@ -30,12 +30,12 @@ describe('a proposed row', () => {
     const { context, log, scripted } = await withIntent();
     log.propose('completed', 'a', 1, { output: 1 }, REQUESTER);
     const receipt = receiptOf(context, log, { instanceId: 'i', requestId: 'q1' }, 'advanced', {});
-    await log.commit(receipt);
+    await log.commit({ receipt, agentId: 'me' });
     expect(scripted.entries).toMatchObject([
       {
         fencingToken: 10,
         rows: [{ seq: 1 }, { seq: 2 }],
-        receipt: { requestId: 'q1', lastSeq: 2 },
+        receipt: { requestId: 'q1', agentId: 'me', lastSeq: 2 },
         projection: { status: 'ready', nextCellId: 'b' },
       },
     ]);

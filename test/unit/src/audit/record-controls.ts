@@ -99,6 +99,16 @@ export const RECORD_CONTROLS: readonly Control[] = [
     'it is of an older term',
     (e) => void (e.receipts[1]!.fencingToken = 12),
   ],
+  [
+    'only-refusals-without-lease',
+    'it says that the instance is completed',
+    (e) => Object.assign(e.receipts[1]!, { fencingToken: 0, lastSeq: 0 }),
+  ],
+  [
+    'only-refusals-without-lease',
+    'it is a refusal on a log that has rows',
+    (e) => void (e.receipts[2]!.fencingToken = 0),
+  ],
   ['receipt-as-fenced-as-rows', 'it rests on nothing', (e) => void (e.receipts[1]!.lastSeq = 40)],
   [
     'receipt-says-what-the-log-said',
