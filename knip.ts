@@ -15,7 +15,7 @@ const config: KnipConfig = {
     // modules that a replica loads by the path in LEASEHOLD_HANDLERS;
     'tools/**/handlers.ts!',
     // commands and handlers of the tests' runbooks;
-    'test/{harness,random-cells}/*.mjs',
+    'test/{enqueue-storm,harness,random-cells}/*.mjs',
     // scripts, and the program that scripts/setup.mjs runs once it is compiled;
     'scripts/*.mjs!',
     'tools/stack/fetch-cli.ts!',

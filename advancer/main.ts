@@ -153,6 +153,7 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
     pages: log.pages,
     bus,
     subjects: subjects(namespace),
+    stream: bus.requestStream(subjects(namespace), config.streams),
     effects: createEffectRunner({
       clock: systemClock,
       handlers,
@@ -212,6 +213,7 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
     remembered: () => replica.router.remembered,
     messageBytes: () => replica.queryTurns.bytes,
     waitingQueries: () => replica.queryTurns.waiting,
+    backlog: () => replica.backlog,
     ready: () => replica.notReady().length === 0,
   });
   checks = () => replica.checks(logNotOpen);

@@ -1,4 +1,5 @@
 import type { Bus } from '../src/bus/bus.ts';
+import type { RequestStream } from '../src/bus/request-stream.ts';
 import type { Subjects } from '../src/bus/subjects.ts';
 import type { IntakeLimits } from '../src/config/limits.ts';
 import type { Logger } from '../src/logger.ts';
@@ -23,6 +24,8 @@ export interface ReplicaOptions {
   logger: Logger;
   count: (event: Counted) => void;
   failpoint: Failpoint | undefined;
+  /** The stream of enqueued requests; undefined: none can be enqueued. */
+  stream?: RequestStream | undefined;
   /** How long a session lives without a keep-alive. */
   ttlMs: number;
   /** How long attempts may go on once the replica drains. */

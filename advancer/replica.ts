@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 
+import type { Backlog } from '../src/bus/request-stream.ts';
 import { DEFAULT_LIMITS } from '../src/config/limits.ts';
 import { errorText } from '../src/error-text.ts';
 import { TroubleLog } from '../src/trouble-log.ts';
@@ -27,6 +28,9 @@ import { Unauthenticated } from './mac/unauthenticated.ts';
 import { LogHealth } from './log-health.ts';
 import { readinessChecks, type ReadinessCheck } from './readiness.ts';
 import type { ReplicaOptions } from './replica-options.ts';
+import { EnqueuedOperations } from './queue/enqueued-operations.ts';
+import { RequestQueue } from './queue/request-queue.ts';
+import { ServingErrors } from './queue/serving-errors.ts';
 import { Attempts } from './run/attempts.ts';
 import { ChildCancels } from './run/cancel-children.ts';
 import type { RunContext } from './run/context.ts';
@@ -57,6 +61,7 @@ export class Replica {
   readonly #answerNotices: AnswerNotices;
   readonly #due: DueWork;
   readonly #ticker: Ticker;
+  readonly #queue: RequestQueue | undefined;
   readonly #logHealth: LogHealth;
   readonly #held: HeldInstances;
   readonly #draining = new AbortController();
@@ -182,7 +187,21 @@ export class Replica {
     this.#stallDetector = new StallDetector(clock);
     this.queryTurns = new QueryTurns({ ...options, quota, limits, agentIds, logTrouble });
     const started = (instanceId: string): void => this.#due.look(instanceId);
+    const errors = new ServingErrors();
+    const enqueued = new EnqueuedOperations(errors, count);
+    const { receipts } = this.#context;
+    const { stream } = options;
+    this.#queue =
+      stream &&
+      new RequestQueue({
+        ...{ stream, bus, subjects, clock, logger, count, agentIds, errors, receipts, logTrouble },
+        router: this.router,
+        requests: log.requests,
+        operations: enqueued,
+        isFirst: (id) => view.isFirst(id),
+      });
     this.#intake = new Intake({
+      enqueued,
       bus,
       subjects,
       view,
@@ -221,6 +240,7 @@ export class Replica {
     await this.leases.start();
     for (const known of this.leases.registered()) this.#peers.introduce(known.replicaId);
     this.#intake.open();
+    this.#queue?.open();
     await this.#options.bus.flush();
     this.#due.start();
     this.#ticker.start();
@@ -242,6 +262,11 @@ export class Replica {
   /** Why this replica cannot serve at the moment; empty when it can. */
   notReady(): string[] {
     return this.checks().flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
+  }
+
+  /** What waits in the streams, as last seen. */
+  get backlog(): Backlog | undefined {
+    return this.#queue?.backlog;
   }
 
   /** How many instances are held with work or state in memory. */
@@ -267,6 +292,7 @@ export class Replica {
     this.#ticker.stop();
     this.#logHealth.stop();
     this.#intake.close();
+    this.#queue?.close();
     this.#answerNotices.flush();
     this.router.close();
     const aborted = await drainHoldings({

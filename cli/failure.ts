@@ -69,6 +69,8 @@ function failureOf(error: unknown): Failure {
     }
     case 'LogUnavailable':
       return unavailable(error, 'check that Postgres is running and that --database is right');
+    case 'StreamUnavailable':
+      return unavailable(error, 'check that NATS is running, with JetStream, and --nats is right');
     case 'StoreUnavailable':
       return unavailable(error, 'check that etcd is running and that --etcd is right');
     default:

@@ -29,6 +29,11 @@ export const VERB_GROUPS: readonly (readonly [heading: string, verbs: readonly V
         load: async () => (await import('./verbs/advance.ts')).advance,
       },
       {
+        name: 'enqueue',
+        summary: 'store a request to advance, which is served whatever happens',
+        load: async () => (await import('./verbs/enqueue.ts')).enqueue,
+      },
+      {
         name: 'claim',
         summary: 'set the status of a claim, which await cells wait for',
         load: async () => (await import('./verbs/claim.ts')).claim,
@@ -67,6 +72,11 @@ export const VERB_GROUPS: readonly (readonly [heading: string, verbs: readonly V
         name: 'list',
         summary: 'list instances',
         load: async () => (await import('./verbs/list.ts')).list,
+      },
+      {
+        name: 'requests',
+        summary: 'list recorded requests, and enqueued ones that cannot be served',
+        load: async () => (await import('./verbs/requests.ts')).requests,
       },
       {
         name: 'watch',

@@ -9,12 +9,14 @@ export type {
   CancelOptions,
   ClaimOptions,
   DecideOptions,
+  EnqueueOptions,
   RunbookOptions,
   StartOptions,
   StatusOptions,
   WatchOptions,
 } from './agent/options.ts';
 export type { AgentSchedules, ScheduleOptions } from './agent/schedules.ts';
+export type { Enqueued } from './agent/enqueue.ts';
 export { LeaseholdError } from './agent/error.ts';
 export type { RowWatch } from './agent/watch.ts';
 export type { RowPosition } from './request/rows.ts';

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 
+import type { Backlog } from '../../src/bus/request-stream.ts';
 import type { Counted } from '../run/context.ts';
 
 /** What is read from the replica at each scrape. */
@@ -10,6 +11,8 @@ export interface Readings {
   remembered: () => number;
   messageBytes: () => number;
   waitingQueries: () => number;
+  /** What waits in the streams; undefined if that is not known now. */
+  backlog: () => Backlog | undefined;
   ready: () => boolean;
 }
 
@@ -68,6 +71,7 @@ export function createMetrics(): Metrics {
     'Looks at unattended instances that may go on by themselves, by outcome',
   );
   const ticks = by('outcome', 'ticks', 'Ticks of schedules recorded by this replica, by outcome');
+  const poison = counter('poison', 'Enqueued messages that this replica found it cannot serve');
   const unknown = counter('unknown_appends', 'Appends whose result was lost');
   return {
     contentType: registry.contentType,
@@ -111,6 +115,8 @@ export function createMetrics(): Metrics {
           return;
         case 'tick':
           ticks.inc(event.outcome);
+        case 'poison':
+          poison.inc();
           return;
         case 'unknown_append':
           unknown.inc();
@@ -139,6 +145,24 @@ export function createMetrics(): Metrics {
         'Queries that wait until it is the turn of their agent',
         readings.waitingQueries,
       );
+      const queued = (name: string, help: string, read: (backlog: Backlog) => number): void =>
+        gauge(name, `${help}; NaN while the streams cannot be asked`, () => {
+          const backlog = readings.backlog();
+          return backlog === undefined ? Number.NaN : read(backlog);
+        });
+      queued(
+        'enqueued_requests',
+        'Enqueued requests of the namespace that have no receipt yet',
+        ({ waiting }) => waiting,
+      );
+      queued('enqueued_lag_seconds', 'How long the oldest of them has waited', ({ oldestAtMs }) =>
+        oldestAtMs === undefined ? 0 : lagSeconds(oldestAtMs),
+      );
+      queued(
+        'poison_messages',
+        'Enqueued messages of the namespace that cannot be served and wait for people',
+        ({ poison: messages }) => messages,
+      );
       gauge('ready', '1 while the replica can serve', () => (readings.ready() ? 1 : 0));
     },
     text: () => registry.metrics(),
@@ -156,6 +180,11 @@ export function createMetrics(): Metrics {
       }),
     );
   }
+}
+
+/** The clocks of the NATS server and of this machine may differ. */
+function lagSeconds(sinceMs: number): number {
+  return Math.max(0, (Date.now() - sinceMs) / 1_000);
 }
 
 /** A counter with one label that looks up the series of each value once. */

@@ -16,6 +16,7 @@ import {
   type Read,
 } from '../../src/request/messages.ts';
 import { RowsMessage } from '../../src/request/rows.ts';
+import type { EnqueuedOperations } from '../queue/enqueued-operations.ts';
 import type { Counted } from '../run/context.ts';
 import { openSchedules } from '../schedules/schedule-intake.ts';
 import type { ScheduleQueries } from '../schedules/schedule-queries.ts';
@@ -50,6 +51,8 @@ export interface IntakeOptions extends Omit<PeerNotesOptions, 'arrivedAtMs'> {
   subjects: Subjects;
   view: ClusterView;
   router: Router;
+  /** Reads enqueued requests that other replicas forward. */
+  enqueued: Pick<EnqueuedOperations, 'forwarded'>;
   queries: Queries;
   rows: RowsQuery;
   queryTurns: QueryTurns;
@@ -141,11 +144,19 @@ export class Intake {
       account: { kind: 'checked' },
       reply: (answer) => message.reply(answer),
     };
+    if (verb === 'enqueue') return this.#enqueued(instanceId, body, forwarded);
     if (verb === 'decide') return this.#decide(forwarded, instanceId);
     if (verb === 'cancel') return this.#cancel(forwarded, instanceId);
     const operation = this.#readAdvance(forwarded, instanceId, this.#arrivedAtMs());
     if (operation !== undefined)
       this.#options.router.take(operation, this.#replyTo(forwarded), true);
+  }
+
+  /** Another replica has found that this one has to serve what was enqueued. */
+  #enqueued(instanceId: string, body: string, message: BusMessage): void {
+    const { enqueued, router } = this.#options;
+    const operation = enqueued.forwarded(instanceId, body, this.#arrivedAtMs());
+    if (operation !== undefined) router.take(operation, this.#replyTo(message), true);
   }
 
   #advance(message: BusMessage): void {

@@ -25,7 +25,7 @@ const MAX_SENDERS = 16;
 
 /** A broadcast in the form in which one replica forwards it to another. */
 export interface ForwardedBroadcast {
-  verb: 'advance' | 'decide' | 'cancel';
+  verb: 'advance' | 'decide' | 'cancel' | 'enqueue';
   instanceId: string;
   /** The body, as text. */
   body: string;
@@ -84,6 +84,7 @@ export class PendingRequest implements RequestProgress {
   /** How often it was sent. */
   senders = 1;
   readonly #replies: ((body: Json) => void)[];
+  #onSettled: (() => void)[] = [];
   #settled = false;
   #wake: () => void = () => undefined;
   #woken = false;
@@ -129,7 +130,14 @@ export class PendingRequest implements RequestProgress {
   /** It is answered, or given up: forget it. */
   settle(): void {
     this.#settled = true;
+    for (const settled of this.#onSettled.splice(0)) settled();
     this.wake();
+  }
+
+  /** Calls back once there is nothing left to do for it here, whatever became of it. */
+  onSettled(settled: () => void): void {
+    if (this.#settled) settled();
+    else this.#onSettled.push(settled);
   }
 
   /** Something has changed: look at it now. */

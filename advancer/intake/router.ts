@@ -15,6 +15,9 @@ import { WaitingRoom } from './waiting-room.ts';
 /** How long the reply to a forwarded request may take after it was announced as answered. */
 const FORWARDED_REPLY_MS = 1_000;
 
+/** Every replica's turn has come for a request that has waited for so long. */
+const LATE_MS = 10_000;
+
 /** What the router needs from the rest of the replica: what its driver needs, and a little more. */
 export interface RouterOptions extends Omit<RequestDriverOptions, 'pending'> {
   /** What may be remembered. */
@@ -82,13 +85,7 @@ export class Router {
     const pending = this.#remember(operation, reply, this.#options.clock.monotonicMs());
     if (pending === undefined) return;
     pending.remembered = forwarded;
-    const holder = this.#options.view.otherHolder(operation.instanceId);
-    if (holder === undefined) this.#driver.start(pending);
-    else
-      pending.waiter = this.#waitingRoom.enter(holder, (quietSinceMs) => {
-        pending.turnsFromMs = quietSinceMs;
-        this.#driver.start(pending);
-      });
+    this.#begin(pending, false);
   }
 
   /**
@@ -103,6 +100,43 @@ export class Router {
     }
     const pending = this.#remember(operation, reply, this.#options.clock.monotonicMs(), true);
     if (pending !== undefined) this.#driver.start(pending);
+  }
+
+  /** Whether serving an instance is up to this replica, as far as it sees. */
+  serves(instanceId: string): boolean {
+    const { leases, view } = this.#options;
+    if (leases.holding(instanceId) !== undefined) return true;
+    return view.otherHolder(instanceId) === undefined && view.isFirst(instanceId);
+  }
+
+  /**
+   * Takes a request that is stored until it is settled. Resolves once there is nothing left to do
+   * for it here, whatever became of it: the log knows.
+   *
+   * @param late whether no other replica can be expected to act on it by itself
+   */
+  takeStored(operation: Operation, late: boolean): Promise<void> {
+    const nowMs = this.#options.clock.monotonicMs();
+    const known = this.#pending.get(operation.key);
+    const pending =
+      known?.settled === false
+        ? known
+        : this.#remember(operation, () => undefined, late ? nowMs - LATE_MS : nowMs);
+    if (pending === undefined) return Promise.resolve();
+    const settled = new Promise<void>((resolve) => pending.onSettled(resolve));
+    if (pending !== known) this.#begin(pending, late);
+    return settled;
+  }
+
+  /** Starts on a request, once its holder has had its time. */
+  #begin(pending: PendingRequest, late: boolean): void {
+    const holder = this.#options.view.otherHolder(pending.operation.instanceId);
+    if (holder === undefined || late) this.#driver.start(pending);
+    else
+      pending.waiter = this.#waitingRoom.enter(holder, (quietSinceMs) => {
+        pending.turnsFromMs = quietSinceMs;
+        this.#driver.start(pending);
+      });
   }
 
   /**

@@ -36,7 +36,7 @@ export const QuestionMessage = z.union([
   }),
   z.strictObject({
     ask: z.literal('serve'),
-    verb: z.enum(['advance', 'decide', 'cancel']),
+    verb: z.enum(['advance', 'decide', 'cancel', 'enqueue']),
     instanceId: Id,
     body: z.string(),
     ...Sealed,
@@ -52,7 +52,10 @@ export type QuestionBody =
   /** Do you run this attempt? The answer is a promise. */
   | { ask: 'runs'; instanceId: string; cellId: string; attempt: number; fencingToken: number }
   /** Serve this request of an agent. */
-  | { ask: 'serve'; verb: 'advance' | 'decide' | 'cancel'; instanceId: string; body: string };
+  | { ask: 'serve'; verb: ServedVerb; instanceId: string; body: string };
+
+/** What one replica may ask another to serve. */
+type ServedVerb = 'advance' | 'decide' | 'cancel' | 'enqueue';
 
 /** A question together with everything that makes it this question. */
 export interface Question {

@@ -251,15 +251,16 @@ export class AdvanceJob implements Job<Handled> {
     parked?: Parked,
   ): Promise<Handled | ReadAgain> {
     const { receipt } = this.#receipt(log, outcome, detail);
-    const { agentId, derived } = this.#request;
+    const { agentId, derived, enqueued } = this.#request;
     if (derived === true && !hasBegun(log, this.#request)) {
       await log.rest(parked);
       return { kind: 'receipt', receipt, unrecorded: true };
     }
     const commit = await log.commit({ receipt, agentId }, parked);
-    return commit.kind === 'committed'
-      ? { kind: 'receipt', receipt, recorded: true }
-      : this.#notCommitted(commit);
+    if (commit.kind !== 'committed') return this.#notCommitted(commit);
+    return enqueued === undefined
+      ? receipted(receipt)
+      : { kind: 'receipt', receipt, recorded: true };
   }
 
   #notCommitted(commit: NotCommitted): Handled | ReadAgain {

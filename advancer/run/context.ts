@@ -53,6 +53,8 @@ export type Counted =
   | { what: 'due'; outcome: string }
   /** This replica recorded a tick of a schedule. */
   | { what: 'tick'; outcome: string }
+  /** An enqueued message that cannot be served was put where people see it. */
+  | { what: 'poison' }
   /** Something was not taken in, because a limit was reached; see `ReachedLimit`. */
   | { what: 'over_limit'; limit: string };
 

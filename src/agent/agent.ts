@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto';
-
 import type { Bus } from '../bus/bus.ts';
 import type { BusOptions } from '../bus/nats.ts';
 import { subjects, type Subjects } from '../bus/subjects.ts';
@@ -7,7 +5,6 @@ import { systemClock, type Clock } from '../time/clock.ts';
 import type { Json } from '../json.ts';
 import { HolderCache } from '../request/holder-cache.ts';
 import {
-  AdvanceMessage,
   CancelMessage,
   ClaimMessage,
   DecideMessage,
@@ -25,18 +22,18 @@ import type {
   StartReply,
   StatusReply,
 } from '../request/status-reply.ts';
-import { advanceUntilAnswered } from './advance.ts';
+import { advanceInstance, type AgentMeans } from './advance-instance.ts';
 import { checkId, checked } from './checked.ts';
 import { connectedBus } from './connected-bus.ts';
-import { LeaseholdError } from './error.ts';
+import { enqueueRequest, type Enqueued } from './enqueue.ts';
 import { eventQueue, listenToEvents } from './events.ts';
-import { expiryOf } from './expiry.ts';
 import type {
   AdvanceOptions,
   AgentOptions,
   CancelOptions,
   ClaimOptions,
   DecideOptions,
+  EnqueueOptions,
   RunbookOptions,
   StartOptions,
   StatusOptions,
@@ -44,13 +41,14 @@ import type {
 } from './options.ts';
 import { refusal } from './receipt-of-reply.ts';
 import { answers, answersRunbook, answersStatus, type Replies } from './replies.ts';
+import { answers, answersRunbook, answersStatus } from './replies.ts';
+import type { Replies } from './replies.ts';
 import { requestUntilAnswered } from './request.ts';
 import { AgentSchedules } from './schedules.ts';
 import { watchRows, type RowWatch } from './watch.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 const DEFAULT_CANCEL_TIMEOUT_MS = 35_000;
-const DEFAULT_ADVANCE_TIMEOUT_MS = 300_000;
 
 /**
  * The client: it requests advances, records claims, decides doubts and cancels for a program, an
@@ -188,34 +186,25 @@ export class Agent {
 
   /**
    * Moves the instance forward and always returns a receipt: a refusal, an invalid message and
-   * silence (`unavailable`) are receipts too. See {@link advanceUntilAnswered} for how it handles
-   * lost replies.
+   * silence (`unavailable`) are receipts too. See `advanceUntilAnswered` for how it handles lost
+   * replies.
    *
    * Times are sent to the replicas by the wall clock: an agent whose clock is further behind than
    * `expiresInMs` gets `expired`.
    */
-  async advance(instanceId: string, options: AdvanceOptions = {}): Promise<Receipt> {
-    const { requestId = randomUUID(), cellId, maxCells, wait } = options;
-    try {
-      const expiresAt = expiryOf(options, this.#clock.wallMs());
-      checkId(instanceId, 'instanceId');
-      const body = { requestId, agentId: this.agentId, cellId, maxCells, wait, expiresAt };
-      return await advanceUntilAnswered({
-        bus: this.#bus,
-        subjects: this.#subjects,
-        clock: this.#clock,
-        holders: this.#holders,
-        instanceId,
-        message: { ...checked(AdvanceMessage, body), expiresAt },
-        timeoutMs: options.timeoutMs ?? DEFAULT_ADVANCE_TIMEOUT_MS,
-        pollMs: options.pollMs ?? 3_000,
-        askAgainMs: options.askAgainMs ?? 10_000,
-        signal: this.#untilClosed(options.signal),
-      });
-    } catch (cause) {
-      if (!(cause instanceof LeaseholdError)) throw cause;
-      return refusal(requestId, instanceId, 'invalid', cause.toJSON().error);
-    }
+  advance(instanceId: string, options: AdvanceOptions = {}): Promise<Receipt> {
+    const signal = this.#untilClosed(options.signal);
+    return advanceInstance({ ...this.#means(signal), holders: this.#holders }, instanceId, options);
+  }
+
+  /**
+   * Stores a request to advance the instance, and returns once it is stored: it is served then,
+   * whatever becomes of this agent and of any replica. What it led to is the receipt that is
+   * recorded under its request id; `status` and events have it. A missing acknowledgement
+   * means unknown: the same request is sent again.
+   */
+  enqueue(instanceId: string, options: EnqueueOptions = {}): Promise<Enqueued> {
+    return enqueueRequest(this.#means(this.#closed.signal), instanceId, options);
   }
 
   /**
@@ -271,6 +260,11 @@ export class Agent {
 
   #listener() {
     return { bus: this.#bus, subjects: this.#subjects, warn: this.#warn };
+  }
+
+  #means(signal: AbortSignal): AgentMeans {
+    const { agentId } = this;
+    return { agentId, bus: this.#bus, subjects: this.#subjects, clock: this.#clock, signal };
   }
 
   #untilClosed(signal: AbortSignal | undefined): AbortSignal {

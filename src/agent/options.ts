@@ -95,6 +95,20 @@ export interface WatchOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** How far to advance, once the request is served. */
+export interface EnqueueOptions {
+  /** Default: a fresh UUID. The same id again is stored again, and served once. */
+  requestId?: string | undefined;
+  /** The cell that the caller expects to be next; if it is not, the outcome is `out_of_order`. */
+  cellId?: string | undefined;
+  /** How many exec cells to run at most. */
+  maxCells?: number | undefined;
+  /** The latest time at which the request may begin, by the wall clock. Default: none. */
+  expiresAt?: string | Date | undefined;
+  /** How long to wait until it is stored. Default: 10 s. */
+  timeoutMs?: number | undefined;
+}
+
 /** A new status of a claim. */
 export interface ClaimOptions {
   status: string;

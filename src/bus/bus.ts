@@ -81,6 +81,16 @@ export interface Bus {
     patient?: boolean,
   ): Promise<BusReply>;
   /**
+   * Like {@link Bus.request}, for a subject that a stream captures: the stream's acknowledgement is
+   * a reply. Once it has one, the message is stored; without one, that is unknown.
+   */
+  store(
+    subject: string,
+    body: Json,
+    timeoutMs: number,
+    accepts: (body: Json) => boolean,
+  ): Promise<BusReply>;
+  /**
    * With a `queue`, one member of the group gets each message. The handler is called in order of
    * arrival, without waiting for an asynchronous one to finish. A handler that throws or rejects is
    * reported, never fatal. Subscriptions survive reconnects.

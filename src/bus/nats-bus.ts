@@ -1,25 +1,25 @@
 import { Events } from 'nats';
 import type { NatsConnection } from 'nats';
 
-import { isReplySubject } from '../config/reply-prefixes.ts';
+import { DEFAULT_INBOX_PREFIX, isReplySubject } from '../config/reply-prefixes.ts';
+import type { StreamSettings } from '../config/stream-settings.ts';
 import { errorText } from '../error-text.ts';
 import type { Json } from '../json.ts';
 import type { Bus, BusMessage, BusReply, BusSubscription } from './bus.ts';
 import { incoming } from './incoming.ts';
+import { JetStream } from './jetstream.ts';
+import { NatsPoisonStream } from './nats-poison-stream.ts';
+import { NatsRequestStream } from './nats-request-stream.ts';
+import { Outbox } from './outbox.ts';
 import { RepeatedWarning } from './repeated-warning.ts';
-import { RequestsInFlight } from './requests-in-flight.ts';
+import type { PoisonStream, RequestStream } from './request-stream.ts';
+import { RequestsInFlight, type OutgoingRequest } from './requests-in-flight.ts';
+import type { Subjects } from './subjects.ts';
 
 const FLUSH_TIMEOUT_MS = 5_000;
 /** What a NATS server takes unless it is configured otherwise. */
 const DEFAULT_MAX_PAYLOAD = 1024 * 1024;
 const CLOSE_TIMEOUT_MS = 2_000;
-
-interface OutgoingMessage {
-  subject: string;
-  data: Uint8Array;
-  onFailure: (cause: unknown) => void;
-  replyTo: string | undefined;
-}
 
 /** What a {@link NatsBus} is made of. */
 export interface NatsBusOptions {
@@ -43,9 +43,10 @@ export class NatsBus implements Bus {
   readonly #refusedReplies: RepeatedWarning;
   readonly #subscriptions = new Set<BusSubscription>();
   readonly #requests: RequestsInFlight;
+  readonly #outbox: Outbox;
+  readonly #jetStream: JetStream;
   /** Ends each flush that is waiting, when the connection breaks. */
   readonly #flushes = new Set<() => void>();
-  #outbox: OutgoingMessage[] = [];
   #connected = true;
   #closing: Promise<void> | undefined;
 
@@ -56,6 +57,8 @@ export class NatsBus implements Bus {
     this.#warn = (message, cause) => ignoringErrors(() => warn(message, cause));
     this.#refusedReplies = new RepeatedWarning(this.#warn);
     this.#requests = new RequestsInFlight(connection, this.#warn, inboxPrefix);
+    this.#outbox = new Outbox(connection, () => this.connected());
+    this.#jetStream = new JetStream(connection, this.#requests, () => this.connected());
     void this.#followStatus();
   }
 
@@ -71,41 +74,13 @@ export class NatsBus implements Bus {
       this.#warn(`dropped a message to ${subject} (${errorText(cause)})`, cause);
     const data = encoded(body);
     const limit = this.maxBytes();
-    if (data.byteLength <= limit) this.#send(subject, data, dropped);
+    if (data.byteLength <= limit) this.#outbox.add(subject, data, dropped);
     else if (divide !== undefined) for (const part of divide(limit)) this.publish(subject, part);
     else dropped(new RangeError(`${data.byteLength} bytes; the NATS server's limit is ${limit}`));
   }
 
   maxBytes(): number {
     return this.#connection.info?.max_payload ?? DEFAULT_MAX_PAYLOAD;
-  }
-
-  /**
-   * Sends at the end of this turn of the event loop, together with everything else that is sent in
-   * it: the client alone writes to its socket after every continuation that publishes, and a write
-   * costs more than a message.
-   */
-  #send(
-    subject: string,
-    data: Uint8Array,
-    onFailure: (cause: unknown) => void,
-    replyTo?: string,
-  ): void {
-    if (this.#outbox.push({ subject, data, onFailure, replyTo }) === 1)
-      setImmediate(() => this.#sendOutbox());
-  }
-
-  #sendOutbox(): void {
-    for (const { subject, data, onFailure, replyTo } of this.#outbox.splice(0)) {
-      // Whatever was queued when the connection broke is lost with it.
-      if (!this.connected()) return;
-      try {
-        if (replyTo === undefined) this.#connection.publish(subject, data);
-        else this.#connection.publish(subject, data, { reply: replyTo });
-      } catch (cause) {
-        onFailure(cause);
-      }
-    }
   }
 
   request(
@@ -115,6 +90,11 @@ export class NatsBus implements Bus {
     accepts?: (body: Json) => boolean,
     patient = false,
   ): Promise<BusReply> {
+    return this.#request({ subject, body, timeoutMs, accepts, patient, toStream: false });
+  }
+
+  #request(request: Omit<OutgoingRequest, 'send'> & { body: Json }): Promise<BusReply> {
+    const { subject, body } = request;
     const data = encoded(body);
     const limit = this.maxBytes();
     if (data.byteLength > limit) {
@@ -123,8 +103,28 @@ export class NatsBus implements Bus {
     }
     if (!this.connected()) return Promise.resolve({ kind: 'disconnected' });
     const send = (replyTo: string, failed: (cause: unknown) => void): void =>
-      this.#send(subject, data, failed, replyTo);
-    return this.#requests.request({ subject, timeoutMs, accepts, patient, send });
+      this.#outbox.add(subject, data, failed, replyTo);
+    return this.#requests.request({ ...request, send });
+  }
+
+  store(
+    subject: string,
+    body: Json,
+    timeoutMs: number,
+    accepts: (body: Json) => boolean,
+  ): Promise<BusReply> {
+    return this.#request({ subject, body, timeoutMs, accepts, patient: false, toStream: true });
+  }
+
+  /** The stream of the enqueued requests, over this connection. */
+  requestStream(subjects: Subjects, settings: StreamSettings): RequestStream {
+    const inbox = this.#options.inboxPrefix ?? DEFAULT_INBOX_PREFIX;
+    return new NatsRequestStream(this.#jetStream, { subjects, settings, inbox });
+  }
+
+  /** What could not be served, over this connection. */
+  poisonStream(subjects: Subjects): PoisonStream {
+    return new NatsPoisonStream(this.#jetStream, subjects);
   }
 
   subscribe(
@@ -180,13 +180,13 @@ export class NatsBus implements Bus {
     const data = encoded(body);
     const limit = this.maxBytes();
     if (data.byteLength <= limit) {
-      this.#send(to, data, dropped);
+      this.#outbox.add(to, data, dropped);
       return;
     }
     const problem = `the reply has ${data.byteLength} bytes; the NATS server's limit is ${limit}`;
     this.#warn(`${problem}; sent an error instead`);
     const message = `${problem}; ask for less (a status without its log), or raise the server's max_payload`;
-    this.#send(to, encoded({ error: { code: 'unavailable', message } }), dropped);
+    this.#outbox.add(to, encoded({ error: { code: 'unavailable', message } }), dropped);
   }
 
   async flush(): Promise<void> {
@@ -195,7 +195,7 @@ export class NatsBus implements Bus {
 
   async #flush(timeoutMs: number): Promise<void> {
     if (!this.connected()) return;
-    this.#sendOutbox();
+    this.#outbox.send();
     let stop = (): void => {};
     const stopped = new Promise<void>((resolve) => {
       stop = resolve;
@@ -262,6 +262,7 @@ export class NatsBus implements Bus {
   #endWaits(): void {
     for (const stop of this.#flushes) stop();
     this.#requests.disconnect();
+    this.#jetStream.lost();
   }
 }
 

@@ -13,7 +13,6 @@ import {
 import { keepingLast, tlsVariables, type TlsTexts } from '../config/tls-texts.ts';
 import { LogThrottle } from '../log-throttle.ts';
 import { withoutCredentials } from '../redaction.ts';
-import type { Bus } from './bus.ts';
 import { watchConnection } from './heartbeat.ts';
 import { NatsBus } from './nats-bus.ts';
 import { Outage } from './outage.ts';
@@ -78,7 +77,7 @@ const MAX_RECONNECT_MS = 500;
  * @throws Error when no server can be reached (with `waitOnFirstConnect`: when `signal` aborts
  *   first)
  */
-export async function connectBus(options: BusOptions): Promise<Bus> {
+export async function connectBus(options: BusOptions): Promise<NatsBus> {
   const warn = options.onWarning ?? (() => {});
   const servers = addresses(options.servers);
   const tls = tlsOf(

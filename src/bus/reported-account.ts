@@ -3,7 +3,7 @@ import type { Msg } from 'nats';
 import type { ReportedAccount } from './bus.ts';
 
 /** The header that a server adds to a message that comes through a service import. */
-const HEADER = 'Nats-Request-Info';
+export const REQUEST_INFO = 'Nats-Request-Info';
 
 /**
  * Reads the account that the server reports.
@@ -14,8 +14,8 @@ const HEADER = 'Nats-Request-Info';
 export function reportedAccount(message: Pick<Msg, 'headers'>): ReportedAccount {
   try {
     const { headers } = message;
-    if (headers === undefined || !headers.has(HEADER)) return { kind: 'none' };
-    const [value = '', ...others] = headers.values(HEADER);
+    if (headers === undefined || !headers.has(REQUEST_INFO)) return { kind: 'none' };
+    const [value = '', ...others] = headers.values(REQUEST_INFO);
     if (others.length > 0) return { kind: 'contradictory' };
     const { acc } = JSON.parse(value) as { acc?: unknown };
     return typeof acc === 'string' ? { kind: 'reported', account: acc } : { kind: 'contradictory' };

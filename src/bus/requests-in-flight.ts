@@ -17,6 +17,7 @@ interface RequestInFlight {
   subject: string;
   accepts: ((body: Json) => boolean) | undefined;
   patient: boolean;
+  toStream: boolean;
   timer: NodeJS.Timeout;
   resolve: (reply: BusReply) => void;
 }
@@ -29,6 +30,8 @@ export interface OutgoingRequest {
   accepts: ((body: Json) => boolean) | undefined;
   /** See `Bus.request`. */
   patient: boolean;
+  /** Whether a stream's acknowledgement is a reply like any other. */
+  toStream?: boolean;
   /** Sends the request with the given reply subject, and calls `failed` if it cannot. */
   send: (replyTo: string, failed: (cause: unknown) => void) => void;
 }
@@ -62,7 +65,8 @@ export class RequestsInFlight {
   }
 
   /** Resolves with the reply, or with the reason why there is none. */
-  request({ subject, timeoutMs, accepts, patient, send }: OutgoingRequest): Promise<BusReply> {
+  request(request: OutgoingRequest): Promise<BusReply> {
+    const { subject, timeoutMs, accepts, patient, toStream = false, send } = request;
     try {
       this.#subscribe();
     } catch (cause) {
@@ -75,7 +79,8 @@ export class RequestsInFlight {
         () => this.#resolve(replyTo, { kind: 'timeout' }),
         Math.max(1, timeoutMs),
       );
-      this.#byReplySubject.set(replyTo, { subject, accepts, patient, timer, resolve });
+      const inFlight = { subject, accepts, patient, toStream, timer, resolve };
+      this.#byReplySubject.set(replyTo, inFlight);
       send(replyTo, (cause) => {
         this.#warn(`a request to ${subject} failed (${errorText(cause)})`, cause);
         this.#resolve(replyTo, { kind: 'disconnected' });
@@ -113,7 +118,8 @@ export class RequestsInFlight {
     // Late, or a second reply.
     if (request === undefined) return;
     const reply = parseReply(message);
-    const stream = reply.kind === 'reply' ? acknowledgingStream(reply.body) : undefined;
+    const stream =
+      reply.kind === 'reply' && !request.toStream ? acknowledgingStream(reply.body) : undefined;
     if (stream === undefined) {
       if (this.#isAwaited(subject, reply)) this.#resolve(subject, reply);
       else if (reply.kind === 'reply')

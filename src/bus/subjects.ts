@@ -25,6 +25,14 @@ export function subjects(namespace: string) {
     advance: (instanceId: string) => `${root}.advance.${token(instanceId)}`,
     decide: (instanceId: string) => `${root}.decide.${token(instanceId)}`,
     cancel: (instanceId: string) => `${root}.cancel.${token(instanceId)}`,
+    /** Captured by the stream of the requests: the stream answers, not a replica. */
+    enqueue: (instanceId: string) => `${root}.enqueue.${token(instanceId)}`,
+    /** What the stream of the requests captures. */
+    allEnqueued: `${root}.enqueue.*`,
+    /** Messages that could not be served; captured by their own stream. */
+    poison: `${root}.poison`,
+    requestStream: `LEASEHOLD_${namespace}_ENQUEUE`,
+    poisonStream: `LEASEHOLD_${namespace}_POISON`,
     event: (instanceId: string) => `${root}.event.${token(instanceId)}`,
     replica: (replicaId: string) => `${root}.replica.${token(replicaId)}`,
     /** An advance sent directly to the replica that is believed to hold the instance. */

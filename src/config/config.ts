@@ -9,6 +9,7 @@ import { readLimits, type IntakeLimits } from './limits.ts';
 import { readText, type ReadFile } from './read-file.ts';
 import { readSecretSources, SECRETS_DIR, type SecretSources } from './secret-sources.ts';
 import type { EtcdConfig, NatsConfig } from './servers.ts';
+import { readStreamSettings, type StreamSettings } from './stream-settings.ts';
 import { wholeNumber } from './whole-number.ts';
 import { Id } from '../ids.ts';
 
@@ -67,6 +68,7 @@ export interface Config {
   /** Beyond this many holdings, releases the ones idle longest. */
   maxHoldings: number;
   limits: IntakeLimits;
+  streams: StreamSettings;
   /** What is unusual, but not wrong, in the environment; one line each. */
   warnings: string[];
 }
@@ -132,6 +134,7 @@ export function readConfig(env: Environment, readFile: ReadFile = readText): Con
     idleReleaseMs: reader.value('LEASEHOLD_IDLE_RELEASE_S', wholeNumber(1, 86_400), 60) * 1_000,
     maxHoldings: reader.value('LEASEHOLD_MAX_HOLDINGS', wholeNumber(1, 10_000_000), 100_000),
     limits: readLimits(reader),
+    streams: readStreamSettings(reader),
     warnings: [
       ...unknownVariables(Object.keys(env)),
       ...(env['LEASEHOLD_SECRET_DIR'] === undefined

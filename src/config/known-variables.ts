@@ -44,6 +44,11 @@ export const KNOWN = [
   'LEASEHOLD_MAX_MESSAGE_BYTES',
   'LEASEHOLD_MAX_MESSAGE_BYTES_PER_AGENT',
   'LEASEHOLD_MAX_QUERIES_PER_AGENT',
+  'LEASEHOLD_QUEUE_REPLICAS',
+  'LEASEHOLD_QUEUE_STORAGE',
+  'LEASEHOLD_QUEUE_MAX_MESSAGES',
+  'LEASEHOLD_QUEUE_MAX_BYTES',
+  'LEASEHOLD_QUEUE_MAX_POISON',
 ];
 
 /** Secrets, and variables of the local servers, of the tests, and of a running command cell. */

@@ -77,6 +77,11 @@ export const AdvanceMessage = z.strictObject({
 /** See the schema. */
 export type AdvanceMessage = z.infer<typeof AdvanceMessage>;
 
+/** Body of `enqueue.<instanceId>`: nobody waits for it, and it need not begin soon. */
+export const EnqueueMessage = AdvanceMessage.omit({ wait: true });
+/** See the schema. */
+export type EnqueueMessage = z.infer<typeof EnqueueMessage>;
+
 /** Body of `decide.<instanceId>`. */
 export const DecideMessage = z
   .strictObject({

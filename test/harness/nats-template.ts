@@ -47,7 +47,10 @@ export class TemplateNats {
       configFile,
       text
         .replaceAll('leasehold.default.', `leasehold.${namespace}.`)
-        .replaceAll('/etc/nats/', `${workspace.dir}/`),
+        .replaceAll('LEASEHOLD_default_', `LEASEHOLD_${namespace}_`)
+        .replaceAll('/etc/nats/', `${workspace.dir}/`)
+        // The stack names the directory on the command line.
+        .replace(/^ *store_dir: .*\n/m, ''),
     );
     const server = await startNats(await locateServer('nats'), workspace, {
       configFile,

@@ -3,6 +3,7 @@ import type { Log } from '../../advancer/log/log.ts';
 import { Replica, type LeasesLifecycle } from '../../advancer/replica.ts';
 import { Coordinator } from '../../coordinator/coordinator.ts';
 import { LeaseGone, StoreUnavailable, type LeaseStore } from '../../coordinator/store.ts';
+import type { RequestStream } from '../../src/bus/request-stream.ts';
 import { subjects } from '../../src/bus/subjects.ts';
 import type { Row } from '../../src/execution/row.ts';
 import type { EffectRunner } from '../../advancer/cells/cells.ts';
@@ -51,6 +52,8 @@ export interface ClusterOptions {
   failpoint?: (process: SimProcess) => Failpoint | undefined;
   log?: (log: Log, process: SimProcess) => Log;
   leases?: (leases: LeasesLifecycle) => LeasesLifecycle;
+  /** The stream of enqueued requests as a process sees it; default: there is none. */
+  stream?: (process: SimProcess) => RequestStream;
 }
 
 /** Replicas (the real ones, with other ports) and the servers around them, in virtual time. */
@@ -153,6 +156,7 @@ export class Cluster {
       log: this.#options.log?.(log, process) ?? log,
       pages: this.pages.of(process, network),
       bus: this.nats.bus(process),
+      stream: this.#options.stream?.(process),
       subjects: this.subjects,
       effects: this.#options.effects?.(process, effects) ?? effects,
       clock,

@@ -135,6 +135,7 @@ export class Coverage {
         return;
       case 'malformed':
       case 'over_limit':
+      case 'poison':
       case 'refused_reply':
       case 'row':
       case 'tick':

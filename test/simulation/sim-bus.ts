@@ -48,6 +48,8 @@ export class SimNats {
       publish: (subject, body) => this.#publish(process, subject, body),
       request: (subject, body, timeoutMs, accepts) =>
         this.#request(process, { subject, body, timeoutMs, accepts }),
+      // No stream captures anything here: as on a server without JetStream.
+      store: () => Promise.resolve({ kind: 'no_responders' }),
       subscribe: (subject, handler, options) => {
         const subscriber: Subscriber = { process, subject, queue: options?.queue, handler };
         this.#subscribers.add(subscriber);
@@ -186,5 +188,5 @@ function isReplica({ name }: SimProcess): boolean {
 }
 
 function matches(pattern: string, subject: string): boolean {
-  return pattern.endsWith('.>') ? subject.startsWith(pattern.slice(0, -1)) : pattern === subject;
+  return /\.[>*]$/.test(pattern) ? subject.startsWith(pattern.slice(0, -1)) : pattern === subject;
 }

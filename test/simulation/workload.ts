@@ -131,13 +131,9 @@ export class Workload {
     });
   }
 
-  /**
-   * Ends all faults, and drives every instance to its end; false when one did not reach it in
-   * time.
-   */
-  async finish(withinMs: number): Promise<boolean> {
-    const { world, network } = this.#cluster;
-    network.heal();
+  /** Ends all faults. */
+  heal(): void {
+    this.#cluster.network.heal();
     for (const { process } of this.#cluster.living) {
       process.wake();
       process.wallSkewMs = 0;
@@ -147,6 +143,15 @@ export class Workload {
     const complete = (): boolean =>
       this.#cluster.living.some(({ handlers }) => handlers.length === HANDLERS.length);
     while (!complete()) this.#cluster.startReplica();
+  }
+
+  /**
+   * Ends all faults, and drives every instance to its end; false when one did not reach it in
+   * time.
+   */
+  async finish(withinMs: number): Promise<boolean> {
+    const { world } = this.#cluster;
+    this.heal();
     this.openGate();
     let ended = false;
     const drive = async (): Promise<void> => {

@@ -22,10 +22,12 @@ const LINES: Readonly<Record<string, readonly string[]>> = {
   'schedule resume': ['s'],
   'schedule delete': ['s'],
   'schedule next': ['s'],
+  enqueue: ['a'],
   status: ['a'],
   show: ['a'],
   list: [],
   claims: [],
+  requests: [],
   watch: [],
   leases: [],
   replicas: [],
@@ -43,6 +45,9 @@ const LINES: Readonly<Record<string, readonly string[]>> = {
   chaos: ['--attach'],
   bench: ['--replicas', '99'],
 };
+
+/** Where an option is read only together with another one. */
+const MORE: Readonly<Record<string, readonly string[]>> = { 'requests nats': ['--poison'] };
 
 /** The variable of each shared option, with a value that is usable and one that is not. */
 const VARIABLES: Readonly<Record<Exclude<SharedName, 'json'>, readonly [string, string, string]>> =
@@ -110,7 +115,8 @@ describe('the verbs', { timeout: 60_000 }, () => {
     // Without the application's URL, so that the owner's is the one that counts.
     if (name === 'ownerDatabase') delete env['LEASEHOLD_DATABASE_URL'];
     const terminal = new TestTerminal(env);
-    const code = await run([...verb.split(' '), ...(LINES[verb] ?? [])], terminal);
+    const line = [...(LINES[verb] ?? []), ...(MORE[`${verb} ${name}`] ?? [])];
+    const code = await run([...verb.split(' '), ...line], terminal);
     expect(terminal.errText).toContain(variable);
     expect(code).toBe(2);
   });

@@ -20,6 +20,10 @@ export class FakeBus implements Bus {
     return this.#answer(verb, this.count(verb));
   }
 
+  store(subject: string, body: Json, timeoutMs: number): Promise<BusReply> {
+    return this.request(subject, body, timeoutMs);
+  }
+
   count(verb: string): number {
     return this.sent.filter((one) => one.verb === verb).length;
   }

@@ -51,6 +51,13 @@ describe('the configuration', () => {
         messageBytesPerAgent: 16_777_216,
         queriesPerAgent: 16,
       },
+      streams: {
+        replicas: 1,
+        storage: 'file',
+        maxMessages: 1_000_000,
+        maxBytes: undefined,
+        maxPoison: 10_000,
+      },
       warnings: [],
     });
   });
@@ -71,6 +78,11 @@ describe('the configuration', () => {
       LEASEHOLD_MAX_MESSAGE_BYTES: '2000000',
       LEASEHOLD_MAX_MESSAGE_BYTES_PER_AGENT: '1500000',
       LEASEHOLD_MAX_QUERIES_PER_AGENT: '1',
+      LEASEHOLD_QUEUE_REPLICAS: '3',
+      LEASEHOLD_QUEUE_STORAGE: 'memory',
+      LEASEHOLD_QUEUE_MAX_MESSAGES: '14',
+      LEASEHOLD_QUEUE_MAX_BYTES: '2000001',
+      LEASEHOLD_QUEUE_MAX_POISON: '15',
       LEASEHOLD_HANDLERS: './handlers.ts',
       LEASEHOLD_REPLICA_NAME: 'blue',
       LEASEHOLD_FAILPOINTS: '',
@@ -91,6 +103,13 @@ describe('the configuration', () => {
         messageBytesPerAgent: 1_500_000,
         queriesPerAgent: 1,
       },
+      streams: {
+        replicas: 3,
+        storage: 'memory',
+        maxMessages: 14,
+        maxBytes: 2_000_001,
+        maxPoison: 15,
+      },
       handlers: './handlers.ts',
       replicaName: 'blue',
       failpoints: undefined,
@@ -105,6 +124,10 @@ describe('the configuration', () => {
     ['LEASEHOLD_MAX_MESSAGE_BYTES', '1000', 'from 1048576 to 1073741824'],
     ['LEASEHOLD_MAX_MESSAGE_BYTES_PER_AGENT', '1.5', 'from 1048576 to 1073741824'],
     ['LEASEHOLD_MAX_QUERIES_PER_AGENT', '0', 'from 1 to 1000'],
+    ['LEASEHOLD_QUEUE_REPLICAS', '0', 'from 1 to 5'],
+    ['LEASEHOLD_QUEUE_MAX_MESSAGES', 'all', 'from 1 to 1000000000'],
+    ['LEASEHOLD_QUEUE_MAX_BYTES', '1000', 'from 1048576 to 1099511627776'],
+    ['LEASEHOLD_QUEUE_MAX_POISON', '0', 'from 1 to 10000000'],
   ])('rejects %s=%s', (name, value, range) => {
     const problem = `${name} must be a whole number ${range}, not "${value}"`;
     expect(problems({ ...enough, [name]: value })).toEqual([problem]);
