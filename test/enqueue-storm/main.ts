@@ -1,6 +1,5 @@
-import { parseArgs } from 'node:util';
-
 import { startStack } from '../../tools/stack/servers.ts';
+import { ownArguments, seedOf, SHARED_OPTIONS } from '../harness/random-run.ts';
 import { runEnqueueStorm, type StormResult } from './run.ts';
 
 /*
@@ -15,28 +14,15 @@ import { runEnqueueStorm, type StormResult } from './run.ts';
 const PROBLEMS_SHOWN = 30;
 const PROGRESS_MS = 5_000;
 
-const { values } = parseArgs({
-  options: {
-    requests: { type: 'string', default: '10000' },
-    'while-down': { type: 'string', default: '1000' },
-    'kill-every': { type: 'string', default: '1000' },
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-  },
+const given = ownArguments('enqueue-storm', {
+  requests: { about: 'how many are enqueued while replicas die', least: 1, byDefault: 10_000 },
+  'while-down': { about: 'how many while no replica is up', least: 1, byDefault: 1_000 },
+  'kill-every': { about: 'milliseconds between two kills', least: 1, byDefault: 1_000 },
+  seed: SHARED_OPTIONS.seed,
 });
+const seed = seedOf(given.seed);
+const { requests = 0, 'while-down': whileDown = 0, 'kill-every': killEveryMs = 0 } = given;
 
-function whole(name: keyof typeof values): number {
-  const number = Number(values[name]);
-  if (Number.isSafeInteger(number) && number >= 1) return number;
-  say(`--${name} must be a whole number from 1, not ${values[name]}`);
-  process.exit(2);
-}
-
-const [requests, whileDown, killEveryMs, seed] = [
-  whole('requests'),
-  whole('while-down'),
-  whole('kill-every'),
-  whole('seed'),
-];
 say(
   `seed ${seed}: npm run enqueue-storm -- --seed ${seed} --requests ${requests} ` +
     `--while-down ${whileDown} --kill-every ${killEveryMs}`,
