@@ -9,7 +9,7 @@ import type { Router } from '../intake/router.ts';
 import { readEnqueued } from './read-enqueued.ts';
 import { StoredSettler, type Settled, type StoredSettlerOptions } from './settle-stored.ts';
 
-/** So many messages are in the hands of one replica; the others wait in the stream. */
+/** At most this many messages are in the hands of one replica; the others wait in the stream. */
 const MAX_IN_HAND = 64;
 /** As long as there are fewer places than this, none is asked for: one by one would be slow. */
 const FEW_PLACES = 16;
@@ -39,8 +39,8 @@ export interface RequestQueueOptions extends StoredSettlerOptions {
 /**
  * Serves what agents enqueue. Every replica sees an enqueued request on the bus, and the one that
  * has to serve it does so at once. The stream keeps the request meanwhile, and gives it to some
- * replica until its receipt is in the log: so it is served although nobody saw it, or whoever
- * served it died.
+ * replica until its receipt is in the log: so it is served although nobody saw it, or the replica
+ * that served it died.
  */
 export class RequestQueue {
   readonly #options: RequestQueueOptions;

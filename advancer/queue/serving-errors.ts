@@ -1,6 +1,6 @@
 import { TransientMap } from '../../src/transient-map.ts';
 
-/** So many requests can be in trouble at once; beyond that, the oldest is forgotten. */
+/** At most this many requests can be in trouble at once; beyond that, the oldest is forgotten. */
 const MAX_KEYS = 10_000;
 
 /** How often serving a request has failed here. */

@@ -22,7 +22,7 @@ const FIRST_RETRY_MS = 200;
 const MAX_RETRY_MS = 5_000;
 /** How long Postgres has to come back. */
 const WITHOUT_LOG_MS = 1_000;
-/** A message of this age was missed by whoever should have reacted to it at once. */
+/** A message of this age was missed by the replica that should have reacted at once. */
 const LATE_MS = 2_000;
 /** A run may take longer: then it goes on, and the message is looked at again later. */
 const PATIENCE_MS = 60_000;

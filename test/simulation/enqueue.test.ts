@@ -7,7 +7,7 @@ import { runEnqueueSeed, type EnqueueOptions, type EnqueueResult } from './enque
 const SEEDS = Math.ceil(Number(process.env['LEASEHOLD_SIM_SEEDS'] ?? 2_000) / 20);
 const FIRST = Number(process.env['LEASEHOLD_SIM_FIRST_SEED'] ?? 1);
 
-/** The first seed, of so many, whose run breaks a guarantee. */
+/** The first seed, of this many, whose run breaks a guarantee. */
 async function firstBreach(seeds: number, options: EnqueueOptions): Promise<EnqueueResult> {
   for (let seed = 1; seed <= seeds; seed += 1) {
     const result = await runEnqueueSeed(seed, options);

@@ -254,7 +254,7 @@ it('the command line enqueues, and lists what is recorded', async () => {
 });
 
 describe('where the stream is another one’s', () => {
-  it('an agent is told its name, and the replicas serve everything else', async () => {
+  it('an agent learns its name, and the replicas serve everything else', async () => {
     const nats = serversForTests();
     const foreign = await TestCluster.start({
       servers: { ...nats, superuserUrl: await freshDatabase() },

@@ -1,11 +1,31 @@
+import type { Client } from 'pg';
 import { describe, expect, it } from 'vitest';
 
 import type { PostgresLog } from '../../../../advancer/log/postgres-log.ts';
 import type { UnheldReceipt } from '../../../../advancer/log/requests.ts';
-import { entryOf, freshId, logWithRunbook, newInstance, newReceipt, newRow } from './fixture.ts';
+import {
+  codeOf,
+  connect,
+  entryOf,
+  freshId,
+  insertReceipt,
+  insertRow,
+  logDatabase,
+  logWithRunbook,
+  newInstance,
+  newReceipt,
+  newRow,
+} from './fixture.ts';
 
 async function opened(): Promise<PostgresLog> {
   return (await logWithRunbook()).replica;
+}
+
+/** An instance whose log has a row. */
+async function withRow(client: Client): Promise<string> {
+  const instanceId = freshId();
+  await insertRow(client, newRow(instanceId, 1, 'started'));
+  return instanceId;
 }
 
 function refusal(over: Partial<UnheldReceipt> = {}): UnheldReceipt {
@@ -18,7 +38,7 @@ function refusal(over: Partial<UnheldReceipt> = {}): UnheldReceipt {
 }
 
 describe('requests', () => {
-  it('have a state: their receipt, whoever’s instance it names, and whether theirs exists', async () => {
+  it('have a state: their receipt, of whatever instance, and whether theirs exists', async () => {
     const replica = await opened();
     const { instance } = await replica.startInstance(newInstance());
     const { instanceId } = instance;
@@ -76,5 +96,61 @@ describe('requests', () => {
     expect(listed.map(({ requestId }) => requestId)).toEqual([newer.requestId, older.requestId]);
     expect(await replica.requests.list({ agentId, limit: 1 })).toHaveLength(1);
     expect(await replica.requests.list({ agentId, outcome: 'parked', limit: 10 })).toEqual([]);
+  });
+});
+
+describe('the guard of receipts', () => {
+  it('records without a lease only refusals, on an empty log, that name no holder', async () => {
+    const client = await connect((await logDatabase()).appUrl);
+    const insert = (over: object): Promise<string> =>
+      codeOf(
+        insertReceipt(client, {
+          requestId: freshId('q'),
+          instanceId: freshId(),
+          fencingToken: 0,
+          lastSeq: 0,
+          ...over,
+        }),
+      );
+    for (const outcome of ['not_found', 'expired', 'invalid'] as const) {
+      expect(await insert({ outcome })).toBe('ok');
+      expect(await insert({ outcome, lastSeq: 1 })).toBe('23514');
+      // An attempt is open: who refuses the request must hold the instance.
+      expect(await insert({ outcome, instanceId: await withRow(client) })).toBe('LH006');
+    }
+    for (const outcome of ['completed', 'advanced', 'parked', 'out_of_order'] as const)
+      expect(await insert({ outcome })).toBe('23514');
+    const held = client.query(
+      `insert into leasehold.requests (request_id, instance_id, fencing_token, last_seq, receipt)
+         values ($1, $2, 0, 0, $3)`,
+      [
+        freshId('q'),
+        freshId(),
+        { outcome: 'expired', holder: { replicaId: 'r-00000001', fencingToken: 3 } },
+      ],
+    );
+    expect(await codeOf(held)).toBe('23514');
+  });
+
+  it('says that there is no instance only while there is none', async () => {
+    const client = await connect((await logDatabase()).appUrl);
+    const instanceId = freshId();
+    const refuse = (): Promise<string> =>
+      codeOf(
+        insertReceipt(client, {
+          requestId: freshId('q'),
+          instanceId,
+          fencingToken: 0,
+          lastSeq: 0,
+          outcome: 'not_found',
+        }),
+      );
+    expect(await refuse()).toBe('ok');
+    await client.query(
+      `insert into leasehold.instances (instance_id, runbook_id, version, agent_id)
+         values ($1, 'any', 1, 'tester')`,
+      [instanceId],
+    );
+    expect(await refuse()).toBe('LH006');
   });
 });

@@ -173,60 +173,6 @@ describe.each(['app', 'owner'] as const)('as the %s role, plain SQL', (role) => 
     expect(await codeOf(insertReceipt(client, { ...missing, lastSeq: 0 }))).toBe('ok');
   });
 
-  it('records without a lease only refusals, on an empty log, that name no holder', async () => {
-    const client = await connect(url[role]());
-    const insert = (over: object): Promise<string> =>
-      codeOf(
-        insertReceipt(client, {
-          requestId: freshId('q'),
-          instanceId: freshId(),
-          fencingToken: 0,
-          lastSeq: 0,
-          ...over,
-        }),
-      );
-    for (const outcome of ['not_found', 'expired', 'invalid'] as const) {
-      expect(await insert({ outcome })).toBe('ok');
-      expect(await insert({ outcome, lastSeq: 1 })).toBe('23514');
-      // An attempt is open: who refuses the request must hold the instance.
-      expect(await insert({ outcome, instanceId: await openAttempt(client) })).toBe('LH006');
-    }
-    for (const outcome of ['completed', 'advanced', 'parked', 'out_of_order'] as const)
-      expect(await insert({ outcome })).toBe('23514');
-    const held = client.query(
-      `insert into leasehold.requests (request_id, instance_id, fencing_token, last_seq, receipt)
-         values ($1, $2, 0, 0, $3)`,
-      [
-        freshId('q'),
-        freshId(),
-        { outcome: 'expired', holder: { replicaId: 'r-00000001', fencingToken: 3 } },
-      ],
-    );
-    expect(await codeOf(held)).toBe('23514');
-  });
-
-  it('says that there is no instance only while there is none', async () => {
-    const client = await connect(url[role]());
-    const instanceId = freshId();
-    const refuse = (): Promise<string> =>
-      codeOf(
-        insertReceipt(client, {
-          requestId: freshId('q'),
-          instanceId,
-          fencingToken: 0,
-          lastSeq: 0,
-          outcome: 'not_found',
-        }),
-      );
-    expect(await refuse()).toBe('ok');
-    await client.query(
-      `insert into leasehold.instances (instance_id, runbook_id, version, agent_id)
-         values ($1, 'any', 1, 'tester')`,
-      [instanceId],
-    );
-    expect(await refuse()).toBe('LH006');
-  });
-
   it.each(['repeatable read', 'serializable'])(
     'may not write under %s, where the guard would not see concurrent rows',
     async (level) => {

@@ -52,7 +52,7 @@ export function receiptOf(requestId: string, over: Partial<Receipt> = {}): Recei
 }
 
 /** Everything that a settler needs, controlled by the test. */
-export class Desk {
+export class SettlerWorld {
   readonly clock = new HandClock();
   readonly receipts = new RecentReceipts();
   readonly errors = new ServingErrors();

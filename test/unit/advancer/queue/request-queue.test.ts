@@ -5,9 +5,9 @@ import type { Bus, BusMessage } from '../../../../src/bus/bus.ts';
 import { subjects } from '../../../../src/bus/subjects.ts';
 import type { Json } from '../../../../src/json.ts';
 import { settled } from '../../coordinator/hand-clock.ts';
-import { Desk, FakeStream, receiptOf } from './fixture.ts';
+import { SettlerWorld, FakeStream, receiptOf } from './fixture.ts';
 
-let desk: Desk;
+let world: SettlerWorld;
 let stream: FakeStream;
 let queue: RequestQueue;
 let lines: string[];
@@ -16,8 +16,8 @@ let turn: { serves: boolean; first: boolean };
 let publish: (body: unknown, instanceId?: string) => Json[];
 
 beforeEach(() => {
-  desk = new Desk();
-  stream = new FakeStream(desk.clock);
+  world = new SettlerWorld();
+  stream = new FakeStream(world.clock);
   lines = [];
   turn = { serves: true, first: true };
   const bus: Partial<Bus> = {
@@ -41,7 +41,7 @@ beforeEach(() => {
   const note = (fields: object, text: string): void => {
     lines.push(`${text}: ${JSON.stringify(fields)}`);
   };
-  const { options } = desk;
+  const { options } = world;
   queue = new RequestQueue({
     ...options,
     stream,
@@ -55,9 +55,9 @@ beforeEach(() => {
 
 /** Records the receipt of whatever is served, after a while. */
 function recordAfter(ms: number): void {
-  desk.serve = async ({ requestId = '' }) => {
-    await desk.clock.sleep(ms);
-    desk.recorded.set(requestId, receiptOf(requestId));
+  world.serve = async ({ requestId = '' }) => {
+    await world.clock.sleep(ms);
+    world.recorded.set(requestId, receiptOf(requestId));
   };
 }
 
@@ -68,9 +68,9 @@ describe('what is in the stream', () => {
     recordAfter(7_000);
     const { answers } = stream.put();
     queue.open();
-    await desk.clock.advance(6_900);
+    await world.clock.advance(6_900);
     expect(answers).toEqual(['working', 'working']);
-    await desk.clock.advance(200);
+    await world.clock.advance(200);
     expect(answers).toEqual(['working', 'working', 'ack']);
     queue.close();
   });
@@ -78,15 +78,15 @@ describe('what is in the stream', () => {
   it('is in the hands of a replica 64 at a time, and all of it is settled in the end', async () => {
     recordAfter(1_000);
     let [atWork, most] = [0, 0];
-    const { serve } = desk;
-    desk.serve = async (operation) => {
+    const { serve } = world;
+    world.serve = async (operation) => {
       most = Math.max(most, (atWork += 1));
       await serve(operation);
       atWork -= 1;
     };
     const put = Array.from({ length: 500 }, (_, nth) => stream.put({ body: body(`q${nth}`) }));
     queue.open();
-    await desk.clock.advance(30_000);
+    await world.clock.advance(30_000);
     expect(most).toBe(64);
     expect(put.map(({ answers }) => answers.at(-1))).toEqual(put.map(() => 'ack'));
     queue.close();
@@ -95,11 +95,11 @@ describe('what is in the stream', () => {
   it('is tried again, and again, until it can be served', async () => {
     const { answers } = stream.put();
     queue.open();
-    await desk.clock.advance(10_000);
+    await world.clock.advance(10_000);
     expect(answers.length).toBeGreaterThan(3);
     expect(answers).not.toContain('ack');
     recordAfter(0);
-    await desk.clock.advance(10_000);
+    await world.clock.advance(10_000);
     expect(answers.at(-1)).toBe('ack');
     queue.close();
   });
@@ -111,31 +111,31 @@ describe('what is in the stream', () => {
       stream.put({ body: body('q2') }),
     ];
     queue.open();
-    await desk.clock.advance(500);
+    await world.clock.advance(500);
     queue.close();
     expect(settling.answers).toEqual(['retry in 0']);
-    await desk.clock.advance(60_000);
+    await world.clock.advance(60_000);
     expect([settling.answers, waiting.answers]).toEqual([
       ['retry in 0', 'ack'],
       ['retry in 0', 'ack'],
     ]);
-    expect(desk.clock.timers).toBe(0);
+    expect(world.clock.timers).toBe(0);
   });
 
   it('that cannot be served is kept elsewhere first; if it cannot be, it stays', async () => {
     stream.poisonTrouble = 'maximum messages exceeded';
     const { answers } = stream.put({ body: 'what' });
     queue.open();
-    await desk.clock.advance(29_000);
+    await world.clock.advance(29_000);
     expect(answers).toEqual(['retry in 30000']);
     expect(lines.join()).toContain('maximum messages exceeded');
     stream.poisonTrouble = undefined;
-    await desk.clock.advance(10_000);
+    await world.clock.advance(10_000);
     expect(answers).toEqual(['retry in 30000', 'ack']);
     expect(stream.poisoned).toMatchObject(
       [{ seq: 1, reason: /request id/ }].map(() => ({ seq: 1 })),
     );
-    expect(desk.counted).toContain('poison');
+    expect(world.counted).toContain('poison');
     queue.close();
   });
 
@@ -150,11 +150,11 @@ describe('what is in the stream', () => {
 });
 
 describe('a stream that cannot be used', () => {
-  it('is reported by the first in rank to whoever enqueues, and is looked at again', async () => {
+  it('is reported by the first in rank to the agent that enqueues, and is looked at again', async () => {
     stream.state = { kind: 'unusable', why: 'stream LEASEHOLD_test_ENQUEUE is foreign' };
     stream.put();
     queue.open();
-    await desk.clock.advance(60_000);
+    await world.clock.advance(60_000);
     expect(stream.prepared).toBe(9);
     expect(stream.pulls).toEqual([]);
     // Not each time.
@@ -164,9 +164,9 @@ describe('a stream that cannot be used', () => {
     ]);
     turn.first = false;
     expect(publish(body('q'))).toEqual([]);
-    expect(desk.taken).toEqual([]);
+    expect(world.taken).toEqual([]);
     stream.state = { kind: 'ready', problems: ['max_age is 5'] };
-    await desk.clock.advance(10_000);
+    await world.clock.advance(10_000);
     expect(stream.pulls[0]).toBe(64);
     expect(lines.filter((line) => line.includes('max_age is 5'))).toHaveLength(1);
     queue.close();
@@ -174,15 +174,15 @@ describe('a stream that cannot be used', () => {
 
   it('or that is gone, is made again', async () => {
     queue.open();
-    await desk.clock.advance(10_000);
+    await world.clock.advance(10_000);
     expect(stream.prepared).toBe(1);
     stream.reachable = false;
-    await desk.clock.advance(6_000);
+    await world.clock.advance(6_000);
     expect(stream.prepared).toBeGreaterThan(1);
     stream.reachable = true;
     recordAfter(0);
     const { answers } = stream.put();
-    await desk.clock.advance(6_000);
+    await world.clock.advance(6_000);
     expect(answers.at(-1)).toBe('ack');
     queue.close();
   });
@@ -193,10 +193,10 @@ describe('what is seen on the bus', () => {
     queue.open();
     await settled();
     publish(body('q'));
-    expect(desk.taken).toEqual(['enqueue/i/q']);
+    expect(world.taken).toEqual(['enqueue/i/q']);
     turn.serves = false;
     publish(body('q2'));
-    expect(desk.taken).toHaveLength(1);
+    expect(world.taken).toHaveLength(1);
     queue.close();
   });
 
@@ -205,7 +205,7 @@ describe('what is seen on the bus', () => {
     await settled();
     for (const text of ['what', '{"requestId":"q"}', { ...body('q'), wait: true }]) publish(text);
     publish(body('q'), 'no.instance');
-    expect(desk.taken).toEqual([]);
+    expect(world.taken).toEqual([]);
     queue.close();
   });
 });

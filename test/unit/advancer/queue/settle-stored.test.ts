@@ -2,54 +2,54 @@ import { beforeEach, describe, expect, it } from 'vitest';
 
 import { LogUnavailable } from '../../../../advancer/log/log.ts';
 import { StoredSettler } from '../../../../advancer/queue/settle-stored.ts';
-import { Desk, delivered, receiptOf } from './fixture.ts';
+import { SettlerWorld, delivered, receiptOf } from './fixture.ts';
 
-let desk: Desk;
+let world: SettlerWorld;
 beforeEach(() => {
-  desk = new Desk();
+  world = new SettlerWorld();
 });
 
 const settle = (over: Parameters<typeof delivered>[0] = {}) =>
-  new StoredSettler(desk.options).settle(delivered(over));
+  new StoredSettler(world.options).settle(delivered(over));
 
 describe('a stored request', () => {
   it('is at its end once its receipt is in the log', async () => {
-    desk.serve = () => {
-      desk.recorded.set('q', receiptOf('q'));
+    world.serve = () => {
+      world.recorded.set('q', receiptOf('q'));
       return Promise.resolve();
     };
     expect(await settle()).toEqual({ do: 'ack' });
-    expect(desk.taken).toEqual(['enqueue/i/q late']);
+    expect(world.taken).toEqual(['enqueue/i/q late']);
   });
 
   it('is not served again if it has its receipt, here or in the log', async () => {
-    desk.receipts.add('q', receiptOf('q'));
-    desk.recorded.set('q2', receiptOf('q2', { outcome: 'parked' }));
+    world.receipts.add('q', receiptOf('q'));
+    world.recorded.set('q2', receiptOf('q2', { outcome: 'parked' }));
     expect(await settle()).toEqual({ do: 'ack' });
     expect(await settle({ body: { requestId: 'q2', agentId: 'ann' } })).toEqual({ do: 'ack' });
-    expect(desk.taken).toEqual([]);
+    expect(world.taken).toEqual([]);
   });
 
-  it('is tried again if it was let go without a receipt, whoever says that it is answered', async () => {
+  it('is tried again if it was let go without a receipt, although somebody says that it is answered', async () => {
     expect(await settle()).toEqual({ do: 'retry', afterMs: 200 });
     expect(await settle({ deliveries: 3 })).toEqual({ do: 'retry', afterMs: 800 });
     expect(await settle({ deliveries: 3_000 })).toEqual({ do: 'retry', afterMs: 5_000 });
   });
 
-  it('is left to whoever saw it on the bus, while it is young', async () => {
-    const storedAtMs = desk.clock.wallMs() - 500;
+  it('is left to the replica that saw it on the bus, while it is young', async () => {
+    const storedAtMs = world.clock.wallMs() - 500;
     await settle({ storedAtMs });
     await settle({ storedAtMs, deliveries: 2 });
-    expect(desk.taken).toEqual(['enqueue/i/q', 'enqueue/i/q late']);
+    expect(world.taken).toEqual(['enqueue/i/q', 'enqueue/i/q late']);
   });
 
   it('does not keep its place for as long as it runs', async () => {
-    desk.serve = () => new Promise(() => undefined);
+    world.serve = () => new Promise(() => undefined);
     const settled = settle();
-    await desk.clock.advance(59_000);
-    await desk.clock.advance(1_000);
+    await world.clock.advance(59_000);
+    await world.clock.advance(1_000);
     expect(await settled).toEqual({ do: 'retry', afterMs: 200 });
-    expect(desk.clock.timers).toBe(0);
+    expect(world.clock.timers).toBe(0);
   });
 
   it.each([
@@ -60,30 +60,30 @@ describe('a stored request', () => {
     const body = { requestId: 'q', agentId: 'ann', ...more };
     const subject = 'leasehold.test.enqueue.none';
     expect(await settle({ subject, body })).toEqual({ do: 'ack' });
-    expect(desk.refusals).toMatchObject([
+    expect(world.refusals).toMatchObject([
       { instanceId: 'none', requestId: 'q', agentId: 'ann', receipt: { outcome, holder: null } },
     ]);
-    if (field === 'wait') expect(desk.refusals[0]?.receipt.error?.field).toBe('wait');
-    expect(desk.taken).toEqual([]);
+    if (field === 'wait') expect(world.refusals[0]?.receipt.error?.field).toBe('wait');
+    expect(world.taken).toEqual([]);
   });
 
   it('is served if its instance has been started meanwhile', async () => {
-    desk.refused = () => {
-      desk.instances.add('none');
+    world.refused = () => {
+      world.instances.add('none');
       return 'moved_on';
     };
     const again = await settle({ subject: 'leasehold.test.enqueue.none' });
     expect(again).toMatchObject({ do: 'retry' });
     await settle({ subject: 'leasehold.test.enqueue.none' });
-    expect(desk.taken).toEqual(['enqueue/none/q late']);
+    expect(world.taken).toEqual(['enqueue/none/q late']);
   });
 
   it('waits for Postgres, which is no error of the request', async () => {
-    desk.broken = new LogUnavailable('down');
+    world.broken = new LogUnavailable('down');
     for (let deliveries = 1; deliveries < 30; deliveries += 1)
       expect(await settle({ deliveries })).toEqual({ do: 'retry', afterMs: 1_000 });
-    expect(desk.logTroubles).toBe(29);
-    desk.broken = undefined;
+    expect(world.logTroubles).toBe(29);
+    world.broken = undefined;
     expect(await settle()).toMatchObject({ do: 'retry' });
   });
 });
@@ -99,12 +99,12 @@ describe('what cannot be served', () => {
     const settled = await settle({ body });
     expect(settled).toMatchObject({ do: 'poison' });
     expect(settled.do === 'poison' && settled.reason).toContain(why);
-    expect(desk.taken).toEqual([]);
+    expect(world.taken).toEqual([]);
   });
 
   it('is one without an instance id, or whose request id is another instance’s', async () => {
     expect(await settle({ subject: 'leasehold.test.enqueue.ö' })).toMatchObject({ do: 'poison' });
-    desk.recorded.set('q', receiptOf('q', { instanceId: 'other' }));
+    world.recorded.set('q', receiptOf('q', { instanceId: 'other' }));
     const settled = await settle();
     expect(settled.do === 'poison' && settled.reason).toContain('used for instance other');
   });
@@ -113,9 +113,9 @@ describe('what cannot be served', () => {
     expect(await settle({ deliveries: 1_000_000 })).toMatchObject({ do: 'retry' });
     const pauses: number[] = [];
     let failures = 0;
-    desk.serve = ({ key }) => {
+    world.serve = ({ key }) => {
       failures += 1;
-      desk.errors.add(key, `broken ${failures}`);
+      world.errors.add(key, `broken ${failures}`);
       return Promise.resolve();
     };
     for (;;) {
@@ -137,7 +137,7 @@ describe('what cannot be served', () => {
   });
 
   it('counts errors of reading the log that are none of the server', async () => {
-    desk.broken = new Error('no such column');
+    world.broken = new Error('no such column');
     for (let nth = 1; nth < 8; nth += 1) expect(await settle()).toMatchObject({ do: 'retry' });
     const settled = await settle();
     expect(settled.do === 'poison' && settled.reason).toContain('no such column');
