@@ -189,12 +189,16 @@ export class Replica {
     const started = (instanceId: string): void => this.#due.look(instanceId);
     const errors = new ServingErrors();
     const enqueued = new EnqueuedOperations(errors, count);
-    const { receipts } = this.#context;
     const { stream } = options;
     this.#queue =
       stream &&
       new RequestQueue({
-        ...{ stream, bus, subjects, clock, logger, count, agentIds, errors, receipts, logTrouble },
+        ...options,
+        stream,
+        agentIds,
+        errors,
+        receipts: this.#context.receipts,
+        logTrouble,
         router: this.router,
         requests: log.requests,
         operations: enqueued,

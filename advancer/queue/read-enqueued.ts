@@ -50,7 +50,9 @@ export function readEnqueued(
 
 function ofAgents(request: EnqueuedRequest): ReadEnqueued {
   return isDerived(request.requestId)
-    ? unreadable(`requestId: ids that begin with ${DERIVED_PREFIX} are the replicas' own; choose another`)
+    ? unreadable(
+        `requestId: ids that begin with ${DERIVED_PREFIX} are the replicas' own; choose another`,
+      )
     : { kind: 'request', request };
 }
 
@@ -84,8 +86,8 @@ const Forwarded = z.strictObject({
 });
 
 /** The request as one replica forwards it to another, which believes what that one found. */
-export function forwardedBody({ instanceId: _, ...request }: EnqueuedRequest): string {
-  return JSON.stringify(request);
+export function forwardedBody(request: EnqueuedRequest): string {
+  return JSON.stringify({ ...request, instanceId: undefined });
 }
 
 /** Reads what {@link forwardedBody} wrote; undefined for anything else. */

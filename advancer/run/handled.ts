@@ -4,9 +4,9 @@ import type { AdvanceAtWrongReplica } from './wrong-replica.ts';
 /** How an advance request ended. */
 export type Handled =
   /**
-   * `recorded`: the log has this receipt, whatever its outcome; said of enqueued requests.
-   * `unrecorded`: it has none, since a derived request wrote nothing. `rejected`: it has none, since
-   * Postgres refuses what it would hold.
+   * `recorded`: the log has this receipt of an enqueued request, whatever its outcome.
+   * `unrecorded`: it has none, since a derived request wrote nothing. `rejected`: it has none,
+   * since Postgres refuses what it would hold.
    */
   | { kind: 'receipt'; receipt: Receipt; recorded?: true; unrecorded?: true; rejected?: true }
   /** This replica does not lead the instance any more: the request is for the one that does. */

@@ -96,7 +96,7 @@ export type StreamFault =
   | { kind: 'differs'; problems: string[] };
 
 /** Each setting that is compared, with what it means if it is another. */
-const COMPARED: readonly (readonly [keyof StreamConfig, means: string])[] = [
+const COMPARED: readonly (readonly [Exclude<keyof StreamConfig, 'subjects'>, means: string])[] = [
   ['discard', 'a full stream drops its oldest requests'],
   ['max_age', 'requests are dropped after that time'],
   ['max_msgs_per_subject', 'requests of one instance push out others'],

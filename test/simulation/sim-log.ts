@@ -35,7 +35,7 @@ export class SimPostgres {
   readonly runbooks = new Map<string, Runbook>();
   readonly instances = new Map<string, Instance>();
   readonly rows = new Map<string, Row[]>();
-  readonly receipts = new Map<string, RecordedReceipt>();
+  readonly receipts = new Map<string, StoredReceipt>();
   readonly claims = new Map<string, Claim[]>();
   readonly lateOutcomes: LateOutcome[] = [];
   readonly refusals: Refusal[] = [];

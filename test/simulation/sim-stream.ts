@@ -78,7 +78,7 @@ export class SimStream {
       this.#world.at(network.latencyMs(), apply);
     };
     const clock = process.clock();
-    let closed = false;
+    const closed = new AbortController();
     return {
       prepare: () =>
         call('prepare', (): StreamState => ({ kind: 'ready', problems: [] })).catch(
@@ -86,7 +86,7 @@ export class SimStream {
         ),
       pull: async (max, waitMs, receive) => {
         const untilMs = clock.monotonicMs() + waitMs;
-        for (let left = max; left > 0 && !closed && clock.monotonicMs() < untilMs;) {
+        for (let left = max; left > 0 && !closed.signal.aborted && clock.monotonicMs() < untilMs;) {
           const place = left;
           const taken = await call('pull', () => this.#take(place)).catch(() => undefined);
           if (taken === undefined) return false;
@@ -106,7 +106,7 @@ export class SimStream {
           const [oldest] = this.#kept.values();
           return { waiting: this.#kept.size, oldestAtMs: oldest?.storedAtMs, poison: 0 };
         }).catch(() => undefined),
-      close: () => void (closed = true),
+      close: () => closed.abort(),
     };
   }
 

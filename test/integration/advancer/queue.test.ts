@@ -186,7 +186,7 @@ describe('an enqueued request', () => {
   });
 
   it('leaves nothing in the stream, and its lag can be seen', async () => {
-    await eventually(async () => {
+    const seen = eventually(async () => {
       const texts = await Promise.all(
         cluster.replicas.map(async ({ httpUrl }) => (await fetch(`${httpUrl}/metrics`)).text()),
       );
@@ -198,6 +198,7 @@ describe('an enqueued request', () => {
         ? true
         : undefined;
     });
+    await expect(seen).resolves.toBe(true);
   });
 });
 

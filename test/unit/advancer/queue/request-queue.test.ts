@@ -132,7 +132,9 @@ describe('what is in the stream', () => {
     stream.poisonTrouble = undefined;
     await world.clock.advance(10_000);
     expect(answers).toEqual(['retry in 30000', 'ack']);
-    expect(stream.poisoned).toMatchObject([{ seq: 1, reason: expect.stringContaining('request id') }]);
+    expect(stream.poisoned).toMatchObject([
+      { seq: 1, reason: expect.stringContaining('request id') },
+    ]);
     expect(world.counted).toContain('poison');
     queue.close();
   });

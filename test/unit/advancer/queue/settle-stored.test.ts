@@ -53,17 +53,21 @@ describe('a stored request', () => {
   });
 
   it.each([
-    [{}, 'not_found', 'instanceId'],
-    [{ expiresAt: '2001-01-01T00:00:00Z' }, 'expired', undefined],
-    [{ wait: true }, 'invalid', 'wait'],
-  ])('on no instance, with %o, is refused as %s', async (more, outcome, field) => {
+    [{}, 'not_found', { code: 'not_found' }],
+    [{ expiresAt: '2001-01-01T00:00:00Z' }, 'expired', { code: 'expired' }],
+    [{ wait: true }, 'invalid', { code: 'invalid', field: 'wait' }],
+  ])('on no instance, with %o, is refused as %s', async (more, outcome, error) => {
     const body = { requestId: 'q', agentId: 'ann', ...more };
     const subject = 'leasehold.test.enqueue.none';
     expect(await settle({ subject, body })).toEqual({ do: 'ack' });
     expect(world.refusals).toMatchObject([
-      { instanceId: 'none', requestId: 'q', agentId: 'ann', receipt: { outcome, holder: null } },
+      {
+        instanceId: 'none',
+        requestId: 'q',
+        agentId: 'ann',
+        receipt: { outcome, holder: null, error },
+      },
     ]);
-    if (field === 'wait') expect(world.refusals[0]?.receipt.error?.field).toBe('wait');
     expect(world.taken).toEqual([]);
   });
 
@@ -118,18 +122,13 @@ describe('what cannot be served', () => {
       world.errors.add(key, `broken ${failures}`);
       return Promise.resolve();
     };
-    for (;;) {
-      const settled = await settle();
-      if (settled.do === 'retry') pauses.push(settled.afterMs);
-      else {
-        expect(settled).toEqual({
-          do: 'poison',
-          reason: 'serving it failed 8 times, the last time: broken 8',
-          key: 'enqueue/i/q',
-        });
-        break;
-      }
-    }
+    let settled = await settle();
+    for (; settled.do === 'retry'; settled = await settle()) pauses.push(settled.afterMs);
+    expect(settled).toEqual({
+      do: 'poison',
+      reason: 'serving it failed 8 times, the last time: broken 8',
+      key: 'enqueue/i/q',
+    });
     expect(pauses).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000]);
     // It is not tried once more first.
     expect(await settle()).toMatchObject({ do: 'poison' });
