@@ -2,7 +2,10 @@ import type { ReceiptError } from '../../src/request/receipt.ts';
 import type { AdvanceRequest } from './active-request.ts';
 import type { InstanceLog } from './instance-log.ts';
 
-/** Whether the request's `maxCells` exec cells are finished, whichever replicas ran them. */
+/**
+ * Whether the request's `maxCells` exec cells are finished. Those that it began count, whoever ran
+ * them to their end or has settled them: it may begin no more than so many.
+ */
 export function cellsUsedUp(
   { view }: InstanceLog,
   { maxCells, requestId }: AdvanceRequest,
@@ -13,7 +16,7 @@ export function cellsUsedUp(
   if (steps.length < maxCells) return false;
   const finished = new Set<string>();
   for (const { kind, cellId } of steps) {
-    if (kind !== 'completed' && kind !== 'decided') continue;
+    if (kind !== 'started' && kind !== 'completed' && kind !== 'decided') continue;
     if (cells.get(cellId)?.result !== undefined) finished.add(cellId);
   }
   return finished.size >= maxCells;

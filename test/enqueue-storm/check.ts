@@ -2,6 +2,8 @@
 export interface Acknowledged {
   requestId: string;
   instanceId: string;
+  /** It runs whatever is left, once the storm is over. Others run one cell. */
+  last?: true;
 }
 
 /** A recorded receipt, as far as it is checked. */
@@ -9,7 +11,7 @@ export interface RecordedReceipt {
   requestId: string;
   instanceId: string;
   outcome: string;
-  /** How many cells were begun and finished under it. */
+  /** The cells that it began or settled. */
   cells: readonly string[];
 }
 
@@ -19,7 +21,7 @@ export interface StormEvidence {
   receipts: readonly RecordedReceipt[];
   /** The idempotency key of each effect, in the order in which they happened. */
   ledger: readonly string[];
-  /** The cells of each instance, each of which has one request. */
+  /** The cells of each instance. */
   cells: readonly string[];
   statuses: ReadonlyMap<string, string>;
   /** What is left in the streams. */
@@ -35,7 +37,7 @@ export function problemsOf(evidence: StormEvidence): string[] {
 function receiptProblems({ acknowledged, receipts }: StormEvidence): string[] {
   const counts = new Map<string, number>();
   for (const { requestId } of receipts) counts.set(requestId, (counts.get(requestId) ?? 0) + 1);
-  const known = new Map(acknowledged.map((one) => [one.requestId, one.instanceId]));
+  const known = new Map(acknowledged.map((one) => [one.requestId, one]));
   const twice = [...counts].filter(([, count]) => count > 1);
   return [
     ...[...known.keys()]
@@ -43,11 +45,14 @@ function receiptProblems({ acknowledged, receipts }: StormEvidence): string[] {
       .map((requestId) => `request ${requestId} was acknowledged and has no receipt`),
     ...twice.map(([requestId, count]) => `request ${requestId} has ${count} receipts`),
     ...receipts.flatMap(({ requestId, instanceId, outcome, cells }) => {
-      if (known.get(requestId) !== instanceId)
+      const sent = known.get(requestId);
+      if (sent?.instanceId !== instanceId)
         return [`request ${requestId} has a receipt on ${instanceId}, where nobody sent it`];
       if (outcome !== 'advanced' && outcome !== 'completed')
         return [`request ${requestId} ended ${outcome}`];
-      return cells.length === 1 ? [] : [`request ${requestId} ran ${cells.length} cells, not one`];
+      return sent.last === true || cells.length === 1
+        ? []
+        : [`request ${requestId} ran ${cells.length} cells, not one`];
     }),
   ];
 }

@@ -60,10 +60,19 @@ try {
 }
 
 function report(what: string, result: StormResult): void {
-  const { requests: count, kills, enqueuedMs, receiptedMs, interrupted, problems } = result;
+  const {
+    requests: count,
+    kills,
+    enqueuedMs,
+    receiptedMs,
+    interrupted,
+    finished,
+    problems,
+  } = result;
   say(
     `${what}: ${count} requests, ${kills} kills, ${interrupted} interrupted attempts; ` +
-      `stored in ${(enqueuedMs / 1_000).toFixed(1)} s, receipted in ${(receiptedMs / 1_000).toFixed(1)} s`,
+      `stored in ${(enqueuedMs / 1_000).toFixed(1)} s, receipted in ${(receiptedMs / 1_000).toFixed(1)} s; ` +
+      `${finished} instances were finished afterwards`,
   );
   problems.slice(0, PROBLEMS_SHOWN).forEach(say);
   say(problems.length === 0 ? 'passed' : `${problems.length} problems; seed ${seed}`);

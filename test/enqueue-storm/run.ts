@@ -42,6 +42,8 @@ export interface StormResult {
   receiptedMs: number;
   /** How many attempts were interrupted. */
   interrupted: number;
+  /** How many instances were not at their end by then: two requests had worked on one cell. */
+  finished: number;
   problems: string[];
 }
 
@@ -100,9 +102,12 @@ export async function runEnqueueStorm(options: StormOptions): Promise<StormResul
     await untilReceipted(cluster, acknowledged.length, options);
     const receiptedMs = performance.now() - startedMs;
     await killer.end();
+    const last = await finish(cluster, acknowledged.length, options);
+    acknowledged.push(...last);
     const evidence = await evidenceOf(cluster, acknowledged, ledger);
     return {
-      requests: acknowledged.length,
+      requests: acknowledged.length - last.length,
+      finished: last.length,
       kills: killer.kills,
       enqueuedMs,
       receiptedMs,
@@ -182,6 +187,34 @@ async function untilReceipted(
   }
 }
 
+/**
+ * Has every instance run to its end: what a killed holder has begun under one request is settled
+ * under the next one, and counts as the cell of both.
+ */
+async function finish(
+  cluster: TestCluster,
+  receipted: number,
+  options: StormOptions,
+): Promise<Acknowledged[]> {
+  const { rows } = await cluster.app.query<{ instanceId: string }>(
+    `select i.instance_id as "instanceId" from leasehold.instances i
+       where (select count(distinct cell_id) from leasehold.executions e
+                where e.instance_id = i.instance_id and e.kind in ('completed', 'decided')
+                  and e.body ->> 'as' is distinct from 'rerun') < $1`,
+    [CELLS.length],
+  );
+  const last = rows.map(({ instanceId }): Acknowledged => {
+    return { instanceId, requestId: `${instanceId}-last`, last: true };
+  });
+  const { natsUrls } = cluster.servers;
+  const { namespace } = cluster;
+  const agent = await Agent.connect({ agentId: 'last', namespace, servers: [...natsUrls] });
+  for (const { instanceId, requestId } of last) await agent.enqueue(instanceId, { requestId });
+  await agent.close();
+  await untilReceipted(cluster, receipted + last.length, options);
+  return last;
+}
+
 async function evidenceOf(
   cluster: TestCluster,
   acknowledged: readonly Acknowledged[],
@@ -189,7 +222,8 @@ async function evidenceOf(
 ): Promise<StormEvidence> {
   const { rows: receipts } = await cluster.app.query<RecordedReceipt>(
     `select request_id as "requestId", instance_id as "instanceId", receipt ->> 'outcome' as outcome,
-       array(select distinct s ->> 'cellId' from jsonb_array_elements(receipt -> 'steps') s) as cells
+       array(select distinct s ->> 'cellId' from jsonb_array_elements(receipt -> 'steps') s
+                where s ->> 'kind' in ('started', 'decided')) as cells
        from leasehold.requests`,
   );
   const { rows: instances } = await cluster.app.query<{ id: string; status: string }>(

@@ -91,6 +91,19 @@ describe('a replica that takes up a request which another had begun', () => {
     expect(scene.ran.map(({ cellId, attempt }) => [cellId, attempt])).toEqual([['next', 2]]);
     expect(receipt.steps.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7]);
   });
+
+  test('begins no cell beyond its maxCells, although the one that it began was closed for no request', async () => {
+    const scene = new Scene([AGAIN, { ...AGAIN, id: 'next' }]);
+    scene.history(
+      ['started', 'charge', 1, 'q1', { idempotencyKey: 'i/charge/1' }],
+      ['completed', 'charge', 1, null, { output: 1 }],
+    );
+    await scene.pass(100);
+    const receipt = await scene.result(scene.advance('q1', { maxCells: 1 }));
+    expect(receipt).toMatchObject({ outcome: 'advanced', nextCellId: 'next' });
+    expect(receipt.steps.map(({ seq }) => seq)).toEqual([1]);
+    expect(scene.ran).toEqual([]);
+  });
 });
 
 test('a request that others have answered is not worked on again, and blocks no other', async () => {

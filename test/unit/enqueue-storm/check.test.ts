@@ -26,6 +26,19 @@ describe('the checks of a storm', () => {
     expect(problemsOf(evidence())).toEqual([]);
   });
 
+  it('let the last request of an instance run what is left of it', () => {
+    const { acknowledged, receipts, cells } = evidence();
+    const last = { requestId: 'q2', instanceId: 'i' };
+    const receipt = { ...last, outcome: 'completed', cells };
+    const more = { receipts: [...receipts, receipt] };
+    expect(
+      problemsOf(evidence({ ...more, acknowledged: [...acknowledged, { ...last, last: true }] })),
+    ).toEqual([]);
+    expect(problemsOf(evidence({ ...more, acknowledged: [...acknowledged, last] }))).toEqual([
+      'request q2 ran 2 cells, not one',
+    ]);
+  });
+
   const { receipts } = evidence();
   it.each<[string, Partial<StormEvidence>]>([
     ['q1 was acknowledged and has no receipt', { receipts: receipts.slice(0, 1) }],
