@@ -16,7 +16,7 @@ const FEW_PLACES = 16;
 /** A replica that dies is noticed at the latest when its pull is over. */
 const PULL_MS = 5_000;
 /** Less than a third of the time that the stream gives a silent replica. */
-const WORKING_MS = 3_000;
+const WORKING_MS = 1_500;
 /** How often the stream's configuration is looked at, and how soon after it could not be used. */
 const LOOK_MS = 30_000;
 const RETRY_MS = 1_000;

@@ -8,7 +8,7 @@ import type { Subjects } from './subjects.ts';
 /** The durable consumer that all replicas share. */
 export const CONSUMER = 'advancers';
 /** How long a message may be in the hands of a replica that says nothing. */
-export const ACK_WAIT_MS = 10_000;
+export const ACK_WAIT_MS = 5_000;
 /** Larger than any request with its headers: what is larger is refused by the server. */
 const MAX_MESSAGE_BYTES = 16 * 1024;
 /** What is wrapped in headers once more. */

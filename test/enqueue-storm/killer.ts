@@ -33,10 +33,10 @@ export class Killer {
     await Promise.all(all.map(({ exited }) => exited));
   }
 
-  /** Kills one that lives this often, until {@link Killer.end}. */
-  begin(everyMs: number): void {
+  /** Kills one that lives this often, until {@link Killer.end} or until it has killed so many. */
+  begin(everyMs: number, most = Number.POSITIVE_INFINITY): void {
     this.#killing = (async () => {
-      while (!this.#stop.signal.aborted) {
+      while (!this.#stop.signal.aborted && this.kills < most) {
         const living = [...this.#living.values()];
         if (living.length > 0) {
           const victim = this.#random.pick(living);

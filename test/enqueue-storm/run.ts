@@ -26,6 +26,8 @@ export interface StormOptions {
    * no replica runs while requests are enqueued.
    */
   killEveryMs?: number | undefined;
+  /** How many are killed at most. Default: no limit. */
+  kills?: number | undefined;
   /** Called while no replica runs and everything is enqueued. */
   whileAllAreDown?: (() => Promise<void>) | undefined;
   /** How long the last requests may take to be settled. */
@@ -88,10 +90,10 @@ export async function runEnqueueStorm(options: StormOptions): Promise<StormResul
       { length: Math.ceil(options.requests / CELLS.length) },
       (_, nth) => `storm-${seed}-${nth}`,
     );
-    await startInstances(cluster, instances, { ledger, delayMs: 10 });
+    await startInstances(cluster, instances, { ledger, delayMs: 50 });
     const startedMs = performance.now();
     if (killEveryMs === undefined) await killer.killAll();
-    else killer.begin(killEveryMs);
+    else killer.begin(killEveryMs, options.kills);
     const acknowledged = await enqueueAll(cluster, instances, random);
     const enqueuedMs = performance.now() - startedMs;
     options.onProgress?.(`${acknowledged.length} requests are enqueued`);

@@ -23,7 +23,7 @@ it('are all settled after no replica was up and NATS was restarted', async () =>
   const nats = await startNats(await locateServer('nats'), workspace);
   onTestFinished(() => nats.stop());
   const result = await runEnqueueStorm({
-    requests: 200,
+    requests: 100,
     seed: SEED,
     servers: {
       ...serversForTests(),
@@ -37,18 +37,19 @@ it('are all settled after no replica was up and NATS was restarted', async () =>
   });
   say(JSON.stringify(result));
   expect(result.problems).toEqual([]);
-  expect(result.requests).toBe(200);
+  expect(result.requests).toBe(100);
 });
 
 it('are each receipted once, and each effect happens once, while a replica is killed every second', async () => {
   const result = await runEnqueueStorm({
-    requests: 400,
+    requests: 200,
     seed: SEED + 1,
     servers: { ...serversForTests(), superuserUrl: await freshDatabase() },
     killEveryMs: 1_000,
+    kills: 5,
   });
   say(JSON.stringify(result));
   expect(result.problems).toEqual([]);
-  expect(result.requests).toBe(400);
+  expect(result.requests).toBe(200);
   expect(result.kills).toBeGreaterThan(0);
 });

@@ -65,10 +65,10 @@ const body = (requestId: string) => ({ requestId, agentId: 'ann' });
 
 describe('what is in the stream', () => {
   it('is acknowledged once its receipt is recorded, and is said to be worked on until then', async () => {
-    recordAfter(7_000);
+    recordAfter(3_500);
     const { answers } = stream.put();
     queue.open();
-    await world.clock.advance(6_900);
+    await world.clock.advance(3_400);
     expect(answers).toEqual(['working', 'working']);
     await world.clock.advance(200);
     expect(answers).toEqual(['working', 'working', 'ack']);
