@@ -2,7 +2,7 @@
 export interface Acknowledged {
   requestId: string;
   instanceId: string;
-  /** It runs whatever is left, once the storm is over. Others run one cell. */
+  /** It runs whatever is left, once the storm is over. Others begin one cell at most. */
   last?: true;
 }
 
@@ -11,8 +11,10 @@ export interface RecordedReceipt {
   requestId: string;
   instanceId: string;
   outcome: string;
-  /** The cells that it began or settled. */
-  cells: readonly string[];
+  /** The cells that it began. */
+  begun: readonly string[];
+  /** The cells that it settled, whichever request had begun them. */
+  settled: readonly string[];
 }
 
 /** Everything that is known at the end of a storm. */
@@ -44,15 +46,15 @@ function receiptProblems({ acknowledged, receipts }: StormEvidence): string[] {
       .filter((requestId) => !counts.has(requestId))
       .map((requestId) => `request ${requestId} was acknowledged and has no receipt`),
     ...twice.map(([requestId, count]) => `request ${requestId} has ${count} receipts`),
-    ...receipts.flatMap(({ requestId, instanceId, outcome, cells }) => {
+    ...receipts.flatMap(({ requestId, instanceId, outcome, begun, settled }) => {
       const sent = known.get(requestId);
       if (sent?.instanceId !== instanceId)
         return [`request ${requestId} has a receipt on ${instanceId}, where nobody sent it`];
       if (outcome !== 'advanced' && outcome !== 'completed')
         return [`request ${requestId} ended ${outcome}`];
-      return sent.last === true || cells.length === 1
-        ? []
-        : [`request ${requestId} ran ${cells.length} cells, not one`];
+      if (sent.last === true) return [];
+      if (begun.length > 1) return [`request ${requestId} began ${begun.length} cells, not one`];
+      return begun.length + settled.length > 0 ? [] : [`request ${requestId} did nothing`];
     }),
   ];
 }

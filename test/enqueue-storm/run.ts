@@ -225,7 +225,9 @@ async function evidenceOf(
   const { rows: receipts } = await cluster.app.query<RecordedReceipt>(
     `select request_id as "requestId", instance_id as "instanceId", receipt ->> 'outcome' as outcome,
        array(select distinct s ->> 'cellId' from jsonb_array_elements(receipt -> 'steps') s
-                where s ->> 'kind' in ('started', 'decided')) as cells
+                where s ->> 'kind' = 'started') as begun,
+       array(select distinct s ->> 'cellId' from jsonb_array_elements(receipt -> 'steps') s
+                where s ->> 'kind' = 'decided') as settled
        from leasehold.requests`,
   );
   const { rows: instances } = await cluster.app.query<{ id: string; status: string }>(

@@ -10,7 +10,8 @@ function evidence(over: Partial<StormEvidence> = {}): StormEvidence {
     receipts: ids.map((one, nth) => ({
       ...one,
       outcome: nth === 1 ? 'completed' : 'advanced',
-      cells: [`c${nth}`],
+      begun: nth === 0 ? ['c0'] : [],
+      settled: nth === 1 ? ['c1'] : [],
     })),
     ledger: ['i/c0/1', 'i/c1/1'],
     cells: ['c0', 'c1'],
@@ -27,15 +28,15 @@ describe('the checks of a storm', () => {
   });
 
   it('let the last request of an instance run what is left of it', () => {
-    const { acknowledged, receipts, cells } = evidence();
+    const { acknowledged, receipts, cells: begun } = evidence();
     const last = { requestId: 'q2', instanceId: 'i' };
-    const receipt = { ...last, outcome: 'completed', cells };
+    const receipt = { ...last, outcome: 'completed', begun, settled: [] };
     const more = { receipts: [...receipts, receipt] };
     expect(
       problemsOf(evidence({ ...more, acknowledged: [...acknowledged, { ...last, last: true }] })),
     ).toEqual([]);
     expect(problemsOf(evidence({ ...more, acknowledged: [...acknowledged, last] }))).toEqual([
-      'request q2 ran 2 cells, not one',
+      'request q2 began 2 cells, not one',
     ]);
   });
 
@@ -45,7 +46,8 @@ describe('the checks of a storm', () => {
     ['q0 has 2 receipts', { receipts: [...receipts, receipts[0]!] }],
     ['where nobody sent it', { receipts: [receipts[0]!, { ...receipts[1]!, instanceId: 'j' }] }],
     ['q1 ended in_doubt', { receipts: [receipts[0]!, { ...receipts[1]!, outcome: 'in_doubt' }] }],
-    ['q1 ran 2 cells', { receipts: [receipts[0]!, { ...receipts[1]!, cells: ['c0', 'c1'] }] }],
+    ['q1 began 2 cells', { receipts: [receipts[0]!, { ...receipts[1]!, begun: ['c0', 'c1'] }] }],
+    ['q1 did nothing', { receipts: [receipts[0]!, { ...receipts[1]!, settled: [] }] }],
     ['i/c1/1 is missing', { ledger: ['i/c0/1'] }],
     ['i/c0/1 happened 2 times', { ledger: ['i/c0/1', 'i/c1/1', 'i/c0/1'] }],
     ['i/c0/2 was not asked for', { ledger: ['i/c0/1', 'i/c1/1', 'i/c0/2'] }],
