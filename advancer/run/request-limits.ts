@@ -3,8 +3,8 @@ import type { AdvanceRequest } from './active-request.ts';
 import type { InstanceLog } from './instance-log.ts';
 
 /**
- * Whether the request's `maxCells` exec cells are finished. Those that it began count, whoever ran
- * them to their end or has settled them: it may begin no more than so many.
+ * Whether the request's `maxCells` exec cells are finished. Those that it began count, even if
+ * another request or the sweep has settled them: it may begin at most this many.
  */
 export function cellsUsedUp(
   { view }: InstanceLog,

@@ -33,7 +33,7 @@ export class Killer {
     await Promise.all(all.map(({ exited }) => exited));
   }
 
-  /** Kills one that lives this often, until {@link Killer.end} or until it has killed so many. */
+  /** Kills one that lives this often, until {@link Killer.end}, and at most this many. */
   begin(everyMs: number, most = Number.POSITIVE_INFINITY): void {
     this.#killing = (async () => {
       while (!this.#stop.signal.aborted && this.kills < most) {

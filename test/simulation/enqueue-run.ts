@@ -96,7 +96,7 @@ export async function runEnqueueSeed(
   options.prepare?.(stream);
   const agents = new Agents(cluster, stream);
   workload.layOut([...planSchedule(seed, SIZE), ...planStreamTraps(seed)]);
-  layOutRequests(cluster, agents, workload.instances, seed);
+  layOutRequests(cluster, agents, [...workload.instances, ...workload.unattended], seed);
   const { world, witness, postgres } = cluster;
   await world.run(OVER_MS + 4_000);
   // The agents are gone: from here on, nobody asks for anything.
