@@ -115,6 +115,7 @@ export function createMetrics(): Metrics {
           return;
         case 'tick':
           ticks.inc(event.outcome);
+          return;
         case 'poison':
           poison.inc();
           return;

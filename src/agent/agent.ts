@@ -39,10 +39,7 @@ import type {
   StatusOptions,
   WatchOptions,
 } from './options.ts';
-import { refusal } from './receipt-of-reply.ts';
 import { answers, answersRunbook, answersStatus, type Replies } from './replies.ts';
-import { answers, answersRunbook, answersStatus } from './replies.ts';
-import type { Replies } from './replies.ts';
 import { requestUntilAnswered } from './request.ts';
 import { AgentSchedules } from './schedules.ts';
 import { watchRows, type RowWatch } from './watch.ts';

@@ -1,10 +1,10 @@
 import { expect, it, onTestFinished } from 'vitest';
 
-import { locateServer } from '../../tools/stack/locate.ts';
-import { startNats } from '../../tools/stack/nats-server.ts';
-import { closeWorkspace, openWorkspace } from '../../tools/stack/workspace.ts';
-import { runEnqueueStorm } from '../enqueue-storm/run.ts';
-import { freshDatabase, serversForTests } from '../harness/servers.ts';
+import { locateServer } from '../../../tools/stack/locate.ts';
+import { startNats } from '../../../tools/stack/nats-server.ts';
+import { closeWorkspace, openWorkspace } from '../../../tools/stack/workspace.ts';
+import { runEnqueueStorm } from '../../enqueue-storm/run.ts';
+import { freshDatabase, serversForTests } from '../../harness/servers.ts';
 
 /*
  * Enqueued requests while replicas and NATS die, checked by what the effects themselves have noted.
