@@ -2,8 +2,6 @@ import { setMaxListeners } from 'node:events';
 
 import type { Backlog } from '../src/bus/request-stream.ts';
 import { DEFAULT_LIMITS } from '../src/config/limits.ts';
-import { errorText } from '../src/error-text.ts';
-import { TroubleLog } from '../src/trouble-log.ts';
 import type { Holding } from '../src/lease/holding.ts';
 import { announce } from './announce.ts';
 import { drainHoldings, releaseUnbegun } from './drain.ts';
@@ -21,22 +19,20 @@ import { Router } from './intake/router.ts';
 import { RowsQuery } from './intake/rows-query.ts';
 import { StallDetector } from './intake/stall-detector.ts';
 import type { LeasesLifecycle } from './leases-lifecycle.ts';
-import { LogUnavailable } from './log/log.ts';
 import { Notes } from './mac/notes.ts';
 import { PeerMessages } from './mac/peer-messages.ts';
 import { Unauthenticated } from './mac/unauthenticated.ts';
 import { LogHealth } from './log-health.ts';
 import { readinessChecks, type ReadinessCheck } from './readiness.ts';
 import type { ReplicaOptions } from './replica-options.ts';
-import { EnqueuedOperations } from './queue/enqueued-operations.ts';
-import { RequestQueue } from './queue/request-queue.ts';
-import { ServingErrors } from './queue/serving-errors.ts';
+import { queueParts } from './queue/queue-parts.ts';
+import type { RequestQueue } from './queue/request-queue.ts';
 import { Attempts } from './run/attempts.ts';
 import { ChildCancels } from './run/cancel-children.ts';
 import type { RunContext } from './run/context.ts';
 import type { HeldInstance } from './run/held-instance.ts';
 import { HeldInstances } from './run/held-instances.ts';
-import { LateProjections } from './run/late-projections.ts';
+import { lateProjections } from './run/late-projections.ts';
 import { RecentReceipts } from './run/recent-receipts.ts';
 import { ScheduleQueries } from './schedules/schedule-queries.ts';
 import { Ticker } from './schedules/ticker.ts';
@@ -83,8 +79,6 @@ export class Replica {
     });
     this.leases = options.coordinator((readEtcdRevision) => this.#logHealth.gate(readEtcdRevision));
     const view = new ClusterView(this.leases, clock);
-    const happens = 'could not update the instance list';
-    const listTrouble = new TroubleLog({ clock, logger, happens, level: 'error' });
     const logTrouble = (cause: unknown): void => this.#logHealth.notice(cause);
     const introduce = (other: string): void => this.#peers.introduce(other);
     const messages = new PeerMessages({
@@ -122,10 +116,7 @@ export class Replica {
       clock,
       attempts: this.attempts,
       receipts: new RecentReceipts(),
-      projections: new LateProjections(clock, log, (cause) => {
-        if (cause instanceof LogUnavailable) logTrouble(cause);
-        else listTrouble.add(errorText(cause), { err: cause });
-      }),
+      projections: lateProjections({ clock, log, logger, logTrouble }),
       failpoint: options.failpoint,
       logger,
       count,
@@ -187,23 +178,16 @@ export class Replica {
     this.#stallDetector = new StallDetector(clock);
     this.queryTurns = new QueryTurns({ ...options, quota, limits, agentIds, logTrouble });
     const started = (instanceId: string): void => this.#due.look(instanceId);
-    const errors = new ServingErrors();
-    const enqueued = new EnqueuedOperations(errors, count);
-    const { stream } = options;
-    this.#queue =
-      stream &&
-      new RequestQueue({
-        ...options,
-        stream,
-        agentIds,
-        errors,
-        receipts: this.#context.receipts,
-        logTrouble,
-        router: this.router,
-        requests: log.requests,
-        operations: enqueued,
-        isFirst: (id) => view.isFirst(id),
-      });
+    const { enqueued, queue } = queueParts({
+      ...options,
+      agentIds,
+      receipts: this.#context.receipts,
+      logTrouble,
+      router: this.router,
+      requests: log.requests,
+      isFirst: (id) => view.isFirst(id),
+    });
+    this.#queue = queue;
     this.#intake = new Intake({
       enqueued,
       bus,
@@ -289,7 +273,7 @@ export class Replica {
   }
 
   async #drain(): Promise<{ aborted: number }> {
-    const { bus, clock, logger } = this.#options;
+    const { bus, clock } = this.#options;
     // A run between two cells hands on at its next step; nothing new begins.
     this.#draining.abort('draining');
     this.#due.stop();
@@ -300,13 +284,10 @@ export class Replica {
     this.#answerNotices.flush();
     this.router.close();
     const aborted = await drainHoldings({
+      ...this.#options,
       leases: this.leases,
       attempts: this.attempts,
-      bus,
       notes: this.#notes,
-      clock,
-      logger,
-      drainMs: this.#options.drainMs,
       abortAttempts: () => this.#abort.abort('aborted'),
     });
     this.#stallDetector.stop();

@@ -9,6 +9,7 @@ import type { Children } from './children.ts';
 import { ClaimRecords } from './claim-records.ts';
 import type { DueLines } from './due.ts';
 import { Connections, type ConnectionOptions } from './connections.ts';
+import { once } from './once.ts';
 import type { LogOptions } from './log-options.ts';
 import { LogUnavailable } from './log.ts';
 import type {
@@ -69,16 +70,6 @@ const MAX_CLAIM_TRIES = 1000;
 /** Opens the log. Connections are opened when needed, so this neither waits nor fails. */
 export function openLog(options: LogOptions): PostgresLog {
   return new PostgresLog(options);
-}
-
-/** Passes each text on once. */
-function once(receive: ((text: string) => void) | undefined): (text: string) => void {
-  const seen = new Set<string>();
-  return (text) => {
-    if (seen.has(text)) return;
-    seen.add(text);
-    receive?.(text);
-  };
 }
 
 /** A read that failed is a value, because `Batches` may not reject. */

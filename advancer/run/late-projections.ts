@@ -1,6 +1,9 @@
 import { TransientSet } from '../../src/transient-map.ts';
 import type { Clock } from '../../src/time/clock.ts';
-import type { Log, ProjectionLine } from '../log/log.ts';
+import { errorText } from '../../src/error-text.ts';
+import type { Logger } from '../../src/logger.ts';
+import { TroubleLog } from '../../src/trouble-log.ts';
+import { LogUnavailable, type Log, type ProjectionLine } from '../log/log.ts';
 
 /** The interval at which lines that can be written are looked for. */
 const INTERVAL_MS = 100;
@@ -14,6 +17,26 @@ export interface Lagging {
    * line no longer lags.
    */
   lateLine(nowMs: number): ProjectionLine | 'later' | undefined;
+}
+
+/** What {@link lateProjections} needs from the rest of the replica. */
+export interface LateProjectionsOptions {
+  clock: Clock;
+  log: Pick<Log, 'project'>;
+  logger: Logger;
+  /** Postgres did not answer. */
+  logTrouble: (cause: unknown) => void;
+}
+
+/** The late projections of a replica, which logs what goes wrong with them. */
+export function lateProjections(options: LateProjectionsOptions): LateProjections {
+  const { clock, log, logger, logTrouble } = options;
+  const happens = 'could not update the instance list';
+  const trouble = new TroubleLog({ clock, logger, happens, level: 'error' });
+  return new LateProjections(clock, log, (cause) => {
+    if (cause instanceof LogUnavailable) logTrouble(cause);
+    else trouble.add(errorText(cause), { err: cause });
+  });
 }
 
 /**

@@ -4,7 +4,8 @@ import type { NewRow } from '../../src/execution/row.ts';
 import { evidenceIn } from './endings.ts';
 import type { Fate } from './log.ts';
 import { answerCancel, cancelFor, dirty, end, handOn, send, supersede, type Walk } from './walk.ts';
-import { addLate, attemptKey, replicaIdOf, type Entry, type Work } from './world.ts';
+import { addLate } from './late.ts';
+import { attemptKey, replicaIdOf, type Entry, type Work } from './world.ts';
 
 /** The entry that a walk has on its way. */
 export function entryOf({ process, work }: Pick<Walk, 'process' | 'work'>): Entry {

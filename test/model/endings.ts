@@ -5,7 +5,7 @@ import type { NewRow } from '../../src/execution/row.ts';
 import type { OpenAttempt } from '../../src/execution/state.ts';
 import type { JsonObject } from '../../src/json.ts';
 import { PROTOCOL, type Rules } from './rules.ts';
-import type { Late } from './world.ts';
+import type { Late } from './late.ts';
 
 /** Every way in which an effect may end here: one for each line of the tables of outcomes. */
 export type Ending =

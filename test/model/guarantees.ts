@@ -3,7 +3,8 @@ import { onInterrupt } from '../../src/runbook/runbook.ts';
 import { waitsForOthers } from './due.ts';
 import { heardFrom } from './endings.ts';
 import { checkOutcomes } from './outcome-guarantees.ts';
-import { attemptKey, inHand, lateAbout, type World } from './world.ts';
+import { lateAbout } from './late.ts';
+import { attemptKey, inHand, type World } from './world.ts';
 
 /** The guarantees by name; the number is the one in the design. */
 const GUARANTEES = [

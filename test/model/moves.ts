@@ -8,7 +8,8 @@ import { runbookOf, type Scenario } from './scenario.ts';
 import { hostileAnswers, hostileQuestions } from './hostile-moves.ts';
 import { leaseMoves } from './lease-moves.ts';
 import { workMoves } from './work-moves.ts';
-import { addLate, attemptKey, copyOf, firstWorld, replicaIdOf, type World } from './world.ts';
+import { addLate } from './late.ts';
+import { attemptKey, copyOf, firstWorld, replicaIdOf, type World } from './world.ts';
 
 /** A scenario under a set of rules. */
 export interface Model {

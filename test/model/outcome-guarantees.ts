@@ -2,7 +2,8 @@ import { failedAfterEffect } from '../../src/execution/outcome.ts';
 import type { Row } from '../../src/execution/row.ts';
 import { hasHappened, stated, statementOf, type Statement } from './endings.ts';
 import type { Breach } from './guarantees.ts';
-import { attemptKey, replicaIdOf, type AttemptKey, type Late, type World } from './world.ts';
+import type { Late } from './late.ts';
+import { attemptKey, replicaIdOf, type AttemptKey, type World } from './world.ts';
 
 /** Adds what breaks the guarantees on outcomes. */
 export function checkOutcomes(world: World, found: Breach[]): void {

@@ -11,7 +11,8 @@ import { spoiled } from './spoiled-plan.ts';
 import { cancelFor, dirty, end, finish, flush, handOn } from './walk.ts';
 import { propose, send, supersede, trusted } from './walk.ts';
 import type { Walk } from './walk.ts';
-import { addLate, attemptKey, hasRenounced, inHand, lateAbout, replicaIdOf } from './world.ts';
+import { addLate, lateAbout } from './late.ts';
+import { attemptKey, hasRenounced, inHand, replicaIdOf } from './world.ts';
 import type { Decision } from './world.ts';
 
 /** Reads the log; see `Recovery.recover`. */

@@ -1,12 +1,12 @@
 import type { AttemptStatement } from '../../advancer/run/attempts.ts';
 import type { Verdict } from '../../src/execution/row.ts';
 import type { Claim, Line } from './due.ts';
-import type { Ending, Statement } from './endings.ts';
+import type { Ending } from './endings.ts';
 import type { Breach } from './guarantees.ts';
 import type { History } from './history.ts';
+import type { Late } from './late.ts';
 import type { Recording } from './recording.ts';
 import { PLACES } from './renaming.ts';
-import type { Rules } from './rules.ts';
 import type { Faults, Scenario } from './scenario.ts';
 
 /** An attempt by name: `x1` is the first attempt of cell x. */
@@ -34,14 +34,6 @@ export interface Recorded {
   readonly view: History;
   readonly token: number;
   readonly replicaId: string;
-}
-
-/** A late outcome: evidence, if it is from the process that opened the attempt. */
-export interface Late {
-  readonly attempt: AttemptKey;
-  readonly states: Statement;
-  readonly replicaId: string;
-  readonly token: number;
 }
 
 /** What really happened, which no process can see as a whole. */
@@ -293,20 +285,4 @@ export function hasRenounced({ renounced, intent, closing }: Work, attempt: Atte
 /** Whether the process really has the attempt in hand, no matter what it would answer. */
 export function inHand(process: Process, attempt: AttemptKey): boolean {
   return process.works.some(({ intent, closing }) => intent === attempt || closing === attempt);
-}
-
-/** Adds a late outcome; what is there already is left as it is. */
-export function addLate(rules: Pick<Rules, 'lateOfEach'>, world: World, late: Late): void {
-  const isThere = world.late.some(
-    (one) =>
-      one.attempt === late.attempt &&
-      one.states === late.states &&
-      (!rules.lateOfEach || (one.replicaId === late.replicaId && one.token === late.token)),
-  );
-  if (!isThere) world.late = [...world.late, late];
-}
-
-/** What the late outcomes say of an attempt. */
-export function lateAbout(world: World, key: AttemptKey): Late[] {
-  return world.late.filter(({ attempt }) => attempt === key);
 }

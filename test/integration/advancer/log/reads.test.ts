@@ -123,12 +123,9 @@ describe('instances', () => {
     const instance = newInstance();
     expect(await replica.snapshot(instance.instanceId)).toBeUndefined();
     await replica.startInstance(instance);
+    const recordedAt = expect.stringMatching(/\.\d{6}Z$/) as string;
     expect(await replica.snapshot(instance.instanceId)).toEqual({
-      instance: {
-        ...instance,
-        unattended: false,
-        recordedAt: expect.stringMatching(/\.\d{6}Z$/) as string,
-      },
+      instance: { ...instance, unattended: false, recordedAt },
       runbook: RUNBOOK,
       rows: [],
       readAtMs: expect.any(Number) as number,
