@@ -52,13 +52,16 @@ describe('start', () => {
         inputs: { url: 'x' },
         agent_id: 'tester',
         recorded_at: expect.any(Date) as Date,
-        // Only a run cell starts an instance that has an origin.
+        unattended: false,
+        // Only a run cell, or a tick of a schedule, starts an instance that has an origin.
         parent_instance_id: null,
         parent_cell_id: null,
         parent_n: null,
         parent_attempt: null,
         parent_seq: null,
         parent_token: null,
+        schedule_id: null,
+        tick: null,
       },
     ]);
   });
@@ -125,6 +128,7 @@ describe('status', () => {
       version: 1,
       status: 'ready',
       nextCellId: 'first',
+      unattended: false,
       holder: null,
       lastSeq: 0,
       cells: [
