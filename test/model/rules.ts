@@ -146,7 +146,7 @@ export interface Rules {
   claimWins: boolean;
   /** A line is written in the transaction of the rows that it is derived from. */
   lineWithCommit: boolean;
-  /** A line that waits for a claim is written under the claim's lock, and the claim is read again. */
+  /** A line that waits for a claim is written under the claim's lock, and reads the claim again. */
   lineReadsClaim: boolean;
   /** A line does not go back to an older row. */
   lineNeverBack: boolean;

@@ -205,7 +205,7 @@ export interface World {
   readonly unattended: boolean;
   /** What brings it back then; undefined if nothing does. */
   line: Line | undefined;
-  /** The revisions that were noted for whoever waited. */
+  /** The revisions that were noted for those who waited. */
   notes: readonly number[];
   effects: readonly Effect[];
   processes: Process[];
