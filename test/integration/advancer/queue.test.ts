@@ -9,7 +9,7 @@ import { freshDatabase, serversForTests } from '../../harness/servers.ts';
 
 /*
  * Enqueued requests on real replicas and servers: what each of them comes to. That none is lost
- * while replicas and servers die is shown in test/fault/enqueue.test.ts.
+ * while replicas and servers die is shown in test/fault/untimed/enqueue.test.ts.
  */
 
 let cluster: TestCluster;

@@ -46,12 +46,18 @@ describe('a log that the product wrote', () => {
       'failed-effect-did-not-happen',
       'happened-under-one-key',
     ];
-    expect(counts(false)).toEqual(
-      expect.arrayContaining([...witnessed, 'told-what-is-recorded', 'stuck-instance']),
-    );
-    expect(counts(false)).toHaveLength(13);
+    // There are no schedules.
+    const scheduled = [
+      'ticks-in-order',
+      'tick-of-its-schedule',
+      'no-tick-left-out',
+      'tick-has-its-instance',
+    ];
+    const others = ['told-what-is-recorded', 'stuck-instance'];
+    expect(counts(false)).toEqual(expect.arrayContaining([...witnessed, ...scheduled, ...others]));
+    expect(counts(false)).toHaveLength(17);
     const unseen = summary.checks.filter(({ checked, seen }) => checked > 0 && seen === 0);
-    // The life of an instance has its own sample: see audit-life.test.ts.
+    // The life of an instance and schedules have their own samples.
     expect(unseen.map(({ check }) => check).toSorted()).toEqual([
       'cancelled-is-final',
       'cancelled-while-cells-were-left',
@@ -62,6 +68,7 @@ describe('a log that the product wrote', () => {
       'ended-by-whom',
       'expired-ran-nothing',
       'halted-cell-repaired-by-agent',
+      'instance-of-its-tick',
       'left-names-open-doubts',
       'skipped-only-where-allowed',
       'unattended-comes-back',
