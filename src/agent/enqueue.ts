@@ -35,11 +35,12 @@ export async function enqueueRequest(
   const { requestId = randomUUID(), cellId, maxCells, expiresAt, timeoutMs } = options;
   const { agentId, subjects } = means;
   const subject = subjects.enqueue(checkId(instanceId, 'instanceId'));
+  const { requestStream } = subjects;
   const body = { requestId, agentId, cellId, maxCells, expiresAt: timeOf(expiresAt) };
   const message = checked(EnqueueMessage, body);
   const stored = await enqueueUntilStored(
     means,
-    { subject, message },
+    { subject, requestStream, message },
     timeoutMs ?? DEFAULT_TIMEOUT_MS,
   );
   return { instanceId, requestId, ...stored };
@@ -51,6 +52,13 @@ function timeOf(expiresAt: EnqueueOptions['expiresAt']): string | undefined {
   return expiresAt.toISOString();
 }
 
+interface Storing {
+  subject: string;
+  /** The one stream that replicas read. */
+  requestStream: string;
+  message: EnqueueMessage;
+}
+
 /**
  * Sends a request until the stream acknowledges that it is stored. A missing acknowledgement means
  * unknown, so the same request is sent again, under the same id: stored twice, it is served once.
@@ -59,7 +67,7 @@ function timeOf(expiresAt: EnqueueOptions['expiresAt']): string | undefined {
  */
 async function enqueueUntilStored(
   { bus, clock, signal }: AgentMeans,
-  { subject, message }: { subject: string; message: EnqueueMessage },
+  { subject, requestStream, message }: Storing,
   timeoutMs: number,
 ): Promise<{ stream: string; seq: number }> {
   const untilMs = clock.monotonicMs() + timeoutMs;
@@ -67,8 +75,9 @@ async function enqueueUntilStored(
     const leftMs = Math.max(1, untilMs - clock.monotonicMs());
     const reply = await oneTry(bus, subject, message, Math.min(TRY_MS, leftMs));
     const answer = reply.kind === 'reply' ? readAnswer(reply.body) : undefined;
-    if (answer !== undefined && 'stream' in answer) return answer;
-    if (answer !== undefined) throw notStored(answer.why, message.requestId);
+    if (answer !== undefined && 'why' in answer) throw notStored(answer.why, message.requestId);
+    if (answer?.stream === requestStream) return answer;
+    if (answer !== undefined) throw captured(answer.stream, subject);
     if (clock.monotonicMs() + RETRY_MS >= untilMs || signal.aborted)
       throw notStored(whyNot(reply), message.requestId);
     await clock.sleep(RETRY_MS, signal);
@@ -104,6 +113,11 @@ function readAnswer(body: Json): { stream: string; seq: number } | { why: string
       : undefined;
   }
   return typeof stream === 'string' && typeof seq === 'number' ? { stream, seq } : undefined;
+}
+
+function captured(stream: string, subject: string): LeaseholdError {
+  const message = `the JetStream stream ${stream} captures ${subject}, and no replica reads that stream: the request will not be served; take this namespace's subjects out of the stream`;
+  return new LeaseholdError({ code: 'unavailable', message });
 }
 
 function whyNot(reply: BusReply): string {

@@ -105,7 +105,7 @@ it.each([
 });
 
 it('a stream that captures the subjects is named, to agents and by replicas', async () => {
-  const captured = await TestCluster.start({ replicas: 2 });
+  const captured = await TestCluster.start({ replicas: 0 });
   onTestFinished(() => captured.stop());
   const manager = await captured.nats.jetstreamManager();
   const stream = `CAPTURE_${captured.namespace.replaceAll('-', '_')}`;
@@ -113,11 +113,13 @@ it('a stream that captures the subjects is named, to agents and by replicas', as
   onTestFinished(async () => {
     await manager.streams.delete(stream);
   });
+  await Promise.all([captured.startReplica('a'), captured.startReplica('b')]);
   const why = `the JetStream stream ${stream} captures leasehold.${captured.namespace}.`;
   for (const args of [
     ['start', 'x', '--runbook', 'one'],
     ['status', 'x'],
     ['advance', 'x'],
+    ['enqueue', 'x'],
     ['claim', 'c', 'ok'],
     ['decide', 'x', '--cell', 'a', '--attempt', '1', '--as', 'rerun', '--reason', 'r'],
   ]) {

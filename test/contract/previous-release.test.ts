@@ -77,8 +77,11 @@ async function copyRows(): Promise<void> {
   await client.connect();
   await client.query('begin; set local session_replication_role = replica');
   for (const { table, row } of lines) {
+    // Columns that are newer than the log get their defaults.
+    const columns = Object.keys(row).join(', ');
     await client.query(
-      `insert into leasehold.${table} select * from jsonb_populate_record(null::leasehold.${table}, $1)`,
+      `insert into leasehold.${table} (${columns})
+         select ${columns} from jsonb_populate_record(null::leasehold.${table}, $1)`,
       [JSON.stringify(row)],
     );
   }

@@ -23,6 +23,16 @@ describe('enqueueing', () => {
     ]);
   });
 
+  it('does not take the acknowledgement of a stream that no replica reads for its own', async () => {
+    const elsewhere: BusReply = { kind: 'reply', body: { stream: 'CAPTURE', seq: 1 } };
+    await expect(agentOn(new FakeBus(() => elsewhere)).enqueue('i')).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining(
+        'the JetStream stream CAPTURE captures leasehold.default.enqueue.i',
+      ),
+    });
+  });
+
   it('sends the same request again until it is acknowledged', async () => {
     const bus = new FakeBus((_verb, nth) => (nth < 3 ? { kind: 'timeout' } : stored));
     const { requestId } = await agentOn(bus).enqueue('i');
