@@ -50,9 +50,14 @@ export class NatsPoisonStream implements PoisonStream {
     const more = headers();
     // Who is in the account of the replicas says which account a message is from.
     if (account !== undefined) more.set(REQUEST_INFO, JSON.stringify({ acc: account }));
+    const { requestStream } = this.#subjects;
     const reply = await this.#jetStream.store(subject, data, more);
-    if (reply.kind !== 'ok') throw this.#unavailable(reply, this.#subjects.requestStream);
+    if (reply.kind !== 'ok') throw this.#unavailable(reply, requestStream);
     const { stream, seq: place } = reply.body;
+    if (stream !== requestStream)
+      throw new StreamUnavailable(
+        `the JetStream stream ${text(stream)} captures ${subject} in place of ${requestStream}: message ${seq} stays here; take this namespace's subjects out of that stream`,
+      );
     const removed = await this.#jetStream.call(`STREAM.MSG.DELETE.${this.#name}`, { seq });
     if (removed.kind !== 'ok' && !isGone(removed)) throw this.#unavailable(removed);
     return { stream: text(stream), seq: Number(place) };

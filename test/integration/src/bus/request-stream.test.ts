@@ -199,6 +199,23 @@ describe('a stored request', () => {
     expect((await pulled(at.stream, 10)).map(bodyOf)).toEqual(['what is this']);
   });
 
+  it('stays among those that cannot be served if another stream takes what is put back', async () => {
+    const at = await scene();
+    await at.stream.prepare();
+    await enqueue(at, 'i', 'x');
+    const [message] = await pulled(at.stream, 1);
+    await at.stream.poison(message!, 'no request id');
+    await at.jsm.streams.delete(at.names.requestStream);
+    const other = `OTHER_${at.names.namespace}`;
+    await at.jsm.streams.add({ name: other, subjects: [at.names.allEnqueued] });
+    onTestFinished(async () => void (await at.jsm.streams.delete(other)));
+    const poison = at.bus.poisonStream(at.names);
+    await expect(poison.resend(1)).rejects.toThrow(
+      `the JetStream stream ${other} captures ${at.names.enqueue('i')}`,
+    );
+    expect(await poison.list(10)).toHaveLength(1);
+  });
+
   it('survives a restart of NATS', async () => {
     const workspace = await openWorkspace();
     onTestFinished(() => closeWorkspace(workspace));
