@@ -11,6 +11,7 @@ import { subjects } from '../../../src/bus/subjects.ts';
 import type { Subjects } from '../../../src/bus/subjects.ts';
 import type { Json, JsonObject } from '../../../src/json.ts';
 import { recordImports } from '../../harness/import-log.ts';
+import { row, rowsUpTo } from '../../harness/paged-rows.ts';
 import { freshNamespace, serversForTests } from '../../harness/servers.ts';
 
 /*
@@ -228,27 +229,27 @@ describe('the command line against a replica', () => {
     expect(JSON.parse(out)).toMatchObject({ error: { code: 'unavailable' } });
   });
 
-  it('streams events as JSON lines until Ctrl-C, then exits 0', async () => {
-    const watch = start(['watch', '--json']);
-    await watch.until((_out, err) => err.includes('watching'));
-    const event = (instanceId: string) => ({ instanceId, rows: [], status: 'ready' });
-    replica.publish(names.event('a'), event('a'));
-    replica.publish(names.event('b'), event('b'));
+  it('streams rows as JSON lines until Ctrl-C, then exits 0', async () => {
+    answer(names.rows, rowsUpTo(2));
+    const watch = start(['watch', 'a', '--json']);
     await watch.until((out) => out.split('\n').length > 2);
     watch.child.kill('SIGINT');
-    const { code, out } = await watch.ended;
+    const { code, out, err } = await watch.ended;
+    expect(err).toContain('watching a after 0');
+    expect(err).toContain('to go on: leasehold watch a --after 2');
     expect(code).toBe(0);
     expect(
       out
         .trim()
         .split('\n')
         .map((line) => JSON.parse(line) as Json),
-    ).toEqual([event('a'), event('b')]);
+    ).toEqual([1, 2].map((seq) => ({ instanceId: 'a', rows: [row(seq)], next: seq })));
   });
 
   it('exits without an error message when its reader closes the pipe', async () => {
-    const watch = start(['watch', '--json']);
-    await watch.until((_out, err) => err.includes('watching'));
+    answer(names.rows, rowsUpTo(Number.POSITIVE_INFINITY));
+    const watch = start(['watch', 'a', '--json']);
+    await watch.until((out) => out !== '');
     watch.child.stdout.destroy();
     const publishing = setInterval(
       () => replica.publish(names.event('a'), { instanceId: 'a', rows: [], status: 'ready' }),
