@@ -70,6 +70,11 @@ export function storableJson<T extends Json>(value: T): T {
   return isStorable(value) ? value : (replaced(value) as T);
 }
 
+/** {@link storableJson} of a value whose type says what is in its JSON. */
+export function storable<T>(value: T & JsonShape<T>): T {
+  return storableJson(jsonOf<T>(value)) as unknown as T;
+}
+
 function replaced(value: Json): Json {
   if (typeof value === 'string') return storableText(value);
   if (Array.isArray(value)) return value.map(replaced);

@@ -1,4 +1,4 @@
-import { jsonOf, storableJson } from '../../src/json.ts';
+import { storable, storableJson } from '../../src/json.ts';
 import type { AppendEntry } from './log.ts';
 
 /**
@@ -38,7 +38,7 @@ export function preparedEntry(entry: AppendEntry): AppendEntry {
     receipt: receipt && {
       requestId: receipt.requestId,
       agentId: receipt.agentId,
-      receipt: storableJson(jsonOf(receipt.receipt)) as unknown as typeof receipt.receipt,
+      receipt: storable(receipt.receipt),
       lastSeq: receipt.lastSeq,
     },
     projection: entry.projection,

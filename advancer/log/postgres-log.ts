@@ -1,7 +1,7 @@
 import { Batches } from '../../src/batches.ts';
 import type { Due } from '../../src/execution/await.ts';
 import type { Row } from '../../src/execution/row.ts';
-import { jsonOf, storableJson } from '../../src/json.ts';
+import { storable, storableJson } from '../../src/json.ts';
 import type { Receipt } from '../../src/request/receipt.ts';
 import type { Runbook } from '../../src/runbook/runbook.ts';
 import { Appends } from './appends.ts';
@@ -191,7 +191,7 @@ export class PostgresLog implements Log {
   }
 
   async pushRunbook(runbook: Runbook): Promise<'created' | 'exists' | 'conflict'> {
-    const stored = storableJson(jsonOf(runbook)) as unknown as Runbook;
+    const stored = storable(runbook);
     const digest = runbookDigest(stored);
     if (await insertRunbook(this.#reads, stored, digest)) return 'created';
     return (await readDigest(this.#reads, stored.runbook, stored.version)) === digest
@@ -204,8 +204,8 @@ export class PostgresLog implements Log {
   }
 
   async startInstance(instance: NewInstance): Promise<{ instance: Instance; created: boolean }> {
-    const storable = { ...instance, inputs: storableJson(instance.inputs) };
-    const created = await insertInstance(this.#reads, storable);
+    const wanted = { ...instance, inputs: storableJson(instance.inputs) };
+    const created = await insertInstance(this.#reads, wanted);
     if (created !== undefined) return { instance: created, created: true };
     const stored = await readInstance(this.#reads, instance.instanceId);
     if (stored !== undefined) return { instance: stored, created: false };

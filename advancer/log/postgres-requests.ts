@@ -1,6 +1,5 @@
 import { Batches } from '../../src/batches.ts';
-import { jsonOf, storableJson } from '../../src/json.ts';
-import type { Receipt } from '../../src/request/receipt.ts';
+import { storable } from '../../src/json.ts';
 import { isRefusal, type Queryable } from './connections.ts';
 import type {
   ListedRequest,
@@ -46,7 +45,7 @@ export class PostgresRequests implements Requests {
   }
 
   async refuse(refusal: UnheldReceipt): Promise<Refused> {
-    const receipt = storableJson(jsonOf(refusal.receipt)) as unknown as Receipt;
+    const receipt = storable(refusal.receipt);
     try {
       return (await insertUnheldReceipt(this.#db, { ...refusal, receipt }))
         ? 'recorded'

@@ -19,7 +19,7 @@ begin
   -- Drops the index as well.
   alter table leasehold.executions drop column if exists xid;
   alter table leasehold.executions add column xid bigint;
-  -- A default of its own statement: rows that exist keep null.
+  -- The default is set by a second statement, so that rows that exist keep null.
   alter table leasehold.executions
     alter column xid set default (pg_current_xact_id()::text::bigint);
   create index executions_by_xid on leasehold.executions using brin (xid)
