@@ -3,8 +3,9 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 
 import { Agent } from '../../src/agent/agent.ts';
 import { Refusals, TemplateNats, type TemplateUser } from '../harness/nats-template.ts';
-import { eventually, TestCluster } from '../harness/replicas.ts';
-import { freshDatabase, freshNamespace, serversForTests } from '../harness/servers.ts';
+import { eventually, type TestCluster } from '../harness/replicas.ts';
+import { freshNamespace } from '../harness/servers.ts';
+import { templateCluster } from '../harness/template-cluster.ts';
 
 /* What the templates let replicas and agents do with enqueued requests. */
 
@@ -17,20 +18,7 @@ describe.each(['accounts.conf', 'permissions.conf'] as const)('deploy/nats/%s', 
 
   beforeAll(async () => {
     nats = await TemplateNats.start(template, namespace);
-    cluster = await TestCluster.start({
-      replicas: 1,
-      servers: {
-        ...serversForTests(),
-        natsUrls: [nats.url],
-        superuserUrl: await freshDatabase(),
-      },
-      natsLogin: nats.login('replica'),
-      env: {
-        ...nats.env('replica'),
-        LEASEHOLD_NAMESPACE: namespace,
-        LEASEHOLD_AGENT_IDS: byAccounts ? 'account' : 'claimed',
-      },
-    });
+    cluster = await templateCluster(nats, { namespace, replicas: 1, byAccounts });
     const cells = [{ id: 'one', exec: { command: ['true'] } }];
     await cluster.pushRunbook({ runbook: 'steps', version: 1, inputs: [], cells });
   }, 120_000);
